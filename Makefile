@@ -1,0 +1,63 @@
+# Everything a checkout can do. No environment needs to be activated.
+#   CORES=4          how many cores Snakemake may use (all)
+#   PYTHON=python3   the Python that makes the environment: 3.11, 3.12 or 3.13
+#   VENV=.venv       where that environment is
+#   TORCH=auto       which build of torch it gets: auto, cpu or default
+
+CORES ?= all
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= auto
+STUDY ?= config/config.yaml
+DIR ?= .mirror
+
+BIN := $(abspath $(VENV))/bin
+SNAKEMAKE := $(BIN)/snakemake
+REPORT := results/demo/report.html
+
+.PHONY: help venv demo mirror test lint format lock clean
+
+help: ## list what make can do
+	@awk -F ': ## ' '/^[a-z]+: ## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: ## make the virtual environment, or do nothing when it is up to date
+	@$(PYTHON) setup_env.py --venv $(VENV) --torch $(TORCH)
+
+demo: ## run the default study, all of it made on this machine, and write its report
+	@$(MAKE) --no-print-directory venv
+	$(SNAKEMAKE) --cores $(CORES)
+# The report takes seconds to write, so it is left alone while nothing it shows is newer. It is moved into place when
+# complete, so that an interruption cannot leave half of one behind that looks up to date.
+	@if [ ! -e $(REPORT) ] || [ -n "$$(find Snakefile rules scripts results/demo -newer $(REPORT) \
+	    -type f -not -path '*/__pycache__/*' -print -quit)" ]; then \
+	    $(SNAKEMAKE) --report $(REPORT:.html=.partial.html) && mv $(REPORT:.html=.partial.html) $(REPORT); \
+	fi
+	@echo "The report is $(abspath $(REPORT))"
+
+mirror: ## copy the raw files of STUDY=<file> to DIR=<folder>, for machines without internet
+	@$(MAKE) --no-print-directory venv
+	$(BIN)/python scripts/build_mirror.py --study-config $(STUDY) --dir $(DIR)
+
+test: ## check style, then run every test; ARGS="-m 'not slow'" goes to pytest
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: ## check the style of Python and Snakemake files
+	@$(MAKE) --no-print-directory venv
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/snakefmt --check Snakefile rules
+	$(SNAKEMAKE) --lint
+
+format: ## bring Python and Snakemake files into that style
+	@$(MAKE) --no-print-directory venv
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/snakefmt Snakefile rules
+
+lock: ## make requirements.lock and envs/ from pyproject.toml; ARGS=--upgrade takes newer versions
+	@$(MAKE) --no-print-directory venv
+	$(BIN)/python tools/make_envs.py $(ARGS)
+
+clean: ## remove what the demo has made, but not the environment
+	rm -rf results/demo

@@ -1,0 +1,242 @@
+"""What all rules share: the checked study, wildcard constraints, and input functions."""
+
+import os
+import re
+
+sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
+
+from judgemerge.baselines import BASELINES
+from judgemerge.digests import source_digest
+from judgemerge.errors import JudgemergeError
+from judgemerge.study import load_study
+
+config.setdefault("mirror", os.environ.get("JUDGEMERGE_MIRROR", ""))
+STUDY_FILE = os.path.relpath((workflow.overwrite_configfiles or ["config/config.yaml"])[-1])
+try:
+    study = load_study(config, STUDY_FILE, os.path.join(workflow.basedir, "config"))
+except JudgemergeError as error:
+    raise WorkflowError(str(error)) from None
+settings = study.settings
+
+
+def one_of(names):
+    """Return a pattern that matches exactly these names (nothing at all when there are none)."""
+    return "|".join(map(re.escape, sorted(names))) or "(?!)"
+
+
+wildcard_constraints:
+    study=re.escape(study.name),
+    source=one_of(study.catalogues.sources),
+    benchmark=one_of(study.item_sets),
+    made=one_of(study.models_by_origin("make")),
+    downloaded=one_of(study.models_by_origin("repo")),
+    found=one_of(study.models_by_origin("path")),
+    expert=one_of(study.experts),
+    merge=one_of(study.merges),
+    model=one_of(study.model_names),
+    judge=one_of(study.model_names),
+    suite=one_of(settings["suites"]),
+    baseline=one_of(BASELINES),
+    recorded=one_of(study.catalogues.recorded),
+
+
+def per_attempt(amount):
+    """Return a resource function that asks for `amount` more at each attempt (attempts are counted by the profile)."""
+
+    def resource(wildcards, attempt):
+        return amount * attempt
+
+    return resource
+
+
+def results_file(pattern, **wildcards):
+    """Return one path below this study's results."""
+    return f"results/{study.name}/" + pattern.format(**wildcards)
+
+
+def study_results(wildcards):
+    """Everything that `rule all` asks for."""
+    tables = ["agreement.csv", "agreement.html", "items.csv", "items.html"]
+    return [
+        results_file("run.json"),
+        *(results_file(f"tables/{name}") for name in tables),
+        *(results_file(f"figures/{name}.{kind}") for name in study_figures() for kind in ("svg", "png")),
+    ]
+
+
+def study_figures():
+    """The figures that this study has data for."""
+    protocols = {study.protocol(benchmark) for benchmark in study.benchmarks}
+    figures = ["accuracy", "consistency"] if "pairwise" in protocols else []
+    figures += ["grading"] if "pointwise" in protocols else []
+    return figures + (["merges"] if study.merges and len(protocols) == 2 else [])
+
+
+def study_sources(wildcards):
+    """The raw files of every benchmark and recorded judge that is run."""
+    keys = [source for benchmark in study.benchmarks for source in study.benchmark_sources(benchmark).values()]
+    keys += [source for benchmark in study.benchmarks for source in recorded_keys(benchmark)]
+    return [results_file("sources/{source}", source=key) for key in dict.fromkeys(keys)]
+
+
+def recorded_keys(benchmark):
+    """The raw files of all recorded judges on one benchmark."""
+    judges = [judge for judge in study.judges_of(benchmark) if study.kind(judge) == "recorded"]
+    return [source for judge in judges for source in study.recorded_sources(judge, benchmark).values()]
+
+
+def source_sha256(wildcards):
+    """The checksum that a raw file must have."""
+    return study.catalogues.sources[wildcards.source].sha256
+
+
+def benchmark_files(wildcards):
+    """The raw files of one item set."""
+    keys = study.benchmark_sources(wildcards.benchmark).values()
+    return [results_file("sources/{source}", source=key) for key in keys]
+
+
+def benchmark_roles(wildcards):
+    """The role that each raw file of one item set plays, in the order of `benchmark_files`."""
+    return list(study.benchmark_sources(wildcards.benchmark))
+
+
+def recorded_roles(wildcards):
+    """The role that each raw file of a recorded judge plays, in the order of `recorded_files`."""
+    return list(study.recorded_sources(wildcards.recorded, wildcards.benchmark))
+
+
+def recorded_files(wildcards):
+    """The raw files of one recorded judge on one benchmark."""
+    keys = study.recorded_sources(wildcards.recorded, wildcards.benchmark).values()
+    return [results_file("sources/{source}", source=key) for key in keys]
+
+
+def stage_items(wildcards):
+    """The item sets that a made model is pretrained on."""
+    stages = settings["models"][wildcards.made]["make"]["stages"]
+    names = [name for stage in stages if stage["data"] != "corpus" for name in stage["data"]]
+    return [results_file("items/{name}.jsonl", name=name) for name in dict.fromkeys(names)]
+
+
+def training_items(wildcards):
+    """The item sets that an expert is trained on."""
+    names = settings["experts"][wildcards.expert]["train_on"]
+    return [results_file("items/{name}.jsonl", name=name) for name in names]
+
+
+def base_model(wildcards):
+    """The folder of the model that experts are trained from."""
+    return results_file("models/{name}", name=settings["base"])
+
+
+def base_manifest(wildcards):
+    """The manifest of the model that experts are trained from."""
+    return results_file("models/{name}.json", name=settings["base"])
+
+
+def parent_models(wildcards):
+    """The folders of the models that a merge reads, the base first."""
+    return [results_file("models/{name}", name=name) for name in study.parents(wildcards.merge)]
+
+
+def parent_manifests(wildcards):
+    """The manifests of the models that a merge reads."""
+    return [results_file("models/{name}.json", name=name) for name in study.parents(wildcards.merge)]
+
+
+def suite_items(wildcards):
+    """The benchmarks of one suite that one judge answers."""
+    names = study.benchmarks_of(wildcards.judge, wildcards.suite)
+    return [results_file("items/{name}.jsonl", name=name) for name in names]
+
+
+def suite_prompts(wildcards):
+    """The prompt files of one judge for one suite."""
+    return prompt_files(study.prompts_of(wildcards.judge, wildcards.suite))
+
+
+def prompt_files(prompts):
+    """The files of prompts given by protocol."""
+    return [f"config/prompts/{name}.yaml" for name in dict.fromkeys(prompts.values())]
+
+
+def expert_prompts(wildcards):
+    """The prompt files of one expert's training."""
+    return prompt_files(study.training_prompts(wildcards.expert))
+
+
+def training_prompt_names(wildcards):
+    """The prompts of one expert's training, by protocol."""
+    return study.training_prompts(wildcards.expert)
+
+
+def stage_prompts(wildcards):
+    """The prompt files of a made model's pretraining on item sets."""
+    return prompt_files(settings["judging"]["prompts"]) if stage_items(wildcards) else []
+
+
+def judge_replies(wildcards):
+    """The replies of one judge that hold one benchmark."""
+    suite = study.suite_of(wildcards.benchmark)
+    return results_file("replies/{judge}/{suite}.jsonl", judge=wildcards.judge, suite=suite)
+
+
+def judge_prompt(wildcards):
+    """The prompt file that one benchmark's replies are parsed with."""
+    return f"config/prompts/{study.prompt(wildcards.judge, study.protocol(wildcards.benchmark))}.yaml"
+
+
+def benchmark_verdicts(wildcards):
+    """The verdicts of every judge on one benchmark."""
+    judges = study.judges_of(wildcards.benchmark)
+    return [results_file("verdicts/{judge}/{name}.jsonl", judge=judge, name=wildcards.benchmark) for judge in judges]
+
+
+def benchmark_judges(wildcards):
+    """The judges of one benchmark, in the order of `benchmark_verdicts`."""
+    return study.judges_of(wildcards.benchmark)
+
+
+def study_scores(wildcards):
+    """The scores of every benchmark that is run."""
+    return [results_file("scores/{name}.csv", name=name) for name in study.benchmarks]
+
+
+def study_counts(wildcards):
+    """The counts of every item set that is run or trained on."""
+    names = [name for name in study.item_sets if name in study.benchmarks or name not in study.all_benchmarks]
+    return [results_file("items/{name}.counts.json", name=name) for name in names]
+
+
+def study_manifests(wildcards):
+    """The manifests of every model that a judge or a merge of the study uses."""
+    needed = [judge for judge in study.judges if study.kind(judge) == "model"]
+    return [results_file("models/{name}.json", name=name) for name in needed]
+
+
+def judge_kinds():
+    """Return what each judge is, in the order in which figures show them: base, experts, merges, others."""
+    kinds = {judge: study.kind(judge) for judge in study.judges}
+    kinds |= {judge: "base" for judge in kinds if judge == settings.get("base")}
+    kinds |= {judge: "expert" for judge in kinds if judge in study.experts}
+    kinds |= {judge: "merge" for judge in kinds if judge in study.merges}
+    return kinds
+
+
+def skill_benchmarks():
+    """Return the first benchmark of pairs and the first of grades: the two skills that merges are shown on."""
+    by_protocol = {study.protocol(name): name for name in reversed(study.benchmarks)}
+    return [by_protocol[protocol] for protocol in ("pairwise", "pointwise") if protocol in by_protocol]
+
+
+def source_record():
+    """Return what identifies every raw file that is read."""
+    entries = [study.catalogues.sources[path.rsplit("/", 1)[1]] for path in study_sources(None)]
+    return {entry.key: {"url": entry.url, "sha256": entry.sha256, "licence": entry.licence} for entry in entries}
+
+
+def software_deployment():
+    """Return how the software of the rules is deployed: conda, apptainer, or the environment of Snakemake itself."""
+    methods = workflow.deployment_settings.deployment_method
+    return ", ".join(sorted(method.name.lower() for method in methods)) or "the environment of Snakemake"

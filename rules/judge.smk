@@ -1,0 +1,107 @@
+"""Models → replies → verdicts; baselines and recorded judges → verdicts."""
+
+
+rule judge_suite:
+    """What one judge writes about one suite, both orders. Kept apart from parsing: it is the expensive part."""
+    input:
+        item_sets=suite_items,
+        prompts=suite_prompts,
+        model="results/{study}/models/{judge}",
+        manifest="results/{study}/models/{judge}.json",
+    output:
+        "results/{study}/replies/{judge}/{suite}.jsonl",
+    log:
+        "results/{study}/logs/judge_suite/{judge}/{suite}.log",
+    benchmark:
+        "results/{study}/timings/judge_suite/{judge}/{suite}.tsv"
+    conda:
+        "../envs/judge.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(120),
+        gpu=settings["gpus"],
+        # A resource, not a parameter: another batch size must not judge everything again.
+        batch_tokens=settings["judging"]["batch_tokens"],
+    params:
+        max_prompt_tokens=settings["judging"]["max_prompt_tokens"],
+        dtype=settings["judging"]["dtype"],
+        store="results/{study}/store",
+    message:
+        "Judging {wildcards.suite} with {wildcards.judge}"
+    script:
+        "../scripts/judge_suite.py"
+
+
+rule parse_replies:
+    """The verdicts in one judge's replies to one benchmark; an unreadable reply is an error with a reason."""
+    input:
+        replies=judge_replies,
+        prompt=judge_prompt,
+    output:
+        "results/{study}/verdicts/{judge}/{benchmark}.jsonl",
+    log:
+        "results/{study}/logs/parse_replies/{judge}/{benchmark}.log",
+    benchmark:
+        "results/{study}/timings/parse_replies/{judge}/{benchmark}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        code=source_digest("parsing", "items"),
+    message:
+        "Parsing {wildcards.judge} on {wildcards.benchmark}"
+    script:
+        "../scripts/parse_replies.py"
+
+
+rule answer_baseline:
+    """The verdicts of a judge that reads nothing: longer, random or majority."""
+    input:
+        "results/{study}/items/{benchmark}.jsonl",
+    output:
+        "results/{study}/verdicts/{baseline}/{benchmark}.jsonl",
+    log:
+        "results/{study}/logs/answer_baseline/{baseline}/{benchmark}.log",
+    benchmark:
+        "results/{study}/timings/answer_baseline/{baseline}/{benchmark}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        seed=settings["seed"],
+        code=source_digest("baselines", "items"),
+    message:
+        "Baseline {wildcards.baseline} on {wildcards.benchmark}"
+    script:
+        "../scripts/answer_baseline.py"
+
+
+rule read_recorded:
+    """The verdicts that others published for one benchmark."""
+    input:
+        item_set="results/{study}/items/{benchmark}.jsonl",
+        files=recorded_files,
+    output:
+        "results/{study}/verdicts/{recorded}/{benchmark}.jsonl",
+    log:
+        "results/{study}/logs/read_recorded/{recorded}/{benchmark}.log",
+    benchmark:
+        "results/{study}/timings/read_recorded/{recorded}/{benchmark}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        judge=lookup(within=study.catalogues.recorded, dpath="{recorded}"),
+        roles=recorded_roles,
+        code=source_digest("recorded", "items"),
+    message:
+        "Reading {wildcards.recorded} on {wildcards.benchmark}"
+    script:
+        "../scripts/read_recorded.py"

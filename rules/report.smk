@@ -1,0 +1,162 @@
+"""Tables → figures, pages of the report, and the record of the run."""
+
+
+report: "captions/study.rst"
+
+
+rule draw_accuracy:
+    """Accuracy of every judge on every benchmark of pairs, with intervals."""
+    input:
+        table="results/{study}/tables/agreement.csv",
+    output:
+        svg=report(
+            "results/{study}/figures/accuracy.svg",
+            caption="captions/accuracy.rst",
+            category="Figures",
+            labels={"figure": "Accuracy by judge and benchmark"},
+        ),
+        png="results/{study}/figures/accuracy.png",
+    log:
+        "results/{study}/logs/draw_figure/accuracy.log",
+    benchmark:
+        "results/{study}/timings/draw_figure/accuracy.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        figure="accuracy",
+        kinds=judge_kinds(),
+        panels=[],
+        code=source_digest("figures"),
+    message:
+        "Drawing {params.figure}"
+    script:
+        "../scripts/draw_figure.py"
+
+
+use rule draw_accuracy as draw_consistency with:
+    output:
+        svg=report(
+            "results/{study}/figures/consistency.svg",
+            caption="captions/consistency.rst",
+            category="Figures",
+            labels={"figure": "Position consistency and accuracy"},
+        ),
+        png="results/{study}/figures/consistency.png",
+    log:
+        "results/{study}/logs/draw_figure/consistency.log",
+    benchmark:
+        "results/{study}/timings/draw_figure/consistency.tsv"
+    params:
+        figure="consistency",
+        kinds=judge_kinds(),
+        panels=[],
+        code=source_digest("figures"),
+
+
+use rule draw_accuracy as draw_grading with:
+    output:
+        svg=report(
+            "results/{study}/figures/grading.svg",
+            caption="captions/grading.rst",
+            category="Figures",
+            labels={"figure": "Grading: rank correlation by judge"},
+        ),
+        png="results/{study}/figures/grading.png",
+    log:
+        "results/{study}/logs/draw_figure/grading.log",
+    benchmark:
+        "results/{study}/timings/draw_figure/grading.tsv"
+    params:
+        figure="grading",
+        kinds=judge_kinds(),
+        panels=[],
+        code=source_digest("figures"),
+
+
+use rule draw_accuracy as draw_merges with:
+    output:
+        svg=report(
+            "results/{study}/figures/merges.svg",
+            caption="captions/merges.rst",
+            category="Figures",
+            labels={"figure": "Merge methods on both skills"},
+        ),
+        png="results/{study}/figures/merges.png",
+    log:
+        "results/{study}/logs/draw_figure/merges.log",
+    benchmark:
+        "results/{study}/timings/draw_figure/merges.tsv"
+    params:
+        figure="merges",
+        kinds=judge_kinds(),
+        panels=skill_benchmarks(),
+        code=source_digest("figures"),
+
+
+rule render_tables:
+    """The tables as pages of the report."""
+    input:
+        agreement="results/{study}/tables/agreement.csv",
+        item_counts="results/{study}/tables/items.csv",
+    output:
+        agreement=report(
+            "results/{study}/tables/agreement.html",
+            caption="captions/agreement.rst",
+            category="Tables",
+            labels={"table": "Agreement with people"},
+        ),
+        item_counts=report(
+            "results/{study}/tables/items.html",
+            caption="captions/items.rst",
+            category="Tables",
+            labels={"table": "Items"},
+        ),
+    log:
+        "results/{study}/logs/render_tables.log",
+    benchmark:
+        "results/{study}/timings/render_tables.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        judges=study.judges,
+        left_out=study.left_out_suites,
+        code=source_digest("pages"),
+    message:
+        "Rendering the tables"
+    script:
+        "../scripts/render_tables.py"
+
+
+rule write_run_record:
+    """run.json: everything that a number of this study depends on."""
+    input:
+        manifests=study_manifests,
+        tables="results/{study}/tables/agreement.csv",
+    output:
+        "results/{study}/run.json",
+    log:
+        "results/{study}/logs/write_run_record.log",
+    benchmark:
+        "results/{study}/timings/write_run_record.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        settings={key: value for key, value in settings.items() if key != "mirror"},
+        sources=source_record(),
+        checkout=workflow.basedir,
+        timings="results/{study}/timings",
+        software=software_deployment(),
+        code=source_digest("provenance"),
+    message:
+        "Writing the record of the run"
+    script:
+        "../scripts/write_run_record.py"

@@ -1,0 +1,69 @@
+"""Verdicts → agreement with people."""
+
+
+rule score_benchmark:
+    """Every metric of every judge on one benchmark; all judges share the same resamples, so they can be compared."""
+    input:
+        item_set="results/{study}/items/{benchmark}.jsonl",
+        verdicts=benchmark_verdicts,
+    output:
+        "results/{study}/scores/{benchmark}.csv",
+    log:
+        "results/{study}/logs/score_benchmark/{benchmark}.log",
+    benchmark:
+        "results/{study}/timings/score_benchmark/{benchmark}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(20),
+    params:
+        judges=benchmark_judges,
+        statistics=settings["statistics"],
+        code=source_digest("agreement", "items"),
+    message:
+        "Scoring {wildcards.benchmark}"
+    script:
+        "../scripts/score_benchmark.py"
+
+
+rule collect_scores:
+    """agreement.csv: the scores of all benchmarks, long form."""
+    input:
+        study_scores,
+    output:
+        "results/{study}/tables/agreement.csv",
+    log:
+        "results/{study}/logs/collect_scores.log",
+    benchmark:
+        "results/{study}/timings/collect_scores.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    message:
+        "Collecting the scores"
+    script:
+        "../scripts/collect_scores.py"
+
+
+rule count_items:
+    """items.csv: what every benchmark holds, and what was left out or mended on the way."""
+    input:
+        study_counts,
+    output:
+        "results/{study}/tables/items.csv",
+    log:
+        "results/{study}/logs/count_items.log",
+    benchmark:
+        "results/{study}/timings/count_items.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    message:
+        "Counting items"
+    script:
+        "../scripts/count_items.py"

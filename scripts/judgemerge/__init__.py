@@ -1,0 +1,3 @@
+"""judgemerge: train, merge and audit LLM judges, reproducibly."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,119 @@
+"""A number with its interval, for any set of items: what the tables about people and about bias are made of.
+
+`score.py` shares one matrix of weights among all judges of a benchmark. Here the items are a part of a benchmark (one
+annotator's, one category's), so each part draws its own weights over its own clusters.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from judgemerge.agreement.bootstrap import (
+    bca_interval,
+    effective_clusters,
+    generator,
+    leave_one_out,
+    proportion_interval,
+    resampling_weights,
+    weighted_sums,
+)
+from judgemerge.agreement.metrics import confusion_metrics, divide
+
+DECIMALS = 12  # rounds away what BLAS libraries add in different orders, so that tables are the same everywhere
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How intervals are made: the study's `statistics` section."""
+
+    n_resamples: int = 10_000
+    confidence: float = 0.95
+    seed: int = 0
+
+
+DEFAULTS = Settings()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The clusters of a set of units (items, votes, verdicts) and their resamples.
+
+    `cluster` is (n_units,): 0 … n_clusters − 1. `weights` is (n_resamples, n_clusters).
+    """
+
+    cluster: np.ndarray
+    n_clusters: int
+    effective: float
+    weights: np.ndarray
+    confidence: float
+
+    def count(self, *values: np.ndarray) -> np.ndarray:
+        """Return the sums of each (n_units,) array over clusters: (n_values, n_clusters)."""
+        if not values:
+            return np.zeros((0, self.n_clusters))
+        return np.stack([np.bincount(self.cluster, weights=value, minlength=self.n_clusters) for value in values])
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and the ends of its interval; NaN where undefined."""
+
+    value: float
+    low: float
+    high: float
+
+    def columns(self) -> dict[str, float]:
+        """Return the columns value, ci_low and ci_high, rounded so that every machine writes the same digits."""
+        value, low, high = np.round([self.value, self.low, self.high], DECIMALS) + 0.0  # + 0.0 makes −0.0 into 0.0
+        return {"value": value, "ci_low": low, "ci_high": high}
+
+
+UNDEFINED = Estimate(np.nan, np.nan, np.nan)
+
+
+def draw_sample(clusters: Sequence[str], name: str, settings: Settings) -> Sample:
+    """Return the sample of units with these cluster names; `name` keeps the draws of different tables apart."""
+    names, cluster = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
+    sizes = np.bincount(cluster, minlength=len(names))
+    weights = resampling_weights(len(names), settings.n_resamples, generator(settings.seed, name))
+    return Sample(cluster.astype(int), len(names), effective_clusters(sizes), weights, settings.confidence)
+
+
+def estimate(
+    sample: Sample, counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray], proportion: bool = False
+) -> Estimate:
+    """Return function(counts of all clusters) with its interval: Wilson's for a proportion, else BCa.
+
+    `counts` is (n_counts, n_clusters); `function` maps (n_counts, ...) to (...).
+    """
+    if sample.n_clusters == 0:
+        return UNDEFINED
+    value = float(function(counts.sum(axis=1, keepdims=True))[0])
+    jackknife = function(leave_one_out(counts))
+    if proportion:
+        ends = proportion_interval(value, jackknife, sample.effective, sample.confidence)
+    else:
+        resampled = function(weighted_sums(counts, sample.weights).astype(float))
+        ends = bca_interval(value, resampled, jackknife, sample.effective, sample.confidence)
+    return Estimate(value, *ends)
+
+
+def proportion(sample: Sample, hits: np.ndarray, among: np.ndarray | None = None) -> Estimate:
+    """Return Σ hits / Σ among over units ((n_units,) each; `among` is 1 for every unit when not given)."""
+    among = np.ones(len(sample.cluster)) if among is None else among
+    return estimate(sample, sample.count(hits, among), lambda sums: divide(sums[0], sums[1]), proportion=True)
+
+
+def confusion_estimates(sample: Sample, truth: np.ndarray, outcome: np.ndarray) -> dict[str, Estimate]:
+    """Return accuracy, macro precision, recall, F1 and kappa of class codes, (n_units,) each."""
+    cells = [(truth == t) & (outcome == o) for t in range(3) for o in range(4)]
+    counts = sample.count(*cells)
+
+    def metric(name: str) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda sums: confusion_metrics(sums.reshape(3, 4, *sums.shape[1:]))[name]
+
+    result = {"accuracy": proportion(sample, truth == outcome)}
+    for name in ("macro_precision", "macro_recall", "macro_f1", "kappa"):
+        result[name] = estimate(sample, counts, metric(name))
+    return result

@@ -1,0 +1,99 @@
+"""Benchmarks: the catalogue (config/benchmarks.yaml), one adapter module per data family, and their checks.
+
+An adapter is a module of this package with `load(paths, spec, counts) -> Iterator[Item]`: `paths` gives a file per
+role, `spec` is the catalogue entry (with its `name`), and `counts` takes what the adapter wants to be reported. Its
+docstring states the truth rule. Nothing else registers it.
+"""
+
+import collections
+import importlib
+import pkgutil
+from pathlib import Path
+from types import ModuleType
+
+from judgemerge.catalogues import check_keys, load_yaml
+from judgemerge.errors import JudgemergeError, did_you_mean
+from judgemerge.items import CLASSES, PROTOCOLS, Item
+
+REQUIRED = {"adapter": str, "protocol": str, "description": str, "truth": str, "sources": dict}
+OPTIONAL = {
+    "expected": dict,  # counts that must come out: rows, items, judgeable, …
+    "truth_by": str,  # people, facts (the right answer is known) or a model
+    "category": str,  # what the categories are
+    "licence": str,
+    "options": dict,  # read by the adapter
+}
+
+
+def load_catalogue(path: str | Path) -> dict[str, dict]:
+    """Return the benchmarks of a catalogue by name; an entry that cannot be right raises JudgemergeError."""
+    catalogue = load_yaml(path)
+    for name, spec in catalogue.items():
+        where = f"{path}: benchmark '{name}'"
+        check_keys(spec, REQUIRED, OPTIONAL, where)
+        if spec["protocol"] not in PROTOCOLS:
+            raise JudgemergeError(f"{where}: protocol is '{spec['protocol']}', not {' or '.join(PROTOCOLS)}")
+        if spec["adapter"] not in adapters():
+            raise JudgemergeError(
+                f"{where}: unknown adapter '{spec['adapter']}'{did_you_mean(spec['adapter'], adapters())}"
+            )
+    return catalogue
+
+
+def adapters() -> list[str]:
+    """Return the names of the adapter modules (the modules of this package without a leading underscore)."""
+    return [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
+
+
+def adapter(name: str) -> ModuleType:
+    """Return the adapter module of that name."""
+    if name not in adapters():
+        raise JudgemergeError(f"unknown adapter '{name}'{did_you_mean(name, adapters())}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def load_items(benchmark: str, spec: dict, paths: dict[str, Path]) -> tuple[list[Item], dict]:
+    """Return the items of a benchmark and what was counted on the way.
+
+    Counts that differ from `expected` in the catalogue raise JudgemergeError, and so does an id that occurs twice.
+    """
+    missing = spec["sources"].keys() - paths.keys()
+    if missing:
+        raise JudgemergeError(f"benchmark '{benchmark}': no file given for {', '.join(sorted(missing))}")
+    counts = collections.Counter(rows=0)
+    items = list(adapter(spec["adapter"]).load(paths, {"options": {}, **spec, "name": benchmark}, counts))
+    repeated = [item for item, n in collections.Counter(item.id for item in items).items() if n > 1]
+    if repeated:
+        raise JudgemergeError(f"benchmark '{benchmark}': id '{repeated[0]}' occurs twice; ids must be unique")
+    counts = dict(counts) | _describe(items)
+    for key, expected in spec.get("expected", {}).items():
+        if counts.get(key, 0) != expected:
+            file = next(iter(paths.values()), spec["adapter"])
+            raise JudgemergeError(
+                f"{file}: benchmark '{benchmark}' has {key} {counts.get(key, 0)}, "
+                f"but the catalogue expects {expected}; fetch the file again or correct `expected`"
+            )
+    return items, counts
+
+
+def _describe(items: list[Item]) -> dict:
+    """Count what any reader of a table wants to know of the items, whatever the benchmark."""
+    judgeable = [item for item in items if item.judgeable]
+    texts = {(item.turns, item.responses) for item in judgeable}
+    described = {
+        "items": len(items),
+        "judgeable": len(judgeable),
+        "not_public": len(items) - len(judgeable),
+        "clusters": len({item.cluster for item in items}),
+        "duplicates": len(judgeable) - len(texts),
+        "empty_responses": sum("" in response for item in judgeable for response in item.responses),
+        "with_reference": sum(item.reference is not None for item in items),
+    }
+    if items and items[0].protocol == "pairwise":
+        truths = collections.Counter(item.truth for item in items)
+        described["truth"] = {label: truths[label] for label in CLASSES}
+        described["identical_responses"] = sum(item.responses[0] == item.responses[1] for item in judgeable)
+        described["votes_on_items"] = sum(len(item.votes) for item in items)
+    else:
+        described["truth_values"] = len({item.truth for item in items})
+    return described

@@ -1,0 +1,56 @@
+"""Reading the YAML catalogues of config/: one mapping per file, no key twice, one sentence when it is broken."""
+
+from pathlib import Path
+
+import yaml
+
+from judgemerge.errors import JudgemergeError
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Refuses a key that occurs twice in one mapping (plain YAML keeps the last and says nothing)."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise JudgemergeError(f"{self.name}: line {line}: key '{key}' occurs twice; rename or delete one")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_yaml(path: str | Path) -> dict:
+    """Return the mapping in a YAML file; a missing, broken or empty file raises JudgemergeError."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            value = yaml.load(file, Loader=_UniqueKeyLoader)
+    except FileNotFoundError:
+        raise JudgemergeError(f"{path}: no such file; check the path in the study") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise JudgemergeError(f"{path}: line {line} is not YAML ({error.problem}); correct the line") from None
+    if not isinstance(value, dict):
+        raise JudgemergeError(f"{path}: holds {type(value).__name__}, not a mapping from names to entries")
+    return value
+
+
+def check_keys(entry: object, required: dict[str, type | tuple], optional: dict[str, type | tuple], where: str) -> None:
+    """Raise JudgemergeError unless `entry` is a mapping with the required keys, no unknown key, and the stated types.
+
+    `where` opens the message (`config/sources.yaml: source 'x'`).
+    """
+    if not isinstance(entry, dict):
+        raise JudgemergeError(f"{where} is {entry!r}, not a mapping; see the other entries of the file")
+    known = {**required, **optional}
+    for key, value in entry.items():
+        if key not in known:
+            raise JudgemergeError(f"{where} has the unknown key '{key}'; known: {', '.join(known)}")
+        if not isinstance(value, known[key]) or isinstance(value, bool) and known[key] is int:
+            wanted = known[key] if isinstance(known[key], tuple) else (known[key],)
+            names = " or ".join(kind.__name__ for kind in wanted)
+            raise JudgemergeError(f"{where}: {key} is {value!r}, not {names}")
+    missing = [key for key in required if key not in entry]
+    if missing:
+        raise JudgemergeError(f"{where} has no {' and no '.join(missing)}; add it")

@@ -1,0 +1,91 @@
+"""A study file → checked settings with every default filled in. Runs at every start: imports nothing heavy."""
+
+import copy
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from judgemerge.errors import JudgemergeError, did_you_mean
+
+
+def check_against_schema(settings: dict, schema: dict, where: str) -> dict:
+    """Return a copy of `settings` with the schema's defaults filled in.
+
+    Raises JudgemergeError with one sentence (file, key, value, nearest valid key or what is expected) for the first
+    thing that does not fit. `where` names the file the settings came from.
+    """
+    errors = list(Draft202012Validator(schema).iter_errors(settings))
+    if errors:
+        raise JudgemergeError(f"{where}: {_sentence(_deepest(best_match(errors)))}")
+    return _with_defaults(copy.deepcopy(settings), schema, schema)
+
+
+def _deepest(error: ValidationError) -> ValidationError:
+    """Descend into `oneOf` alternatives, taking the one that the settings come nearest to."""
+    while error.context:
+        alternatives: dict[int, list[ValidationError]] = {}
+        for sub in error.context:
+            alternatives.setdefault(sub.schema_path[0], []).append(sub)
+
+        # An alternative that lacks its required key was not the one meant.
+        def distance(group: list[ValidationError]) -> tuple[int, int]:
+            return sum(sub.validator in ("required", "type", "const") for sub in group), len(group)
+
+        error = min(alternatives.values(), key=distance)[0]
+    return error
+
+
+def _sentence(error: ValidationError) -> str:
+    key = ".".join(str(part) for part in error.absolute_path)
+    inside = f" in '{key}'" if key else ""
+    if error.validator == "additionalProperties":
+        known = set(error.schema.get("properties", {}))
+        unknown = sorted(set(error.instance) - known)
+        return f"key '{unknown[0]}'{inside} is unknown{did_you_mean(unknown[0], known)}"
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in error.instance)
+        purpose = error.schema.get("properties", {}).get(missing, {}).get("description", "")
+        return f"key '{missing}'{inside} is missing; add it{f' ({_first_sentence(purpose)})' if purpose else ''}"
+    if error.validator == "enum":
+        return f"'{key}' is {error.instance!r}{did_you_mean(str(error.instance), map(str, error.validator_value))}"
+    if "propertyNames" in error.absolute_schema_path:
+        return f"name '{error.instance}'{inside} does not match {error.validator_value}; rename it"
+    if error.validator == "pattern":
+        return f"'{key}' is {error.instance!r}, which does not match {error.validator_value}; rename it"
+    purpose = _first_sentence(error.schema.get("description", ""))
+    return f"'{key}' is wrong: {error.message}{f'; it is meant as: {purpose}' if purpose else ''}"
+
+
+def _first_sentence(text: str) -> str:
+    return text.split(". ")[0].rstrip(".")
+
+
+def _with_defaults(value: Any, schema: dict, root: dict) -> Any:
+    """Fill the defaults of `schema` into `value`, in place; `$ref` and `oneOf` are followed."""
+    schema = _resolve(schema, root)
+    if "oneOf" in schema and isinstance(value, dict):
+        # Alternatives are told apart by the keys that they require.
+        fitting = [sub for sub in schema["oneOf"] if set(_resolve(sub, root).get("required", [])) <= set(value)]
+        schema = _resolve(fitting[0], root) if fitting else {}
+    if isinstance(value, list) and "items" in schema:
+        return [_with_defaults(entry, schema["items"], root) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    for name, sub in schema.get("properties", {}).items():
+        default = sub.get("default", _resolve(sub, root).get("default"))
+        if name not in value and default is not None:
+            value[name] = copy.deepcopy(default)
+        if name in value:
+            value[name] = _with_defaults(value[name], sub, root)
+    extra = schema.get("additionalProperties")
+    if isinstance(extra, dict):
+        for name in set(value) - set(schema.get("properties", {})):
+            value[name] = _with_defaults(value[name], extra, root)
+    return value
+
+
+def _resolve(schema: dict, root: dict) -> dict:
+    if "$ref" not in schema:
+        return schema
+    return {**root["$defs"][schema["$ref"].rsplit("/", 1)[1]], **{k: v for k, v in schema.items() if k != "$ref"}}

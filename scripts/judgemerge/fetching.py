@@ -1,0 +1,139 @@
+"""Bringing raw files here: from a mirror folder or over https, always checked against the catalogue.
+
+The only module of the package that uses the network.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+import httpx
+import tenacity
+
+from judgemerge import files
+from judgemerge.errors import JudgemergeError
+from judgemerge.sources import Source
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+FIRST_WAIT = 1.0  # seconds; doubled before every further attempt
+LONGEST_WAIT = 60.0
+TIMEOUT = httpx.Timeout(30.0, read=60.0)  # seconds, per connection and per piece, not for the whole file
+PIECE = 1 << 20
+
+
+class _TryAgain(Exception):
+    """A fault that may pass: a refused or cut connection, a busy server."""
+
+
+def fetch(
+    source: Source,
+    destination: str | Path,
+    mirror: str | Path | None = None,
+    fall_back: bool = False,
+    attempts: int = ATTEMPTS,
+    first_wait: float = FIRST_WAIT,
+) -> None:
+    """Write the source to `destination` once its size and sha256 are right; leave no partial file otherwise.
+
+    With a mirror the network is used only when `fall_back` is set and the mirror lacks the file. Waits are in seconds.
+    """
+    copy = Path(source.url) if source.is_local else Path(mirror) / source.mirror_path if mirror else None
+    if copy is not None and copy.is_file():
+        _write_checked(source, destination, str(copy), _read(copy))
+        return
+    if source.is_local:
+        raise JudgemergeError(f"source '{source.key}': {copy} does not exist; correct its address in the catalogue")
+    if copy is not None and not fall_back:
+        raise JudgemergeError(
+            f"source '{source.key}': the mirror has no {copy}; put the file of {source.url} there "
+            "(scripts/build_mirror.py does), or study without `mirror` to download it"
+        )
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(_TryAgain),
+        stop=tenacity.stop_after_attempt(attempts),
+        wait=tenacity.wait_exponential(multiplier=first_wait, max=LONGEST_WAIT),
+        before_sleep=tenacity.before_sleep_log(logger, logging.WARNING),
+        reraise=True,
+    )
+    try:
+        retrying(_download, source, destination)
+    except _TryAgain as error:
+        raise JudgemergeError(
+            f"source '{source.key}': {source.url} failed {attempts} times, last with: {error}; "
+            "try again later or give a mirror folder that holds it"
+        ) from None
+
+
+def is_right(source: Source, path: str | Path) -> bool:
+    """Return whether the file exists with the size and sha256 of the catalogue."""
+    path = Path(path)
+    return path.is_file() and path.stat().st_size == source.bytes and files.sha256_file(path) == source.sha256
+
+
+def build_mirror(
+    sources: Iterable[Source], directory: str | Path, mirror: str | Path | None = None
+) -> tuple[list[Path], list[Path]]:
+    """Lay out a mirror of the sources in `directory`; return the paths written and the paths that were right already.
+
+    A file that is wrong is replaced. With `mirror` the files come from another mirror instead of the network. Sources
+    on this machine need no mirror and are left out.
+    """
+    written, kept = [], []
+    for source in sources:
+        if source.is_local:
+            continue
+        path = Path(directory) / source.mirror_path
+        if is_right(source, path):
+            kept.append(path)
+        else:
+            fetch(source, path, mirror)
+            written.append(path)
+    return written, kept
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while piece := file.read(PIECE):
+            yield piece
+
+
+def _download(source: Source, destination: str | Path) -> None:
+    try:
+        with httpx.stream("GET", source.url, follow_redirects=True, timeout=TIMEOUT) as response:
+            if response.status_code == 429 or response.status_code >= 500:
+                raise _TryAgain(f"HTTP {response.status_code}")
+            if response.status_code != 200:
+                raise JudgemergeError(
+                    f"source '{source.key}': {source.url} answers HTTP {response.status_code}; "
+                    "correct the entry in the catalogue or give a mirror folder that holds the file"
+                )
+            _write_checked(source, destination, source.url, response.iter_bytes(PIECE), retry_short=True)
+    except httpx.HTTPError as error:
+        raise _TryAgain(str(error) or type(error).__name__) from error
+
+
+def _write_checked(
+    source: Source, destination: str | Path, origin: str, pieces: Iterable[bytes], retry_short: bool = False
+) -> None:
+    with files.atomic_writer(destination, "wb") as file:
+        n_bytes, sha256 = _copy(pieces, file)
+        if retry_short and n_bytes < source.bytes:
+            raise _TryAgain(f"{n_bytes} of {source.bytes} bytes arrived")
+        if (n_bytes, sha256) != (source.bytes, source.sha256):
+            raise JudgemergeError(
+                f"source '{source.key}': {origin} has {n_bytes} bytes with sha256 {sha256}, but the catalogue says "
+                f"{source.bytes} bytes with sha256 {source.sha256}; replace the file or correct the catalogue"
+            )
+
+
+def _copy(pieces: Iterable[bytes], file: IO[bytes]) -> tuple[int, str]:
+    digest, n_bytes = hashlib.sha256(), 0
+    for piece in pieces:
+        file.write(piece)
+        digest.update(piece)
+        n_bytes += len(piece)
+    return n_bytes, digest.hexdigest()

@@ -1,0 +1,106 @@
+"""Reading and writing files so that a crash leaves either the old file or the new one, never half of it."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from judgemerge.errors import JudgemergeError
+
+
+@contextlib.contextmanager
+def atomic_writer(path: str | Path, mode: str = "w") -> Iterator[IO]:
+    """Yield a file that replaces `path` when the block ends without an error.
+
+    The new file gets the modes that the umask asks for, so that results on shared storage stay readable by the group
+    (mkstemp alone would give 0600).
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(descriptor, mode, encoding=None if "b" in mode else "utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~current_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def current_umask() -> int:
+    """Return the process umask (which can only be read by setting it)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    with atomic_writer(path) as file:
+        json.dump(value, file, ensure_ascii=False, indent=1)
+        file.write("\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Return the parsed JSON file; a broken one is named with its line."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise JudgemergeError(
+            f"{path}: line {error.lineno} is not JSON ({error.msg}); fetch or write the file again"
+        ) from None
+
+
+def write_jsonl(path: str | Path, rows: Iterable[dict]) -> int:
+    """Write one compact JSON object per line, atomically; return the number of lines."""
+    n_rows = 0
+    with atomic_writer(path) as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+            n_rows += 1
+    return n_rows
+
+
+def read_jsonl(path: str | Path) -> Iterator[dict]:
+    """Yield the objects of a JSON-lines file; a broken line is named by its number."""
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError as error:
+                raise JudgemergeError(
+                    f"{path}: line {number} is not JSON ({error.msg}); fetch or write the file again"
+                ) from None
+
+
+def sha256_file(path: str | Path) -> str:
+    """Return the hexadecimal sha256 of a file, read in pieces."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_text(*parts: str) -> str:
+    """Return the hexadecimal sha256 of the parts, each preceded by its length so that no two lists collide."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        digest.update(f"{len(data)}:".encode())
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def make_group_readable(folder: str | Path) -> None:
+    """Give every file below `folder` the modes that the umask asks for (safetensors 0.8.0 writes 0600)."""
+    mask = current_umask()
+    for path in Path(folder).rglob("*"):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)

@@ -1,0 +1,107 @@
+"""Items, verdicts and outcomes: the shapes that every stage shares (docs/architecture.md, "Shapes")."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from judgemerge import files
+from judgemerge.errors import JudgemergeError
+
+Protocol = Literal["pairwise", "pointwise"]
+Order = Literal["original", "swapped"]
+Outcome = Literal["first", "second", "tie", "error", "score"]
+
+PROTOCOLS = ("pairwise", "pointwise")
+CLASSES = ("first", "second", "tie")
+SWAPPED = {"first": "second", "second": "first", "tie": "tie", "error": "error"}
+
+
+@dataclass(frozen=True)
+class Vote:
+    """What one annotator said: a class of CLASSES (pairwise) or a number (pointwise)."""
+
+    annotator: str
+    vote: str | float
+
+
+@dataclass(frozen=True)
+class Item:
+    """One judging task with its human truth. `first`/`second` mean the benchmark's own order."""
+
+    id: str
+    benchmark: str
+    protocol: Protocol
+    turns: tuple[str, ...]
+    responses: tuple[tuple[str, ...], ...]
+    truth: str | float
+    cluster: str
+    origin: dict
+    votes: tuple[Vote, ...] = ()
+    models: tuple[str, ...] = ()
+    reference: str | None = None
+    category: str | None = None
+    extra: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        """Refuse a shape that later stages could only misread."""
+        expected = {"pairwise": 2, "pointwise": 1}.get(self.protocol)
+        if expected is None:
+            raise JudgemergeError(f"item {self.id}: protocol is '{self.protocol}', not pairwise or pointwise")
+        if self.responses and len(self.responses) != expected:
+            raise JudgemergeError(
+                f"item {self.id}: {len(self.responses)} responses, but a {self.protocol} item has {expected}"
+            )
+        if self.protocol == "pairwise" and self.truth not in CLASSES:
+            raise JudgemergeError(f"item {self.id}: truth is {self.truth!r}, not one of {', '.join(CLASSES)}")
+        if self.protocol == "pointwise" and (isinstance(self.truth, (str, bool)) or self.truth is None):
+            raise JudgemergeError(f"item {self.id}: truth is {self.truth!r}, not a number")
+
+    @property
+    def judgeable(self) -> bool:
+        """Whether the response texts are there to be judged."""
+        return bool(self.responses)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A parsed reply to one item in one order; `outcome` is mapped back to the benchmark's order."""
+
+    item: str
+    order: Order
+    outcome: Outcome
+    score: float | None = None
+    reason: str | None = None
+
+
+def write_items(path: str | Path, items: Iterable[Item]) -> int:
+    """Write items as JSON lines; return how many."""
+    return files.write_jsonl(path, (dataclasses.asdict(item) for item in items))
+
+
+def read_items(path: str | Path) -> list[Item]:
+    """Return the items of a file written by `write_items`."""
+    return [_item(row) for row in files.read_jsonl(path)]
+
+
+def _item(row: dict) -> Item:
+    return Item(
+        **{
+            **row,
+            "turns": tuple(row["turns"]),
+            "responses": tuple(tuple(response) for response in row["responses"]),
+            "models": tuple(row["models"]),
+            "votes": tuple(Vote(**vote) for vote in row["votes"]),
+        }
+    )
+
+
+def write_verdicts(path: str | Path, verdicts: Iterable[Verdict]) -> int:
+    """Write verdicts as JSON lines; return how many."""
+    return files.write_jsonl(path, (dataclasses.asdict(verdict) for verdict in verdicts))
+
+
+def read_verdicts(path: str | Path) -> Iterator[Verdict]:
+    """Yield the verdicts of a file written by `write_verdicts`."""
+    return (Verdict(**row) for row in files.read_jsonl(path))

@@ -1,0 +1,76 @@
+"""Where a job's messages go: all of them into its log, progress and the last sentence also to the terminal."""
+
+import contextlib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from judgemerge.errors import JudgemergeError
+
+_SECONDS_BETWEEN_LOG_LINES = 5.0
+_screen: TextIO | None = None
+
+
+@contextlib.contextmanager
+def logged(path: str | Path) -> Iterator[None]:
+    """Send standard error (also that of C libraries and child processes) to the log at `path` while the block runs.
+
+    A JudgemergeError ends the process with its one sentence in the log and on the outer standard error; any other error
+    also leaves its traceback in the log.
+    """
+    global _screen
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    _screen = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    with open(path, "ab") as log:
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    except JudgemergeError as error:
+        print(error, file=sys.stderr)
+        print(error, file=_screen)
+        sys.exit(1)
+    except Exception:
+        traceback.print_exc(file=sys.stderr)
+        print(f"unexpected error, see {path}", file=_screen)
+        sys.exit(1)
+    finally:
+        sys.stderr.flush()
+        os.dup2(_screen.fileno(), 2)
+        _screen.close()
+        _screen = None
+
+
+def screen() -> TextIO | None:
+    """Return the terminal, None when the job's messages do not go to one."""
+    return _screen if _screen is not None and _screen.isatty() else None
+
+
+class Progress:
+    """A progress bar on a terminal, and a line in the log every few seconds."""
+
+    def __init__(self, what: str):
+        """`what` names the things counted, e.g. `prompts`."""
+        self.what = what
+        self.last_line = time.monotonic()
+        self.bar = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Report that `done` of `total` are finished."""
+        now = time.monotonic()
+        if done in (0, total) or now - self.last_line > _SECONDS_BETWEEN_LOG_LINES:
+            print(f"{done} of {total} {self.what}", file=sys.stderr, flush=True)
+            self.last_line = now
+        if screen() is None:
+            return
+        if self.bar is None:
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=total, initial=done, unit=self.what[0], desc=self.what, file=screen(), leave=False)
+        self.bar.update(done - self.bar.n)
+        if done == total:
+            self.bar.close()

@@ -1,0 +1,39 @@
+"""Running the command-line tools of others."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from judgemerge import logs
+from judgemerge.errors import JudgemergeError
+
+
+def run_tool(command: list[str], threads: int, **environment: str) -> None:
+    """Run `command` with `threads` CPU threads and no model hub; its output goes to standard error and to the terminal.
+
+    Raises JudgemergeError with the tool's last line when it fails.
+    """
+    settings = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        **environment,
+    }
+    tail = b""
+    process = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    # read1 returns what is there: progress bars redraw with \r and have no line ends to wait for.
+    while chunk := process.stdout.read1(65536):
+        tail = (tail + chunk)[-4096:]
+        for stream in (sys.stderr, logs.screen()):
+            if stream is not None:
+                stream.write(chunk.decode(errors="replace"))
+                stream.flush()
+    if process.wait() != 0:
+        lines = [line for line in tail.decode(errors="replace").replace("\r", "\n").splitlines() if line.strip()]
+        last = lines[-1].strip() if lines else "it printed nothing"
+        raise JudgemergeError(
+            f"{Path(command[0]).name} ended with code {process.returncode}: {last}; the log holds the rest"
+        )

@@ -1,0 +1,86 @@
+"""What a reader needs to trace a number: code version, settings, package versions, digests, timings."""
+
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+PACKAGES = [
+    "snakemake",
+    "llamafactory",
+    "mergekit",
+    "torch",
+    "transformers",
+    "peft",
+    "trl",
+    "accelerate",
+    "datasets",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "statsmodels",
+    "krippendorff",
+    "seaborn",
+    "matplotlib",
+    "pyyaml",
+]
+
+
+def git_state(folder: str | Path) -> dict:
+    """Return {commit, dirty} of the checkout at `folder`; both None outside a git checkout."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            run = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30)
+        except (FileNotFoundError, subprocess.TimeoutExpired):
+            return None
+        return run.stdout.strip() if run.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    changes = git("status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def versions() -> dict[str, str | None]:
+    """Return the installed version of every package that can change a number; None where it is not installed."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def timings(folder: str | Path) -> list[dict]:
+    """Return what Snakemake's benchmark files say of every job: {job, seconds, max_rss_mb}."""
+    rows = []
+    for path in sorted(Path(folder).rglob("*.tsv")):
+        head, *lines = path.read_text(encoding="utf-8").splitlines()
+        if not lines:
+            continue
+        values = dict(zip(head.split("\t"), lines[-1].split("\t"), strict=False))
+        job = path.relative_to(folder).with_suffix("").as_posix()
+        rows.append({"job": job, "seconds": _number(values.get("s")), "max_rss_mb": _number(values.get("max_rss"))})
+    return rows
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def seeds(settings: dict, path: str = "") -> Iterable[tuple[str, int]]:
+    """Yield every seed in the settings with its dotted path."""
+    for key, value in settings.items():
+        here = f"{path}.{key}" if path else str(key)
+        if key == "seed":
+            yield here, value
+        elif isinstance(value, dict):
+            yield from seeds(value, here)

@@ -1,0 +1,289 @@
+"""A study: checked settings plus the catalogues, and the questions that rules ask about them.
+
+Everything that can be wrong with a study is found here, before the first job. Imports nothing heavy.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from judgemerge import config, merging
+from judgemerge.baselines import BASELINES
+from judgemerge.catalogues import load_yaml
+from judgemerge.errors import JudgemergeError, did_you_mean
+from judgemerge.sources import Source, get_source, load_sources
+
+
+@dataclass(frozen=True)
+class Catalogues:
+    """What exists: raw files, benchmarks, recorded judges (as in config/), and the names of the prompts."""
+
+    sources: dict[str, Source]
+    benchmarks: dict[str, dict]
+    recorded: dict[str, dict]
+    prompts: frozenset[str]
+
+
+def load_catalogues(folder: str | Path) -> Catalogues:
+    """Return the catalogues in a config folder."""
+    folder = Path(folder)
+    return Catalogues(
+        sources=load_sources(folder / "sources.yaml"),
+        benchmarks=load_yaml(folder / "benchmarks.yaml"),
+        recorded=load_yaml(folder / "recorded.yaml"),
+        prompts=frozenset(path.stem for path in (folder / "prompts").glob("*.yaml")),
+    )
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study; every method answers from `settings` and `catalogues` alone."""
+
+    settings: dict
+    catalogues: Catalogues
+    where: str
+
+    @property
+    def name(self) -> str:
+        """The study's name, which is also its folder below results/."""
+        return self.settings["study"]
+
+    # ---- models ----
+
+    @property
+    def models(self) -> dict[str, dict]:
+        """Models that are made, downloaded or found."""
+        return self.settings["models"]
+
+    @property
+    def experts(self) -> dict[str, dict]:
+        """LoRA experts."""
+        return self.settings["experts"]
+
+    @property
+    def merges(self) -> dict[str, dict]:
+        """Merged models."""
+        return self.settings["merges"]
+
+    @property
+    def model_names(self) -> set[str]:
+        """Every model of the study, however it comes about."""
+        return {*self.models, *self.experts, *self.merges}
+
+    def models_by_origin(self, origin: str) -> list[str]:
+        """Return the models that are to be got by `make`, `repo` or `path`."""
+        return [name for name, entry in self.models.items() if origin in entry]
+
+    def parents(self, merge: str) -> list[str]:
+        """Return the models that a merge reads, each once, the base first."""
+        entry = self.merges[merge]
+        return list(dict.fromkeys([*([entry["base"]] if "base" in entry else []), *entry["models"]]))
+
+    # ---- benchmarks ----
+
+    @property
+    def optional_suites_run(self) -> bool:
+        """Whether raw files may be had: from a mirror, or over HTTPS because the study says so."""
+        return bool(self.settings["mirror"]) or self.settings["downloads"]
+
+    @property
+    def suites(self) -> dict[str, list[str]]:
+        """The suites that are run, each with its benchmarks."""
+        return {
+            name: suite["benchmarks"]
+            for name, suite in self.settings["suites"].items()
+            if self.optional_suites_run or not suite["optional"]
+        }
+
+    @property
+    def left_out_suites(self) -> list[str]:
+        """The optional suites that are not run because there is neither a mirror nor a permission to download."""
+        return [name for name in self.settings["suites"] if name not in self.suites]
+
+    @property
+    def benchmarks(self) -> list[str]:
+        """The benchmarks that are run, in the order of the suites."""
+        return [benchmark for suite in self.suites.values() for benchmark in suite]
+
+    @property
+    def all_benchmarks(self) -> list[str]:
+        """The benchmarks of all suites, optional ones included."""
+        return [benchmark for suite in self.settings["suites"].values() for benchmark in suite["benchmarks"]]
+
+    @property
+    def item_sets(self) -> list[str]:
+        """Every item set that the study can ask for: benchmarks of all suites and training sets."""
+        training = [name for expert in self.experts.values() for name in expert["train_on"]]
+        return list(dict.fromkeys([*self.all_benchmarks, *training, *self._stage_sets()]))
+
+    def _stage_sets(self) -> list[str]:
+        stages = [stage for entry in self.models.values() for stage in entry.get("make", {}).get("stages", [])]
+        return [name for stage in stages if stage["data"] != "corpus" for name in stage["data"]]
+
+    def suite_of(self, benchmark: str) -> str:
+        """Return the suite that a benchmark stands in."""
+        return next(name for name, suite in self.settings["suites"].items() if benchmark in suite["benchmarks"])
+
+    def protocol(self, benchmark: str) -> str:
+        """Return pairwise or pointwise."""
+        return self.catalogues.benchmarks[benchmark]["protocol"]
+
+    def benchmark_sources(self, benchmark: str) -> dict[str, str]:
+        """Return the raw files of a benchmark: role → key in sources.yaml."""
+        return self.catalogues.benchmarks[benchmark].get("sources", {})
+
+    def recorded_sources(self, judge: str, benchmark: str) -> dict[str, str]:
+        """Return the raw files of a recorded judge on a benchmark: role → key in sources.yaml."""
+        return self.catalogues.recorded[judge]["benchmarks"][benchmark]
+
+    # ---- judges ----
+
+    @property
+    def judges(self) -> list[str]:
+        """Every judge, in the order of the study file."""
+        return self.settings["judges"]
+
+    def kind(self, judge: str) -> str:
+        """Return what a judge is: `model`, `baseline` or `recorded`."""
+        if judge in self.model_names:
+            return "model"
+        return "baseline" if judge in BASELINES else "recorded"
+
+    def judges_of(self, benchmark: str) -> list[str]:
+        """Return the judges that have a verdict on a benchmark."""
+        return [judge for judge in self.judges if self._answers(judge, benchmark)]
+
+    def _answers(self, judge: str, benchmark: str) -> bool:
+        kind = self.kind(judge)
+        if kind == "recorded":
+            return benchmark in self.catalogues.recorded[judge]["benchmarks"]
+        return kind == "baseline" or self.prompt(judge, self.protocol(benchmark)) is not None
+
+    def benchmarks_of(self, judge: str, suite: str) -> list[str]:
+        """Return the benchmarks of a suite that a judge answers."""
+        return [
+            benchmark for benchmark in self.settings["suites"][suite]["benchmarks"] if self._answers(judge, benchmark)
+        ]
+
+    def prompt(self, judge: str, protocol: str) -> str | None:
+        """Return the prompt a judge is asked with, None when it has none for the protocol."""
+        own = self.settings["judging"]["judges"].get(judge, {})
+        return own.get(protocol, self.settings["judging"]["prompts"].get(protocol))
+
+    def prompts_of(self, judge: str, suite: str) -> dict[str, str]:
+        """Return protocol → prompt for the benchmarks of a suite that a judge answers."""
+        protocols = {self.protocol(benchmark) for benchmark in self.benchmarks_of(judge, suite)}
+        return {protocol: self.prompt(judge, protocol) for protocol in sorted(protocols)}
+
+    def training_prompts(self, expert: str) -> dict[str, str]:
+        """Return protocol → prompt for the item sets an expert is trained on."""
+        prompts = self.settings["judging"]["prompts"] | self.experts[expert].get("prompts", {})
+        protocols = {self.protocol(name) for name in self.experts[expert]["train_on"]}
+        return {protocol: prompts.get(protocol) for protocol in sorted(protocols)}
+
+    def label(self, judge: str) -> str:
+        """Return the name shown in tables and figures."""
+        if self.kind(judge) == "recorded":
+            return self.catalogues.recorded[judge].get("label", judge)
+        return judge
+
+
+def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:
+    """Return the checked study of a parsed study file; `where` names that file in every error.
+
+    Raises JudgemergeError with one sentence for the first thing that is wrong.
+    """
+    schema = load_yaml(Path(config_folder) / "config.schema.yaml")
+    study = Study(config.check_against_schema(settings, schema, where), load_catalogues(config_folder), where)
+    _check_models(study)
+    _check_benchmarks(study)
+    _check_judges(study)
+    return study
+
+
+def _known(study: Study, value: str, known, text: str) -> None:
+    if value not in known:
+        raise JudgemergeError(f"{study.where}: {text} '{value}'{did_you_mean(value, known)}")
+
+
+def _check_models(study: Study) -> None:
+    seen: dict[str, str] = {}
+    for kind, names in (("models", study.models), ("experts", study.experts), ("merges", study.merges)):
+        for name in names:
+            other = seen.setdefault(name, kind)
+            if other != kind:
+                raise JudgemergeError(f"{study.where}: '{name}' stands in {other} and in {kind}; rename one")
+            if name in BASELINES or name in study.catalogues.recorded:
+                raise JudgemergeError(
+                    f"{study.where}: {kind}.{name} has the name of a baseline or recorded judge; rename it"
+                )
+    if study.experts:
+        if "base" not in study.settings:
+            raise JudgemergeError(f"{study.where}: key 'base' is missing; experts are trained from it")
+        _known(study, study.settings["base"], study.models, "'base' names the unknown model")
+    for name, expert in study.experts.items():
+        for item_set in expert["train_on"]:
+            _known(study, item_set, study.catalogues.benchmarks, f"experts.{name}.train_on names the unknown item set")
+        for protocol, prompt in study.training_prompts(name).items():
+            _check_prompt(study, prompt, protocol, f"experts.{name}")
+    for item_set in study._stage_sets():
+        _known(study, item_set, study.catalogues.benchmarks, "a pretraining stage names the unknown item set")
+    for name, merge in study.merges.items():
+        merging.check_merge(name, merge, study.model_names, study.where)
+    _check_no_cycle(study)
+
+
+def _check_no_cycle(study: Study) -> None:
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise JudgemergeError(
+                f"{study.where}: merges need each other in a circle ({' → '.join((*path, name))}); break it"
+            )
+        for parent in study.parents(name) if name in study.merges else ():
+            visit(parent, (*path, name))
+
+    for name in study.merges:
+        visit(name, ())
+
+
+def _check_benchmarks(study: Study) -> None:
+    seen: dict[str, str] = {}
+    for suite, entry in study.settings["suites"].items():
+        for benchmark in entry["benchmarks"]:
+            _known(
+                study, benchmark, study.catalogues.benchmarks, f"suites.{suite}.benchmarks names the unknown benchmark"
+            )
+            other = seen.setdefault(benchmark, suite)
+            if other != suite or entry["benchmarks"].count(benchmark) > 1:
+                raise JudgemergeError(
+                    f"{study.where}: benchmark '{benchmark}' stands twice (suites.{other}, suites.{suite}); keep one"
+                )
+    for item_set in study.item_sets:
+        for source in study.benchmark_sources(item_set).values():
+            get_source(study.catalogues.sources, source, f"config/benchmarks.yaml: {item_set}")
+
+
+def _check_judges(study: Study) -> None:
+    known = {*study.model_names, *BASELINES, *study.catalogues.recorded}
+    for judge in study.judges:
+        _known(study, judge, known, "judges names the unknown judge")
+    for judge in study.settings["judging"]["judges"]:
+        _known(
+            study,
+            judge,
+            [name for name in study.judges if study.kind(name) == "model"],
+            "judging.judges names the unknown judge",
+        )
+    for judge in (name for name in study.judges if study.kind(name) == "model"):
+        for protocol in ("pairwise", "pointwise"):
+            if study.prompt(judge, protocol) is not None:
+                _check_prompt(study, study.prompt(judge, protocol), protocol, f"judging, judge '{judge}'")
+        if not any(study._answers(judge, benchmark) for benchmark in study.all_benchmarks):
+            raise JudgemergeError(
+                f"{study.where}: judge '{judge}' has no prompt for any benchmark; set judging.prompts"
+            )
+
+
+def _check_prompt(study: Study, prompt: str | None, protocol: str, key: str) -> None:
+    if prompt is None:
+        raise JudgemergeError(f"{study.where}: {key} has no {protocol} prompt; set judging.prompts.{protocol}")
+    _known(study, prompt, study.catalogues.prompts, f"{key} uses the unknown {protocol} prompt")

@@ -1,0 +1,25 @@
+"""Make verdicts/{judge}/{benchmark}.jsonl from what the judge wrote."""
+
+from judgemerge import files, parsing
+from judgemerge.items import write_verdicts
+from judgemerge.logs import logged
+from judgemerge.prompts import load_template
+
+
+def main(replies: str, prompt: str, benchmark: str, verdicts: str) -> None:
+    """Parse the replies to one benchmark with the reply format of the prompt."""
+    settings = load_template(prompt).reply
+    rows = (row for row in files.read_jsonl(replies) if row["benchmark"] == benchmark)
+    write_verdicts(
+        verdicts, (parsing.parse(row["reply"], row["reason"], settings, row["item"], row["order"]) for row in rows)
+    )
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            replies=snakemake.input.replies,
+            prompt=snakemake.input.prompt,
+            benchmark=snakemake.wildcards.benchmark,
+            verdicts=snakemake.output[0],
+        )

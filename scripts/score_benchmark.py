@@ -1,0 +1,29 @@
+"""Make scores/{benchmark}.csv: every metric of every judge, with intervals."""
+
+from judgemerge import files
+from judgemerge.agreement.score import score_benchmark
+from judgemerge.items import read_items, read_verdicts
+from judgemerge.logs import logged
+
+
+def main(items: str, verdicts: dict[str, str], statistics: dict, scores: str) -> None:
+    """Score all judges on one shared set of resamples."""
+    table = score_benchmark(
+        read_items(items),
+        {judge: list(read_verdicts(path)) for judge, path in verdicts.items()},
+        n_resamples=statistics["resamples"],
+        confidence=statistics["confidence"],
+        seed=statistics["seed"],
+    )
+    with files.atomic_writer(scores) as file:
+        table.to_csv(file, index=False)
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            items=snakemake.input.item_set,
+            verdicts=dict(zip(snakemake.params.judges, snakemake.input.verdicts, strict=True)),
+            statistics=snakemake.params.statistics,
+            scores=snakemake.output[0],
+        )

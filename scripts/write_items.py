@@ -1,0 +1,24 @@
+"""Make items/{benchmark}.jsonl and .counts.json from the benchmark's raw files."""
+
+from judgemerge import files
+from judgemerge.benchmarks import load_items
+from judgemerge.items import write_items
+from judgemerge.logs import logged
+
+
+def main(benchmark: str, spec: dict, paths: dict[str, str], items_file: str, counts_file: str) -> None:
+    """Write the unified items of one benchmark and what was counted."""
+    items, counts = load_items(benchmark, spec, paths)
+    write_items(items_file, items)
+    files.write_json(counts_file, {"benchmark": benchmark, "protocol": spec["protocol"], **counts})
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            benchmark=snakemake.wildcards.benchmark,
+            spec=snakemake.params.spec,
+            paths=dict(zip(snakemake.params.roles, snakemake.input, strict=True)),
+            items_file=snakemake.output.item_set,
+            counts_file=snakemake.output.counts,
+        )

@@ -1,0 +1,48 @@
+"""Make run.json: code version, resolved settings, package versions, digests, seeds and timings of a study."""
+
+from pathlib import Path
+
+from judgemerge import files, provenance
+from judgemerge.logs import logged
+
+
+def main(
+    settings: dict,
+    sources: dict[str, dict],
+    manifests: list[str],
+    tables: list[str],
+    checkout: str,
+    timings: str,
+    software: str,
+    record: str,
+) -> None:
+    """Write the record; models are named by the digest of their files, tables by their sha256."""
+    files.write_json(
+        record,
+        {
+            "study": settings["study"],
+            "git": provenance.git_state(checkout),
+            "settings": {key: value for key, value in settings.items() if key != "mirror"},
+            "seeds": dict(provenance.seeds(settings)),
+            "versions": provenance.versions(),
+            "deployment": software,
+            "sources": sources,
+            "models": {Path(path).stem: files.read_json(path)["digest"] for path in manifests},
+            "tables": {Path(path).name: files.sha256_file(path) for path in tables},
+            "timings": provenance.timings(timings),
+        },
+    )
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            settings=snakemake.params.settings,
+            sources=snakemake.params.sources,
+            manifests=list(snakemake.input.manifests),
+            tables=list(snakemake.input.tables),
+            checkout=snakemake.params.checkout,
+            timings=snakemake.params.timings,
+            software=snakemake.params.software,
+            record=snakemake.output[0],
+        )

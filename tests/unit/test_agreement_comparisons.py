@@ -1,0 +1,127 @@
+"""Paired comparisons: differences, McNemar, Holm, and what is undefined."""
+
+import numpy as np
+import pytest
+from agreement_cases import both, pair, point, random_pairwise, said
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+from statsmodels.stats.multitest import multipletests
+
+from judgemerge.agreement.comparisons import BOOTSTRAP_TEST, COLUMNS, MCNEMAR_TEST, compare_benchmark, mcnemar
+from judgemerge.agreement.score import score_benchmark
+
+
+def judges(items, n_judges, seed=0):
+    rng = np.random.default_rng(seed)
+    return {f"judge{k}": both(items, *(_answers(items, 0.5 + 0.1 * k, rng) for _ in range(2))) for k in range(n_judges)}
+
+
+def _answers(items, ability, rng):
+    return [
+        item.truth if rng.random() < ability else str(rng.choice(["first", "second", "tie", "error"])) for item in items
+    ]
+
+
+@pytest.fixture(scope="module")
+def items():
+    rng = np.random.default_rng(4)
+    return [pair(i, str(rng.choice(["first", "second", "tie"])), cluster=i // 2) for i in range(80)]
+
+
+def test_table_has_every_pair_metric_and_test(items):
+    table = compare_benchmark(items, judges(items, 4), n_resamples=200)
+    assert list(table.columns) == list(COLUMNS)
+    assert len(table) == 6 * (5 + 1)
+    assert (table["n"] == 80).all()
+    assert set(table["test"]) == {BOOTSTRAP_TEST, MCNEMAR_TEST}
+
+
+def test_differences_are_those_of_the_scores_and_change_sign_with_the_order(items):
+    verdicts = judges(items, 2)
+    value = score_benchmark(items, verdicts, 50).set_index(["judge", "metric"])["value"]
+    one = compare_benchmark(items, verdicts, n_resamples=300).set_index("metric")
+    other = compare_benchmark(items, dict(reversed(verdicts.items())), n_resamples=300).set_index("metric")
+    for metric in one.index:
+        expected = value["judge0", metric] - value["judge1", metric]
+        assert one.loc[metric, "difference"] == pytest.approx(expected, abs=1e-11)
+        assert other.loc[metric, "difference"] == pytest.approx(-expected, abs=1e-11)
+        assert other.loc[metric, "ci_low"] == pytest.approx(-one.loc[metric, "ci_high"], abs=1e-11)
+        assert other.loc[metric, "p"] == pytest.approx(one.loc[metric, "p"], abs=1e-11)
+
+
+def test_interval_and_p_agree_about_zero(items):
+    table = compare_benchmark(items, judges(items, 5), n_resamples=500)
+    table = table[table["test"] == BOOTSTRAP_TEST]
+    outside = (table["ci_low"] > 0) | (table["ci_high"] < 0)
+    assert (outside == (table["p"] < 0.05)).all()
+    assert outside.any() and not outside.all()
+
+
+def test_accuracy_test_is_close_to_the_paired_t_test_without_clusters():
+    items = [pair(i, "first" if i % 2 else "second") for i in range(150)]
+    verdicts = judges(items, 2, seed=3)
+    row = compare_benchmark(items, verdicts, n_resamples=20_000).set_index("metric").loc["accuracy"]
+    right = [
+        np.array([v.outcome == items[k % 150].truth for k, v in enumerate(said_by)]).reshape(2, 150).mean(axis=0)
+        for said_by in verdicts.values()
+    ]
+    assert row["p"] == pytest.approx(stats.ttest_rel(*right).pvalue, rel=0.1)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_mcnemar_equals_statsmodels(seed):
+    only_a, only_b = np.random.default_rng(seed).integers(0, 30, 2)
+    expected = statsmodels_mcnemar([[5, only_a], [only_b, 7]], exact=True).pvalue
+    assert mcnemar(int(only_a), int(only_b)) == pytest.approx(expected if only_a + only_b else 1.0)
+
+
+def test_mcnemar_row_counts_right_in_the_original_order():
+    items = [pair(i, "first") for i in range(10)]
+    a = both(items, ["first"] * 9 + ["error"], ["second"] * 10)
+    b = both(items, ["second"] * 8 + ["first"] * 2, ["first"] * 10)
+    row = compare_benchmark(items, {"a": a, "b": b}, 100).set_index("metric").loc["accuracy_first"]
+    assert row["p"] == pytest.approx(mcnemar(8, 1))
+    assert row["difference"] == pytest.approx(0.7)
+    assert row["note"] == ""
+
+
+def test_holm_runs_over_the_pairs_of_one_metric(items):
+    table = compare_benchmark(items, judges(items, 4), n_resamples=300)
+    for _, family in table.groupby(["metric", "test"]):
+        assert len(family) == 6
+        np.testing.assert_allclose(family["p_holm"], multipletests(family["p"], method="holm")[1])
+
+
+def test_identical_judges_do_not_differ(items):
+    verdicts = judges(items, 1)["judge0"]
+    table = compare_benchmark(items, {"a": verdicts, "b": verdicts}, 100)
+    assert (table["difference"] == 0).all()
+    assert (table["p"] == 1).all()
+
+
+def test_one_recorded_order_leaves_only_mcnemar(items):
+    table = compare_benchmark(
+        items, {"a": judges(items, 1)["judge0"], "b": [said(item, "first") for item in items]}, 100
+    ).set_index("metric")
+    assert np.isfinite(table.loc["accuracy_first", "p"])
+    rest = table.drop(index="accuracy_first")
+    assert rest[["difference", "p", "p_holm"]].isna().all(axis=None)
+    assert set(rest["note"]) == {"undefined for at least one of the judges"}
+
+
+def test_pointwise_comparison():
+    rng = np.random.default_rng(0)
+    items = [point(i, float(i % 7)) for i in range(100)]
+    good = [said(item, item.truth + rng.normal(0, 0.5)) for item in items]
+    bad = [said(item, item.truth + rng.normal(0, 5)) for item in items]
+    table = compare_benchmark(items, {"good": good, "bad": bad}, 400).set_index("metric")
+    assert table.loc["spearman", "difference"] > 0 > table.loc["mae", "difference"]
+    assert (table["p"] < 0.001).all()
+
+
+def test_one_judge_makes_an_empty_table_and_seed_decides():
+    items, original, swapped = random_pairwise(2)
+    verdicts = both(items, original, swapped)
+    assert compare_benchmark(items, {"a": verdicts}, 10).empty
+    two = {"a": verdicts, "b": both(items, swapped, ["tie"] * len(items))}
+    assert compare_benchmark(items, two, 90, seed=1).to_csv() == compare_benchmark(items, two, 90, seed=1).to_csv()

@@ -1,0 +1,248 @@
+"""The generated environment files say what pyproject.toml and the lock say, and setup_env.py decides as documented."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import make_envs
+import setup_env
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+GENERATED = [ROOT / "requirements.lock", *sorted((ROOT / "envs").iterdir())]
+CHOICES = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def pins_of(path: Path) -> list[str]:
+    return yaml.safe_load(path.read_text())["dependencies"][-1]["pip"]
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of everything that make_envs.py reads and writes."""
+    for name in ["pyproject.toml", "requirements.lock"]:
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ["envs", "tools"]:
+        shutil.copytree(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def run_check(root: Path) -> subprocess.CompletedProcess:
+    """Run the copy's own script, with no way to reach a network."""
+    return subprocess.run(
+        [sys.executable, root / "tools/make_envs.py", "--check"], capture_output=True, text=True, env={"PATH": ""}
+    )
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+
+
+# --- the files as they are
+
+
+def test_every_declared_environment_exists():
+    assert [path.stem for path in ENVIRONMENTS] == sorted(CHOICES["tool"]["judgemerge"]["environments"])
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_pins_are_those_of_the_lock(path):
+    locked = re.findall(r"^[^\s#]+==\S+", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE)
+    locked.append("torch==" + setup_env.torch_version())
+    pins = pins_of(path)
+    assert pins and set(pins) <= set(locked)
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_conda_part_is_tiny(path):
+    """`nodefaults` breaks conda 26.7, and conda-forge's own LLM packages conflict with each other."""
+    env = yaml.safe_load(path.read_text())
+    assert env["channels"] == ["conda-forge"]
+    assert env["dependencies"][:-1] == ["python =3.11", "pip"]
+    assert not any(pin.startswith("-") for pin in pins_of(path))
+
+
+def test_no_pin_files():
+    """Snakemake drops the pip section without a word where a pin file lies beside an environment."""
+    assert not list((ROOT / "envs").glob("*.pin.txt"))
+
+
+@pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.name)
+def test_no_machine_shows_through(path):
+    text = re.sub(r"^#!.*|/torchaudio\.py", "", path.read_text())
+    assert not re.search(r"://|--index|--extra-index|--find-links|file:", text)
+    assert not re.search(r"(?<![\w.-])/\w+", text), "an absolute path"
+
+
+def test_lock_leaves_torch_to_the_machine():
+    names = make_envs.parse_lock((ROOT / "requirements.lock").read_text()).keys()
+    assert not {name for name in names if name in ("torch", "torchvision", "torchaudio") or name.startswith("nvidia")}
+
+
+def test_post_deploy_carries_the_placeholder():
+    script = (ROOT / "envs/train.post-deploy.sh").read_text()
+    assert (ROOT / "tools/torchaudio_stub.py").read_text() in script
+    assert setup_env.SMOKE_TEST in script
+    assert "pip install --no-deps llamafactory==" in script
+    assert not [pin for pin in pins_of(ROOT / "envs/train.yaml") if pin.startswith("llamafactory")]
+
+
+def test_stats_environment_is_light():
+    assert not [pin for pin in pins_of(ROOT / "envs/stats.yaml") if re.match("torch|transformers", pin)]
+
+
+# --- make_envs.py
+
+
+def test_check_passes_as_committed(copy):
+    done = run_check(copy)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "says"),
+    [
+        ("envs/stats.yaml", "pandas==2.3.3", "pandas==2.3.2", "+      - pandas==2.3.3"),
+        ("requirements.lock", "pandas==2.3.3", "pandas==2.3.2", "requirements.lock: was edited by hand"),
+        ("requirements.lock", "    # via pandas\n", "", "requirements.lock: was edited by hand"),
+        ("pyproject.toml", "pandas==2.3.3", "pandas==2.3.2", "other choices than pyproject.toml"),
+        (
+            "pyproject.toml",
+            'packages = ["mergekit", ',
+            'packages = ["no-such", ',
+            "environment 'merge' wants 'no-such'",
+        ),
+        ("tools/torchaudio_stub.py", "0+stub", "1+stub", '+__version__ = "1+stub"'),
+    ],
+)
+def test_check_finds_an_altered_file(copy, name, old, new, says):
+    edit(copy / name, old, new)
+    done = run_check(copy)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_check_finds_a_missing_and_an_unknown_file(copy):
+    (copy / "envs/merge.yaml").rename(copy / "envs/merge.linux-64.pin.txt")
+    done = run_check(copy)
+    assert done.returncode == 1
+    assert "envs/merge.yaml: differs" in done.stderr
+    assert "envs/merge.linux-64.pin.txt: is not named" in done.stderr
+
+
+def test_closure_follows_who_asked_for_what():
+    pins = make_envs.parse_lock(
+        "# a comment\na==1\n    # via judgemerge (pyproject.toml:run)\nb==2 ; os_name == 'nt'\n    # via a\nc==3\n"
+        "    # via\n    #   b\n    #   d\nd==4\n"
+    )
+    assert pins["b"] == make_envs.Pin("b", "2", "os_name == 'nt'", ("a",))
+    assert make_envs.closure(["a"], pins) == ["a", "b", "c"]
+    assert make_envs.closure(["d"], pins) == ["c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("marker", "needed"),
+    [
+        (None, None),
+        ("sys_platform == 'win32'", False),
+        ("sys_platform != 'win32'", None),
+        ("sys_platform == 'darwin'", "sys_platform == 'darwin'"),
+        ("python_version < '3.12'", "python_version < '3.12'"),
+    ],
+)
+def test_markers_are_kept_only_where_they_decide(marker, needed):
+    assert make_envs.needed_marker(marker, make_envs.PYTHONS) == needed
+
+
+# --- setup_env.py
+
+
+@pytest.mark.parametrize("version", [(2, 7, 18), (3, 10, 13), (3, 14, 0), (4, 0, 0)])
+def test_a_wrong_python_gets_one_sentence_with_the_way_out(version):
+    with pytest.raises(setup_env.SetupError) as error:
+        setup_env.check_python(version)
+    message = str(error.value)
+    assert f"Python {version[0]}.{version[1]} " in message
+    assert "make PYTHON=python3.11" in message
+    assert "\n" not in message and message.endswith(".")
+
+
+@pytest.mark.parametrize("version", [(3, 11, 2), (3, 12, 1), (3, 13, 0)])
+def test_a_right_python_passes(version):
+    setup_env.check_python(version)
+
+
+def test_python_range_is_that_of_pyproject():
+    oldest, newest = setup_env.OLDEST, setup_env.NEWEST
+    wanted = f">={oldest[0]}.{oldest[1]},<{newest[0]}.{newest[1] + 1}"
+    assert CHOICES["project"]["requires-python"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("wish", "system", "machine", "nvidia", "build"),
+    [
+        ("auto", "Linux", "x86_64", False, "cpu"),
+        ("auto", "Linux", "x86_64", True, "default"),
+        ("auto", "Linux", "aarch64", False, "default"),
+        ("cpu", "Linux", "x86_64", True, "cpu"),
+        ("default", "Linux", "x86_64", False, "default"),
+        ("auto", "Darwin", "arm64", False, "default"),
+        ("cpu", "Darwin", "arm64", False, "default"),
+    ],
+)
+def test_build_of_torch(wish, system, machine, nvidia, build):
+    assert setup_env.choose_build(wish, system, machine, nvidia) == build
+
+
+def test_a_foreign_folder_is_left_alone(tmp_path, capsys):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    assert setup_env.main(["--venv", str(tmp_path)]) == 1
+    assert "was not made by setup_env.py" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_an_unfinished_environment_is_emptied(tmp_path):
+    (tmp_path / setup_env.UNFINISHED).touch()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").touch()
+    (tmp_path / "lib64").symlink_to("bin")
+    assert not setup_env.is_ready(tmp_path, "cpu")
+    setup_env.clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [setup_env.UNFINISHED]
+
+
+@pytest.fixture
+def stamped(tmp_path):
+    folder = tmp_path / "env"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin/python").touch()
+    setup_env.stamp_path(folder).write_text(setup_env.stamp_text(folder, "cpu"))
+    return folder
+
+
+def test_a_stamped_environment_is_not_touched(stamped, monkeypatch, capsys):
+    monkeypatch.setattr(setup_env, "choose_build", lambda *arguments: "cpu")
+    before = sorted(stamped.rglob("*"))
+    assert setup_env.main(["--venv", str(stamped)]) == 0
+    assert capsys.readouterr().out == ""
+    assert sorted(stamped.rglob("*")) == before
+
+
+def test_a_stamp_holds_for_one_lock_one_build_and_one_place(stamped, tmp_path, monkeypatch):
+    assert setup_env.is_ready(stamped, "cpu")
+    assert not setup_env.is_ready(stamped, "default")
+    moved = stamped.rename(tmp_path / "elsewhere")
+    assert not setup_env.is_ready(moved, "cpu")
+    changed = tmp_path / "requirements.lock"
+    changed.write_text(setup_env.LOCK.read_text() + "more==1\n")
+    moved.rename(stamped)
+    monkeypatch.setattr(setup_env, "LOCK", changed)
+    assert not setup_env.is_ready(stamped, "cpu")

@@ -1,0 +1,381 @@
+"""Recorded verdicts: every format on hand-made rows, every mismatch, and the published numbers with a mirror."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from judgemerge.benchmarks import load_catalogue, load_items
+from judgemerge.errors import JudgemergeError
+from judgemerge.recorded import FORMATS, Recorded, load_recorded, read_recorded
+from judgemerge.sources import load_sources
+
+MTBENCH_ROLES = ("votes", "questions", "references", "answers_alpha", "answers_zeta")
+
+
+def items_of(adapter, path, **options):
+    spec = {"adapter": adapter, "protocol": "pairwise", "sources": {"rows": "key"}, "options": options}
+    return load_items("bench", spec, {"rows": path})[0]
+
+
+def mtbench_items(data, voters="all"):
+    paths = {role: data / f"mtbench_{role}.jsonl" for role in MTBENCH_ROLES}
+    spec = {"adapter": "mtbench", "protocol": "pairwise", "sources": paths, "options": {"voters": voters}}
+    return load_items("bench", spec, paths)[0]
+
+
+def outcomes(recorded: list[Recorded]) -> dict:
+    """Return outcome, or reason of an error, by item and order."""
+    return {(one.verdict.item, one.verdict.order): one.verdict.reason or one.verdict.outcome for one in recorded}
+
+
+def by_order(recorded: list[Recorded], order: str) -> list[str]:
+    return [outcome for (_, at), outcome in outcomes(recorded).items() if at == order]
+
+
+def rewrite(path: Path, target: Path, change) -> Path:
+    """Copy JSON lines or a JSON list with `change` applied to the list of rows."""
+    text = path.read_text(encoding="utf-8")
+    rows = json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
+    changed = change(rows)
+    target.write_text(json.dumps(changed if isinstance(changed, list) else rows), encoding="utf-8")
+    return target
+
+
+# ---- LLMBar ----
+
+
+def llmbar(data, strategy, **options):
+    items = items_of("llmbar", data / "llmbar.json")
+    return list(read_recorded("llmbar", {"result": data / f"llmbar_{strategy}.json"}, items, options))
+
+
+def test_llmbar_winners_are_already_in_our_order(data):
+    recorded = llmbar(data, "cot")
+    assert by_order(recorded, "original") == ["first", "second", "unparsed", "first"]
+    assert by_order(recorded, "swapped") == ["first", "first", "second", "unparsed"]
+    assert [one.verdict.item for one in recorded] == ["0", "0", "1", "1", "2", "2", "3", "3"]
+    assert recorded[0].reply == "Output (a) is better."
+    assert recorded[1].reply == "Output (b) is better."
+    assert recorded[7].reply == ""
+
+
+def test_llmbar_auxiliary_texts_are_skipped(data):
+    recorded = llmbar(data, "metrics_reference")
+    assert by_order(recorded, "original") == ["first"] * 4
+    assert by_order(recorded, "swapped") == ["second"] * 4
+
+
+def test_llmbar_swap_takes_the_last_round(data):
+    recorded = llmbar(data, "swap")
+    assert by_order(recorded, "original") == ["first", "second", "first", "first"]
+    assert by_order(recorded, "swapped") == ["first", "second", "unparsed", "first"]
+    assert recorded[2].reply == "Second round: (b)"
+
+
+def test_llmbar_rating_scores_decide(data):
+    recorded = llmbar(data, "rating")
+    assert by_order(recorded, "original") == ["first", "second", "tie", "unparsed"]
+    assert by_order(recorded, "swapped") == ["first", "second", "tie", "unparsed"]
+    assert recorded[0].reply == "9\n2"
+
+
+def test_llmbar_rating_can_keep_the_winners(data):
+    recorded = llmbar(data, "rating", rating="winners")
+    assert by_order(recorded, "original") == ["first", "second", "second", "first"]
+    assert by_order(recorded, "swapped") == ["first", "second", "first", "second"]
+    with pytest.raises(JudgemergeError, match="option rating is 'score', not scores or winners"):
+        llmbar(data, "rating", rating="score")
+
+
+def test_llmbar_missing_row(data, tmp_path):
+    items = items_of("llmbar", data / "llmbar.json")
+    path = rewrite(data / "llmbar_cot.json", tmp_path / "result.json", lambda rows: rows[:3])
+    recorded = list(read_recorded("llmbar", {"result": path}, items))
+    assert [one.verdict.reason for one in recorded[6:]] == ["not_recorded", "not_recorded"]
+    assert recorded[6].reply is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda rows: rows.reverse(),
+            "row 0: field 'input' starts with 'Name a fish.', but item 0 of bench has 'Say hello",
+        ),
+        (lambda rows: rows[1].update(output_2="x"), "row 1: field 'output_2' starts with 'x', but item 1"),
+        (lambda rows: rows[1].update(results=[]), "row 1: field 'results' does not end with an object"),
+        (lambda rows: rows[1]["results"][0].pop("swap = True"), "row 1: has no field 'swap = True'"),
+        (
+            lambda rows: rows[1]["results"][0]["swap = True"].update(winner="3"),
+            "row 1: field 'winner' is '3', not one of",
+        ),
+    ],
+)
+def test_llmbar_mismatch_is_named(data, tmp_path, change, message):
+    items = items_of("llmbar", data / "llmbar.json")
+    path = rewrite(data / "llmbar_cot.json", tmp_path / "result.json", change)
+    with pytest.raises(JudgemergeError, match=f"result.json: {message}"):
+        list(read_recorded("llmbar", {"result": path}, items))
+
+
+# ---- Auto-J, PandaLM ----
+
+
+def test_autoj_exchange_file_is_swapped_back(data):
+    items = items_of("autoj", data / "autoj.jsonl")
+    paths = {"original": data / "autoj_original.jsonl", "swapped": data / "autoj_exchange.jsonl"}
+    recorded = list(read_recorded("autoj", paths, items))
+    assert by_order(recorded, "original") == ["first", "second", "tie", "unparsed"]
+    assert by_order(recorded, "swapped") == ["first", "first", "tie", "not_recorded"]
+    assert all(one.reply is None for one in recorded)
+
+
+def test_autoj_without_exchange_file_has_one_order(data):
+    items = items_of("autoj", data / "autoj.jsonl")
+    recorded = list(read_recorded("autoj", {"original": data / "autoj_original.jsonl"}, items))
+    assert [one.verdict.order for one in recorded] == ["original"] * 4
+
+
+def test_autoj_verdicts_cannot_be_matched_to_fewer_items(data):
+    items = items_of("autoj", data / "autoj.jsonl")
+    with pytest.raises(JudgemergeError, match="autoj_original.jsonl: 4 verdicts for 3 items"):
+        list(read_recorded("autoj", {"original": data / "autoj_original.jsonl"}, items[1:]))
+
+
+def test_pandalm_is_joined_by_idx(data):
+    items = items_of("pandalm", data / "pandalm.json")
+    recorded = list(read_recorded("pandalm", {"verdicts": data / "pandalm_7b.json"}, items))
+    assert by_order(recorded, "original") == ["first", "second", "not_recorded", "tie"]
+    assert recorded[0].reply == "Reason 0."
+    assert recorded[0].extra == {"reference": "Answer 0."}
+
+
+def test_pandalm_garbage_is_an_error_and_no_tie(data):
+    items = items_of("pandalm", data / "pandalm.json")
+    recorded = list(read_recorded("pandalm", {"verdicts": data / "pandalm_gpt35.json"}, items))
+    assert by_order(recorded, "original") == ["first", "second", "tie", "unparsed"]
+    assert recorded[3].verdict.outcome == "error"
+    assert recorded[3].reply is None
+
+
+def test_a_second_verdict_is_refused(data, tmp_path):
+    items = items_of("pandalm", data / "pandalm.json")
+    path = rewrite(data / "pandalm_7b.json", tmp_path / "rows.json", lambda rows: [*rows, rows[0]])
+    with pytest.raises(JudgemergeError, match="rows.json: row 3: a second verdict on 3, after row 0"):
+        list(read_recorded("pandalm", {"verdicts": path}, items))
+
+
+# ---- MT-Bench ----
+
+
+def test_mtbench_snapshot(data):
+    recorded = list(
+        read_recorded("mtbench_snapshot", {"verdicts": data / "mtbench_gpt4_pair.jsonl"}, mtbench_items(data))
+    )
+    assert outcomes(recorded) == {
+        ("81-1-alpha-hidden", "original"): "tie",
+        ("81-1-alpha-zeta", "original"): "second",
+        ("81-2-alpha-zeta", "original"): "tie",
+        ("101-1-alpha-zeta", "original"): "not_recorded",
+        ("101-2-alpha-zeta", "original"): "not_recorded",
+    }
+    assert {one.verdict.item: one.extra["inconsistent"] for one in recorded if one.extra} == {
+        "81-1-alpha-hidden": False,
+        "81-1-alpha-zeta": False,
+        "81-2-alpha-zeta": True,
+    }
+
+
+def test_fastchat_pairs_follow_the_models(data):
+    recorded = list(
+        read_recorded("fastchat_pairs", {"verdicts": data / "fastchat_gpt4_pair.jsonl"}, mtbench_items(data))
+    )
+    found = outcomes(recorded)
+    # Row 0 has zeta as model_1, so its game 2 shows alpha first, which is our original order.
+    assert found[("81-1-alpha-zeta", "original")] == "first"
+    assert found[("81-1-alpha-zeta", "swapped")] == "second"
+    assert found[("81-2-alpha-zeta", "original")] == "tie"
+    assert found[("81-2-alpha-zeta", "swapped")] == "unparsed"
+    assert found[("101-2-alpha-zeta", "swapped")] == "not_recorded"
+    assert found[("81-1-alpha-hidden", "original")] == "not_recorded"
+    replies = {(one.verdict.item, one.verdict.order): one.reply for one in recorded}
+    assert replies[("81-1-alpha-zeta", "original")] == "Alpha. [[A]]"
+    assert replies[("81-2-alpha-zeta", "swapped")] == "$ERROR$"
+
+
+def test_fastchat_prompts_must_show_the_answers_in_that_order(data, tmp_path):
+    def exchange(rows):
+        rows[0]["g1_user_prompt"], rows[0]["g2_user_prompt"] = rows[0]["g2_user_prompt"], rows[0]["g1_user_prompt"]
+
+    path = rewrite(data / "fastchat_gpt4_pair.jsonl", tmp_path / "rows.jsonl", exchange)
+    with pytest.raises(
+        JudgemergeError, match="row 0: field 'g2_user_prompt' lacks .* 81-1-alpha-zeta .* original order"
+    ):
+        list(read_recorded("fastchat_pairs", {"verdicts": path}, mtbench_items(data)))
+
+
+# ---- MELD ----
+
+
+def test_meld_autoj_takes_the_last_decision(data):
+    items = items_of("meld", data / "meld_length_bias.json", form="length_bias")
+    recorded = list(read_recorded("meld_autoj", {"verdicts": data / "meld_length_bias.json"}, items))
+    assert by_order(recorded, "original") == ["first", "tie", "second", "unparsed"]
+    assert recorded[3].reply.endswith("and then it stops")
+
+
+def test_meld_autoj_texts_must_agree(data, tmp_path):
+    items = items_of("meld", data / "meld_length_bias.json", form="length_bias")
+    path = rewrite(data / "meld_length_bias.json", tmp_path / "rows.json", lambda rows: rows[2].update(question="Who?"))
+    with pytest.raises(JudgemergeError, match="row 2: field 'question' starts with 'Who.', but item 2"):
+        list(read_recorded("meld_autoj", {"verdicts": path}, items))
+
+
+# ---- the catalogue ----
+
+
+def test_unknown_format():
+    with pytest.raises(JudgemergeError, match="unknown format of recorded verdicts 'llmbars'; did you mean 'llmbar'?"):
+        read_recorded("llmbars", {}, [])
+
+
+def test_catalogue_names_known_benchmarks_and_sources(repository):
+    config = repository / "config"
+    benchmarks, sources = load_catalogue(config / "benchmarks.yaml"), load_sources(config / "sources.yaml")
+    judges = load_recorded(config / "recorded.yaml")
+    assert len({judge.label for judge in judges.values()}) == len(judges)
+    for judge in judges.values():
+        assert judge.format in FORMATS
+        assert judge.benchmarks.keys() <= benchmarks.keys()
+        assert all(set(roles.values()) <= sources.keys() for roles in judge.benchmarks.values())
+
+
+def test_catalogue_mistakes_are_named(tmp_path):
+    path = tmp_path / "recorded.yaml"
+    path.write_text("judge: {label: x, format: llmbarr, benchmarks: {}}\n")
+    with pytest.raises(
+        JudgemergeError, match="recorded judge 'judge': unknown format 'llmbarr'; did you mean 'llmbar'?"
+    ):
+        load_recorded(path)
+    path.write_text("judge: {label: x, format: llmbar, benchmarks: {bench: result}}\n")
+    with pytest.raises(JudgemergeError, match="recorded judge 'judge': benchmarks: bench is 'result', not dict"):
+        load_recorded(path)
+
+
+# ---- the published numbers ----
+
+
+@pytest.fixture(scope="module")
+def real(repository, mirror):
+    """Return a function: judge and benchmark → items by id, and outcomes by item and order."""
+    config = repository / "config"
+    sources, benchmarks = load_sources(config / "sources.yaml"), load_catalogue(config / "benchmarks.yaml")
+    judges = load_recorded(config / "recorded.yaml")
+
+    def files(keys):
+        return {role: mirror / sources[key].mirror_path for role, key in keys.items()}
+
+    def read(judge, benchmark):
+        items, _ = load_items(benchmark, benchmarks[benchmark], files(benchmarks[benchmark]["sources"]))
+        judge = judges[judge]
+        recorded = read_recorded(judge.format, files(judge.benchmarks[benchmark]), items, judge.options)
+        return {item.id: item for item in items}, outcomes(list(recorded))
+
+    return read
+
+
+def right(items, found, order):
+    return {name for (name, at), outcome in found.items() if at == order and outcome == items[name].truth}
+
+
+def test_autoj_13b(real):
+    items, found = real("autoj_13b", "autoj_pairwise")
+    original, swapped = right(items, found, "original"), right(items, found, "swapped")
+    assert (len(original), len(swapped), len(original & swapped), len(items)) == (835, 844, 765, 1392)
+    assert sum(found[(name, "original")] == found[(name, "swapped")] for name in items) == 1161
+
+
+def test_pandalm_7b_and_gpt35(real):
+    items, found = real("pandalm_7b", "pandalm")
+    assert round(len(right(items, found, "original")) / len(items), 4) == 0.6677
+    items, found = real("gpt35_pandalm", "pandalm")
+    assert list(found.values()).count("unparsed") == 25
+    assert round(len(right(items, found, "original")) / len(items), 4) == 0.6977
+
+
+LLMBAR = {  # right in the original order, in the swapped order, in both; unparsed replies
+    ("gpt4", "natural"): (94, 95, 90, 0),
+    ("gpt4", "neighbor"): (101, 100, 94, 0),
+    ("gpt4", "gptinst"): (75, 78, 72, 0),
+    ("gpt4", "gptout"): (37, 33, 32, 0),
+    ("gpt4", "manual"): (33, 35, 30, 0),
+    ("chatgpt", "natural"): (70, 78, 56, 1),
+    ("chatgpt", "neighbor"): (31, 30, 6, 1),
+    ("chatgpt", "gptinst"): (28, 26, 8, 1),
+    ("chatgpt", "gptout"): (21, 21, 7, 1),
+    ("chatgpt", "manual"): (18, 15, 5, 1),
+}
+
+
+@pytest.mark.parametrize(("judge", "subset"), LLMBAR)
+def test_llmbar_cot(real, judge, subset):
+    items, found = real(f"{judge}_llmbar_cot", f"llmbar_{subset}")
+    original, swapped = right(items, found, "original"), right(items, found, "swapped")
+    unparsed = list(found.values()).count("unparsed")
+    assert (len(original), len(swapped), len(original & swapped), unparsed) == LLMBAR[(judge, subset)]
+
+
+MTBENCH = {  # agreements of comparisons: GPT-4 with people, with and without ties; people among themselves, the same
+    1: ((886, 1343), (727, 859), (454, 721), (388, 479)),
+    2: ((871, 1325), (731, 864), (471, 707), (388, 474)),
+}
+
+
+@pytest.mark.parametrize("turn", MTBENCH)
+def test_gpt4_on_single_expert_votes(real, turn):
+    items, found = real("gpt4_mtbench", "mtbench_human")
+    chosen = [item for item in items.values() if item.extra["turn"] == turn]
+    votes = [[vote.vote for vote in item.votes] for item in chosen]
+    judge = [(vote, found[(item.id, "original")]) for item, cast in zip(chosen, votes, strict=True) for vote in cast]
+    people = [pair for cast in votes for pair in itertools.combinations(cast, 2)]
+    counted = []
+    for pairs in (judge, people):
+        for kept in (pairs, [pair for pair in pairs if "tie" not in pair]):
+            counted.append((sum(a == b for a, b in kept), len(kept)))
+    assert tuple(counted) == MTBENCH[turn]
+
+
+def test_gpt4_on_the_majority_of_all_votes(real):
+    items, found = real("gpt4_mtbench", "mtbench_all_votes")
+    assert (len(items), round(len(right(items, found, "original")) / len(items), 4)) == (1814, 0.6720)
+
+
+def test_autoj_on_length_bias(real):
+    items, found = real("autoj_meld", "meld_length_bias")
+    names = right(items, found, "original")
+    assert "unparsed" not in found.values()
+    assert [sum(items[name].category == tag for name in names) for tag in ("long", "short")] == [92, 18]
+
+
+def test_real_fastchat_pairs(repository, mirror, tmp_path):
+    """Read a real 75-row file: 40 / 23 / 11 / 1 error in game 1 and 20 / 39 / 14 / 2 errors in game 2."""
+    sources = load_sources(repository / "config" / "sources.yaml")
+    path = {name: mirror / source.mirror_path for name, source in sources.items()}
+    votes = [
+        {"judge": "expert_0", "model_a": "phi-3", "model_b": "phi-3-dpo", "question_id": n, "turn": 1, "winner": "tie"}
+        for n in range(81, 161)
+    ]
+    (tmp_path / "votes.jsonl").write_text("\n".join(map(json.dumps, votes)))
+    paths = {
+        "votes": tmp_path / "votes.jsonl",
+        "questions": path["mtbench_questions"],
+        "answers_1": path["phi3_answers"],
+        "answers_2": path["phi3_answers_dpo"],
+    }
+    items, _ = load_items("bench", {"adapter": "mtbench", "protocol": "pairwise", "sources": paths}, paths)
+    recorded = list(read_recorded("fastchat_pairs", {"verdicts": path["phi3_gpt4_pair"]}, items))
+    classes = ("first", "second", "tie", "unparsed", "not_recorded")
+    assert [by_order(recorded, "original").count(name) for name in classes] == [40, 23, 11, 1, 5]
+    assert [by_order(recorded, "swapped").count(name) for name in classes] == [20, 39, 14, 2, 5]
