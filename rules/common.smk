@@ -6,6 +6,7 @@ import re
 sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
 
 from judgemerge.baselines import BASELINES
+from judgemerge.catalogues import load_yaml
 from judgemerge.digests import source_digest
 from judgemerge.errors import JudgemergeError
 from judgemerge.study import load_study
@@ -13,6 +14,7 @@ from judgemerge.study import load_study
 config.setdefault("mirror", os.environ.get("JUDGEMERGE_MIRROR", ""))
 STUDY_FILE = os.path.relpath((workflow.overwrite_configfiles or ["config/config.yaml"])[-1])
 try:
+    load_yaml(STUDY_FILE)  # Snakemake keeps the last of two equal keys and says nothing
     study = load_study(config, STUDY_FILE, os.path.join(workflow.basedir, "config"))
 except JudgemergeError as error:
     raise WorkflowError(str(error)) from None

@@ -1,6 +1,7 @@
-"""Fixtures that tests share: where hand-made rows are, and where the mirror of raw files is, if there is one."""
+"""Fixtures that tests share: where hand-made rows are, the mirror of raw files if there is one, and tiny models."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,21 @@ def mirror() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the raw files: {folder} is no folder; set JUDGEMERGE_MIRROR (scripts/build_mirror.py)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory) -> dict[str, Path]:
+    """Return three random Llamas (two layers, one tokenizer): a base and two models to be merged; 3 MB each."""
+    from judgemerge import demo_tasks, tiny
+
+    folder = tmp_path_factory.mktemp("tiny")
+    texts = demo_tasks.corpus(seed=1, n_sentences=200)
+    for seed, name in enumerate(("base", "one", "two")):
+        tiny.make_base(folder / name, texts, seed, layers=2, vocab_size=512)
+    return {name: folder / name for name in ("base", "one", "two")}
+
+
+@pytest.fixture
+def tools_on_path(monkeypatch) -> None:
+    """Let child processes find the tools installed beside this Python, as the Snakefile does."""
+    monkeypatch.setenv("PATH", os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])

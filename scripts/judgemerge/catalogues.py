@@ -31,6 +31,8 @@ def load_yaml(path: str | Path) -> dict:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise JudgemergeError(f"{path}: line {line} is not YAML ({error.problem}); correct the line") from None
+    except (yaml.reader.ReaderError, UnicodeDecodeError):
+        raise JudgemergeError(f"{path}: is not text in UTF-8; save it as such") from None
     if not isinstance(value, dict):
         raise JudgemergeError(f"{path}: holds {type(value).__name__}, not a mapping from names to entries")
     return value

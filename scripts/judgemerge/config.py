@@ -1,6 +1,7 @@
 """A study file → checked settings with every default filled in. Runs at every start: imports nothing heavy."""
 
 import copy
+import difflib
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -28,12 +29,19 @@ def _deepest(error: ValidationError) -> ValidationError:
         for sub in error.context:
             alternatives.setdefault(sub.schema_path[0], []).append(sub)
 
-        # An alternative that lacks its required key was not the one meant.
-        def distance(group: list[ValidationError]) -> tuple[int, int]:
-            return sum(sub.validator in ("required", "type", "const") for sub in group), len(group)
+        # An alternative that lacks its required key was not the one meant, unless its key is only misspelt.
+        def distance(group: list[ValidationError]) -> tuple[int, int, int]:
+            misfits = sum(sub.validator in ("required", "type", "const") for sub in group)
+            return misfits, len(group), -sum(map(_misspelt, group))
 
         error = min(alternatives.values(), key=distance)[0]
     return error
+
+
+def _misspelt(error: ValidationError) -> int:
+    """Return how many unknown keys resemble a known one."""
+    known = set(error.schema.get("properties", {})) if error.validator == "additionalProperties" else set()
+    return sum(bool(difflib.get_close_matches(str(key), known)) for key in error.instance) if known else 0
 
 
 def _sentence(error: ValidationError) -> str:
@@ -47,14 +55,16 @@ def _sentence(error: ValidationError) -> str:
         missing = next(name for name in error.validator_value if name not in error.instance)
         purpose = error.schema.get("properties", {}).get(missing, {}).get("description", "")
         return f"key '{missing}'{inside} is missing; add it{f' ({_first_sentence(purpose)})' if purpose else ''}"
-    if error.validator == "enum":
-        return f"'{key}' is {error.instance!r}{did_you_mean(str(error.instance), map(str, error.validator_value))}"
+    if error.validator in ("enum", "const"):
+        known = error.validator_value if error.validator == "enum" else [error.validator_value]
+        return f"'{key}' is {error.instance!r}{did_you_mean(str(error.instance), map(str, known))}"
     if "propertyNames" in error.absolute_schema_path:
         return f"name '{error.instance}'{inside} does not match {error.validator_value}; rename it"
-    if error.validator == "pattern":
-        return f"'{key}' is {error.instance!r}, which does not match {error.validator_value}; rename it"
     purpose = _first_sentence(error.schema.get("description", ""))
-    return f"'{key}' is wrong: {error.message}{f'; it is meant as: {purpose}' if purpose else ''}"
+    meant = f"; it is meant as: {purpose}" if purpose else ""
+    if error.validator == "pattern":
+        return f"'{key}' is {error.instance!r}, which does not match {error.validator_value}{meant}"
+    return f"'{key}' is wrong: {error.message}{meant}"
 
 
 def _first_sentence(text: str) -> str:

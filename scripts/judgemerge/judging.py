@@ -62,7 +62,7 @@ class Store:
                     break  # another job is writing this line right now, or was killed in it
                 try:
                     row = json.loads(line)
-                except json.JSONDecodeError:
+                except ValueError:  # no JSON, or no text at all
                     raise JudgemergeError(
                         f"{path}: line {number} is not JSON; delete that line, the prompt will be judged again"
                     ) from None
@@ -89,6 +89,7 @@ def plan(
     An item the template cannot show, or a prompt longer than `max_prompt_tokens`, gets a reason code and is not asked.
     """
     asks: list[Ask] = []
+    limits: dict[str, int] = {}
     for item in items:
         for order in ORDERS[item.protocol]:
             try:
@@ -99,6 +100,7 @@ def plan(
             limit = templates[item.protocol].max_new_tokens
             key = files.sha256_text(text, backend.digest_settings, str(limit))
             asks.append(Ask(item.benchmark, item.id, order, key, text))
+            limits[key] = limit
     lengths = iter(backend.counts([ask.text for ask in asks if ask.key]))
     asks = [
         Ask(ask.benchmark, ask.item, ask.order, None, reason="prompt_too_long")
@@ -106,8 +108,6 @@ def plan(
         else ask
         for ask in asks
     ]
-    protocol_of = {item.id: item.protocol for item in items}
-    limits = {ask.key: templates[protocol_of[ask.item]].max_new_tokens for ask in asks if ask.key}
     return asks, limits
 
 

@@ -59,7 +59,7 @@ METHODS: dict[str, Method] = {
     "della": _task_vectors("arXiv:2406.11617", "density", "epsilon"),
     "della_linear": _task_vectors("arXiv:2406.11617", "density", "epsilon"),
     "model_stock": Method("required", (2, None), (), ("filter_wise",), "arXiv:2403.19522"),
-    "sce": _weighted("required", _ANY, "arXiv:2408.07990", "select_topk", "int8_mask"),
+    "sce": Method("required", _ANY, (), ("select_topk", "int8_mask"), "arXiv:2408.07990"),
     "nearswap": Method("required", (1, 1), (), ("t",), "mergekit", required=("t",)),
     "arcee_fusion": Method("required", (1, 1), (), (), "mergekit"),
 }

@@ -109,7 +109,10 @@ def _header(path: Path) -> dict:
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > size - 8:
             raise JudgemergeError(f"{path}: the file is cut short ({size} bytes); download or write the model again")
-        header = json.loads(file.read(length))
+        try:
+            header = json.loads(file.read(length))
+        except ValueError:
+            raise JudgemergeError(f"{path}: the header is not JSON; download or write the model again") from None
     header.pop("__metadata__", None)
     end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
     if size != 8 + length + end:

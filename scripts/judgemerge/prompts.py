@@ -8,9 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from judgemerge import parsing
+from judgemerge.catalogues import check_keys, load_yaml
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import SWAPPED, Item, Order
 
@@ -19,7 +18,8 @@ PLACEHOLDERS = {
     "pointwise": {"prompt", "response", "reference", "category"},
 }
 REQUIRED = {"pairwise": {"prompt", "response_a", "response_b"}, "pointwise": {"prompt", "response"}}
-KEYS = {"description", "protocol", "system", "user", "reply", "target", "max_new_tokens"}
+KEYS = {"protocol": str, "user": str, "reply": dict, "target": str, "max_new_tokens": int}
+OPTIONAL_KEYS = {"description": str, "system": str}
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -52,13 +52,8 @@ def load_template(path: str | Path) -> Template:
     if not path.exists():
         known = [other.stem for other in path.parent.glob("*.yaml")]
         raise JudgemergeError(f"{path.parent}: there is no prompt '{path.stem}'{did_you_mean(path.stem, known)}")
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for key in raw:
-        if key not in KEYS:
-            raise JudgemergeError(f"{path}: key '{key}' is unknown{did_you_mean(key, KEYS)}")
-    for key in KEYS - {"system", "description"}:
-        if key not in raw:
-            raise JudgemergeError(f"{path}: key '{key}' is missing; add it (see docs/extending.md)")
+    raw = load_yaml(path)
+    check_keys(raw, KEYS, OPTIONAL_KEYS, f"{path}: the prompt")
     if raw["protocol"] not in PLACEHOLDERS:
         raise JudgemergeError(f"{path}: protocol '{raw['protocol']}' is neither pairwise nor pointwise")
     template = Template(name=path.stem, **raw)
@@ -69,6 +64,9 @@ def load_template(path: str | Path) -> Template:
         )
     for field in sorted(REQUIRED[template.protocol] - template.fields):
         raise JudgemergeError(f"{path}: placeholder '{{{field}}}' is missing from the user message; add it")
+    answer = "{verdict}" if template.protocol == "pairwise" else "{score}"
+    if answer not in template.target:
+        raise JudgemergeError(f"{path}: target is '{template.target}'; a {template.protocol} one needs {answer}")
     parsing.check_format(template.reply, template.protocol, str(path))
     return template
 

@@ -10,17 +10,18 @@ from judgemerge import config, merging
 from judgemerge.baselines import BASELINES
 from judgemerge.catalogues import load_yaml
 from judgemerge.errors import JudgemergeError, did_you_mean
+from judgemerge.prompts import load_template
 from judgemerge.sources import Source, get_source, load_sources
 
 
 @dataclass(frozen=True)
 class Catalogues:
-    """What exists: raw files, benchmarks, recorded judges (as in config/), and the names of the prompts."""
+    """What exists: raw files, benchmarks, recorded judges (as in config/), and prompt files by name."""
 
     sources: dict[str, Source]
     benchmarks: dict[str, dict]
     recorded: dict[str, dict]
-    prompts: frozenset[str]
+    prompts: dict[str, Path]
 
 
 def load_catalogues(folder: str | Path) -> Catalogues:
@@ -30,7 +31,7 @@ def load_catalogues(folder: str | Path) -> Catalogues:
         sources=load_sources(folder / "sources.yaml"),
         benchmarks=load_yaml(folder / "benchmarks.yaml"),
         recorded=load_yaml(folder / "recorded.yaml"),
-        prompts=frozenset(path.stem for path in (folder / "prompts").glob("*.yaml")),
+        prompts={path.stem: path for path in sorted((folder / "prompts").glob("*.yaml"))},
     )
 
 
@@ -227,6 +228,9 @@ def _check_models(study: Study) -> None:
             _check_prompt(study, prompt, protocol, f"experts.{name}")
     for item_set in study._stage_sets():
         _known(study, item_set, study.catalogues.benchmarks, "a pretraining stage names the unknown item set")
+        protocol = study.protocol(item_set)
+        prompt = study.settings["judging"]["prompts"].get(protocol)
+        _check_prompt(study, prompt, protocol, f"pretraining on '{item_set}'")
     for name, merge in study.merges.items():
         merging.check_merge(name, merge, study.model_names, study.where)
     _check_no_cycle(study)
@@ -287,3 +291,6 @@ def _check_prompt(study: Study, prompt: str | None, protocol: str, key: str) -> 
     if prompt is None:
         raise JudgemergeError(f"{study.where}: {key} has no {protocol} prompt; set judging.prompts.{protocol}")
     _known(study, prompt, study.catalogues.prompts, f"{key} uses the unknown {protocol} prompt")
+    found = load_template(study.catalogues.prompts[prompt]).protocol
+    if found != protocol:
+        raise JudgemergeError(f"{study.where}: {key} uses prompt '{prompt}' for {protocol} items; it is {found}")

@@ -7,6 +7,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
+from judgemerge.agreement.bootstrap import difference_test
 from judgemerge.agreement.comparisons import BOOTSTRAP_TEST, COLUMNS, MCNEMAR_TEST, compare_benchmark, mcnemar
 from judgemerge.agreement.score import score_benchmark
 
@@ -31,7 +32,7 @@ def items():
 def test_table_has_every_pair_metric_and_test(items):
     table = compare_benchmark(items, judges(items, 4), n_resamples=200)
     assert list(table.columns) == list(COLUMNS)
-    assert len(table) == 6 * (5 + 1)
+    assert len(table) == 6 * (6 + 1)
     assert (table["n"] == 80).all()
     assert set(table["test"]) == {BOOTSTRAP_TEST, MCNEMAR_TEST}
 
@@ -39,14 +40,14 @@ def test_table_has_every_pair_metric_and_test(items):
 def test_differences_are_those_of_the_scores_and_change_sign_with_the_order(items):
     verdicts = judges(items, 2)
     value = score_benchmark(items, verdicts, 50).set_index(["judge", "metric"])["value"]
-    one = compare_benchmark(items, verdicts, n_resamples=300).set_index("metric")
-    other = compare_benchmark(items, dict(reversed(verdicts.items())), n_resamples=300).set_index("metric")
-    for metric in one.index:
+    one = compare_benchmark(items, verdicts, n_resamples=300).set_index(["metric", "test"])
+    other = compare_benchmark(items, dict(reversed(verdicts.items())), n_resamples=300).set_index(["metric", "test"])
+    for metric, test in one.index:
         expected = value["judge0", metric] - value["judge1", metric]
-        assert one.loc[metric, "difference"] == pytest.approx(expected, abs=1e-11)
-        assert other.loc[metric, "difference"] == pytest.approx(-expected, abs=1e-11)
-        assert other.loc[metric, "ci_low"] == pytest.approx(-one.loc[metric, "ci_high"], abs=1e-11)
-        assert other.loc[metric, "p"] == pytest.approx(one.loc[metric, "p"], abs=1e-11)
+        assert one.loc[(metric, test), "difference"] == pytest.approx(expected, abs=1e-11)
+        assert other.loc[(metric, test), "difference"] == pytest.approx(-expected, abs=1e-11)
+        assert other.loc[(metric, test), "ci_low"] == pytest.approx(-one.loc[(metric, test), "ci_high"], abs=1e-11)
+        assert other.loc[(metric, test), "p"] == pytest.approx(one.loc[(metric, test), "p"], abs=1e-11)
 
 
 def test_interval_and_p_agree_about_zero(items):
@@ -79,7 +80,7 @@ def test_mcnemar_row_counts_right_in_the_original_order():
     items = [pair(i, "first") for i in range(10)]
     a = both(items, ["first"] * 9 + ["error"], ["second"] * 10)
     b = both(items, ["second"] * 8 + ["first"] * 2, ["first"] * 10)
-    row = compare_benchmark(items, {"a": a, "b": b}, 100).set_index("metric").loc["accuracy_first"]
+    row = compare_benchmark(items, {"a": a, "b": b}, 100).set_index("test").loc[MCNEMAR_TEST]
     assert row["p"] == pytest.approx(mcnemar(8, 1))
     assert row["difference"] == pytest.approx(0.7)
     assert row["note"] == ""
@@ -99,11 +100,12 @@ def test_identical_judges_do_not_differ(items):
     assert (table["p"] == 1).all()
 
 
-def test_one_recorded_order_leaves_only_mcnemar(items):
+def test_one_recorded_order_leaves_only_the_original_order(items):
     table = compare_benchmark(
         items, {"a": judges(items, 1)["judge0"], "b": [said(item, "first") for item in items]}, 100
     ).set_index("metric")
-    assert np.isfinite(table.loc["accuracy_first", "p"])
+    assert len(table.loc["accuracy_first"]) == 2
+    assert table.loc["accuracy_first", "p"].notna().all()
     rest = table.drop(index="accuracy_first")
     assert rest[["difference", "p", "p_holm"]].isna().all(axis=None)
     assert set(rest["note"]) == {"undefined for at least one of the judges"}
@@ -125,3 +127,23 @@ def test_one_judge_makes_an_empty_table_and_seed_decides():
     assert compare_benchmark(items, {"a": verdicts}, 10).empty
     two = {"a": verdicts, "b": both(items, swapped, ["tie"] * len(items))}
     assert compare_benchmark(items, two, 90, seed=1).to_csv() == compare_benchmark(items, two, 90, seed=1).to_csv()
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.9, 0.8), (0.5, 0.5), (-0.3, 0.4)])
+def test_correlations_are_compared_on_the_z_scale(a, b):
+    rng = np.random.default_rng(0)
+    resampled = [np.tanh(np.arctanh(r) + rng.normal(0, 0.1, 5000)) for r in (a, b)]
+    low, high, p = difference_test((a, b), resampled, 50, 50, 0.95, correlation=True)
+    gap, error = np.arctanh(a) - np.arctanh(b), 0.1 * np.sqrt(2) * np.sqrt(50 / 49)
+    assert p == pytest.approx(2 * stats.t.sf(abs(gap) / error, 49), rel=0.25, abs=1e-9)
+    assert low <= a - b <= high
+    assert (low > 0 or high < 0) == (p < 0.05)
+
+
+def test_a_perfect_correlation_falls_back_to_the_plain_scale():
+    rng = np.random.default_rng(0)
+    low, high, p = difference_test(
+        (1.0, 0.5), (np.ones(500), rng.normal(0.5, 0.1, 500)), 50, 50, 0.95, correlation=True
+    )
+    assert 0 < low < 0.5 < high
+    assert p < 0.001

@@ -1,5 +1,7 @@
 """The generated environment files say what pyproject.toml and the lock say, and setup_env.py decides as documented."""
 
+import ast
+import importlib.metadata
 import re
 import shutil
 import subprocess
@@ -96,6 +98,46 @@ def test_post_deploy_carries_the_placeholder():
 
 def test_stats_environment_is_light():
     assert not [pin for pin in pins_of(ROOT / "envs/stats.yaml") if re.match("torch|transformers", pin)]
+
+
+# --- what the rules need
+
+
+def imported(path: Path, seen: set[Path]) -> set[str]:
+    """Names of the packages that importing a file brings in, this project's own modules followed."""
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            module = ROOT / "scripts" / name.replace(".", "/")
+            own = {module.with_suffix(".py"), module / "__init__.py"} - seen
+            seen |= own
+            found |= {name.partition(".")[0]}.union(*(imported(file, seen) for file in own if file.exists()))
+    return found - sys.stdlib_module_names - {"judgemerge"}
+
+
+def scripts_with_environments() -> list[tuple[str, str]]:
+    pairs = set()
+    for path in (ROOT / "rules").glob("*.smk"):
+        for rule in re.split(r"^(?=rule |use rule )", path.read_text(), flags=re.MULTILINE):
+            script, env = re.search(r"scripts/(\w+\.py)", rule), re.search(r"envs/(\w+)\.yaml", rule)
+            if script and env:
+                pairs.add((script[1], env[1]))
+    return sorted(pairs)
+
+
+@pytest.mark.parametrize(("script", "env"), scripts_with_environments())
+def test_environment_has_what_its_script_imports(script, env):
+    """Snakemake would take a missing package from outside the environment without a word."""
+    distributions = importlib.metadata.packages_distributions()
+    present = {pin.partition("==")[0] for pin in pins_of(ROOT / f"envs/{env}.yaml")} | {"llamafactory"}
+    for package in imported(ROOT / "scripts" / script, set()):
+        assert {make_envs.canonicalize_name(name) for name in distributions[package]} & present, package
 
 
 # --- make_envs.py

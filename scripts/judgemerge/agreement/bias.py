@@ -61,6 +61,14 @@ def _sample(benchmark: BenchmarkArrays, item: np.ndarray, table: str, settings: 
     return draw_sample(benchmark.cluster[item].astype(str), f"{benchmark.benchmark}/{table}", settings)
 
 
+def _share(
+    benchmark: BenchmarkArrays, item: np.ndarray, hits: np.ndarray, among: np.ndarray, table: str, settings: Settings
+) -> tuple[Estimate, int, str]:
+    """Return the share of hits among the chosen units, how many these are, and an empty note."""
+    sample = _sample(benchmark, item[among], table, settings)
+    return proportion(sample, hits[among]), int(among.sum()), ""
+
+
 def _rows(
     benchmark: BenchmarkArrays, judge: JudgeArrays, results: Mapping[str, tuple[Estimate, int, str]]
 ) -> list[dict]:
@@ -106,7 +114,7 @@ def _pairwise_only(items: Sequence[Item], what: str) -> None:
 def position_bias(
     items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Settings = DEFAULTS
 ) -> pd.DataFrame:
-    """Return how far the place of an answer decides (Wang et al. 2023, arXiv:2305.17926; Zheng et al. 2023, §3.3).
+    """Return how far the place of an answer decides (Wang et al. 2023, arXiv:2305.17926).
 
     `first_shown_excess`: share of decisive verdicts (no tie, no error) won by the answer shown first, minus 0.5. Each
     pair is shown both ways, so a judge without bias is at 0 whatever the truth.
@@ -124,25 +132,22 @@ def _position(benchmark: BenchmarkArrays, judge: JudgeArrays, settings: Settings
     if not all(judge.recorded):
         return {name: (UNDEFINED, 0, ONE_ORDER) for name in names}
     verdicts = _stack(benchmark, judge)
-    decisive = verdicts.where(verdicts.outcome < TIE)
-    first_shown = decisive.outcome == np.where(decisive.swapped, SECOND, FIRST)
-    share = proportion(_sample(benchmark, decisive.item, "position", settings), first_shown)
+    first_shown = verdicts.outcome == np.where(verdicts.swapped, SECOND, FIRST)
+    share, n_decisive, _ = _share(benchmark, verdicts.item, first_shown, verdicts.outcome < TIE, "position", settings)
     excess = Estimate(share.value - 0.5, share.low - 0.5, share.high - 0.5)
 
-    everything = np.arange(benchmark.n_items)
     original, swapped = judge.codes.T
     readable = (original != ERROR) & (swapped != ERROR)
     first_twice = (original == FIRST) & (swapped == SECOND)
     by_place = first_twice | ((original == SECOND) & (swapped == FIRST))
-    sample = _sample(benchmark, everything, "position", settings)
-    lean = proportion(_sample(benchmark, everything[by_place], "position", settings), first_twice[by_place])
+    items, every = np.arange(benchmark.n_items), np.ones(benchmark.n_items, dtype=bool)
     results = (
-        (excess, len(decisive.item)),
-        (proportion(sample, by_place, readable), int(readable.sum())),
-        (lean, int(by_place.sum())),
-        (proportion(sample, (original == swapped) & readable), benchmark.n_items),
+        (excess, n_decisive, ""),
+        _share(benchmark, items, by_place, readable, "position", settings),
+        _share(benchmark, items, first_twice, by_place, "position", settings),
+        _share(benchmark, items, (original == swapped) & readable, every, "position", settings),
     )
-    return {name: (*result, "") for name, result in zip(names, results, strict=True)}
+    return dict(zip(names, results, strict=True))
 
 
 # Length
@@ -174,40 +179,46 @@ def _length(benchmark: BenchmarkArrays, judge: JudgeArrays, settings: Settings) 
     characters = lengths(benchmark.items)[verdicts.item]
     longer = np.where(characters[:, 0] > characters[:, 1], FIRST, SECOND)
     unequal = characters[:, 0] != characters[:, 1]
-    sample = _sample(benchmark, verdicts.item, "length", settings)
-
     clear = unequal & (verdicts.truth != TIE)
-    long_better = clear & (verdicts.truth == longer)
-    short_better = clear & (verdicts.truth != longer)
+    long_better = verdicts.truth == longer
     right = verdicts.outcome == verdicts.truth
-    sums = sample.count(right & long_better, long_better, right & short_better, short_better)
-    gap = estimate(sample, sums, lambda s: divide(s[0], s[1]) - divide(s[2], s[3]))
-    decisive = unequal & (verdicts.outcome < TIE)
-    results = {
-        "accuracy_longer_better": (proportion(sample, right & long_better, long_better), int(long_better.sum()), ""),
-        "accuracy_shorter_better": (
-            proportion(sample, right & short_better, short_better),
-            int(short_better.sum()),
-            "",
-        ),
-        "accuracy_gap": (gap, int(clear.sum()), ""),
-        "longer_chosen": (
-            proportion(sample, decisive & (verdicts.outcome == longer), decisive),
-            int(decisive.sum()),
-            "",
-        ),
-        "longer_better": (proportion(sample, long_better, clear), int(clear.sum()), ""),
+    gap = _accuracy_gap(_sample(benchmark, verdicts.item[clear], "length", settings), right[clear], long_better[clear])
+    shares = {
+        "accuracy_longer_better": (right, clear & long_better),
+        "accuracy_shorter_better": (right, clear & ~long_better),
+        "longer_chosen": (verdicts.outcome == longer, unequal & (verdicts.outcome < TIE)),
+        "longer_better": (long_better, clear),
     }
-    chosen = verdicts.where(verdicts.outcome < TIE)
-    ratio = np.log2((characters[:, 0] + 1) / (characters[:, 1] + 1))[verdicts.outcome < TIE]
-    quality = np.select([chosen.truth == FIRST, chosen.truth == SECOND], [1.0, -1.0], 0.0)
-    cluster = benchmark.cluster[chosen.item]
+    results = {
+        name: _share(benchmark, verdicts.item, hits, among, "length", settings)
+        for name, (hits, among) in shares.items()
+    }
+    results["accuracy_gap"] = (gap, int(clear.sum()), "")
+    return results | _length_coefficients(benchmark, verdicts, characters, settings)
+
+
+def _accuracy_gap(sample: Sample, right: np.ndarray, long_better: np.ndarray) -> Estimate:
+    """Return the accuracy where the longer answer is better minus that where the shorter one is."""
+    counts = sample.count(right & long_better, long_better, right & ~long_better, ~long_better)
+    return estimate(sample, counts, lambda sums: divide(sums[0], sums[1]) - divide(sums[2], sums[3]))
+
+
+def _length_coefficients(
+    benchmark: BenchmarkArrays, verdicts: _Verdicts, characters: np.ndarray, settings: Settings
+) -> dict[str, tuple[Estimate, int, str]]:
+    """Return the logistic coefficients over the decisive verdicts; `characters` is (n_verdicts, 2)."""
+    decisive = verdicts.outcome < TIE
+    ratio = np.log2((characters[:, 0] + 1) / (characters[:, 1] + 1))  # + 1: a response may be empty
+    quality = np.select([verdicts.truth == FIRST, verdicts.truth == SECOND], [1.0, -1.0], 0.0)
+    cluster = benchmark.cluster[verdicts.item]
+    results = {}
     for name, columns in {
         "length_coefficient": (ratio,),
         "length_coefficient_given_truth": (ratio, quality),
     }.items():
-        slope, note = logistic_slope(chosen.outcome == FIRST, np.column_stack(columns), cluster, settings.confidence)
-        results[name] = (slope, len(ratio), note)
+        choice, design = verdicts.outcome[decisive] == FIRST, np.column_stack(columns)[decisive]
+        slope, note = logistic_slope(choice, design, cluster[decisive], settings.confidence)
+        results[name] = (slope, int(decisive.sum()), note)
     return results
 
 
@@ -230,9 +241,8 @@ def logistic_slope(
     if np.linalg.matrix_rank(design) < design.shape[1]:
         return UNDEFINED, "length and truth cannot be told apart"
     if is_separated(choice, design):
-        return UNDEFINED, "length and truth separate the choices" if design.shape[
-            1
-        ] > 2 else "length separates the choices"
+        what = "length and truth separate" if design.shape[1] > 2 else "length separates"
+        return UNDEFINED, f"{what} the choices"
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         warnings.simplefilter("error", HessianInversionWarning)
@@ -254,7 +264,7 @@ def is_separated(choice: np.ndarray, design: np.ndarray) -> bool:
     signed = np.where(choice, 1, -1)[:, None] * design
     # Maximise Σ signed·b subject to signed·b ≥ 0, |b| ≤ 1: the maximum is 0 exactly when nothing separates.
     result = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1, 1), method="highs")
-    return bool(result.status == 0 and -result.fun > 1e-7)
+    return bool(result.status == 0 and -result.fun > 1e-6 * len(signed))  # the solver allows 1e-7 in each row
 
 
 # Kinds of task

@@ -3,7 +3,7 @@
 Items that share a prompt are not independent, so whole clusters are drawn. What a judge's metric needs is counted per
 cluster; a matrix product of the counts with the weights then gives those counts for every resample at once.
 
-Why not the plain percentile interval: at 100 items in about 40 clusters it covers the truth in 91–94 % of simulated
+Why not the plain percentile interval: at 100 items in about 40 clusters it covers the truth in 90–95 % of simulated
 studies instead of 95 % (docs/coverage.md, `benchmarks/simulate_coverage.py`). Three known causes, three remedies:
 
 - the bootstrap uses normal instead of t quantiles and divides by G instead of G − 1 → the levels are widened as in

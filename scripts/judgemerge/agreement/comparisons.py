@@ -27,7 +27,7 @@ COLUMNS = (
     "n",
     "note",
 )
-PAIRWISE_HEADLINES = ("accuracy", "accuracy_both", "consistency", "macro_f1", "kappa")
+PAIRWISE_HEADLINES = ("accuracy", "accuracy_both", "consistency", "macro_f1", "kappa", "accuracy_first")
 POINTWISE_HEADLINES = ("spearman", "mae")
 CORRELATIONS = ("pearson", "spearman", "kendall")
 BOOTSTRAP_TEST = "paired cluster bootstrap t"
@@ -43,8 +43,9 @@ def compare_benchmark(
 ) -> pd.DataFrame:
     """Return one row per two judges and headline metric: a − b, interval, p, p after Holm, and the test used.
 
-    Pairwise benchmarks also get exact McNemar rows for accuracy_first. A metric that one of the two judges does not
-    define (one recorded order, constant scores) has empty cells and a note.
+    Pairwise benchmarks also get exact McNemar rows for accuracy_first, beside the bootstrap's: McNemar takes items as
+    independent, so where items share prompts the bootstrap row is the one to quote. A metric that one of the two judges
+    does not define (one recorded order, constant scores) has empty cells and a note.
     """
     return comparison_table(benchmark_statistics(items, verdicts_by_judge, n_resamples, seed), confidence)
 

@@ -6,6 +6,7 @@ annotator's, one category's), so each part draws its own weights over its own cl
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -39,14 +40,24 @@ DEFAULTS = Settings()
 class Sample:
     """The clusters of a set of units (items, votes, verdicts) and their resamples.
 
-    `cluster` is (n_units,): 0 … n_clusters − 1. `weights` is (n_resamples, n_clusters).
+    `cluster` is (n_units,): 0 … n_clusters − 1. `name` keeps the draws of different tables apart.
     """
 
     cluster: np.ndarray
     n_clusters: int
-    effective: float
-    weights: np.ndarray
-    confidence: float
+    name: str
+    settings: Settings
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """How often each cluster is drawn, (n_resamples, n_clusters); drawn at first use: proportions need none."""
+        rng = generator(self.settings.seed, self.name)
+        return resampling_weights(self.n_clusters, self.settings.n_resamples, rng)
+
+    @cached_property
+    def effective(self) -> float:
+        """The number of equal clusters that say as much as these."""
+        return effective_clusters(np.bincount(self.cluster, minlength=self.n_clusters))
 
     def count(self, *values: np.ndarray) -> np.ndarray:
         """Return the sums of each (n_units,) array over clusters: (n_values, n_clusters)."""
@@ -75,9 +86,7 @@ UNDEFINED = Estimate(np.nan, np.nan, np.nan)
 def draw_sample(clusters: Sequence[str], name: str, settings: Settings) -> Sample:
     """Return the sample of units with these cluster names; `name` keeps the draws of different tables apart."""
     names, cluster = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
-    sizes = np.bincount(cluster, minlength=len(names))
-    weights = resampling_weights(len(names), settings.n_resamples, generator(settings.seed, name))
-    return Sample(cluster.astype(int), len(names), effective_clusters(sizes), weights, settings.confidence)
+    return Sample(cluster.astype(int), len(names), name, settings)
 
 
 def estimate(
@@ -92,17 +101,17 @@ def estimate(
     value = float(function(counts.sum(axis=1, keepdims=True))[0])
     jackknife = function(leave_one_out(counts))
     if proportion:
-        ends = proportion_interval(value, jackknife, sample.effective, sample.confidence)
+        ends = proportion_interval(value, jackknife, sample.effective, sample.settings.confidence)
     else:
         resampled = function(weighted_sums(counts, sample.weights).astype(float))
-        ends = bca_interval(value, resampled, jackknife, sample.effective, sample.confidence)
+        ends = bca_interval(value, resampled, jackknife, sample.effective, sample.settings.confidence)
     return Estimate(value, *ends)
 
 
-def proportion(sample: Sample, hits: np.ndarray, among: np.ndarray | None = None) -> Estimate:
-    """Return Σ hits / Σ among over units ((n_units,) each; `among` is 1 for every unit when not given)."""
-    among = np.ones(len(sample.cluster)) if among is None else among
-    return estimate(sample, sample.count(hits, among), lambda sums: divide(sums[0], sums[1]), proportion=True)
+def proportion(sample: Sample, hits: np.ndarray) -> Estimate:
+    """Return the mean of hits, (n_units,) between 0 and 1, with Wilson's interval."""
+    counts = sample.count(hits, np.ones(len(sample.cluster)))
+    return estimate(sample, counts, lambda sums: divide(sums[0], sums[1]), proportion=True)
 
 
 def confusion_estimates(sample: Sample, truth: np.ndarray, outcome: np.ndarray) -> dict[str, Estimate]:

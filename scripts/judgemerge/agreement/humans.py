@@ -215,7 +215,7 @@ def vote_agreement(
     verdicts_by_judge: Mapping[str, Iterable[Verdict]],
     settings: Settings = DEFAULTS,
 ) -> pd.DataFrame:
-    """Return agreement over votes as MT-Bench defines it (Zheng et al. 2023, §4.2 and its agreement table).
+    """Return agreement over votes as MT-Bench defines it (Zheng et al. 2023, arXiv:2306.05685).
 
     `rater` "human": all pairs of votes on one item. A judge: its combined verdict (`combined_codes`) against every vote
     on the item. `setting` "without ties" drops a comparison in which either side is a tie; an erroneous verdict never

@@ -1,0 +1,52 @@
+"""The rows of every protocol of a study as a table in the shape of agreement.csv."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from judgemerge.agreement.estimates import DECIMALS
+from judgemerge.agreement.score import COLUMNS
+from judgemerge.published import Case, Row, protocol
+
+NUMBERS = ["value", "ci_low", "ci_high"]
+
+
+def published_table(cases: Mapping[str, Case], protocols: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows of every benchmark under its protocol, then the averages over benchmarks.
+
+    `protocols` maps a benchmark to the name of its module.
+    """
+    parts = [
+        _frame(benchmark, case.items[0].protocol, protocol(protocols[benchmark]).rows(case))
+        for benchmark, case in cases.items()
+    ]
+    table = pd.concat(parts) if parts else pd.DataFrame(columns=list(COLUMNS))
+    for name in dict.fromkeys(protocols.values()):
+        for average, members in getattr(protocol(name), "AVERAGES", {}).items():
+            table = pd.concat([table, _average(table, average, members)])
+    table[NUMBERS] = table[NUMBERS].astype(float).round(DECIMALS) + 0.0  # + 0.0 makes −0.0 into 0.0
+    return table.reset_index(drop=True)
+
+
+def _frame(benchmark: str, kind: str, rows: Sequence[Row]) -> pd.DataFrame:
+    records = [vars(row) | {"benchmark": benchmark, "protocol": kind} for row in rows]
+    for record in records:
+        if math.isnan(record["value"]) and not record["note"]:
+            record["note"] = (
+                "nothing to average over" if not record["n"] else "truth and verdicts are one constant class"
+            )
+    return pd.DataFrame(records, columns=list(COLUMNS))
+
+
+def _average(table: pd.DataFrame, name: str, members: Sequence[str]) -> pd.DataFrame:
+    """Return the plain mean over benchmarks of every published metric that a judge has on all of them."""
+    chosen = table[table["benchmark"].isin(members) & (table["rules"] == "published")]
+    rows = []
+    for (judge, metric), group in chosen.groupby(["judge", "metric"], sort=False):
+        if set(group["benchmark"]) == set(members) and not metric.startswith(("truths", "unread")):
+            mean = float(np.mean(group["value"]))
+            row = Row(judge, metric, mean, int(group["n"].sum()), int(group["errors"].sum()), group["note"].iloc[0])
+            rows.append(row)
+    return _frame(name, chosen["protocol"].iloc[0] if len(chosen) else "", rows)

@@ -1,0 +1,241 @@
+"""Cross-checks of a study against the real catalogues, and the questions that rules ask about it."""
+
+import pytest
+
+from judgemerge.errors import JudgemergeError
+from judgemerge.study import load_study
+
+PROMPTS = {"pairwise": "brief_pairwise", "pointwise": "brief_pointwise"}
+AVERAGE = {"method": "linear", "models": {"one": {"weight": 0.5}, "two": {"weight": 0.5}}}
+TASKS = {
+    "method": "ties",
+    "base": "start",
+    "models": {"one": {"weight": 0.5, "density": 0.5}, "two": {"weight": 0.5, "density": 0.5}},
+}
+
+
+def small(**changes):
+    """Return a study of one model, two experts, one merge and two suites, with these keys changed (None: left out)."""
+    settings = {
+        "study": "small",
+        "models": {"start": {"path": "start"}},
+        "base": "start",
+        "experts": {"one": {"train_on": ["demo_pairwise_train"]}, "two": {"train_on": ["demo_pointwise_train"]}},
+        "merges": {"average": AVERAGE},
+        "suites": {
+            "made": {"benchmarks": ["demo_pairwise", "demo_pointwise"]},
+            "real": {"benchmarks": ["pandalm", "autoj_pairwise"], "optional": True},
+        },
+        "judges": ["start", "average", "longer", "pandalm_7b"],
+        "judging": {"prompts": PROMPTS},
+        **changes,
+    }
+    return {key: value for key, value in settings.items() if value is not None}
+
+
+@pytest.fixture(scope="module")
+def study(repository):
+    def load(**changes):
+        return load_study(small(**changes), "study.yaml", repository / "config")
+
+    return load
+
+
+REFUSED = {
+    "unknown benchmark": (
+        {"suites": {"made": {"benchmarks": ["pandaml"]}}},
+        "suites.made.benchmarks names the unknown benchmark 'pandaml'; did you mean 'pandalm'?",
+    ),
+    "unknown judge": ({"judges": ["longr"]}, "judges names the unknown judge 'longr'; did you mean 'longer'?"),
+    "unknown base": ({"base": "strat"}, "'base' names the unknown model 'strat'; did you mean 'start'?"),
+    "base is an expert": ({"base": "one"}, "'base' names the unknown model 'one'; known: start"),
+    "no base": ({"base": None}, "key 'base' is missing; experts are trained from it"),
+    "unknown item set": (
+        {"experts": {"one": {"train_on": ["demo_pairwise_trian"]}}, "merges": {}, "judges": ["one"]},
+        "experts.one.train_on names the unknown item set 'demo_pairwise_trian'; did you mean 'demo_pairwise_train'?",
+    ),
+    "unknown item set of a stage": (
+        {"models": {"start": {"make": {"stages": [{"data": ["demo_pairwise_bas"], "settings": {}}]}}}},
+        "a pretraining stage names the unknown item set 'demo_pairwise_bas'; did you mean 'demo_pairwise_base'?",
+    ),
+    "unknown merge parent": (
+        {"merges": {"average": {"method": "linear", "models": {"oen": {"weight": 1}}}}},
+        "merge 'average' names model 'oen'; did you mean 'one'?",
+    ),
+    "unknown prompt": (
+        {"judging": {"prompts": {"pairwise": "brief_pairwis", "pointwise": "brief_pointwise"}}},
+        "experts.one uses the unknown pairwise prompt 'brief_pairwis'; did you mean 'brief_pairwise'?",
+    ),
+    "prompt of the other protocol": (
+        {"judging": {"prompts": {"pairwise": "brief_pointwise", "pointwise": "brief_pointwise"}}},
+        "experts.one uses prompt 'brief_pointwise' for pairwise items; it is pointwise",
+    ),
+    "expert without prompt": (
+        {"judging": {"prompts": {"pairwise": "brief_pairwise"}}},
+        "experts.two has no pointwise prompt; set judging.prompts.pointwise",
+    ),
+    "stage without prompt": (
+        {
+            "models": {"start": {"make": {"stages": [{"data": ["demo_pointwise_base"], "settings": {}}]}}},
+            "experts": {},
+            "merges": {},
+            "judges": ["start"],
+            "judging": {"prompts": {"pairwise": "brief_pairwise"}},
+        },
+        "pretraining on 'demo_pointwise_base' has no pointwise prompt; set judging.prompts.pointwise",
+    ),
+    "judge without prompt": (
+        {"experts": {}, "merges": {}, "judges": ["start"], "judging": {}},
+        "judge 'start' has no prompt for any benchmark; set judging.prompts",
+    ),
+    "unknown prompt of one judge": (
+        {"judging": {"prompts": PROMPTS, "judges": {"average": {"pairwise": "brief"}}}},
+        "judging, judge 'average' uses the unknown pairwise prompt 'brief'",
+    ),
+    "prompt of an unknown judge": (
+        {"judging": {"prompts": PROMPTS, "judges": {"avrage": {"pairwise": "brief_pairwise"}}}},
+        "judging.judges names the unknown judge 'avrage'; did you mean 'average'?",
+    ),
+    "prompt of a baseline": (
+        {"judging": {"prompts": PROMPTS, "judges": {"longer": {"pairwise": "brief_pairwise"}}}},
+        "judging.judges names the unknown judge 'longer'",
+    ),
+    "model and expert of one name": (
+        {"models": {"start": {"path": "a"}, "one": {"path": "b"}}},
+        "'one' stands in models and in experts; rename one",
+    ),
+    "expert and merge of one name": (
+        {"merges": {"one": AVERAGE}},
+        "'one' stands in experts and in merges; rename one",
+    ),
+    "name of a baseline": (
+        {"models": {"start": {"path": "a"}, "random": {"path": "b"}}},
+        "models.random has the name of a baseline or recorded judge; rename it",
+    ),
+    "name of a recorded judge": (
+        {"merges": {"pandalm_7b": AVERAGE}},
+        "merges.pandalm_7b has the name of a baseline or recorded judge; rename it",
+    ),
+    "circle of merges": (
+        {
+            "merges": {
+                "left": {"method": "linear", "models": {"one": {"weight": 0.5}, "right": {"weight": 0.5}}},
+                "right": {"method": "linear", "models": {"two": {"weight": 0.5}, "left": {"weight": 0.5}}},
+            },
+            "judges": ["left"],
+        },
+        "merges need each other in a circle (left → right → left); break it",
+    ),
+    "merge of itself": (
+        {"merges": {"average": {"method": "linear", "models": {"average": {"weight": 1}}}}},
+        "merges need each other in a circle (average → average); break it",
+    ),
+    "benchmark in two suites": (
+        {"suites": {"a": {"benchmarks": ["pandalm"]}, "b": {"benchmarks": ["pandalm"]}}},
+        "benchmark 'pandalm' stands twice (suites.a, suites.b); keep one",
+    ),
+    "benchmark twice in a suite": (
+        {"suites": {"a": {"benchmarks": ["pandalm", "pandalm"]}}},
+        "benchmark 'pandalm' stands twice (suites.a, suites.a); keep one",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_run_is_refused_in_one_sentence(study, changes, sentence):
+    with pytest.raises(JudgemergeError) as caught:
+        study(**changes)
+    assert str(caught.value).startswith(f"study.yaml: {sentence}")
+    assert "\n" not in str(caught.value)
+
+
+def test_optional_suites_run_when_raw_files_can_be_had(study):
+    offline = study()
+    assert offline.suites == {"made": ["demo_pairwise", "demo_pointwise"]}
+    assert offline.left_out_suites == ["real"]
+    assert offline.benchmarks == ["demo_pairwise", "demo_pointwise"]
+    assert "pandalm" in offline.item_sets
+    for changes in ({"mirror": "somewhere"}, {"downloads": True}):
+        online = study(**changes)
+        assert online.benchmarks == ["demo_pairwise", "demo_pointwise", "pandalm", "autoj_pairwise"]
+        assert online.left_out_suites == []
+
+
+def test_item_sets_are_benchmarks_and_training_sets_once_each(study):
+    stage = {"data": ["demo_pairwise_train", "demo_pairwise_base"], "settings": {}}
+    made = study(models={"start": {"make": {"stages": [{"data": "corpus", "settings": {}}, stage]}}})
+    assert made.item_sets == [
+        "demo_pairwise",
+        "demo_pointwise",
+        "pandalm",
+        "autoj_pairwise",
+        "demo_pairwise_train",
+        "demo_pointwise_train",
+        "demo_pairwise_base",
+    ]
+
+
+def test_judges_of_a_benchmark_are_those_with_a_verdict(study):
+    both = study()
+    assert both.judges_of("demo_pointwise") == ["start", "average", "longer"]
+    assert both.judges_of("pandalm") == ["start", "average", "longer", "pandalm_7b"]
+    assert both.judges_of("autoj_pairwise") == ["start", "average", "longer"]
+    assert [both.kind(judge) for judge in both.judges] == ["model", "model", "baseline", "recorded"]
+    assert both.label("pandalm_7b") == "PandaLM-7B"
+    assert both.recorded_sources("pandalm_7b", "pandalm") == {"verdicts": "pandalm_pandalm7b"}
+
+
+def test_a_judge_without_prompt_for_a_protocol_leaves_it_out(study):
+    alone = study(
+        experts={}, merges={}, judges=["start", "longer"], judging={"prompts": {"pairwise": "brief_pairwise"}}
+    )
+    assert alone.judges_of("demo_pointwise") == ["longer"]
+    assert alone.benchmarks_of("start", "made") == ["demo_pairwise"]
+    assert alone.prompts_of("start", "made") == {"pairwise": "brief_pairwise"}
+
+
+def test_prompts_of_single_judges_and_experts_win(study, repository):
+    own = study(
+        judging={"judges": {"average": {"pairwise": "brief_pairwise"}}},
+        experts={
+            "one": {"train_on": ["demo_pairwise_train"], "prompts": {"pairwise": "brief_pairwise"}},
+            "two": {"train_on": ["demo_pointwise_train"], "prompts": {"pointwise": "brief_pointwise"}},
+        },
+        judges=["average", "longer"],
+    )
+    assert own.prompt("average", "pairwise") == "brief_pairwise"
+    assert own.prompt("average", "pointwise") is None
+    assert own.prompt("start", "pairwise") is None
+    assert own.training_prompts("two") == {"pointwise": "brief_pointwise"}
+
+
+def test_a_benchmark_knows_its_suite_protocol_and_files(study):
+    plain = study()
+    assert plain.suite_of("autoj_pairwise") == "real"
+    assert (plain.protocol("demo_pairwise"), plain.protocol("demo_pointwise")) == ("pairwise", "pointwise")
+    assert plain.benchmark_sources("pandalm") == {"rows": "pandalm_testset"}
+    assert plain.benchmark_sources("demo_pairwise") == {}
+
+
+def test_parents_come_once_each_with_the_base_first(study):
+    curve = {"method": "slerp", "base": "two", "models": {"one": {}, "two": {}}, "parameters": {"t": 0.5}}
+    merges = study(merges={"average": AVERAGE, "tasks": TASKS, "curve": curve})
+    assert merges.parents("average") == ["one", "two"]
+    assert merges.parents("tasks") == ["start", "one", "two"]
+    assert merges.parents("curve") == ["two", "one"]
+    assert merges.models_by_origin("path") == ["start"]
+    assert merges.models_by_origin("make") == []
+
+
+def test_a_merge_may_be_the_parent_of_another(study):
+    stacked = {"method": "linear", "models": {"average": {"weight": 0.5}, "start": {"weight": 0.5}}}
+    assert study(merges={"average": AVERAGE, "stacked": stacked}).parents("stacked") == ["average", "start"]
+
+
+def test_the_demo_is_a_valid_study(repository):
+    from judgemerge.catalogues import load_yaml
+
+    demo = load_study(load_yaml(repository / "config" / "config.yaml"), "config/config.yaml", repository / "config")
+    assert demo.name == "demo"
+    assert set(demo.suites) == {"pairwise", "pointwise"}
+    assert len(demo.judges_of("demo_pairwise")) == 10
