@@ -25,7 +25,7 @@ venv: ## make the virtual environment, or do nothing when it is up to date
 
 demo: ## run the default study, all of it made on this machine, and write its report
 	@$(MAKE) --no-print-directory venv
-	$(SNAKEMAKE) --cores $(CORES)
+	$(SNAKEMAKE) --cores $(CORES) --rerun-incomplete
 # The report takes seconds to write, so it is left alone while nothing it shows is newer. It is moved into place when
 # complete, so that an interruption cannot leave half of one behind that looks up to date.
 	@if [ ! -e $(REPORT) ] || [ -n "$$(find Snakefile rules scripts results/demo -newer $(REPORT) \
@@ -36,7 +36,7 @@ demo: ## run the default study, all of it made on this machine, and write its re
 
 mirror: ## copy the raw files of STUDY=<file> to DIR=<folder>, for machines without internet
 	@$(MAKE) --no-print-directory venv
-	$(BIN)/python scripts/build_mirror.py --study-config $(STUDY) --dir $(DIR)
+	$(BIN)/python scripts/build_mirror.py --study $(STUDY) --dir $(DIR)
 
 test: ## check style, then run every test; ARGS="-m 'not slow'" goes to pytest
 	@$(MAKE) --no-print-directory lint

@@ -9,6 +9,7 @@ from judgemerge.baselines import BASELINES
 from judgemerge.catalogues import load_yaml
 from judgemerge.digests import source_digest
 from judgemerge.errors import JudgemergeError
+from judgemerge.expected import read_expected
 from judgemerge.study import load_study
 
 config.setdefault("mirror", os.environ.get("JUDGEMERGE_MIRROR", ""))
@@ -16,6 +17,7 @@ STUDY_FILE = os.path.relpath((workflow.overwrite_configfiles or ["config/config.
 try:
     load_yaml(STUDY_FILE)  # Snakemake keeps the last of two equal keys and says nothing
     study = load_study(config, STUDY_FILE, os.path.join(workflow.basedir, "config"))
+    EXPECTED = read_expected("config/expected.tsv", study.name)
 except JudgemergeError as error:
     raise WorkflowError(str(error)) from None
 settings = study.settings
@@ -53,15 +55,16 @@ def per_attempt(amount):
 
 def results_file(pattern, **wildcards):
     """Return one path below this study's results."""
-    return f"results/{study.name}/" + pattern.format(**wildcards)
+    return f"results/{study.name}/{pattern.format(**wildcards)}"
 
 
 def study_results(wildcards):
     """Everything that `rule all` asks for."""
     tables = ["agreement.csv", "agreement.html", "items.csv", "items.html"]
+    published = ["published.csv", "published.html", "published.ok"] if EXPECTED else []
     return [
         results_file("run.json"),
-        *(results_file(f"tables/{name}") for name in tables),
+        *(results_file(f"tables/{name}") for name in [*tables, *published]),
         *(results_file(f"figures/{name}.{kind}") for name in study_figures() for kind in ("svg", "png")),
     ]
 
@@ -76,15 +79,7 @@ def study_figures():
 
 def study_sources(wildcards):
     """The raw files of every benchmark and recorded judge that is run."""
-    keys = [source for benchmark in study.benchmarks for source in study.benchmark_sources(benchmark).values()]
-    keys += [source for benchmark in study.benchmarks for source in recorded_keys(benchmark)]
-    return [results_file("sources/{source}", source=key) for key in dict.fromkeys(keys)]
-
-
-def recorded_keys(benchmark):
-    """The raw files of all recorded judges on one benchmark."""
-    judges = [judge for judge in study.judges_of(benchmark) if study.kind(judge) == "recorded"]
-    return [source for judge in judges for source in study.recorded_sources(judge, benchmark).values()]
+    return [results_file("sources/{source}", source=key) for key in study.source_keys]
 
 
 def source_sha256(wildcards):
@@ -109,9 +104,10 @@ def recorded_roles(wildcards):
 
 
 def recorded_files(wildcards):
-    """The raw files of one recorded judge on one benchmark."""
-    keys = study.recorded_sources(wildcards.recorded, wildcards.benchmark).values()
-    return [results_file("sources/{source}", source=key) for key in keys]
+    """The raw files of one recorded judge on one benchmark: sources, or files given by their path."""
+    values = study.recorded_sources(wildcards.recorded, wildcards.benchmark).values()
+    known = study.catalogues.sources
+    return [results_file("sources/{source}", source=value) if value in known else value for value in values]
 
 
 def stage_items(wildcards):
@@ -119,6 +115,11 @@ def stage_items(wildcards):
     stages = settings["models"][wildcards.made]["make"]["stages"]
     names = [name for stage in stages if stage["data"] != "corpus" for name in stage["data"]]
     return [results_file("items/{name}.jsonl", name=name) for name in dict.fromkeys(names)]
+
+
+def making_threads(wildcards):
+    """The CPU threads that a made model is pretrained with."""
+    return settings["models"][wildcards.made]["make"].get("threads", settings["threads"])
 
 
 def training_items(wildcards):
@@ -201,8 +202,38 @@ def benchmark_judges(wildcards):
 
 
 def study_scores(wildcards):
-    """The scores of every benchmark that is run."""
-    return [results_file("scores/{name}.csv", name=name) for name in study.benchmarks]
+    """The scores of every benchmark that is run, then those counted as in the papers."""
+    names = [*study.benchmarks, *(["published"] if published_protocols() else [])]
+    return [results_file("scores/{name}.csv", name=name) for name in names]
+
+
+def published_protocols():
+    """Return how the papers count, by benchmark that is run and has a paper's protocol."""
+    protocols = {name: study.published_protocol(name) for name in study.benchmarks}
+    return {name: protocol for name, protocol in protocols.items() if protocol}
+
+
+def published_pairs(kinds=("model", "baseline", "recorded")):
+    """Return (benchmark, judge) for every judge of these kinds on the benchmarks of `published_protocols`."""
+    return [
+        (name, judge) for name in published_protocols() for judge in study.judges_of(name) if study.kind(judge) in kinds
+    ]
+
+
+def published_items(wildcards):
+    """The items of the benchmarks that have a paper's protocol."""
+    return [results_file("items/{name}.jsonl", name=name) for name in published_protocols()]
+
+
+def published_verdicts(wildcards):
+    """The verdicts of every judge on those benchmarks, in the order of `published_pairs`."""
+    return [results_file("verdicts/{judge}/{name}.jsonl", judge=judge, name=name) for name, judge in published_pairs()]
+
+
+def published_counts(wildcards):
+    """What the files of recorded judges hold, in the order of `published_pairs(["recorded"])`."""
+    pairs = published_pairs(["recorded"])
+    return [results_file("verdicts/{judge}/{name}.counts.json", judge=judge, name=name) for name, judge in pairs]
 
 
 def study_counts(wildcards):
@@ -233,9 +264,13 @@ def skill_benchmarks():
 
 
 def source_record():
-    """Return what identifies every raw file that is read."""
-    entries = [study.catalogues.sources[path.rsplit("/", 1)[1]] for path in study_sources(None)]
-    return {entry.key: {"url": entry.url, "sha256": entry.sha256, "licence": entry.licence} for entry in entries}
+    """Return what identifies every raw file that is read; a file given by its path gets its checksum in the job."""
+    entries = [study.catalogues.sources[key] for key in study.source_keys]
+    local = {path: {"url": path, "sha256": None, "licence": "not stated"} for path in study.local_files}
+    return {
+        **{entry.key: {"url": entry.url, "sha256": entry.sha256, "licence": entry.licence} for entry in entries},
+        **local,
+    }
 
 
 def software_deployment():

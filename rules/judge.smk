@@ -82,12 +82,13 @@ rule answer_baseline:
 
 
 rule read_recorded:
-    """The verdicts that others published for one benchmark."""
+    """The verdicts that others published for one benchmark, and what their files hold."""
     input:
         item_set="results/{study}/items/{benchmark}.jsonl",
         files=recorded_files,
     output:
-        "results/{study}/verdicts/{recorded}/{benchmark}.jsonl",
+        verdicts="results/{study}/verdicts/{recorded}/{benchmark}.jsonl",
+        counts="results/{study}/verdicts/{recorded}/{benchmark}.counts.json",
     log:
         "results/{study}/logs/read_recorded/{recorded}/{benchmark}.log",
     benchmark:

@@ -137,7 +137,7 @@ rule write_run_record:
     """run.json: everything that a number of this study depends on."""
     input:
         manifests=study_manifests,
-        tables="results/{study}/tables/agreement.csv",
+        tables=["results/{study}/tables/agreement.csv"],
     output:
         "results/{study}/run.json",
     log:

@@ -15,7 +15,7 @@ rule make_model:
         "results/{study}/timings/make_model/{made}.tsv"
     conda:
         "../envs/train.yaml"
-    threads: settings["threads"]
+    threads: making_threads
     resources:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(30),

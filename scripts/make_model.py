@@ -14,6 +14,8 @@ def main(
     make: dict, items: list[str], prompts: dict[str, str], seed: int, threads: int, work: str, model: str, manifest: str
 ) -> None:
     """Make the random model, run every stage on the result of the one before, and move the last into place."""
+    from transformers import AutoTokenizer
+
     work = Path(work)
     texts = demo_tasks.corpus(**make["corpus"])
     tiny.make_base(
@@ -37,7 +39,10 @@ def main(
             kind = "pt"
         else:
             sets = [read_items(by_name[name]) for name in stage["data"]]
-            training.write_dataset(data, training.rows_of_sets(sets, templates, "both"))
+            rows = training.rows_of_sets(sets, templates, stage["orders"])
+            limit = stage["settings"].get("cutoff_len", training.COMMON["cutoff_len"])
+            training.check_lengths(AutoTokenizer.from_pretrained(current), rows, limit, f"{model}, stage {number}")
+            training.write_dataset(data, rows)
             kind = "sft"
         settings = {"finetuning_type": "full", "stage": kind, **stage["settings"]}
         train(training.training_recipe(current, data, result, settings, seed), threads)

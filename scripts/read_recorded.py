@@ -1,14 +1,16 @@
-"""Make verdicts/{recorded}/{benchmark}.jsonl from the verdict files that others published."""
+"""Make verdicts/{recorded}/{benchmark}.jsonl and .counts.json from the verdict files that others published."""
 
+from judgemerge import files
 from judgemerge.items import read_items, write_verdicts
 from judgemerge.logs import logged
-from judgemerge.recorded import read_recorded
+from judgemerge.recorded import count_recorded, read_recorded
 
 
-def main(judge: dict, paths: dict[str, str], items: str, verdicts: str) -> None:
-    """Write the recorded verdicts on every item, also on those whose text is not public."""
-    recorded = read_recorded(judge["format"], paths, read_items(items), judge.get("options", {}))
+def main(judge: dict, paths: dict[str, str], items: str, verdicts: str, counts: str) -> None:
+    """Write the recorded verdicts on every item, also on those whose text is not public, and what the files hold."""
+    recorded = list(read_recorded(judge["format"], paths, read_items(items), judge.get("options", {})))
     write_verdicts(verdicts, (entry.verdict for entry in recorded))
+    files.write_json(counts, count_recorded(judge["format"], paths, recorded))
 
 
 if "snakemake" in globals():
@@ -17,5 +19,6 @@ if "snakemake" in globals():
             judge=snakemake.params.judge,
             paths=dict(zip(snakemake.params.roles, snakemake.input.files, strict=True)),
             items=snakemake.input.item_set,
-            verdicts=snakemake.output[0],
+            verdicts=snakemake.output.verdicts,
+            counts=snakemake.output.counts,
         )

@@ -26,7 +26,10 @@ def main(
             "seeds": dict(provenance.seeds(settings)),
             "versions": provenance.versions(),
             "deployment": software,
-            "sources": sources,
+            "sources": {
+                key: entry if entry["sha256"] else entry | {"sha256": files.sha256_file(entry["url"])}
+                for key, entry in sources.items()
+            },
             "models": {Path(path).stem: files.read_json(path)["digest"] for path in manifests},
             "tables": {Path(path).name: files.sha256_file(path) for path in tables},
             "timings": provenance.timings(timings),

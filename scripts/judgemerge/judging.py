@@ -62,11 +62,11 @@ class Store:
                     break  # another job is writing this line right now, or was killed in it
                 try:
                     row = json.loads(line)
-                except ValueError:  # no JSON, or no text at all
+                    self.replies[row.pop("prompt")] = row
+                except (ValueError, AttributeError, TypeError, KeyError):
                     raise JudgemergeError(
-                        f"{path}: line {number} is not JSON; delete that line, the prompt will be judged again"
+                        f"{path}: line {number} is not a reply; delete that line, the prompt will be judged again"
                     ) from None
-                self.replies[row.pop("prompt")] = row
 
     def add(self, rows: Iterable[tuple[str, dict]]) -> None:
         """Append replies by prompt digest; they survive a kill of the process once this returns."""

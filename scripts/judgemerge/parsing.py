@@ -14,11 +14,14 @@ from judgemerge.items import CLASSES, SWAPPED, Order, Verdict
 
 Parsed = tuple[str | float | None, str | None]
 _NUMBER = r"[-+]?\d+(?:\.\d+)?"
+# Marks around a word on the same line. It must not run over line ends: a reply of many empty lines took minutes.
+_MARKS = r"[^\w\n]*"
 
 
 def verdict_line(reply: str, settings: dict) -> Parsed:
     """Read the last line `Verdict: <label>`; earlier lines may say anything."""
-    return _verdict(re.findall(r"^\W*verdict\W*:\W*(\w+)\W*$", reply, re.IGNORECASE | re.MULTILINE)[-1:], settings)
+    pattern = rf"^{_MARKS}verdict[^\w\n:]*:{_MARKS}(\w+){_MARKS}$"
+    return _verdict(re.findall(pattern, reply, re.IGNORECASE | re.MULTILINE)[-1:], settings)
 
 
 def double_brackets(reply: str, settings: dict) -> Parsed:
@@ -28,7 +31,8 @@ def double_brackets(reply: str, settings: dict) -> Parsed:
 
 def score_line(reply: str, settings: dict) -> Parsed:
     """Read the last line `Score: <number>`, optionally followed by `/ <maximum>`."""
-    pattern = rf"^\W*score\W*?:\W*?({_NUMBER})(?:\s*/\s*{settings['maximum']:g})?[\s.*]*$"
+    scale = rf"(?:[ \t]*/[ \t]*{settings['maximum']:g})?"
+    pattern = rf"^{_MARKS}score[^\w\n:]*:[^\w\n.]*?({_NUMBER}){scale}[ \t\r.*]*$"
     return _score(re.findall(pattern, reply, re.IGNORECASE | re.MULTILINE)[-1:], settings)
 
 

@@ -12,7 +12,7 @@ from judgemerge.errors import JudgemergeError
 def run_tool(command: list[str], threads: int, **environment: str) -> None:
     """Run `command` with `threads` CPU threads and no model hub; its output goes to standard error and to the terminal.
 
-    Raises JudgemergeError with the tool's last line when it fails.
+    Raises JudgemergeError with the tool's last line when it fails, and when there is no such tool.
     """
     settings = {
         **os.environ,
@@ -23,7 +23,12 @@ def run_tool(command: list[str], threads: int, **environment: str) -> None:
         **environment,
     }
     tail = b""
-    process = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        process = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except FileNotFoundError:
+        raise JudgemergeError(
+            f"{command[0]} is not installed here; run `make venv`, or let Snakemake make it with --sdm conda"
+        ) from None
     # read1 returns what is there: progress bars redraw with \r and have no line ends to wait for.
     while chunk := process.stdout.read1(65536):
         tail = (tail + chunk)[-4096:]

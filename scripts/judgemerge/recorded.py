@@ -3,11 +3,12 @@
 A reader takes `(paths, items, options)` and yields one `Recorded` per item and available order: the verdict, mapped
 back to the benchmark's order, and what is left of the judge's reply. Rows are joined to items by index or id, and the
 texts must agree wherever the file has them. An unreadable reply is an error `unparsed`, never a tie; an item without a
-row is an error `not_recorded`. A format is one function and one entry of FORMATS; the judges are in
-config/recorded.yaml.
+row is an error `not_recorded`. A format is one function and one entry of FORMATS and
+ROLES; the judges are in config/recorded.yaml.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +56,9 @@ def load_recorded(path: str | Path) -> dict[str, RecordedJudge]:
                 f"{where}: unknown format '{entry['format']}'{did_you_mean(entry['format'], FORMATS)}"
             )
         check_keys(entry["benchmarks"], {}, dict.fromkeys(entry["benchmarks"], dict), f"{where}: benchmarks")
+        required, optional = ROLES[entry["format"]]
+        for benchmark, roles in entry["benchmarks"].items():
+            check_keys(roles, dict.fromkeys(required, str), dict.fromkeys(optional, str), f"{where}: {benchmark}")
         judges[name] = RecordedJudge(name=name, **entry)
     return judges
 
@@ -232,6 +236,42 @@ FORMATS: dict[str, Callable[[dict[str, Path], list[Item], dict], Iterator[Record
     "fastchat_pairs": read_fastchat_pairs,
     "meld_autoj": read_meld_autoj,
 }
+
+
+ROLES = {  # the files that a format wants, and those that it can do without
+    "llmbar": (("result",), ()),
+    "autoj": ((), ("original", "swapped")),
+    "pandalm": (("verdicts",), ()),
+    "mtbench_snapshot": (("verdicts",), ()),
+    "fastchat_pairs": (("verdicts",), ()),
+    "meld_autoj": (("verdicts",), ()),
+}
+VERDICT_FIELDS = {
+    "autoj": ("output",),
+    "pandalm": ("pandalm_result", "gpt_result"),
+    "mtbench_snapshot": ("winner",),
+    "fastchat_pairs": ("g1_winner", "g2_winner"),
+}
+
+
+def count_recorded(format: str, paths: dict[str, Path], recorded: Iterable[Recorded]) -> dict:
+    """Return what was counted on the way: `outcomes` on the items, and the `rows` and verdict `values` of each role.
+
+    The outcome of an error is its reason. Values are counted as they stand in the file, also in rows that belong to no
+    item; formats whose verdict is not a field of the row have none.
+    """
+    outcomes = Counter(one.verdict.reason or one.verdict.outcome for one in recorded)
+    rows = {role: list(read_rows(path)) for role, path in paths.items()}
+    fields = VERDICT_FIELDS.get(format, ())
+    values = {
+        role: Counter(str(row.data[name]) for row in held for name in fields if name in row.data)
+        for role, held in rows.items()
+    }
+    return {
+        "outcomes": dict(outcomes),
+        "rows": {role: len(held) for role, held in rows.items()},
+        "values": {role: dict(counted) for role, counted in values.items() if counted},
+    }
 
 
 def _by_key(path: Path, key_of: Callable[[Row], Hashable]) -> dict[Hashable, Row]:

@@ -6,11 +6,12 @@ Everything that can be wrong with a study is found here, before the first job. I
 from dataclasses import dataclass
 from pathlib import Path
 
-from judgemerge import config, merging
+from judgemerge import config, merging, published
 from judgemerge.baselines import BASELINES
 from judgemerge.catalogues import load_yaml
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.prompts import load_template
+from judgemerge.recorded import load_recorded
 from judgemerge.sources import Source, get_source, load_sources
 
 
@@ -27,6 +28,7 @@ class Catalogues:
 def load_catalogues(folder: str | Path) -> Catalogues:
     """Return the catalogues in a config folder."""
     folder = Path(folder)
+    load_recorded(folder / "recorded.yaml")  # checks every entry; rules want them as they are written
     return Catalogues(
         sources=load_sources(folder / "sources.yaml"),
         benchmarks=load_yaml(folder / "benchmarks.yaml"),
@@ -132,9 +134,34 @@ class Study:
         """Return the raw files of a benchmark: role → key in sources.yaml."""
         return self.catalogues.benchmarks[benchmark].get("sources", {})
 
+    def published_protocol(self, benchmark: str) -> str | None:
+        """Return the module of judgemerge/published/ that counts as the benchmark's paper does, if there is one."""
+        return self.catalogues.benchmarks[benchmark].get("published")
+
     def recorded_sources(self, judge: str, benchmark: str) -> dict[str, str]:
-        """Return the raw files of a recorded judge on a benchmark: role → key in sources.yaml."""
+        """Return the raw files of a recorded judge on a benchmark: role → key in sources.yaml, or path of a file."""
         return self.catalogues.recorded[judge]["benchmarks"][benchmark]
+
+    @property
+    def source_keys(self) -> list[str]:
+        """Every raw file that the suites that are run need, for their items and their recorded judges."""
+        keys = [key for benchmark in self.benchmarks for key in self.benchmark_sources(benchmark).values()]
+        keys += [value for value in self._recorded_values() if value in self.catalogues.sources]
+        return list(dict.fromkeys(keys))
+
+    @property
+    def local_files(self) -> list[str]:
+        """The verdict files of recorded judges that are given by their path."""
+        return list(dict.fromkeys(value for value in self._recorded_values() if value not in self.catalogues.sources))
+
+    def _recorded_values(self) -> list[str]:
+        return [
+            value
+            for benchmark in self.benchmarks
+            for judge in self.judges_of(benchmark)
+            if self.kind(judge) == "recorded"
+            for value in self.recorded_sources(judge, benchmark).values()
+        ]
 
     # ---- judges ----
 
@@ -264,12 +291,20 @@ def _check_benchmarks(study: Study) -> None:
     for item_set in study.item_sets:
         for source in study.benchmark_sources(item_set).values():
             get_source(study.catalogues.sources, source, f"config/benchmarks.yaml: {item_set}")
+        protocol = study.published_protocol(item_set)
+        if protocol is not None and protocol not in published.names():
+            raise JudgemergeError(
+                f"config/benchmarks.yaml: {item_set}: unknown published protocol "
+                f"'{protocol}'{did_you_mean(protocol, published.names())}"
+            )
 
 
 def _check_judges(study: Study) -> None:
     known = {*study.model_names, *BASELINES, *study.catalogues.recorded}
     for judge in study.judges:
         _known(study, judge, known, "judges names the unknown judge")
+        if study.kind(judge) == "recorded":
+            _check_recorded(study, judge)
     for judge in study.settings["judging"]["judges"]:
         _known(
             study,
@@ -285,6 +320,24 @@ def _check_judges(study: Study) -> None:
             raise JudgemergeError(
                 f"{study.where}: judge '{judge}' has no prompt for any benchmark; set judging.prompts"
             )
+
+
+def _check_recorded(study: Study, judge: str) -> None:
+    where = f"config/recorded.yaml: {judge}"
+    for benchmark, roles in study.catalogues.recorded[judge]["benchmarks"].items():
+        if benchmark not in study.catalogues.benchmarks:
+            raise JudgemergeError(
+                f"{where}: unknown benchmark '{benchmark}'{did_you_mean(benchmark, study.catalogues.benchmarks)}"
+            )
+        for role, value in roles.items():
+            if value in study.catalogues.sources or benchmark not in study.all_benchmarks:
+                continue
+            if not Path(value).is_file():
+                near = did_you_mean(value, study.catalogues.sources)
+                raise JudgemergeError(
+                    f"{where}: {benchmark}: {role} is '{value}', neither a key of config/sources.yaml nor a file"
+                    f"{near if near.startswith('; did') else '; correct it'}"
+                )
 
 
 def _check_prompt(study: Study, prompt: str | None, protocol: str, key: str) -> None:

@@ -38,7 +38,7 @@ CHAT = (
 ROW = 256
 
 
-def train_tokenizer(texts: Iterable[str], vocab_size: int = 1024) -> PreTrainedTokenizerFast:
+def train_tokenizer(texts: Iterable[str], vocab_size: int = 1536) -> PreTrainedTokenizerFast:
     """Return a byte-level BPE tokenizer with Llama-3's split regex, special tokens and chat template.
 
     `vocab_size` counts the special tokens. Texts without enough variety give fewer tokens, which is an error.
@@ -98,7 +98,7 @@ def make_base(
     layers: int = 4,
     heads: int = 4,
     key_value_heads: int = 2,
-    vocab_size: int = 1024,
+    vocab_size: int = 1536,
 ) -> int:
     """Write an untrained Llama and its tokenizer, learned from `texts`, to `folder`; return the number of parameters.
 

@@ -92,7 +92,8 @@ REFUSED = {
     ),
     "missing key of an alternative": (
         {"models": {"m": {"repo": "owner/name"}}},
-        "key 'revision' in 'models.m' is missing; add it (Commit of the model; a branch name would not be reproducible)",
+        "key 'revision' in 'models.m' is missing; "
+        "add it (Commit of the model; a branch name would not be reproducible)",
     ),
     "branch for a commit": (
         {"models": {"m": {"repo": "owner/name", "revision": "main"}}},
@@ -131,7 +132,7 @@ def test_defaults_are_filled_at_every_depth(schema):
     assert given == before
     assert full["threads"] == 2
     assert full["suites"]["pairs"] == {"benchmarks": ["demo_pairwise"], "optional": False}
-    assert full["models"]["m"]["make"]["corpus"] == {"seed": 1}
+    assert full["models"]["m"]["make"]["corpus"]["seed"] == 1
     assert full["models"]["m"]["make"]["layers"] == 4
     assert full["models"]["found"] == {"path": "here"}
     assert full["experts"]["e"] == {**EXPERT, "orders": "both", "settings": {}}

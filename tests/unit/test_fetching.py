@@ -185,19 +185,21 @@ def test_build_mirror_writes_what_is_missing_or_wrong(tmp_path):
     assert build_mirror(sources, tmp_path / "new")[0] == []
 
 
-def test_a_study_names_its_sources_through_benchmarks_and_recorded_judges():
-    study = {"suites": {"pairs": {"benchmarks": ["llmbar_gptout", "pandalm"]}}, "judges": ["gpt4_llmbar_cot", "longer"]}
-    assert build_mirror_script.mentioned_sources(study) == {
-        "llmbar_gptout",
-        "llmbar_gptout_gpt4_cot",
-        "pandalm_testset",
-    }
+STUDY = """
+study: small
+suites: {pairs: {benchmarks: [llmbar_gptout, pandalm]}}
+judges: [gpt4_llmbar_cot, longer]
+"""
 
 
-def test_build_mirror_script(tmp_path, mirror):
+def test_build_mirror_script_fetches_what_benchmarks_and_recorded_judges_need(tmp_path, mirror):
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY)
     folder = tmp_path / "mirror"
-    assert build_mirror_script.main(str(folder), sources=["pandalm_testset"], mirror=str(mirror)) == (
-        f"{folder}: 1 files written, 0 were right already"
+    assert build_mirror_script.main(str(study), str(folder), str(mirror)).endswith(
+        ": 3 files written, 0 were right already"
     )
-    with pytest.raises(JudgemergeError, match="--sources: unknown source 'pandalm'; did you mean"):
-        build_mirror_script.main(str(folder), sources=["pandalm"], mirror=str(mirror))
+    assert build_mirror_script.main(str(study), str(folder), str(mirror)).endswith(
+        ": 0 files written, 3 were right already"
+    )
+    assert len([path for path in folder.rglob("*") if path.is_file()]) == 3

@@ -1,13 +1,13 @@
-"""Merges: what is refused before mergekit runs, the table against mergekit's own, and real merges against arithmetic."""
+"""Merges: what is refused, the method table against mergekit's own, and real merges against plain arithmetic."""
 
 import shutil
 from pathlib import Path
 
-import merge_models
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import merge_models
 from judgemerge import files, models
 from judgemerge.catalogues import load_yaml
 from judgemerge.errors import JudgemergeError

@@ -8,7 +8,7 @@ import pytest
 
 from judgemerge.benchmarks import load_catalogue, load_items
 from judgemerge.errors import JudgemergeError
-from judgemerge.recorded import FORMATS, Recorded, load_recorded, read_recorded
+from judgemerge.recorded import FORMATS, ROLES, Recorded, count_recorded, load_recorded, read_recorded
 from judgemerge.sources import load_sources
 
 MTBENCH_ROLES = ("votes", "questions", "references", "answers_alpha", "answers_zeta")
@@ -233,7 +233,30 @@ def test_meld_autoj_texts_must_agree(data, tmp_path):
         list(read_recorded("meld_autoj", {"verdicts": path}, items))
 
 
+# ---- what the files hold ----
+
+
+def test_counts_hold_outcomes_rows_and_raw_verdicts(data):
+    paths = {"verdicts": data / "mtbench_gpt4_pair.jsonl"}
+    counts = count_recorded("mtbench_snapshot", paths, read_recorded("mtbench_snapshot", paths, mtbench_items(data)))
+    assert counts["outcomes"] == {"tie": 2, "second": 1, "not_recorded": 2}
+    assert counts["rows"]["verdicts"] == sum(counts["values"]["verdicts"].values())
+    assert counts["values"]["verdicts"]["tie (inconsistent)"] == 1
+    paths = {"verdicts": data / "pandalm_gpt35.json"}
+    counts = count_recorded("pandalm", paths, [])
+    assert counts["values"]["verdicts"]["garbage"] == 1
+
+
+def test_formats_without_a_verdict_field_have_no_values(data):
+    counts = count_recorded("llmbar", {"result": data / "llmbar_cot.json"}, llmbar(data, "cot"))
+    assert counts == {"outcomes": {"first": 4, "second": 2, "unparsed": 2}, "rows": {"result": 4}, "values": {}}
+
+
 # ---- the catalogue ----
+
+
+def test_every_format_says_its_roles():
+    assert ROLES.keys() == FORMATS.keys()
 
 
 def test_unknown_format():
@@ -261,6 +284,11 @@ def test_catalogue_mistakes_are_named(tmp_path):
         load_recorded(path)
     path.write_text("judge: {label: x, format: llmbar, benchmarks: {bench: result}}\n")
     with pytest.raises(JudgemergeError, match="recorded judge 'judge': benchmarks: bench is 'result', not dict"):
+        load_recorded(path)
+    path.write_text("judge: {label: x, format: llmbar, benchmarks: {bench: {results: a.json}}}\n")
+    with pytest.raises(
+        JudgemergeError, match="recorded judge 'judge': bench has the unknown key 'results'; known: res"
+    ):
         load_recorded(path)
 
 

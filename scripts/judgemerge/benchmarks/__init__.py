@@ -20,6 +20,7 @@ OPTIONAL = {
     "expected": dict,  # counts that must come out: rows, items, judgeable, …
     "truth_by": str,  # people, facts (the right answer is known) or a model
     "category": str,  # what the categories are
+    "published": str,  # module of judgemerge/published/ that counts as the benchmark's paper does
     "licence": str,
     "options": dict,  # read by the adapter
 }

@@ -3,7 +3,8 @@
 Truth rule: the majority of three simulated annotators (pairs; no majority: tie) or their median (grades), as with real
 benchmarks; the known quality stands in `extra.hidden`. Nothing here was written or judged by a person.
 
-Options: split (base, train or test), n_items, seed, annotator_error (mean error rate of the annotators).
+Options: split (base, train or test), n_items, seed, annotator_error (mean error rate of the annotators), habit (how often
+they vote without reading).
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ from judgemerge.demo_tasks import make_items
 from judgemerge.items import Item
 
 _REQUIRED = {"split": str, "n_items": int, "seed": int}
-_OPTIONAL = {"annotator_error": (int, float)}
+_OPTIONAL = {"annotator_error": (int, float), "habit": (int, float)}
 
 
 def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:

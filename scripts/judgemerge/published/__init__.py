@@ -1,8 +1,9 @@
 """How papers count: the published protocol of each family of benchmarks, in one module per family.
 
-A benchmark names its module with `published` in config/benchmarks.yaml. A module has `rows(case) -> Iterator[Row]`, whose
-docstring says how the paper counts ties, unread verdicts and averages, and, where the paper averages over benchmarks,
-AVERAGES: name of the average → the benchmarks it is the plain mean of. Nothing else registers it.
+A benchmark names its module with `published` in config/benchmarks.yaml. A module has `rows(case) -> Iterator[Row]`,
+whose docstring says how the paper counts ties, unread verdicts and averages. Where the paper averages over benchmarks
+it also has AVERAGES (name of the average → benchmarks it is the plain mean of) and AVERAGED (the metrics). Nothing else
+registers it.
 
 Where a published definition is wrong, the module gives both: the published value (rules `published`) with a note that
 says in one sentence what is wrong, and ours (rules `house`) with an interval. Published values have no interval, as in
@@ -23,6 +24,7 @@ from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import Item, Verdict
 
 HUMANS = "humans"
+COUNTS = ("truths", "unanimous", "split", "unread", "comparisons", "majority_comparisons")  # metrics that are no shares
 
 
 @dataclass(frozen=True)

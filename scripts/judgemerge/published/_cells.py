@@ -21,10 +21,10 @@ def aligned(case: Case) -> Iterator[tuple[BenchmarkArrays, JudgeArrays]]:
         yield benchmark, judge_arrays(benchmark, judge, verdicts)
 
 
-def rate(judge: str, metric: str, hits: np.ndarray, unread: np.ndarray, note: str = "") -> Row:
+def rate(judge: str, metric: str, hits: np.ndarray, unread: np.ndarray) -> Row:
     """Return the share of hits, (n_items,) booleans; `unread` marks the items without a readable verdict."""
     value = float(hits.mean()) if len(hits) else np.nan
-    return Row(judge, metric, value, len(hits), int(unread.sum()), note)
+    return Row(judge, metric, value, len(hits), int(unread.sum()))
 
 
 def order_measures(benchmark: BenchmarkArrays, judge: JudgeArrays) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

@@ -22,10 +22,12 @@ def published_table(cases: Mapping[str, Case], protocols: Mapping[str, str]) -> 
         _frame(benchmark, case.items[0].protocol, protocol(protocols[benchmark]).rows(case))
         for benchmark, case in cases.items()
     ]
-    table = pd.concat(parts) if parts else pd.DataFrame(columns=list(COLUMNS))
+    table = pd.concat(parts)
     for name in dict.fromkeys(protocols.values()):
-        for average, members in getattr(protocol(name), "AVERAGES", {}).items():
-            table = pd.concat([table, _average(table, average, members)])
+        module = protocol(name)
+        for average, members in getattr(module, "AVERAGES", {}).items():
+            parts.append(_average(table, average, members, module.AVERAGED))
+    table = pd.concat([part for part in parts if len(part)])
     table[NUMBERS] = table[NUMBERS].astype(float).round(DECIMALS) + 0.0  # + 0.0 makes −0.0 into 0.0
     return table.reset_index(drop=True)
 
@@ -34,19 +36,16 @@ def _frame(benchmark: str, kind: str, rows: Sequence[Row]) -> pd.DataFrame:
     records = [vars(row) | {"benchmark": benchmark, "protocol": kind} for row in rows]
     for record in records:
         if math.isnan(record["value"]) and not record["note"]:
-            record["note"] = (
-                "nothing to average over" if not record["n"] else "truth and verdicts are one constant class"
-            )
+            record["note"] = "both sides are one constant class" if record["n"] else "there is nothing to average over"
     return pd.DataFrame(records, columns=list(COLUMNS))
 
 
-def _average(table: pd.DataFrame, name: str, members: Sequence[str]) -> pd.DataFrame:
-    """Return the plain mean over benchmarks of every published metric that a judge has on all of them."""
-    chosen = table[table["benchmark"].isin(members) & (table["rules"] == "published")]
-    rows = []
-    for (judge, metric), group in chosen.groupby(["judge", "metric"], sort=False):
-        if set(group["benchmark"]) == set(members) and not metric.startswith(("truths", "unread")):
-            mean = float(np.mean(group["value"]))
-            row = Row(judge, metric, mean, int(group["n"].sum()), int(group["errors"].sum()), group["note"].iloc[0])
-            rows.append(row)
+def _average(table: pd.DataFrame, name: str, members: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+    """Return the plain mean over benchmarks of the metrics that a judge has on all of them."""
+    chosen = table[table["benchmark"].isin(members) & table["metric"].isin(metrics) & (table["rules"] == "published")]
+    rows = [
+        Row(judge, metric, float(np.mean(group["value"])), int(group["n"].sum()), int(group["errors"].sum()))
+        for (judge, metric), group in chosen.groupby(["judge", "metric"], sort=False)
+        if set(group["benchmark"]) == set(members)
+    ]
     return _frame(name, chosen["protocol"].iloc[0] if len(chosen) else "", rows)

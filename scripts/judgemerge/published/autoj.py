@@ -25,12 +25,11 @@ def rows(case: Case) -> Iterator[Row]:
         for group in dict.fromkeys(item.category for item in benchmark.items):
             parts[f"[{group}]"] = np.array([item.category == group for item in benchmark.items])
         for metric, hits, unread in order_measures(benchmark, judge):
-            # A group is reported as on the leaderboard: what is right in the swapped order alone is not.
-            shown = ("", NON_TIES) if metric in ("accuracy", "accuracy_swapped") else parts
-            for part in shown:
-                kept = parts[part]
-                counted = hits & ~unread if metric == "consistency" else hits
-                yield rate(judge.judge, metric + part, counted[kept], unread[kept])
+            if metric == "accuracy":  # the mean of both orders is no measure of Auto-J's
+                continue
+            hits = hits & ~unread
+            for part, kept in parts.items():
+                yield rate(judge.judge, metric + part, hits[kept], unread[kept])
         if judge.recorded[0]:
             outcome = judge.codes[:, 0]
             for name, value in confusion_metrics(confusion_table(benchmark.truth, outcome)).items():

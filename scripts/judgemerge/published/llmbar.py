@@ -10,9 +10,10 @@ from judgemerge.published._cells import ORDER_NAMES, aligned, house_kappa, kappa
 
 ADVERSARIAL = ("llmbar_neighbor", "llmbar_gptinst", "llmbar_gptout", "llmbar_manual")
 AVERAGES = {"llmbar_adversarial": ADVERSARIAL, "llmbar": ("llmbar_natural", *ADVERSARIAL)}
+AVERAGED = ("accuracy", "consistency")
 KAPPA_NOTE = (
-    "LLMBar reads every winner but 0 and 1 as 0, so every 2 and every unread reply, and compares with labels 1 and 2: a "
-    "perfect judge gets far less than 1; the row with house rules is the real kappa."
+    "LLMBar reads every winner but 0 and 1 as 0, so every 2 and every unread reply, and compares with labels 1 and 2, "
+    "so that a perfect judge gets far less than 1; the row with house rules is the real kappa."
 )
 AGREEMENT_NOTE = "LLMBar counts an unread reply as a 2; the row with house rules counts it as a class of its own."
 

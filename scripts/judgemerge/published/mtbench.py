@@ -54,3 +54,4 @@ def _majority(case: Case) -> Iterator[Row]:
             row = rate(judge, f"majority_agreement{part}", truth == outcome, outcome == ERROR)
             yield row
             yield dataclasses.replace(row, metric=f"majority_kappa{part}", value=kappa(truth, outcome))
+            yield dataclasses.replace(row, metric=f"majority_comparisons{part}", value=len(truth))

@@ -31,6 +31,8 @@ def rows(case: Case) -> Iterator[Row]:
     benchmark = None
     f1 = {}
     for benchmark, judge in aligned(case):
+        if not judge.recorded[0]:
+            continue
         outcome = judge.codes[:, 0]
         unread = outcome == ERROR
         treatments = {"": (benchmark.truth, outcome)}
@@ -56,7 +58,7 @@ def _measures(truth: np.ndarray, outcome: np.ndarray) -> dict[str, float]:
 
 
 def _people(case: Case) -> Iterator[Row]:
-    """Yield each annotator against the majority (their own vote included), each two of them, and how often all agree."""
+    """Yield each annotator against the majority (own vote included), each two of them, and how often all agree."""
     votes = [{vote.annotator: vote.vote for vote in item.votes} for item in case.items]
     truth = np.array([CODES[item.truth] for item in case.items], dtype=int)
     annotators = sorted({name for cast in votes for name in cast})
@@ -64,7 +66,7 @@ def _people(case: Case) -> Iterator[Row]:
     codes = {name: np.array([CODES[cast[name]] for cast in votes], dtype=int) for name in complete}
     for name in complete:
         for metric, value in _measures(truth, codes[name]).items():
-            yield Row(name, metric, value, len(truth))
+            yield Row(name, metric.removesuffix("_first"), value, len(truth))
     for one, other in itertools.combinations(complete, 2):
         yield Row(one, f"kappa[{other}]", kappa(codes[one], codes[other]), len(truth))
     yield Row(HUMANS, "unanimous", sum(len(set(cast.values())) == 1 for cast in votes), len(votes))
@@ -73,7 +75,7 @@ def _people(case: Case) -> Iterator[Row]:
 
 def _constant_judges(truth: np.ndarray) -> Iterator[Row]:
     for name in CLASSES:
-        yield Row(f"always_{name}", "accuracy_first", float((truth == CODES[name]).mean()), len(truth))
+        yield Row(f"always_{name}", "accuracy", float((truth == CODES[name]).mean()), len(truth))
 
 
 def _ratios(case: Case, f1: dict[tuple[str, str], float]) -> Iterator[Row]:
@@ -83,6 +85,6 @@ def _ratios(case: Case, f1: dict[tuple[str, str], float]) -> Iterator[Row]:
         if not yardstick:
             continue
         for judge in case.verdicts:
-            own = f1.get((judge, f"macro_f1_first{part}"), f1[judge, "macro_f1_first"])
-            if judge != YARDSTICK:
+            own = f1.get((judge, f"macro_f1_first{part}"), f1.get((judge, "macro_f1_first")))
+            if judge != YARDSTICK and own is not None:
                 yield Row(judge, f"macro_f1_share{part}", own / yardstick, len(case.items), note=RATIO_NOTE)

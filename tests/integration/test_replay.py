@@ -1,0 +1,82 @@
+"""The study `replay`, whole: every published number is reproduced, and a wrong one stops the run and is named."""
+
+import csv
+import math
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+STUDY = ("--configfile", "config/studies/replay.yaml")
+TABLES = "results/replay/tables"
+
+
+@pytest.fixture(scope="module")
+def replayed(checkout, snakemake, mirror):
+    """Run the study once; return a function that asks for targets (all of them when none is named) again."""
+
+    def run(*targets):
+        return snakemake(*targets, *STUDY, "--config", f"mirror={mirror}")
+
+    result = run()
+    assert result.returncode == 0, result.stderr[-3000:]
+    return run
+
+
+def rows(checkout, name):
+    with open(checkout / TABLES / name, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_published_number_is_reproduced(checkout, replayed):
+    compared = rows(checkout, "published.csv")
+    assert len(compared) >= 250
+    assert [row for row in compared if row["result"] != "pass"] == []
+    assert {row["kind"] for row in compared} == {"printed", "recomputed"}
+    assert (checkout / TABLES / "published.ok").read_text() == f"{len(compared)} published numbers are reproduced\n"
+
+
+def test_both_rules_are_in_the_table(checkout, replayed):
+    cells = {}
+    for row in rows(checkout, "agreement.csv"):
+        key = (row["judge"], row["benchmark"], row["metric"], row["rules"])
+        assert key not in cells
+        cells[key] = row
+    wrong = cells["gpt4_llmbar_cot", "llmbar_natural", "kappa_first", "published"]
+    right = cells["gpt4_llmbar_cot", "llmbar_natural", "kappa_first", "house"]
+    assert (round(float(wrong["value"]), 4), round(float(right["value"]), 4)) == (0.2640, 0.8777)
+    assert wrong["note"].count(".") == 1 and "every 2" in wrong["note"]
+    assert wrong["ci_low"] == "" and float(right["ci_low"]) < 0.8777 < float(right["ci_high"])
+    # The house accuracy of the same verdicts is the paper's: only what is wrong or undefined there differs.
+    for judge in ("gpt4_llmbar_cot", "chatgpt_llmbar_cot"):
+        pair = [cells[judge, "llmbar_manual", "accuracy", rules]["value"] for rules in ("house", "published")]
+        assert math.isclose(*map(float, pair), abs_tol=1e-9)
+
+
+def test_nothing_is_left_to_do(replayed):
+    assert "Nothing to be done" in replayed().stderr
+
+
+def test_the_report_page_names_every_benchmark(checkout, replayed):
+    page = (checkout / TABLES / "published.html").read_text(encoding="utf-8")
+    for benchmark in {row["benchmark"] for row in rows(checkout, "published.csv")}:
+        assert f"<h2>{benchmark}</h2>" in page
+
+
+def test_a_falsified_number_fails_and_is_named(checkout, replayed):
+    path = checkout / "config" / "expected.tsv"
+    true = path.read_text(encoding="utf-8")
+    assert true.count("\t54.96%\t") == 1
+    lost = "replay\tautoj_13b\tautoj_pairwise\tno_such_metric\tpublished\t1\t0\tprinted\tnowhere\n"
+    path.write_text(true.replace("\t54.96%\t", "\t54.97%\t") + lost, encoding="utf-8")
+    result = replayed(f"{TABLES}/published.ok")
+    assert result.returncode != 0
+    assert "2 of" in result.stderr and "published numbers are not reproduced" in result.stderr
+    assert "autoj_13b on autoj_pairwise, accuracy_both (published rules): published is 54.97%" in result.stderr
+    assert "no_such_metric (published rules): published is 1 (nowhere), but no value came out" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (checkout / TABLES / "published.ok").exists()
+    failed = [row["metric"] for row in rows(checkout, "published.csv") if row["result"] == "fail"]
+    assert failed == ["accuracy_both", "no_such_metric"]
+    path.write_text(true, encoding="utf-8")
+    assert replayed(f"{TABLES}/published.ok").returncode == 0

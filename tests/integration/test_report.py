@@ -1,0 +1,169 @@
+"""The report in a real browser: every figure and table opens with its caption, and nothing is loaded from outside."""
+
+import csv
+import json
+import shutil
+import tempfile
+
+import pytest
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium (group `test` of pyproject.toml)")
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--window-size=1500,1000",
+)
+FIGURES = {
+    "Accuracy by judge and benchmark": "Accuracy against the human label",
+    "Position consistency and accuracy": "Position consistency (the same verdict when the two responses change places)",
+    "Grading: rank correlation by judge": "rank correlation between a judge's grade and the human grade",
+}
+TABLES = {
+    "Agreement with people": "Every metric of every judge on every benchmark",
+    "Items": "What each item set holds",
+}
+
+
+@pytest.fixture(scope="module")
+def report(finished):
+    """Return the report of the finished study of baselines."""
+    process = finished.run("--report", "results/few/report.html", "--configfile", "few.yaml")
+    assert process.returncode == 0, process.stderr
+    return finished.folder / "results" / "few" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser(report):
+    """Return a headless Chromium with a fresh profile that records every request."""
+    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (binary and driver):
+        pytest.skip("needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+        try:
+            started.get("about:blank")
+            started.get_log("performance")  # what the browser's own start page asked for
+            yield started
+        finally:
+            started.quit()
+
+
+def requests(browser):
+    """Return the addresses of all requests since the last call."""
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    sockets = [event["params"]["url"] for event in events if event["method"] == "Network.webSocketCreated"]
+    return [each["request"]["url"] for each in asked] + sockets
+
+
+def leaves_the_page(address):
+    return not address.startswith(("file:", "data:", "blob:"))
+
+
+def find(browser, path):
+    """Return the first element at an XPath, as soon as there is one."""
+    return WebDriverWait(browser, 20).until(lambda page: page.find_elements(By.XPATH, path))[0]
+
+
+def text(browser):
+    return " ".join(browser.find_element(By.TAG_NAME, "body").text.split())
+
+
+def open_category(browser, report, category):
+    browser.get(report.as_uri())
+    find(browser, f"//a[normalize-space()='{category}']").click()
+    find(browser, "//td")
+
+
+def row(browser, label):
+    """Return the buttons of one result: view it, and tell about it."""
+    return find(browser, f"//tr[td[normalize-space()='{label}']]").find_elements(By.TAG_NAME, "a")
+
+
+def test_the_first_page_names_the_study(browser, report):
+    browser.get(report.as_uri())
+    find(browser, "//a[normalize-space()='Tables']")
+    assert "few – Baselines alone" in text(browser)
+    assert "How well each judge agrees with people" in text(browser)
+
+
+@pytest.mark.parametrize(("category", "captions"), [("Figures", FIGURES), ("Tables", TABLES)])
+def test_every_result_is_listed(browser, report, category, captions):
+    open_category(browser, report, category)
+    cells = [cell.text for cell in browser.find_elements(By.TAG_NAME, "td")]
+    assert sorted(filter(None, cells)) == sorted(captions)
+
+
+@pytest.mark.parametrize(("label", "caption"), FIGURES.items(), ids=FIGURES)
+def test_a_figure_opens_with_its_caption(browser, report, label, caption):
+    open_category(browser, report, "Figures")
+    row(browser, label)[0].click()
+    image = find(browser, "//div[contains(@class, 'p-3')]/img")
+    WebDriverWait(browser, 20).until(lambda _: image.get_property("complete"))
+    assert image.get_property("naturalWidth") > 100 and image.get_property("naturalHeight") > 100
+    row(browser, label)[1].click()
+    find(browser, "//*[normalize-space()='Description' or normalize-space()='DESCRIPTION']")
+    assert caption in text(browser)
+
+
+@pytest.mark.parametrize(("label", "caption"), TABLES.items(), ids=TABLES)
+def test_a_table_opens_with_its_caption(browser, report, label, caption):
+    open_category(browser, report, "Tables")
+    row(browser, label)[1].click()
+    find(browser, "//*[normalize-space()='Description' or normalize-space()='DESCRIPTION']")
+    assert caption in text(browser)
+    open_category(browser, report, "Tables")
+    row(browser, label)[0].click()
+    browser.switch_to.frame(find(browser, "//iframe"))
+    find(browser, "//table//td")
+    shown = text(browser)
+    browser.switch_to.default_content()
+    assert "demo_pairwise" in shown and "demo_pointwise" in shown
+
+
+def test_the_table_shows_the_numbers_of_the_csv(browser, report):
+    with open(report.parent / "tables" / "agreement.csv", encoding="utf-8", newline="") as file:
+        cells = {(each["judge"], each["benchmark"], each["metric"]): each for each in csv.DictReader(file)}
+    accuracy = cells["longer", "demo_pairwise", "accuracy"]
+    open_category(browser, report, "Tables")
+    row(browser, "Agreement with people")[0].click()
+    browser.switch_to.frame(find(browser, "//iframe"))
+    line = find(browser, "//h2[starts-with(., 'demo_pairwise')]/following-sibling::div[1]//tr[td[1]='longer']").text
+    browser.switch_to.default_content()
+    value, low, high = (float(accuracy[key]) for key in ("value", "ci_low", "ci_high"))
+    assert f"{value:.3f} [{low:.3f}, {high:.3f}]" in line
+
+
+def test_no_request_leaves_the_page(browser, report):
+    for category, captions in (("Figures", FIGURES), ("Tables", TABLES)):
+        for label in captions:
+            open_category(browser, report, category)
+            row(browser, label)[0].click()
+    browser.get(report.as_uri())
+    for entry in ("Workflow", "Statistics", "About"):
+        find(browser, f"//a[normalize-space()='{entry}']").click()
+    asked = requests(browser)  # of the tests above, too
+    assert sum(address == report.as_uri() for address in asked) >= 6
+    assert [address for address in asked if leaves_the_page(address)] == []
+    severe = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert severe == []
+
+
+def test_a_request_that_leaves_would_be_seen(browser, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("<img src='http://127.0.0.1:9/pixel.png'>", encoding="utf-8")
+    browser.get(page.as_uri())
+    assert [address for address in requests(browser) if leaves_the_page(address)] == ["http://127.0.0.1:9/pixel.png"]

@@ -1,0 +1,245 @@
+"""The graph as a whole: what is planned, what runs again, and what bad input gets."""
+
+import contextlib
+import csv
+import json
+import re
+import time
+from collections import Counter
+
+import pytest
+import yaml
+from workflow_runs import runner
+
+from judgemerge.catalogues import load_yaml
+from judgemerge.digests import source_digest
+from judgemerge.study import load_study
+
+FEW = ("--configfile", "few.yaml")
+AFTER_SCORES = {
+    "collect_scores": 1,
+    "draw_accuracy": 1,
+    "draw_consistency": 1,
+    "draw_grading": 1,
+    "render_tables": 1,
+    "write_run_record": 1,
+    "all": 1,
+}
+
+
+def planned(process):
+    """Return how many jobs of each rule a dry run lists, {} when there is nothing to be done."""
+    assert process.returncode == 0, process.stdout + process.stderr
+    output = process.stdout + process.stderr
+    if "Nothing to be done" in output:
+        return {}
+    table = output.split("Job stats:\njob", 1)[1].split("\n", 2)[2].split("\n\n", 1)[0]
+    jobs = {rule: int(count) for rule, count in map(str.split, table.splitlines())}
+    assert jobs.pop("total") == sum(jobs.values())
+    return jobs
+
+
+def messages(process):
+    """Return the messages of the jobs that a dry run lists."""
+    return re.findall(r"^Job \d+: (.*)$", process.stdout + process.stderr, re.MULTILINE)
+
+
+@contextlib.contextmanager
+def edited(path, change):
+    """Change the text of a file for a while."""
+    before = path.read_text(encoding="utf-8")
+    path.write_text(change(before), encoding="utf-8")
+    assert path.read_text(encoding="utf-8") != before
+    try:
+        yield
+    finally:
+        path.write_text(before, encoding="utf-8")
+
+
+# ---- the demo ----
+
+
+def test_the_demo_is_planned_in_no_time(repository, snakemake):
+    study = load_study(load_yaml(repository / "config" / "config.yaml"), "config.yaml", repository / "config")
+    models = [judge for judge in study.judges if study.kind(judge) == "model"]
+    walls = []
+    for _ in range(3):
+        start = time.monotonic()
+        process = snakemake("--dry-run")
+        walls.append(time.monotonic() - start)
+    jobs = planned(process)
+    assert jobs["make_model"] == 1
+    assert jobs["train_expert"] == jobs["export_expert"] == len(study.experts) == 2
+    assert jobs["merge_models"] == len(study.merges) == 4
+    assert jobs["judge_suite"] == len(models) * len(study.suites)
+    assert jobs["parse_replies"] == len(models) * len(study.benchmarks)
+    assert jobs["answer_baseline"] == 3 * len(study.benchmarks)
+    assert jobs["score_benchmark"] == len(study.benchmarks)
+    assert jobs["draw_merges"] == 1
+    assert "fetch_source" not in jobs and "read_recorded" not in jobs
+    print(f"snakemake --dry-run: {min(walls):.2f} s, best of 3")
+    assert min(walls) < 6  # 3 s on a machine that does nothing else
+
+
+def test_the_workflow_has_no_lint(snakemake):
+    process = snakemake("--lint")
+    assert process.returncode == 0, process.stderr
+    assert "Congratulations" in process.stdout + process.stderr
+
+
+def test_one_merge_parameter_changes_its_branch_alone(repository, tmp_path):
+    run = runner(repository)
+    if not (repository / "results" / "demo" / "run.json").exists() or planned(run("--dry-run")):
+        pytest.skip("needs the finished demo: results/demo is missing or not up to date (make demo)")
+    settings = load_yaml(repository / "config" / "config.yaml")
+    study = load_study(settings, "config.yaml", repository / "config")
+    for parent in settings["merges"]["ties"]["models"].values():
+        parent["density"] = 0.6
+    (tmp_path / "denser.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    process = run("--dry-run", "--configfile", str(tmp_path / "denser.yaml"))
+    assert planned(process) == {
+        "merge_models": 1,
+        "judge_suite": len(study.suites),
+        "parse_replies": len(study.benchmarks),
+        "score_benchmark": len(study.benchmarks),
+        "draw_merges": 1,
+        **AFTER_SCORES,
+    }
+    branch = [text for text in messages(process) if text.split()[0] in ("Merging", "Judging", "Parsing")]
+    assert sorted(branch) == sorted(
+        [
+            "Merging ties",
+            *(f"Judging {suite} with ties" for suite in study.suites),
+            *(f"Parsing ties on {benchmark}" for benchmark in study.benchmarks),
+        ]
+    )
+
+
+# ---- a study of one's own ----
+
+
+def test_another_study_replaces_the_demo_entirely(finished):
+    process = finished.run("--dry-run", "--forceall", *FEW)
+    plan = process.stdout + process.stderr
+    jobs = planned(process)
+    assert jobs == {"write_items": 2, "answer_baseline": 6, "score_benchmark": 2, "count_items": 1, **AFTER_SCORES}
+    assert "results/few/" in plan
+    assert "results/demo" not in plan and "models/" not in plan and "replies/" not in plan
+    assert re.findall(r"\b(tiny|dare_ties|ties|linear|slerp)\b", plan) == []
+    settings = json.loads((finished.folder / "results/few/run.json").read_text())["settings"]
+    assert settings == {
+        **BARE,
+        **finished.settings,
+        "suites": {name: {**suite, "optional": False} for name, suite in finished.settings["suites"].items()},
+        "statistics": {**finished.settings["statistics"], "confidence": 0.95},
+    }
+
+
+# What the schema fills in where a study says nothing; `base` has no default.
+BARE = {
+    "seed": 42,
+    "downloads": False,
+    "gpus": 0,
+    "threads": 2,
+    "models": {},
+    "training": {},
+    "experts": {},
+    "merges": {},
+    "judging": {"prompts": {}, "judges": {}, "batch_tokens": 16384, "max_prompt_tokens": 4096, "dtype": "auto"},
+}
+
+BROKEN = {
+    "unknown judge": ({"judges": ["longr"]}, "judges names the unknown judge 'longr'; did you mean 'longer'?"),
+    "unknown key": ({"judgs": []}, "key 'judgs' is unknown; did you mean 'judges'?"),
+    "bad merge": (
+        {
+            "models": {"a": {"path": "a"}, "b": {"path": "b"}},
+            "merges": {"m": {"method": "dare-ties", "base": "a", "models": {"b": {"weight": 1}}}},
+        },
+        "merge 'm' uses method 'dare-ties'; did you mean 'dare_ties'?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "sentence"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_study_is_one_sentence_and_starts_nothing(checkout, snakemake, change, sentence):
+    study = {"study": "broken", "suites": {"s": {"benchmarks": ["demo_pairwise"]}}, "judges": ["longer"], **change}
+    (checkout / "broken.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    process = snakemake("--configfile", "broken.yaml")
+    assert process.returncode != 0
+    output = process.stdout + process.stderr
+    assert f"broken.yaml: {sentence}" in output.splitlines()
+    assert "Traceback" not in output and len(output.splitlines()) <= 3
+    assert not (checkout / "results").exists()
+
+
+def test_a_key_that_stands_twice_is_refused(checkout, snakemake):
+    text = yaml.safe_dump({"study": "twice", "suites": {"s": {"benchmarks": ["demo_pairwise"]}}, "judges": ["longer"]})
+    (checkout / "twice.yaml").write_text(text + "study: other\n", encoding="utf-8")
+    process = snakemake("--dry-run", "--configfile", "twice.yaml")
+    assert process.returncode != 0
+    sentence = r"^twice\.yaml: line \d+: key 'study' occurs twice; rename or delete one$"
+    assert re.search(sentence, process.stdout + process.stderr, re.MULTILINE)
+
+
+# ---- a finished study ----
+
+
+def test_everything_is_there(finished):
+    folder = finished.folder / "results" / "few"
+    assert {path.name for path in (folder / "figures").iterdir()} == {
+        f"{name}.{kind}" for name in ("accuracy", "consistency", "grading") for kind in ("svg", "png")
+    }
+    assert {path.name for path in (folder / "tables").iterdir()} == {
+        f"{name}.{kind}" for name in ("agreement", "items") for kind in ("csv", "html")
+    }
+    with open(folder / "tables" / "agreement.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert Counter(row["judge"] for row in rows).keys() == {"longer", "random", "majority"}
+    for row in rows:
+        assert row["value"] or row["note"], row
+        assert not row["value"] or int(row["n"]) > 0
+    record = json.loads((folder / "run.json").read_text())
+    assert record["seeds"] == {"seed": 42, "statistics.seed": 7}
+    assert (record["sources"], record["models"]) == ({}, {})
+    assert all(job["seconds"] is not None for job in record["timings"])
+    assert {job["job"].split("/")[0] for job in record["timings"]} >= {"write_items", "answer_baseline"}
+    assert not (finished.folder / "results" / "demo").exists()
+
+
+def test_nothing_is_left_to_do(finished):
+    process = finished.run(*FEW)
+    assert process.returncode == 0
+    assert "Nothing to be done" in process.stdout + process.stderr
+
+
+def test_another_bootstrap_seed_scores_again_and_no_more(finished):
+    with edited(finished.folder / "few.yaml", lambda text: text.replace("seed: 7", "seed: 8")):
+        assert planned(finished.run("--dry-run", *FEW)) == {"score_benchmark": 2, **AFTER_SCORES}
+
+
+def test_another_study_seed_answers_the_baselines_again(finished):
+    with edited(finished.folder / "few.yaml", lambda text: text + "seed: 43\n"):
+        jobs = planned(finished.run("--dry-run", *FEW))
+    assert jobs == {"answer_baseline": 6, "score_benchmark": 2, **AFTER_SCORES}
+
+
+@pytest.mark.parametrize(
+    ("module", "again"),
+    [
+        ("agreement/metrics.py", {"score_benchmark": 2, **AFTER_SCORES}),
+        ("baselines.py", {"answer_baseline": 6, "score_benchmark": 2, **AFTER_SCORES}),
+        ("pages.py", {"render_tables": 1, "all": 1}),
+        ("logs.py", {}),
+        ("merging.py", {}),
+    ],
+)
+def test_code_that_decides_a_result_runs_again_and_no_more(finished, module, again):
+    path = finished.folder / "scripts" / "judgemerge" / module
+    with edited(path, lambda text: text + "\n# another comment\n"):
+        assert planned(finished.run("--dry-run", *FEW)) == again
+
+
+def test_a_digest_of_code_knows_names_and_contents(repository):
+    assert source_digest("agreement") == source_digest("agreement")
+    assert len({source_digest("agreement"), source_digest("parsing"), source_digest("agreement", "parsing")}) == 3

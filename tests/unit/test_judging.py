@@ -1,0 +1,292 @@
+"""Judging with a real, tiny model: batches, the store, resuming, and a kill in the middle."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import judge_suite
+from judgemerge import judging
+from judgemerge.backends.transformers import Transformers, batches
+from judgemerge.demo_tasks import make_items
+from judgemerge.errors import JudgemergeError
+from judgemerge.items import Item, write_items
+from judgemerge.judging import Store
+from judgemerge.prompts import Template, load_template
+
+
+@pytest.fixture(scope="module")
+def backend(tiny_models):
+    return Transformers(tiny_models["base"], "auto", batch_tokens=4096, threads=1)
+
+
+@pytest.fixture(scope="module")
+def templates(repository):
+    folder = repository / "config" / "prompts"
+    return {protocol: load_template(folder / f"brief_{protocol}.yaml") for protocol in ("pairwise", "pointwise")}
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return make_items("pairwise", "test", n_items=20, seed=1)
+
+
+def ask_all(items, templates, backend, folder, own="suite"):
+    """Judge the items with the store at `folder`; return (reply rows, number of prompts judged now)."""
+    asks, limits = judging.plan(items, templates, backend, 1000)
+    store = Store(folder, own)
+    try:
+        n_new = judging.answer(asks, limits, backend, store)
+        return list(judging.replies(asks, store)), n_new
+    finally:
+        store.close()
+
+
+# ---- batches ----
+
+
+@pytest.mark.parametrize("budget", [1, 100, 700, 10_000])
+def test_batches_hold_every_prompt_once_within_the_budget(budget):
+    lengths = [37 * number % 101 + 1 for number in range(200)]
+    found = batches(lengths, budget, max_new_tokens=8)
+    assert sorted(index for batch in found for index in batch) == list(range(200))
+    for batch in found:
+        widest = max(lengths[index] for index in batch) + 8
+        assert len(batch) == 1 or widest * len(batch) <= budget
+    widths = [lengths[batch[0]] for batch in found]
+    assert widths == sorted(widths, reverse=True)
+    # Greedy: the next prompt did not fit any more.
+    for batch, following in zip(found, found[1:], strict=False):
+        assert (lengths[batch[0]] + 8) * (len(batch) + 1) > budget or not following
+
+
+def test_no_prompts_need_no_batch():
+    assert batches([], 100, 8) == []
+
+
+# ---- the store ----
+
+
+def test_replies_survive_and_are_shared_by_suites(tmp_path):
+    one = Store(tmp_path, "one")
+    one.add([("k1", {"text": "ä\n"}), ("k2", {"text": "b"})])
+    two = Store(tmp_path, "two")  # while the first is still open
+    assert two.replies == {"k1": {"text": "ä\n"}, "k2": {"text": "b"}}
+    two.add([("k3", {"text": "c"})])
+    one.close()
+    two.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.jsonl", "two.jsonl"]
+    assert set(Store(tmp_path, "three").replies) == {"k1", "k2", "k3"}
+
+
+HALF = b'{"prompt": "k2", "te'
+
+
+def test_a_half_written_line_is_dropped_from_the_own_file(tmp_path):
+    whole = b'{"prompt": "k1", "text": "a"}\n'
+    (tmp_path / "own.jsonl").write_bytes(whole + HALF)
+    store = Store(tmp_path, "own")
+    assert set(store.replies) == {"k1"}
+    store.add([("k2", {"text": "b"})])
+    store.close()
+    assert set(Store(tmp_path, "own").replies) == {"k1", "k2"}
+
+
+def test_a_half_written_line_of_another_job_is_left_alone(tmp_path):
+    (tmp_path / "other.jsonl").write_bytes(HALF)
+    assert Store(tmp_path, "own").replies == {}
+    assert (tmp_path / "other.jsonl").read_bytes() == HALF
+
+
+@pytest.mark.parametrize("line", [b"{broken", b"\xff\xfe", bytes(8), b"[]", b"{}"])
+def test_a_corrupt_line_in_the_middle_is_named(tmp_path, line):
+    (tmp_path / "own.jsonl").write_bytes(
+        b'{"prompt": "k1", "text": "a"}\n' + line + b'\n{"prompt": "k2", "text": ""}\n'
+    )
+    with pytest.raises(JudgemergeError, match=r"own\.jsonl: line 2 is .*; delete that line, the prompt will be judged"):
+        Store(tmp_path, "own")
+
+
+# ---- with a real model ----
+
+
+def test_the_prompt_starts_with_one_bos(backend, pairs, templates):
+    asks, _ = judging.plan(pairs[:1], templates, backend, 1000)
+    bos = backend.tokenizer.bos_token_id
+    twice = backend.tokenizer([asks[0].text])["input_ids"][0]
+    assert twice[:2] == [bos, bos]  # what happens without care
+    ids = backend.tokenizer([asks[0].text], add_special_tokens=False)["input_ids"][0]
+    assert ids[0] == bos and ids[1] != bos
+    ((_, completion),) = next(iter(backend.complete([asks[0].text], 2)))
+    assert completion.prompt_tokens == len(ids) == backend.counts([asks[0].text])[0]
+
+
+def test_a_reply_holds_what_was_generated(backend, pairs, templates, tmp_path):
+    rows, n_new = ask_all(pairs[:3], templates, backend, tmp_path)
+    assert n_new == 6
+    assert [(row["item"], row["order"]) for row in rows] == [
+        (item.id, order) for item in pairs[:3] for order in ("original", "swapped")
+    ]
+    for row in rows:
+        assert row.keys() == {
+            "benchmark",
+            "item",
+            "order",
+            "prompt",
+            "reply",
+            "reason",
+            "prompt_tokens",
+            "reply_tokens",
+        }
+        assert isinstance(row["reply"], str) and row["reason"] is None and 1 <= row["reply_tokens"] <= 8
+    assert len({row["prompt"] for row in rows}) == 6
+
+
+def test_what_cannot_be_asked_has_a_reason_and_is_not_asked(backend, pairs, templates, tmp_path):
+    long = Item(**{**vars(pairs[0]), "id": "long", "turns": ("word " * 2000,)})
+    silent = Item(**{**vars(pairs[0]), "id": "silent", "responses": ()})
+    rows, n_new = ask_all([long, silent, pairs[1]], templates, backend, tmp_path)
+    assert n_new == 2
+    assert [row["reason"] for row in rows] == ["prompt_too_long"] * 2 + ["no_text"] * 2 + [None] * 2
+    assert [row["reply"] is None for row in rows] == [True] * 4 + [False] * 2
+
+
+def test_a_prompt_that_occurs_twice_is_judged_once(backend, pairs, templates, tmp_path):
+    twin = Item(**{**vars(pairs[0]), "id": "twin", "benchmark": "other"})
+    rows, n_new = ask_all([pairs[0], twin, pairs[1]], templates, backend, tmp_path)
+    assert n_new == 4
+    assert [row["item"] for row in rows[2:4]] == ["twin", "twin"]
+    assert [row["reply"] for row in rows[:2]] == [row["reply"] for row in rows[2:4]]
+
+
+def test_benchmarks_may_share_item_ids(backend, pairs, templates):
+    grades = [Item(**{**vars(item), "id": pairs[0].id}) for item in make_items("pointwise", "test", 1, seed=1)]
+    short = {**templates, "pointwise": Template(**{**vars(templates["pointwise"]), "max_new_tokens": 3})}
+    asks, limits = judging.plan([pairs[0], *grades], short, backend, 1000)
+    assert [limits[ask.key] for ask in asks] == [8, 8, 3]
+
+
+def test_a_renamed_or_longer_suite_asks_only_what_is_new(backend, pairs, templates, tmp_path):
+    first, n_first = ask_all(pairs[:4], templates, backend, tmp_path, "before")
+    again, n_again = ask_all(pairs[:4], templates, backend, tmp_path, "after")
+    longer, n_longer = ask_all(pairs[:6], templates, backend, tmp_path, "after")
+    assert (n_first, n_again, n_longer) == (8, 0, 4)
+    assert first == again == longer[:8]
+
+
+def test_another_limit_is_another_prompt(backend, pairs, templates, tmp_path):
+    ask_all(pairs[:1], templates, backend, tmp_path)
+    short = {"pairwise": Template(**{**vars(templates["pairwise"]), "max_new_tokens": 2})}
+    rows, n_new = ask_all(pairs[:1], short, backend, tmp_path)
+    assert n_new == 2
+    assert all(row["reply_tokens"] <= 2 for row in rows)
+
+
+class Watched(Transformers):
+    """The real backend, noting its batches."""
+
+    def _complete(self, texts, max_new_tokens):
+        self.seen.append(texts)
+        return super()._complete(texts, max_new_tokens)
+
+
+def test_a_resumed_run_forms_the_same_batches(tiny_models, pairs, templates, tmp_path):
+    watched = Watched(tiny_models["base"], "auto", batch_tokens=500, threads=1)
+    watched.seen = whole = []
+    rows, _ = ask_all(pairs, templates, watched, tmp_path / "whole")
+    assert len(whole) > 6
+    # As after a kill: three batches are in the store, but for the last line of the third.
+    lines = (tmp_path / "whole" / "suite.jsonl").read_bytes().splitlines(keepends=True)
+    kept = sum(map(len, whole[:3])) - 1
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part" / "suite.jsonl").write_bytes(b"".join(lines[:kept]))
+    watched.seen = rest = []
+    resumed, n_new = ask_all(pairs, templates, watched, tmp_path / "part")
+    assert rest == [whole[2][-1:], *whole[3:]]
+    assert n_new == len(lines) - kept
+    assert resumed == rows
+
+
+def test_replies_hardly_depend_on_the_batch_size(tiny_models, pairs, templates, tmp_path):
+    texts = {}
+    for batch_tokens in (1, 100_000):
+        sized = Transformers(tiny_models["base"], "auto", batch_tokens, threads=1)
+        rows, _ = ask_all(pairs, templates, sized, tmp_path / str(batch_tokens))
+        texts[batch_tokens] = [row["reply"] for row in rows]
+    n_different = sum(one != other for one, other in zip(*texts.values(), strict=True))
+    print(f"{n_different} of {len(texts[1])} replies differ between single prompts and one batch")
+    assert n_different <= 0.05 * len(texts[1])
+
+
+# ---- the kill ----
+
+
+@pytest.fixture(scope="module")
+def unit(tmp_path_factory, repository, tiny_models):
+    """Return the arguments of one unit of judging: 250 pairs, so 500 prompts, in small batches."""
+    folder = tmp_path_factory.mktemp("unit")
+    write_items(folder / "items.jsonl", make_items("pairwise", "test", n_items=250, seed=1))
+    return {
+        "model": str(tiny_models["base"]),
+        "digest": "0123456789abcdef" * 4,
+        "items": [str(folder / "items.jsonl")],
+        "prompts": [str(repository / "config" / "prompts" / "brief_pairwise.yaml")],
+        "suite": "pairs",
+        "dtype": "auto",
+        "batch_tokens": 200,
+        "max_prompt_tokens": 1000,
+        "threads": 1,
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(unit, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    n_new = judge_suite.main(**unit, store=str(folder / "store"), replies=str(folder / "replies.jsonl"))
+    assert n_new == 500
+    return (folder / "replies.jsonl").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def killed(unit, tmp_path_factory, repository):
+    """Return the store that a killed process left behind."""
+    folder = tmp_path_factory.mktemp("killed")
+    arguments = {**unit, "store": str(folder / "store"), "replies": str(folder / "replies.jsonl")}
+    store = folder / "store" / unit["digest"][:16] / "pairs.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import judge_suite; judge_suite.main(**{arguments!r})"],
+        env={**os.environ, "PYTHONPATH": str(repository / "scripts")},
+        stderr=subprocess.PIPE,
+    )
+    while process.poll() is None and not (store.exists() and store.read_bytes().count(b"\n") >= 20):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    _, messages = process.communicate()
+    assert process.returncode == -signal.SIGKILL, messages.decode()
+    assert not (folder / "replies.jsonl").exists()
+    return store
+
+
+@pytest.mark.parametrize("half_a_line", [False, True])
+def test_a_killed_run_never_judges_a_prompt_twice(unit, killed, undisturbed, tmp_path, half_a_line):
+    store = tmp_path / "store" / unit["digest"][:16] / "pairs.jsonl"
+    store.parent.mkdir(parents=True)
+    content = killed.read_bytes()
+    content = content[: content.rfind(b"\n") + 1]
+    if half_a_line:
+        lines = content.splitlines(keepends=True)
+        content = b"".join(lines[:-1]) + lines[-1][: len(lines[-1]) // 2]
+    store.write_bytes(content)
+    kept = content.count(b"\n")
+    assert 0 < kept < 500
+    replies = tmp_path / "replies.jsonl"
+    n_new = judge_suite.main(**unit, store=str(tmp_path / "store"), replies=str(replies))
+    assert n_new == 500 - kept
+    keys = [json.loads(line)["prompt"] for line in store.read_bytes().splitlines()]
+    assert len(keys) == len(set(keys)) == 500
+    assert replies.read_bytes() == undisturbed
+    assert judge_suite.main(**unit, store=str(tmp_path / "store"), replies=str(replies)) == 0

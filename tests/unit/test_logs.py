@@ -1,0 +1,98 @@
+"""Where a job's messages go: everything into the log, one sentence to the terminal."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+JOB = """
+import os, sys, subprocess
+from judgemerge.errors import JudgemergeError
+from judgemerge.logs import Progress, logged
+from judgemerge.processes import run_tool
+
+with logged("logs/job.log"):
+    {body}
+print("after", file=sys.stderr)
+"""
+TOOL = "import sys; print('to stdout'); print('to stderr', file=sys.stderr); sys.exit({code})"
+
+
+@pytest.fixture
+def job(tmp_path, repository):
+    """Return a function that runs lines of code in `logged` and gives (exit code, standard error, log)."""
+
+    def run(body):
+        done = subprocess.run(
+            [sys.executable, "-c", JOB.format(body=body)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(repository / "scripts")},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.stdout == ""
+        return done.returncode, done.stderr, (tmp_path / "logs" / "job.log").read_text(encoding="utf-8")
+
+    return run
+
+
+def test_an_error_of_ours_is_one_sentence_everywhere(job):
+    assert job("raise JudgemergeError('study.yaml: ä is wrong; mend it')") == (
+        1,
+        "study.yaml: ä is wrong; mend it\n",
+        "study.yaml: ä is wrong; mend it\n",
+    )
+
+
+def test_another_error_leaves_its_traceback_in_the_log(job):
+    code, stderr, log = job("1 / 0")
+    assert (code, stderr) == (1, "unexpected error, see logs/job.log\n")
+    assert log.startswith("Traceback") and log.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_messages_of_children_and_libraries_land_in_the_log(job):
+    code, stderr, log = job(
+        "print('ours', file=sys.stderr); os.write(2, b'a C library\\n'); os.system('echo child >&2')"
+    )
+    assert (code, stderr) == (0, "after\n")
+    assert log.splitlines() == ["ours", "a C library", "child"]
+
+
+def test_output_of_a_tool_lands_in_the_log(job):
+    code, stderr, log = job(f"run_tool([sys.executable, '-c', {TOOL.format(code=0)!r}], threads=1)")
+    assert (code, stderr) == (0, "after\n")
+    assert sorted(log.splitlines()) == ["to stderr", "to stdout"]
+
+
+def test_a_failing_tool_is_one_sentence_with_its_last_line(job):
+    body = TOOL.format(code=3).replace("to stderr", "ValueError: no such file\\r10 %\\n")
+    code, stderr, log = job(f"run_tool([sys.executable, '-u', '-c', {body!r}], threads=1)")
+    name = os.path.basename(sys.executable)
+    assert code == 1
+    assert stderr == f"{name} ended with code 3: 10 %; the log holds the rest\n"
+    assert "ValueError: no such file" in log and "Traceback" not in log
+
+
+def test_a_missing_tool_is_named(job):
+    code, stderr, _ = job("run_tool(['no-such-tool', 'x'], threads=1)")
+    assert (code, stderr) == (
+        1,
+        "no-such-tool is not installed here; run `make venv`, or let Snakemake make it with --sdm conda\n",
+    )
+
+
+def test_a_tool_gets_its_threads_and_no_model_hub(job):
+    child = "import os; print(os.environ['OMP_NUM_THREADS'], os.environ['HF_HUB_OFFLINE'], os.environ['MINE'])"
+    assert job(f"run_tool([sys.executable, '-c', {child!r}], threads=3, MINE='yes')")[2] == "3 1 yes\n"
+
+
+def test_a_second_run_appends_to_the_log(job):
+    job("print('one', file=sys.stderr)")
+    assert job("print('two', file=sys.stderr)")[2] == "one\ntwo\n"
+
+
+def test_progress_goes_to_the_log_and_not_to_a_pipe(job):
+    body = "show = Progress('prompts'); [show(done, 9) for done in range(10)]"
+    assert job(body) == (0, "after\n", "0 of 9 prompts\n9 of 9 prompts\n")

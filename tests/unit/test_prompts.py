@@ -1,0 +1,174 @@
+"""Prompt templates: what a template must say, and how an item is shown."""
+
+import pytest
+import yaml
+
+from judgemerge.errors import JudgemergeError
+from judgemerge.items import Item
+from judgemerge.parsing import parse
+from judgemerge.prompts import Template, Unrenderable, load_template, render, target
+
+GOOD = {
+    "protocol": "pairwise",
+    "user": "Which is better?\nQ: {prompt}\nA: {response_a}\nB: {response_b}\n",
+    "reply": {"format": "verdict_line", "first": "A", "second": "B", "tie": "tie"},
+    "target": "Verdict: {verdict}",
+    "max_new_tokens": 8,
+}
+POINT = {
+    **GOOD,
+    "protocol": "pointwise",
+    "user": "Grade it.\nQ: {prompt}\nA: {response}",
+    "reply": {"format": "score_line", "minimum": 1, "maximum": 10},
+    "target": "Score: {score}",
+}
+PAIR = Template(name="pair", **GOOD)
+GRADE = Template(name="grade", **POINT)
+
+
+def pair(**changes):
+    return Item(
+        **{
+            "id": "p1",
+            "benchmark": "mine",
+            "protocol": "pairwise",
+            "turns": ("Why?",),
+            "responses": (("Because.",), ("No.",)),
+            "truth": "first",
+            "cluster": "why",
+            "origin": {"source": "made", "row": 0},
+            **changes,
+        }
+    )
+
+
+def point(**changes):
+    return pair(**{"protocol": "pointwise", "responses": (("Because.",),), "truth": 7, **changes})
+
+
+def shown(template, item, order="original"):
+    return render(template, item, order)[-1]["content"]
+
+
+def test_the_item_is_shown_in_both_orders():
+    assert render(PAIR, pair(), "original") == [
+        {"role": "user", "content": "Which is better?\nQ: Why?\nA: Because.\nB: No."}
+    ]
+    assert shown(PAIR, pair(), "swapped") == "Which is better?\nQ: Why?\nA: No.\nB: Because."
+    assert shown(GRADE, point()) == "Grade it.\nQ: Why?\nA: Because."
+
+
+def test_braces_in_an_item_stay_braces():
+    item = pair(
+        turns=("{prompt} {response_b} {}",), responses=(("{response_a} {{x}} %s",), (r"\1 {unknown} {prompt}",))
+    )
+    assert shown(PAIR, item) == (
+        "Which is better?\nQ: {prompt} {response_b} {}\nA: {response_a} {{x}} %s\nB: \\1 {unknown} {prompt}"
+    )
+
+
+def test_several_turns_are_numbered():
+    item = pair(turns=("One?", "Two?"), responses=(("a1", "a2"), ("b1", "b2")))
+    assert shown(PAIR, item, "swapped") == (
+        "Which is better?\nQ: [Turn 1]\nOne?\n\n[Turn 2]\nTwo?\n"
+        "A: [Turn 1]\nb1\n\n[Turn 2]\nb2\nB: [Turn 1]\na1\n\n[Turn 2]\na2"
+    )
+
+
+def test_a_system_message_comes_first():
+    system = Template(name="s", **{**GOOD, "system": "You judge {category}."})
+    assert render(system, pair(category="maths"), "original")[0] == {"role": "system", "content": "You judge maths."}
+
+
+@pytest.mark.parametrize(
+    ("field", "item", "code"),
+    [
+        ("reference", pair(), "no_reference"),
+        ("category", pair(reference="R"), "no_category"),
+        ("prompt", pair(responses=()), "no_text"),
+    ],
+)
+def test_what_an_item_lacks_is_a_reason_code(field, item, code):
+    template = Template(name="t", **{**GOOD, "user": GOOD["user"] + "{" + field + "}"})
+    with pytest.raises(Unrenderable) as caught:
+        render(template, item, "original")
+    assert str(caught.value) == code
+
+
+def test_an_empty_reference_is_shown():
+    template = Template(name="t", **{**GOOD, "user": GOOD["user"] + "R: {reference}."})
+    assert shown(template, pair(reference="")).endswith("R: .")
+
+
+@pytest.mark.parametrize(
+    ("truth", "answers"),
+    [
+        ("first", ["Verdict: A", "Verdict: B"]),
+        ("second", ["Verdict: B", "Verdict: A"]),
+        ("tie", ["Verdict: tie", "Verdict: tie"]),
+    ],
+)
+def test_the_target_follows_the_order_shown(truth, answers):
+    assert [target(PAIR, pair(truth=truth), order) for order in ("original", "swapped")] == answers
+
+
+def test_a_grade_is_written_without_needless_digits():
+    assert [target(GRADE, point(truth=truth), "original") for truth in (7, 7.0, 7.5)] == [
+        "Score: 7",
+        "Score: 7",
+        "Score: 7.5",
+    ]
+
+
+def test_every_prompt_of_the_catalogue_reads_its_own_targets(repository):
+    paths = sorted((repository / "config" / "prompts").glob("*.yaml"))
+    assert paths
+    for path in paths:
+        template = load_template(path)
+        assert template.description, path
+        if template.protocol == "pairwise":
+            for truth in ("first", "second", *(["tie"] if "tie" in template.reply else [])):
+                for order in ("original", "swapped"):
+                    answer = target(template, pair(truth=truth), order)
+                    assert parse(answer, None, template.reply, "p1", order).outcome == truth, path
+        else:
+            for truth in (template.reply["minimum"], template.reply["maximum"]):
+                assert parse(target(template, point(truth=truth), "original"), None, template.reply, "", "original")
+
+
+BAD = {
+    "unknown placeholder": (
+        {"user": GOOD["user"] + "{referense}"},
+        "placeholder '{referense}' is unknown; did you mean 'reference'?",
+    ),
+    "placeholder of the other protocol": (
+        {**POINT, "user": POINT["user"] + "{response_a}"},
+        "'{response_a}' is unknown",
+    ),
+    "missing placeholder": (
+        {"user": "{prompt} {response_a}"},
+        "placeholder '{response_b}' is missing from the user message",
+    ),
+    "unknown key": ({"usr": "x"}, "the prompt has the unknown key 'usr'"),
+    "missing key": ({"target": None}, "the prompt has no target; add it"),
+    "wrong type": ({"max_new_tokens": "8"}, "the prompt: max_new_tokens is '8', not int"),
+    "unknown protocol": ({"protocol": "listwise"}, "protocol 'listwise' is neither pairwise nor pointwise"),
+    "constant target": ({"target": "Verdict: A"}, "target is 'Verdict: A'; a pairwise one needs {verdict}"),
+    "bad reply format": ({"reply": {**GOOD["reply"], "format": "verdict"}}, "reply.format 'verdict' is unknown"),
+}
+
+
+@pytest.mark.parametrize(("changes", "sentence"), BAD.values(), ids=BAD)
+def test_a_bad_template_is_refused_in_one_sentence(tmp_path, changes, sentence):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({key: value for key, value in {**GOOD, **changes}.items() if value is not None}))
+    with pytest.raises(JudgemergeError) as caught:
+        load_template(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_template_names_the_nearest(repository):
+    with pytest.raises(JudgemergeError, match=r"there is no prompt 'brief_pairwize'; did you mean 'brief_pairwise'\?"):
+        load_template(repository / "config" / "prompts" / "brief_pairwize.yaml")

@@ -1,0 +1,150 @@
+"""What LLaMA-Factory is given: rows, data sets, recipes; and what is checked before it starts."""
+
+import json
+
+import pytest
+
+from judgemerge import training
+from judgemerge.demo_tasks import make_items
+from judgemerge.errors import JudgemergeError
+from judgemerge.prompts import Template, load_template
+
+
+@pytest.fixture(scope="module")
+def templates(repository):
+    folder = repository / "config" / "prompts"
+    return {protocol: load_template(folder / f"brief_{protocol}.yaml") for protocol in ("pairwise", "pointwise")}
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return make_items("pairwise", "train", n_items=60, seed=1)
+
+
+@pytest.fixture(scope="module")
+def grades():
+    return make_items("pointwise", "train", n_items=20, seed=1)
+
+
+def test_both_orders_swap_the_target_and_keep_ties(templates, pairs):
+    rows = list(training.rows(pairs, templates["pairwise"], "both"))
+    assert len(rows) == 2 * len(pairs)
+    answer = {"first": "Verdict: A", "second": "Verdict: B", "tie": "Verdict: tie"}
+    swapped = {"first": "Verdict: B", "second": "Verdict: A", "tie": "Verdict: tie"}
+    assert {item.truth for item in pairs} == {"first", "second", "tie"}
+    for item, own, other in zip(pairs, rows[::2], rows[1::2], strict=True):
+        (first,), (second,) = item.responses
+        assert (own["output"], other["output"]) == (answer[item.truth], swapped[item.truth])
+        assert f"Answer A: {first}\nAnswer B: {second}" in own["instruction"]
+        assert f"Answer A: {second}\nAnswer B: {first}" in other["instruction"]
+        assert own.keys() == {"instruction", "input", "output"}
+
+
+def test_one_order_is_the_benchmarks_own(templates, pairs):
+    both = list(training.rows(pairs, templates["pairwise"], "both"))
+    assert list(training.rows(pairs, templates["pairwise"], "original")) == both[::2]
+
+
+def test_grades_have_one_order(templates, grades):
+    rows = list(training.rows(grades, templates["pointwise"], "both"))
+    assert [row["output"] for row in rows] == [f"Score: {item.truth:g}" for item in grades]
+
+
+def test_sets_of_both_protocols_use_their_own_template(templates, pairs, grades):
+    rows = training.rows_of_sets([pairs, [], grades], templates, "both")
+    assert len(rows) == 2 * len(pairs) + len(grades)
+    assert rows[0]["output"].startswith("Verdict") and rows[-1]["output"].startswith("Score")
+
+
+def test_an_item_that_cannot_be_shown_stops_the_training(templates, pairs):
+    wants = Template(**{**vars(templates["pairwise"]), "user": templates["pairwise"].user + "{reference}"})
+    with pytest.raises(JudgemergeError, match=r"cannot show it \(no_reference\); use another prompt or item set"):
+        list(training.rows(pairs, wants, "both"))
+
+
+def test_a_system_message_becomes_a_column(tmp_path, templates, pairs):
+    strict = Template(**{**vars(templates["pairwise"]), "system": "Be strict."})
+    rows = list(training.rows(pairs[:1], strict, "original"))
+    assert rows[0]["system"] == "Be strict."
+    training.write_dataset(tmp_path, rows)
+    info = json.loads((tmp_path / "dataset_info.json").read_text())
+    assert info["training"]["columns"]["system"] == "system"
+
+
+def test_the_data_set_is_named_and_its_columns_are_there(tmp_path, templates, pairs):
+    rows = list(training.rows(pairs, templates["pairwise"], "both"))
+    assert training.write_dataset(tmp_path / "rows", rows) == len(rows)
+    info = json.loads((tmp_path / "rows" / "dataset_info.json").read_text())["training"]
+    assert info["columns"] == {"prompt": "instruction", "query": "input", "response": "output"}
+    written = json.loads((tmp_path / "rows" / info["file_name"]).read_text())
+    assert written == rows
+    assert training.write_dataset(tmp_path / "texts", texts=["a", "b"]) == 2
+    info = json.loads((tmp_path / "texts" / "dataset_info.json").read_text())["training"]
+    assert info["columns"] == {"prompt": "text"}
+    assert json.loads((tmp_path / "texts" / info["file_name"]).read_text()) == [{"text": "a"}, {"text": "b"}]
+
+
+def test_a_recipe_holds_what_the_study_says_and_what_we_decide():
+    recipe = training.training_recipe(
+        "models/tiny", "data", "output", {**training.LORA, "learning_rate": 1e-3, "cutoff_len": 256}, seed=3
+    )
+    assert {key: recipe[key] for key in ("model_name_or_path", "dataset_dir", "dataset", "output_dir", "seed")} == {
+        "model_name_or_path": "models/tiny",
+        "dataset_dir": "data",
+        "dataset": "training",
+        "output_dir": "output",
+        "seed": 3,
+    }
+    assert (recipe["stage"], recipe["finetuning_type"], recipe["lora_target"]) == ("sft", "lora", "all")
+    assert (recipe["learning_rate"], recipe["cutoff_len"]) == (1e-3, 256)
+    assert (recipe["trust_remote_code"], recipe["report_to"], recipe["save_strategy"]) == (False, "none", "no")
+    assert recipe["overwrite_output_dir"] is True
+    assert "resume_from_checkpoint" not in recipe
+    assert training.training_recipe("m", "d", "o", {"seed": 9}, seed=3)["seed"] == 9
+
+
+def test_checkpoints_are_saved_and_resumed():
+    recipe = training.training_recipe("m", "d", "o", {"save_steps": 50}, 3, checkpoint="o/checkpoint-50")
+    assert (recipe["save_strategy"], recipe["save_steps"], recipe["save_total_limit"]) == ("steps", 50, 1)
+    assert recipe["resume_from_checkpoint"] == "o/checkpoint-50"
+    assert recipe["overwrite_output_dir"] is False
+    assert (
+        training.training_recipe("m", "d", "o", {"save_steps": 50, "save_total_limit": 3}, 3)["save_total_limit"] == 3
+    )
+    assert training.training_recipe("m", "d", "o", {"val_size": 0.1}, 3)["eval_strategy"] == "steps"
+
+
+def test_an_export_never_runs_foreign_code():
+    recipe = training.export_recipe("base", "adapter", "out", "llama3")
+    assert recipe["trust_remote_code"] is False
+    assert recipe["export_legacy_format"] is False  # safetensors
+    assert (recipe["model_name_or_path"], recipe["adapter_name_or_path"]) == ("base", "adapter")
+
+
+def test_an_example_that_would_be_cut_is_refused(tiny_models, templates, pairs):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_models["base"])
+    rows = list(training.rows(pairs, templates["pairwise"], "both"))
+    longest = training.check_lengths(tokenizer, rows, 10_000, "mine")
+    assert training.check_lengths(tokenizer, rows, longest, "mine") == longest
+    long = {**rows[0], "instruction": rows[0]["instruction"] + " word" * 300}
+    with pytest.raises(JudgemergeError) as caught:
+        training.check_lengths(tokenizer, [*rows, long], longest, "recipes/mine.yaml")
+    assert str(caught.value).startswith(f"recipes/mine.yaml: training example {len(rows)} has ")
+    assert str(caught.value).endswith(f"tokens, cutoff_len is {longest} and would cut it; raise cutoff_len")
+    with_system = [{**rows[0], "system": "Be strict and brief."}]
+    assert training.check_lengths(tokenizer, with_system, 10_000, "mine") > training.check_lengths(
+        tokenizer, rows[:1], 10_000, "mine"
+    )
+
+
+def test_an_incomplete_checkpoint_is_not_resumed(tmp_path):
+    assert training.latest_checkpoint(tmp_path / "none") is None
+    for step, complete in ((50, True), (100, True), (90, True), (150, False)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "optimizer.pt").touch()
+        if complete:
+            (folder / "trainer_state.json").write_text("{}")
+    assert training.latest_checkpoint(tmp_path) == tmp_path / "checkpoint-100"
