@@ -93,6 +93,13 @@ def benchmark_files(wildcards):
     return [results_file("sources/{source}", source=key) for key in keys]
 
 
+def adapter_digest(wildcards):
+    """A digest of the code that makes one item set: editing another benchmark's adapter leaves it alone."""
+    adapter = study.catalogues.benchmarks[wildcards.benchmark]["adapter"]
+    generator = ["demo_tasks"] if adapter == "demo" else []
+    return source_digest(f"benchmarks.{adapter}", "benchmarks.__init__", "benchmarks._rows", "items", *generator)
+
+
 def benchmark_roles(wildcards):
     """The role that each raw file of one item set plays, in the order of `benchmark_files`."""
     return list(study.benchmark_sources(wildcards.benchmark))

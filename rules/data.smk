@@ -41,7 +41,7 @@ rule write_items:
     params:
         spec=lookup(within=study.catalogues.benchmarks, dpath="{benchmark}"),
         roles=benchmark_roles,
-        code=source_digest("benchmarks", "items", "demo_tasks"),
+        code=adapter_digest,
     message:
         "Writing the items of {wildcards.benchmark}"
     script:

@@ -25,7 +25,11 @@ def main(
     adapter: str,
     recipe_file: str,
 ) -> None:
-    """Write the data set, train (going on at a checkpoint of the same training), move the adapter into place."""
+    """Write the data set, train, and put the adapter into place.
+
+    The work folder is named after everything that decides the training, so that checkpoints of another one are never
+    resumed. It keeps the finished adapter: when the rule runs again for the same training, nothing is trained again.
+    """
     from transformers import AutoTokenizer
 
     templates = {protocol: load_template(f"config/prompts/{name}.yaml") for protocol, name in prompts.items()}
@@ -33,18 +37,24 @@ def main(
     settings = {**training.LORA, **common, **expert["settings"]}
     limit = settings.get("cutoff_len", training.COMMON["cutoff_len"])
     training.check_lengths(AutoTokenizer.from_pretrained(base), rows, limit, recipe_file)
-    # Checkpoints lie in a folder named after everything that decides the training: those of another one are never
-    # resumed.
     identity = files.sha256_text(base_digest, yaml.safe_dump([settings, seed]), *(f"{row}" for row in rows))[:12]
     folder = Path(work, identity)
+    output, finished = folder / "output", folder / "finished"
     n_examples = training.write_dataset(folder / "data", rows)
-    checkpoint = training.latest_checkpoint(folder / "output")
-    recipe = training.training_recipe(base, folder / "data", folder / "output", settings, seed, checkpoint)
-    train(recipe, threads)
+    recipe = training.training_recipe(base, folder / "data", output, settings, seed, training.latest_checkpoint(output))
+    if not finished.exists():
+        train(recipe, threads)
+        finished.touch()
     with files.atomic_writer(recipe_file) as file:
         yaml.safe_dump({"examples": n_examples, "threads": threads, **recipe}, file, sort_keys=False)
-    models.move_into_place(folder / "output", adapter, leave_out=("checkpoint-*",))
-    shutil.rmtree(work)
+    for other in Path(work).iterdir():
+        if other != folder:
+            shutil.rmtree(other)
+    part = Path(f"{adapter}.part")
+    shutil.copytree(output, part, ignore=shutil.ignore_patterns("checkpoint-*"), dirs_exist_ok=True)
+    models.move_into_place(part, adapter)
+    for checkpoint in output.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
 
 
 if "snakemake" in globals():

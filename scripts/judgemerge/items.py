@@ -9,11 +9,11 @@ from typing import Literal
 from judgemerge import files
 from judgemerge.errors import JudgemergeError
 
-Protocol = Literal["pairwise", "pointwise"]
+Protocol = Literal["pairwise", "pointwise", "prompts"]
 Order = Literal["original", "swapped"]
 Outcome = Literal["first", "second", "tie", "error", "score"]
 
-PROTOCOLS = ("pairwise", "pointwise")
+PROTOCOLS = ("pairwise", "pointwise")  # what can be judged; a set of `prompts` is only looked up elsewhere
 CLASSES = ("first", "second", "tie")
 SWAPPED = {"first": "second", "second": "first", "tie": "tie", "error": "error"}
 
@@ -28,14 +28,17 @@ class Vote:
 
 @dataclass(frozen=True)
 class Item:
-    """One judging task with its human truth. `first`/`second` mean the benchmark's own order."""
+    """One judging task with its human truth. `first`/`second` mean the benchmark's own order.
+
+    An item of protocol `prompts` is a prompt alone: no responses, no truth.
+    """
 
     id: str
     benchmark: str
     protocol: Protocol
     turns: tuple[str, ...]
     responses: tuple[tuple[str, ...], ...]
-    truth: str | float
+    truth: str | float | None
     cluster: str
     origin: dict
     votes: tuple[Vote, ...] = ()
@@ -46,9 +49,9 @@ class Item:
 
     def __post_init__(self):
         """Refuse a shape that later stages could only misread."""
-        expected = {"pairwise": 2, "pointwise": 1}.get(self.protocol)
+        expected = {"pairwise": 2, "pointwise": 1, "prompts": 0}.get(self.protocol)
         if expected is None:
-            raise JudgemergeError(f"item {self.id}: protocol is '{self.protocol}', not pairwise or pointwise")
+            raise JudgemergeError(f"item {self.id}: protocol is '{self.protocol}', not pairwise, pointwise or prompts")
         if self.responses and len(self.responses) != expected:
             raise JudgemergeError(
                 f"item {self.id}: {len(self.responses)} responses, but a {self.protocol} item has {expected}"
@@ -57,6 +60,8 @@ class Item:
             raise JudgemergeError(f"item {self.id}: truth is {self.truth!r}, not one of {', '.join(CLASSES)}")
         if self.protocol == "pointwise" and (isinstance(self.truth, (str, bool)) or self.truth is None):
             raise JudgemergeError(f"item {self.id}: truth is {self.truth!r}, not a number")
+        if self.protocol == "prompts" and self.truth is not None:
+            raise JudgemergeError(f"item {self.id}: truth is {self.truth!r}, but a prompt alone has none")
 
     @property
     def judgeable(self) -> bool:

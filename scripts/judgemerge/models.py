@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from judgemerge import files
+from judgemerge import files, provenance
 from judgemerge.errors import JudgemergeError
 
 # What decides the model's answers. Cards, recipes and training leftovers do not.
@@ -43,7 +43,7 @@ def check_folder(folder: str | Path) -> None:
 
 
 def describe(folder: str | Path, **made_by) -> dict:
-    """Return the manifest of a model folder: {digest, bytes, parameters, files, made_by}.
+    """Return the manifest of a model folder: {digest, bytes, parameters, files, made_by, versions}.
 
     The digest covers file names and contents; it does not depend on where the folder lies. config.json counts without
     `_name_or_path`, which transformers fills with a path of the machine.
@@ -60,6 +60,7 @@ def describe(folder: str | Path, **made_by) -> dict:
         "parameters": n_parameters,
         "files": entries,
         "made_by": made_by,
+        "versions": provenance.versions(),
     }
 
 

@@ -1,5 +1,6 @@
 """What a reader needs to trace a number: code version, settings, package versions, digests, timings."""
 
+import contextlib
 import importlib.metadata
 import platform
 import subprocess
@@ -45,14 +46,12 @@ def git_state(folder: str | Path) -> dict:
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
 
 
-def versions() -> dict[str, str | None]:
-    """Return the installed version of every package that can change a number; None where it is not installed."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
+def versions() -> dict[str, str]:
+    """Return the installed version of every package that can change a number and is installed here, and of Python."""
+    found = {"python": platform.python_version()}
     for package in PACKAGES:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = None
     return found
 
 

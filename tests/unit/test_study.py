@@ -237,5 +237,9 @@ def test_the_demo_is_a_valid_study(repository):
 
     demo = load_study(load_yaml(repository / "config" / "config.yaml"), "config/config.yaml", repository / "config")
     assert demo.name == "demo"
-    assert set(demo.suites) == {"pairwise", "pointwise"}
-    assert len(demo.judges_of("demo_pairwise")) == 10
+    assert {demo.protocol(benchmark) for benchmark in demo.benchmarks} == {"pairwise", "pointwise"}
+    assert len(demo.left_out_suites) == 1
+    models = {judge for judge in demo.judges if demo.kind(judge) == "model"}
+    assert models == demo.model_names
+    for benchmark in demo.benchmarks:
+        assert {*models, "longer", "random", "majority"} == set(demo.judges_of(benchmark))

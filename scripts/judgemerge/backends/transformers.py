@@ -6,38 +6,47 @@ would shift every answer.
 """
 
 from collections.abc import Collection, Iterator
+from functools import cached_property
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from judgemerge.backends import Completion
 
 
 class Transformers:
-    """One loaded model; greedy, left-padded, batched by tokens."""
+    """One model; greedy, left-padded, batched by tokens."""
 
     def __init__(self, folder: str | Path, dtype: str, batch_tokens: int, threads: int):
-        """Load the model in `folder` from safetensors, never running code that came with it."""
+        """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights."""
         torch.set_num_threads(threads)
+        self.folder = folder
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.batch_tokens = batch_tokens
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        self.dtype = (config.dtype or torch.float32) if dtype == "auto" else getattr(torch, dtype)
         self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, padding_side="left")
         if self.tokenizer.pad_token is None:
             # Padding is masked out; any token serves, and adding one would resize the embeddings.
             self.tokenizer.pad_token = self.tokenizer.eos_token
-        self.model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, device_map=self.device
+        self.digest_settings = f"greedy,{self.dtype}"
+
+    @cached_property
+    def model(self) -> PreTrainedModel:
+        """The weights, from safetensors, never running code that came with them."""
+        model = AutoModelForCausalLM.from_pretrained(
+            self.folder, dtype=self.dtype, use_safetensors=True, trust_remote_code=False, device_map=self.device
         ).eval()
         # A sampling setting shipped with a model would only print warnings: decoding is greedy here.
-        self.model.generation_config.temperature = None
-        self.model.generation_config.top_p = None
-        self.model.generation_config.top_k = None
-        self.stop = self._stop_tokens()
-        self.digest_settings = f"greedy,{self.model.dtype}"
+        model.generation_config.temperature = None
+        model.generation_config.top_p = None
+        model.generation_config.top_k = None
+        return model
 
-    def _stop_tokens(self) -> list[int]:
-        """Return every token that ends a turn: those of the generation config, and Llama 3's by name."""
+    @cached_property
+    def stop(self) -> list[int]:
+        """Every token that ends a turn: those of the generation config, and Llama 3's by name."""
         configured = self.model.generation_config.eos_token_id
         stop = set(configured if isinstance(configured, list) else [configured]) - {None}
         vocabulary = self.tokenizer.get_vocab()

@@ -32,8 +32,8 @@ def load_catalogue(path: str | Path) -> dict[str, dict]:
     for name, spec in catalogue.items():
         where = f"{path}: benchmark '{name}'"
         check_keys(spec, REQUIRED, OPTIONAL, where)
-        if spec["protocol"] not in PROTOCOLS:
-            raise JudgemergeError(f"{where}: protocol is '{spec['protocol']}', not {' or '.join(PROTOCOLS)}")
+        if spec["protocol"] not in (*PROTOCOLS, "prompts"):
+            raise JudgemergeError(f"{where}: protocol is '{spec['protocol']}', not {', '.join(PROTOCOLS)} or prompts")
         if spec["adapter"] not in adapters():
             raise JudgemergeError(
                 f"{where}: unknown adapter '{spec['adapter']}'{did_you_mean(spec['adapter'], adapters())}"
@@ -95,6 +95,6 @@ def _describe(items: list[Item]) -> dict:
         described["truth"] = {label: truths[label] for label in CLASSES}
         described["identical_responses"] = sum(item.responses[0] == item.responses[1] for item in judgeable)
         described["votes_on_items"] = sum(len(item.votes) for item in items)
-    else:
+    elif items and items[0].protocol == "pointwise":
         described["truth_values"] = len({item.truth for item in items})
     return described

@@ -1,13 +1,17 @@
-"""Auto-J pairwise test set (Li et al. 2024, arXiv:2310.05470): 58 scenarios with 24 pairs each.
+"""Auto-J (Li et al. 2024, arXiv:2310.05470): the pairwise test set, and the training rows for grading one answer.
 
-Truth: the human `label`, 0 = first, 1 = second, 2 = tie (373 of 1392); single votes are not released. Tie is a class.
+pairwise: 58 scenarios with 24 pairs each. Truth: the human `label`, 0 = first, 1 = second, 2 = tie (373 of 1392); single votes are not released. Tie is a class.
 Published measures: agreement (right in both orders) and consistency, each per scenario group; no F1 is published.
 
 The category is the scenario group of the paper, the scenario itself is in `extra`. There are 1182
 distinct prompts; prompts that are equal after folding case and white space share a cluster (1179 of them). Two rows are
 exact duplicates and are kept.
+
+pointwise: 960 rows of training data. Truth: `pred_score`, GPT-4's rating from 1 to 10 (not people's). A row holds the
+whole request to the judge; query and response are cut out of it. The scenario of many rows is just "default".
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,10 +36,35 @@ GROUPS = {
     "question_generation reading_comprehension keywords_extraction information_extraction topic_modeling others",
 }
 GROUP_OF = {scenario: group for group, scenarios in GROUPS.items() for scenario in scenarios.split()}
+REQUEST = re.compile(r"\[Query\]: (.*?)\n\*\*\*\n\[Response\]: (.*)\n\*\*\*\n\[END DATA\]", re.DOTALL)
 
 
 def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
-    """Yield the items of role `rows`; counts rows."""
+    """Yield the items of role `rows`: test pairs, or training rows when the protocol is pointwise; counts rows."""
+    return (_pairs if spec["protocol"] == "pairwise" else _training)(paths, spec, counts)
+
+
+def _training(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+    for row in read_rows(paths["rows"]):
+        counts["rows"] += 1
+        request = REQUEST.search(row.get("usrmsg"))
+        if request is None:
+            raise row.error("field 'usrmsg' has no [Query] followed by a [Response]")
+        yield Item(
+            id=str(row.number),
+            benchmark=spec["name"],
+            protocol="pointwise",
+            turns=(request[1],),
+            responses=((request[2],),),
+            truth=row.get("pred_score", float),
+            category=row.get("source_dataset"),
+            cluster=cluster_of(request[1]),
+            origin={"source": spec["sources"]["rows"], "row": row.number},
+            extra={"scenario": row.get("scenario")},
+        )
+
+
+def _pairs(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
     for row in read_rows(paths["rows"]):
         counts["rows"] += 1
         prompt, scenario = row.get("prompt"), row.get("scenario", str, GROUP_OF)

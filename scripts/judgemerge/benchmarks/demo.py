@@ -3,8 +3,8 @@
 Truth rule: the majority of three simulated annotators (pairs; no majority: tie) or their median (grades), as with real
 benchmarks; the known quality stands in `extra.hidden`. Nothing here was written or judged by a person.
 
-Options: split (base, train or test), n_items, seed, annotator_error (mean error rate of the annotators), habit (how often
-they vote without reading).
+Options: split (base, train or test), n_items, seed, annotator_error (mean error rate of the annotators), habit (how
+often they vote without reading).
 """
 
 import dataclasses

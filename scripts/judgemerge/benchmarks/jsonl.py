@@ -1,5 +1,7 @@
 """Any JSON-lines file (or JSON list) whose fields are named in the catalogue entry: a benchmark without Python.
 
+A set of protocol `prompts` (training prompts, say, to look for in benchmarks) names the field `prompt` and no responses.
+
 Truth: the field `options.fields.label`, mapped by `options.labels` to first, second or tie (pairwise) or to a number
 (pointwise); without a label field, the majority of the votes, an even split being a tie (pairwise), or their mean
 (pointwise). No F1 is published for data of your own.
@@ -32,6 +34,7 @@ from judgemerge.items import CLASSES, Item, Vote
 OPTIONAL = {"votes": list, "models": list, "extra": list} | dict.fromkeys(
     ("id", "category", "cluster", "reference"), str
 )
+PROMPT_OPTIONAL = {"extra": list} | dict.fromkeys(("id", "category", "cluster"), str)
 
 
 def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
@@ -47,7 +50,16 @@ def _check(spec: dict) -> tuple[dict, dict]:
     where = f"benchmark '{spec['name']}'"
     check_keys(spec["options"], {"fields": dict}, {"labels": dict}, f"{where}: options")
     fields = spec["options"]["fields"]
+    if spec["protocol"] == "prompts":
+        check_keys(fields, {"prompt": str}, PROMPT_OPTIONAL, f"{where}: options.fields")
+        return fields, {}
     check_keys(fields, {"prompt": str, "responses": list}, {**OPTIONAL, "label": str}, f"{where}: options.fields")
+    wanted = 2 if spec["protocol"] == "pairwise" else 1
+    if len(fields["responses"]) != wanted:
+        raise JudgemergeError(
+            f"{where}: options.fields.responses names {len(fields['responses'])} fields; a {spec['protocol']} one "
+            f"needs {wanted}"
+        )
     if not {"label", "votes"} & fields.keys():
         raise JudgemergeError(
             f"{where}: options.fields names neither label nor votes; name the field that has the truth"
@@ -69,7 +81,9 @@ def _item(row: Row, fields: dict, labels: dict, spec: dict) -> Item:
     turns = _turns(row, fields["prompt"])
     pairwise = spec["protocol"] == "pairwise"
     votes = tuple(Vote(name, _label(row, name, labels, spec["protocol"])) for name in fields.get("votes", ()))
-    if "label" in fields:
+    if spec["protocol"] == "prompts":
+        truth = None
+    elif "label" in fields:
         truth = _label(row, fields["label"], labels, spec["protocol"])
     else:
         truth = majority(votes) if pairwise else sum(vote.vote for vote in votes) / len(votes)
@@ -79,7 +93,7 @@ def _item(row: Row, fields: dict, labels: dict, spec: dict) -> Item:
         benchmark=spec["name"],
         protocol=spec["protocol"],
         turns=turns,
-        responses=tuple(_turns(row, name) for name in fields["responses"]),
+        responses=tuple(_turns(row, name) for name in fields.get("responses", ())),
         models=tuple(row.get(name) for name in fields.get("models", ())),
         votes=votes,
         truth=truth,
