@@ -15,10 +15,10 @@ BIN := $(abspath $(VENV))/bin
 SNAKEMAKE := $(BIN)/snakemake
 REPORT := results/demo/report.html
 
-.PHONY: help venv demo mirror test lint format lock clean
+.PHONY: help venv demo status costs mirror test test-cluster lint format lock clean
 
 help: ## list what make can do
-	@awk -F ': ## ' '/^[a-z]+: ## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: ## make the virtual environment, or do nothing when it is up to date
 	@$(PYTHON) setup_env.py --venv $(VENV) --torch $(TORCH)
@@ -34,6 +34,14 @@ demo: ## run the default study, all of it made on this machine, and write its re
 	fi
 	@echo "The report is $(abspath $(REPORT))"
 
+status: ## say what of STUDY=<file> is done, running, failed (with the log's last line) and left
+	@$(MAKE) --no-print-directory venv
+	@$(BIN)/python scripts/show_status.py --study $(STUDY) $(ARGS)
+
+costs: ## say how many CPU and GPU hours the results of STUDY=<file> took, per rule
+	@$(MAKE) --no-print-directory venv
+	@$(BIN)/python scripts/show_costs.py --study $(STUDY)
+
 mirror: ## copy the raw files of STUDY=<file> to DIR=<folder>, for machines without internet
 	@$(MAKE) --no-print-directory venv
 	$(BIN)/python scripts/build_mirror.py --study $(STUDY) --dir $(DIR)
@@ -41,6 +49,10 @@ mirror: ## copy the raw files of STUDY=<file> to DIR=<folder>, for machines with
 test: ## check style, then run every test; ARGS="-m 'not slow'" goes to pytest
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest $(ARGS)
+
+test-cluster: ## run the workflow on a real SLURM, started on this machine for the tests and taken down again
+	@$(MAKE) --no-print-directory venv
+	tests/cluster/run.sh $(BIN)/python $(ARGS)
 
 lint: ## check the style of Python and Snakemake files
 	@$(MAKE) --no-print-directory venv

@@ -27,9 +27,11 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/merge.smk"
 include: "rules/judge.smk"
+include: "rules/overlap.smk"
 include: "rules/score.smk"
 include: "rules/published.smk"
 include: "rules/report.smk"
+include: "rules/plan.smk"
 
 
 rule all:

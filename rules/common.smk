@@ -10,7 +10,10 @@ from judgemerge.catalogues import load_yaml
 from judgemerge.digests import source_digest
 from judgemerge.errors import JudgemergeError
 from judgemerge.expected import read_expected
+from judgemerge.models import size_on_disk
+from judgemerge.resources import Needs, Size
 from judgemerge.study import load_study
+from judgemerge.training import shared_settings
 
 config.setdefault("mirror", os.environ.get("JUDGEMERGE_MIRROR", ""))
 STUDY_FILE = os.path.relpath((workflow.overwrite_configfiles or ["config/config.yaml"])[-1])
@@ -53,6 +56,28 @@ def per_attempt(amount):
     return resource
 
 
+def known_size(model):
+    """Return the size of a model that is there already: in this study's results, or in the folder it is found in."""
+    found = size_on_disk(results_file("models/{name}.json", name=model), study.models.get(model, {}).get("path"))
+    return found and Size(*found)
+
+
+NEEDS = Needs(study, known_size)
+GPUS = NEEDS.gpus
+# The cluster profile reads this: a study without GPUs goes to the partition for CPUs.
+os.environ.update(JUDGEMERGE_GPUS=str(settings["gpus"]))
+
+
+def needed(amount, step, *names):
+    """Return a resource function: `mem_mb` or `runtime` of a step, from the sizes of its models, more at each attempt."""
+
+    def resource(wildcards, attempt):
+        need = getattr(NEEDS, step)(*(wildcards[name] for name in names))
+        return getattr(need, amount) * attempt
+
+    return resource
+
+
 def results_file(pattern, **wildcards):
     """Return one path below this study's results."""
     return f"results/{study.name}/{pattern.format(**wildcards)}"
@@ -62,9 +87,10 @@ def study_results(wildcards):
     """Everything that `rule all` asks for."""
     tables = ["agreement.csv", "agreement.html", "items.csv", "items.html"]
     published = ["published.csv", "published.html", "published.ok"] if EXPECTED else []
+    overlap = ["overlap.csv", "overlap.html"] if study.overlap_pairs else []
     return [
         results_file("run.json"),
-        *(results_file(f"tables/{name}") for name in [*tables, *published]),
+        *(results_file(f"tables/{name}") for name in [*tables, *published, *overlap]),
         *(results_file(f"figures/{name}.{kind}") for name in study_figures() for kind in ("svg", "png")),
     ]
 
@@ -78,7 +104,7 @@ def study_figures():
 
 
 def study_sources(wildcards):
-    """The raw files of every benchmark and recorded judge that is run."""
+    """The raw files that are fetched: of every benchmark and recorded judge that is run, and of training sets."""
     return [results_file("sources/{source}", source=key) for key in study.source_keys]
 
 
@@ -89,8 +115,13 @@ def source_sha256(wildcards):
 
 def benchmark_files(wildcards):
     """The raw files of one item set."""
-    keys = study.benchmark_sources(wildcards.benchmark).values()
-    return [results_file("sources/{source}", source=key) for key in keys]
+    return raw_files(study.benchmark_sources(wildcards.benchmark))
+
+
+def raw_files(by_role):
+    """The files of sources given by role; what is no key of sources.yaml is the path of a file."""
+    known = study.catalogues.sources
+    return [results_file("sources/{source}", source=value) if value in known else value for value in by_role.values()]
 
 
 def adapter_digest(wildcards):
@@ -111,10 +142,8 @@ def recorded_roles(wildcards):
 
 
 def recorded_files(wildcards):
-    """The raw files of one recorded judge on one benchmark: sources, or files given by their path."""
-    values = study.recorded_sources(wildcards.recorded, wildcards.benchmark).values()
-    known = study.catalogues.sources
-    return [results_file("sources/{source}", source=value) if value in known else value for value in values]
+    """The raw files of one recorded judge on one benchmark."""
+    return raw_files(study.recorded_sources(wildcards.recorded, wildcards.benchmark))
 
 
 def stage_items(wildcards):
@@ -243,8 +272,23 @@ def published_counts(wildcards):
     return [results_file("verdicts/{judge}/{name}.counts.json", judge=judge, name=name) for name, judge in pairs]
 
 
+def overlap_items(wildcards):
+    """The item sets that are compared with each other, in the order of `study.overlap_sets`."""
+    return [results_file("items/{name}.jsonl", name=name) for name in study.overlap_sets]
+
+
+def overlap_notes():
+    """Return why no warning is needed, by pair of sets that come from one raw file and that nothing is trained on."""
+    notes = {}
+    for pair in study.overlap_pairs:
+        first, second = (set(study.benchmark_sources(name).values()) for name in pair)
+        if first & second and pair[0] not in study.training_sets:
+            notes[pair] = f"both are read from {', '.join(sorted(first & second))}"
+    return notes
+
+
 def study_counts(wildcards):
-    """The counts of every item set that is run or trained on."""
+    """The counts of every item set that is run, trained on or looked for."""
     names = [name for name in study.item_sets if name in study.benchmarks or name not in study.all_benchmarks]
     return [results_file("items/{name}.counts.json", name=name) for name in names]
 

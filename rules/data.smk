@@ -50,3 +50,4 @@ rule write_items:
 
 localrules:
     fetch_source,
+    write_items,

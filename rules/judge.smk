@@ -18,9 +18,9 @@ rule judge_suite:
         "../envs/judge.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=per_attempt(4000),
-        runtime=per_attempt(120),
-        gpu=settings["gpus"],
+        mem_mb=needed("mem_mb", "judge", "judge", "suite"),
+        runtime=needed("runtime", "judge", "judge", "suite"),
+        gpu=GPUS["judge_suite"],
         # A resource, not a parameter: another batch size must not judge everything again.
         batch_tokens=settings["judging"]["batch_tokens"],
     params:
@@ -106,3 +106,9 @@ rule read_recorded:
         "Reading {wildcards.recorded} on {wildcards.benchmark}"
     script:
         "../scripts/read_recorded.py"
+
+
+localrules:
+    parse_replies,
+    answer_baseline,
+    read_recorded,

@@ -18,8 +18,8 @@ rule merge_models:
         "../envs/merge.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=per_attempt(3000),
-        runtime=per_attempt(30),
+        mem_mb=needed("mem_mb", "merge", "merge"),
+        runtime=needed("runtime", "merge", "merge"),
     params:
         merge=lookup(within=settings, dpath="merges/{merge}"),
         threads=settings["threads"],

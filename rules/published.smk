@@ -81,3 +81,8 @@ rule check_published:
         "Checking the published numbers"
     script:
         "../scripts/check_published.py"
+
+
+localrules:
+    compare_published,
+    check_published,

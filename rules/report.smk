@@ -160,3 +160,12 @@ rule write_run_record:
         "Writing the record of the run"
     script:
         "../scripts/write_run_record.py"
+
+
+localrules:
+    draw_accuracy,
+    draw_consistency,
+    draw_grading,
+    draw_merges,
+    render_tables,
+    write_run_record,

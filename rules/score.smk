@@ -67,3 +67,8 @@ rule count_items:
         "Counting items"
     script:
         "../scripts/count_items.py"
+
+
+localrules:
+    collect_scores,
+    count_items,

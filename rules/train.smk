@@ -17,9 +17,9 @@ rule make_model:
         "../envs/train.yaml"
     threads: making_threads
     resources:
-        mem_mb=per_attempt(4000),
-        runtime=per_attempt(30),
-        gpu=settings["gpus"],
+        mem_mb=needed("mem_mb", "make", "made"),
+        runtime=needed("runtime", "make", "made"),
+        gpu=GPUS["make_model"],
     params:
         make=lookup(within=settings, dpath="models/{made}/make"),
         prompts=settings["judging"]["prompts"],
@@ -94,13 +94,13 @@ rule train_expert:
         "../envs/train.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=per_attempt(4000),
-        runtime=per_attempt(60),
-        gpu=settings["gpus"],
+        mem_mb=needed("mem_mb", "train", "expert"),
+        runtime=needed("runtime", "train", "expert"),
+        gpu=GPUS["train_expert"],
     params:
         expert=lookup(within=settings, dpath="experts/{expert}"),
         prompts=training_prompt_names,
-        common=settings["training"],
+        common=shared_settings(settings),
         seed=settings["seed"],
         work="results/{study}/training/{expert}",
     message:
@@ -127,8 +127,8 @@ rule export_expert:
         "../envs/train.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=per_attempt(3000),
-        runtime=per_attempt(30),
+        mem_mb=needed("mem_mb", "export", "expert"),
+        runtime=needed("runtime", "export", "expert"),
     message:
         "Exporting expert {wildcards.expert}"
     script:

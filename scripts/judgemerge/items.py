@@ -49,19 +49,20 @@ class Item:
 
     def __post_init__(self):
         """Refuse a shape that later stages could only misread."""
+        where = f"benchmark '{self.benchmark}', item {self.id}"
         expected = {"pairwise": 2, "pointwise": 1, "prompts": 0}.get(self.protocol)
         if expected is None:
-            raise JudgemergeError(f"item {self.id}: protocol is '{self.protocol}', not pairwise, pointwise or prompts")
+            raise JudgemergeError(f"{where}: protocol is '{self.protocol}', not pairwise, pointwise or prompts")
         if self.responses and len(self.responses) != expected:
             raise JudgemergeError(
-                f"item {self.id}: {len(self.responses)} responses, but a {self.protocol} item has {expected}"
+                f"{where}: {len(self.responses)} responses, but a {self.protocol} item has {expected}"
             )
         if self.protocol == "pairwise" and self.truth not in CLASSES:
-            raise JudgemergeError(f"item {self.id}: truth is {self.truth!r}, not one of {', '.join(CLASSES)}")
+            raise JudgemergeError(f"{where}: truth is {self.truth!r}, not one of {', '.join(CLASSES)}")
         if self.protocol == "pointwise" and (isinstance(self.truth, (str, bool)) or self.truth is None):
-            raise JudgemergeError(f"item {self.id}: truth is {self.truth!r}, not a number")
+            raise JudgemergeError(f"{where}: truth is {self.truth!r}, not a number")
         if self.protocol == "prompts" and self.truth is not None:
-            raise JudgemergeError(f"item {self.id}: truth is {self.truth!r}, but a prompt alone has none")
+            raise JudgemergeError(f"{where}: truth is {self.truth!r}, but a prompt alone has none")
 
     @property
     def judgeable(self) -> bool:

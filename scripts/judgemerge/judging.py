@@ -5,8 +5,11 @@ from the store at the end. So a killed, extended or renamed run never judges the
 weights.
 """
 
+import contextlib
+import fcntl
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,8 +36,8 @@ class Ask:
 class Store:
     """Append-only replies of one model, shared by all suites and judges that use the same weights.
 
-    Every writer appends to its own file (`own`), so that no two jobs ever write to one file; all files of the folder
-    are read.
+    Every suite has its own file (`own`), written by one job at a time: a second one with the same weights and suite (a
+    job left over from a killed run, or a merge that equals another) waits, then finds the replies. All files are read.
     """
 
     def __init__(self, folder: str | Path, own: str):
@@ -42,15 +45,24 @@ class Store:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.path = self.folder / f"{own}.jsonl"
+        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 – open, and locked, as long as the store is
+        self._wait_for_lock()
         self._drop_partial_line()
         self.replies: dict[str, dict] = {}
         for path in sorted(self.folder.glob("*.jsonl")):
             self._read(path)
-        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 – open as long as the store is
+
+    def _wait_for_lock(self) -> None:
+        with contextlib.suppress(OSError):  # a file system without locks; Snakemake's own lock has to do there
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(
+                    f"{self.path}: another job is judging this with the same weights; waiting for it", file=sys.stderr
+                )
+                fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def _drop_partial_line(self) -> None:
-        if not self.path.exists():
-            return
         with open(self.path, "rb+") as file:
             content = file.read()
             file.truncate(content.rfind(b"\n") + 1)

@@ -123,6 +123,17 @@ def _header(path: Path) -> dict:
     return header
 
 
+def size_on_disk(manifest: str | Path, folder: str | Path | None = None) -> tuple[int, int] | None:
+    """Return (bytes, parameters) of a model: from its manifest, else from the files in `folder`, else None."""
+    if Path(manifest).is_file():
+        found = files.read_json(manifest)
+        return found["bytes"], found["parameters"]
+    if folder is None or not list(Path(folder).glob(WEIGHTS)):
+        return None
+    n_bytes = sum(path.stat().st_size for path in Path(folder).glob(WEIGHTS))
+    return n_bytes, sum(_size(shape) for shape in tensor_shapes(folder).values())
+
+
 def _size(shape: tuple[int, ...]) -> int:
     n_values = 1
     for length in shape:

@@ -20,6 +20,7 @@ td small { color: #777; }
 th.text, td.text { text-align: left; }
 td.long { text-align: left; white-space: normal; min-width: 18rem; }
 tr.fail td { background: #fbe3e4; }
+ul.warning { background: #fbe3e4; padding: .6rem 2rem; max-width: 60rem; }
 """
 
 
@@ -110,6 +111,17 @@ def _as_printed(value: float | str, printed: str, metric: str) -> str:
     percent = printed.endswith("%")
     digits = 6 if "/" in printed else min(len(printed.rstrip("%").partition(".")[2]) + 2, 12)
     return f"{100 * value:.{digits}f}%" if percent else f"{value:.{digits}f}"
+
+
+def overlap_sections(table: pd.DataFrame, warnings: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the warnings, then one section per benchmark of overlap.csv."""
+    listed = "".join(f"<li>{html.escape(warning)}</li>" for warning in warnings)
+    sections = [("Shared prompts", f"<ul class='warning'>{listed}</ul>")] if warnings else []
+    for benchmark, rows in table.groupby("benchmark", sort=False):
+        shown = rows.drop(columns="benchmark").astype({"share": object})
+        shown["share"] = [f"{value:.1%}" if pd.notna(value) else "–" for value in rows["share"]]
+        sections.append((benchmark, frame(shown)))
+    return sections
 
 
 def _notes(metrics_and_notes: Iterable[tuple[str, str]]) -> str:

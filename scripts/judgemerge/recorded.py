@@ -17,7 +17,7 @@ from judgemerge.benchmarks import mtbench
 from judgemerge.benchmarks._rows import Row, normalise, read_rows
 from judgemerge.catalogues import check_keys, load_yaml
 from judgemerge.errors import JudgemergeError, did_you_mean
-from judgemerge.items import SWAPPED, Item, Verdict
+from judgemerge.items import CLASSES, SWAPPED, Item, Verdict
 
 ORDERS = ("original", "swapped")
 REQUIRED = {"label": str, "format": str, "benchmarks": dict}
@@ -59,6 +59,8 @@ def load_recorded(path: str | Path) -> dict[str, RecordedJudge]:
         required, optional = ROLES[entry["format"]]
         for benchmark, roles in entry["benchmarks"].items():
             check_keys(roles, dict.fromkeys(required, str), dict.fromkeys(optional, str), f"{where}: {benchmark}")
+        if entry["format"] == "jsonl":
+            _check_jsonl(entry, where)
         judges[name] = RecordedJudge(name=name, **entry)
     return judges
 
@@ -228,6 +230,72 @@ def read_meld_autoj(paths: dict[str, Path], items: list[Item], options: dict) ->
         yield _recorded(item, "original", outcomes[match[1].lower()] if match else None, reply)
 
 
+def _check_jsonl(entry: dict, where: str) -> None:
+    """Refuse options of the format `jsonl` that cannot be right."""
+    known = {"labels": dict, "positions": str}
+    check_keys(entry.get("options"), {"fields": dict}, known, f"{where}: options")
+    options, answers = entry["options"], {"verdict", "score"}
+    optional = dict.fromkeys((*answers, "reply"), str)
+    check_keys(options["fields"], {"item": str}, optional, f"{where}: options.fields")
+    if len(answers & options["fields"].keys()) != 1:
+        raise JudgemergeError(f"{where}: options.fields needs either verdict (of pairs) or score (of single answers)")
+    for label in options.get("labels", {}).values():
+        if label not in CLASSES:
+            raise JudgemergeError(f"{where}: options.labels maps to {label!r}, not to {', '.join(CLASSES)}")
+    swapped = any("swapped" in roles for roles in entry["benchmarks"].values())
+    if swapped and options.get("positions") not in ("shown", "benchmark"):
+        raise JudgemergeError(
+            f"{where}: options.positions is '{options.get('positions')}'; say `shown` when `first` in the swapped file "
+            "is the response that was shown first, `benchmark` when it is the benchmark's first"
+        )
+
+
+def read_jsonl(paths: dict[str, Path], items: list[Item], options: dict) -> Iterator[Recorded]:
+    """Read verdicts of your own (role `original`, and `swapped` when both orders were judged): a JSON object per item.
+
+    `options.fields` names the fields with the item's id (`item`), with the `verdict` on a pair or the `score` of one
+    answer, and with the `reply` if there is one. `options.labels` maps verdicts to first, second and tie; any other
+    value, null too, is `unparsed`. `options.positions` says what `first` means in the swapped file: the response
+    `shown` first, or the `benchmark`'s first. A file without a single known item is refused.
+    """
+    fields, labels = options["fields"], {str(key): label for key, label in options.get("labels", {}).items()}
+    labels = labels or dict(zip(CLASSES, CLASSES, strict=True))
+    answer = "verdict" if "verdict" in fields else "score"
+    wanted = {"pairwise": "verdict", "pointwise": "score"}[items[0].protocol] if items else answer
+    if answer != wanted:
+        raise JudgemergeError(
+            f"{paths['original']}: options.fields names a {answer}, but {items[0].benchmark} is {items[0].protocol}; "
+            f"name the field with the {wanted}"
+        )
+    files = {order: _by_key(paths[order], lambda row: str(row.get(fields["item"], (str, int)))) for order in paths}
+    for order, rows in files.items():
+        if rows and not rows.keys() & {item.id for item in items}:
+            raise JudgemergeError(
+                f"{paths[order]}: none of its ids ({', '.join(list(rows)[:3])} …) is an item; items are called "
+                f"{', '.join(item.id for item in items[:3])} …"
+            )
+    for item in items:
+        for order in (order for order in ORDERS if order in files):
+            row = files[order].get(item.id)
+            if row is None:
+                yield from _not_recorded(item, (order,))
+                continue
+            reply = row.get(fields["reply"], (str, type(None))) if "reply" in fields else None
+            if "score" in fields:
+                yield _scored(item, order, row.get(fields["score"], (float, str, type(None))), reply)
+                continue
+            outcome = labels.get(str(row.get(fields["verdict"], (str, int, bool, type(None)))))
+            back = order == "swapped" and options["positions"] == "shown"
+            yield _recorded(item, order, SWAPPED[outcome] if outcome and back else outcome, reply)
+
+
+def _scored(item: Item, order: str, score: object, reply: str | None) -> Recorded:
+    """Return a recorded grade; what is no number could not be read."""
+    if isinstance(score, float):
+        return Recorded(Verdict(item.id, order, "score", score=score), reply)
+    return Recorded(Verdict(item.id, order, "error", reason="unparsed"), reply)
+
+
 FORMATS: dict[str, Callable[[dict[str, Path], list[Item], dict], Iterator[Recorded]]] = {
     "llmbar": read_llmbar,
     "autoj": read_autoj,
@@ -235,6 +303,7 @@ FORMATS: dict[str, Callable[[dict[str, Path], list[Item], dict], Iterator[Record
     "mtbench_snapshot": read_mtbench_snapshot,
     "fastchat_pairs": read_fastchat_pairs,
     "meld_autoj": read_meld_autoj,
+    "jsonl": read_jsonl,
 }
 
 
@@ -245,6 +314,7 @@ ROLES = {  # the files that a format wants, and those that it can do without
     "mtbench_snapshot": (("verdicts",), ()),
     "fastchat_pairs": (("verdicts",), ()),
     "meld_autoj": (("verdicts",), ()),
+    "jsonl": (("original",), ("swapped",)),
 }
 VERDICT_FIELDS = {
     "autoj": ("output",),

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from judgemerge import config, merging, published
 from judgemerge.baselines import BASELINES
+from judgemerge.benchmarks import load_catalogue
 from judgemerge.catalogues import load_yaml
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.prompts import load_template
 from judgemerge.recorded import load_recorded
-from judgemerge.sources import Source, get_source, load_sources
+from judgemerge.sources import Source, load_sources
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def load_catalogues(folder: str | Path) -> Catalogues:
     load_recorded(folder / "recorded.yaml")  # checks every entry; rules want them as they are written
     return Catalogues(
         sources=load_sources(folder / "sources.yaml"),
-        benchmarks=load_yaml(folder / "benchmarks.yaml"),
+        benchmarks=load_catalogue(folder / "benchmarks.yaml"),
         recorded=load_yaml(folder / "recorded.yaml"),
         prompts={path.stem: path for path in sorted((folder / "prompts").glob("*.yaml"))},
     )
@@ -114,13 +115,36 @@ class Study:
 
     @property
     def item_sets(self) -> list[str]:
-        """Every item set that the study can ask for: benchmarks of all suites and training sets."""
-        training = [name for expert in self.experts.values() for name in expert["train_on"]]
-        return list(dict.fromkeys([*self.all_benchmarks, *training, *self._stage_sets()]))
+        """Every item set that the study can ask for: benchmarks of all suites, training sets and sets to look for."""
+        return list(dict.fromkeys([*self.all_benchmarks, *self.known_prompts]))
 
-    def _stage_sets(self) -> list[str]:
-        stages = [stage for entry in self.models.values() for stage in entry.get("make", {}).get("stages", [])]
-        return [name for stage in stages if stage["data"] != "corpus" for name in stage["data"]]
+    @property
+    def training_sets(self) -> dict[str, list[str]]:
+        """What models of the study are trained on: item set → who is."""
+        users: dict[str, list[str]] = {}
+        for name, expert in self.experts.items():
+            for item_set in expert["train_on"]:
+                users.setdefault(item_set, []).append(f"expert {name}")
+        for name, entry in self.models.items():
+            for item_set in dict.fromkeys(stage_sets(entry)):
+                users.setdefault(item_set, []).append(f"pretraining of {name}")
+        return users
+
+    @property
+    def known_prompts(self) -> dict[str, str]:
+        """The item sets whose prompts are looked for in the benchmarks: item set → why."""
+        also = dict.fromkeys(self.settings["overlap"]["also"], "overlap.also")
+        return also | {item_set: ", ".join(users) for item_set, users in self.training_sets.items()}
+
+    @property
+    def overlap_pairs(self) -> list[tuple[str, str]]:
+        """Every (item set of `known_prompts`, benchmark that is run) that are not the same."""
+        return [(name, benchmark) for name in self.known_prompts for benchmark in self.benchmarks if name != benchmark]
+
+    @property
+    def overlap_sets(self) -> list[str]:
+        """The item sets that `overlap_pairs` names."""
+        return list(dict.fromkeys(name for pair in self.overlap_pairs for name in pair))
 
     def suite_of(self, benchmark: str) -> str:
         """Return the suite that a benchmark stands in."""
@@ -131,7 +155,7 @@ class Study:
         return self.catalogues.benchmarks[benchmark]["protocol"]
 
     def benchmark_sources(self, benchmark: str) -> dict[str, str]:
-        """Return the raw files of a benchmark: role → key in sources.yaml."""
+        """Return the raw files of a benchmark: role → key in sources.yaml, or path of a file."""
         return self.catalogues.benchmarks[benchmark].get("sources", {})
 
     def published_protocol(self, benchmark: str) -> str | None:
@@ -144,24 +168,25 @@ class Study:
 
     @property
     def source_keys(self) -> list[str]:
-        """Every raw file that the suites that are run need, for their items and their recorded judges."""
-        keys = [key for benchmark in self.benchmarks for key in self.benchmark_sources(benchmark).values()]
-        keys += [value for value in self._recorded_values() if value in self.catalogues.sources]
-        return list(dict.fromkeys(keys))
+        """Every raw file that is needed for the suites that are run, for training and for the search for overlap."""
+        return [value for value in self._raw_files() if value in self.catalogues.sources]
 
     @property
     def local_files(self) -> list[str]:
-        """The verdict files of recorded judges that are given by their path."""
-        return list(dict.fromkeys(value for value in self._recorded_values() if value not in self.catalogues.sources))
+        """The raw files that are given by their path."""
+        return [value for value in self._raw_files() if value not in self.catalogues.sources]
 
-    def _recorded_values(self) -> list[str]:
-        return [
+    def _raw_files(self) -> list[str]:
+        item_sets = dict.fromkeys([*self.benchmarks, *self.known_prompts])
+        values = [value for name in item_sets for value in self.benchmark_sources(name).values()]
+        values += [
             value
             for benchmark in self.benchmarks
             for judge in self.judges_of(benchmark)
             if self.kind(judge) == "recorded"
             for value in self.recorded_sources(judge, benchmark).values()
         ]
+        return list(dict.fromkeys(values))
 
     # ---- judges ----
 
@@ -215,6 +240,12 @@ class Study:
         return judge
 
 
+def stage_sets(model: dict) -> list[str]:
+    """Return the item sets that a made model is pretrained on, in the order of its stages."""
+    stages = model.get("make", {}).get("stages", [])
+    return [name for stage in stages if stage["data"] != "corpus" for name in stage["data"]]
+
+
 def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:
     """Return the checked study of a parsed study file; `where` names that file in every error.
 
@@ -231,6 +262,23 @@ def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:
 def _known(study: Study, value: str, known, text: str) -> None:
     if value not in known:
         raise JudgemergeError(f"{study.where}: {text} '{value}'{did_you_mean(value, known)}")
+
+
+def _known_items(study: Study, name: str, text: str) -> None:
+    """Refuse an item set that does not exist, or that holds prompts alone and so cannot be judged or learnt."""
+    _known(study, name, study.catalogues.benchmarks, text)
+    if study.protocol(name) == "prompts":
+        where = text.partition(" names")[0]
+        raise JudgemergeError(f"{study.where}: {where} names '{name}', prompts without truth; put it in overlap.also")
+
+
+def _check_raw_file(study: Study, where: str, role: str, value: str) -> None:
+    if value not in study.catalogues.sources and not Path(value).is_file():
+        near = did_you_mean(value, study.catalogues.sources)
+        raise JudgemergeError(
+            f"{where}: {role} is '{value}', neither a key of config/sources.yaml nor a file"
+            f"{near if near.startswith('; did') else '; correct it'}"
+        )
 
 
 def _check_models(study: Study) -> None:
@@ -250,11 +298,11 @@ def _check_models(study: Study) -> None:
         _known(study, study.settings["base"], study.models, "'base' names the unknown model")
     for name, expert in study.experts.items():
         for item_set in expert["train_on"]:
-            _known(study, item_set, study.catalogues.benchmarks, f"experts.{name}.train_on names the unknown item set")
+            _known_items(study, item_set, f"experts.{name}.train_on names the unknown item set")
         for protocol, prompt in study.training_prompts(name).items():
             _check_prompt(study, prompt, protocol, f"experts.{name}")
-    for item_set in study._stage_sets():
-        _known(study, item_set, study.catalogues.benchmarks, "a pretraining stage names the unknown item set")
+    for item_set in (name for entry in study.models.values() for name in stage_sets(entry)):
+        _known_items(study, item_set, "a pretraining stage names the unknown item set")
         protocol = study.protocol(item_set)
         prompt = study.settings["judging"]["prompts"].get(protocol)
         _check_prompt(study, prompt, protocol, f"pretraining on '{item_set}'")
@@ -280,17 +328,17 @@ def _check_benchmarks(study: Study) -> None:
     seen: dict[str, str] = {}
     for suite, entry in study.settings["suites"].items():
         for benchmark in entry["benchmarks"]:
-            _known(
-                study, benchmark, study.catalogues.benchmarks, f"suites.{suite}.benchmarks names the unknown benchmark"
-            )
+            _known_items(study, benchmark, f"suites.{suite}.benchmarks names the unknown benchmark")
             other = seen.setdefault(benchmark, suite)
             if other != suite or entry["benchmarks"].count(benchmark) > 1:
                 raise JudgemergeError(
                     f"{study.where}: benchmark '{benchmark}' stands twice (suites.{other}, suites.{suite}); keep one"
                 )
+    for item_set in study.settings["overlap"]["also"]:
+        _known(study, item_set, study.catalogues.benchmarks, "overlap.also names the unknown item set")
     for item_set in study.item_sets:
-        for source in study.benchmark_sources(item_set).values():
-            get_source(study.catalogues.sources, source, f"config/benchmarks.yaml: {item_set}")
+        for role, value in study.benchmark_sources(item_set).items():
+            _check_raw_file(study, f"config/benchmarks.yaml: {item_set}", role, value)
         protocol = study.published_protocol(item_set)
         if protocol is not None and protocol not in published.names():
             raise JudgemergeError(
@@ -305,6 +353,11 @@ def _check_judges(study: Study) -> None:
         _known(study, judge, known, "judges names the unknown judge")
         if study.kind(judge) == "recorded":
             _check_recorded(study, judge)
+            if not any(study._answers(judge, benchmark) for benchmark in study.all_benchmarks):
+                known = ", ".join(study.catalogues.recorded[judge]["benchmarks"])
+                raise JudgemergeError(
+                    f"{study.where}: judge '{judge}' has verdicts on no benchmark of the suites; it has some on {known}"
+                )
     for judge in study.settings["judging"]["judges"]:
         _known(
             study,
@@ -330,14 +383,8 @@ def _check_recorded(study: Study, judge: str) -> None:
                 f"{where}: unknown benchmark '{benchmark}'{did_you_mean(benchmark, study.catalogues.benchmarks)}"
             )
         for role, value in roles.items():
-            if value in study.catalogues.sources or benchmark not in study.all_benchmarks:
-                continue
-            if not Path(value).is_file():
-                near = did_you_mean(value, study.catalogues.sources)
-                raise JudgemergeError(
-                    f"{where}: {benchmark}: {role} is '{value}', neither a key of config/sources.yaml nor a file"
-                    f"{near if near.startswith('; did') else '; correct it'}"
-                )
+            if benchmark in study.all_benchmarks:
+                _check_raw_file(study, f"{where}: {benchmark}", role, value)
 
 
 def _check_prompt(study: Study, prompt: str | None, protocol: str, key: str) -> None:

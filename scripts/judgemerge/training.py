@@ -23,6 +23,21 @@ COMMON = {
 }
 LORA = {"stage": "sft", "finetuning_type": "lora", "lora_target": "all"}
 DATASET = "training"
+ZERO3 = "config/deepspeed/zero3.json"
+
+
+def shared_settings(settings: dict) -> dict:
+    """Return what all trainings of experts share: the study's `training`, and how many processes when there are several.
+
+    One process per GPU. The weights are spread over them by DeepSpeed ZeRO-3 unless `training.deepspeed` is none. The
+    number is part of the training: it multiplies the batch.
+    """
+    shared = dict(settings["training"])
+    if settings["gpus"] > 1:
+        shared = {"deepspeed": ZERO3, **shared, "processes": settings["gpus"]}
+    if shared.get("deepspeed") == "none" or settings["gpus"] < 2:
+        shared.pop("deepspeed", None)
+    return shared
 
 
 def rows(items: Iterable[Item], template: prompts.Template, orders: str) -> Iterator[dict[str, str]]:

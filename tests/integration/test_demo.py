@@ -57,9 +57,9 @@ def test_every_judge_is_there_with_n_errors_and_intervals(demo):
         rows = table[table["benchmark"] == benchmark]
         assert {"tiny", "pointwise", "pairwise", *MERGES, "longer", "random", "majority"} <= set(rows["judge"])
         assert (rows["n"] == 300).all() and rows["errors"].notna().all()
-        defined = rows[rows["value"].notna()]
-        assert defined[["ci_low", "ci_high"]].notna().all(axis=None)
-        assert rows[rows["value"].isna()]["note"].notna().all(), "an undefined value says why"
+        empty = rows[rows[["value", "ci_low", "ci_high"]].isna().any(axis=1)]
+        assert empty["note"].notna().all(), "an undefined value or interval says why"
+        assert len(empty) < len(rows) / 4
 
 
 def test_the_run_record_traces_models_and_settings(demo):

@@ -63,6 +63,30 @@ def test_the_report_page_names_every_benchmark(checkout, replayed):
         assert f"<h2>{benchmark}</h2>" in page
 
 
+def test_the_known_leaks_are_in_the_report(checkout, replayed):
+    found = {
+        (row["training"], row["kind"]): int(row["n_overlap"])
+        for row in rows(checkout, "overlap.csv")
+        if row["benchmark"] == "autoj_pairwise"
+    }
+    assert (found["autoj_single_train", "folded"], found["autoj_single_train", "normalised"]) == (61, 64)
+    assert found["mtbench_questions", "folded"] == 47
+    assert (found["pandalm", "folded"], found["vicuna_questions", "folded"]) == (4, 5)
+    page = (checkout / TABLES / "overlap.html").read_text(encoding="utf-8")
+    assert "<p>Warning: benchmarks share prompts" in page
+    assert "<li>autoj_pairwise: 61 of its 1179 prompts, in 100 items, also stand in autoj_single_train" in page
+    assert (
+        "<li>autoj_pairwise: 47 of its 1179 prompts, in 83 items, also stand in mtbench_questions, which has 80" in page
+    )
+
+
+def test_sets_of_one_file_need_no_warning(checkout, replayed):
+    notes = {(row["training"], row["benchmark"]): row["note"] for row in rows(checkout, "overlap.csv")}
+    assert notes["mtbench_questions", "mtbench_human"] == "both are read from mtbench_questions"
+    assert notes["vicuna_questions", "mtbench_human"] == ""
+    assert "mtbench_human: 80 of" not in (checkout / TABLES / "overlap.html").read_text(encoding="utf-8")
+
+
 def test_a_falsified_number_fails_and_is_named(checkout, replayed):
     path = checkout / "config" / "expected.tsv"
     true = path.read_text(encoding="utf-8")

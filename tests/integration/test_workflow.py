@@ -145,6 +145,7 @@ BARE = {
     "training": {},
     "experts": {},
     "merges": {},
+    "overlap": {"also": []},
     "judging": {"prompts": {}, "judges": {}, "batch_tokens": 16384, "max_prompt_tokens": 4096, "dtype": "auto"},
 }
 

@@ -6,11 +6,12 @@ import pytest
 
 from judgemerge.benchmarks import adapter, adapters, load_catalogue, load_items
 from judgemerge.errors import JudgemergeError
-from judgemerge.items import Vote, read_items, write_items
+from judgemerge.items import Item, Vote, read_items, write_items
 from judgemerge.sources import load_sources
 
 PAIRWISE = {"protocol": "pairwise", "sources": {"rows": "some_rows"}}
 POINTWISE = {**PAIRWISE, "protocol": "pointwise"}
+QUESTIONS = {"prompt": "turns", "id": "question_id", "category": "category"}
 MTBENCH_ROLES = ("votes", "questions", "references", "answers_alpha", "answers_zeta")
 
 
@@ -97,6 +98,21 @@ def test_autoj_labels_groups_and_clusters(data):
     assert items[0].extra == {"scenario": "chitchat"}
     assert items[0].cluster == items[2].cluster
     assert (counts["clusters"], counts["identical_responses"]) == (3, 1)
+
+
+def test_autoj_training_rows_are_cut_out_of_the_request(data):
+    items, counts = load(data / "autoj_single.jsonl", "autoj", protocol="pointwise")
+    assert [item.truth for item in items] == [6.0, 2.5]
+    assert items[0].turns == ("Name a\n***\ncolour.",)
+    assert items[1].responses == (("Seven.\n***\nOr eight.",),)
+    assert items[1].extra == {"scenario": "default"}
+    assert counts["truth_values"] == 2
+
+
+def test_autoj_training_row_of_another_form_is_named(data, tmp_path):
+    path = change(data, tmp_path, "autoj_single.jsonl", 1, usrmsg="Grade this.")
+    with pytest.raises(JudgemergeError, match="row 1: field 'usrmsg' has no \\[Query\\]"):
+        load(path, "autoj", protocol="pointwise")
 
 
 # ---- MT-Bench ----
@@ -299,13 +315,28 @@ def test_jsonl_grades(data):
         ),
         (
             {"fields": {**OWN_FIELDS, "responses": ["answer_a"]}, "labels": OWN_LABELS},
-            "1 responses, but a pairwise item",
+            "options.fields.responses names 1, but a pairwise item has 2",
         ),
     ],
 )
 def test_jsonl_mistakes_are_named(data, options, message):
     with pytest.raises(JudgemergeError, match=message):
         load(data / "own_pairs.jsonl", "jsonl", options)
+
+
+def test_jsonl_prompts_alone(data):
+    items, counts = load(data / "mtbench_questions.jsonl", "jsonl", {"fields": QUESTIONS}, protocol="prompts")
+    assert [item.id for item in items] == ["81", "101"]
+    assert items[0].turns == ("Write a line.", "Now in capitals.")
+    assert (items[0].truth, items[0].responses, items[0].judgeable) == (None, (), False)
+    assert (counts["items"], counts["judgeable"]) == (2, 0)
+    assert "truth" not in counts and "truth_values" not in counts
+
+
+def test_jsonl_prompts_have_no_label(data):
+    options = {"fields": {**QUESTIONS, "label": "category"}}
+    with pytest.raises(JudgemergeError, match="options.fields has the unknown key 'label'"):
+        load(data / "mtbench_questions.jsonl", "jsonl", options, protocol="prompts")
 
 
 # ---- broken rows, counts, catalogue ----
@@ -353,6 +384,25 @@ def test_a_file_of_another_kind_is_named(data, tmp_path):
     path.write_text('{"input": 1}\n{"input"\n')
     with pytest.raises(JudgemergeError, match="rows: (line 2|row 0)"):
         load(path, "llmbar")
+
+
+def test_items_of_another_protocol_are_refused(data):
+    message = "adapter 'llmbar' gives pairwise items of 'bench', but the entry is pointwise; correct one of them"
+    with pytest.raises(JudgemergeError, match=message):
+        load(data / "llmbar.json", "llmbar", protocol="pointwise")
+
+
+def test_an_adapter_without_load_is_named(monkeypatch):
+    monkeypatch.delattr("judgemerge.benchmarks.llmbar.load")
+    with pytest.raises(JudgemergeError, match=r"llmbar.py: there is no function load\(paths, spec, counts\)"):
+        adapter("llmbar")
+
+
+def test_a_wrong_truth_names_benchmark_and_item(data):
+    with pytest.raises(JudgemergeError, match="benchmark 'b', item 7: truth is None, not one of first, second, tie"):
+        Item("7", "b", "pairwise", ("q",), (), None, "c", {})
+    with pytest.raises(JudgemergeError, match="benchmark 'b', item 7: truth is 'first', but a prompt alone has none"):
+        Item("7", "b", "prompts", ("q",), (), "first", "c", {})
 
 
 def test_a_repeated_id_is_named(data, tmp_path):
@@ -415,7 +465,7 @@ def test_catalogue_mistakes_are_named(tmp_path, change, message):
     assert load_catalogue(path)["bench"]["sources"] == {"rows": "key"}
     path.write_text(text.replace(change, message))
     sentences = {
-        "protocol: listwise": "protocol is 'listwise', not pairwise or pointwise",
+        "protocol: listwise": "protocol is 'listwise', not pairwise, pointwise or prompts",
         "adapter: llbar": "unknown adapter 'llbar'; did you mean 'llmbar'?",
         "trut: x": "has the unknown key 'trut'",
     }
@@ -446,6 +496,9 @@ REAL = {
     "autoj_pairwise": {"items": 1392, "truth": {"first": 520, "second": 499, "tie": 373}, "empty_responses": 1},
     "mtbench_human": {"rows": 3355, "expert_votes": 2668, "votes_with_texts": 2249, "items": 1633, "judgeable": 1084},
     "mtbench_all_votes": {"votes_on_items": 3355, "items": 1814, "judgeable": 1229},
+    "autoj_single_train": {"items": 960, "clusters": 821, "truth_values": 11},
+    "mtbench_questions": {"items": 80, "clusters": 80},
+    "vicuna_questions": {"items": 80, "clusters": 80},
     "meld_length_bias": {"items": 206},
     "meld_pairwise": {"items": 960, "truth": {"first": 478, "second": 428, "tie": 54}},
     "meld_pointwise": {"items": 960, "truth_values": 13},

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -290,3 +291,22 @@ def test_a_killed_run_never_judges_a_prompt_twice(unit, killed, undisturbed, tmp
     assert len(keys) == len(set(keys)) == 500
     assert replies.read_bytes() == undisturbed
     assert judge_suite.main(**unit, store=str(tmp_path / "store"), replies=str(replies)) == 0
+
+
+def test_a_second_writer_waits_and_then_finds_the_replies(tmp_path):
+    first = judging.Store(tmp_path, "suite")
+    found = []
+
+    def second() -> None:
+        store = judging.Store(tmp_path, "suite")
+        found.extend(store.replies)
+        store.close()
+
+    thread = threading.Thread(target=second, daemon=True)
+    thread.start()
+    thread.join(timeout=0.3)
+    assert thread.is_alive() and not found, "two writers of one file at a time"
+    first.add([("key", {"text": "Verdict: A", "prompt_tokens": 1, "reply_tokens": 1})])
+    first.close()
+    thread.join(timeout=10)
+    assert found == ["key"]

@@ -43,6 +43,87 @@ def rewrite(path: Path, target: Path, change) -> Path:
     return target
 
 
+# ---- any file with named fields ----
+
+FIELDS = {"item": "id", "verdict": "said", "reply": "text"}
+LABELS = {"A": "first", "B": "second", 0: "tie"}
+
+
+def jsonl(data, tmp_path, rows, swapped=None, protocol="pairwise", **options):
+    """Read rows (item, verdict, reply) of one or both orders on the four LLMBar pairs, or on two grades."""
+    paths = {}
+    for role, given in (("original", rows), ("swapped", swapped)):
+        if given is not None:
+            paths[role] = tmp_path / f"{role}.jsonl"
+            lines = (json.dumps(dict(zip(("id", "said", "text"), row, strict=False))) for row in given)
+            paths[role].write_text("\n".join(lines), encoding="utf-8")
+    items = items_of("llmbar", data / "llmbar.json")
+    if protocol == "pointwise":
+        fields = {"prompt": "question", "responses": ["answer"], "label": "grade"}
+        spec = {"adapter": "jsonl", "protocol": protocol, "sources": {"rows": "key"}}
+        spec["options"] = {"fields": fields, "labels": {"good": 3, "poor": 1}}
+        items = load_items("grades", spec, {"rows": data / "own_grades.jsonl"})[0]
+    return list(read_recorded("jsonl", paths, items, {"fields": FIELDS, **options}))
+
+
+def test_jsonl_labels_and_what_nobody_can_read(data, tmp_path):
+    rows = [(0, "A", "It is A."), ("1", 0, None), (2, "C", ""), (3, None, "?")]
+    recorded = jsonl(data, tmp_path, rows, labels=LABELS)
+    assert by_order(recorded, "original") == ["first", "tie", "unparsed", "unparsed"]
+    assert [one.reply for one in recorded] == ["It is A.", None, "", "?"]
+
+
+def test_jsonl_without_labels_takes_our_words(data, tmp_path):
+    rows = [(0, "first", ""), (1, "second", ""), (2, "tie", ""), (3, "A", "")]
+    assert by_order(jsonl(data, tmp_path, rows), "original") == ["first", "second", "tie", "unparsed"]
+
+
+@pytest.mark.parametrize(("positions", "expected"), [("shown", "second"), ("benchmark", "first")])
+def test_jsonl_positions_of_the_swapped_file(data, tmp_path, positions, expected):
+    rows = [(0, "A", "")]
+    recorded = jsonl(data, tmp_path, rows, rows, labels=LABELS, positions=positions)
+    assert by_order(recorded, "original")[0] == "first"
+    assert by_order(recorded, "swapped") == [expected, *["not_recorded"] * 3]
+
+
+def test_jsonl_scores(data, tmp_path):
+    fields = {"item": "id", "score": "said"}
+    recorded = jsonl(data, tmp_path, [(0, 3), (1, "high")], protocol="pointwise", fields=fields)
+    assert [(one.verdict.outcome, one.verdict.score) for one in recorded] == [("score", 3.0), ("error", None)]
+    assert recorded[1].verdict.reason == "unparsed"
+
+
+def test_jsonl_of_other_items_is_refused(data, tmp_path):
+    with pytest.raises(JudgemergeError, match=r"original.jsonl: none of its ids \(q1, q2 …\) is an item; .* 0, 1, 2 …"):
+        jsonl(data, tmp_path, [("q1", "A", ""), ("q2", "A", "")])
+    with pytest.raises(JudgemergeError, match="options.fields names a verdict, but grades is pointwise; name .* score"):
+        jsonl(data, tmp_path, [(0, 3, "")], protocol="pointwise")
+    with pytest.raises(JudgemergeError, match="a second verdict on 0, after row 0"):
+        jsonl(data, tmp_path, [(0, "A", ""), ("0", "B", "")])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "options has no fields"),
+        ({"fields": {"item": "id"}}, "options.fields needs either verdict .* or score"),
+        ({"fields": {"item": "id", "verdict": "v", "score": "s"}}, "options.fields needs either verdict .* or score"),
+        ({"fields": {"verdict": "v"}}, "options.fields has no item"),
+        ({"fields": FIELDS, "labels": {"A": "A"}}, "options.labels maps to 'A', not to first, second, tie"),
+        ({"fields": FIELDS, "label": {}}, "options has the unknown key 'label'"),
+        ({"fields": FIELDS}, "options.positions is 'None'; say `shown` when"),
+        ({"fields": FIELDS, "positions": "swapped"}, "options.positions is 'swapped'; say `shown` when"),
+    ],
+)
+def test_jsonl_options_that_cannot_be_right(tmp_path, options, message):
+    roles = {"original": "a.jsonl", "swapped": "b.jsonl"}
+    entry = {"label": "Mine", "format": "jsonl", "benchmarks": {"bench": roles}, "options": options}
+    path = tmp_path / "recorded.yaml"
+    path.write_text(json.dumps({"mine": entry}), encoding="utf-8")
+    with pytest.raises(JudgemergeError, match=f"recorded judge 'mine': {message}"):
+        load_recorded(path)
+
+
 # ---- LLMBar ----
 
 

@@ -1,5 +1,7 @@
 """Cross-checks of a study against the real catalogues, and the questions that rules ask about it."""
 
+import shutil
+
 import pytest
 
 from judgemerge.errors import JudgemergeError
@@ -42,6 +44,22 @@ def study(repository):
 
 
 REFUSED = {
+    "recorded judge of other benchmarks": (
+        {"judges": ["longer", "gpt4_mtbench"]},
+        "judge 'gpt4_mtbench' has verdicts on no benchmark of the suites; it has some on mtbench_human",
+    ),
+    "unknown set to look for": (
+        {"overlap": {"also": ["vicuna_question"]}},
+        "overlap.also names the unknown item set 'vicuna_question'; did you mean 'vicuna_questions'?",
+    ),
+    "prompts alone as a benchmark": (
+        {"suites": {"made": {"benchmarks": ["vicuna_questions"]}}},
+        "suites.made.benchmarks names 'vicuna_questions', prompts without truth; put it in overlap.also",
+    ),
+    "prompts alone for training": (
+        {"experts": {"one": {"train_on": ["vicuna_questions"]}}, "merges": {}, "judges": ["one"]},
+        "experts.one.train_on names 'vicuna_questions', prompts without truth; put it in overlap.also",
+    ),
     "unknown benchmark": (
         {"suites": {"made": {"benchmarks": ["pandaml"]}}},
         "suites.made.benchmarks names the unknown benchmark 'pandaml'; did you mean 'pandalm'?",
@@ -243,3 +261,52 @@ def test_the_demo_is_a_valid_study(repository):
     assert models == demo.model_names
     for benchmark in demo.benchmarks:
         assert {*models, "longer", "random", "majority"} == set(demo.judges_of(benchmark))
+
+
+# ---- overlap, raw files ----
+
+
+def test_training_sets_are_looked_for_in_every_benchmark_that_is_run(study):
+    small = study(overlap={"also": ["vicuna_questions", "demo_pairwise"]})
+    assert small.known_prompts == {
+        "vicuna_questions": "overlap.also",
+        "demo_pairwise": "overlap.also",
+        "demo_pairwise_train": "expert one",
+        "demo_pointwise_train": "expert two",
+    }
+    assert len(small.overlap_pairs) == 4 * 2 - 1
+    assert ("demo_pairwise", "demo_pairwise") not in small.overlap_pairs
+    assert "vicuna_questions" in small.source_keys and "pandalm_testset" not in small.source_keys
+    assert {"vicuna_questions", "pandalm"} <= set(small.item_sets)
+
+
+def test_a_set_that_several_models_are_trained_on_names_them(study):
+    stages = [{"data": ["demo_pairwise_train"], "settings": {}}, {"data": "corpus", "settings": {}}]
+    small = study(models={"start": {"make": {"stages": stages}}})
+    assert small.training_sets["demo_pairwise_train"] == ["expert one", "pretraining of start"]
+
+
+def test_nothing_to_look_for(study):
+    bare = study(models={}, base=None, experts={}, merges={}, judges=["longer"])
+    assert (bare.overlap_pairs, bare.overlap_sets, bare.known_prompts) == ([], [], {})
+
+
+def test_raw_files_may_be_given_by_their_path(repository, tmp_path, data):
+    config = tmp_path / "config"
+    shutil.copytree(repository / "config", config)
+    text = (
+        "mine: {{adapter: jsonl, protocol: pairwise, description: x, truth: label, sources: {{rows: {path}}}, "
+        "options: {{fields: {{prompt: question, responses: [answer_a, answer_b], label: winner}}}}}}\n"
+    )
+    with open(config / "benchmarks.yaml", "a", encoding="utf-8") as file:
+        file.write(text.format(path=data / "own_pairs.jsonl"))
+    settings = small(suites={"made": {"benchmarks": ["mine"]}}, judges=["start", "longer"])
+    study = load_study(settings, "study.yaml", config)
+    assert study.local_files == [str(data / "own_pairs.jsonl")]
+    (config / "benchmarks.yaml").write_text(text.format(path="own_pears.jsonl"), encoding="utf-8")
+    with pytest.raises(
+        JudgemergeError, match="mine: rows is 'own_pears.jsonl', neither a key .* nor a file; correct it"
+    ):
+        load_study(
+            small(suites={"made": {"benchmarks": ["mine"]}}, experts={}, merges={}, judges=["longer"]), "s", config
+        )

@@ -50,7 +50,10 @@ def adapter(name: str) -> ModuleType:
     """Return the adapter module of that name."""
     if name not in adapters():
         raise JudgemergeError(f"unknown adapter '{name}'{did_you_mean(name, adapters())}")
-    return importlib.import_module(f"{__name__}.{name}")
+    module = importlib.import_module(f"{__name__}.{name}")
+    if not hasattr(module, "load"):
+        raise JudgemergeError(f"{module.__file__}: there is no function load(paths, spec, counts); add it")
+    return module
 
 
 def load_items(benchmark: str, spec: dict, paths: dict[str, Path]) -> tuple[list[Item], dict]:
@@ -66,6 +69,12 @@ def load_items(benchmark: str, spec: dict, paths: dict[str, Path]) -> tuple[list
     repeated = [item for item, n in collections.Counter(item.id for item in items).items() if n > 1]
     if repeated:
         raise JudgemergeError(f"benchmark '{benchmark}': id '{repeated[0]}' occurs twice; ids must be unique")
+    for item in items:
+        if (item.benchmark, item.protocol) != (benchmark, spec["protocol"]):
+            raise JudgemergeError(
+                f"benchmark '{benchmark}': adapter '{spec['adapter']}' gives {item.protocol} items of "
+                f"'{item.benchmark}', but the entry is {spec['protocol']}; correct one of them"
+            )
     counts = dict(counts) | _describe(items)
     for key, expected in spec.get("expected", {}).items():
         if counts.get(key, 0) != expected:

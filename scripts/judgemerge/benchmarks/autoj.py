@@ -1,11 +1,10 @@
 """Auto-J (Li et al. 2024, arXiv:2310.05470): the pairwise test set, and the training rows for grading one answer.
 
-pairwise: 58 scenarios with 24 pairs each. Truth: the human `label`, 0 = first, 1 = second, 2 = tie (373 of 1392); single votes are not released. Tie is a class.
-Published measures: agreement (right in both orders) and consistency, each per scenario group; no F1 is published.
-
-The category is the scenario group of the paper, the scenario itself is in `extra`. There are 1182
-distinct prompts; prompts that are equal after folding case and white space share a cluster (1179 of them). Two rows are
-exact duplicates and are kept.
+pairwise: 58 scenarios with 24 pairs each. Truth: the human `label`, 0 = first, 1 = second, 2 = tie (373 of 1392);
+single votes are not released. Tie is a class. Published measures: agreement (right in both orders) and consistency,
+each per scenario group; no F1 is published. The category is the scenario group of the paper, the scenario itself is in
+`extra`. There are 1182 distinct prompts; prompts that are equal after folding case and white space share a cluster
+(1179 of them). Two rows are exact duplicates and are kept.
 
 pointwise: 960 rows of training data. Truth: `pred_score`, GPT-4's rating from 1 to 10 (not people's). A row holds the
 whole request to the judge; query and response are cut out of it. The scenario of many rows is just "default".

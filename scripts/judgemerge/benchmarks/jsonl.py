@@ -1,6 +1,6 @@
 """Any JSON-lines file (or JSON list) whose fields are named in the catalogue entry: a benchmark without Python.
 
-A set of protocol `prompts` (training prompts, say, to look for in benchmarks) names the field `prompt` and no responses.
+A set of protocol `prompts` (to be looked for in benchmarks) names the field `prompt`, and neither responses nor label.
 
 Truth: the field `options.fields.label`, mapped by `options.labels` to first, second or tie (pairwise) or to a number
 (pointwise); without a label field, the majority of the votes, an even split being a tie (pairwise), or their mean
@@ -54,15 +54,15 @@ def _check(spec: dict) -> tuple[dict, dict]:
         check_keys(fields, {"prompt": str}, PROMPT_OPTIONAL, f"{where}: options.fields")
         return fields, {}
     check_keys(fields, {"prompt": str, "responses": list}, {**OPTIONAL, "label": str}, f"{where}: options.fields")
-    wanted = 2 if spec["protocol"] == "pairwise" else 1
-    if len(fields["responses"]) != wanted:
-        raise JudgemergeError(
-            f"{where}: options.fields.responses names {len(fields['responses'])} fields; a {spec['protocol']} one "
-            f"needs {wanted}"
-        )
     if not {"label", "votes"} & fields.keys():
         raise JudgemergeError(
             f"{where}: options.fields names neither label nor votes; name the field that has the truth"
+        )
+    wanted = 2 if spec["protocol"] == "pairwise" else 1
+    if len(fields["responses"]) != wanted:
+        raise JudgemergeError(
+            f"{where}: options.fields.responses names {len(fields['responses'])}, but a {spec['protocol']} item has "
+            f"{wanted}; name one field per response"
         )
     # YAML may read 1, true and "1" as three different keys; the file may write any of them.
     labels = {str(value): label for value, label in spec["options"].get("labels", {}).items()}
@@ -123,6 +123,6 @@ def _label(row: Row, field: str, labels: dict[str, Any], protocol: str) -> str |
     written = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     label = labels.get(written, labels.get(str(value), value))
     if _is_wrong(label, protocol):
-        known = f"; options.labels knows {', '.join(labels)}" if labels else ""
-        raise row.error(f"field '{field}' is {value!r}, which is no {protocol} label{known}")
+        known = f"options.labels knows {', '.join(labels)}" if labels else "say in options.labels what it means"
+        raise row.error(f"field '{field}' is {value!r}, which is no {protocol} label; {known}")
     return label if protocol == "pairwise" else float(label)

@@ -1,0 +1,58 @@
+"""What a run asks the cluster for, printed before anything is submitted; and its jobs as a list, for `make status`."""
+
+import atexit
+
+from judgemerge.files import write_json
+from judgemerge.resources import Asked, gpus_asked, plan_lines
+
+
+def threads_asked(job):
+    """Return the threads that a job's rule says; a dry run itself counts on one core and would say 1."""
+    threads = job.rule.resources["_cores"]
+    return (threads.evaluate(job.wildcards) if threads.is_evaluable() else threads).value
+
+
+def jobs_to_submit():
+    """Return what each job asks for that would go to the queue, in the order of the plan."""
+    stay = workflow._localrules  # workflow.is_local says yes to everything in a dry run
+    needed_jobs = workflow.dag.needrun_jobs(exclude_finished=False)
+    jobs = [job for job in needed_jobs if job.rule.name not in stay and not job.is_norun]
+    return [
+        Asked(job.rule.name, gpus_asked(job.resources), threads_asked(job), job.resources.runtime, job.resources.mem_mb)
+        for job in sorted(jobs, key=lambda job: job.jobid)
+    ]
+
+
+def listed(job):
+    """Return what `make status` wants to know about one job."""
+    records = workflow.persistence
+    return {
+        "rule": job.rule.name,
+        "name": "_".join(job.wildcards),
+        "to_do": workflow.dag.needrun(job),
+        "begun": bool(records._filter_incomplete_keys([records._get_key(file) for file in job.output])),
+        "log": next(iter(job.log), None),
+        "timing": job.benchmark and str(job.benchmark),
+    }
+
+
+def after_dry_run():
+    """Print the plan of a dry run on a cluster or with GPUs; write the list of jobs when JUDGEMERGE_JOBS names a file."""
+    if not workflow.is_main_process or not workflow.dryrun or getattr(workflow, "_dag", None) is None:
+        return
+    if path := os.environ.get("JUDGEMERGE_JOBS"):
+        jobs = [listed(job) for job in workflow.dag.jobs if not job.is_norun]
+        write_json(path, {"jobs": jobs, "locked": workflow.persistence.locked})
+        return
+    jobs = jobs_to_submit()
+    if jobs and (workflow.resource_settings.nodes or any(job.gpus for job in jobs)):
+        print(*plan_lines(jobs), sep="\n", file=sys.stderr)
+
+
+# Snakemake calls no hook in a dry run; its process ends right after it.
+atexit.register(after_dry_run)
+
+
+onstart:
+    if not workflow.local_exec and (jobs := jobs_to_submit()):
+        print(*plan_lines(jobs), sep="\n", file=sys.stderr)

@@ -1,0 +1,263 @@
+"""What a job needs (memory, time, GPUs), computed from the sizes of its models; what a plan asks for; what a study cost.
+
+Estimates are upper bounds from a few measured constants. A job that needs more is retried with a multiple (the profile
+counts the attempts), so they have to be right to a factor of two or three, not to the minute.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from judgemerge import training
+from judgemerge.judging import ORDERS
+from judgemerge.study import Study
+
+GB = 1e9
+# Size of a model that says nothing about itself: 8 billion weights in bfloat16.
+UNKNOWN_GB = 16.0
+BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+# Memory in MB before the weights count, Snakemake's two processes on the node (130 MB each) included. The whole jobs of
+# the demo, measured, without these: 1370 with LLaMA-Factory, 580 with mergekit, 810 with transformers.
+TRAINING_MB, MERGING_MB, JUDGING_MB = 2500, 1500, 2000
+# Useful floating-point operations per second: a third of an A100's bfloat16 peak; a CPU thread with small matrices.
+GPU_FLOPS, CPU_FLOPS = 1e14, 2e10
+# Bytes of weights read per second while writing one token after the other.
+GPU_BANDWIDTH, CPU_BANDWIDTH = 1e12, 5e9
+SECONDS_PER_TOKEN_STEP = 0.03  # what transformers spends in Python on every step of a batch
+SECONDS_PER_GB = 30  # reading or writing weights on a shared file system
+MINUTES_TO_START = 10
+UNKNOWN_ITEMS = 1000
+
+
+@dataclass(frozen=True)
+class Size:
+    """A model's weights: bytes on disk and their number."""
+
+    bytes: float
+    parameters: float
+
+    @property
+    def gb(self) -> float:
+        """Gigabytes on disk."""
+        return self.bytes / GB
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one job asks for at its first attempt: memory in MB, run time in minutes."""
+
+    mem_mb: int
+    runtime: int
+
+
+def made_size(make: Mapping) -> Size:
+    """Return the size of a made Llama (float32, embeddings not tied) from its shape."""
+    hidden, vocabulary = make["hidden_size"], make["vocabulary"]
+    key_value = hidden * make["kv_heads"] // make["heads"]
+    layer = 2 * hidden * (hidden + key_value) + 3 * hidden * make["intermediate_size"] + 2 * hidden
+    parameters = 2 * vocabulary * hidden + make["layers"] * layer + hidden
+    return Size(4 * parameters, parameters)
+
+
+def gpus(settings: Mapping) -> dict[str, int]:
+    """Return the GPUs that each rule with GPU work asks for; merging and exporting run on the CPU.
+
+    A made model is tiny, and a judge lies on one GPU: only the training of experts uses several.
+    """
+    one = min(1, settings["gpus"])
+    return {"make_model": one, "train_expert": settings["gpus"], "judge_suite": one}
+
+
+class Needs:
+    """What the jobs of a study need; `known` returns the size of a model whose files are there already, else None."""
+
+    def __init__(self, study: Study, known: Callable[[str], Size | None]):
+        self.study = study
+        self.known = known
+        self.gpus = gpus(study.settings)
+
+    def size(self, model: str) -> Size:
+        """Return a model's size: from its files, else as the study says, else as its parents let expect."""
+        found = self.known(model)
+        if found is not None:
+            return found
+        study = self.study
+        if model in study.experts:
+            return self.size(study.settings["base"])
+        if model in study.merges:
+            parameters = max(self.size(parent).parameters for parent in study.parents(model))
+            return Size(parameters * BYTES[study.merges[model]["dtype"]], parameters)
+        entry = study.models[model]
+        if "make" in entry:
+            return made_size(entry["make"])
+        n_bytes = entry.get("size_gb", UNKNOWN_GB) * GB
+        return Size(n_bytes, n_bytes / 2)
+
+    def make(self, model: str) -> Need:
+        """Return what making and pretraining a model takes."""
+        make = self.study.models[model]["make"]
+        size = self.size(model)
+        seconds = sum(
+            self._seconds_of_training(
+                size, stage["settings"], self._examples(stage), make.get("threads"), self.gpus["make_model"]
+            )
+            for stage in make["stages"]
+        )
+        # Weights, gradients and two moments of Adam in float32, and a copy to save.
+        return _need(TRAINING_MB + _mb(20 * size.parameters), seconds)
+
+    def train(self, expert: str) -> Need:
+        """Return what training an expert takes: every process reads the weights once; on the CPU they stay there."""
+        entry = self.study.experts[expert]
+        own = {**training.LORA, **self.study.settings["training"], **entry["settings"]}
+        size = self.size(self.study.settings["base"])
+        n_gpus = self.gpus["train_expert"]
+        examples = sum(
+            self._items(name) * (len(ORDERS[self.study.protocol(name)]) if entry["orders"] == "both" else 1)
+            for name in entry["train_on"]
+        )
+        seconds = self._seconds_of_training(size, own, examples, None, n_gpus)
+        if n_gpus:
+            return _need(TRAINING_MB * n_gpus + _mb(2 * size.bytes), seconds + SECONDS_PER_GB * size.gb)
+        per_parameter = 20 if own["finetuning_type"] == "full" else 8
+        return _need(TRAINING_MB + _mb(per_parameter * size.parameters), seconds)
+
+    def export(self, expert: str) -> Need:
+        """Return what folding an adapter into its base takes: both models in memory, one read and one written."""
+        size = self.size(self.study.settings["base"])
+        return _need(TRAINING_MB + _mb(2.5 * size.bytes), 4 * SECONDS_PER_GB * size.gb)
+
+    def merge(self, merge: str) -> Need:
+        """Return what a merge takes: parents are read tensor by tensor, the result is kept and written."""
+        size = self.size(merge)
+        read = sum(self.size(parent).gb for parent in self.study.parents(merge))
+        return _need(MERGING_MB + _mb(1.5 * size.bytes), SECONDS_PER_GB * (read + 2 * size.gb))
+
+    def judge(self, judge: str, suite: str) -> Need:
+        """Return what one judge takes for one suite: every prompt in both orders, replies as long as they may get."""
+        settings = self.study.settings
+        judging = settings["judging"]
+        size = self.size(judge)
+        width = BYTES.get(judging["dtype"], size.bytes / size.parameters)
+        weights = size.parameters * width
+        on_gpu = bool(self.gpus["judge_suite"])
+        flops = GPU_FLOPS if on_gpu else CPU_FLOPS * settings["threads"]
+        bandwidth = GPU_BANDWIDTH if on_gpu else CPU_BANDWIDTH
+        seconds = SECONDS_PER_GB * size.gb
+        for benchmark in self.study.benchmarks_of(judge, suite):
+            n_prompts = self._items(benchmark) * len(ORDERS[self.study.protocol(benchmark)])
+            new = self._new_tokens(judge, benchmark)
+            n_tokens = n_prompts * (judging["max_prompt_tokens"] / 4 + new)  # long prompts are rare
+            steps = math.ceil(n_tokens / judging["batch_tokens"]) * new
+            seconds += 2 * size.parameters * n_tokens / flops
+            seconds += steps * (SECONDS_PER_TOKEN_STEP + weights / bandwidth)
+        memory = JUDGING_MB + _mb(1.2 * weights)
+        # On the CPU the keys, values and logits of a batch are in the same memory: 64 kB per token.
+        return _need(memory if on_gpu else memory + judging["batch_tokens"] // 16, seconds)
+
+    def _items(self, item_set: str) -> int:
+        spec = self.study.catalogues.benchmarks[item_set]
+        counted = spec.get("expected", {}).get("items") or spec.get("options", {}).get("n_items")
+        return counted or UNKNOWN_ITEMS
+
+    def _examples(self, stage: Mapping) -> int:
+        if stage["data"] == "corpus":
+            return UNKNOWN_ITEMS
+        both = stage["orders"] == "both"
+        return sum(
+            self._items(name) * (len(ORDERS[self.study.protocol(name)]) if both else 1) for name in stage["data"]
+        )
+
+    def _new_tokens(self, judge: str, benchmark: str) -> int:
+        from judgemerge.prompts import load_template
+
+        name = self.study.prompt(judge, self.study.protocol(benchmark))
+        return load_template(self.study.catalogues.prompts[name]).max_new_tokens
+
+    def _seconds_of_training(
+        self, size: Size, settings: Mapping, examples: int, threads: int | None, n_gpus: int
+    ) -> float:
+        """Return 6 operations per weight and token (forward, backward, one recomputation), examples half as long as cut."""
+        steps = settings.get("max_steps", -1)
+        batch = settings.get("per_device_train_batch_size", 1) * settings.get("gradient_accumulation_steps", 1)
+        examples = min(examples, settings.get("max_samples", examples)) * settings.get("num_train_epochs", 3.0)
+        if steps > 0:
+            examples = steps * batch * max(1, n_gpus)
+        tokens = examples * settings.get("cutoff_len", training.COMMON["cutoff_len"]) / 2
+        threads = threads or self.study.settings["threads"]
+        return 6 * size.parameters * tokens / (GPU_FLOPS * n_gpus if n_gpus else CPU_FLOPS * threads)
+
+
+def _mb(n_bytes: float) -> float:
+    return n_bytes / 1e6
+
+
+def _need(mem_mb: float, seconds: float) -> Need:
+    """Return a need in round numbers; the work counts twice, because estimates err."""
+    return Need(math.ceil(mem_mb / 100) * 100, MINUTES_TO_START + math.ceil(2 * seconds / 60))
+
+
+# ---- what a plan asks for, what a study cost ----
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one job of a plan asks the cluster for; `minutes` is its time limit."""
+
+    rule: str
+    gpus: int
+    threads: int
+    minutes: int
+    mem_mb: int
+
+
+def gpus_asked(resources: Mapping) -> int:
+    """Return the GPUs in a job's resources, asked for as `gpu: 2` or as `gres: gpu:a100:2`."""
+    kind, *rest = str(resources.get("gres") or "").split(":")
+    if kind == "gpu":
+        return int(rest[-1]) if rest and rest[-1].isdigit() else 1
+    return int(resources.get("gpu") or 0)
+
+
+def plan_lines(jobs: Iterable[Asked]) -> list[str]:
+    """Return the plan for people: per rule how many jobs and the most they may take, and the sum in its first line."""
+    jobs = list(jobs)
+    gpu_hours, cpu_hours = (
+        sum(getattr(job, unit) * job.minutes for job in jobs) / 60 for unit in ("gpus", "threads")
+    )
+    lines = [f"This plan asks for at most {gpu_hours:.1f} GPU hours and {cpu_hours:.1f} CPU hours in {len(jobs)} jobs:"]
+    for rule in dict.fromkeys(job.rule for job in jobs):
+        own = [job for job in jobs if job.rule == rule]
+        lines.append(
+            f"  {rule:<16} {len(own):>4} jobs  {_span(job.gpus for job in own)} GPUs  "
+            f"{_span(job.threads for job in own)} CPUs  {_span(job.mem_mb for job in own)} MB  "
+            f"{_span(job.minutes for job in own)} min"
+        )
+    return lines
+
+
+def _span(values: Iterable[int]) -> str:
+    values = sorted(set(values))
+    return f"{values[0]}" if len(values) == 1 else f"{values[0]}–{values[-1]}"
+
+
+def costs(timings: Iterable[Mapping], settings: Mapping) -> list[dict]:
+    """Return {rule, jobs, hours, cpu_hours, gpu_hours} per rule and in all; hours are reserved, not busy ones.
+
+    `timings` is what provenance.timings returns: the last successful run of each job. Failed attempts are not in there.
+    """
+    own_gpus = gpus(settings)
+    threads = {rule: settings["threads"] for rule in (*own_gpus, "export_expert", "merge_models")}
+    rows: dict[str, dict] = {}
+    for timing in timings:
+        rule, _, name = timing["job"].partition("/")
+        row = rows.setdefault(rule, {"rule": rule, "jobs": 0, "hours": 0.0, "cpu_hours": 0.0, "gpu_hours": 0.0})
+        make = settings["models"].get(name, {}).get("make", {}) if rule == "make_model" else {}
+        hours = (timing["seconds"] or 0.0) / 3600
+        row["jobs"] += 1
+        row["hours"] += hours
+        row["cpu_hours"] += hours * make.get("threads", threads.get(rule, 1))
+        row["gpu_hours"] += hours * own_gpus.get(rule, 0)
+    ordered = sorted(rows.values(), key=lambda row: (-row["gpu_hours"], -row["cpu_hours"]))
+    total = {key: sum(row[key] for row in ordered) for key in ("jobs", "hours", "cpu_hours", "gpu_hours")}
+    return [*ordered, {"rule": "total", **total}]

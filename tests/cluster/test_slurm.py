@@ -1,0 +1,190 @@
+"""`snakemake --profile slurm` on a real SLURM: what jobs ask for, and what every kind of accident does."""
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import time
+from types import SimpleNamespace
+
+import lab
+import pytest
+
+GPU_RULES = {"make_model", "train_expert", "judge_suite"}
+
+
+@pytest.fixture(scope="module")
+def models(repository, tmp_path_factory):
+    """Return a finished study with a model, an expert, a merge and a judge, and what was seen on the way."""
+    folder = lab.copy_workflow(repository, tmp_path_factory.mktemp("models"), lab.MODELS)
+    packets = lab.without_route()
+    mask, start = os.umask(0o027), time.monotonic()
+    try:
+        process = lab.start(folder)
+        lab.wait_until(lambda: lab.queue(folder), 60)
+        first = time.monotonic() - start
+        code = process.wait(400)
+    finally:
+        os.umask(mask)
+    wall = time.monotonic() - start
+    jobs = lab.queue(folder)
+    print(f"\n{len(jobs)} jobs, the first in the queue after {first:.1f} s, all done after {wall:.0f} s")
+    for job in jobs:
+        print("  ", *job.values())
+    assert code == 0, lab.log(folder)[-5000:]
+    return SimpleNamespace(folder=folder, jobs=jobs, first=first, packets=lab.without_route() - packets)
+
+
+def test_the_plan_is_printed_before_the_first_job(models):
+    text = lab.log(models.folder)
+    plan = re.search(r"This plan asks for at most (\S+) GPU hours and (\S+) CPU hours in (\d+) jobs:", text)
+    assert plan and float(plan.group(1)) > 0 and int(plan.group(3)) == len(models.jobs)
+    assert plan.start() < text.index("has been submitted with SLURM jobid")
+
+
+def test_short_rules_stay_out_of_the_queue(models):
+    rules = [job["rule"] for job in models.jobs]
+    assert sorted(rules) == sorted([*GPU_RULES, "export_expert", "merge_models", "score_benchmark"])
+    assert models.first < 20
+
+
+def test_gpus_are_asked_for_where_they_are_needed_and_nowhere_else(models):
+    for job in models.jobs:
+        needs = job["rule"] in GPU_RULES
+        assert job["Partition"] == ("gpu" if needs else "cpu"), job
+        assert job["tres-per-job"] == ("gres:gpu:a100:1" if needs else "N/A"), job
+        assert job["State"] == "COMPLETED"
+
+
+def test_memory_and_time_are_what_the_plan_says(models):
+    planned = re.findall(r"^  (\w+) +(\d+) jobs +(\S+) GPUs +(\S+) CPUs +(\S+) MB +(\S+) min$", lab.log(models.folder), re.M)
+    asked = {rule: (int(cpus), int(mb), int(limit)) for rule, _, _, cpus, mb, limit in planned}
+    for job in models.jobs:
+        memory, unit = re.match(r"(\d+)([MG])", job["MinMemory"]).groups()
+        seen = int(job["NumCPUs"]), int(memory) * (1000 if unit == "G" else 1), lab.minutes(job["TimeLimit"])
+        # squeue shows 2000 MB as 2G, and whole gigabytes of 1024 as well
+        cpus, mb, limit = asked[job["rule"]]
+        assert seen[0] == cpus and abs(seen[1] - mb) <= 0.05 * mb and seen[2] == limit, (job, asked)
+
+
+def test_results_are_readable_by_the_group(models):
+    modes = {path: path.stat().st_mode for path in (models.folder / "results").rglob("*") if not path.is_symlink()}
+    closed = [str(path) for path, mode in modes.items() if not mode & stat.S_IRGRP]
+    assert list((models.folder / "results").rglob("*.safetensors"))
+    assert closed == []
+
+
+def test_no_job_tries_to_reach_another_machine(models):
+    if os.environ.get("JUDGEMERGE_LAB_ROUTE") != "none":
+        pytest.skip("no network namespace could be made here (unshare --net), so nothing was cut off")
+    attempt = subprocess.run(["bash", "-c", "exec 3<>/dev/tcp/192.0.2.1/80"], capture_output=True, text=True)
+    assert "unreachable" in attempt.stderr  # the namespace has no route
+    assert models.packets == 0
+
+
+def test_a_second_run_submits_nothing(models):
+    assert lab.run(models.folder) == 0
+    assert "Nothing to be done" in lab.log(models.folder)
+    assert len(lab.queue(models.folder)) == len(models.jobs)
+
+
+def test_status_and_costs_of_a_finished_study(models):
+    assert re.match(r"lab: \d+ done, 0 running, 0 failed, 0 left", lab.status(models.folder))
+    timings = lab.record(models.folder, "lab")["timings"]
+    assert sum(timing["job"].startswith("judge_suite/") for timing in timings) == 1
+
+
+# ---- accidents ----
+
+
+def test_a_job_killed_for_memory_or_time_gets_more(repository, tmp_path):
+    folder = lab.copy_workflow(repository, tmp_path, lab.BASELINES)
+    # 600 MB are too few for the one, one minute for the other; twice as much is enough.
+    lab.insert(
+        folder / "scripts" / "score_benchmark.py",
+        'import time\nif "pairwise" in items:\n    ballast = b"x" * 550_000_000\n    time.sleep(8)\nelse:\n    time.sleep(95)',
+    )
+    start = time.monotonic()
+    asks = ["mem_mb=600*attempt", "runtime=attempt"]
+    code = lab.run(folder, "--set-resources", *(f"score_benchmark:{ask}" for ask in asks), "--", *scores("few"))
+    text, jobs = lab.log(folder), lab.queue(folder)
+    print(f"\nboth retried within {time.monotonic() - start:.0f} s")
+    for job in jobs:
+        print("  ", *job.values())
+    assert code == 0, text[-5000:]
+    by_name = {name: [job for job in jobs if job["comment"].endswith(name)] for name in ("pairwise", "pointwise")}
+    assert [(job["State"], job["MinMemory"]) for job in by_name["pairwise"]] == [("FAILED", "600M"), ("COMPLETED", "1200M")]
+    assert [(job["State"], job["TimeLimit"]) for job in by_name["pointwise"]] == [("TIMEOUT", "1:00"), ("COMPLETED", "2:00")]
+    reasons = "".join(path.read_text() for path in (folder / ".snakemake" / "slurm_logs").rglob("*.log"))
+    assert "exceeded" in reasons and "DUE TO TIME LIMIT" in reasons
+
+
+def scores(study):
+    return [f"results/{study}/scores/demo_{protocol}.csv" for protocol in ("pairwise", "pointwise")]
+
+
+def test_ctrl_c_cancels_the_jobs(repository, tmp_path):
+    folder = lab.copy_workflow(repository, tmp_path, lab.BASELINES)
+    lab.insert(folder / "scripts" / "score_benchmark.py", "import time\ntime.sleep(300)")
+    process = lab.start(folder)
+    assert lab.wait_until(lambda: [job for job in lab.queue(folder) if job["State"] == "RUNNING"], 60), lab.log(folder)
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(90) != 0
+    unfinished = {"RUNNING", "PENDING", "COMPLETING"}
+    assert lab.wait_until(lambda: not unfinished & {job["State"] for job in lab.queue(folder)}, 30), lab.queue(folder)
+    assert {job["State"] for job in lab.queue(folder)} == {"CANCELLED"}
+    assert lab.wait_until(lambda: not lab.processes(folder), 20), "processes outlive their cancelled jobs"
+    assert " 0 running" in lab.status(folder)
+
+
+def test_after_kill_9_only_what_was_running_is_repeated(repository, tmp_path):
+    folder = lab.copy_workflow(repository, tmp_path, lab.BASELINES)
+    script = folder / "scripts" / "score_benchmark.py"
+    before = script.read_text(encoding="utf-8")
+    lab.insert(script, 'import time\nif "pointwise" in items:\n    time.sleep(300)')
+    done, running = (folder / path for path in scores("few"))
+    process = lab.start(folder)
+    # The score file is there some seconds before Snakemake's next look at the queue takes note of it.
+    assert lab.wait_until(lambda: "Finished jobid" in lab.log(folder) and done.exists(), 90), lab.log(folder)
+    assert lab.wait_until(lambda: re.search(r"(?s)Finished.*scor", lab.log(folder)) or done_noted(folder), 60)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+    assert re.search(r"running score_benchmark demo_pointwise", lab.status(folder))
+    # docs/cluster.md, "After kill -9"
+    run_id = re.search(r"SLURM run ID: (\S+)", lab.log(folder)).group(1)
+    subprocess.run(["scancel", "-n", run_id], check=True)
+    assert lab.wait_until(lambda: not lab.processes(folder), 30)
+    script_times = (done.stat().st_mtime, done.stat().st_mtime)
+    script.write_text(before, encoding="utf-8")
+    os.utime(script, script_times)
+    assert lab.run(folder, "--unlock") == 0
+    earlier = {job["JobID"] for job in lab.queue(folder)}
+    stamp = done.stat().st_mtime_ns
+    assert lab.run(folder) == 0, lab.log(folder)[-5000:]
+    again = [job["comment"] for job in lab.queue(folder) if job["JobID"] not in earlier]
+    assert again == ["rule_score_benchmark_wildcards_few_demo_pointwise"]
+    assert done.stat().st_mtime_ns == stamp and running.exists()
+
+
+def done_noted(folder):
+    """Tell whether Snakemake has noted that the first score is finished."""
+    return re.search(r"score_benchmark +1 +1 +", lab.status(folder))
+
+
+def test_a_site_that_wants_gres(repository, tmp_path):
+    site = {**lab.SITE, "gpu_request": "gres"}
+    folder = lab.copy_workflow(repository, tmp_path, lab.MODELS, site)
+    lab.insert(folder / "scripts" / "make_model.py", "import time\ntime.sleep(300)")
+    process = lab.start(folder)
+    try:
+        jobs = lab.wait_until(lambda: [job for job in lab.queue(folder) if job["rule"] == "make_model"], 60)
+        assert jobs, lab.log(folder)[-5000:]
+        shown = subprocess.check_output(["scontrol", "show", "-d", "job", jobs[0]["JobID"]], text=True)
+        assert re.search(r"TresPer(Node|Job)=gres:gpu:a100:1", shown), shown
+        assert "Partition=gpu" in shown
+        assert re.search(r"at most 0\.[1-9]", lab.log(folder))
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(90)
