@@ -233,6 +233,20 @@ class Study:
         protocols = {self.protocol(name) for name in self.experts[expert]["train_on"]}
         return {protocol: prompts.get(protocol) for protocol in sorted(protocols)}
 
+    @property
+    def prompts_used(self) -> list[str]:
+        """Every prompt that a model of the study is asked or trained with."""
+        asked = [
+            self.prompts_of(judge, suite)
+            for judge in self.judges
+            for suite in self.suites
+            if self.kind(judge) == "model"
+        ]
+        trained = [self.training_prompts(expert) for expert in self.experts]
+        staged = {self.protocol(name) for entry in self.models.values() for name in stage_sets(entry)}
+        trained.append({protocol: self.settings["judging"]["prompts"].get(protocol) for protocol in staged})
+        return sorted({name for prompts in [*asked, *trained] for name in prompts.values() if name})
+
     def label(self, judge: str) -> str:
         """Return the name shown in tables and figures."""
         if self.kind(judge) == "recorded":

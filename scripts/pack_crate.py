@@ -1,0 +1,105 @@
+"""Pack the results of a study as an RO-Crate: tables, figures, report, record and settings; no models, no raw data.
+
+Example: python scripts/pack_crate.py --study config/studies/replay.yaml --dir replay_crate
+"""
+
+import argparse
+import datetime
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from judgemerge import crate, files
+from judgemerge.catalogues import load_yaml
+from judgemerge.errors import JudgemergeError
+from judgemerge.study import Study, load_study
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(study_file: str, directory: str | None = None) -> str:
+    """Write and check the crate; return a sentence saying where it is and what is in it."""
+    study = load_study(load_yaml(study_file), study_file, ROOT / "config")
+    results = Path("results", study.name)
+    command = f"snakemake --cores all --configfile {study_file}"
+    if not (results / "run.json").is_file():
+        raise JudgemergeError(f"{results}/run.json is missing; run `{command}` first")
+    record = files.read_json(results / "run.json")
+    made = crate.parse_summary(_summary(study_file, study, record))
+    crate.check_finished(made, command)
+    target = Path(directory or results / "crate")
+    if target.exists() and any(target.iterdir()) and not (target / "ro-crate-metadata.json").is_file():
+        raise JudgemergeError(f"{target}: is not empty and no crate; give another folder as DIR")
+    with tempfile.TemporaryDirectory(dir=results, prefix=".crate.") as folder:
+        fresh = Path(folder, "crate")
+        chosen = _chosen(study, record, results, Path(folder))
+        _derive_and_write(record, made, chosen, results, fresh)
+        found = crate.problems(fresh)
+        if found:
+            raise JudgemergeError("\n".join(found))
+        files.make_group_readable(fresh)
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(fresh, target)
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    dirty = "" if record["git"]["dirty"] is False else "; made from code that is not a clean commit"
+    return f"{target}: {len(chosen)} files, {size / 1e6:.1f} MB, checked{dirty}"
+
+
+def _summary(study_file: str, study: Study, record: dict) -> str:
+    """Return what Snakemake says of every file of the study, optional suites included when they were run."""
+    optional = [suite["benchmarks"] for suite in study.settings["suites"].values() if suite["optional"]]
+    ran = any(Path("results", study.name, f"scores/{name}.csv").exists() for names in optional for name in names)
+    # Any mirror will do: nothing is fetched, and where raw files came from is no part of what decides a result.
+    given = ["downloads=true"] if record["settings"]["downloads"] else ["mirror=."] if ran else []
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--nolock", "--detailed-summary"]
+    command += ["--configfile", study_file, *(["--config", *given] if given else [])]
+    environment = {name: value for name, value in os.environ.items() if name != "JUDGEMERGE_MIRROR"}
+    run = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if run.returncode:
+        raise JudgemergeError(f"`{' '.join(command[1:])}` failed: {run.stderr.strip()[:500]}")
+    return run.stdout
+
+
+def _chosen(study: Study, record: dict, results: Path, scratch: Path) -> dict[str, Path]:
+    """Return all files of the crate: results, resolved settings, catalogues, prompts that are used, licence."""
+    own = [judge for judge in study.judges if study.kind(judge) != "recorded"]
+    chosen = crate.chosen_files(results, own)
+    chosen[crate.STUDY] = scratch / "study.yaml"
+    chosen[crate.STUDY].write_text(yaml.safe_dump(record["settings"], sort_keys=False), encoding="utf-8")
+    chosen |= {f"config/{name}": ROOT / "config" / name for name in crate.CATALOGUES}
+    chosen |= {f"config/prompts/{name}.yaml": study.catalogues.prompts[name] for name in study.prompts_used}
+    return chosen | {name: ROOT / name for name in ("CITATION.cff", "LICENSE")}
+
+
+def _derive_and_write(
+    record: dict, made: dict[str, crate.Made], chosen: dict[str, Path], results: Path, fresh: Path
+) -> None:
+    """Write the crate, with one derivation per job that made a file of it."""
+    packed = {path.as_posix(): name for name, path in chosen.items() if path.is_relative_to(results)}
+    packed |= {name: name for name in chosen if name.startswith("config/") and name != crate.STUDY}
+    sources = {f"{results}/sources/{key}": key for key in record["sources"]}
+    sources |= {key: key for key in record["sources"]}  # files that are given by their path
+    derived = crate.derivations(made, packed, sources, [name for name in chosen if name.startswith("config/")])
+    finished = datetime.datetime.fromtimestamp((results / "run.json").stat().st_mtime, datetime.UTC)
+    crate.build(record, chosen, derived, load_yaml(ROOT / "CITATION.cff"), finished).write(fresh)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--study", required=True, help="study file whose results are packed")
+    parser.add_argument("--dir", help="folder of the crate (results/<study>/crate)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    arguments = _arguments()
+    try:
+        print(main(arguments.study, arguments.dir))
+    except JudgemergeError as error:
+        sys.exit(str(error))

@@ -1,0 +1,161 @@
+"""What jobs ask for: sizes of models, memory, time and GPUs; the plan and the costs for people."""
+
+import pytest
+
+from judgemerge import resources, tiny
+from judgemerge.catalogues import load_yaml
+from judgemerge.models import size_on_disk
+from judgemerge.resources import Asked, Needs, Size
+from judgemerge.study import load_study
+
+LLAMA = {
+    "study": "big",
+    "threads": 8,
+    "models": {"llama": {"repo": "meta-llama/Llama-3.1-8B", "revision": "0" * 40, "size_gb": 16}},
+    "base": "llama",
+    "training": {"cutoff_len": 2048, "per_device_train_batch_size": 4},
+    "experts": {
+        "one": {"train_on": ["demo_pairwise_train"]},
+        "two": {"train_on": ["demo_pointwise_train"], "settings": {"finetuning_type": "full"}},
+    },
+    "merges": {
+        "wide": {"method": "linear", "models": {"one": {"weight": 0.5}, "two": {"weight": 0.5}}},
+        "half": {
+            "method": "linear",
+            "models": {"one": {"weight": 0.5}, "two": {"weight": 0.5}},
+            "dtype": "bfloat16",
+        },
+    },
+    "suites": {"demo": {"benchmarks": ["demo_pairwise"]}, "grades": {"benchmarks": ["demo_pointwise"]}},
+    "judges": ["llama", "wide", "half"],
+    "judging": {"prompts": {"pairwise": "brief_pairwise", "pointwise": "brief_pointwise"}},
+}
+
+
+@pytest.fixture
+def needs(repository):
+    """Return a function: a study's needs, with keys changed and sizes of models known."""
+
+    def build(known=None, **changes):
+        study = load_study({**LLAMA, **changes}, "big.yaml", repository / "config")
+        return Needs(study, (known or {}).get)
+
+    return build
+
+
+def test_the_size_of_a_made_model_is_what_is_written(tmp_path):
+    texts = [f"word{i} and another word {i * i}" for i in range(3000)]
+    make = {"hidden_size": 256, "intermediate_size": 512, "layers": 3, "heads": 4, "kv_heads": 2, "vocabulary": 512}
+    n_parameters = tiny.make_base(
+        tmp_path / "made", texts, 0, hidden=256, intermediate=512, layers=3, vocab_size=512
+    )
+    size = resources.made_size(make)
+    assert size.parameters == n_parameters
+    n_bytes, counted = size_on_disk(tmp_path / "none.json", tmp_path / "made")
+    assert counted == n_parameters
+    assert size.bytes == pytest.approx(n_bytes, rel=0.01)
+
+
+def test_a_model_that_is_nowhere_has_no_size(tmp_path):
+    assert size_on_disk(tmp_path / "a.json") is None
+    assert size_on_disk(tmp_path / "a.json", tmp_path) is None
+
+
+def test_sizes_come_from_files_then_from_the_study_then_from_parents(needs):
+    said = needs()
+    assert said.size("llama") == said.size("one") == Size(16e9, 8e9)
+    assert said.size("wide") == Size(32e9, 8e9)  # a merge is written in float32 unless it says otherwise
+    assert said.size("half") == Size(16e9, 8e9)
+    found = needs(known={"llama": Size(2e9, 1e9), "half": Size(5e9, 1e9)})
+    assert found.size("wide") == Size(4e9, 1e9)
+    assert found.size("half") == Size(5e9, 1e9)
+    silent = needs(models={"llama": {"repo": "a/b", "revision": "0" * 40}})
+    assert silent.size("llama").gb == resources.UNKNOWN_GB
+
+
+def test_needs_grow_with_the_model(needs):
+    small, large = (needs(known={"llama": Size(n * 2e9, n * 1e9)}) for n in (1, 8))
+    for step, *names in (("train", "one"), ("export", "one"), ("merge", "wide"), ("judge", "wide", "demo")):
+        before, after = getattr(small, step)(*names), getattr(large, step)(*names)
+        assert after.mem_mb > before.mem_mb and after.runtime > before.runtime, step
+
+
+def test_an_8b_model_gets_what_it_takes(needs):
+    on_gpu = needs(gpus=1)
+    assert 32_000 <= on_gpu.train("one").mem_mb <= 48_000  # 16 GB read into memory once, with room
+    assert 2 * 60 <= on_gpu.train("one").runtime <= 12 * 60
+    assert 40_000 <= on_gpu.export("one").mem_mb <= 64_000
+    assert 40_000 <= on_gpu.merge("wide").mem_mb <= 64_000
+    assert on_gpu.merge("half").mem_mb < on_gpu.merge("wide").mem_mb
+    assert 20_000 <= on_gpu.judge("half", "demo").mem_mb <= 32_000
+    assert on_gpu.judge("half", "demo").runtime < 60
+
+
+def test_gpus_shorten_and_processes_add_memory(needs):
+    one, four = needs(gpus=1).train("one"), needs(gpus=4).train("one")
+    assert four.runtime < one.runtime
+    assert four.mem_mb == one.mem_mb + 3 * resources.TRAINING_MB
+    cpu = needs()
+    assert cpu.train("two").mem_mb > cpu.train("one").mem_mb  # all weights are trained
+    assert cpu.train("one").runtime > one.runtime
+
+
+def test_limits_of_the_training_shorten_it(needs):
+    plain = needs(gpus=1).train("one").runtime
+    assert needs(gpus=1, training={**LLAMA["training"], "max_steps": 10}).train("one").runtime < plain
+    assert needs(gpus=1, training={**LLAMA["training"], "max_samples": 10}).train("one").runtime < plain
+
+
+def test_the_demo_fits_a_partition_of_one_hour(repository):
+    study = load_study(load_yaml(repository / "config" / "config.yaml"), "config.yaml", repository / "config")
+    needs = Needs(study, lambda model: None)
+    demo = [
+        needs.make("tiny"),
+        *map(needs.train, study.experts),
+        *map(needs.export, study.experts),
+        *map(needs.merge, study.merges),
+        *(needs.judge(judge, "demo") for judge in study.judges if study.kind(judge) == "model"),
+    ]
+    assert all(need.runtime <= 30 and 500 <= need.mem_mb <= 4000 for need in demo), demo
+
+
+@pytest.mark.parametrize(
+    ("n", "asked"),
+    [
+        (0, {"make_model": 0, "train_expert": 0, "judge_suite": 0}),
+        (1, {"make_model": 1, "train_expert": 1, "judge_suite": 1}),
+        (4, {"make_model": 1, "train_expert": 4, "judge_suite": 1}),
+    ],
+)
+def test_only_trainings_use_several_gpus(n, asked):
+    assert resources.gpus({"gpus": n}) == asked
+
+
+@pytest.mark.parametrize(
+    ("asked", "n"),
+    [({}, 0), ({"gpu": 2}, 2), ({"gpu": 0, "gres": "gpu:a100:4"}, 4), ({"gres": "gpu:3"}, 3), ({"gres": "gpu"}, 1)],
+)
+def test_gpus_are_counted_however_they_are_asked_for(asked, n):
+    assert resources.gpus_asked(asked) == n
+
+
+def test_a_plan_names_the_sum_first():
+    jobs = [Asked("train_expert", 4, 8, 90, 30000), Asked("train_expert", 4, 8, 30, 20000), Asked("merge", 0, 2, 60, 900)]
+    first, *rest = resources.plan_lines(jobs)
+    assert first == "This plan asks for at most 8.0 GPU hours and 18.0 CPU hours in 3 jobs:"
+    assert [line.split() for line in rest] == [
+        "train_expert 2 jobs 4 GPUs 8 CPUs 20000–30000 MB 30–90 min".split(),
+        "merge 1 jobs 0 GPUs 2 CPUs 900 MB 60 min".split(),
+    ]
+
+
+def test_costs_count_what_was_reserved():
+    settings = {"gpus": 4, "threads": 8, "models": {"tiny": {"make": {"threads": 2}}}}
+    jobs = [("train_expert/a", 3600.0), ("judge_suite/a/s", 1800.0), ("judge_suite/b/s", 1800.0), ("count_items", None)]
+    jobs.append(("make_model/tiny", 3600.0))
+    rows = {row["rule"]: row for row in resources.costs([{"job": job, "seconds": s} for job, s in jobs], settings)}
+    assert list(rows)[0] == "train_expert"
+    assert (rows["train_expert"]["gpu_hours"], rows["train_expert"]["cpu_hours"]) == (4.0, 8.0)
+    assert (rows["judge_suite"]["jobs"], rows["judge_suite"]["gpu_hours"]) == (2, 1.0)
+    assert rows["make_model"]["cpu_hours"] == 2.0
+    assert (rows["total"]["jobs"], rows["total"]["hours"], rows["total"]["gpu_hours"]) == (5, 3.0, 6.0)
