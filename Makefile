@@ -9,13 +9,12 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= auto
 STUDY ?= config/config.yaml
-DIR ?= .mirror
 
 BIN := $(abspath $(VENV))/bin
 SNAKEMAKE := $(BIN)/snakemake
 REPORT := results/demo/report.html
 
-.PHONY: help venv demo status costs mirror test test-cluster lint format lock clean
+.PHONY: help venv demo status costs mirror crate test test-cluster lint format lock clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +43,11 @@ costs: ## say how many CPU and GPU hours the results of STUDY=<file> took, per r
 
 mirror: ## copy the raw files of STUDY=<file> to DIR=<folder>, for machines without internet
 	@$(MAKE) --no-print-directory venv
-	$(BIN)/python scripts/build_mirror.py --study $(STUDY) --dir $(DIR)
+	$(BIN)/python scripts/build_mirror.py --study $(STUDY) --dir $(or $(DIR),.mirror)
+
+crate: ## pack the results of STUDY=<file> as an RO-Crate in DIR=<folder> (results/<study>/crate)
+	@$(MAKE) --no-print-directory venv
+	$(BIN)/python scripts/pack_crate.py --study $(STUDY) $(if $(DIR),--dir $(DIR))
 
 test: ## check style, then run every test; ARGS="-m 'not slow'" goes to pytest
 	@$(MAKE) --no-print-directory lint

@@ -101,6 +101,7 @@ rule render_tables:
     input:
         agreement="results/{study}/tables/agreement.csv",
         item_counts="results/{study}/tables/items.csv",
+        overlap=overlap_table,
     output:
         agreement=report(
             "results/{study}/tables/agreement.html",
@@ -126,7 +127,7 @@ rule render_tables:
     params:
         judges=study.judges,
         left_out=study.left_out_suites,
-        code=source_digest("pages"),
+        code=source_digest("pages", "overlap"),
     message:
         "Rendering the tables"
     script:

@@ -37,7 +37,7 @@ def main(study_file: str, directory: str | None = None) -> str:
         raise JudgemergeError(f"{target}: is not empty and no crate; give another folder as DIR")
     with tempfile.TemporaryDirectory(dir=results, prefix=".crate.") as folder:
         fresh = Path(folder, "crate")
-        chosen = _chosen(study, record, results, Path(folder))
+        chosen = _chosen(study, record, made, results, Path(folder))
         _derive_and_write(record, made, chosen, results, fresh)
         found = crate.problems(fresh)
         if found:
@@ -66,10 +66,12 @@ def _summary(study_file: str, study: Study, record: dict) -> str:
     return run.stdout
 
 
-def _chosen(study: Study, record: dict, results: Path, scratch: Path) -> dict[str, Path]:
+def _chosen(study: Study, record: dict, made: dict[str, crate.Made], results: Path, scratch: Path) -> dict[str, Path]:
     """Return all files of the crate: results, resolved settings, catalogues, prompts that are used, licence."""
     own = [judge for judge in study.judges if study.kind(judge) != "recorded"]
-    chosen = crate.chosen_files(results, own)
+    found = crate.chosen_files(results, own)
+    # What an earlier version of the study left behind is no result of this one; the report is made beside the workflow.
+    chosen = {name: path for name, path in found.items() if path.as_posix() in made or name == "report.html"}
     chosen[crate.STUDY] = scratch / "study.yaml"
     chosen[crate.STUDY].write_text(yaml.safe_dump(record["settings"], sort_keys=False), encoding="utf-8")
     chosen |= {f"config/{name}": ROOT / "config" / name for name in crate.CATALOGUES}
@@ -86,8 +88,10 @@ def _derive_and_write(
     sources = {f"{results}/sources/{key}": key for key in record["sources"]}
     sources |= {key: key for key in record["sources"]}  # files that are given by their path
     derived = crate.derivations(made, packed, sources, [name for name in chosen if name.startswith("config/")])
+    sizes = {key: Path(path).stat().st_size for path, key in sources.items() if Path(path).is_file()}
+    held = {key: entry | ({"bytes": sizes[key]} if key in sizes else {}) for key, entry in record["sources"].items()}
     finished = datetime.datetime.fromtimestamp((results / "run.json").stat().st_mtime, datetime.UTC)
-    crate.build(record, chosen, derived, load_yaml(ROOT / "CITATION.cff"), finished).write(fresh)
+    crate.build(record | {"sources": held}, chosen, derived, load_yaml(ROOT / "CITATION.cff"), finished).write(fresh)
 
 
 def _arguments() -> argparse.Namespace:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from judgemerge import files, pages
+from judgemerge import files, overlap, pages
 from judgemerge.logs import logged
 
 AGREEMENT = (
@@ -10,15 +10,28 @@ AGREEMENT = (
     "replies that could not be read; an error is never a tie. A dash is a value that does not exist; hover over it "
     "for the reason."
 )
+WARNING = (
+    " Warning: {benchmarks} share prompts with sets that judges were or may have been trained on; see the table "
+    "'Overlap with training data'."
+)
 ITEMS = "What every item set holds, and what was mended or set aside on the way."
 
 
 def main(
-    agreement: str, items: str, judges: list[str], left_out: list[str], agreement_page: str, items_page: str
+    agreement: str,
+    items: str,
+    overlap_tables: list[str],
+    judges: list[str],
+    left_out: list[str],
+    agreement_page: str,
+    items_page: str,
 ) -> None:
-    """Write both pages."""
+    """Write both pages; `overlap_tables` is the table of shared prompts, or empty where nothing was compared."""
     table = pd.read_csv(agreement)
     note = f" Not run, because neither a mirror nor downloads are set: {', '.join(left_out)}." if left_out else ""
+    for path in overlap_tables:
+        shared = overlap.affected(pd.read_csv(path).fillna({"note": ""}).to_dict("records"))
+        note += WARNING.format(benchmarks=", ".join(shared)) if shared else ""
     sections = pages.agreement_sections(table, judges)
     with files.atomic_writer(agreement_page) as file:
         file.write(pages.page("Agreement", AGREEMENT + note, sections))
@@ -34,6 +47,7 @@ if "snakemake" in globals():
         main(
             agreement=snakemake.input.agreement,
             items=snakemake.input.item_counts,
+            overlap_tables=list(snakemake.input.overlap),
             judges=snakemake.params.judges,
             left_out=snakemake.params.left_out,
             agreement_page=snakemake.output.agreement,

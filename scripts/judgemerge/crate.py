@@ -144,7 +144,10 @@ def _rules(path: str, made: Mapping[str, Made], packed: Mapping[str, str]) -> It
 def build(
     record: dict, chosen: Mapping[str, Path], derived: Sequence[Derivation], citation: dict, date: datetime.datetime
 ) -> ROCrate:
-    """Return the crate: `record` is run.json, `citation` CITATION.cff, `date` when the results were finished."""
+    """Return the crate: `record` is run.json, `citation` CITATION.cff, `date` when the results were finished.
+
+    `bytes` of a raw file are given in `record["sources"]` where they are known.
+    """
     crate = ROCrate(version="1.1", gen_preview=True)
     commit, dirty = record["git"]["commit"], record["git"]["dirty"]
     code = "no git checkout" if commit is None else f"commit {commit}{', with uncommitted changes' if dirty else ''}"
@@ -157,35 +160,49 @@ def build(
     )
     root["datePublished"] = date.date().isoformat()
     root["keywords"] = ", ".join(citation.get("keywords", []))
-    root["conformsTo"] = crate.add(
-        ContextEntity(crate, PROFILE, {"@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"})
-    )
-    root["license"] = _licence(crate, citation["license"])
+    profile = {"@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
+    root["conformsTo"] = crate.add(ContextEntity(crate, PROFILE, profile))
+    root["license"] = licence = _licence(crate, citation["license"])
     authors = [_author(crate, number, entry) for number, entry in enumerate(citation["authors"], 1)]
-    root["author"] = authors
-    root["publisher"] = authors[0]
-    software = crate.add(
-        ContextEntity(
-            crate,
-            "#judgemerge",
-            {
-                "@type": "SoftwareApplication",
-                "name": citation["title"],
-                "version": f"{citation['version']}, {code}",
-                "softwareVersion": commit or citation["version"],
-                "softwareRequirements": [f"{name} {version}" for name, version in record["versions"].items()],
-                "description": citation["abstract"].strip(),
-            },
-        )
-    )
-    software["license"] = root["license"]
-    software["author"] = authors
+    root["author"], root["publisher"] = _one_or_list(authors), authors[0]
+    software = _software(crate, record, citation, f"{citation['version']}, {code}")
+    software["license"], software["author"] = licence, _one_or_list(authors)
     entities = {name: _packed(crate, name, path) for name, path in chosen.items()}
     for key, source in record["sources"].items():
-        entities[f"source:{key}"] = _source(crate, key, source)
+        entities[f"source:{key}"] = _source(crate, key, source, date)
     for number, one in enumerate(derived, 1):
-        _action(crate, number, one, entities, software, date, authors[0])
+        properties = {
+            "name": f"{one.rule}: {', '.join(one.results)}",
+            "description": f"A job of the Snakemake rule {one.rule}",
+            "endTime": date.isoformat(timespec="seconds"),
+        }
+        objects, results = ([entities[name] for name in names] for names in (one.objects, one.results))
+        action = crate.add_action(
+            software, f"#job-{number}", _one_or_list(objects), _one_or_list(results), properties=properties
+        )
+        action["agent"] = authors[0]
+        root.append_to("mentions", action)
     return crate
+
+
+def _one_or_list(values: list) -> object:
+    """Return a single value as it is: RO-Crate 1.1 wants no lists of one."""
+    return values[0] if len(values) == 1 else values
+
+
+def _software(crate: ROCrate, record: dict, citation: dict, version: str) -> Entity:
+    """Return the code; a git commit is its intrinsic identifier (that of Software Heritage)."""
+    commit = record["git"]["commit"]
+    properties = {
+        "@type": "SoftwareApplication",
+        "name": citation["title"],
+        "description": citation["abstract"].strip(),
+        "softwareVersion": version,
+        "softwareRequirements": [f"{name} {version}" for name, version in record["versions"].items()],
+    }
+    if "repository-code" in citation:
+        properties["url"] = citation["repository-code"]
+    return crate.add(ContextEntity(crate, f"swh:1:rev:{commit}" if commit else "#judgemerge", properties))
 
 
 def _licence(crate: ROCrate, name: str) -> Entity:
@@ -203,56 +220,35 @@ def _author(crate: ROCrate, number: int, entry: dict) -> Entity:
     return crate.add(ContextEntity(crate, entry.get("orcid") or f"#author-{number}", {"@type": "Person", "name": name}))
 
 
+def _kind(name: str) -> str:
+    return KINDS.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
 def _packed(crate: ROCrate, name: str, path: Path) -> Entity:
-    kind = KINDS.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     properties = {
         "name": name,
-        "encodingFormat": kind,
+        "encodingFormat": _kind(path.name),
         "contentSize": str(path.stat().st_size),
         "sha256": files.sha256_file(path),
     }
     return crate.add_file(path, name, properties=properties)
 
 
-def _source(crate: ROCrate, key: str, source: dict) -> Entity:
+def _source(crate: ROCrate, key: str, source: dict, date: datetime.datetime) -> Entity:
     """Return a raw file: by its address, or, when it came from a path of somebody's machine, by its name and digest."""
     properties = {
         "name": key,
         "sha256": source["sha256"],
-        "description": f"Raw file; licence: {source['licence']}. Not included.",
+        "description": f"Raw file, not included; licence: {source['licence']}",
+        "sdDatePublished": date.date().isoformat(),
     }
-    if "://" in source["url"]:
-        kind = KINDS.get(Path(source["url"]).suffix) or mimetypes.guess_type(source["url"])[0]
-        properties |= {"encodingFormat": kind} if kind else {}
-        return crate.add_file(source["url"], fetch_remote=False, validate_url=False, properties=properties)
-    name = Path(source["url"]).name
-    return crate.add(ContextEntity(crate, f"#source-{key}", {"@type": "CreativeWork", **properties, "name": name}))
-
-
-def _action(
-    crate: ROCrate,
-    number: int,
-    one: Derivation,
-    entities: Mapping[str, Entity],
-    software: Entity,
-    date: datetime.datetime,
-    agent: Entity,
-) -> None:
-    properties = {
-        "name": f"{one.rule}: {', '.join(one.results)}",
-        "description": f"Rule {one.rule} of the workflow; its code is in rules/ and scripts/{one.rule}.py or the like.",
-        "endTime": date.isoformat(timespec="seconds"),
-        "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
-    }
-    action = crate.add_action(
-        software,
-        identifier=f"#job-{number}",
-        object=[entities[name] for name in one.objects],
-        result=[entities[name] for name in one.results],
-        properties=properties,
-    )
-    action["agent"] = agent
-    crate.root_dataset.append_to("mentions", action)
+    if "bytes" in source:
+        properties["contentSize"] = str(source["bytes"])
+    if "://" not in source["url"]:
+        named = {"@type": "CreativeWork", **properties, "name": Path(source["url"]).name}
+        return crate.add(ContextEntity(crate, f"#source-{key}", named))
+    properties["encodingFormat"] = _kind(source["url"])
+    return crate.add_file(source["url"], fetch_remote=False, validate_url=False, properties=properties)
 
 
 def problems(folder: str | Path) -> list[str]:
@@ -262,11 +258,8 @@ def problems(folder: str | Path) -> list[str]:
         crate = ROCrate(folder)
     except (ValueError, KeyError, AssertionError, OSError) as error:
         return [f"{folder}: is no RO-Crate ({error})"]
-    root, found = crate.root_dataset, []
-    found += [
-        f"{folder}: the crate has no {name}" for name in ("name", "description", "datePublished") if not root.get(name)
-    ]
-    found += [f"{folder}: the crate has no {name}" for name in ("license", "author") if not root.get(name)]
+    wanted = ("name", "description", "datePublished", "license", "author")
+    found = [f"{folder}: the crate has no {name}" for name in wanted if not crate.root_dataset.get(name)]
     described = set()
     for part in crate.data_entities:
         if "://" in part.id:
@@ -285,7 +278,7 @@ def problems(folder: str | Path) -> list[str]:
 
 
 def _dangling(crate: ROCrate) -> list[str]:
-    known = {entity.id for entity in crate.get_entities()}
+    known = {"./", *(entity.id for entity in crate.get_entities())}
     named = [
         (entity.id, value["@id"])
         for entity in crate.get_entities()
@@ -296,7 +289,7 @@ def _dangling(crate: ROCrate) -> list[str]:
     return [
         f"{one}: names {other}, which is not described"
         for one, other in named
-        if other not in known | {"./"} and "://" not in other
+        if other not in known and not other.startswith("https://")
     ]
 
 
@@ -308,7 +301,7 @@ def _underived(crate: ROCrate) -> list[str]:
         for result in _as_list(action.get("result")):
             made_by.setdefault(result.id, []).append(action)
     found = [f"{action.id}: has no object" for action in actions if not _as_list(action.get("object"))]
-    for part in crate.data_entities:
+    for part in sorted(crate.data_entities, key=lambda part: part.id):
         n_actions = len(made_by.get(part.id, []))
         if part.id.startswith(("tables/", "figures/", "scores/")) and n_actions != 1:
             found.append(f"{part.id}: is the result of {n_actions} actions, not of one")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from judgemerge import files
 from judgemerge.errors import JudgemergeError
 from judgemerge.processes import run_tool
 
@@ -19,6 +20,7 @@ def train(recipe: dict, threads: int) -> None:
         )
     recipe, environment = distributed(recipe)
     _run("train", recipe, threads, **environment)
+    files.make_group_readable(recipe["output_dir"])  # safetensors writes 0600; others of the group may go on with it
 
 
 def export(recipe: dict, threads: int) -> None:
@@ -27,7 +29,7 @@ def export(recipe: dict, threads: int) -> None:
 
 
 def distributed(recipe: dict) -> tuple[dict, dict[str, str]]:
-    """Return the recipe without `processes`, and the environment in which LLaMA-Factory starts that many by torchrun."""
+    """Return the recipe without `processes`, and the environment in which LLaMA-Factory starts that many."""
     n_processes = recipe.get("processes", 1)
     plain = {key: value for key, value in recipe.items() if key != "processes"}
     if n_processes == 1:

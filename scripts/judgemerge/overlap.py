@@ -179,6 +179,11 @@ def warnings(rows: Iterable[Mapping]) -> list[str]:
     return [_sentence(by_kind) for by_kind in pairs.values() if any(row["n_overlap"] for row in by_kind.values())]
 
 
+def affected(rows: Iterable[Mapping]) -> list[str]:
+    """Return the benchmarks that a warning is about, each once."""
+    return list(dict.fromkeys(row["benchmark"] for row in rows if int(row["n_overlap"]) and not row["note"]))
+
+
 def _sentence(by_kind: Mapping[str, Mapping]) -> str:
     folded, normalised, runs = (by_kind[kind] for kind in ("folded", "normalised", "13gram"))
     unlike = normalised["n_overlap"] != folded["n_overlap"]

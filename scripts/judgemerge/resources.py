@@ -1,4 +1,4 @@
-"""What a job needs (memory, time, GPUs), computed from the sizes of its models; what a plan asks for; what a study cost.
+"""What a job needs (memory, time, GPUs), from the sizes of its models; what a plan asks for; what a study cost.
 
 Estimates are upper bounds from a few measured constants. A job that needs more is retried with a multiple (the profile
 counts the attempts), so they have to be right to a factor of two or three, not to the minute.
@@ -177,7 +177,10 @@ class Needs:
     def _seconds_of_training(
         self, size: Size, settings: Mapping, examples: int, threads: int | None, n_gpus: int
     ) -> float:
-        """Return 6 operations per weight and token (forward, backward, one recomputation), examples half as long as cut."""
+        """Return seconds from 6 operations per weight and token (forward, backward, recomputed forward).
+
+        Examples count as half as long as `cutoff_len`.
+        """
         steps = settings.get("max_steps", -1)
         batch = settings.get("per_device_train_batch_size", 1) * settings.get("gradient_accumulation_steps", 1)
         examples = min(examples, settings.get("max_samples", examples)) * settings.get("num_train_epochs", 3.0)
@@ -222,9 +225,7 @@ def gpus_asked(resources: Mapping) -> int:
 def plan_lines(jobs: Iterable[Asked]) -> list[str]:
     """Return the plan for people: per rule how many jobs and the most they may take, and the sum in its first line."""
     jobs = list(jobs)
-    gpu_hours, cpu_hours = (
-        sum(getattr(job, unit) * job.minutes for job in jobs) / 60 for unit in ("gpus", "threads")
-    )
+    gpu_hours, cpu_hours = (sum(getattr(job, unit) * job.minutes for job in jobs) / 60 for unit in ("gpus", "threads"))
     lines = [f"This plan asks for at most {gpu_hours:.1f} GPU hours and {cpu_hours:.1f} CPU hours in {len(jobs)} jobs:"]
     for rule in dict.fromkeys(job.rule for job in jobs):
         own = [job for job in jobs if job.rule == rule]

@@ -27,7 +27,7 @@ ZERO3 = "config/deepspeed/zero3.json"
 
 
 def shared_settings(settings: dict) -> dict:
-    """Return what all trainings of experts share: the study's `training`, and how many processes when there are several.
+    """Return what all trainings of experts share: the study's `training`, and the number of processes if several.
 
     One process per GPU. The weights are spread over them by DeepSpeed ZeRO-3 unless `training.deepspeed` is none. The
     number is part of the training: it multiplies the batch.

@@ -60,7 +60,7 @@ BASELINES = {
 
 
 def copy_workflow(repository: Path, folder: Path, study: dict, site: dict[str, str] = SITE) -> Path:
-    """Copy the workflow to `folder` with a study, few items, and the profile's site block filled in; return the folder."""
+    """Copy the workflow to `folder` with a study, few items and the profile's site block filled in; return it."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in PARTS:
         if (repository / name).is_dir():

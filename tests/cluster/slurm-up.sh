@@ -83,7 +83,7 @@ SlurmctldPort=16817
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$lab/munge/sock
+AuthInfo=socket=$lab/munge/sock,cred_expire=20 # jobs of a lost node start again after this, not after 120 s
 CredType=cred/munge
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 StateSaveLocation=$lab/ctld

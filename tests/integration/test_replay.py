@@ -80,6 +80,12 @@ def test_the_known_leaks_are_in_the_report(checkout, replayed):
     )
 
 
+def test_the_agreement_page_warns_too(checkout, replayed):
+    page = (checkout / TABLES / "agreement.html").read_text(encoding="utf-8")
+    named = page.partition("Warning: ")[2].partition(" share prompts with sets")[0].split(", ")
+    assert "autoj_pairwise" in named and "llmbar_natural" in named and "meld_length_bias" not in named
+
+
 def test_sets_of_one_file_need_no_warning(checkout, replayed):
     notes = {(row["training"], row["benchmark"]): row["note"] for row in rows(checkout, "overlap.csv")}
     assert notes["mtbench_questions", "mtbench_human"] == "both are read from mtbench_questions"

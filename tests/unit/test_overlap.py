@@ -7,7 +7,7 @@ import pytest
 from judgemerge import overlap
 from judgemerge.benchmarks import load_catalogue, load_items
 from judgemerge.items import Item
-from judgemerge.overlap import KINDS, RUN, normalise, overlap_rows, prepare, shared_prompts, warnings
+from judgemerge.overlap import KINDS, RUN, affected, normalise, overlap_rows, prepare, shared_prompts, warnings
 from judgemerge.sources import load_sources
 
 LONG = "one two three four five six seven eight nine ten eleven twelve thirteen"
@@ -154,6 +154,12 @@ def test_a_warning_names_the_sets_and_both_counts():
 
 def test_no_overlap_no_warning():
     assert warnings(rows_of(["A?"], ["B?"])) == []
+    assert affected(rows_of(["A?"], ["B?"])) == []
+
+
+def test_the_benchmarks_of_a_warning_are_named_once():
+    assert affected(rows_of(["A?"], ["A?"])) == ["here"]
+    assert affected(rows_of(["A?"], ["A?"], note="both are read from rows")) == []
 
 
 def test_sets_of_one_file_are_counted_without_a_warning():

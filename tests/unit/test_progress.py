@@ -17,7 +17,9 @@ def job(tmp_path):
             if when is not None:
                 (tmp_path / name).write_text(text, encoding="utf-8")
                 os.utime(tmp_path / name, (when, when))
-        return Job(**{"rule": "train", "name": "a_b", "to_do": True, "begun": False, "log": "log", "timing": "timing"} | fields)
+        return Job(
+            **{"rule": "train", "name": "a_b", "to_do": True, "begun": False, "log": "log", "timing": "timing"} | fields
+        )
 
     return build
 

@@ -46,9 +46,7 @@ def needs(repository):
 def test_the_size_of_a_made_model_is_what_is_written(tmp_path):
     texts = [f"word{i} and another word {i * i}" for i in range(3000)]
     make = {"hidden_size": 256, "intermediate_size": 512, "layers": 3, "heads": 4, "kv_heads": 2, "vocabulary": 512}
-    n_parameters = tiny.make_base(
-        tmp_path / "made", texts, 0, hidden=256, intermediate=512, layers=3, vocab_size=512
-    )
+    n_parameters = tiny.make_base(tmp_path / "made", texts, 0, hidden=256, intermediate=512, layers=3, vocab_size=512)
     size = resources.made_size(make)
     assert size.parameters == n_parameters
     n_bytes, counted = size_on_disk(tmp_path / "none.json", tmp_path / "made")
@@ -140,12 +138,16 @@ def test_gpus_are_counted_however_they_are_asked_for(asked, n):
 
 
 def test_a_plan_names_the_sum_first():
-    jobs = [Asked("train_expert", 4, 8, 90, 30000), Asked("train_expert", 4, 8, 30, 20000), Asked("merge", 0, 2, 60, 900)]
+    jobs = [
+        Asked("train_expert", 4, 8, 90, 30000),
+        Asked("train_expert", 4, 8, 30, 20000),
+        Asked("merge", 0, 2, 60, 900),
+    ]
     first, *rest = resources.plan_lines(jobs)
     assert first == "This plan asks for at most 8.0 GPU hours and 18.0 CPU hours in 3 jobs:"
     assert [line.split() for line in rest] == [
-        "train_expert 2 jobs 4 GPUs 8 CPUs 20000–30000 MB 30–90 min".split(),
-        "merge 1 jobs 0 GPUs 2 CPUs 900 MB 60 min".split(),
+        ["train_expert", "2", "jobs", "4", "GPUs", "8", "CPUs", "20000–30000", "MB", "30–90", "min"],
+        ["merge", "1", "jobs", "0", "GPUs", "2", "CPUs", "900", "MB", "60", "min"],
     ]
 
 

@@ -57,7 +57,8 @@ def test_the_site_block_reaches_every_rule_with_gpus(profile, repository):
     }
     assert site["precommand"] == "module load cuda"
     declared = re.findall(
-        r"(?ms)^rule (\w+):(?:(?!^rule ).)*?^        gpu=", "".join(p.read_text() for p in (repository / "rules").glob("*.smk"))
+        r"(?ms)^rule (\w+):(?:(?!^rule ).)*?^        gpu=",
+        "".join(p.read_text() for p in (repository / "rules").glob("*.smk")),
     )
     assert set(site["set-resources"]) == set(declared) == {"make_model", "train_expert", "judge_suite"}
     assert set(site["set-resources"]) <= rule_names(repository)

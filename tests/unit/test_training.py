@@ -1,10 +1,12 @@
 """What LLaMA-Factory is given: rows, data sets, recipes; and what is checked before it starts."""
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
-from judgemerge import training
+from judgemerge import llamafactory, training
 from judgemerge.demo_tasks import make_items
 from judgemerge.errors import JudgemergeError
 from judgemerge.prompts import Template, load_template
@@ -148,3 +150,74 @@ def test_an_incomplete_checkpoint_is_not_resumed(tmp_path):
         if complete:
             (folder / "trainer_state.json").write_text("{}")
     assert training.latest_checkpoint(tmp_path) == tmp_path / "checkpoint-100"
+
+
+# ---- several GPUs ----
+
+RECIPE = {"stage": "sft", "cutoff_len": 512, "output_dir": "absent"}
+
+
+def test_one_gpu_changes_nothing():
+    for gpus in (0, 1):
+        assert training.shared_settings({"gpus": gpus, "training": dict(RECIPE)}) == RECIPE
+    assert llamafactory.distributed(RECIPE) == (RECIPE, {})
+
+
+def test_four_gpus_are_four_processes_with_zero_3(repository):
+    shared = training.shared_settings({"gpus": 4, "training": RECIPE})
+    assert shared == {**RECIPE, "deepspeed": "config/deepspeed/zero3.json", "processes": 4}
+    recipe, environment = llamafactory.distributed(training.training_recipe("base", "data", "out", shared, 3))
+    assert environment == {"FORCE_TORCHRUN": "1", "NPROC_PER_NODE": "4"}
+    assert recipe["deepspeed"] == shared["deepspeed"] and "processes" not in recipe
+    zero = json.loads((repository / shared["deepspeed"]).read_text())
+    assert zero["zero_optimization"]["stage"] == 3
+    assert zero["zero_optimization"]["stage3_gather_16bit_weights_on_model_save"] is True
+    assert zero["train_micro_batch_size_per_gpu"] == zero["gradient_accumulation_steps"] == "auto"
+
+
+def test_plain_data_parallelism_and_files_of_ones_own():
+    none = training.shared_settings({"gpus": 2, "training": {"deepspeed": "none"}})
+    assert none == {"processes": 2}
+    own = training.shared_settings({"gpus": 2, "training": {"deepspeed": "mine.json"}})
+    assert own["deepspeed"] == "mine.json"
+
+
+def test_the_command_that_is_run(monkeypatch):
+    seen = {}
+
+    def run_tool(command, threads, **environment):
+        seen.update(command=command[:2], threads=threads, environment=environment)
+        seen["recipe"] = yaml.safe_load(Path(command[2]).read_text())
+
+    monkeypatch.setattr(llamafactory, "run_tool", run_tool)
+    monkeypatch.setattr(llamafactory.importlib.util, "find_spec", lambda name: name)
+    llamafactory.train(training.shared_settings({"gpus": 4, "training": RECIPE}), 8)
+    assert seen == {
+        "command": ["llamafactory-cli", "train"],
+        "threads": 8,
+        "environment": {"DISABLE_VERSION_CHECK": "1", "FORCE_TORCHRUN": "1", "NPROC_PER_NODE": "4"},
+        "recipe": {**RECIPE, "deepspeed": "config/deepspeed/zero3.json"},
+    }
+
+
+def test_a_missing_deepspeed_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(llamafactory.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(JudgemergeError, match=r"DeepSpeed .* not installed here; .* training\.deepspeed: none$"):
+        llamafactory.train({"deepspeed": "config/deepspeed/zero3.json", "processes": 4}, 1)
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(tiny_models, templates, pairs, tools_on_path, tmp_path):
+    rows = list(training.rows(pairs, templates["pairwise"], "both")) * 4
+    training.write_dataset(tmp_path / "data", rows)
+    settings = {"deepspeed": "none", "max_steps": 2, "per_device_train_batch_size": 2, "cutoff_len": 1024}
+    shared = training.shared_settings({"gpus": 2, "training": settings})
+    recipe = training.training_recipe(
+        tiny_models["base"], tmp_path / "data", tmp_path / "out", {**training.LORA, **shared}, 3
+    )
+    llamafactory.train(recipe, 1)
+    assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
+    result = json.loads((tmp_path / "out" / "all_results.json").read_text())
+    # Two steps of two processes with two rows each.
+    assert result["train_loss"] > 0
+    assert result["epoch"] == pytest.approx(8 / len(rows), rel=0.3)

@@ -1,0 +1,265 @@
+"""RO-Crates: what is packed, what each file is said to come from, and that a wrong crate is noticed."""
+
+import datetime
+import json
+
+import pytest
+
+from judgemerge import crate
+from judgemerge.crate import Derivation, Made, build, check_finished, chosen_files, derivations, parse_summary, problems
+from judgemerge.errors import JudgemergeError
+from judgemerge.files import sha256_text
+
+HEAD = "output_file\tdate\trule\tlog-file(s)\tinput-file(s)\tshellcmd\tstatus\tplan"
+CITATION = {
+    "title": "judgemerge: judges",
+    "abstract": "A workflow.\n",
+    "version": "0.1.0",
+    "license": "MIT",
+    "keywords": ["a", "b"],
+    "authors": [
+        {"given-names": "Ada", "family-names": "Lovelace", "orcid": "https://orcid.org/0000-0000-0000-0001"},
+        {"name": "A laboratory"},
+    ],
+}
+URL = "https://example.org/rows.jsonl"
+DATE = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+
+
+def record(commit="a" * 40, dirty=False):
+    digest = sha256_text("rows")
+    return {
+        "study": "few",
+        "git": {"commit": commit, "dirty": dirty},
+        "settings": {"study": "few", "description": "Two judges."},
+        "versions": {"python": "3.11.7"},
+        "sources": {
+            "rows": {"url": URL, "sha256": digest, "licence": "MIT", "bytes": 12},
+            "data/mine.jsonl": {"url": "data/mine.jsonl", "sha256": digest, "licence": "not stated"},
+        },
+    }
+
+
+# ---- what was made from what ----
+
+DONE = "no update"
+SUMMARY = f"""{HEAD}
+r/scores/b.csv\tdate\tscore_benchmark\tr/logs/s.log\tr/items/b.jsonl,r/verdicts/m/b.jsonl,r/verdicts/x/b.jsonl\t-\tok\t{DONE}
+r/items/b.jsonl\tdate\twrite_items\tr/logs/i.log\tr/sources/rows\t-\tok\t{DONE}
+r/items/b.counts.json\tdate\twrite_items\tr/logs/i.log\tr/sources/rows\t-\tok\t{DONE}
+r/sources/rows\tdate\tfetch_source\tr/logs/f.log\t\t-\tok\t{DONE}
+r/verdicts/m/b.jsonl\tdate\tparse_replies\tr/logs/p.log\tr/replies/m/b.jsonl,config/prompts/p.yaml\t-\tok\t{DONE}
+r/replies/m/b.jsonl\tdate\tjudge_suite\tr/logs/j.log\tr/items/b.jsonl,r/models/m,r/models/m.json\t-\tok\t{DONE}
+r/models/m\tdate\tlink_model\tr/logs/l.log\t\t-\tok\t{DONE}
+r/models/m.json\tdate\tlink_model\tr/logs/l.log\t\t-\tok\t{DONE}
+r/verdicts/x/b.jsonl\tdate\tread_recorded\tr/logs/x.log\tr/items/b.jsonl,data/mine.jsonl\t-\tok\t{DONE}
+r/tables/a.csv\tdate\tcollect\tr/logs/c.log\tr/scores/b.csv\t-\tok\t{DONE}
+r/tables/a.html\tdate\tcollect\tr/logs/c.log\tr/scores/b.csv\t-\tok\t{DONE}
+"""
+PACKED = {
+    name: name.removeprefix("r/")
+    for name in ("r/tables/a.csv", "r/tables/a.html", "r/scores/b.csv", "r/verdicts/m/b.jsonl", "r/models/m.json")
+} | {"config/prompts/p.yaml": "config/prompts/p.yaml"}
+SOURCES = {"r/sources/rows": "rows", "data/mine.jsonl": "data/mine.jsonl"}
+CONFIGS = ["config/study.yaml", "config/benchmarks.yaml", "config/recorded.yaml", "config/sources.yaml"]
+
+
+def test_a_summary_is_read():
+    made = parse_summary(SUMMARY)
+    assert made["r/items/b.jsonl"] == Made("write_items", "r/logs/i.log", ("r/sources/rows",), "no update")
+    assert made["r/sources/rows"].inputs == ()
+    assert len(made) == SUMMARY.count("\n") - 1
+
+
+def test_what_lies_between_is_passed_over():
+    derived = {one.results: one for one in derivations(parse_summary(SUMMARY), PACKED, SOURCES, CONFIGS)}
+    both = derived["tables/a.csv", "tables/a.html"]
+    assert both == Derivation("collect", both.results, ("scores/b.csv", "config/study.yaml"))
+    scores = derived[("scores/b.csv",)]
+    assert scores.objects == (
+        "source:rows",
+        "verdicts/m/b.jsonl",
+        "source:data/mine.jsonl",
+        "config/study.yaml",
+        "config/benchmarks.yaml",
+        "config/sources.yaml",
+        "config/recorded.yaml",
+    )
+    verdicts = derived[("verdicts/m/b.jsonl",)]
+    assert verdicts.objects[:3] == ("source:rows", "models/m.json", "config/prompts/p.yaml")
+    assert derived[("models/m.json",)].objects == ("config/study.yaml",)
+    assert len(derived) == 4
+
+
+def test_results_that_a_run_would_change_are_refused():
+    made = parse_summary(SUMMARY)
+    check_finished(made, "snakemake")
+    stale = parse_summary(
+        SUMMARY.replace(
+            "\tcollect\tr/logs/c.log\tr/scores/b.csv\t-\tok\tno update",
+            "\tcollect\tr/logs/c.log\tr/scores/b.csv\t-\tmissing\tupdate pending",
+        )
+    )
+    with pytest.raises(JudgemergeError, match=r"2 files are missing or out of date, first r/tables/a.csv; run `snake`"):
+        check_finished(stale, "snake")
+    with pytest.raises(JudgemergeError, match="nothing was made; run `snake` first"):
+        check_finished({}, "snake")
+
+
+# ---- what is packed ----
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Return a folder of results with a bit of everything."""
+    folder = tmp_path / "results"
+    for name in (
+        "tables/a.csv",
+        "figures/f.svg",
+        "scores/b.csv",
+        "recipes/m.merge.yaml",
+        "models/m.json",
+        "models/m/model.safetensors",
+        "run.json",
+        "report.html",
+        "items/b.jsonl",
+        "replies/m/b.jsonl",
+        "sources/rows",
+        "store/d/b.jsonl",
+        "verdicts/m/b.jsonl",
+        "verdicts/x/b.jsonl",
+        "verdicts/x/b.counts.json",
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name, encoding="utf-8")
+    return folder
+
+
+SMALL = [
+    "figures/f.svg",
+    "models/m.json",
+    "recipes/m.merge.yaml",
+    "report.html",
+    "run.json",
+    "scores/b.csv",
+    "tables/a.csv",
+]
+
+
+def test_no_model_no_reply_no_raw_file_and_no_recorded_verdict_is_packed(results):
+    assert sorted(chosen_files(results, ["m"])) == sorted([*SMALL, "verdicts/m/b.jsonl"])
+
+
+def test_large_verdicts_stay_behind(results, monkeypatch):
+    monkeypatch.setattr(crate, "VERDICTS_LIMIT", 10)
+    assert sorted(chosen_files(results, ["m"])) == sorted(SMALL)
+
+
+# ---- the crate ----
+
+DERIVED = [
+    Derivation("score_benchmark", ("scores/b.csv",), ("source:rows", "source:data/mine.jsonl", "verdicts/m/b.jsonl")),
+    Derivation("collect", ("tables/a.csv", "figures/f.svg"), ("scores/b.csv",)),
+]
+
+
+def graph(folder):
+    with open(folder / "ro-crate-metadata.json", encoding="utf-8") as file:
+        return {entity["@id"]: entity for entity in json.load(file)["@graph"]}
+
+
+@pytest.fixture
+def packed(results, tmp_path):
+    """Write a right crate and return its folder."""
+    folder = tmp_path / "crate"
+    build(record(), chosen_files(results, ["m"]), DERIVED, CITATION, DATE).write(folder)
+    return folder
+
+
+def test_a_crate_has_no_problems(packed):
+    assert problems(packed) == []
+    assert (packed / "ro-crate-preview.html").is_file()
+
+
+def test_who_made_it_when_and_under_which_licence(packed):
+    entities = graph(packed)
+    root = entities["./"]
+    assert root["name"] == "judgemerge, study few"
+    assert root["description"].startswith("Two judges. Tables,") and "a" * 40 in root["description"]
+    assert root["datePublished"] == "2026-01-02"
+    assert root["license"] == {"@id": "https://spdx.org/licenses/MIT"}
+    assert [entities[author["@id"]]["name"] for author in root["author"]] == ["Ada Lovelace", "A laboratory"]
+    assert entities["https://orcid.org/0000-0000-0000-0001"]["@type"] == "Person"
+    assert root["conformsTo"] == {"@id": crate.PROFILE}
+    assert entities["ro-crate-metadata.json"]["conformsTo"] == {"@id": "https://w3id.org/ro/crate/1.1"}
+
+
+def test_every_table_names_code_and_sources(packed):
+    entities = graph(packed)
+    actions = [entities[action["@id"]] for action in entities["./"]["mentions"]]
+    assert [action["name"] for action in actions] == [
+        "score_benchmark: scores/b.csv",
+        "collect: tables/a.csv, figures/f.svg",
+    ]
+    assert actions[1]["object"] == {"@id": "scores/b.csv"}
+    assert {"@id": URL} in actions[0]["object"]
+    software = entities[actions[0]["instrument"]["@id"]]
+    assert software["@id"] == f"swh:1:rev:{'a' * 40}"
+    assert software["softwareVersion"] == f"0.1.0, commit {'a' * 40}"
+    source = entities[URL]
+    assert (source["sha256"], source["contentSize"]) == (sha256_text("rows"), "12")
+    assert source["description"] == "Raw file, not included; licence: MIT"
+    local = entities["#source-data/mine.jsonl"]
+    assert (local["@type"], local["name"], local["sha256"]) == ("CreativeWork", "mine.jsonl", sha256_text("rows"))
+
+
+@pytest.mark.parametrize(
+    ("commit", "dirty", "said"),
+    [("b" * 40, True, f"commit {'b' * 40}, with uncommitted changes"), (None, None, "no git checkout")],
+)
+def test_code_that_is_no_clean_commit_is_said(results, tmp_path, commit, dirty, said):
+    build(record(commit, dirty), chosen_files(results, []), DERIVED[1:], CITATION, DATE).write(tmp_path / "crate")
+    assert f"({said})" in graph(tmp_path / "crate")["./"]["description"]
+
+
+def edit(folder, change):
+    path = folder / "ro-crate-metadata.json"
+    value = json.loads(path.read_text(encoding="utf-8"))
+    value["@graph"] = [entity for entity in value["@graph"] if change(entity) is not False]
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def test_another_file_is_noticed(packed):
+    (packed / "tables" / "a.csv").write_text("0.99", encoding="utf-8")
+    assert problems(packed) == [f"{packed}/tables/a.csv: is not the file that is described"]
+
+
+def test_a_lost_and_an_extra_file_are_noticed(packed):
+    (packed / "run.json").rename(packed / "walk.json")
+    assert problems(packed) == [
+        f"{packed}/run.json: is described, but it is not there",
+        f"{packed}/walk.json: is not described",
+    ]
+
+
+def test_missing_metadata_is_noticed(packed):
+    edit(packed, lambda entity: entity.pop("license", None) and None if entity["@id"] == "./" else None)
+    assert problems(packed) == [f"{packed}: the crate has no license"]
+
+
+def test_a_table_from_nowhere_is_noticed(packed):
+    edit(packed, lambda entity: entity["@id"] != "#job-2")
+    assert problems(packed) == [
+        "./: names #job-2, which is not described",
+        "figures/f.svg: is the result of 0 actions, not of one",
+        "tables/a.csv: is the result of 0 actions, not of one",
+    ]
+
+
+def test_a_source_without_a_digest_is_noticed(packed):
+    edit(packed, lambda entity: entity.pop("sha256", None) and None if entity["@id"] == URL else None)
+    assert problems(packed) == [f"{URL}: has no sha256"]
+
+
+def test_what_is_no_crate_is_noticed(tmp_path):
+    assert problems(tmp_path)[0].startswith(f"{tmp_path}: is no RO-Crate (Not a valid RO-Crate")
