@@ -24,6 +24,7 @@ try:
 except JudgemergeError as error:
     raise WorkflowError(str(error)) from None
 settings = study.settings
+COMPARED = ("comparisons", "humans", "bias")  # tables made by rules/compare.smk
 
 
 def one_of(names):
@@ -43,7 +44,6 @@ wildcard_constraints:
     model=one_of(study.model_names),
     judge=one_of(study.model_names),
     suite=one_of(settings["suites"]),
-    baseline=one_of(BASELINES),
     recorded=one_of(study.catalogues.recorded),
 
 
@@ -85,7 +85,7 @@ def results_file(pattern, **wildcards):
 
 def study_results(wildcards):
     """Everything that `rule all` asks for."""
-    tables = ["agreement.csv", "agreement.html", "items.csv", "items.html"]
+    tables = [f"{name}.{kind}" for name in ("agreement", "items", *COMPARED) for kind in ("csv", "html")]
     published = ["published.csv", "published.html", "published.ok"] if EXPECTED else []
     overlap = ["overlap.csv", "overlap.html"] if study.overlap_pairs else []
     return [
@@ -98,8 +98,9 @@ def study_results(wildcards):
 def study_figures():
     """The figures that this study has data for."""
     protocols = {study.protocol(benchmark) for benchmark in study.benchmarks}
-    figures = ["accuracy", "consistency"] if "pairwise" in protocols else []
+    figures = ["accuracy", "consistency", "bias_position", "bias_length"] if "pairwise" in protocols else []
     figures += ["grading"] if "pointwise" in protocols else []
+    figures += ["differences", "humans"]
     return figures + (["merges"] if study.merges and len(protocols) == 2 else [])
 
 
@@ -235,6 +236,12 @@ def benchmark_verdicts(wildcards):
 def benchmark_judges(wildcards):
     """The judges of one benchmark, in the order of `benchmark_verdicts`."""
     return study.judges_of(wildcards.benchmark)
+
+
+def benchmark_own_models(wildcards):
+    """The models that each judge of one benchmark is or was made from, where any is known."""
+    own = {judge: study.own_models(judge) for judge in study.judges_of(wildcards.benchmark)}
+    return {judge: models for judge, models in own.items() if models}
 
 
 def study_scores(wildcards):

@@ -57,28 +57,29 @@ rule parse_replies:
         "../scripts/parse_replies.py"
 
 
-rule answer_baseline:
-    """The verdicts of a judge that reads nothing: longer, random or majority."""
+rule answer_baselines:
+    """The verdicts of the judges that read nothing; one job, for its start costs more than the verdicts."""
     input:
         "results/{study}/items/{benchmark}.jsonl",
     output:
-        "results/{study}/verdicts/{baseline}/{benchmark}.jsonl",
+        collect("results/{{study}}/verdicts/{baseline}/{{benchmark}}.jsonl", baseline=BASELINES),
     log:
-        "results/{study}/logs/answer_baseline/{baseline}/{benchmark}.log",
+        "results/{study}/logs/answer_baselines/{benchmark}.log",
     benchmark:
-        "results/{study}/timings/answer_baseline/{baseline}/{benchmark}.tsv"
+        "results/{study}/timings/answer_baselines/{benchmark}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
+        baselines=list(BASELINES),
         seed=settings["seed"],
         code=source_digest("baselines", "items"),
     message:
-        "Baseline {wildcards.baseline} on {wildcards.benchmark}"
+        "Baselines on {wildcards.benchmark}"
     script:
-        "../scripts/answer_baseline.py"
+        "../scripts/answer_baselines.py"
 
 
 rule read_recorded:
@@ -110,5 +111,5 @@ rule read_recorded:
 
 localrules:
     parse_replies,
-    answer_baseline,
+    answer_baselines,
     read_recorded,

@@ -4,6 +4,9 @@
 report: "captions/study.rst"
 
 
+FIGURE_CODE = source_digest("figures", "frames", "agreement.headlines")
+
+
 rule draw_accuracy:
     """Accuracy of every judge on every benchmark of pairs, with intervals."""
     input:
@@ -29,7 +32,7 @@ rule draw_accuracy:
         figure="accuracy",
         kinds=judge_kinds(),
         panels=[],
-        code=source_digest("figures"),
+        code=FIGURE_CODE,
     message:
         "Drawing {params.figure}"
     script:
@@ -53,7 +56,7 @@ use rule draw_accuracy as draw_consistency with:
         figure="consistency",
         kinds=judge_kinds(),
         panels=[],
-        code=source_digest("figures"),
+        code=FIGURE_CODE,
 
 
 use rule draw_accuracy as draw_grading with:
@@ -73,7 +76,7 @@ use rule draw_accuracy as draw_grading with:
         figure="grading",
         kinds=judge_kinds(),
         panels=[],
-        code=source_digest("figures"),
+        code=FIGURE_CODE,
 
 
 use rule draw_accuracy as draw_merges with:
@@ -93,13 +96,104 @@ use rule draw_accuracy as draw_merges with:
         figure="merges",
         kinds=judge_kinds(),
         panels=skill_benchmarks(),
-        code=source_digest("figures"),
+        code=FIGURE_CODE,
+
+
+use rule draw_accuracy as draw_differences with:
+    input:
+        table="results/{study}/tables/comparisons.csv",
+    output:
+        svg=report(
+            "results/{study}/figures/differences.svg",
+            caption="captions/differences.rst",
+            category="Figures",
+            labels={"figure": "Differences between judges"},
+        ),
+        png="results/{study}/figures/differences.png",
+    log:
+        "results/{study}/logs/draw_figure/differences.log",
+    benchmark:
+        "results/{study}/timings/draw_figure/differences.tsv"
+    params:
+        figure="differences",
+        kinds=judge_kinds(),
+        panels=[],
+        code=FIGURE_CODE,
+
+
+use rule draw_accuracy as draw_humans with:
+    input:
+        table="results/{study}/tables/humans.csv",
+    output:
+        svg=report(
+            "results/{study}/figures/humans.svg",
+            caption="captions/humans.rst",
+            category="Figures",
+            labels={"figure": "Judges among people"},
+        ),
+        png="results/{study}/figures/humans.png",
+    log:
+        "results/{study}/logs/draw_figure/humans.log",
+    benchmark:
+        "results/{study}/timings/draw_figure/humans.tsv"
+    params:
+        figure="humans",
+        kinds=judge_kinds(),
+        panels=[],
+        code=FIGURE_CODE,
+
+
+use rule draw_accuracy as draw_bias_position with:
+    input:
+        table="results/{study}/tables/bias.csv",
+    output:
+        svg=report(
+            "results/{study}/figures/bias_position.svg",
+            caption="captions/bias_position.rst",
+            category="Figures",
+            labels={"figure": "Bias: position"},
+        ),
+        png="results/{study}/figures/bias_position.png",
+    log:
+        "results/{study}/logs/draw_figure/bias_position.log",
+    benchmark:
+        "results/{study}/timings/draw_figure/bias_position.tsv"
+    params:
+        figure="bias_position",
+        kinds=judge_kinds(),
+        panels=[],
+        code=FIGURE_CODE,
+
+
+use rule draw_accuracy as draw_bias_length with:
+    input:
+        table="results/{study}/tables/bias.csv",
+    output:
+        svg=report(
+            "results/{study}/figures/bias_length.svg",
+            caption="captions/bias_length.rst",
+            category="Figures",
+            labels={"figure": "Bias: length"},
+        ),
+        png="results/{study}/figures/bias_length.png",
+    log:
+        "results/{study}/logs/draw_figure/bias_length.log",
+    benchmark:
+        "results/{study}/timings/draw_figure/bias_length.tsv"
+    params:
+        figure="bias_length",
+        kinds=judge_kinds(),
+        panels=[],
+        code=FIGURE_CODE,
 
 
 rule render_tables:
     """The tables as pages of the report."""
     input:
         agreement="results/{study}/tables/agreement.csv",
+        comparisons="results/{study}/tables/comparisons.csv",
+        humans="results/{study}/tables/humans.csv",
+        bias="results/{study}/tables/bias.csv",
         item_counts="results/{study}/tables/items.csv",
         overlap=overlap_table,
     output:
@@ -108,6 +202,24 @@ rule render_tables:
             caption="captions/agreement.rst",
             category="Tables",
             labels={"table": "Agreement with people"},
+        ),
+        comparisons=report(
+            "results/{study}/tables/comparisons.html",
+            caption="captions/comparisons.rst",
+            category="Tables",
+            labels={"table": "Which judge is better"},
+        ),
+        humans=report(
+            "results/{study}/tables/humans.html",
+            caption="captions/humans_table.rst",
+            category="Tables",
+            labels={"table": "People, and judges among them"},
+        ),
+        bias=report(
+            "results/{study}/tables/bias.html",
+            caption="captions/bias.rst",
+            category="Tables",
+            labels={"table": "What sways the judges"},
         ),
         item_counts=report(
             "results/{study}/tables/items.html",
@@ -127,7 +239,12 @@ rule render_tables:
     params:
         judges=study.judges,
         left_out=study.left_out_suites,
+<<<<<<< ours
         code=source_digest("pages", "overlap"),
+=======
+        confidence=lookup(within=settings, dpath="statistics/confidence"),
+        code=source_digest("pages", "frames", "agreement.headlines"),
+>>>>>>> theirs
     message:
         "Rendering the tables"
     script:
@@ -138,7 +255,7 @@ rule write_run_record:
     """run.json: everything that a number of this study depends on."""
     input:
         manifests=study_manifests,
-        tables=["results/{study}/tables/agreement.csv"],
+        tables=collect("results/{{study}}/tables/{name}.csv", name=["agreement", *COMPARED]),
     output:
         "results/{study}/run.json",
     log:
@@ -168,5 +285,9 @@ localrules:
     draw_consistency,
     draw_grading,
     draw_merges,
+    draw_differences,
+    draw_humans,
+    draw_bias_position,
+    draw_bias_length,
     render_tables,
     write_run_record,

@@ -30,9 +30,9 @@ rule score_benchmark:
 rule collect_scores:
     """agreement.csv: the scores of all benchmarks, long form."""
     input:
-        study_scores,
+        agreement=study_scores,
     output:
-        "results/{study}/tables/agreement.csv",
+        agreement="results/{study}/tables/agreement.csv",
     log:
         "results/{study}/logs/collect_scores.log",
     benchmark:

@@ -1,4 +1,4 @@
-"""Make tables/agreement.csv: the scores of all benchmarks, one below the other."""
+"""Make tables/{name}.csv: the scores of all benchmarks, one below the other."""
 
 import pandas as pd
 
@@ -15,4 +15,5 @@ def main(scores: list[str], table: str) -> None:
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        main(scores=list(snakemake.input), table=snakemake.output[0])
+        for name, path in snakemake.output.items():
+            main(scores=list(snakemake.input[name]), table=path)

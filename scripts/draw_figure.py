@@ -1,15 +1,14 @@
-"""Make figures/{figure}.svg and .png from agreement.csv."""
-
-import pandas as pd
+"""Make figures/{figure}.svg and .png from the one table that the figure's rule gives it."""
 
 from judgemerge import figures, files
+from judgemerge.frames import read_table
 from judgemerge.logs import logged
 
 
 def main(figure: str, table: str, kinds: dict[str, str], panels: list[str], svg: str, png: str) -> None:
     """Draw one figure of judgemerge.figures.FIGURES in both formats, without a time stamp inside."""
     figures.use_style()
-    drawn = figures.FIGURES[figure](pd.read_csv(table, keep_default_na=True).fillna({"note": ""}), kinds, panels)
+    drawn = figures.FIGURES[figure](read_table(table), kinds, panels)
     for path, kind, metadata in ((svg, "svg", {"Date": None}), (png, "png", {})):
         with files.atomic_writer(path, "wb") as file:
             drawn.savefig(file, format=kind, metadata=metadata, bbox_inches="tight")

@@ -1,23 +1,37 @@
-"""Make tables/agreement.html and tables/items.html: the CSV tables as pages for the report."""
+"""Make tables/{agreement,comparisons,humans,bias,items}.html: the CSV tables as pages for the report."""
+
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+<<<<<<< ours
 from judgemerge import files, overlap, pages
+=======
+from judgemerge import files, pages
+from judgemerge.frames import read_table
+>>>>>>> theirs
 from judgemerge.logs import logged
 
 AGREEMENT = (
-    "Each cell is the value with its 95 % interval, prompts resampled as clusters. n counts items, errors counts "
-    "replies that could not be read; an error is never a tie. A dash is a value that does not exist; hover over it "
-    "for the reason."
+    "Each cell is the value with its {confidence} interval, prompts resampled as clusters. n counts items, errors "
+    "counts replies that could not be read; an error is never a tie. A dash is a value that does not exist; hover over "
+    "it for the reason."
 )
 WARNING = (
     " Warning: {benchmarks} share prompts with sets that judges were or may have been trained on; see the table "
     "'Overlap with training data'."
 )
 ITEMS = "What every item set holds, and what was mended or set aside on the way."
+PAGES: dict[str, tuple[str, str, Callable]] = {
+    "agreement": ("Agreement", AGREEMENT, pages.agreement_sections),
+    "comparisons": ("Which judge is better", pages.comparisons.INTRO, pages.comparison_sections),
+    "humans": ("People, and judges among them", pages.humans.INTRO, pages.human_sections),
+    "bias": ("What sways the judges", pages.bias.INTRO, pages.bias_sections),
+}
 
 
 def main(
+<<<<<<< ours
     agreement: str,
     items: str,
     overlap_tables: list[str],
@@ -36,20 +50,42 @@ def main(
     with files.atomic_writer(agreement_page) as file:
         file.write(pages.page("Agreement", AGREEMENT + note, sections))
     counts = pd.read_csv(items, dtype=str).pivot(index="benchmark", columns="count", values="value")
+=======
+    tables: Mapping[str, str], written: Mapping[str, str], judges: list[str], left_out: list[str], confidence: float
+) -> None:
+    """Write one page per table; `tables` and `written` hold CSV and HTML files by the name of the table."""
+    note = f" Not run, because neither a mirror nor downloads are set: {', '.join(left_out)}." if left_out else ""
+    for name, (title, intro, make_sections) in PAGES.items():
+        text = intro.format(confidence=f"{100 * confidence:g} %") + (note if name == "agreement" else "")
+        _write(written[name], title, text, make_sections(read_table(tables[name]), judges))
+    _write(written["item_counts"], "Items", ITEMS, [("Counts", pages.frame(_item_counts(tables["item_counts"])))])
+
+
+def _write(path: str, title: str, intro: str, sections: list[tuple[str, str]]) -> None:
+    with files.atomic_writer(path) as file:
+        file.write(pages.page(title, intro, sections))
+
+
+def _item_counts(path: str) -> pd.DataFrame:
+    """Return one row per item set, the counts that all have first."""
+    counts = pd.read_csv(path, dtype=str).pivot(index="benchmark", columns="count", values="value")
+>>>>>>> theirs
     first = [name for name in ("protocol", "rows", "items", "judgeable", "not_public", "clusters") if name in counts]
-    counts = counts[[*first, *(name for name in counts if name not in first)]].reset_index()
-    with files.atomic_writer(items_page) as file:
-        file.write(pages.page("Items", ITEMS, [("Counts", pages.frame(counts))]))
+    return counts[[*first, *(name for name in counts if name not in first)]].reset_index()
 
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
+<<<<<<< ours
             agreement=snakemake.input.agreement,
             items=snakemake.input.item_counts,
             overlap_tables=list(snakemake.input.overlap),
+=======
+            tables=dict(snakemake.input.items()),
+            written=dict(snakemake.output.items()),
+>>>>>>> theirs
             judges=snakemake.params.judges,
             left_out=snakemake.params.left_out,
-            agreement_page=snakemake.output.agreement,
-            items_page=snakemake.output.item_counts,
+            confidence=snakemake.params.confidence,
         )

@@ -21,12 +21,15 @@ from judgemerge.items import CLASSES, SWAPPED, Item, Verdict
 
 ORDERS = ("original", "swapped")
 REQUIRED = {"label": str, "format": str, "benchmarks": dict}
-OPTIONAL = {"options": dict, "description": str}
+OPTIONAL = {"options": dict, "description": str, "own_models": list}
 
 
 @dataclass(frozen=True)
 class RecordedJudge:
-    """A judge of config/recorded.yaml: `benchmarks` maps a benchmark to its source keys by role."""
+    """A judge of config/recorded.yaml: `benchmarks` maps a benchmark to its source keys by role.
+
+    `own_models` are the names, as benchmarks have them, of the models that are the judge or what it was made from.
+    """
 
     name: str
     label: str
@@ -34,6 +37,7 @@ class RecordedJudge:
     benchmarks: dict[str, dict[str, str]]
     options: dict = field(default_factory=dict)
     description: str = ""
+    own_models: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

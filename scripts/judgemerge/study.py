@@ -233,6 +233,17 @@ class Study:
         protocols = {self.protocol(name) for name in self.experts[expert]["train_on"]}
         return {protocol: prompts.get(protocol) for protocol in sorted(protocols)}
 
+    def own_models(self, judge: str) -> list[str]:
+        """Return the names under which a benchmark may know the judge or a model that it was made from."""
+        kind = self.kind(judge)
+        if kind != "model":
+            return self.catalogues.recorded[judge].get("own_models", []) if kind == "recorded" else []
+        parents = self.parents(judge) if judge in self.merges else []
+        parents += [self.settings["base"]] if judge in self.experts else []
+        repo = self.models.get(judge, {}).get("repo", "")
+        names = [judge, *([repo, repo.rpartition("/")[2]] if repo else [])]
+        return list(dict.fromkeys([*names, *(name for parent in parents for name in self.own_models(parent))]))
+
     @property
     def prompts_used(self) -> list[str]:
         """Every prompt that a model of the study is asked or trained with."""

@@ -63,6 +63,43 @@ def test_the_report_page_names_every_benchmark(checkout, replayed):
         assert f"<h2>{benchmark}</h2>" in page
 
 
+def test_judges_are_compared_with_each_other_with_people_and_with_their_habits(checkout, replayed):
+    compared = {
+        (row["judge_a"], row["judge_b"], row["benchmark"], row["metric"], row["test"]): row
+        for row in rows(checkout, "comparisons.csv")
+    }
+    bootstrap = "paired cluster bootstrap t"
+    row = compared["gpt4_llmbar_cot", "chatgpt_llmbar_cot", "llmbar_natural", "accuracy", bootstrap]
+    assert math.isclose(float(row["difference"]), 0.205, abs_tol=1e-9) and float(row["p_holm"]) < 0.001
+    human = {
+        (row["benchmark"], row["rater"], row["against"], row["metric"]): float(row["value"])
+        for row in rows(checkout, "humans.csv")
+        if row["value"]
+    }
+    published = {
+        (row["judge"], row["metric"]): float(row["value"])
+        for row in rows(checkout, "agreement.csv")
+        if (row["benchmark"], row["rules"]) == ("pandalm", "published")
+    }
+    for one, other in ((1, 2), (1, 3), (2, 3)):  # the kappas of PandaLM's README, .85, .88 and .86
+        ours = human["pandalm", f"annotator{one}", f"annotator{other}", "kappa"]
+        assert round(ours, 2) in (0.85, 0.86, 0.88)
+        assert any(math.isclose(ours, value, abs_tol=1e-9) for value in published.values())
+    # On MT-Bench GPT-4 agrees with the other experts as well as an expert does; on PandaLM's test no judge comes near.
+    for benchmark, judge, gap in (("mtbench_human", "gpt4_mtbench", 0.02), ("pandalm", "pandalm_7b", 0.3)):
+        humans, judged = (human[benchmark, rater, "others", "accuracy"] for rater in ("humans", judge))
+        assert abs(humans - judged) < gap
+    bias = {
+        (row["judge"], row["benchmark"], row["metric"]): row
+        for row in rows(checkout, "bias.csv")
+        if row["aspect"] in ("position", "length", "self_preference")
+    }
+    gap = float(bias["autoj_meld", "meld_length_bias", "accuracy_gap"]["value"])
+    assert math.isclose(gap, 92 / 103 - 18 / 103, abs_tol=0.01)
+    assert float(bias["gpt4_mtbench", "mtbench_human", "own_excess"]["ci_low"]) > 0.05
+    assert float(bias["chatgpt_llmbar_cot", "llmbar_natural", "first_shown_excess"]["ci_low"]) > 0.05
+
+
 def test_the_known_leaks_are_in_the_report(checkout, replayed):
     found = {
         (row["training"], row["kind"]): int(row["n_overlap"])

@@ -25,9 +25,16 @@ FIGURES = {
     "Accuracy by judge and benchmark": "Accuracy against the human label",
     "Position consistency and accuracy": "Position consistency (the same verdict when the two responses change places)",
     "Grading: rank correlation by judge": "rank correlation between a judge's grade and the human grade",
+    "Differences between judges": "How far each judge is from the best judge of the benchmark",
+    "Judges among people": "agreement with the majority of the other people",
+    "Bias: position": "the share won by the answer shown first, minus one half",
+    "Bias: length": "those whose better answer is the shorter one",
 }
 TABLES = {
     "Agreement with people": "Every metric of every judge on every benchmark",
+    "Which judge is better": "p after Holm's correction",
+    "People, and judges among them": "Krippendorff's alpha among people and with each judge added",
+    "What sways the judges": "What sways the judges besides quality",
     "Items": "What each item set holds",
 }
 

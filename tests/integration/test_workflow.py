@@ -13,14 +13,17 @@ from workflow_runs import runner
 
 from judgemerge.catalogues import load_yaml
 from judgemerge.digests import source_digest
+from judgemerge.files import sha256_file
 from judgemerge.study import load_study
 
 FEW = ("--configfile", "few.yaml")
+FEW_FIGURES = ("accuracy", "consistency", "grading", "differences", "humans", "bias_position", "bias_length")
+FEW_TABLES = ("agreement", "items", "comparisons", "humans", "bias")
+SCORES = {"score_benchmark": 2, "compare_judges": 2}
 AFTER_SCORES = {
     "collect_scores": 1,
-    "draw_accuracy": 1,
-    "draw_consistency": 1,
-    "draw_grading": 1,
+    "collect_comparisons": 1,
+    **{f"draw_{name}": 1 for name in FEW_FIGURES},
     "render_tables": 1,
     "write_run_record": 1,
     "all": 1,
@@ -73,8 +76,8 @@ def test_the_demo_is_planned_in_no_time(repository, snakemake):
     assert jobs["merge_models"] == len(study.merges) == 4
     assert jobs["judge_suite"] == len(models) * len(study.suites)
     assert jobs["parse_replies"] == len(models) * len(study.benchmarks)
-    assert jobs["answer_baseline"] == 3 * len(study.benchmarks)
-    assert jobs["score_benchmark"] == len(study.benchmarks)
+    assert jobs["answer_baselines"] == len(study.benchmarks)
+    assert jobs["score_benchmark"] == jobs["compare_judges"] == len(study.benchmarks)
     assert jobs["draw_merges"] == 1
     assert "fetch_source" not in jobs and "read_recorded" not in jobs
     print(f"snakemake --dry-run: {min(walls):.2f} s, best of 3")
@@ -102,6 +105,7 @@ def test_one_merge_parameter_changes_its_branch_alone(repository, tmp_path):
         "judge_suite": len(study.suites),
         "parse_replies": len(study.benchmarks),
         "score_benchmark": len(study.benchmarks),
+        "compare_judges": len(study.benchmarks),
         "draw_merges": 1,
         **AFTER_SCORES,
     }
@@ -122,7 +126,7 @@ def test_another_study_replaces_the_demo_entirely(finished):
     process = finished.run("--dry-run", "--forceall", *FEW)
     plan = process.stdout + process.stderr
     jobs = planned(process)
-    assert jobs == {"write_items": 2, "answer_baseline": 6, "score_benchmark": 2, "count_items": 1, **AFTER_SCORES}
+    assert jobs == {"write_items": 2, "answer_baselines": 2, **SCORES, "count_items": 1, **AFTER_SCORES}
     assert "results/few/" in plan
     assert "results/demo" not in plan and "models/" not in plan and "replies/" not in plan
     assert re.findall(r"\b(tiny|dare_ties|ties|linear|slerp)\b", plan) == []
@@ -189,10 +193,10 @@ def test_a_key_that_stands_twice_is_refused(checkout, snakemake):
 def test_everything_is_there(finished):
     folder = finished.folder / "results" / "few"
     assert {path.name for path in (folder / "figures").iterdir()} == {
-        f"{name}.{kind}" for name in ("accuracy", "consistency", "grading") for kind in ("svg", "png")
+        f"{name}.{kind}" for name in FEW_FIGURES for kind in ("svg", "png")
     }
     assert {path.name for path in (folder / "tables").iterdir()} == {
-        f"{name}.{kind}" for name in ("agreement", "items") for kind in ("csv", "html")
+        f"{name}.{kind}" for name in FEW_TABLES for kind in ("csv", "html")
     }
     with open(folder / "tables" / "agreement.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -204,8 +208,56 @@ def test_everything_is_there(finished):
     assert record["seeds"] == {"seed": 42, "statistics.seed": 7}
     assert (record["sources"], record["models"]) == ({}, {})
     assert all(job["seconds"] is not None for job in record["timings"])
-    assert {job["job"].split("/")[0] for job in record["timings"]} >= {"write_items", "answer_baseline"}
+    assert {job["job"].split("/")[0] for job in record["timings"]} >= {"write_items", "answer_baselines"}
+    digests = {f"{name}.csv": sha256_file(folder / "tables" / f"{name}.csv") for name in FEW_TABLES if name != "items"}
+    assert record["tables"] == digests
     assert not (finished.folder / "results" / "demo").exists()
+
+
+def few_table(finished, name):
+    with open(finished.folder / "results" / "few" / "tables" / f"{name}.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_two_judges_are_compared(finished):
+    rows = few_table(finished, "comparisons")
+    pairs = Counter((row["benchmark"], row["judge_a"], row["judge_b"]) for row in rows)
+    assert {pair[1:] for pair in pairs} == {("longer", "random"), ("longer", "majority"), ("random", "majority")}
+    assert {pairs["demo_pairwise", "longer", "random"], pairs["demo_pointwise", "longer", "random"]} == {7, 2}
+    for row in rows:
+        assert row["p_holm"] or row["note"], row
+        assert not row["p"] or float(row["p"]) <= float(row["p_holm"]) <= 1
+
+
+def test_people_and_judges_meet_the_same_votes(finished):
+    rows = few_table(finished, "humans")
+    for benchmark, metric in (("demo_pairwise", "accuracy"), ("demo_pointwise", "pearson")):
+        cells = {
+            row["rater"]: row
+            for row in rows
+            if (row["benchmark"], row["against"], row["metric"]) == (benchmark, "others", metric)
+        }
+        assert cells.keys() == {"humans", "careful", "average", "hasty", "longer", "random", "majority"}
+        assert {cells[name]["n"] for name in ("humans", "longer", "random")} == {"900"}
+        assert float(cells["humans"]["value"]) > 0.8 > float(cells["longer"]["value"])
+    assert {row["kind"] for row in rows} == {"humans", "annotator", "judge"}
+    for row in rows:
+        assert row["value"] or row["note"], row
+
+
+def test_the_judge_that_counts_letters_is_caught(finished):
+    rows = few_table(finished, "bias")
+    assert {(row["benchmark"], row["aspect"]) for row in rows} == {
+        ("demo_pairwise", "position"),
+        ("demo_pairwise", "length"),
+        ("demo_pairwise", "category"),
+        ("demo_pointwise", "category"),
+    }
+    cells = {(row["judge"], row["metric"]): row for row in rows if row["aspect"] in ("position", "length")}
+    assert float(cells["longer", "longer_chosen"]["value"]) == 1
+    assert float(cells["longer", "accuracy_gap"]["value"]) == 1
+    assert float(cells["longer", "first_shown_excess"]["value"]) == 0
+    assert cells["longer", "length_coefficient"]["note"] == "length separates the choices"
 
 
 def test_nothing_is_left_to_do(finished):
@@ -216,21 +268,22 @@ def test_nothing_is_left_to_do(finished):
 
 def test_another_bootstrap_seed_scores_again_and_no_more(finished):
     with edited(finished.folder / "few.yaml", lambda text: text.replace("seed: 7", "seed: 8")):
-        assert planned(finished.run("--dry-run", *FEW)) == {"score_benchmark": 2, **AFTER_SCORES}
+        assert planned(finished.run("--dry-run", *FEW)) == {**SCORES, **AFTER_SCORES}
 
 
 def test_another_study_seed_answers_the_baselines_again(finished):
     with edited(finished.folder / "few.yaml", lambda text: text + "seed: 43\n"):
         jobs = planned(finished.run("--dry-run", *FEW))
-    assert jobs == {"answer_baseline": 6, "score_benchmark": 2, **AFTER_SCORES}
+    assert jobs == {"answer_baselines": 2, **SCORES, **AFTER_SCORES}
 
 
 @pytest.mark.parametrize(
     ("module", "again"),
     [
-        ("agreement/metrics.py", {"score_benchmark": 2, **AFTER_SCORES}),
-        ("baselines.py", {"answer_baseline": 6, "score_benchmark": 2, **AFTER_SCORES}),
-        ("pages.py", {"render_tables": 1, "all": 1}),
+        ("agreement/metrics.py", {**SCORES, **AFTER_SCORES}),
+        ("baselines.py", {"answer_baselines": 2, **SCORES, **AFTER_SCORES}),
+        ("pages/bias.py", {"render_tables": 1, "all": 1}),
+        ("figures/bias.py", {**{f"draw_{name}": 1 for name in FEW_FIGURES}, "all": 1}),
         ("logs.py", {}),
         ("merging.py", {}),
     ],

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from agreement_cases import pair, point
 
-import answer_baseline
+import answer_baselines
 from judgemerge.baselines import BASELINES
 from judgemerge.items import read_verdicts, write_items
 
@@ -78,7 +78,7 @@ def test_majority_grades_with_the_median():
 
 def test_items_without_text_are_not_answered(tmp_path):
     write_items(tmp_path / "items.jsonl", [*PAIRS, pair(9, "tie", responses=())])
-    answer_baseline.main("majority", str(tmp_path / "items.jsonl"), 1, str(tmp_path / "verdicts.jsonl"))
+    answer_baselines.main(str(tmp_path / "items.jsonl"), 1, {"majority": str(tmp_path / "verdicts.jsonl")})
     verdicts = list(read_verdicts(tmp_path / "verdicts.jsonl"))
     assert {verdict.item for verdict in verdicts} == {item.id for item in PAIRS}
     assert len(verdicts) == 12

@@ -203,6 +203,16 @@ def test_judges_of_a_benchmark_are_those_with_a_verdict(study):
     assert both.recorded_sources("pandalm_7b", "pandalm") == {"verdicts": "pandalm_pandalm7b"}
 
 
+def test_a_judge_owns_what_it_was_made_from(study):
+    hub = study(models={"start": {"repo": "owner/some-model", "revision": "0" * 40}})
+    assert hub.own_models("start") == ["start", "owner/some-model", "some-model"]
+    assert hub.own_models("one") == ["one", "start", "owner/some-model", "some-model"]
+    assert hub.own_models("average") == ["average", "one", "start", "owner/some-model", "some-model", "two"]
+    assert study().own_models("start") == ["start"]
+    assert study().own_models("pandalm_7b") == ["llama-7b"]
+    assert study().own_models("longer") == []
+
+
 def test_a_judge_without_prompt_for_a_protocol_leaves_it_out(study):
     alone = study(
         experts={}, merges={}, judges=["start", "longer"], judging={"prompts": {"pairwise": "brief_pairwise"}}

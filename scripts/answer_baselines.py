@@ -1,0 +1,21 @@
+"""Make verdicts/{baseline}/{benchmark}.jsonl: what judges that read nothing say of one benchmark."""
+
+from judgemerge.baselines import BASELINES
+from judgemerge.items import read_items, write_verdicts
+from judgemerge.logs import logged
+
+
+def main(items: str, seed: int, verdicts: dict[str, str]) -> None:
+    """Write the verdicts of each baseline, to the file given by its name, on the items that can be judged."""
+    judgeable = [item for item in read_items(items) if item.judgeable]
+    for baseline, path in verdicts.items():
+        write_verdicts(path, BASELINES[baseline](judgeable, seed))
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            items=snakemake.input[0],
+            seed=snakemake.params.seed,
+            verdicts=dict(zip(snakemake.params.baselines, snakemake.output, strict=True)),
+        )

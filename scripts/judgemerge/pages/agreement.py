@@ -1,0 +1,47 @@
+"""The page of agreement.csv."""
+
+import html
+from collections.abc import Sequence
+
+import pandas as pd
+
+from judgemerge.pages.markup import grid, notes, value_cell
+
+
+def agreement_sections(table: pd.DataFrame, judges: Sequence[str]) -> list[tuple[str, str]]:
+    """Return one section per benchmark and rules.
+
+    House rules: a row per judge, a column per metric, `value [low, high]`. Published rules have many metrics and no
+    intervals: a row per metric, a column per judge; people (annotators, constant judges) come after the judges.
+    """
+    sections = []
+    for (benchmark, protocol, rules), rows in table.groupby(["benchmark", "protocol", "rules"], sort=False):
+        present = list(dict.fromkeys(rows["judge"]))
+        order = [judge for judge in judges if judge in present] + [judge for judge in present if judge not in judges]
+        heading = f"{benchmark} ({protocol}, {rules} rules)"
+        sections.append((heading, _by_metric(rows, order) if rules == "published" else _by_judge(rows, order)))
+    return sections
+
+
+def _by_judge(rows: pd.DataFrame, judges: Sequence[str]) -> str:
+    metrics = list(rows["metric"].unique())
+    cells = {(row.judge, row.metric): value_cell(row) for row in rows.itertuples()}
+    counts = rows.groupby("judge")[["n", "errors"]].max()
+    lines = [
+        [html.escape(judge), counts.loc[judge, "n"], counts.loc[judge, "errors"]]
+        + [cells.get((judge, metric), "") for metric in metrics]
+        for judge in judges
+    ]
+    return grid(["judge", "n", "errors", *metrics], lines)
+
+
+def _by_metric(rows: pd.DataFrame, judges: Sequence[str]) -> str:
+    metrics = list(rows["metric"].unique())
+    cells = {(row.judge, row.metric): value_cell(row) for row in rows.itertuples()}
+    sizes = rows.groupby("metric")["n"].agg(["min", "max"])
+    lines = [
+        [html.escape(metric), "–".join(map(str, dict.fromkeys(sizes.loc[metric])))]
+        + [cells.get((judge, metric), "") for judge in judges]
+        for metric in metrics
+    ]
+    return grid(["metric", "n", *judges], lines) + notes(zip(rows["metric"], rows["note"], strict=True))

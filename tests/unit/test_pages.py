@@ -1,0 +1,183 @@
+"""The pages of the report: which rows they show, that names are escaped, and that a missing value says why."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from agreement_cases import both, pair, point, said
+
+from judgemerge import pages
+from judgemerge.agreement import comparisons, score, tables
+from judgemerge.agreement.estimates import Settings
+from judgemerge.frames import read_table
+
+EVIL = "<script>alert(1)</script>"
+FEW = Settings(n_resamples=100)
+CLASSES = ("first", "second", "tie")
+
+
+def items(benchmark="bench", annotators=("ann", "bob", EVIL)):
+    rng = np.random.default_rng(1)
+    return [
+        pair(
+            i,
+            CLASSES[i % 3],
+            votes=[(name, str(rng.choice(CLASSES))) for name in annotators],
+            category=EVIL if i % 2 else "code",
+            models=("gpt", "other"),
+            responses=(("a" * (i + 1),), ("b" * 9,)),
+            benchmark=benchmark,
+        )
+        for i in range(30)
+    ]
+
+
+def verdicts(item_set, judges):
+    rng = np.random.default_rng(2)
+    return {
+        judge: both(item_set, *([str(rng.choice(CLASSES)) for _ in item_set] for _ in range(2))) for judge in judges
+    }
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    """Return the four tables of one benchmark and three judges, one with a name that is HTML, as read from CSV."""
+    item_set = items()
+    spoken = verdicts(item_set, ["judge", EVIL])
+    spoken["one_order"] = [verdict for verdict in spoken["judge"] if verdict.order == "original"]
+    made = {
+        "agreement": score.score_benchmark(item_set, spoken, 100),
+        "comparisons": comparisons.compare_benchmark(item_set, spoken, 100),
+        "humans": tables.human_table(item_set, spoken, FEW),
+        "bias": tables.bias_table(item_set, spoken, {"judge": ["gpt"]}, FEW),
+    }
+    folder = tmp_path_factory.mktemp("tables")
+    for name, table in made.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    return {name: read_table(folder / f"{name}.csv") for name in made}
+
+
+SECTIONS = {
+    "agreement": pages.agreement_sections,
+    "comparisons": pages.comparison_sections,
+    "humans": pages.human_sections,
+    "bias": pages.bias_sections,
+}
+
+
+def content(frames, name, judges=("one_order", "judge", EVIL)):
+    """Return heading → HTML of a table's page."""
+    return dict(SECTIONS[name](frames[name], list(judges)))
+
+
+def cells(row):
+    return [text.partition("</td>")[0] for text in row.split("<td>")[1:]]
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_names_are_escaped(frames, name):
+    page = pages.page(EVIL, EVIL, SECTIONS[name](frames[name], ["judge", EVIL, "one_order"]))
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_judges_come_in_the_order_of_the_study_and_none_is_lost(frames, name):
+    bodies = "".join(content(frames, name).values()).split("<tbody>")[1:]
+    rows = [cells(row)[0] for body in bodies for row in body.partition("</tbody>")[0].split("<tr>")[1:]]
+    shown = [judge for judge in rows if judge in ("one_order", "judge", "&lt;script&gt;alert(1)&lt;/script&gt;")]
+    assert shown[:3] == ["one_order", "judge", "&lt;script&gt;alert(1)&lt;/script&gt;"]
+    unknown = "".join(content(frames, name, judges=["judge"]).values())
+    assert "<td>one_order</td>" in unknown
+
+
+def test_the_matrix_has_row_minus_column(frames):
+    table = frames["comparisons"]
+    pairs = table[(table["metric"] == "accuracy_first") & table["test"].str.startswith("paired")]
+    pairs = pairs.set_index(["judge_a", "judge_b"])
+    html = content(frames, "comparisons")["bench (n = 30)"]
+    assert "accuracy_first: row minus column" in html  # the metric that all three judges have
+    matrix = html.partition("<tbody>")[2].partition("</tbody>")[0]
+    first, second, _ = [cells(row) for row in matrix.split("<tr>")[1:]]
+    forth, back = f"{pairs.loc[('judge', 'one_order'), 'difference']:+.3f}", "+0.000"
+    assert forth in second[1] and back in first[2]  # the same verdicts in that order: no difference
+    evil = pairs.loc[("judge", EVIL)]
+    assert f"{evil['difference']:+.3f}" in second[3]
+    assert f"[{evil['ci_low']:+.3f}, {evil['ci_high']:+.3f}]" in second[3]
+    assert ("*" in second[3]) == bool(evil["p_holm"] < 0.05)
+
+
+def test_every_pair_and_test_is_below_the_matrix(frames):
+    html = content(frames, "comparisons")["bench (n = 30)"].partition("<details>")[2]
+    assert "pairs of judges: 3" in html
+    assert all(f"<th>{name}</th>" in html for name in ("accuracy", "kappa", "accuracy_first, exact McNemar"))
+    assert html.count("<tr>") == 1 + 3
+    assert "consistency, macro_f1, kappa</b>: undefined for at least one of the judges" in html
+
+
+def test_people_stand_above_the_judges_on_the_same_footing(frames):
+    html = content(frames, "humans")["bench"]
+    rows = [cells(row) for row in html.partition("<tbody>")[2].partition("</tbody>")[0].split("<tr>")[1:]]
+    assert [row[0] for row in rows[:2]] == ["humans", "one_order"]
+    table = frames["humans"].set_index(["rater", "against", "metric"]).sort_index()
+    expected = table.loc[("one_order", "others", "accuracy")].iloc[0]
+    assert rows[1][1:3] == [str(expected["n"]), str(expected["errors"])]
+    assert rows[1][3].startswith(f"{expected['value']:.3f} ")
+    assert "90 votes by 3 annotators on 30 items" in html
+    assert "Each annotator alone: 3" in html and "3 pairs of 3 annotators" in html
+
+
+def test_benchmarks_without_several_votes_are_named(frames):
+    alone = tables.human_table(items("lonely", annotators=()), {}, FEW)
+    sections = dict(pages.human_sections(pd.concat([frames["humans"], alone]), []))
+    assert list(sections) == ["bench", "Other benchmarks"]
+    assert sections["Other benchmarks"] == "<p>No item has the votes of two people: lonely.</p>"
+
+
+def test_every_aspect_of_bias_is_a_part(frames):
+    sections = content(frames, "bias")
+    assert list(sections) == ["How to read this page", "bench"]
+    for title in ("Position", "Length", "Own writing", "By category"):
+        assert f"<h3>{title}</h3>" in sections["bench"]
+    assert "one_order (original order)" in sections["bench"]
+    assert "<b>one_order</b>: – only one order was recorded" in sections["bench"]
+    value = frames["bias"].set_index("metric").loc["own_excess"]
+    assert f"{value['value']:.3f} <small>[{value['ci_low']:.3f}, {value['ci_high']:.3f}]</small>" in sections["bench"]
+
+
+def test_many_groups_are_folded_away():
+    item_set = [pair(i, "first", category=f"kind {i:02d}") for i in range(20)]
+    table = tables.bias_table(item_set, verdicts(item_set, ["judge"]), {}, FEW)
+    html = dict(pages.bias_sections(table, ["judge"]))["bench"]
+    assert "<summary>By category: 20 groups, accuracy</summary>" in html
+
+
+def test_an_undefined_cell_is_a_dash_with_its_reason():
+    item_set = [point(i, float(i % 5), votes=[("ann", 1.0 * i), ("bob", 2.0 * i)]) for i in range(10)]
+    spoken = {
+        "same": [said(item, 3.0) for item in item_set],
+        "truth": [said(item, item.truth) for item in item_set],
+        "third": [said(item, float(i % 3)) for i, item in enumerate(item_set)],
+    }
+    compared = comparisons.compare_benchmark(item_set, spoken, 100)
+    html = dict(pages.comparison_sections(compared, list(spoken)))["bench (n = 10)"]
+    reason = "undefined for at least one of the judges"
+    assert f"<small title='{reason}'>–</small>" in html
+    assert f"<p><b>same – truth, same – third</b>: – {reason}</p>" in html
+    human = dict(pages.human_sections(tables.human_table(item_set, spoken, FEW), list(spoken)))["bench"]
+    assert "<p><b>same</b>: – all values are the same</p>" in human
+    assert "the mean of their votes: 9" in human
+
+
+@pytest.mark.parametrize("name", ["comparisons", "humans", "bias"])
+def test_an_empty_table_is_a_page_that_says_so(frames, name):
+    sections = SECTIONS[name](frames[name].iloc[:0], ["judge"])
+    text = pages.page("Title", "Intro", sections)
+    assert "<table" not in text
+    assert "Nothing" in text or name == "humans"
+
+
+def test_a_judge_may_be_called_null(tmp_path):
+    (tmp_path / "table.csv").write_text("judge,value,note\nnull,,because\nNA,0.5,\n", encoding="utf-8")
+    table = read_table(tmp_path / "table.csv")
+    assert list(table["judge"]) == ["null", "NA"]
+    assert np.isnan(table["value"][0]) and list(table["note"]) == ["because", ""]
