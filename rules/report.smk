@@ -239,12 +239,8 @@ rule render_tables:
     params:
         judges=study.judges,
         left_out=study.left_out_suites,
-<<<<<<< ours
-        code=source_digest("pages", "overlap"),
-=======
         confidence=lookup(within=settings, dpath="statistics/confidence"),
-        code=source_digest("pages", "frames", "agreement.headlines"),
->>>>>>> theirs
+        code=source_digest("pages", "overlap", "frames", "agreement.headlines"),
     message:
         "Rendering the tables"
     script:

@@ -4,12 +4,8 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-<<<<<<< ours
 from judgemerge import files, overlap, pages
-=======
-from judgemerge import files, pages
 from judgemerge.frames import read_table
->>>>>>> theirs
 from judgemerge.logs import logged
 
 AGREEMENT = (
@@ -31,30 +27,21 @@ PAGES: dict[str, tuple[str, str, Callable]] = {
 
 
 def main(
-<<<<<<< ours
-    agreement: str,
-    items: str,
+    tables: Mapping[str, str],
+    written: Mapping[str, str],
     overlap_tables: list[str],
     judges: list[str],
     left_out: list[str],
-    agreement_page: str,
-    items_page: str,
+    confidence: float,
 ) -> None:
-    """Write both pages; `overlap_tables` is the table of shared prompts, or empty where nothing was compared."""
-    table = pd.read_csv(agreement)
+    """Write one page per table; `tables` and `written` hold CSV and HTML files by the name of the table.
+
+    `overlap_tables` is the table of shared prompts, or empty where nothing was compared.
+    """
     note = f" Not run, because neither a mirror nor downloads are set: {', '.join(left_out)}." if left_out else ""
     for path in overlap_tables:
         shared = overlap.affected(pd.read_csv(path).fillna({"note": ""}).to_dict("records"))
         note += WARNING.format(benchmarks=", ".join(shared)) if shared else ""
-    sections = pages.agreement_sections(table, judges)
-    with files.atomic_writer(agreement_page) as file:
-        file.write(pages.page("Agreement", AGREEMENT + note, sections))
-    counts = pd.read_csv(items, dtype=str).pivot(index="benchmark", columns="count", values="value")
-=======
-    tables: Mapping[str, str], written: Mapping[str, str], judges: list[str], left_out: list[str], confidence: float
-) -> None:
-    """Write one page per table; `tables` and `written` hold CSV and HTML files by the name of the table."""
-    note = f" Not run, because neither a mirror nor downloads are set: {', '.join(left_out)}." if left_out else ""
     for name, (title, intro, make_sections) in PAGES.items():
         text = intro.format(confidence=f"{100 * confidence:g} %") + (note if name == "agreement" else "")
         _write(written[name], title, text, make_sections(read_table(tables[name]), judges))
@@ -69,7 +56,6 @@ def _write(path: str, title: str, intro: str, sections: list[tuple[str, str]]) -
 def _item_counts(path: str) -> pd.DataFrame:
     """Return one row per item set, the counts that all have first."""
     counts = pd.read_csv(path, dtype=str).pivot(index="benchmark", columns="count", values="value")
->>>>>>> theirs
     first = [name for name in ("protocol", "rows", "items", "judgeable", "not_public", "clusters") if name in counts]
     return counts[[*first, *(name for name in counts if name not in first)]].reset_index()
 
@@ -77,14 +63,9 @@ def _item_counts(path: str) -> pd.DataFrame:
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
-<<<<<<< ours
-            agreement=snakemake.input.agreement,
-            items=snakemake.input.item_counts,
-            overlap_tables=list(snakemake.input.overlap),
-=======
-            tables=dict(snakemake.input.items()),
+            tables={name: path for name, path in snakemake.input.items() if name != "overlap"},
             written=dict(snakemake.output.items()),
->>>>>>> theirs
+            overlap_tables=list(snakemake.input.overlap),
             judges=snakemake.params.judges,
             left_out=snakemake.params.left_out,
             confidence=snakemake.params.confidence,
