@@ -14,7 +14,7 @@ BIN := $(abspath $(VENV))/bin
 SNAKEMAKE := $(BIN)/snakemake
 REPORT := results/demo/report.html
 
-.PHONY: help venv demo status costs mirror crate test test-cluster lint format lock clean
+.PHONY: help venv demo status costs mirror crate test test-cluster test-conda lint format lock clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ test: ## check style, then run every test; ARGS="-m 'not slow'" goes to pytest
 test-cluster: ## run the workflow on a real SLURM, started on this machine for the tests and taken down again
 	@$(MAKE) --no-print-directory venv
 	tests/cluster/run.sh $(BIN)/python $(ARGS)
+
+test-conda: ## run --sdm conda in every rule of a small study, with conda or, where there is none, a stand-in for it
+	@$(MAKE) --no-print-directory venv
+	$(BIN)/python -m pytest tests/conda $(ARGS)
 
 lint: ## check the style of Python and Snakemake files
 	@$(MAKE) --no-print-directory venv

@@ -8,6 +8,7 @@ import tempfile
 import pytest
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium (group `test` of pyproject.toml)")
+from selenium.common.exceptions import WebDriverException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
@@ -100,6 +101,22 @@ def row(browser, label):
     return find(browser, f"//tr[td[normalize-space()='{label}']]").find_elements(By.TAG_NAME, "a")
 
 
+VIEW, TELL = 0, 1
+DESCRIPTION = "//*[normalize-space()='Description' or normalize-space()='DESCRIPTION']"
+
+
+def open_result(browser, label, button, wanted):
+    """Press a button of one result until `wanted` (an XPath) is there: a click while the list is drawn anew is lost."""
+
+    def there(page):
+        if found := page.find_elements(By.XPATH, wanted):
+            return found[0]
+        row(page, label)[button].click()
+        return None
+
+    return WebDriverWait(browser, 60, poll_frequency=2, ignored_exceptions=[WebDriverException]).until(there)
+
+
 def test_the_first_page_names_the_study(browser, report):
     browser.get(report.as_uri())
     find(browser, "//a[normalize-space()='Tables']")
@@ -117,24 +134,20 @@ def test_every_result_is_listed(browser, report, category, captions):
 @pytest.mark.parametrize(("label", "caption"), FIGURES.items(), ids=FIGURES)
 def test_a_figure_opens_with_its_caption(browser, report, label, caption):
     open_category(browser, report, "Figures")
-    row(browser, label)[0].click()
-    image = find(browser, "//div[contains(@class, 'p-3')]/img")
+    image = open_result(browser, label, VIEW, "//div[contains(@class, 'p-3')]/img")
     WebDriverWait(browser, 20).until(lambda _: image.get_property("complete"))
     assert image.get_property("naturalWidth") > 100 and image.get_property("naturalHeight") > 100
-    row(browser, label)[1].click()
-    find(browser, "//*[normalize-space()='Description' or normalize-space()='DESCRIPTION']")
+    open_result(browser, label, TELL, DESCRIPTION)
     assert caption in text(browser)
 
 
 @pytest.mark.parametrize(("label", "caption"), TABLES.items(), ids=TABLES)
 def test_a_table_opens_with_its_caption(browser, report, label, caption):
     open_category(browser, report, "Tables")
-    row(browser, label)[1].click()
-    find(browser, "//*[normalize-space()='Description' or normalize-space()='DESCRIPTION']")
+    open_result(browser, label, TELL, DESCRIPTION)
     assert caption in text(browser)
     open_category(browser, report, "Tables")
-    row(browser, label)[0].click()
-    browser.switch_to.frame(find(browser, "//iframe"))
+    browser.switch_to.frame(open_result(browser, label, VIEW, "//iframe"))
     find(browser, "//table//td")
     shown = text(browser)
     browser.switch_to.default_content()
@@ -146,8 +159,7 @@ def test_the_table_shows_the_numbers_of_the_csv(browser, report):
         cells = {(each["judge"], each["benchmark"], each["metric"]): each for each in csv.DictReader(file)}
     accuracy = cells["longer", "demo_pairwise", "accuracy"]
     open_category(browser, report, "Tables")
-    row(browser, "Agreement with people")[0].click()
-    browser.switch_to.frame(find(browser, "//iframe"))
+    browser.switch_to.frame(open_result(browser, "Agreement with people", VIEW, "//iframe"))
     line = find(browser, "//h2[starts-with(., 'demo_pairwise')]/following-sibling::div[1]//tr[td[1]='longer']").text
     browser.switch_to.default_content()
     value, low, high = (float(accuracy[key]) for key in ("value", "ci_low", "ci_high"))
