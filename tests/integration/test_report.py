@@ -83,7 +83,7 @@ def leaves_the_page(address):
 
 def find(browser, path):
     """Return the first element at an XPath, as soon as there is one."""
-    return WebDriverWait(browser, 20).until(lambda page: page.find_elements(By.XPATH, path))[0]
+    return WebDriverWait(browser, 60).until(lambda page: page.find_elements(By.XPATH, path))[0]
 
 
 def text(browser):
@@ -92,29 +92,29 @@ def text(browser):
 
 def open_category(browser, report, category):
     browser.get(report.as_uri())
-    find(browser, f"//a[normalize-space()='{category}']").click()
-    find(browser, "//td")
+    press_until(browser, f"//a[normalize-space()='{category}']", "//td")
 
 
-def row(browser, label):
-    """Return the buttons of one result: view it, and tell about it."""
-    return find(browser, f"//tr[td[normalize-space()='{label}']]").find_elements(By.TAG_NAME, "a")
-
-
-VIEW, TELL = 0, 1
-DESCRIPTION = "//*[normalize-space()='Description' or normalize-space()='DESCRIPTION']"
-
-
-def open_result(browser, label, button, wanted):
-    """Press a button of one result until `wanted` (an XPath) is there: a click while the list is drawn anew is lost."""
+def press_until(browser, button, wanted):
+    """Press `button` until `wanted` is there and return it (XPaths): a click while the page is drawn anew is lost."""
 
     def there(page):
         if found := page.find_elements(By.XPATH, wanted):
             return found[0]
-        row(page, label)[button].click()
+        page.find_element(By.XPATH, button).click()
         return None
 
-    return WebDriverWait(browser, 60, poll_frequency=2, ignored_exceptions=[WebDriverException]).until(there)
+    return WebDriverWait(browser, 60, poll_frequency=1, ignored_exceptions=[WebDriverException]).until(there)
+
+
+VIEW, TELL = 1, 2
+IMAGE = "//div[contains(@class, 'p-3')]/img"
+DESCRIPTION = "//*[normalize-space()='Description' or normalize-space()='DESCRIPTION']"
+
+
+def open_result(browser, label, button, wanted):
+    """Press one of a result's buttons, VIEW or TELL, and return what it shows."""
+    return press_until(browser, f"(//tr[td[normalize-space()='{label}']]//a)[{button}]", wanted)
 
 
 def test_the_first_page_names_the_study(browser, report):
@@ -134,8 +134,8 @@ def test_every_result_is_listed(browser, report, category, captions):
 @pytest.mark.parametrize(("label", "caption"), FIGURES.items(), ids=FIGURES)
 def test_a_figure_opens_with_its_caption(browser, report, label, caption):
     open_category(browser, report, "Figures")
-    image = open_result(browser, label, VIEW, "//div[contains(@class, 'p-3')]/img")
-    WebDriverWait(browser, 20).until(lambda _: image.get_property("complete"))
+    image = open_result(browser, label, VIEW, IMAGE)
+    WebDriverWait(browser, 60).until(lambda _: image.get_property("complete"))
     assert image.get_property("naturalWidth") > 100 and image.get_property("naturalHeight") > 100
     open_result(browser, label, TELL, DESCRIPTION)
     assert caption in text(browser)
@@ -170,7 +170,7 @@ def test_no_request_leaves_the_page(browser, report):
     for category, captions in (("Figures", FIGURES), ("Tables", TABLES)):
         for label in captions:
             open_category(browser, report, category)
-            row(browser, label)[0].click()
+            open_result(browser, label, VIEW, IMAGE if category == "Figures" else "//iframe")
     browser.get(report.as_uri())
     for entry in ("Workflow", "Statistics", "About"):
         find(browser, f"//a[normalize-space()='{entry}']").click()
