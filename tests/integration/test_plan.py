@@ -41,7 +41,7 @@ def test_a_dry_run_on_the_cluster_says_what_it_would_ask_for(snakemake, on_gpus)
     gpus = {rule: asked for rule, (_, asked, *_) in rows.items()}
     assert gpus.pop("train_expert") == "4" and gpus.pop("make_model") == gpus.pop("judge_suite") == "1"
     assert set(gpus.values()) == {"0"}
-    assert not rows.keys() & {"write_items", "answer_baseline", "parse_replies", "draw_accuracy", "all"}
+    assert not rows.keys() & {"write_items", "answer_baselines", "parse_replies", "draw_accuracy", "all"}
     assert n_jobs == sum(int(row[0]) for row in rows.values())
     assert rows["train_expert"][2] == "8"
     assert 0 < gpu_hours < cpu_hours
@@ -115,7 +115,7 @@ def test_costs_of_a_finished_study(finished):
     process = show(finished.folder, "show_costs")
     assert process.returncode == 0, process.stderr
     rows = {line.split()[0]: line.split()[1:] for line in process.stdout.splitlines()[2:]}
-    assert rows["answer_baseline"][0] == "6"
+    assert rows["answer_baselines"][0] == "2"
     assert int(rows["total"][0]) == sum(int(row[0]) for rule, row in rows.items() if rule != "total")
     assert rows["total"][3] == "0.000"
 
