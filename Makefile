@@ -14,13 +14,19 @@ BIN := $(abspath $(VENV))/bin
 SNAKEMAKE := $(BIN)/snakemake
 REPORT := results/demo/report.html
 
-.PHONY: help venv demo status costs mirror crate test test-cluster test-conda lint format lock clean
+.PHONY: help venv venv-quantize venv-page demo status costs mirror crate test test-cluster test-conda lint format lock container clean
 
 help: ## list what make can do
-	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: ## make the virtual environment, or do nothing when it is up to date
 	@$(PYTHON) setup_env.py --venv $(VENV) --torch $(TORCH)
+
+venv-quantize: ## add what makes and reads GGUF files: builds llama-cpp-python, takes a C++ compiler
+	@$(PYTHON) setup_env.py --venv $(VENV) --torch $(TORCH) --with quantize
+
+venv-page: ## add what the results browser needs
+	@$(PYTHON) setup_env.py --venv $(VENV) --torch $(TORCH) --with page
 
 demo: ## run the default study, all of it made on this machine, and write its report
 	@$(MAKE) --no-print-directory venv
@@ -74,9 +80,13 @@ format: ## bring Python and Snakemake files into that style
 	$(BIN)/ruff format
 	$(BIN)/snakefmt Snakefile rules
 
-lock: ## make requirements.lock and envs/ from pyproject.toml; ARGS=--upgrade takes newer versions
+lock: ## make requirements*.lock and envs/ from pyproject.toml; ARGS=--upgrade takes newer versions
 	@$(MAKE) --no-print-directory venv
 	$(BIN)/python tools/make_envs.py $(ARGS)
+
+container: ## make containers/Dockerfile, with the conda environments of all rules, from envs/
+	@$(MAKE) --no-print-directory venv
+	$(BIN)/python tools/make_container.py
 
 clean: ## remove what the demo has made, but not the environment
 	rm -rf results/demo

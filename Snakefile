@@ -27,12 +27,25 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/merge.smk"
 include: "rules/judge.smk"
+include: "rules/singly.smk"
+include: "rules/endpoint.smk"
 include: "rules/overlap.smk"
 include: "rules/score.smk"
 include: "rules/compare.smk"
+include: "rules/statements.smk"
 include: "rules/published.smk"
+include: "rules/unified.smk"
 include: "rules/report.smk"
+include: "rules/quantize.smk"
+include: "rules/ablation.smk"
+include: "rules/screen.smk"
+include: "rules/search.smk"
 include: "rules/plan.smk"
+
+
+if "embedding" in settings:
+
+    include: "rules/embed.smk"
 
 
 rule all:

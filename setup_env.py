@@ -1,8 +1,8 @@
-"""Make the virtual environment that runs everything here: python3 setup_env.py
+"""Make the virtual environment that runs everything here: python3 setup_env.py [--with quantize page]
 
 Installs torch in the build that suits this machine, then requirements.lock, then a placeholder for torchaudio, and
 proves with one import that training can start. Needs the standard library only. A second call returns at once; after a
-change of the lock, or an interrupted call, the environment is made anew.
+change of the lock, or an interrupted call, the environment is made anew. --with adds what few need, see OPTIONAL.
 """
 
 import argparse
@@ -24,6 +24,8 @@ STUB = ROOT / "tools" / "torchaudio_stub.py"
 OLDEST, NEWEST = (3, 11), (3, 13)  # as pyproject.toml says; an older Python could not read that file
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 SMOKE_TEST = "import llamafactory.train.tuner"
+# Groups that are installed on request only, and what proves that they work. llama-cpp-python is built from source.
+OPTIONAL = {"quantize": "import llama_cpp, gguf", "page": "import streamlit"}
 UNFINISHED = ".judgemerge-unfinished"
 
 
@@ -110,16 +112,17 @@ def clear(folder):
 # --- doing -----------------------------------------------------------------------------------------------------------
 
 
-def python_in(folder, *arguments, quiet=False):
+def python_in(folder, *arguments, quiet=False, variables=None):
     """Run the environment's Python, deaf to PYTHONPATH and the like, and return whether it succeeded."""
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} if quiet else {}
-    return subprocess.run([str(folder / "bin/python"), "-I", *arguments], **streams).returncode == 0
+    command, environment = [str(folder / "bin/python"), "-I", *arguments], {**os.environ, **(variables or {})}
+    return subprocess.run(command, env=environment, **streams).returncode == 0
 
 
-def pip(folder, *arguments, quiet=False):
+def pip(folder, *arguments, quiet=False, variables=None):
     """Run pip in the environment with the user's own pip configuration; return whether it succeeded."""
     options = ["--disable-pip-version-check", "--no-input", "-qq"]
-    return python_in(folder, "-m", "pip", *arguments, *options, quiet=quiet)
+    return python_in(folder, "-m", "pip", *arguments, *options, quiet=quiet, variables=variables)
 
 
 def create(folder):
@@ -165,6 +168,36 @@ def smoke_test(folder):
         raise SetupError(f"{folder}: `{SMOKE_TEST}` fails in the new environment; report what it says above.")
 
 
+def optional_lock(group):
+    """Return the file with what an optional group adds to the lock."""
+    return ROOT / f"requirements-{group}.lock"
+
+
+def optional_stamp(folder, group):
+    """Return the file whose presence says that an optional group is installed as its lock asks."""
+    return folder / f".judgemerge-with-{group}-{hashlib.sha256(optional_lock(group).read_bytes()).hexdigest()[:16]}"
+
+
+def build_variables():
+    """Return the environment variables in which packages that come as source are built; the user's own come last."""
+    import tomllib
+
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["judgemerge"]["build"]
+    ours = {name: value for variables in settings.values() for name, value in variables.items()}
+    return {name: f"{value} {os.environ.get(name, '')}".strip() for name, value in ours.items()}
+
+
+def add(folder, group):
+    """Install an optional group into a finished environment, and stamp it once it is proven to work."""
+    lock = optional_lock(group)
+    print(f"Adding {group} to {folder} from {lock.name} ...", flush=True)
+    if not pip(folder, "install", "--no-deps", "-r", str(lock), variables=build_variables()):
+        raise SetupError(f"{lock.name}: pip could not install it; mend what it says above and call again.")
+    if not python_in(folder, "-c", OPTIONAL[group]):
+        raise SetupError(f"{folder}: `{OPTIONAL[group]}` fails now; report what it says above.")
+    optional_stamp(folder, group).touch()
+
+
 def make(folder, build):
     """Make the environment anew, and stamp it once it is proven to work."""
     check_folder(folder)
@@ -189,6 +222,14 @@ def main(arguments=None):
         default="auto",
         help="default: PyPI's build; cpu: PyTorch's CPU build; auto: cpu on Linux x86-64 without an NVIDIA driver",
     )
+    parser.add_argument(
+        "--with",
+        dest="groups",
+        nargs="+",
+        choices=sorted(OPTIONAL),
+        default=[],
+        help="also install: quantize, GGUF files and their judge (built here, takes a C++ compiler); page, the browser",
+    )
     options = parser.parse_args(arguments)
     try:
         check_python(sys.version_info)
@@ -197,6 +238,9 @@ def main(arguments=None):
         if not is_ready(folder, build):
             make(folder, build)
             print(f"Ready: {folder}")
+        for group in options.groups:
+            if not optional_stamp(folder, group).exists():
+                add(folder, group)
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1

@@ -5,13 +5,14 @@ import re
 
 sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
 
+from judgemerge import quantizing
 from judgemerge.baselines import BASELINES
 from judgemerge.catalogues import load_yaml
 from judgemerge.digests import source_digest
 from judgemerge.errors import JudgemergeError
 from judgemerge.expected import read_expected
 from judgemerge.models import size_on_disk
-from judgemerge.resources import Needs, Size
+from judgemerge.resources import Needs, Size, several_nodes
 from judgemerge.study import load_study
 from judgemerge.training import shared_settings
 
@@ -39,8 +40,10 @@ wildcard_constraints:
     made=one_of(study.models_by_origin("make")),
     downloaded=one_of(study.models_by_origin("repo")),
     found=one_of(study.models_by_origin("path")),
+    endpoint=one_of(study.models_by_origin("endpoint")),
     expert=one_of(study.experts),
     merge=one_of(study.merges),
+    quantization=one_of(study.quantizations),
     model=one_of(study.model_names),
     judge=one_of(study.model_names),
     suite=one_of(settings["suites"]),
@@ -64,8 +67,9 @@ def known_size(model):
 
 NEEDS = Needs(study, known_size)
 GPUS = NEEDS.gpus
-# The cluster profile reads this: a study without GPUs goes to the partition for CPUs.
-os.environ.update(JUDGEMERGE_GPUS=str(settings["gpus"]))
+TRAINING_NODES = several_nodes(settings)
+# The cluster profile reads these: a study without GPUs goes to the partition for CPUs.
+os.environ.update(JUDGEMERGE_GPUS=str(settings["gpus"]), JUDGEMERGE_NODES=str(settings["nodes"]))
 
 
 def needed(amount, step, *names):
@@ -85,14 +89,33 @@ def results_file(pattern, **wildcards):
 
 def study_results(wildcards):
     """Everything that `rule all` asks for."""
-    tables = [f"{name}.{kind}" for name in ("agreement", "items", *COMPARED) for kind in ("csv", "html")]
+    judged = ("agreement", "items", *COMPARED) if study.judges else ()
+    tables = [f"{name}.{kind}" for name in judged for kind in ("csv", "html")]
     published = ["published.csv", "published.html", "published.ok"] if EXPECTED else []
     overlap = ["overlap.csv", "overlap.html"] if study.overlap_pairs else []
+    unified = ["unified.csv", "unified.html"] if settings["unified_table"] else []
+    checks = [results_file("checks/{name}.export.json", name=name) for name in study.lora_experts]
+    statements = ["statements.csv", "statements.html"] if stating_pairs() else []
     return [
         results_file("run.json"),
-        *(results_file(f"tables/{name}") for name in [*tables, *published, *overlap]),
+        *(results_file(f"tables/{name}") for name in [*tables, *published, *overlap, *statements, *unified]),
+        *checks,
+        *endpoint_results(),
+        *quantization_results(),
+        *ablation_results(),
+        *search_results(),
+        *screening_results(),
         *(results_file(f"figures/{name}.{kind}") for name in study_figures() for kind in ("svg", "png")),
+        *merge_cards(),
+        *(embedding_results() if "embedding" in settings else []),
     ]
+
+
+def recorded_tables(wildcards):
+    """The tables that the record of the run names."""
+    judged = ["agreement", *COMPARED] if study.judges else []
+    own = embedding_tables() if "embedding" in settings else []
+    return [*(results_file(f"tables/{name}.csv") for name in judged), *own]
 
 
 def study_figures():
@@ -100,7 +123,10 @@ def study_figures():
     protocols = {study.protocol(benchmark) for benchmark in study.benchmarks}
     figures = ["accuracy", "consistency", "bias_position", "bias_length"] if "pairwise" in protocols else []
     figures += ["grading"] if "pointwise" in protocols else []
-    figures += ["differences", "humans"]
+    figures += ["differences", "humans"] if study.judges else []
+    figures += ["curves"] if study.experts else []
+    figures += ["screening"] if "screening" in settings else []
+    figures += [f"search_{name}" for name in study.searches]
     return figures + (["merges"] if study.merges and len(protocols) == 2 else [])
 
 
@@ -125,11 +151,26 @@ def raw_files(by_role):
     return [results_file("sources/{source}", source=value) if value in known else value for value in by_role.values()]
 
 
+def benchmark_limit(wildcards):
+    """The number of items that a suite draws from one of its benchmarks, None for all."""
+    return study.limit(wildcards.benchmark)
+
+
+def benchmark_rubric(wildcards):
+    """The rubric of the items of one set that have none of their own, None where there is none."""
+    return study.rubric(wildcards.benchmark)
+
+
+def benchmark_is_drawn(wildcards):
+    """Whether a benchmark is run on a sample of its items."""
+    return study.limit(wildcards.benchmark) is not None
+
+
 def adapter_digest(wildcards):
     """A digest of the code that makes one item set: editing another benchmark's adapter leaves it alone."""
     adapter = study.catalogues.benchmarks[wildcards.benchmark]["adapter"]
     generator = ["demo_tasks"] if adapter == "demo" else []
-    return source_digest(f"benchmarks.{adapter}", "benchmarks.__init__", "benchmarks._rows", "items", *generator)
+    return source_digest(f"benchmarks.{adapter}", "benchmarks.__init__", "benchmarks._rows", "benchmarks._explanations", "items", *generator)
 
 
 def benchmark_roles(wildcards):
@@ -165,24 +206,52 @@ def training_items(wildcards):
     return [results_file("items/{name}.jsonl", name=name) for name in names]
 
 
+def leak_items(wildcards):
+    """The benchmarks that are run whose prompts an expert must not be trained on."""
+    return [results_file("items/{name}.jsonl", name=name) for name in study.leak_benchmarks(wildcards.expert)]
+
+
+def leak_names(wildcards):
+    """The names of those benchmarks, in the order of `leak_items`."""
+    return study.leak_benchmarks(wildcards.expert)
+
+
+def evaluation_items(wildcards):
+    """The item sets that an expert's evaluation loss is taken on while it is trained."""
+    names = settings["experts"][wildcards.expert]["evaluate_on"]
+    return [results_file("items/{name}.jsonl", name=name) for name in names]
+
+
 def base_model(wildcards):
-    """The folder of the model that experts are trained from."""
-    return results_file("models/{name}", name=settings["base"])
+    """The folder of the model that an expert is trained from."""
+    return results_file("models/{name}", name=study.base_of(wildcards.expert))
 
 
 def base_manifest(wildcards):
-    """The manifest of the model that experts are trained from."""
-    return results_file("models/{name}.json", name=settings["base"])
+    """The manifest of the model that an expert is trained from."""
+    return results_file("models/{name}.json", name=study.base_of(wildcards.expert))
 
 
 def parent_models(wildcards):
-    """The folders of the models that a merge reads, the base first."""
-    return [results_file("models/{name}", name=name) for name in study.parents(wildcards.merge)]
+    """The folders of the models that a merge reads, the base first; its adapters are not among them."""
+    return [results_file("models/{name}", name=name) for name in study.models_read(wildcards.merge)]
 
 
 def parent_manifests(wildcards):
     """The manifests of the models that a merge reads."""
-    return [results_file("models/{name}.json", name=name) for name in study.parents(wildcards.merge)]
+    return [results_file("models/{name}.json", name=name) for name in study.models_read(wildcards.merge)]
+
+
+def compared_models():
+    """Return the models that merges bring together, and the groups that they are compared in."""
+    groups = [study.roots(name) for name in study.merges]
+    groups = [list(group) for group in dict.fromkeys(tuple(sorted(group)) for group in groups) if len(group) > 1]
+    return sorted({name for group in groups for name in group}), groups
+
+
+def parents_compared(wildcards):
+    """The comparison of models before anything is trained on them, if merges bring several together."""
+    return [results_file("recipes/parents.json")] if compared_models()[1] else []
 
 
 def suite_items(wildcards):
@@ -201,6 +270,23 @@ def prompt_files(prompts):
     return [f"config/prompts/{name}.yaml" for name in dict.fromkeys(prompts.values())]
 
 
+def prompt_texts(prompts):
+    """The raw files that prompts given by protocol take texts from."""
+    known = study.catalogues.sources
+    names = [source for prompt in prompts.values() for source in study.prompt_sources(prompt)]
+    return [results_file("sources/{source}", source=name) if name in known else name for name in dict.fromkeys(names)]
+
+
+def expert_prompt_texts(wildcards):
+    """The raw files that the prompts of one expert's training take texts from."""
+    return prompt_texts(study.training_prompts(wildcards.expert))
+
+
+def suite_prompt_texts(wildcards):
+    """The raw files that one judge's prompts for one suite take texts from."""
+    return prompt_texts(study.prompts_of(wildcards.judge, wildcards.suite))
+
+
 def expert_prompts(wildcards):
     """The prompt files of one expert's training."""
     return prompt_files(study.training_prompts(wildcards.expert))
@@ -211,9 +297,19 @@ def training_prompt_names(wildcards):
     return study.training_prompts(wildcards.expert)
 
 
+def stage_prompt_names(wildcards):
+    """The prompts of a made model's pretraining by protocol, stage by stage."""
+    return study.stage_prompts(wildcards.made)
+
+
 def stage_prompts(wildcards):
     """The prompt files of a made model's pretraining on item sets."""
-    return prompt_files(settings["judging"]["prompts"]) if stage_items(wildcards) else []
+    return list(dict.fromkeys(path for prompts in stage_prompt_names(wildcards) for path in prompt_files(prompts)))
+
+
+def stage_prompt_texts(wildcards):
+    """The raw files that those prompts take texts from."""
+    return [path for prompts in stage_prompt_names(wildcards) for path in prompt_texts(prompts)]
 
 
 def judge_replies(wildcards):
@@ -256,7 +352,7 @@ def published_protocols():
     return {name: protocol for name, protocol in protocols.items() if protocol}
 
 
-def published_pairs(kinds=("model", "baseline", "recorded")):
+def published_pairs(kinds=("model", "derived", "baseline", "recorded")):
     """Return (benchmark, judge) for every judge of these kinds on the benchmarks of `published_protocols`."""
     return [
         (name, judge) for name in published_protocols() for judge in study.judges_of(name) if study.kind(judge) in kinds
@@ -308,15 +404,19 @@ def study_counts(wildcards):
 def study_manifests(wildcards):
     """The manifests of every model that a judge or a merge of the study uses."""
     needed = [judge for judge in study.judges if study.kind(judge) == "model"]
-    return [results_file("models/{name}.json", name=name) for name in needed]
+    own = embedding_manifests() if "embedding" in settings else []
+    return [*(results_file("models/{name}.json", name=name) for name in needed), *own]
 
 
 def judge_kinds():
     """Return what each judge is, in the order in which figures show them: base, experts, merges, others."""
     kinds = {judge: study.kind(judge) for judge in study.judges}
-    kinds |= {judge: "base" for judge in kinds if judge == settings.get("base")}
+    bases = {settings.get("base"), *map(study.base_of, study.experts)}
+    kinds |= {judge: "base" for judge in kinds if judge in bases}
     kinds |= {judge: "expert" for judge in kinds if judge in study.experts}
     kinds |= {judge: "merge" for judge in kinds if judge in study.merges}
+    kinds |= {judge: "quantization" for judge in kinds if judge in study.quantizations}
+    kinds |= {best: "merge" if "merge" in study.searches[search] else "expert" for best, search in study.searched.items() if best in kinds}
     return kinds
 
 

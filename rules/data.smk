@@ -41,6 +41,9 @@ rule write_items:
     params:
         spec=lookup(within=study.catalogues.benchmarks, dpath="{benchmark}"),
         roles=benchmark_roles,
+        limit=benchmark_limit,
+        rubric=benchmark_rubric,
+        seed=settings["seed"],
         code=adapter_digest,
     message:
         "Writing the items of {wildcards.benchmark}"

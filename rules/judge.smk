@@ -1,19 +1,28 @@
 """Models → replies → verdicts; baselines and recorded judges → verdicts."""
 
 
+def judge_backend(wildcards):
+    """What one judge answers with, unless its manifest knows better (a quantized model, an endpoint)."""
+    return study.backend(wildcards.judge)
+
+
 rule judge_suite:
     """What one judge writes about one suite, both orders. Kept apart from parsing: it is the expensive part."""
     input:
         item_sets=suite_items,
         prompts=suite_prompts,
+        texts=suite_prompt_texts,
         model="results/{study}/models/{judge}",
         manifest="results/{study}/models/{judge}.json",
     output:
         "results/{study}/replies/{judge}/{suite}.jsonl",
+        timing="results/{study}/replies/{judge}/{suite}.timing.json",
     log:
         "results/{study}/logs/judge_suite/{judge}/{suite}.log",
     benchmark:
         "results/{study}/timings/judge_suite/{judge}/{suite}.tsv"
+    wildcard_constraints:
+        judge=one_of(study.model_names - set(study.quantizations)),
     conda:
         "../envs/judge.yaml"
     threads: settings["threads"]
@@ -26,11 +35,32 @@ rule judge_suite:
     params:
         max_prompt_tokens=settings["judging"]["max_prompt_tokens"],
         dtype=settings["judging"]["dtype"],
+        backend=judge_backend,
         store="results/{study}/store",
+        sources="results/{study}/sources",
+        categories=settings["judging"]["categories"],
+        drawing=settings["judging"]["sampling"] | {"retries": settings["judging"]["retries"]},
     message:
         "Judging {wildcards.suite} with {wildcards.judge}"
     script:
         "../scripts/judge_suite.py"
+
+
+def judge_gpus(wildcards):
+    """The GPUs that one judge asks for."""
+    return NEEDS.judging_gpus(wildcards.judge)
+
+
+use rule judge_suite as judge_suite_gguf with:
+    wildcard_constraints:
+        judge=one_of(study.quantizations),
+    conda:
+        "../envs/quantize.yaml"
+    resources:
+        mem_mb=needed("mem_mb", "judge", "judge", "suite"),
+        runtime=needed("runtime", "judge", "judge", "suite"),
+        gpu=judge_gpus,
+        batch_tokens=settings["judging"]["batch_tokens"],
 
 
 rule parse_replies:
@@ -50,7 +80,7 @@ rule parse_replies:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        code=source_digest("parsing", "items"),
+        code=source_digest("parsing", "sampling", "items"),
     message:
         "Parsing {wildcards.judge} on {wildcards.benchmark}"
     script:
@@ -102,6 +132,7 @@ rule read_recorded:
     params:
         judge=lookup(within=study.catalogues.recorded, dpath="{recorded}"),
         roles=recorded_roles,
+        drawn=benchmark_is_drawn,
         code=source_digest("recorded", "items"),
     message:
         "Reading {wildcards.recorded} on {wildcards.benchmark}"

@@ -3,13 +3,15 @@
 import atexit
 
 from judgemerge.files import write_json
+from judgemerge import slurm
 from judgemerge.resources import Asked, gpus_asked, plan_lines
 
 
 def threads_asked(job):
-    """Return the threads that a job's rule says; a dry run itself counts on one core and would say 1."""
+    """Return the threads that a job's rule says, on all its nodes; a dry run itself counts on one core, and says 1."""
     threads = job.rule.resources["_cores"]
-    return (threads.evaluate(job.wildcards) if threads.is_evaluable() else threads).value
+    on_a_node = (threads.evaluate(job.wildcards) if threads.is_evaluable() else threads).value
+    return on_a_node * (job.resources.get("nodes") or 1)
 
 
 def jobs_to_submit():
@@ -45,8 +47,11 @@ def after_dry_run():
         write_json(path, {"jobs": jobs, "locked": workflow.persistence.locked})
         return
     jobs = jobs_to_submit()
-    if jobs and (workflow.resource_settings.nodes or any(job.gpus for job in jobs)):
+    on_cluster = workflow.resource_settings.nodes
+    if jobs and (on_cluster or any(job.gpus for job in jobs)):
         print(*plan_lines(jobs), sep="\n", file=sys.stderr)
+    if on_cluster and slurm.controller_answers() is False:
+        print(slurm.SILENT, file=sys.stderr)
 
 
 # Snakemake calls no hook in a dry run; its process ends right after it.

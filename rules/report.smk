@@ -251,7 +251,7 @@ rule write_run_record:
     """run.json: everything that a number of this study depends on."""
     input:
         manifests=study_manifests,
-        tables=collect("results/{{study}}/tables/{name}.csv", name=["agreement", *COMPARED]),
+        tables=recorded_tables,
     output:
         "results/{study}/run.json",
     log:

@@ -6,6 +6,7 @@ rule make_model:
     input:
         item_sets=stage_items,
         prompts=stage_prompts,
+        texts=stage_prompt_texts,
     output:
         model=directory("results/{study}/models/{made}"),
         manifest="results/{study}/models/{made}.json",
@@ -22,9 +23,10 @@ rule make_model:
         gpu=GPUS["make_model"],
     params:
         make=lookup(within=settings, dpath="models/{made}/make"),
-        prompts=settings["judging"]["prompts"],
+        prompts=stage_prompt_names,
+        sources="results/{study}/sources",
         seed=settings["seed"],
-        work="results/{study}/training/{made}",
+        kept="results/made",
     message:
         "Making and pretraining {wildcards.made}"
     script:
@@ -76,16 +78,47 @@ rule link_model:
         "../scripts/link_model.py"
 
 
-rule train_expert:
-    """One LoRA expert: LLaMA-Factory on the expert's own item sets. Interrupted trainings go on at their checkpoint."""
+rule find_leaks:
+    """The training items of one expert whose prompts stand in a benchmark of the study; training leaves them out."""
     input:
         item_sets=training_items,
+        benchmarks=leak_items,
+    output:
+        "results/{study}/recipes/{expert}.left_out.json",
+    log:
+        "results/{study}/logs/find_leaks/{expert}.log",
+    benchmark:
+        "results/{study}/timings/find_leaks/{expert}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
+    params:
+        sets=lookup(within=settings, dpath="experts/{expert}/train_on"),
+        benchmarks=leak_names,
+        code=source_digest("overlap", "items"),
+    message:
+        "Looking for benchmark prompts in the training data of {wildcards.expert}"
+    script:
+        "../scripts/find_leaks.py"
+
+
+rule train_expert:
+    """One expert: LLaMA-Factory on its own item sets. Interrupted trainings go on at their checkpoint."""
+    input:
+        item_sets=training_items,
+        left_out="results/{study}/recipes/{expert}.left_out.json",
+        compared=parents_compared,
         prompts=expert_prompts,
+        texts=expert_prompt_texts,
+        evaluation=evaluation_items,
         model=base_model,
         manifest=base_manifest,
     output:
         adapter=directory("results/{study}/adapters/{expert}"),
         recipe="results/{study}/recipes/{expert}.train.yaml",
+        curve="results/{study}/training_logs/{expert}.csv",
     log:
         "results/{study}/logs/train_expert/{expert}.log",
     benchmark:
@@ -94,12 +127,14 @@ rule train_expert:
         "../envs/train.yaml"
     threads: settings["threads"]
     resources:
+        **TRAINING_NODES,
         mem_mb=needed("mem_mb", "train", "expert"),
         runtime=needed("runtime", "train", "expert"),
-        gpu=GPUS["train_expert"],
+        gpu=0 if TRAINING_NODES else GPUS["train_expert"],
     params:
         expert=lookup(within=settings, dpath="experts/{expert}"),
         prompts=training_prompt_names,
+        sources="results/{study}/sources",
         common=shared_settings(settings),
         seed=settings["seed"],
         work="results/{study}/training/{expert}",
@@ -110,7 +145,7 @@ rule train_expert:
 
 
 rule export_expert:
-    """The expert as a model of its own: its LoRA update folded into the base."""
+    """The expert as a model of its own: its LoRA update folded into the base, or all of it when all was trained."""
     input:
         adapter="results/{study}/adapters/{expert}",
         recipe="results/{study}/recipes/{expert}.train.yaml",
@@ -135,6 +170,32 @@ rule export_expert:
         "../scripts/export_expert.py"
 
 
+rule check_export:
+    """Proof that the exported expert answers as its base with the adapter does: logits on a few prompts, or a failure."""
+    input:
+        item_sets=training_items,
+        adapter="results/{study}/adapters/{expert}",
+        exported="results/{study}/models/{expert}",
+        model=base_model,
+    output:
+        "results/{study}/checks/{expert}.export.json",
+    log:
+        "results/{study}/logs/check_export/{expert}.log",
+    benchmark:
+        "results/{study}/timings/check_export/{expert}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=needed("mem_mb", "export", "expert"),
+        runtime=needed("runtime", "export", "expert"),
+    message:
+        "Checking the export of {wildcards.expert}"
+    script:
+        "../scripts/check_export.py"
+
+
 localrules:
     download_model,
+    find_leaks,
     link_model,

@@ -1,4 +1,4 @@
-"""Make models/{expert}: the expert's LoRA update folded into its base by LLaMA-Factory."""
+"""Make models/{expert}: the expert's LoRA update folded into its base by LLaMA-Factory, or the whole model it is."""
 
 from pathlib import Path
 
@@ -9,12 +9,17 @@ from judgemerge.logs import logged
 
 
 def main(adapter: str, recipe_file: str, base: str, base_digest: str, threads: int, model: str, manifest: str) -> None:
-    """Export with the chat template that the expert was trained with."""
+    """Export with the chat template that the expert was trained with; a fully trained model is only linked."""
     trained = load_yaml(recipe_file)
     fresh = Path(f"{model}.part")
-    export(training.export_recipe(base, adapter, fresh, trained["template"]), threads)
+    origin = {"base": base_digest}
+    if trained["finetuning_type"] == "lora":
+        export(training.export_recipe(base, adapter, fresh, trained["template"]), threads)
+        origin["adapter"] = files.sha256_file(Path(adapter, "adapter_model.safetensors"))
+    else:
+        models.check_folder(adapter)
+        models.copy_model(adapter, fresh)
     models.move_into_place(fresh, model)
-    origin = {"base": base_digest, "adapter": files.sha256_file(Path(adapter, "adapter_model.safetensors"))}
     files.write_json(manifest, models.describe(model, rule="export_expert", **origin, training=trained))
 
 

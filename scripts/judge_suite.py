@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from judgemerge import files, judging
+from judgemerge import backends, files, judging, sampling, speed
 from judgemerge.items import read_items
 from judgemerge.logs import Progress, logged
 from judgemerge.prompts import load_template
@@ -13,6 +13,8 @@ def main(
     digest: str,
     items: list[str],
     prompts: list[str],
+    sources: str,
+    categories: dict,
     store: str,
     suite: str,
     replies: str,
@@ -20,18 +22,36 @@ def main(
     batch_tokens: int,
     max_prompt_tokens: int,
     threads: int,
+    backend: str = backends.DEFAULT,
+    drawing: sampling.Sampling = sampling.GREEDY,
+    timing: str | None = None,
 ) -> int:
     """Judge what the store does not hold yet, then write the suite's replies; return how many were asked."""
-    from judgemerge.backends.transformers import Transformers
-
-    templates = {template.protocol: template for template in map(load_template, prompts)}
-    backend = Transformers(model, dtype, batch_tokens, threads)
-    suite_items = [item for path in items for item in read_items(path)]
-    asks, limits = judging.plan(suite_items, templates, backend, max_prompt_tokens)
+    templates = {template.protocol: template for template in (load_template(path, sources) for path in prompts)}
+    settings = {
+        "dtype": dtype,
+        "batch_tokens": batch_tokens,
+        "threads": threads,
+        "max_prompt_tokens": max_prompt_tokens,
+        "max_new_tokens": max((template.max_new_tokens for template in templates.values()), default=1),
+    }
+    loaded = backends.load(backend, model, settings)
+    suite_items = [judging.with_category(item, categories) for path in items for item in read_items(path)]
+    asks, limits = judging.plan(suite_items, templates, loaded, max_prompt_tokens)
     opened = judging.Store(Path(store, digest[:16]), suite)
     try:
-        n_new = judging.answer(asks, limits, backend, opened, Progress("prompts"))
-        files.write_jsonl(replies, judging.replies(asks, opened))
+        if drawing.is_on:
+            drawn = sampling.replies(asks, limits, suite_items, templates, loaded, opened, drawing, Progress("prompts"))
+            n_new = files.write_jsonl(replies, drawn)
+        else:
+
+            def answer() -> int:
+                return judging.answer(asks, limits, loaded, opened, Progress("prompts"))
+
+            n_new = speed.timed(asks, loaded, opened, answer, threads)
+            files.write_jsonl(replies, judging.replies(asks, opened))
+        if timing is not None:
+            files.write_json(timing, speed.record(asks, opened, n_new))
     finally:
         opened.close()
     return n_new
@@ -39,11 +59,15 @@ def main(
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
+        manifest = files.read_json(snakemake.input.manifest)
         main(
             model=snakemake.input.model,
-            digest=files.read_json(snakemake.input.manifest)["digest"],
+            digest=manifest["digest"],
+            backend=backends.of(manifest, snakemake.params.backend),
             items=list(snakemake.input.item_sets),
             prompts=list(snakemake.input.prompts),
+            sources=snakemake.params.sources,
+            categories=snakemake.params.categories,
             store=snakemake.params.store,
             suite=snakemake.wildcards.suite,
             replies=snakemake.output[0],
@@ -51,4 +75,6 @@ if "snakemake" in globals():
             batch_tokens=snakemake.resources.batch_tokens,
             max_prompt_tokens=snakemake.params.max_prompt_tokens,
             threads=snakemake.threads,
+            drawing=sampling.Sampling(**snakemake.params.drawing),
+            timing=snakemake.output.timing,
         )

@@ -3,7 +3,9 @@
 import shutil
 from pathlib import Path
 
-from judgemerge import demo_tasks, files, models, tiny, training
+import yaml
+
+from judgemerge import demo_tasks, files, models, provenance, tiny, training
 from judgemerge.items import read_items
 from judgemerge.llamafactory import train
 from judgemerge.logs import logged
@@ -11,16 +13,54 @@ from judgemerge.prompts import load_template
 
 
 def main(
-    make: dict, items: list[str], prompts: dict[str, str], seed: int, threads: int, work: str, model: str, manifest: str
+    make: dict,
+    items: list[str],
+    prompts: list[dict[str, str]],
+    sources: str,
+    seed: int,
+    threads: int,
+    kept: str,
+    model: str,
+    manifest: str,
 ) -> None:
-    """Make the random model, run every stage on the result of the one before, and move the last into place."""
+    """Make the model unless `kept` holds it already, and copy it into place.
+
+    Kept models are named after everything that decides them, so that studies with the same small base make it once.
+    """
+    by_name = {Path(path).stem: path for path in items}
+    stages = []
+    for stage, names in zip(make["stages"], prompts, strict=True):
+        templates = {key: load_template(f"config/prompts/{name}.yaml", sources) for key, name in names.items()}
+        stages.append(_stage_data(stage, make, by_name, templates))
+    identity = files.sha256_text(
+        yaml.safe_dump([{key: value for key, value in make.items() if key != "threads"}, seed, threads]),
+        yaml.safe_dump(provenance.versions()),
+        *(f"{row}" for rows in stages for row in rows),
+    )[:16]
+    finished = Path(kept, identity)
+    if not finished.exists():
+        _pretrain(make, stages, seed, threads, Path(f"{finished}.part"), finished)
+    part = Path(f"{model}.part")
+    shutil.copytree(finished, part, dirs_exist_ok=True)
+    models.move_into_place(part, model)
+    files.write_json(manifest, models.describe(model, rule="make_model", make=make, seed=seed, threads=threads))
+
+
+def _stage_data(stage: dict, make: dict, by_name: dict[str, str], templates: dict) -> list:
+    """Return what a stage is trained on: texts of the corpus, or alpaca rows."""
+    if stage["data"] == "corpus":
+        return demo_tasks.corpus(**make["corpus"])
+    return training.rows_of_sets([read_items(by_name[name]) for name in stage["data"]], templates, stage["orders"])
+
+
+def _pretrain(make: dict, stages: list, seed: int, threads: int, work: Path, finished: Path) -> None:
+    """Make the random model, run every stage on the result of the one before, and keep the last."""
     from transformers import AutoTokenizer
 
-    work = Path(work)
-    texts = demo_tasks.corpus(**make["corpus"])
+    current = work / "random"
     tiny.make_base(
-        work / "random",
-        texts,
+        current,
+        demo_tasks.corpus(**make["corpus"]),
         make["seed"],
         hidden=make["hidden_size"],
         intermediate=make["intermediate_size"],
@@ -29,27 +69,21 @@ def main(
         key_value_heads=make["kv_heads"],
         vocab_size=make["vocabulary"],
     )
-    templates = {protocol: load_template(f"config/prompts/{name}.yaml") for protocol, name in prompts.items()}
-    by_name = {Path(path).stem: path for path in items}
-    current = work / "random"
-    for number, stage in enumerate(make["stages"], 1):
+    for number, (stage, rows) in enumerate(zip(make["stages"], stages, strict=True), 1):
         data, result = work / f"data_{number}", work / f"stage_{number}"
         if stage["data"] == "corpus":
-            training.write_dataset(data, texts=texts)
+            training.write_dataset(data, texts=rows)
             kind = "pt"
         else:
-            sets = [read_items(by_name[name]) for name in stage["data"]]
-            rows = training.rows_of_sets(sets, templates, stage["orders"])
             limit = stage["settings"].get("cutoff_len", training.COMMON["cutoff_len"])
-            training.check_lengths(AutoTokenizer.from_pretrained(current), rows, limit, f"{model}, stage {number}")
+            training.check_lengths(AutoTokenizer.from_pretrained(current), rows, limit, f"{finished}, stage {number}")
             training.write_dataset(data, rows)
             kind = "sft"
         settings = {"finetuning_type": "full", "stage": kind, **stage["settings"]}
         train(training.training_recipe(current, data, result, settings, seed), threads)
         current = result
-    models.move_into_place(current, model)
+    models.move_into_place(current, finished, leave_out=("checkpoint-*",))
     shutil.rmtree(work)
-    files.write_json(manifest, models.describe(model, rule="make_model", make=make, seed=seed, threads=threads))
 
 
 if "snakemake" in globals():
@@ -58,9 +92,10 @@ if "snakemake" in globals():
             make=snakemake.params.make,
             items=list(snakemake.input.item_sets),
             prompts=snakemake.params.prompts,
+            sources=snakemake.params.sources,
             seed=snakemake.params.seed,
             threads=snakemake.threads,
-            work=snakemake.params.work,
+            kept=snakemake.params.kept,
             model=snakemake.output.model,
             manifest=snakemake.output.manifest,
         )

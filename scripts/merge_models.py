@@ -1,13 +1,10 @@
-"""Make models/{merge}: one merge by mergekit, checked tensor by tensor, with its recipe."""
+"""Make models/{merge}: one merge by mergekit or by ourselves, checked tensor by tensor, with its recipe and card."""
 
-import shutil
 from pathlib import Path
 
-import yaml
-
-from judgemerge import files, merging, models
+from judgemerge import files, models
 from judgemerge.logs import logged
-from judgemerge.processes import run_tool
+from judgemerge.merging.runs import merge_folders
 
 
 def main(
@@ -18,47 +15,38 @@ def main(
     model: str,
     manifest: str,
     recipe_file: str,
-):
-    """Run mergekit into a fresh folder, check the result against its first parent, and move it into place."""
-    recipe = merging.recipe(merge, parents)
-    with files.atomic_writer(recipe_file) as file:
-        yaml.safe_dump(recipe, file, sort_keys=False)
+    bases: dict[str, str] | None = None,
+    weights: str | None = None,
+) -> None:
+    """Merge into a fresh folder and move it into place; `bases` names the parents that are LoRA adapters."""
     fresh = Path(f"{model}.part")
-    shutil.rmtree(fresh, ignore_errors=True)
-    run_tool(
-        [
-            "mergekit-yaml",
-            recipe_file,
-            str(fresh),
-            "--random-seed",
-            str(merge["seed"]),
-            # The thread count decides the last bits of SLERP and DARE, so it is pinned like the seed.
-            "--num-threads",
-            str(threads),
-            "--no-write-model-card",
-            "--no-trust-remote-code",
-        ],
-        threads,
-    )
-    merging.check_result(fresh, next(iter(parents.values())))
+    fresh.parent.mkdir(parents=True, exist_ok=True)
+    found = files.read_json(weights) if weights else None
+    name = Path(model).name
+    made = merge_folders(name, merge, parents, fresh, recipe_file, threads, digests, bases, found)
     models.move_into_place(fresh, model)
-    files.write_json(
-        manifest, models.describe(model, rule="merge_models", merge=merge, parents=digests, threads=threads)
-    )
+    files.write_json(manifest, models.describe(model, **made))
+
+
+def adapter_digest(folder: str) -> str:
+    """Return the digest of an adapter, which has no manifest."""
+    return files.sha256_file(Path(folder, "adapter_model.safetensors"))
 
 
 if "snakemake" in globals():
-    names = [Path(path).name for path in snakemake.input.models]
+    folders = [*snakemake.input.models, *snakemake.input.adapters]
+    names = [Path(path).name for path in folders]
+    known = [files.read_json(path)["digest"] for path in snakemake.input.manifests]
+    digests = [*known, *map(adapter_digest, snakemake.input.adapters)]
     with logged(snakemake.log[0]):
         main(
             merge=snakemake.params.merge,
-            parents=dict(zip(names, snakemake.input.models, strict=True)),
-            digests={
-                name: files.read_json(path)["digest"]
-                for name, path in zip(names, snakemake.input.manifests, strict=True)
-            },
+            parents=dict(zip(names, folders, strict=True)),
+            digests=dict(zip(names, digests, strict=True)),
             threads=snakemake.params.threads,
             model=snakemake.output.model,
             manifest=snakemake.output.manifest,
             recipe_file=snakemake.output.recipe,
+            bases=snakemake.params.bases,
+            weights=next(iter(snakemake.input.weights), None),
         )

@@ -1,18 +1,16 @@
 """Make verdicts/{judge}/{benchmark}.jsonl from what the judge wrote."""
 
-from judgemerge import files, parsing
+from judgemerge import files, sampling
 from judgemerge.items import write_verdicts
 from judgemerge.logs import logged
 from judgemerge.prompts import load_template
 
 
 def main(replies: str, prompt: str, benchmark: str, verdicts: str) -> None:
-    """Parse the replies to one benchmark with the reply format of the prompt."""
+    """Parse the replies to one benchmark with the reply format of the prompt; of several runs the mean grade counts."""
     settings = load_template(prompt).reply
     rows = (row for row in files.read_jsonl(replies) if row["benchmark"] == benchmark)
-    write_verdicts(
-        verdicts, (parsing.parse(row["reply"], row["reason"], settings, row["item"], row["order"]) for row in rows)
-    )
+    write_verdicts(verdicts, sampling.combine(sampling.by_run(rows, settings)))
 
 
 if "snakemake" in globals():

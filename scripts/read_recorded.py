@@ -6,9 +6,10 @@ from judgemerge.logs import logged
 from judgemerge.recorded import count_recorded, read_recorded
 
 
-def main(judge: dict, paths: dict[str, str], items: str, verdicts: str, counts: str) -> None:
+def main(judge: dict, paths: dict[str, str], items: str, drawn: bool, verdicts: str, counts: str) -> None:
     """Write the recorded verdicts on every item, also on those whose text is not public, and what the files hold."""
-    recorded = list(read_recorded(judge["format"], paths, read_items(items), judge.get("options", {})))
+    options = {**judge.get("options", {}), "drawn": drawn}  # a sample of the items: the files hold more than they
+    recorded = list(read_recorded(judge["format"], paths, read_items(items), options))
     write_verdicts(verdicts, (entry.verdict for entry in recorded))
     files.write_json(counts, count_recorded(judge["format"], paths, recorded))
 
@@ -19,6 +20,7 @@ if "snakemake" in globals():
             judge=snakemake.params.judge,
             paths=dict(zip(snakemake.params.roles, snakemake.input.files, strict=True)),
             items=snakemake.input.item_set,
+            drawn=snakemake.params.drawn,
             verdicts=snakemake.output.verdicts,
             counts=snakemake.output.counts,
         )

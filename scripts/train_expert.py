@@ -1,21 +1,24 @@
-"""Make adapters/{expert}: a LoRA adapter trained by LLaMA-Factory on the expert's item sets."""
+"""Make adapters/{expert}: what LLaMA-Factory trains on the expert's item sets, a LoRA adapter or a whole model."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 
-from judgemerge import files, models, training
+from judgemerge import curves, files, models, preferences, training
 from judgemerge.items import read_items
-from judgemerge.llamafactory import train
+from judgemerge.llamafactory import load_tokenizer, train
 from judgemerge.logs import logged
 from judgemerge.prompts import load_template
 
 
 def main(
     expert: dict,
-    items: list[str],
+    items: dict[str, str],
+    left_out: str,
     prompts: dict[str, str],
+    sources: str,
     common: dict,
     base: str,
     base_digest: str,
@@ -24,29 +27,49 @@ def main(
     work: str,
     adapter: str,
     recipe_file: str,
+    curve: str,
+    evaluation: list[str] = (),
+    watch: Callable[[Path], bool] | None = None,
 ) -> None:
-    """Write the data set, train, and put the adapter into place.
+    """Write the data set, train, and put the adapter into place; `curve` gets what was logged on the way.
 
-    The work folder is named after everything that decides the training, so that checkpoints of another one are never
+    `evaluation` are item sets for the evaluation loss; `watch` may stop the training (llamafactory.train). The work folder is named after everything that decides the training, so that checkpoints of another one are never
     resumed. It keeps the finished adapter: when the rule runs again for the same training, nothing is trained again.
     """
-    from transformers import AutoTokenizer
-
-    templates = {protocol: load_template(f"config/prompts/{name}.yaml") for protocol, name in prompts.items()}
-    rows = training.rows_of_sets([read_items(path) for path in items], templates, expert["orders"])
-    settings = {**training.LORA, **common, **expert["settings"]}
+    templates = {protocol: load_template(f"config/prompts/{name}.yaml", sources) for protocol, name in prompts.items()}
+    sets, counts = training.select(
+        {name: read_items(path) for name, path in items.items()}, files.read_json(left_out), expert["subset"], seed
+    )
+    settings = training.expert_settings(common, expert["settings"])
+    rows = training.rows_of_sets(sets.values(), templates, expert["orders"], settings["stage"])
+    conversations = any(template.mode == "likelihood" for template in templates.values())
+    n_ties = sum(map(preferences.n_ties, sets.values())) if conversations else 0
     limit = settings.get("cutoff_len", training.COMMON["cutoff_len"])
-    training.check_lengths(AutoTokenizer.from_pretrained(base), rows, limit, recipe_file)
-    identity = files.sha256_text(base_digest, yaml.safe_dump([settings, seed]), *(f"{row}" for row in rows))[:12]
+    tokenizer = load_tokenizer(base, settings.get("template", training.COMMON["template"]))
+    n_rows = len(rows)
+    if expert["too_long"] == "leave_out":
+        rows = training.fitting(tokenizer, rows, limit, recipe_file)
+    training.check_lengths(tokenizer, rows, limit, recipe_file)
+    held_out = training.rows_of_sets(map(read_items, evaluation), templates, "original", settings["stage"])
+    if held_out:
+        held_out = training.fitting(tokenizer, held_out, limit, recipe_file)
+        settings |= {"eval_dataset": training.EVALUATION}
+        settings.setdefault("per_device_eval_batch_size", settings.get("per_device_train_batch_size", 8))
+    form = [expert["format"]] if expert["format"] != "alpaca" else []
+    identity = files.sha256_text(base_digest, yaml.safe_dump([settings, seed, *form]), *map(str, [*rows, *held_out]))[:12]
     folder = Path(work, identity)
     output, finished = folder / "output", folder / "finished"
-    n_examples = training.write_dataset(folder / "data", rows)
+    n_examples = training.write_dataset(folder / "data", rows, form=expert["format"])
+    if held_out:
+        training.write_dataset(folder / "data", held_out, name=training.EVALUATION)
     recipe = training.training_recipe(base, folder / "data", output, settings, seed, training.latest_checkpoint(output))
     if not finished.exists():
-        train(recipe, threads)
+        train(recipe, threads, watch)
         finished.touch()
+    curves.write(curve, curves.state_of(output))
     with files.atomic_writer(recipe_file) as file:
-        yaml.safe_dump({"examples": n_examples, "threads": threads, **recipe}, file, sort_keys=False)
+        said = {"examples": n_examples, "ties_left_out": n_ties, "too_long": n_rows - n_examples, "item_sets": counts, "threads": threads}
+        yaml.safe_dump({**said, **recipe}, file, sort_keys=False)
     for other in Path(work).iterdir():
         if other != folder:
             shutil.rmtree(other)
@@ -61,8 +84,10 @@ if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
             expert=snakemake.params.expert,
-            items=list(snakemake.input.item_sets),
+            items=dict(zip(snakemake.params.expert["train_on"], snakemake.input.item_sets, strict=True)),
+            left_out=snakemake.input.left_out,
             prompts=snakemake.params.prompts,
+            sources=snakemake.params.sources,
             common=snakemake.params.common,
             base=snakemake.input.model,
             base_digest=files.read_json(snakemake.input.manifest)["digest"],
@@ -71,4 +96,6 @@ if "snakemake" in globals():
             work=snakemake.params.work,
             adapter=snakemake.output.adapter,
             recipe_file=snakemake.output.recipe,
+            curve=snakemake.output.curve,
+            evaluation=list(snakemake.input.evaluation),
         )

@@ -1,15 +1,24 @@
 """Make items/{benchmark}.jsonl and .counts.json from the benchmark's raw files."""
 
-from judgemerge import files
+from judgemerge import files, rubrics
 from judgemerge.benchmarks import load_items
 from judgemerge.items import write_items
 from judgemerge.logs import logged
 
 
-def main(benchmark: str, spec: dict, paths: dict[str, str], items_file: str, counts_file: str) -> None:
+def main(
+    benchmark: str,
+    spec: dict,
+    paths: dict[str, str],
+    limit: int | None,
+    seed: int,
+    items_file: str,
+    counts_file: str,
+    rubric: dict | None = None,
+) -> None:
     """Write the unified items of one benchmark and what was counted."""
-    items, counts = load_items(benchmark, spec, paths)
-    write_items(items_file, items)
+    items, counts = load_items(benchmark, spec, paths, limit, seed)
+    write_items(items_file, rubrics.with_rubric(items, rubric) if rubric else items)
     files.write_json(counts_file, {"benchmark": benchmark, "protocol": spec["protocol"], **counts})
 
 
@@ -19,6 +28,9 @@ if "snakemake" in globals():
             benchmark=snakemake.wildcards.benchmark,
             spec=snakemake.params.spec,
             paths=dict(zip(snakemake.params.roles, snakemake.input, strict=True)),
+            limit=snakemake.params.limit,
+            seed=snakemake.params.seed,
             items_file=snakemake.output.item_set,
             counts_file=snakemake.output.counts,
+            rubric=snakemake.params.rubric,
         )

@@ -22,6 +22,37 @@ def check_against_schema(settings: dict, schema: dict, where: str) -> dict:
     return _with_defaults(copy.deepcopy(settings), schema, schema)
 
 
+def at_scale(settings: dict, where: str) -> dict:
+    """Return the study at the scale that `settings["scale"]` names: `scales.<scale>` laid over the rest.
+
+    Mappings are merged key by key, anything else is replaced, and null removes a key. The study is then called
+    <study>_<scale>, so that two scales never share results.
+    """
+    settings = copy.deepcopy(settings)
+    scales, scale = settings.pop("scales", None), settings.pop("scale", None)
+    if scale in (None, ""):
+        return settings
+    if not isinstance(scales, dict) or scale not in scales:
+        known = list(scales) if isinstance(scales, dict) else []
+        hint = did_you_mean(str(scale), known) if known else "; this study has none, leave `scale` out"
+        raise JudgemergeError(f"{where}: scale '{scale}' is unknown{hint}")
+    if not isinstance(scales[scale], dict):
+        raise JudgemergeError(f"{where}: scales.{scale} is {scales[scale]!r}, not a mapping of keys to change")
+    return _laid_over(settings, scales[scale]) | {"study": f"{settings.get('study')}_{scale}"}
+
+
+def _laid_over(below: dict, above: dict) -> dict:
+    result = dict(below)
+    for key, value in above.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = _laid_over(result[key], value)
+        else:
+            result[key] = value
+    return result
+
+
 def _deepest(error: ValidationError) -> ValidationError:
     """Descend into `oneOf` alternatives, taking the one that the settings come nearest to."""
     while error.context:

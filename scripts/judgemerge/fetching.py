@@ -69,8 +69,10 @@ def fetch(
 
 
 def is_right(source: Source, path: str | Path) -> bool:
-    """Return whether the file exists with the size and sha256 of the catalogue."""
+    """Return whether the file exists with the size and sha256 of the catalogue (where that knows them)."""
     path = Path(path)
+    if source.unseen:
+        return path.is_file()
     return path.is_file() and path.stat().st_size == source.bytes and files.sha256_file(path) == source.sha256
 
 
@@ -80,11 +82,11 @@ def build_mirror(
     """Lay out a mirror of the sources in `directory`; return the paths written and the paths that were right already.
 
     A file that is wrong is replaced. With `mirror` the files come from another mirror instead of the network. Sources
-    on this machine need no mirror and are left out.
+    on this machine need no mirror and are left out; so are unseen ones, which may be huge and are fetched when needed.
     """
     written, kept = [], []
     for source in sources:
-        if source.is_local:
+        if source.is_local or source.unseen:
             continue
         path = Path(directory) / source.mirror_path
         if is_right(source, path):
@@ -123,7 +125,9 @@ def _write_checked(
         n_bytes, sha256 = _copy(pieces, file)
         if retry_short and n_bytes < source.bytes:
             raise _TryAgain(f"{n_bytes} of {source.bytes} bytes arrived")
-        if (n_bytes, sha256) != (source.bytes, source.sha256):
+        if source.unseen:
+            logger.warning("source '%s': %s bytes with sha256 %s, not known to the catalogue", source.key, n_bytes, sha256)
+        elif (n_bytes, sha256) != (source.bytes, source.sha256):
             raise JudgemergeError(
                 f"source '{source.key}': {origin} has {n_bytes} bytes with sha256 {sha256}, but the catalogue says "
                 f"{source.bytes} bytes with sha256 {source.sha256}; replace the file or correct the catalogue"

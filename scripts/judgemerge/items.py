@@ -81,6 +81,36 @@ class Verdict:
     reason: str | None = None
 
 
+def sample(items: list[Item], n: int, seed: int) -> list[Item]:
+    """Return `n` of the items, in their order; which ones depends on the seed and their ids alone, not on the others.
+
+    So a larger sample holds every item of a smaller one, and its replies are not judged again.
+    """
+    drawn = {item.id for item in sorted(items, key=lambda item: files.sha256_text(str(seed), item.id))[:n]}
+    return [item for item in items if item.id in drawn]
+
+
+def part_of(
+    items: list[Item], name: str, shares: dict[str, float], seed: int, draw: int | None = None, where: str = "part"
+) -> list[Item]:
+    """Return the items of one part of a seeded division, e.g. `test` of shares {train: 0.9, test: 0.1}.
+
+    Whole clusters are divided, so that no prompt is in two parts; with `draw`, only that many items of the part are
+    taken.
+    """
+    if name not in shares:
+        raise JudgemergeError(f"{where}: part.name '{name}' is none of part.shares ({', '.join(shares)}); correct one")
+    if min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-9:
+        raise JudgemergeError(f"{where}: part.shares are {shares}; give positive shares that sum to 1")
+    clusters = sorted({item.cluster for item in items}, key=lambda cluster: files.sha256_text(str(seed), cluster))
+    names = list(shares)
+    before = sum(shares[other] for other in names[: names.index(name)])
+    start, end = (round(share * len(clusters)) for share in (before, before + shares[name]))
+    mine = set(clusters[start:end])
+    part = [item for item in items if item.cluster in mine]
+    return part if draw is None else sample(part, draw, seed)
+
+
 def write_items(path: str | Path, items: Iterable[Item]) -> int:
     """Write items as JSON lines; return how many."""
     return files.write_jsonl(path, (dataclasses.asdict(item) for item in items))

@@ -6,6 +6,7 @@ weights.
 """
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -15,9 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from judgemerge import files, prompts
+from judgemerge.backends import Failure
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import Item, Order
 
+SCORED = 0  # the limit of prompts that are not answered but scored: no new token
 ORDERS: dict[str, tuple[Order, ...]] = {"pairwise": ("original", "swapped"), "pointwise": ("original",)}
 
 
@@ -31,6 +34,7 @@ class Ask:
     key: str | None
     text: str | None = None
     reason: str | None = None
+    options: tuple[str, ...] = ()  # what may follow `text`: their log-probabilities are asked for instead of a reply
 
 
 class Store:
@@ -49,6 +53,7 @@ class Store:
         self._wait_for_lock()
         self._drop_partial_line()
         self.replies: dict[str, dict] = {}
+        self.failures: dict[str, str] = {}  # prompt digest → reason; of this run alone, so that the next one asks again
         for path in sorted(self.folder.glob("*.jsonl")):
             self._read(path)
 
@@ -88,9 +93,44 @@ class Store:
         self._file.flush()
         os.fsync(self._file.fileno())
 
+    def knows(self, key: str) -> bool:
+        """Return whether a prompt has its reply, or failed to get one in this run."""
+        return key in self.replies or key in self.failures
+
     def close(self) -> None:
         """Close the own file."""
         self._file.close()
+
+
+def with_category(item: Item, categories: dict) -> Item:
+    """Return the item with the category whose criteria it is to get: `categories` maps benchmark → category, or → own
+    category → category. What is not mapped stays."""
+    chosen = categories.get(item.benchmark, item.category)
+    if isinstance(chosen, dict):
+        chosen = chosen.get(item.category, item.category)
+    return item if chosen == item.category else dataclasses.replace(item, category=chosen)
+
+
+def orders(template: prompts.Template) -> tuple[Order, ...]:
+    """Return the orders that items are shown in; mode likelihood shows one response at a time, so it has only one."""
+    return ("original",) if template.mode == "likelihood" else ORDERS[template.protocol]
+
+
+def _question(template: prompts.Template, item: Item, order: Order, backend) -> tuple[str, tuple[str, ...]]:
+    """Return the text that the model reads, and what may follow it when that is scored."""
+    if template.mode != "generate" and not hasattr(backend, "score"):
+        raise JudgemergeError(
+            f"prompt '{template.name}' has mode {template.mode}, but this backend gives no log-probabilities; "
+            "use backend transformers or a prompt of mode generate"
+        )
+    if template.mode == "likelihood":
+        messages, responses = prompts.conversation(template, item)
+        return backend.render(messages), tuple(backend.continuation(messages, response) for response in responses)
+    text = backend.render(prompts.render(template, item, order))
+    if template.mode == "generate":
+        return text, ()
+    lead, options = prompts.choices(template)
+    return text + lead, options
 
 
 def plan(
@@ -103,17 +143,18 @@ def plan(
     asks: list[Ask] = []
     limits: dict[str, int] = {}
     for item in items:
-        for order in ORDERS[item.protocol]:
+        template = templates[item.protocol]
+        for order in orders(template):
             try:
-                text = backend.render(prompts.render(templates[item.protocol], item, order))
+                text, options = _question(template, item, order, backend)
             except prompts.Unrenderable as reason:
                 asks.append(Ask(item.benchmark, item.id, order, None, reason=str(reason)))
                 continue
-            limit = templates[item.protocol].max_new_tokens
-            key = files.sha256_text(text, backend.digest_settings, str(limit))
-            asks.append(Ask(item.benchmark, item.id, order, key, text))
+            limit = SCORED if options else template.max_new_tokens
+            key = files.sha256_text(text, *options, backend.digest_settings, str(limit))
+            asks.append(Ask(item.benchmark, item.id, order, key, text, options=options))
             limits[key] = limit
-    lengths = iter(backend.counts([ask.text for ask in asks if ask.key]))
+    lengths = iter(backend.counts([ask.text + max(ask.options, key=len, default="") for ask in asks if ask.key]))
     asks = [
         Ask(ask.benchmark, ask.item, ask.order, None, reason="prompt_too_long")
         if ask.key and next(lengths) > max_prompt_tokens
@@ -130,20 +171,29 @@ def answer(
     store: Store,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
-    """Ask the backend what the store does not hold yet; return how many prompts were judged now.
+    """Ask the backend what the store does not hold yet; return how many prompts were asked now.
+
+    A prompt that gets no reply (`Failure`) is noted in `store.failures` and not stored.
 
     Batches are formed over all prompts of the unit, before the known ones are left out, so that an interrupted run is
     continued with the same batches (greedy replies can depend on the batch in the last bits).
     """
     texts = {ask.key: ask.text for ask in asks if ask.key}
+    options = {ask.key: ask.options for ask in asks if ask.key}
     missing = [key for key in texts if key not in store.replies]
     n_done = len(texts) - len(missing)
     progress(n_done, len(texts))
     for limit in sorted({limits[key] for key in missing}):
         keys = [key for key in texts if limits[key] == limit]
         known = {index for index, key in enumerate(keys) if key in store.replies}
-        for batch in backend.complete([texts[key] for key in keys], limit, known):
-            store.add((keys[index], asdict(completion)) for index, completion in batch)
+        if limit == SCORED:
+            batches = backend.score([(texts[key], options[key]) for key in keys], known)
+        else:
+            batches = backend.complete([texts[key] for key in keys], limit, known)
+        for batch in batches:
+            failed = {keys[index]: result.reason for index, result in batch if isinstance(result, Failure)}
+            store.failures.update(failed)
+            store.add((keys[index], asdict(result)) for index, result in batch if keys[index] not in failed)
             n_done += len(batch)
             progress(n_done, len(texts))
     return len(missing)
@@ -153,8 +203,9 @@ def replies(asks: Iterable[Ask], store: Store) -> Iterable[dict]:
     """Yield one reply row per ask, in the order asked (docs/architecture.md, "Reply")."""
     for ask in asks:
         row = {"benchmark": ask.benchmark, "item": ask.item, "order": ask.order, "prompt": ask.key}
-        if ask.key is None:
-            yield {**row, "reply": None, "reason": ask.reason, "prompt_tokens": None, "reply_tokens": None}
+        failed = store.failures.get(ask.key)
+        if ask.key is None or failed:
+            yield {**row, "reply": None, "reason": failed or ask.reason, "prompt_tokens": None, "reply_tokens": None}
         else:
             known = store.replies[ask.key]
             yield {

@@ -1,7 +1,10 @@
 """Calling LLaMA-Factory's command line with a recipe."""
 
 import importlib.util
+import os
+import socket
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import yaml
@@ -11,16 +14,38 @@ from judgemerge.errors import JudgemergeError
 from judgemerge.processes import run_tool
 
 
-def train(recipe: dict, threads: int) -> None:
-    """Run one training (`llamafactory-cli train`), on as many processes as the recipe's `processes` says."""
+def train(recipe: dict, threads: int, watch: Callable[[Path], bool] | None = None) -> None:
+    """Run one training (`llamafactory-cli train`): `processes` of the recipe on each of its `nodes`.
+
+    `watch` is called with the output folder whenever something was printed; once it says yes, the training is ended and
+    processes.Stopped raised.
+    """
+    stop = (lambda: watch(Path(recipe["output_dir"]))) if watch else None
     if "deepspeed" in recipe and importlib.util.find_spec("deepspeed") is None:
         raise JudgemergeError(
             f"the training asks for DeepSpeed ({recipe['deepspeed']}), which is not installed here; "
             "install it as docs/cluster.md says, or set training.deepspeed: none"
         )
+    nodes = recipe.get("nodes", 1)
     recipe, environment = distributed(recipe)
-    _run("train", recipe, threads, **environment)
+    launcher = []
+    if nodes > 1:
+        launcher, meeting = over_nodes(nodes, threads)
+        environment |= meeting
+    _run("train", recipe, threads, launcher, stop, **environment)
     files.make_group_readable(recipe["output_dir"])  # safetensors writes 0600; others of the group may go on with it
+
+
+def load_tokenizer(folder: str | Path, template: str):
+    """Return the tokenizer in a model folder; one without a chat template gets LLaMA-Factory's, as its training does."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    if tokenizer.chat_template is None:
+        from llamafactory.data.template import TEMPLATES
+
+        TEMPLATES[template].fix_jinja_template(tokenizer)
+    return tokenizer
 
 
 def export(recipe: dict, threads: int) -> None:
@@ -29,17 +54,49 @@ def export(recipe: dict, threads: int) -> None:
 
 
 def distributed(recipe: dict) -> tuple[dict, dict[str, str]]:
-    """Return the recipe without `processes`, and the environment in which LLaMA-Factory starts that many."""
-    n_processes = recipe.get("processes", 1)
-    plain = {key: value for key, value in recipe.items() if key != "processes"}
-    if n_processes == 1:
+    """Return the recipe without `processes` and `nodes`, and the environment for LLaMA-Factory to start that many."""
+    n_processes, nodes = recipe.get("processes", 1), recipe.get("nodes", 1)
+    plain = {key: value for key, value in recipe.items() if key not in ("processes", "nodes")}
+    if n_processes * nodes == 1:
         return plain, {}
-    return plain, {"FORCE_TORCHRUN": "1", "NPROC_PER_NODE": str(n_processes)}
+    environment = {"FORCE_TORCHRUN": "1", "NPROC_PER_NODE": str(n_processes)}
+    if nodes == 1:
+        return plain, environment
+    # The first process of all prepares the examples; the others, on whichever node, read what it has written.
+    return {**plain, "data_shared_file_system": True}, {**environment, "NNODES": str(nodes)}
 
 
-def _run(verb: str, recipe: dict, threads: int, **environment: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+def over_nodes(nodes: int, threads: int) -> tuple[list[str], dict[str, str]]:
+    """Return what starts a command once on each node of this SLURM job, and the address at which they meet.
+
+    The script of a job runs on the first of its nodes, and srun counts nodes from there (SLURM_NODEID). What the step
+    gets of each node is what the job has there.
+    """
+    if "SLURM_JOB_ID" not in os.environ:
+        raise JudgemergeError(
+            f"the training runs on {nodes} nodes (`nodes` in the study), for which it needs a SLURM job; "
+            "call Snakemake with --profile slurm, or set nodes: 1"
+        )
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    launcher = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", f"--cpus-per-task={threads}"]
+    launcher += ["--kill-on-bad-exit=1", "sh", "-c", 'NODE_RANK=$SLURM_NODEID exec "$@"', "node"]
+    return launcher, {"MASTER_ADDR": socket.gethostname(), "MASTER_PORT": str(port)}
+
+
+def _run(
+    verb: str,
+    recipe: dict,
+    threads: int,
+    launcher: Iterable[str] = (),
+    stop: Callable[[], bool] | None = None,
+    **environment: str,
+) -> None:
+    # Other nodes see the recipe only where they see the results.
+    with tempfile.TemporaryDirectory(dir=Path(recipe["output_dir"]).parent if launcher else None) as folder:
         path = Path(folder, f"{verb}.yaml")
         path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+        command = [*launcher, "llamafactory-cli", verb, str(path)]
         # DISABLE_VERSION_CHECK: the check insists on audio and vision packages that text never touches.
-        run_tool(["llamafactory-cli", verb, str(path)], threads, DISABLE_VERSION_CHECK="1", **environment)
+        run_tool(command, threads, stop, DISABLE_VERSION_CHECK="1", **environment)

@@ -1,7 +1,7 @@
 """Model folders and their manifests.
 
 A manifest (`models/{model}.json`) lists every file with its sha256 and sums them up in one digest: the identity that
-replies are stored under. Models are read from safetensors only.
+replies are stored under. Models are read from safetensors only; their quantizations are GGUF files.
 """
 
 import json
@@ -9,11 +9,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from judgemerge import files, provenance
+from judgemerge import files, provenance, quantizing
 from judgemerge.errors import JudgemergeError
 
 # What decides the model's answers. Cards, recipes and training leftovers do not.
 WEIGHTS = "*.safetensors"
+QUANTIZED = "*.gguf"
 SETTINGS = (
     "config.json",
     "generation_config.json",
@@ -29,7 +30,7 @@ def check_folder(folder: str | Path) -> None:
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         raise JudgemergeError(f"{folder}: config.json is missing; give the folder of a Hugging Face model")
-    if not list(folder.glob(WEIGHTS)):
+    if not list(folder.glob(WEIGHTS)) and not list(folder.glob(QUANTIZED)):
         raise JudgemergeError(
             f"{folder}: there is no .safetensors file; convert the model (pickled weights are never loaded)"
         )
@@ -50,10 +51,12 @@ def describe(folder: str | Path, **made_by) -> dict:
     """
     folder = Path(folder)
     check_folder(folder)
-    listed = sorted(path for pattern in (WEIGHTS, *SETTINGS) for path in folder.glob(pattern))
+    listed = sorted(path for pattern in (WEIGHTS, QUANTIZED, *SETTINGS) for path in folder.glob(pattern))
     entries = {path.name: {"sha256": _sha256(path), "bytes": path.stat().st_size} for path in listed}
     digest = files.sha256_text(*(part for name, entry in entries.items() for part in (name, entry["sha256"])))
-    n_parameters = sum(_size(shape) for shape in tensor_shapes(folder).values())
+    about = folder / quantizing.ABOUT
+    counted = files.read_json(about)["parameters"] if about.is_file() else None
+    n_parameters = counted or sum(_size(shape) for shape in tensor_shapes(folder).values())
     return {
         "digest": digest,
         "bytes": sum(entry["bytes"] for entry in entries.values()),
@@ -94,16 +97,39 @@ def link_files(source: str | Path, destination: str | Path) -> None:
             (destination / path.name).symlink_to(path.resolve())
 
 
+def copy_model(source: str | Path, destination: str | Path) -> None:
+    """Fill `destination` with the files that make up the model in `source`, without what its training left behind.
+
+    Files share their blocks on disk where the file system has hard links: nobody writes into a finished model.
+    """
+    check_folder(source)
+    destination = Path(destination)
+    shutil.rmtree(destination, ignore_errors=True)
+    destination.mkdir(parents=True)
+    weights = (path for pattern in (WEIGHTS, "model.safetensors.index.json") for path in Path(source).glob(pattern))
+    for path in [*sorted(weights), *settings_files(source)]:
+        try:
+            (destination / path.name).hardlink_to(path)
+        except OSError:
+            shutil.copyfile(path, destination / path.name)
+
+
+def settings_files(folder: str | Path) -> list[Path]:
+    """Return the files of a model that are not weights: what its prompts are rendered and tokenized with."""
+    patterns = (*SETTINGS, "*.model", "vocab.json", "merges.txt")
+    return sorted({path for pattern in patterns for path in Path(folder).glob(pattern)})
+
+
 def tensor_shapes(folder: str | Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of every tensor, read from the safetensors headers alone."""
     shapes = {}
     for path in sorted(Path(folder).glob(WEIGHTS)):
-        for name, entry in _header(path).items():
+        for name, entry in header(path).items():
             shapes[name] = tuple(entry["shape"])
     return shapes
 
 
-def _header(path: Path) -> dict:
+def header(path: Path) -> dict:
     """Return the header of a safetensors file: 8 bytes of length, then JSON (format description of safetensors)."""
     size = path.stat().st_size
     with open(path, "rb") as file:
@@ -121,6 +147,12 @@ def _header(path: Path) -> dict:
             f"{path}: {size} bytes, but the header promises {8 + length + end}; write the model again"
         )
     return header
+
+
+def data_start(path: Path) -> int:
+    """Return the byte at which the values of a safetensors file begin."""
+    with open(path, "rb") as file:
+        return 8 + int.from_bytes(file.read(8), "little")
 
 
 def size_on_disk(manifest: str | Path, folder: str | Path | None = None) -> tuple[int, int] | None:

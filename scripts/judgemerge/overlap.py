@@ -167,6 +167,16 @@ def _row(training: str, benchmark: str, kind: str, sets: Mapping[str, PromptSet]
     return dict(zip(COLUMNS, values, strict=True))
 
 
+def leaks(items: Iterable[Item], benchmarks: Mapping[str, Iterable[Item]]) -> dict[str, str]:
+    """Return the training items whose normalised prompt stands in a benchmark: item id → the first such benchmark."""
+    known: dict[str, str] = {}
+    for name, benchmark in benchmarks.items():
+        for item in benchmark:
+            known.setdefault(normalise(item.turns[0]), name)
+    folded = ((item.id, normalise(item.turns[0])) for item in items)
+    return {item: known[prompt] for item, prompt in folded if prompt in known}
+
+
 def warnings(rows: Iterable[Mapping]) -> list[str]:
     """Return one sentence per pair of sets that share prompts, in the order of the rows; an empty list means none do.
 

@@ -3,16 +3,24 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from judgemerge import logs
 from judgemerge.errors import JudgemergeError
 
 
-def run_tool(command: list[str], threads: int, **environment: str) -> None:
+class Stopped(Exception):
+    """The tool was ended because it was asked for, not because it failed."""
+
+
+def run_tool(
+    command: list[str], threads: int, stop: Callable[[], bool] | None = None, **environment: str
+) -> None:
     """Run `command` with `threads` CPU threads and no model hub; its output goes to standard error and to the terminal.
 
-    Raises JudgemergeError with the tool's last line when it fails, and when there is no such tool.
+    `stop` is asked whenever the tool has printed something; a yes ends the tool and raises Stopped. Raises
+    JudgemergeError with the tool's last line when it fails, and when there is no such tool.
     """
     settings = {
         **os.environ,
@@ -36,6 +44,10 @@ def run_tool(command: list[str], threads: int, **environment: str) -> None:
             if stream is not None:
                 stream.write(chunk.decode(errors="replace"))
                 stream.flush()
+        if stop is not None and stop():
+            process.terminate()
+            process.communicate()
+            raise Stopped(Path(command[0]).name)
     if process.wait() != 0:
         lines = [line for line in tail.decode(errors="replace").replace("\r", "\n").splitlines() if line.strip()]
         last = lines[-1].strip() if lines else "it printed nothing"

@@ -133,7 +133,7 @@ def read_autoj(paths: dict[str, Path], items: list[Item], options: dict) -> Iter
     outcomes = {0: "first", 1: "second", 2: "tie"}
     files = {order: _by_key(paths[order], lambda row: row.number) for order in ORDERS if order in paths}
     for order, rows in files.items():
-        if len(rows) > len(items):
+        if len(rows) > len(items) and not options.get("drawn"):
             raise JudgemergeError(
                 f"{paths[order]}: {len(rows)} verdicts for {len(items)} items; without texts they can only be matched "
                 "by number, so give all items of the benchmark"

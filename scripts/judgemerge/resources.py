@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from judgemerge import training
+from judgemerge import quantizing, training
 from judgemerge.judging import ORDERS
 from judgemerge.study import Study
 
@@ -19,6 +19,9 @@ BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 # Memory in MB before the weights count, Snakemake's two processes on the node (130 MB each) included. The whole jobs of
 # the demo, measured, without these: 1370 with LLaMA-Factory, 580 with mergekit, 810 with transformers.
 TRAINING_MB, MERGING_MB, JUDGING_MB = 2500, 1500, 2000
+# Measured: 810 for a conversion (torch and transformers), 330 for a quantization; Q4_K_M made 1.3e7 weights a second
+# and thread, the other types more.
+CONVERTING_MB, QUANTIZING_MB, QUANTIZED_PER_SECOND = 2000, 1000, 1e7
 # Useful floating-point operations per second: a third of an A100's bfloat16 peak; a CPU thread with small matrices.
 GPU_FLOPS, CPU_FLOPS = 1e14, 2e10
 # Bytes of weights read per second while writing one token after the other.
@@ -60,12 +63,31 @@ def made_size(make: Mapping) -> Size:
 
 
 def gpus(settings: Mapping) -> dict[str, int]:
-    """Return the GPUs that each rule with GPU work asks for; merging and exporting run on the CPU.
+    """Return the GPUs that each rule with GPU work asks for, on all its nodes; merging and exporting run on the CPU.
 
     A made model is tiny, and a judge lies on one GPU: only the training of experts uses several.
     """
     one = min(1, settings["gpus"])
-    return {"make_model": one, "train_expert": settings["gpus"], "judge_suite": one}
+    return {
+        "make_model": one,
+        "train_expert": settings["gpus"] * settings.get("nodes", 1),
+        "judge_suite": one,
+        "weigh_models": one,
+    }
+
+
+def several_nodes(settings: Mapping) -> dict[str, int | str]:
+    """Return the resources with which the SLURM plugin asks for the nodes of a training; none for a single node.
+
+    `mpi` keeps the plugin from starting the job inside an srun of its own, so that the job can start one task per node.
+    GPUs are asked for by the node (`gres`): `--gpus`, a sum, might be spread unevenly. `tasks_per_gpu: 0` keeps the
+    plugin from asking for as many tasks per GPU.
+    """
+    nodes, n_gpus = settings.get("nodes", 1), settings["gpus"]
+    if nodes == 1:
+        return {}
+    asked = {"nodes": nodes, "tasks": nodes, "tasks_per_gpu": 0, "mpi": "srun"}
+    return asked | ({"gres": f"gpu:{n_gpus}"} if n_gpus else {})
 
 
 class Needs:
@@ -82,11 +104,17 @@ class Needs:
         if found is not None:
             return found
         study = self.study
+        if model in study.searched:
+            return self.size(study.target_of(study.searched[model]))
         if model in study.experts:
-            return self.size(study.settings["base"])
+            return self.size(study.base_of(model))
         if model in study.merges:
             parameters = max(self.size(parent).parameters for parent in study.parents(model))
             return Size(parameters * BYTES[study.merges[model]["dtype"]], parameters)
+        if model in study.quantizations:
+            quantization = study.quantizations[model]
+            parameters = self.size(quantization["model"]).parameters
+            return Size(parameters * quantizing.BITS[quantizing.type_of(quantization["type"])] / 8, parameters)
         entry = study.models[model]
         if "make" in entry:
             return made_size(entry["make"])
@@ -107,24 +135,46 @@ class Needs:
         return _need(TRAINING_MB + _mb(20 * size.parameters), seconds)
 
     def train(self, expert: str) -> Need:
-        """Return what training an expert takes: every process reads the weights once; on the CPU they stay there."""
+        """Return what training an expert takes: every process reads the weights once; on the CPU they stay there.
+
+        Memory is that of each node.
+        """
         entry = self.study.experts[expert]
-        own = {**training.LORA, **self.study.settings["training"], **entry["settings"]}
-        size = self.size(self.study.settings["base"])
-        n_gpus = self.gpus["train_expert"]
+        own = training.expert_settings(self.study.settings["training"], entry["settings"])
+        size = self.size(self.study.base_of(expert))
+        n_gpus, nodes = self.gpus["train_expert"], self.study.settings["nodes"]
         examples = sum(
             self._items(name) * (len(ORDERS[self.study.protocol(name)]) if entry["orders"] == "both" else 1)
             for name in entry["train_on"]
         )
-        seconds = self._seconds_of_training(size, own, examples, None, n_gpus)
+        seconds = self._seconds_of_training(size, own, examples, None, n_gpus, nodes)
         if n_gpus:
-            return _need(TRAINING_MB * n_gpus + _mb(2 * size.bytes), seconds + SECONDS_PER_GB * size.gb)
+            return _need(TRAINING_MB * n_gpus // nodes + _mb(2 * size.bytes), seconds + SECONDS_PER_GB * size.gb)
         per_parameter = 20 if own["finetuning_type"] == "full" else 8
         return _need(TRAINING_MB + _mb(per_parameter * size.parameters), seconds)
 
+    def screen(self, model: str) -> Need:
+        """Return what the screening of one foundation model takes: some training steps, then held-out answers."""
+        screening = self.study.settings["screening"]
+        own = {
+            **training.LORA,
+            **self.study.settings["training"],
+            **screening["settings"],
+            "max_steps": screening["steps"],
+        }
+        size = self.size(model)
+        n_gpus = min(1, self.study.settings["gpus"])
+        seconds = self._seconds_of_training(size, own, 0, None, n_gpus) + SECONDS_PER_GB * size.gb
+        held_out = screening.get("limit") or sum(map(self._items, screening["evaluate_on"]))
+        n_tokens = held_out * self.study.settings["judging"]["max_prompt_tokens"] / 2
+        flops = GPU_FLOPS if n_gpus else CPU_FLOPS * self.study.settings["threads"]
+        per_parameter = 20 if own["finetuning_type"] == "full" and not n_gpus else 8
+        memory = TRAINING_MB + _mb(2 * size.bytes if n_gpus else per_parameter * size.parameters)
+        return _need(memory, seconds + 2 * size.parameters * n_tokens / flops)
+
     def export(self, expert: str) -> Need:
         """Return what folding an adapter into its base takes: both models in memory, one read and one written."""
-        size = self.size(self.study.settings["base"])
+        size = self.size(self.study.base_of(expert))
         return _need(TRAINING_MB + _mb(2.5 * size.bytes), 4 * SECONDS_PER_GB * size.gb)
 
     def merge(self, merge: str) -> Need:
@@ -133,14 +183,54 @@ class Needs:
         read = sum(self.size(parent).gb for parent in self.study.parents(merge))
         return _need(MERGING_MB + _mb(1.5 * size.bytes), SECONDS_PER_GB * (read + 2 * size.gb))
 
+    def convert(self, model: str) -> Need:
+        """Return what writing a model as an F16 GGUF file takes: it is read and written tensor by tensor."""
+        size = self.size(model)
+        seconds = SECONDS_PER_GB * (size.gb + 2 * size.parameters / GB)
+        return _need(CONVERTING_MB + _mb(0.5 * size.bytes), seconds)
+
+    def quantize(self, quantization: str) -> Need:
+        """Return what quantizing takes: the F16 file is read, every weight is looked at, the result is written."""
+        size = self.size(quantization)
+        seconds = SECONDS_PER_GB * (2 * size.parameters / GB + size.gb)
+        seconds += size.parameters / (QUANTIZED_PER_SECOND * self.study.settings["threads"])
+        return _need(QUANTIZING_MB + _mb(0.5 * size.bytes), seconds)
+
+    def judging_gpus(self, judge: str) -> int:
+        """Return the GPUs of a judge; a quantization has one only where the study says that llama.cpp can use it."""
+        wanted = self.study.quantizations.get(judge, {}).get("gpu", True)
+        return self.gpus["judge_suite"] if wanted else 0
+
+    def weigh(self, merge: str) -> Need:
+        """Return what the weights of a cocktail take: its models one after the other, a forward pass per example."""
+        from judgemerge.merging.losses import KINDS
+
+        entry = self.study.merges[merge]
+        parameters = entry["parameters"]
+        sizes = [self.size(parent) for parent in entry["models"]]
+        largest = max(sizes, key=lambda size: size.parameters)
+        on_gpu = bool(self.gpus["weigh_models"])
+        examples = entry.get("examples")
+        known = examples in self.study.catalogues.benchmarks
+        n_examples = parameters.get("n_examples", self._items(examples) if known else UNKNOWN_ITEMS)
+        length = parameters.get("max_length", KINDS[parameters.get("kind", "decoder")][2])
+        flops = GPU_FLOPS if on_gpu else CPU_FLOPS * self.study.settings["threads"]
+        seconds = sum(
+            2 * size.parameters * n_examples * length / 2 / flops + SECONDS_PER_GB * size.gb for size in sizes
+        )
+        weights = largest.bytes if on_gpu else 4 * largest.parameters
+        return _need(JUDGING_MB + _mb(1.2 * weights), seconds)
+
     def judge(self, judge: str, suite: str) -> Need:
         """Return what one judge takes for one suite: every prompt in both orders, replies as long as they may get."""
         settings = self.study.settings
         judging = settings["judging"]
         size = self.size(judge)
-        width = BYTES.get(judging["dtype"], size.bytes / size.parameters)
+        own = size.bytes / size.parameters
+        # llama.cpp reads the weights as they are in the file.
+        width = own if judge in self.study.quantizations else BYTES.get(judging["dtype"], own)
         weights = size.parameters * width
-        on_gpu = bool(self.gpus["judge_suite"])
+        on_gpu = bool(self.judging_gpus(judge))
         flops = GPU_FLOPS if on_gpu else CPU_FLOPS * settings["threads"]
         bandwidth = GPU_BANDWIDTH if on_gpu else CPU_BANDWIDTH
         seconds = SECONDS_PER_GB * size.gb
@@ -175,7 +265,7 @@ class Needs:
         return load_template(self.study.catalogues.prompts[name]).max_new_tokens
 
     def _seconds_of_training(
-        self, size: Size, settings: Mapping, examples: int, threads: int | None, n_gpus: int
+        self, size: Size, settings: Mapping, examples: int, threads: int | None, n_gpus: int, nodes: int = 1
     ) -> float:
         """Return seconds from 6 operations per weight and token (forward, backward, recomputed forward).
 
@@ -185,10 +275,10 @@ class Needs:
         batch = settings.get("per_device_train_batch_size", 1) * settings.get("gradient_accumulation_steps", 1)
         examples = min(examples, settings.get("max_samples", examples)) * settings.get("num_train_epochs", 3.0)
         if steps > 0:
-            examples = steps * batch * max(1, n_gpus)
+            examples = steps * batch * max(nodes, n_gpus)
         tokens = examples * settings.get("cutoff_len", training.COMMON["cutoff_len"]) / 2
         threads = threads or self.study.settings["threads"]
-        return 6 * size.parameters * tokens / (GPU_FLOPS * n_gpus if n_gpus else CPU_FLOPS * threads)
+        return 6 * size.parameters * tokens / (GPU_FLOPS * n_gpus if n_gpus else CPU_FLOPS * threads * nodes)
 
 
 def _mb(n_bytes: float) -> float:
@@ -205,7 +295,7 @@ def _need(mem_mb: float, seconds: float) -> Need:
 
 @dataclass(frozen=True)
 class Asked:
-    """What one job of a plan asks the cluster for; `minutes` is its time limit."""
+    """What one job of a plan asks the cluster for, on all its nodes; memory is per node, `minutes` the time limit."""
 
     rule: str
     gpus: int
@@ -215,10 +305,10 @@ class Asked:
 
 
 def gpus_asked(resources: Mapping) -> int:
-    """Return the GPUs in a job's resources, asked for as `gpu: 2` or as `gres: gpu:a100:2`."""
+    """Return the GPUs in a job's resources, asked for as `gpu: 2` or, on each of its nodes, as `gres: gpu:a100:2`."""
     kind, *rest = str(resources.get("gres") or "").split(":")
     if kind == "gpu":
-        return int(rest[-1]) if rest and rest[-1].isdigit() else 1
+        return (int(rest[-1]) if rest and rest[-1].isdigit() else 1) * int(resources.get("nodes") or 1)
     return int(resources.get("gpu") or 0)
 
 
@@ -249,6 +339,7 @@ def costs(timings: Iterable[Mapping], settings: Mapping) -> list[dict]:
     """
     own_gpus = gpus(settings)
     threads = {rule: settings["threads"] for rule in (*own_gpus, "export_expert", "merge_models")}
+    threads["train_expert"] *= settings.get("nodes", 1)
     rows: dict[str, dict] = {}
     for timing in timings:
         rule, _, name = timing["job"].partition("/")

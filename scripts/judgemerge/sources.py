@@ -10,6 +10,7 @@ from judgemerge.errors import JudgemergeError, did_you_mean
 
 GITHUB_KEYS = {"repo": str, "commit": str, "path": str}
 CONTENT_KEYS = {"sha256": str, "bytes": int, "licence": str}
+UNSEEN_KEYS = {"unseen": bool, "licence": str}
 PATTERNS = {
     "repo": (r"[\w.-]+/[\w.-]+", "owner/name"),
     "commit": (r"[0-9a-f]{40}", "40 hexadecimal digits"),
@@ -19,7 +20,10 @@ PATTERNS = {
 
 @dataclass(frozen=True)
 class Source:
-    """One raw file: a file of a GitHub repository at one commit, or the file at `address`; `bytes` is its size."""
+    """One raw file: a file of a GitHub repository at one commit, or the file at `address`; `bytes` is its size.
+
+    `unseen`: the makers of the catalogue never had the file, so size and checksum are unknown and nothing is checked.
+    """
 
     key: str
     sha256: str
@@ -29,6 +33,7 @@ class Source:
     commit: str = ""
     path: str = ""
     address: str = ""
+    unseen: bool = False
 
     @property
     def url(self) -> str:
@@ -63,7 +68,8 @@ def get_source(sources: dict[str, Source], key: str, where: str) -> Source:
 
 def _source(key: str, entry: dict, where: str) -> Source:
     place = {"address": str} if isinstance(entry, dict) and "address" in entry else GITHUB_KEYS
-    check_keys(entry, place | CONTENT_KEYS, {}, where)
+    content = UNSEEN_KEYS if isinstance(entry, dict) and entry.get("unseen") else CONTENT_KEYS
+    check_keys(entry, place | content, {}, where)
     for name, (pattern, meaning) in PATTERNS.items():
         if name in entry and not re.fullmatch(pattern, entry[name]):
             raise JudgemergeError(f"{where}: {name} is '{entry[name]}', not {meaning}")
@@ -71,4 +77,4 @@ def _source(key: str, entry: dict, where: str) -> Source:
         raise JudgemergeError(
             f"{where}: path '{entry['path']}' leaves the repository; give it from the repository root"
         )
-    return Source(key=key, **entry)
+    return Source(**{"key": key, "sha256": "", "bytes": 0, **entry})

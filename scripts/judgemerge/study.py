@@ -6,12 +6,26 @@ Everything that can be wrong with a study is found here, before the first job. I
 from dataclasses import dataclass
 from pathlib import Path
 
-from judgemerge import config, merging, published
+from judgemerge import (
+    ablation,
+    config,
+    endpoints,
+    merging,
+    preferences,
+    published,
+    quantizing,
+    rubrics,
+    sampling,
+    screening,
+    searching,
+    singly,
+)
 from judgemerge.baselines import BASELINES
 from judgemerge.benchmarks import load_catalogue
 from judgemerge.catalogues import load_yaml
+from judgemerge.embedding import checks as embedding
 from judgemerge.errors import JudgemergeError, did_you_mean
-from judgemerge.prompts import load_template
+from judgemerge.prompts import load_template, prompt_sources
 from judgemerge.recorded import load_recorded
 from judgemerge.sources import Source, load_sources
 
@@ -24,6 +38,7 @@ class Catalogues:
     benchmarks: dict[str, dict]
     recorded: dict[str, dict]
     prompts: dict[str, Path]
+    rubrics: Path = rubrics.FOLDER
 
 
 def load_catalogues(folder: str | Path) -> Catalogues:
@@ -35,6 +50,7 @@ def load_catalogues(folder: str | Path) -> Catalogues:
         benchmarks=load_catalogue(folder / "benchmarks.yaml"),
         recorded=load_yaml(folder / "recorded.yaml"),
         prompts={path.stem: path for path in sorted((folder / "prompts").glob("*.yaml"))},
+        rubrics=folder / "rubrics",
     )
 
 
@@ -60,8 +76,18 @@ class Study:
 
     @property
     def experts(self) -> dict[str, dict]:
-        """LoRA experts."""
+        """Models that are trained here."""
         return self.settings["experts"]
+
+    @property
+    def lora_experts(self) -> list[str]:
+        """The experts whose training makes an adapter; not those of a quantized base, which no export equals."""
+        found = {name: {**self.settings["training"], **expert["settings"]} for name, expert in self.experts.items()}
+        return [
+            name
+            for name, given in found.items()
+            if given.get("finetuning_type", "lora") == "lora" and "quantization_bit" not in given
+        ]
 
     @property
     def merges(self) -> dict[str, dict]:
@@ -69,13 +95,103 @@ class Study:
         return self.settings["merges"]
 
     @property
+    def quantizations(self) -> dict[str, dict]:
+        """Models as GGUF files with fewer bits per weight."""
+        return self.settings["quantizations"]
+
+    @property
     def model_names(self) -> set[str]:
         """Every model of the study, however it comes about."""
-        return {*self.models, *self.experts, *self.merges}
+        return {*self.models, *self.experts, *self.merges, *self.quantizations, *self.searched}
+
+    @property
+    def searches(self) -> dict[str, dict]:
+        """Searches for settings of an expert or parameters of a merge."""
+        return self.settings["searches"]
+
+    @property
+    def searched(self) -> dict[str, str]:
+        """The models that searches end with, each with its search."""
+        return {searching.best_name(search): search for search in self.searches}
+
+    def target_of(self, search: str) -> str:
+        """Return the expert or the merge that a search starts from."""
+        return self.searches[search].get("expert") or self.searches[search]["merge"]
+
+    def search_default(self, search: str) -> dict:
+        """Return the study's own value of each parameter of a search."""
+        name = self.target_of(search)
+        space = self.searches[search]["space"]
+        if name in self.experts:
+            return searching.defaults(self.experts[name], space, "expert", self.settings["training"])
+        return searching.defaults(self.merges[name], space, "merge")
+
+    def development_prompts(self, search: str) -> dict[str, str]:
+        """Return protocol → prompt that a search's development set is judged with: the one its result is asked with."""
+        protocol = self.protocol(self.searches[search]["development"])
+        return {protocol: self.prompt(searching.best_name(search), protocol)}
+
+    @property
+    def working_sets(self) -> list[str]:
+        """Item sets that are neither judged nor learnt by experts: development and evaluation sets, screening."""
+        screening = self.settings.get("screening", {"train_on": [], "evaluate_on": []})
+        found = [entry["development"] for entry in self.searches.values()]
+        found += [name for expert in self.experts.values() for name in expert["evaluate_on"]]
+        return list(dict.fromkeys([*found, *screening["train_on"], *screening["evaluate_on"]]))
 
     def models_by_origin(self, origin: str) -> list[str]:
-        """Return the models that are to be got by `make`, `repo` or `path`."""
+        """Return the models that are to be got by `make`, `repo`, `path` or `endpoint`."""
         return [name for name, entry in self.models.items() if origin in entry]
+
+    def base_of(self, expert: str) -> str:
+        """Return the model that an expert is trained from: its own base, or the study's."""
+        return self.experts[expert].get("base", self.settings.get("base", ""))
+
+    @property
+    def adapters(self) -> dict[str, str]:
+        """The experts that are LoRA adapters, each with the model it was trained on."""
+        kinds = {
+            name: {**self.settings["training"], **expert["settings"]}.get("finetuning_type", "lora")
+            for name, expert in self.experts.items()
+        }
+        return {name: self.base_of(name) for name, kind in kinds.items() if kind == "lora"}
+
+    def adapters_of(self, merge: str) -> list[str]:
+        """Return the parents that a merge reads as LoRA adapters, not as exported models."""
+        return merging.adapters_read(self.merges[merge], self.adapters)
+
+    def models_read(self, merge: str) -> list[str]:
+        """Return the models that a merge reads as such: those of `parents`, for an adapter the model it changes."""
+        adapters = {name: self.adapters[name] for name in self.adapters_of(merge)}
+        return list(dict.fromkeys(adapters.get(name, name) for name in self.parents(merge)))
+
+    def example_prompts(self, merge: str) -> dict[str, str]:
+        """Return protocol → prompt for the items that a merge's weights are computed from; none for a file."""
+        examples = self.examples_of(merge)
+        if examples not in self.catalogues.benchmarks:
+            return {}
+        protocol = self.protocol(examples)
+        return {protocol: self.settings["judging"]["prompts"].get(protocol)}
+
+    def roots(self, model: str) -> list[str]:
+        """Return the models of `models` that a model comes from: itself, an expert's base, what parents come from."""
+        if model in self.models:
+            return [model]
+        if model in self.searched:
+            return self.roots(self.target_of(self.searched[model]))
+        parents = [self.base_of(model)] if model in self.experts else self.parents(model)
+        return list(dict.fromkeys(root for parent in parents for root in self.roots(parent)))
+
+    def examples_of(self, merge: str) -> str | None:
+        """Return the item set, or the path of a file, that a merge's weights are computed from."""
+        return self.merges[merge].get("examples")
+
+    def leak_benchmarks(self, expert: str) -> list[str]:
+        """Return the benchmarks that are run whose prompts an expert must not be trained on."""
+        chosen = self.experts[expert]["drop_overlap"]
+        if isinstance(chosen, bool):
+            return self.benchmarks if chosen else []
+        return [benchmark for benchmark in self.benchmarks if benchmark in chosen]
 
     def parents(self, merge: str) -> list[str]:
         """Return the models that a merge reads, each once, the base first."""
@@ -116,7 +232,7 @@ class Study:
     @property
     def item_sets(self) -> list[str]:
         """Every item set that the study can ask for: benchmarks of all suites, training sets and sets to look for."""
-        return list(dict.fromkeys([*self.all_benchmarks, *self.known_prompts]))
+        return list(dict.fromkeys([*self.all_benchmarks, *self.known_prompts, *self.working_sets]))
 
     @property
     def training_sets(self) -> dict[str, list[str]]:
@@ -128,6 +244,9 @@ class Study:
         for name, entry in self.models.items():
             for item_set in dict.fromkeys(stage_sets(entry)):
                 users.setdefault(item_set, []).append(f"pretraining of {name}")
+        for name in self.merges:
+            if self.examples_of(name) in self.catalogues.benchmarks:
+                users.setdefault(self.examples_of(name), []).append(f"weights of merge {name}")
         return users
 
     @property
@@ -150,9 +269,24 @@ class Study:
         """Return the suite that a benchmark stands in."""
         return next(name for name, suite in self.settings["suites"].items() if benchmark in suite["benchmarks"])
 
+    def limit(self, benchmark: str) -> int | None:
+        """Return how many items are drawn from an item set; None means all, as for every set that is trained on."""
+        if benchmark not in self.all_benchmarks:
+            return None
+        return self.settings["suites"][self.suite_of(benchmark)].get("limit")
+
     def protocol(self, benchmark: str) -> str:
         """Return pairwise or pointwise."""
         return self.catalogues.benchmarks[benchmark]["protocol"]
+
+    def rubric(self, benchmark: str) -> dict[str, str] | None:
+        """Return the rubric of the items that have none of their own: the benchmark's, else the study's."""
+        own = self.catalogues.benchmarks[benchmark].get("rubric")
+        name, where = own or self.settings["judging"].get("rubric"), f"config/benchmarks.yaml: {benchmark}: rubric"
+        if name is None:
+            return None
+        where = where if own else f"{self.where}: judging.rubric"
+        return rubrics.load_rubric(rubrics.rubric_file(name, where, self.catalogues.rubrics))
 
     def benchmark_sources(self, benchmark: str) -> dict[str, str]:
         """Return the raw files of a benchmark: role → key in sources.yaml, or path of a file."""
@@ -177,7 +311,7 @@ class Study:
         return [value for value in self._raw_files() if value not in self.catalogues.sources]
 
     def _raw_files(self) -> list[str]:
-        item_sets = dict.fromkeys([*self.benchmarks, *self.known_prompts])
+        item_sets = dict.fromkeys([*self.benchmarks, *self.known_prompts, *self.working_sets])
         values = [value for name in item_sets for value in self.benchmark_sources(name).values()]
         values += [
             value
@@ -186,19 +320,34 @@ class Study:
             if self.kind(judge) == "recorded"
             for value in self.recorded_sources(judge, benchmark).values()
         ]
+        values += [value for prompt in self.prompts_used for value in self.prompt_sources(prompt)]
+        values += embedding.source_keys(self)
+        values += [quantizing.CONVERTER] if self.quantizations else []
         return list(dict.fromkeys(values))
 
     # ---- judges ----
 
     @property
     def judges(self) -> list[str]:
-        """Every judge, in the order of the study file."""
-        return self.settings["judges"]
+        """Every judge, in the order of the study file, then those that compare their grades."""
+        return [*self.settings["judges"], *self.singly]
+
+    @property
+    def singly(self) -> dict[str, str]:
+        """The judges that are made of another one's grades: name → that other judge."""
+        return singly.derived(self.settings)
+
+    @property
+    def singly_prompt(self) -> str | None:
+        """The prompt that both responses of a pair are graded with, one by one."""
+        return self.settings["singly"].get("prompt", self.settings["judging"]["prompts"].get("pointwise"))
 
     def kind(self, judge: str) -> str:
-        """Return what a judge is: `model`, `baseline` or `recorded`."""
+        """Return what a judge is: `model`, `derived`, `baseline` or `recorded`."""
         if judge in self.model_names:
             return "model"
+        if judge in self.singly:
+            return "derived"
         return "baseline" if judge in BASELINES else "recorded"
 
     def judges_of(self, benchmark: str) -> list[str]:
@@ -209,6 +358,9 @@ class Study:
         kind = self.kind(judge)
         if kind == "recorded":
             return benchmark in self.catalogues.recorded[judge]["benchmarks"]
+        if kind == "derived":
+            suites = self.settings["singly"].get("suites", self.settings["suites"])
+            return self.protocol(benchmark) == "pairwise" and self.suite_of(benchmark) in suites
         return kind == "baseline" or self.prompt(judge, self.protocol(benchmark)) is not None
 
     def benchmarks_of(self, judge: str, suite: str) -> list[str]:
@@ -218,9 +370,22 @@ class Study:
         ]
 
     def prompt(self, judge: str, protocol: str) -> str | None:
-        """Return the prompt a judge is asked with, None when it has none for the protocol."""
-        own = self.settings["judging"]["judges"].get(judge, {})
+        """Return the prompt a judge is asked with, None when it has none for the protocol.
+
+        A quantization is asked as the model it was made from, unless it has prompts of its own.
+        """
+        single = self.settings["judging"]["judges"]
+        own = single.get(judge, single.get(self.quantizations.get(judge, {}).get("model"), {}))
         return own.get(protocol, self.settings["judging"]["prompts"].get(protocol))
+
+    def backend(self, judge: str) -> str:
+        """Return what a judge with weights in safetensors answers with."""
+        return self.settings["judging"]["judges"].get(judge, {}).get("backend", self.settings["judging"]["backend"])
+
+    def reply_format(self, judge: str, benchmark: str) -> str:
+        """Return the format that a judge's replies to a benchmark are read in."""
+        prompt = self.prompt(judge, self.protocol(benchmark))
+        return load_template(self.catalogues.prompts[prompt]).reply["format"]
 
     def prompts_of(self, judge: str, suite: str) -> dict[str, str]:
         """Return protocol → prompt for the benchmarks of a suite that a judge answers."""
@@ -233,15 +398,33 @@ class Study:
         protocols = {self.protocol(name) for name in self.experts[expert]["train_on"]}
         return {protocol: prompts.get(protocol) for protocol in sorted(protocols)}
 
+    def stage_prompts(self, model: str) -> list[dict[str, str]]:
+        """Return protocol → prompt for each pretraining stage of a made model; empty for a stage on plain text."""
+        names = []
+        for stage in self.models[model]["make"]["stages"]:
+            prompts = self.settings["judging"]["prompts"] | stage.get("prompts", {})
+            sets = [] if stage["data"] == "corpus" else stage["data"]
+            names.append({protocol: prompts.get(protocol) for protocol in sorted(set(map(self.protocol, sets)))})
+        return names
+
+    def prompt_sources(self, prompt: str) -> list[str]:
+        """Return the raw files that a prompt takes texts from: keys of sources.yaml, or paths of files."""
+        return prompt_sources(self.catalogues.prompts[prompt])
+
     def own_models(self, judge: str) -> list[str]:
         """Return the names under which a benchmark may know the judge or a model that it was made from."""
+        if judge in self.singly:
+            return self.own_models(self.singly[judge])
         kind = self.kind(judge)
         if kind != "model":
             return self.catalogues.recorded[judge].get("own_models", []) if kind == "recorded" else []
         parents = self.parents(judge) if judge in self.merges else []
-        parents += [self.settings["base"]] if judge in self.experts else []
+        parents += [self.base_of(judge)] if judge in self.experts else []
+        parents += [self.target_of(self.searched[judge])] if judge in self.searched else []
+        parents += [self.quantizations[judge]["model"]] if judge in self.quantizations else []
         repo = self.models.get(judge, {}).get("repo", "")
         names = [judge, *([repo, repo.rpartition("/")[2]] if repo else [])]
+        names += [self.models[judge]["endpoint"]["model"]] if "endpoint" in self.models.get(judge, {}) else []
         return list(dict.fromkeys([*names, *(name for parent in parents for name in self.own_models(parent))]))
 
     @property
@@ -254,8 +437,8 @@ class Study:
             if self.kind(judge) == "model"
         ]
         trained = [self.training_prompts(expert) for expert in self.experts]
-        staged = {self.protocol(name) for entry in self.models.values() for name in stage_sets(entry)}
-        trained.append({protocol: self.settings["judging"]["prompts"].get(protocol) for protocol in staged})
+        trained += [prompts for name in self.models_by_origin("make") for prompts in self.stage_prompts(name)]
+        trained += [{"pointwise": self.singly_prompt}] if self.singly else []
         return sorted({name for prompts in [*asked, *trained] for name in prompts.values() if name})
 
     def label(self, judge: str) -> str:
@@ -277,10 +460,22 @@ def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:
     Raises JudgemergeError with one sentence for the first thing that is wrong.
     """
     schema = load_yaml(Path(config_folder) / "config.schema.yaml")
-    study = Study(config.check_against_schema(settings, schema, where), load_catalogues(config_folder), where)
+    scaled = config.at_scale(settings, where)
+    checked = merging.expand_grids(config.check_against_schema(scaled, schema, where), where)
+    study = Study(checked, load_catalogues(config_folder), where)
     _check_models(study)
+    quantizing.check(study)
     _check_benchmarks(study)
     _check_judges(study)
+    endpoints.check(study)
+    rubrics.check(study)
+    sampling.check(study)
+    singly.check(study)
+    ablation.check(study)
+    preferences.check(study)
+    searching.check(study, schema)
+    screening.check(study)
+    embedding.check(study)
     return study
 
 
@@ -308,7 +503,8 @@ def _check_raw_file(study: Study, where: str, role: str, value: str) -> None:
 
 def _check_models(study: Study) -> None:
     seen: dict[str, str] = {}
-    for kind, names in (("models", study.models), ("experts", study.experts), ("merges", study.merges)):
+    for kind in ("models", "experts", "merges", "quantizations"):
+        names = study.settings[kind]
         for name in names:
             other = seen.setdefault(name, kind)
             if other != kind:
@@ -317,23 +513,58 @@ def _check_models(study: Study) -> None:
                 raise JudgemergeError(
                     f"{study.where}: {kind}.{name} has the name of a baseline or recorded judge; rename it"
                 )
-    if study.experts:
-        if "base" not in study.settings:
-            raise JudgemergeError(f"{study.where}: key 'base' is missing; experts are trained from it")
+    if "base" in study.settings:
         _known(study, study.settings["base"], study.models, "'base' names the unknown model")
     for name, expert in study.experts.items():
+        if not study.base_of(name):
+            raise JudgemergeError(f"{study.where}: key 'base' is missing; experts are trained from it")
+        _known(study, study.base_of(name), study.models, f"experts.{name}.base names the unknown model")
         for item_set in expert["train_on"]:
             _known_items(study, item_set, f"experts.{name}.train_on names the unknown item set")
+        for item_set in expert["subset"].get("by_set", {}):
+            _known(study, item_set, expert["train_on"], f"experts.{name}.subset.by_set names the item set")
+        for item_set in expert["drop_overlap"] if isinstance(expert["drop_overlap"], list) else ():
+            _known(study, item_set, study.all_benchmarks, f"experts.{name}.drop_overlap names the unknown benchmark")
+        bits = {**study.settings["training"], **expert["settings"]}.get("quantization_bit")
+        if bits and not study.settings["gpus"]:
+            raise JudgemergeError(
+                f"{study.where}: experts.{name}.settings.quantization_bit is {bits}, and training on a quantized base "
+                "needs a GPU; set gpus: 1, or leave the key out"
+            )
         for protocol, prompt in study.training_prompts(name).items():
             _check_prompt(study, prompt, protocol, f"experts.{name}")
     for item_set in (name for entry in study.models.values() for name in stage_sets(entry)):
         _known_items(study, item_set, "a pretraining stage names the unknown item set")
-        protocol = study.protocol(item_set)
-        prompt = study.settings["judging"]["prompts"].get(protocol)
-        _check_prompt(study, prompt, protocol, f"pretraining on '{item_set}'")
+    for name in study.models_by_origin("make"):
+        for prompts in study.stage_prompts(name):
+            for protocol, prompt in prompts.items():
+                _check_prompt(study, prompt, protocol, f"pretraining of '{name}'")
     for name, merge in study.merges.items():
-        merging.check_merge(name, merge, study.model_names, study.where)
+        weighty = study.model_names - set(study.quantizations)
+        merging.check_merge(name, merge, weighty, study.where, study.adapters)
+        _check_examples(study, name)
     _check_no_cycle(study)
+
+
+def _check_examples(study: Study, merge: str) -> None:
+    """Refuse examples that are neither an item set with a prompt nor a file."""
+    examples = study.examples_of(merge)
+    if examples is None:
+        return
+    key = f"merges.{merge}.examples"
+    kind = study.merges[merge]["parameters"].get("kind", "decoder")
+    if examples not in study.catalogues.benchmarks:
+        if not Path(examples).is_file():
+            raise JudgemergeError(
+                f"{study.where}: {key} is '{examples}', neither an item set nor a file"
+                f"{did_you_mean(examples, study.catalogues.benchmarks)}"
+            )
+        return
+    if kind != "decoder":
+        raise JudgemergeError(f"{study.where}: {key} names an item set, but kind {kind} needs a JSON-lines file")
+    _known_items(study, examples, f"{key} names the unknown item set")
+    protocol = study.protocol(examples)
+    _check_prompt(study, study.settings["judging"]["prompts"].get(protocol), protocol, key)
 
 
 def _check_no_cycle(study: Study) -> None:
@@ -359,6 +590,11 @@ def _check_benchmarks(study: Study) -> None:
                 raise JudgemergeError(
                     f"{study.where}: benchmark '{benchmark}' stands twice (suites.{other}, suites.{suite}); keep one"
                 )
+            if "limit" in entry and benchmark in study.training_sets:
+                raise JudgemergeError(
+                    f"{study.where}: suites.{suite}.limit draws from '{benchmark}', which a model is also trained on; "
+                    "remove the limit"
+                )
     for item_set in study.settings["overlap"]["also"]:
         _known(study, item_set, study.catalogues.benchmarks, "overlap.also names the unknown item set")
     for item_set in study.item_sets:
@@ -373,7 +609,7 @@ def _check_benchmarks(study: Study) -> None:
 
 
 def _check_judges(study: Study) -> None:
-    known = {*study.model_names, *BASELINES, *study.catalogues.recorded}
+    known = {*study.model_names, *study.singly, *BASELINES, *study.catalogues.recorded}
     for judge in study.judges:
         _known(study, judge, known, "judges names the unknown judge")
         if study.kind(judge) == "recorded":

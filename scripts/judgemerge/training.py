@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from judgemerge import files, prompts
+from judgemerge import files, preferences, prompts
 from judgemerge.errors import JudgemergeError
-from judgemerge.items import Item
+from judgemerge.items import Item, sample
 
 # What every training file says unless the study says otherwise. Downloads of code are never allowed.
 COMMON = {
@@ -23,21 +23,48 @@ COMMON = {
 }
 LORA = {"stage": "sft", "finetuning_type": "lora", "lora_target": "all"}
 DATASET = "training"
+EVALUATION = "evaluation"
+# LLaMA-Factory's sharegpt form, told to look for OpenAI's names of roles.
+MESSAGE_TAGS = {
+    "role_tag": "role",
+    "content_tag": "content",
+    "user_tag": "user",
+    "assistant_tag": "assistant",
+    "system_tag": "system",
+}
 ZERO3 = "config/deepspeed/zero3.json"
+# Keys that LLaMA-Factory refuses, or ignores, when all weights are trained.
+LORA_ONLY = ("lora_rank", "lora_alpha", "lora_dropout", "lora_target", "use_rslora", "use_dora", "quantization_bit")
 
 
 def shared_settings(settings: dict) -> dict:
-    """Return what all trainings of experts share: the study's `training`, and the number of processes if several.
+    """Return what all trainings of experts share: the study's `training`, and the numbers of processes and nodes.
 
-    One process per GPU. The weights are spread over them by DeepSpeed ZeRO-3 unless `training.deepspeed` is none. The
-    number is part of the training: it multiplies the batch.
+    One process per GPU, `processes` on each of `nodes`. The weights are spread over them by DeepSpeed ZeRO-3 unless
+    `training.deepspeed` is none. The numbers are part of the training: they multiply the batch.
     """
     shared = dict(settings["training"])
-    if settings["gpus"] > 1:
-        shared = {"deepspeed": ZERO3, **shared, "processes": settings["gpus"]}
-    if shared.get("deepspeed") == "none" or settings["gpus"] < 2:
+    gpus, nodes = settings["gpus"], settings.get("nodes", 1)
+    if gpus * nodes > 1:
+        shared = {"deepspeed": ZERO3, **shared}
+    if shared.get("deepspeed") == "none" or gpus * nodes < 2:
         shared.pop("deepspeed", None)
-    return shared
+    if gpus > 1 or nodes > 1:
+        shared["processes"] = max(1, gpus)
+    return shared | ({"nodes": nodes} if nodes > 1 else {})
+
+
+def expert_settings(common: dict, own: dict) -> dict:
+    """Return the LLaMA-Factory keys of one expert: LoRA unless `finetuning_type` says otherwise; `own` wins.
+
+    `common` is what `shared_settings` returns. DeepSpeed is only for several processes.
+    """
+    settings = {**LORA, **common, **own}
+    if settings.get("deepspeed") == "none" or settings.get("processes", 1) * settings.get("nodes", 1) < 2:
+        settings.pop("deepspeed", None)
+    if settings["finetuning_type"] != "lora":
+        settings = {key: value for key, value in settings.items() if key not in LORA_ONLY}
+    return settings
 
 
 def rows(items: Iterable[Item], template: prompts.Template, orders: str) -> Iterator[dict[str, str]]:
@@ -50,49 +77,119 @@ def rows(items: Iterable[Item], template: prompts.Template, orders: str) -> Iter
         for order in ("original", "swapped") if both else ("original",):
             try:
                 messages = prompts.render(template, item, order)
+                output = prompts.target(template, item, order)
             except prompts.Unrenderable as reason:
                 raise JudgemergeError(
                     f"training item {item.id}: prompt '{template.name}' cannot show it ({reason}); "
                     "use another prompt or item set"
                 ) from None
-            row = {"instruction": messages[-1]["content"], "input": "", "output": prompts.target(template, item, order)}
+            row = {"instruction": messages[-1]["content"], "input": "", "output": output}
             if len(messages) == 2:
                 row["system"] = messages[0]["content"]
             yield row
 
 
 def rows_of_sets(
-    sets: Iterable[list[Item]], templates: dict[str, prompts.Template], orders: str
-) -> list[dict[str, str]]:
-    """Return the alpaca rows of several item sets, each with the template of its protocol."""
-    return [row for items in sets if items for row in rows(items, templates[items[0].protocol], orders)]
+    sets: Iterable[list[Item]], templates: dict[str, prompts.Template], orders: str, stage: str = "sft"
+) -> list[dict]:
+    """Return the rows of several item sets, each with the template of its protocol.
+
+    They are alpaca rows; with a template of mode likelihood they are conversations (preferences.rows).
+    """
+    made: list[dict] = []
+    for items in filter(None, sets):
+        template = templates.get(items[0].protocol) or templates["pairwise"]  # for prompts with answers
+        if template.mode == "likelihood":
+            made += preferences.rows(items, template, ranking=stage == "dpo")
+        else:
+            made += rows(items, template, orders)
+    return made
 
 
-def write_dataset(folder: str | Path, alpaca_rows: list[dict] | None = None, texts: list[str] | None = None) -> int:
-    """Write one LLaMA-Factory data set named `training` with its dataset_info.json; return the number of examples.
+def select(
+    sets: dict[str, list[Item]], left_out: dict[str, dict[str, str]], subset: dict, seed: int
+) -> tuple[dict[str, list[Item]], dict[str, dict[str, int]]]:
+    """Return the items by set that an expert is trained on, and {set: {items, left_out, kept}}.
 
-    Give `alpaca_rows` for instruction tuning or `texts` for plain-text pretraining.
+    `left_out` names items by set (those whose prompt a benchmark has); they go first. `subset` is the expert's own:
+    {share, first, seed, by_set}. Raises JudgemergeError when nothing is left of a set.
+    """
+    chosen, counts = {}, {}
+    for name, items in sets.items():
+        clean = [item for item in items if item.id not in left_out.get(name, {})]
+        rule = subset.get("by_set", {}).get(name, subset)
+        kept = clean
+        if "share" in rule:
+            kept = sample(kept, round(rule["share"] * len(kept)), rule.get("seed", subset.get("seed", seed)))
+        if "first" in rule:
+            kept = kept[: rule["first"]]
+        if not kept:
+            why = f"{len(items) - len(clean)} share their prompt with a benchmark (drop_overlap), the subset keeps 0"
+            raise JudgemergeError(f"training set '{name}': none of its {len(items)} items is left: {why}; keep some")
+        chosen[name] = kept
+        counts[name] = {"items": len(items), "left_out": len(items) - len(clean), "kept": len(kept)}
+    return chosen, counts
+
+
+def messages(row: dict) -> list[dict[str, str]]:
+    """Return an alpaca row as OpenAI messages: system (if there is one), user, assistant; or those that it has."""
+    if "messages" in row:
+        return row["messages"]
+    system = [{"role": "system", "content": row["system"]}] if "system" in row else []
+    return [
+        *system,
+        {"role": "user", "content": row["instruction"]},
+        {"role": "assistant", "content": row["output"]},
+    ]
+
+
+def write_dataset(
+    folder: str | Path,
+    alpaca_rows: list[dict] | None = None,
+    texts: list[str] | None = None,
+    form: str = "alpaca",
+    name: str = DATASET,
+) -> int:
+    """Write one LLaMA-Factory data set with its dataset_info.json; return the number of examples.
+
+    Give `alpaca_rows` for instruction tuning, written as they are or as `messages`, or `texts` for plain-text
+    pretraining. Rows of preferences.rows are written as they are, ranked when they have a rejected answer. Other data
+    sets in a dataset_info.json that is there already stay.
     """
     folder = Path(folder)
+    info: dict = {"file_name": f"{name}.json"}
     if texts is not None:
         content, columns = [{"text": text} for text in texts], {"prompt": "text"}
+    elif alpaca_rows and "rejected" in alpaca_rows[0]:
+        content, columns = alpaca_rows, {column: column for column in ("messages", "chosen", "rejected")}
+        info |= {"formatting": "sharegpt", "tags": MESSAGE_TAGS, "ranking": True}
+    elif form == "messages" or (alpaca_rows and "messages" in alpaca_rows[0]):
+        content, columns = [{"messages": messages(row)} for row in alpaca_rows], {"messages": "messages"}
+        info |= {"formatting": "sharegpt", "tags": MESSAGE_TAGS}
     else:
         content, columns = alpaca_rows, {"prompt": "instruction", "query": "input", "response": "output"}
         if any("system" in row for row in content):
             columns["system"] = "system"
-    files.write_json(folder / "training.json", content)
-    files.write_json(folder / "dataset_info.json", {DATASET: {"file_name": "training.json", "columns": columns}})
+    files.write_json(folder / info["file_name"], content)
+    known = folder / "dataset_info.json"
+    others = files.read_json(known) if known.is_file() else {}
+    files.write_json(known, {**others, name: {**info, "columns": columns}})
     return len(content)
+
+
+def count_tokens(tokenizer, row: dict) -> int:
+    """Return the length of an example in tokens, chat template included; of a pair, that of the longer one."""
+    if "rejected" in row:
+        ends = (row["chosen"], row["rejected"])
+        return max(count_tokens(tokenizer, {"messages": [*row["messages"], end]}) for end in ends)
+    return len(tokenizer.apply_chat_template(messages(row), return_dict=True)["input_ids"])
 
 
 def check_lengths(tokenizer, alpaca_rows: Iterable[dict], limit: int, where: str) -> int:
     """Return the longest example in tokens; refuse one beyond `limit`, which LLaMA-Factory would cut without a word."""
     longest = 0
     for number, row in enumerate(alpaca_rows):
-        messages = [{"role": "user", "content": row["instruction"]}, {"role": "assistant", "content": row["output"]}]
-        if "system" in row:
-            messages.insert(0, {"role": "system", "content": row["system"]})
-        length = len(tokenizer.apply_chat_template(messages, return_dict=True)["input_ids"])
+        length = count_tokens(tokenizer, row)
         if length > limit:
             raise JudgemergeError(
                 f"{where}: training example {number} has {length} tokens, cutoff_len is {limit} and "
@@ -100,6 +197,16 @@ def check_lengths(tokenizer, alpaca_rows: Iterable[dict], limit: int, where: str
             )
         longest = max(longest, length)
     return longest
+
+
+def fitting(tokenizer, alpaca_rows: list[dict], limit: int, where: str) -> list[dict]:
+    """Return the rows of at most `limit` tokens; raises JudgemergeError when there are none."""
+    kept = [row for row in alpaca_rows if count_tokens(tokenizer, row) <= limit]
+    if not kept:
+        raise JudgemergeError(
+            f"{where}: all {len(alpaca_rows)} training examples have more than cutoff_len {limit} tokens; raise cutoff_len"
+        )
+    return kept
 
 
 def training_recipe(
@@ -126,7 +233,7 @@ def training_recipe(
         recipe.setdefault("save_total_limit", 1)
     else:
         recipe["save_strategy"] = "no"
-    if recipe.get("val_size"):
+    if recipe.get("val_size") or "eval_dataset" in recipe:
         recipe |= {"eval_strategy": "steps"}
     if checkpoint is not None:
         recipe["resume_from_checkpoint"] = str(checkpoint)

@@ -19,7 +19,8 @@ SITE = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_model": "a100"}
 # The first look at the queue after 5 s and not 15: the jobs are short.
 QUICK = ("--slurm-init-seconds-before-status-checks", "5", "--latency-wait", "5")
 
-# One model, one expert, one merge; a few steps each. GPUs are asked for, and pretended by the lab.
+# One model, one expert, one merge; a few steps each. GPUs are asked for, and pretended by the lab. The expert trains on
+# both nodes: the other rules with GPUs show what is asked for on one.
 STEPS = {
     "cutoff_len": 512,
     "per_device_train_batch_size": 2,
@@ -30,6 +31,7 @@ STEPS = {
 MODELS = {
     "study": "lab",
     "gpus": 1,
+    "nodes": 2,
     "threads": 1,
     "models": {
         "tiny": {
@@ -42,7 +44,7 @@ MODELS = {
         }
     },
     "base": "tiny",
-    "training": STEPS,
+    "training": {**STEPS, "deepspeed": "none"},
     "experts": {"pairwise": {"train_on": ["demo_pairwise_train"]}},
     "merges": {"linear": {"method": "linear", "models": {"tiny": {"weight": 0.5}, "pairwise": {"weight": 0.5}}}},
     "suites": {"lab": {"benchmarks": ["demo_pairwise"]}},
@@ -120,13 +122,13 @@ def log(folder: Path) -> str:
 
 def queue(folder: Path) -> list[dict[str, Any]]:
     """Return the jobs sent from `folder`, finished ones of the last five minutes too, in the order of submission."""
-    fields = "JobID,State,Partition,tres-per-job,MinMemory,TimeLimit,NumCPUs"
+    fields = "JobID,State,Partition,tres-per-job,tres-per-node,MinMemory,TimeLimit,NumCPUs,NumNodes"
     widths = ",".join(f"{field}:40" for field in fields.split(","))
     command = ["squeue", "-h", "-t", "all", "-O", f"{widths},Comment:120,WorkDir:400"]
     jobs = []
     for line in subprocess.check_output(command, text=True).splitlines():
-        values = [line[start : start + 40].strip() for start in range(0, 280, 40)]
-        comment, workdir = line[280:400].strip(), line[400:].strip()
+        values = [line[start : start + 40].strip() for start in range(0, 360, 40)]
+        comment, workdir = line[360:480].strip(), line[480:].strip()
         if workdir == str(folder):
             rule = re.match(r"rule_(.*?)(_wildcards_.*)?$", comment)
             jobs.append(dict(zip(fields.split(","), values, strict=True)) | {"rule": rule.group(1), "comment": comment})

@@ -23,8 +23,8 @@ if [ "${JUDGEMERGE_LAB:-}" != inside ]; then
     fi
     "$here/slurm-down.sh" > /dev/null # what an interrupted run left
     export JUDGEMERGE_LAB=inside
-    if unshare --net true 2> /dev/null && command -v ip > /dev/null; then
-        JUDGEMERGE_LAB_ROUTE=none exec unshare --net "$0" "$@"
+    if unshare --net --mount true 2> /dev/null && command -v ip > /dev/null; then
+        JUDGEMERGE_LAB_ROUTE=none exec unshare --net --mount "$0" "$@"
     fi
     exec "$0" "$@"
 fi
@@ -33,6 +33,11 @@ if [ -n "${JUDGEMERGE_LAB_ROUTE:-}" ]; then
     ip link set lo up
     # An address of its own, without a route: with 127.0.0.1 alone SLURM's name lookups find no address family.
     ip address add 198.51.100.1/32 dev lo
+    # Nodes know each other's names. Without this, processes that train together ask a name server for them.
+    hosts=$(mktemp)
+    { cat /etc/hosts && echo "198.51.100.1 lab.invalid" && echo "::1 localhost"; } > "$hosts"
+    mount --bind "$hosts" /etc/hosts
+    rm "$hosts"
 fi
 trap '"$here/slurm-down.sh"' EXIT
 "$here/slurm-up.sh"

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 
 import lab
 import pytest
+import yaml
 
-GPU_RULES = {"make_model", "train_expert", "judge_suite"}
+GPU_RULES = {"make_model", "train_expert", "judge_suite", "weigh_models"}
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def models(repository, tmp_path_factory):
     mask, start = os.umask(0o027), time.monotonic()
     try:
         process = lab.start(folder)
-        lab.wait_until(lambda: lab.queue(folder), 60)
+        lab.wait_until(lambda: lab.queue(folder) or process.poll() is not None, 60)
         first = time.monotonic() - start
         code = process.wait(400)
     finally:
@@ -45,7 +46,7 @@ def test_the_plan_is_printed_before_the_first_job(models):
 
 def test_short_rules_stay_out_of_the_queue(models):
     rules = [job["rule"] for job in models.jobs]
-    long = {*GPU_RULES, "export_expert", "merge_models", "score_benchmark", "check_overlap"}
+    long = {*GPU_RULES, "export_expert", "merge_models", "score_benchmark", "compare_judges", "check_overlap"}
     assert sorted(rules) == sorted(long)
     assert models.first < 20
 
@@ -54,8 +55,23 @@ def test_gpus_are_asked_for_where_they_are_needed_and_nowhere_else(models):
     for job in models.jobs:
         needs = job["rule"] in GPU_RULES
         assert job["Partition"] == ("gpu" if needs else "cpu"), job
-        assert job["tres-per-job"] == ("gres:gpu:a100:1" if needs else "N/A"), job
+        # A training on several nodes asks by the node, everything else by the job.
+        by = {"tres-per-job": "N/A", "tres-per-node": "N/A"}
+        if needs:
+            by["tres-per-node" if job["rule"] == "train_expert" else "tres-per-job"] = "gres:gpu:a100:1"
+        assert {key: job[key] for key in by} == by, job
         assert job["State"] == "COMPLETED"
+
+
+def test_the_expert_is_trained_on_two_nodes(models):
+    nodes = {job["rule"]: job["NumNodes"] for job in models.jobs}
+    assert nodes.pop("train_expert") == "2"
+    assert set(nodes.values()) == {"1"}
+    log = (models.folder / "results" / "lab" / "logs" / "train_expert" / "pairwise.log").read_text()
+    assert "num nodes: 2, node rank: 0" in log and "num nodes: 2, node rank: 1" in log
+    assert "world size: 2" in log
+    recipe = yaml.safe_load((models.folder / "results" / "lab" / "recipes" / "pairwise.train.yaml").read_text())
+    assert (recipe["nodes"], recipe["processes"]) == (2, 1)
 
 
 def test_memory_and_time_are_what_the_plan_says(models):

@@ -285,7 +285,7 @@ def test_another_study_seed_answers_the_baselines_again(finished):
         ("pages/bias.py", {"render_tables": 1, "all": 1}),
         ("figures/bias.py", {**{f"draw_{name}": 1 for name in FEW_FIGURES}, "all": 1}),
         ("logs.py", {}),
-        ("merging.py", {}),
+        ("merging/checks.py", {}),
     ],
 )
 def test_code_that_decides_a_result_runs_again_and_no_more(finished, module, again):

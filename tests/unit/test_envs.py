@@ -17,7 +17,8 @@ import setup_env
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
-GENERATED = [ROOT / "requirements.lock", *sorted((ROOT / "envs").iterdir())]
+LOCKS = sorted(ROOT.glob("requirements*.lock"))
+GENERATED = [*LOCKS, *sorted((ROOT / "envs").iterdir())]
 CHOICES = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -28,8 +29,8 @@ def pins_of(path: Path) -> list[str]:
 @pytest.fixture
 def copy(tmp_path):
     """A copy of everything that make_envs.py reads and writes."""
-    for name in ["pyproject.toml", "requirements.lock"]:
-        shutil.copy(ROOT / name, tmp_path)
+    for path in [ROOT / "pyproject.toml", *LOCKS]:
+        shutil.copy(path, tmp_path)
     for name in ["envs", "tools"]:
         shutil.copytree(ROOT / name, tmp_path / name)
     return tmp_path
@@ -56,7 +57,7 @@ def test_every_declared_environment_exists():
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
 def test_pins_are_those_of_the_lock(path):
-    locked = re.findall(r"^[^\s#]+==\S+", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE)
+    locked = [pin for lock in LOCKS for pin in re.findall(r"^[^\s#]+==\S+", lock.read_text(), flags=re.MULTILINE)]
     locked.append("torch==" + setup_env.torch_version())
     pins = pins_of(path)
     assert pins and set(pins) <= set(locked)
@@ -84,7 +85,7 @@ def test_no_machine_shows_through(path):
 
 
 def test_lock_leaves_torch_to_the_machine():
-    names = make_envs.parse_lock((ROOT / "requirements.lock").read_text()).keys()
+    names = make_envs.all_pins(make_envs.read_locks(ROOT)).keys()
     assert not {name for name in names if name in ("torch", "torchvision", "torchaudio") or name.startswith("nvidia")}
 
 
@@ -94,6 +95,26 @@ def test_post_deploy_carries_the_placeholder():
     assert setup_env.SMOKE_TEST in script
     assert "pip install --no-deps llamafactory==" in script
     assert not [pin for pin in pins_of(ROOT / "envs/train.yaml") if pin.startswith("llamafactory")]
+
+
+def test_what_takes_a_compiler_or_much_room_is_optional():
+    locks = {name: set(make_envs.parse_lock(text)) for name, text in make_envs.read_locks(ROOT).items()}
+    always = locks.pop("requirements.lock")
+    assert {"sentence-transformers", "optuna"} <= always
+    assert not {"llama-cpp-python", "streamlit"} & always
+    assert "llama-cpp-python" in locks["requirements-quantize.lock"] and "streamlit" in locks["requirements-page.lock"]
+    assert not any(always & more for more in locks.values())
+    assert set(make_envs.OPTIONAL) == set(setup_env.OPTIONAL)
+
+
+def test_llama_cpp_is_built_alike_in_both_kinds_of_environment(monkeypatch):
+    monkeypatch.setenv("CMAKE_ARGS", "-DGGML_CUDA=on")
+    arguments = setup_env.build_variables()["CMAKE_ARGS"]
+    assert arguments.endswith(" -DGGML_CUDA=on")
+    script = (ROOT / "envs/quantize.post-deploy.sh").read_text()
+    assert f'CMAKE_ARGS="{arguments.removesuffix("-DGGML_CUDA=on")}${{CMAKE_ARGS:-}}"' in script
+    assert "pip install --no-deps llama-cpp-python==" in script
+    assert not [pin for pin in pins_of(ROOT / "envs/quantize.yaml") if pin.startswith("llama")]
 
 
 def test_stats_environment_is_light():
@@ -135,8 +156,11 @@ def scripts_with_environments() -> list[tuple[str, str]]:
 def test_environment_has_what_its_script_imports(script, env):
     """Snakemake would take a missing package from outside the environment without a word."""
     distributions = importlib.metadata.packages_distributions()
-    present = {pin.partition("==")[0] for pin in pins_of(ROOT / f"envs/{env}.yaml")} | {"llamafactory"}
+    bare = CHOICES["tool"]["judgemerge"]["environments"][env].get("bare", [])
+    present = {pin.partition("==")[0] for pin in pins_of(ROOT / f"envs/{env}.yaml")} | set(bare)
     for package in imported(ROOT / "scripts" / script, set()):
+        if package not in distributions:
+            pytest.skip(f"{package} is not installed here; see setup_env.py --with")
         assert {make_envs.canonicalize_name(name) for name in distributions[package]} & present, package
 
 
@@ -154,6 +178,7 @@ def test_check_passes_as_committed(copy):
         ("envs/stats.yaml", "pandas==2.3.3", "pandas==2.3.2", "+      - pandas==2.3.3"),
         ("requirements.lock", "pandas==2.3.3", "pandas==2.3.2", "requirements.lock: was edited by hand"),
         ("requirements.lock", "    # via pandas\n", "", "requirements.lock: was edited by hand"),
+        ("requirements-page.lock", "streamlit==", "streamlit==9", "requirements-page.lock: was edited by hand"),
         ("pyproject.toml", "pandas==2.3.3", "pandas==2.3.2", "other choices than pyproject.toml"),
         (
             "pyproject.toml",
@@ -276,6 +301,26 @@ def test_a_stamped_environment_is_not_touched(stamped, monkeypatch, capsys):
     assert setup_env.main(["--venv", str(stamped)]) == 0
     assert capsys.readouterr().out == ""
     assert sorted(stamped.rglob("*")) == before
+
+
+def test_an_optional_group_is_added_once(stamped, monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr(setup_env, "choose_build", lambda *arguments: "cpu")
+    monkeypatch.setattr(setup_env, "python_in", lambda folder, *command, **options: calls.append(command) or True)
+    for _ in range(2):
+        assert setup_env.main(["--venv", str(stamped), "--with", "page"]) == 0
+    assert len(calls) == 2  # pip, then the import that proves it
+    assert "requirements-page.lock" in " ".join(calls[0])
+    setup_env.clear(stamped)  # a new lock makes the environment anew, and what was added goes with it
+    assert not setup_env.optional_stamp(stamped, "page").exists()
+
+
+def test_an_optional_group_that_fails_is_not_stamped(stamped, monkeypatch, capsys):
+    monkeypatch.setattr(setup_env, "choose_build", lambda *arguments: "cpu")
+    monkeypatch.setattr(setup_env, "python_in", lambda *arguments, **options: False)
+    assert setup_env.main(["--venv", str(stamped), "--with", "quantize"]) == 1
+    assert "requirements-quantize.lock" in capsys.readouterr().err
+    assert not setup_env.optional_stamp(stamped, "quantize").exists()
 
 
 def test_a_stamp_holds_for_one_lock_one_build_and_one_place(stamped, tmp_path, monkeypatch):

@@ -236,6 +236,8 @@ def unit(tmp_path_factory, repository, tiny_models):
         "digest": "0123456789abcdef" * 4,
         "items": [str(folder / "items.jsonl")],
         "prompts": [str(repository / "config" / "prompts" / "brief_pairwise.yaml")],
+        "sources": None,
+        "categories": {},
         "suite": "pairs",
         "dtype": "auto",
         "batch_tokens": 200,

@@ -16,8 +16,16 @@ GRADES = {"format": "score_line", "minimum": 1, "maximum": 10}
 SETTINGS = {
     "verdict_line": PAIRS,
     "double_brackets": {**PAIRS, "format": "double_brackets"},
+    "final_verdict": {**PAIRS, "format": "final_verdict", "tie": "C"},
+    "final_result": {**PAIRS, "format": "final_result"},
     "score_line": GRADES,
+    "overall_score": {**GRADES, "format": "overall_score"},
     "rating_brackets": {**GRADES, "format": "rating_brackets"},
+    "final_decision": {"format": "final_decision", "first": "Response 1", "second": "Response 2", "tie": "Tie"},
+    "first_line": {"format": "first_line", "first": 1, "second": 2, "tie": "Tie"},
+    "integer": {**GRADES, "format": "integer"},
+    "result_label": {"format": "result_label", "first": "A", "second": "B"},
+    "result_score": {"format": "result_score", "minimum": 1, "maximum": 5},
 }
 
 
@@ -46,6 +54,11 @@ LONG = [
     "score: 7" + " " * 200_000 + "x",
     "score: " + "1" * 200_000 + "x",
     "[[" + "1" * 200_000,
+    "final decision is " * 20_000,
+    "final decision is" + "*" * 200_000 + "x",
+    "*" * 200_000 + "1 x",
+    "1" * 200_000,
+    "1" + "*" * 200_000 + "x",
 ]
 
 

@@ -1,5 +1,7 @@
 """What jobs ask for: sizes of models, memory, time and GPUs; the plan and the costs for people."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from judgemerge import resources, tiny
@@ -30,6 +32,12 @@ LLAMA = {
     "judges": ["llama", "wide", "half"],
     "judging": {"prompts": {"pairwise": "brief_pairwise", "pointwise": "brief_pointwise"}},
 }
+
+
+class Asking(dict):
+    """Resources as the plugin reads them: by key and by attribute."""
+
+    __getattr__ = dict.__getitem__
 
 
 @pytest.fixture
@@ -98,6 +106,12 @@ def test_gpus_shorten_and_processes_add_memory(needs):
     assert cpu.train("one").runtime > one.runtime
 
 
+def test_a_second_node_shortens_the_time_and_has_memory_of_its_own(needs):
+    one, two = needs(gpus=4).train("one"), needs(gpus=4, nodes=2).train("one")
+    assert two.runtime < one.runtime and two.mem_mb == one.mem_mb
+    assert needs(nodes=2).train("one").runtime < needs().train("one").runtime
+
+
 def test_limits_of_the_training_shorten_it(needs):
     plain = needs(gpus=1).train("one").runtime
     assert needs(gpus=1, training={**LLAMA["training"], "max_steps": 10}).train("one").runtime < plain
@@ -120,18 +134,47 @@ def test_the_demo_fits_a_partition_of_one_hour(repository):
 @pytest.mark.parametrize(
     ("n", "asked"),
     [
-        (0, {"make_model": 0, "train_expert": 0, "judge_suite": 0}),
-        (1, {"make_model": 1, "train_expert": 1, "judge_suite": 1}),
-        (4, {"make_model": 1, "train_expert": 4, "judge_suite": 1}),
+        (0, {"make_model": 0, "train_expert": 0, "judge_suite": 0, "weigh_models": 0}),
+        (1, {"make_model": 1, "train_expert": 1, "judge_suite": 1, "weigh_models": 1}),
+        (4, {"make_model": 1, "train_expert": 4, "judge_suite": 1, "weigh_models": 1}),
     ],
 )
 def test_only_trainings_use_several_gpus(n, asked):
     assert resources.gpus({"gpus": n}) == asked
+    assert resources.gpus({"gpus": n, "nodes": 2}) == asked | {"train_expert": 2 * asked["train_expert"]}
+
+
+def test_several_nodes_are_asked_for_one_task_each_and_gpus_by_the_node():
+    assert resources.several_nodes({"gpus": 4, "nodes": 1}) == {}
+    asked = {"nodes": 2, "tasks": 2, "tasks_per_gpu": 0, "mpi": "srun"}
+    assert resources.several_nodes({"gpus": 0, "nodes": 2}) == asked
+    assert resources.several_nodes({"gpus": 4, "nodes": 2}) == {**asked, "gres": "gpu:4"}
+
+
+def test_what_sbatch_is_told_of_several_nodes():
+    """The plugin's own function, so that an update of it cannot change the request unseen."""
+    from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+    from snakemake_executor_plugin_slurm.utils import set_gres_string
+
+    asked = {**resources.several_nodes({"gpus": 4, "nodes": 2}), "gpu": 0, "mem_mb": 9000, "runtime": 60}
+    job = SimpleNamespace(resources=Asking(asked), threads=8)
+    known = ("run_uuid", "slurm_logfile", "comment_str", "account", "partition", "workdir")
+    words = get_submit_command(job, dict.fromkeys(known, "")).split() + set_gres_string(job).split()
+    assert {"--nodes=2", "--ntasks=2", "--cpus-per-task=8", "--gres=gpu:4"} <= set(words)
+    assert words[words.index("--mem") + 1] == "9000"
+    assert not [word for word in words if word.startswith(("--gpus", "--ntasks-per"))]
 
 
 @pytest.mark.parametrize(
     ("asked", "n"),
-    [({}, 0), ({"gpu": 2}, 2), ({"gpu": 0, "gres": "gpu:a100:4"}, 4), ({"gres": "gpu:3"}, 3), ({"gres": "gpu"}, 1)],
+    [
+        ({}, 0),
+        ({"gpu": 2}, 2),
+        ({"gpu": 0, "gres": "gpu:a100:4"}, 4),
+        ({"gres": "gpu:3"}, 3),
+        ({"gres": "gpu"}, 1),
+        ({"gres": "gpu:4", "nodes": 2}, 8),
+    ],
 )
 def test_gpus_are_counted_however_they_are_asked_for(asked, n):
     assert resources.gpus_asked(asked) == n
@@ -149,6 +192,12 @@ def test_a_plan_names_the_sum_first():
         ["train_expert", "2", "jobs", "4", "GPUs", "8", "CPUs", "20000–30000", "MB", "30–90", "min"],
         ["merge", "1", "jobs", "0", "GPUs", "2", "CPUs", "900", "MB", "60", "min"],
     ]
+
+
+def test_costs_count_all_nodes_of_a_training():
+    settings = {"gpus": 4, "nodes": 2, "threads": 8, "models": {}}
+    rows = resources.costs([{"job": "train_expert/a", "seconds": 3600.0}], settings)
+    assert (rows[0]["gpu_hours"], rows[0]["cpu_hours"], rows[0]["hours"]) == (8.0, 16.0, 1.0)
 
 
 def test_costs_count_what_was_reserved():

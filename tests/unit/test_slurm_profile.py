@@ -60,13 +60,24 @@ def test_the_site_block_reaches_every_rule_with_gpus(profile, repository):
         r"(?ms)^rule (\w+):(?:(?!^rule ).)*?^        gpu=",
         "".join(p.read_text() for p in (repository / "rules").glob("*.smk")),
     )
-    assert set(site["set-resources"]) == set(declared) == {"make_model", "train_expert", "judge_suite"}
+    assert set(site["set-resources"]) == set(declared) == {
+        "make_model",
+        "train_expert",
+        "judge_suite",
+        "weigh_models",
+    }
     assert set(site["set-resources"]) <= rule_names(repository)
-    for resources in site["set-resources"].values():
-        assert resources == {
-            "slurm_partition": "'gpu' if $JUDGEMERGE_GPUS else 'cpu'",
+    partition = "'gpu' if $JUDGEMERGE_GPUS else 'cpu'"
+    for rule in ("make_model", "judge_suite", "weigh_models"):
+        assert site["set-resources"][rule] == {
+            "slurm_partition": partition,
             "gpu_model": "'a100' if $JUDGEMERGE_GPUS else None",
         }
+    assert site["set-resources"]["train_expert"] == {
+        "slurm_partition": partition,
+        "gpu_model": "'a100' if $JUDGEMERGE_GPUS and $JUDGEMERGE_NODES == 1 else None",
+        "gres": "'gpu:a100:$JUDGEMERGE_GPUS' if $JUDGEMERGE_GPUS and $JUDGEMERGE_NODES > 1 else None",
+    }
 
 
 def test_gres_replaces_gpus(profile):

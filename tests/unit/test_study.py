@@ -100,7 +100,7 @@ REFUSED = {
             "judges": ["start"],
             "judging": {"prompts": {"pairwise": "brief_pairwise"}},
         },
-        "pretraining on 'demo_pointwise_base' has no pointwise prompt; set judging.prompts.pointwise",
+        "pretraining of 'start' has no pointwise prompt; set judging.prompts.pointwise",
     ),
     "judge without prompt": (
         {"experts": {}, "merges": {}, "judges": ["start"], "judging": {}},

@@ -1,6 +1,7 @@
 """What LLaMA-Factory is given: rows, data sets, recipes; and what is checked before it starts."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,52 @@ def test_the_command_that_is_run(monkeypatch):
     }
 
 
+def test_two_nodes_are_two_launches_that_meet_on_the_first(monkeypatch, tmp_path):
+    seen = {}
+
+    def run_tool(command, threads, **environment):
+        seen.update(command=command, environment=environment, recipe=yaml.safe_load(Path(command[-1]).read_text()))
+
+    monkeypatch.setattr(llamafactory, "run_tool", run_tool)
+    monkeypatch.setattr(llamafactory.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setattr(llamafactory.socket, "gethostname", lambda: "node17")
+    shared = training.shared_settings({"gpus": 4, "nodes": 2, "training": RECIPE})
+    assert shared["deepspeed"] == "config/deepspeed/zero3.json"
+    output = tmp_path / "shared" / "output"
+    output.parent.mkdir()
+    llamafactory.train({**shared, "output_dir": str(output)}, 8)
+    command, environment = seen["command"], seen["environment"]
+    assert command[:6] == [
+        "srun",
+        "--nodes=2",
+        "--ntasks=2",
+        "--ntasks-per-node=1",
+        "--cpus-per-task=8",
+        "--kill-on-bad-exit=1",
+    ]
+    assert command[6:-1] == ["sh", "-c", 'NODE_RANK=$SLURM_NODEID exec "$@"', "node", "llamafactory-cli", "train"]
+    assert Path(command[-1]).parents[1] == output.parent  # where the other node sees it
+    assert int(environment.pop("MASTER_PORT")) > 1023
+    assert environment == {
+        "DISABLE_VERSION_CHECK": "1",
+        "FORCE_TORCHRUN": "1",
+        "NPROC_PER_NODE": "4",
+        "NNODES": "2",
+        "MASTER_ADDR": "node17",
+    }
+    assert seen["recipe"]["data_shared_file_system"] is True
+    assert not seen["recipe"].keys() & {"processes", "nodes"}
+
+
+def test_two_nodes_without_slurm_are_one_sentence(monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    shared = training.shared_settings({"gpus": 0, "nodes": 2, "training": {}})
+    assert shared == {"processes": 1, "nodes": 2}
+    with pytest.raises(JudgemergeError, match=r"2 nodes .*; call Snakemake with --profile slurm, or set nodes: 1$"):
+        llamafactory.train({**shared, "output_dir": "out"}, 1)
+
+
 def test_a_missing_deepspeed_is_one_sentence(monkeypatch):
     monkeypatch.setattr(llamafactory.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(JudgemergeError, match=r"DeepSpeed .* not installed here; .* training\.deepspeed: none$"):
@@ -220,4 +267,42 @@ def test_two_processes_train_together(tiny_models, templates, pairs, tools_on_pa
     result = json.loads((tmp_path / "out" / "all_results.json").read_text())
     # Two steps of two processes with two rows each.
     assert result["train_loss"] > 0
+    assert result["epoch"] == pytest.approx(8 / len(rows), rel=0.3)
+
+
+# Stands where srun stands: starts the command once per node, with what srun sets, and fails if one of them does.
+SRUN = """#!/bin/bash
+while [[ $1 == --* ]]; do [[ $1 == --nodes=* ]] && nodes=${1#--nodes=}; shift; done
+for ((node = 0; node < nodes; node++)); do SLURM_NODEID=$node "$@" & pids+=($!); done
+for pid in "${pids[@]}"; do wait "$pid" || exit 1; done
+"""
+
+
+@pytest.mark.slow
+def test_two_nodes_train_together(tiny_models, templates, pairs, tools_on_path, tmp_path, monkeypatch, capfd):
+    """Two real launches of LLaMA-Factory with node ranks 0 and 1 meet and share the steps; only srun is played here.
+
+    tests/cluster runs the same over two nodes of a real SLURM.
+    """
+    srun = tmp_path / "bin" / "srun"
+    srun.parent.mkdir()
+    srun.write_text(SRUN)
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{srun.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setattr(llamafactory.socket, "gethostname", lambda: "localhost")
+    rows = list(training.rows(pairs, templates["pairwise"], "both")) * 4
+    training.write_dataset(tmp_path / "data", rows)
+    settings = {"max_steps": 2, "per_device_train_batch_size": 2, "cutoff_len": 1024}
+    shared = training.shared_settings({"gpus": 0, "nodes": 2, "training": settings})
+    recipe = training.training_recipe(
+        tiny_models["base"], tmp_path / "data", tmp_path / "out", {**training.LORA, **shared}, 3
+    )
+    llamafactory.train(recipe, 1)
+    said = "".join(capfd.readouterr())
+    assert "num nodes: 2, node rank: 0" in said and "num nodes: 2, node rank: 1" in said
+    assert "world size: 2" in said
+    assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
+    result = json.loads((tmp_path / "out" / "all_results.json").read_text())
+    # As with two processes of one machine: two steps of two processes with two rows each.
     assert result["epoch"] == pytest.approx(8 / len(rows), rel=0.3)

@@ -1,20 +1,76 @@
 """Backends complete prompts; they know nothing of items, verdicts or parsing.
 
-Each backend module offers `load(folder, settings) -> Backend`-like object with
+Each backend is one module here, imported only when asked for, that offers `load(model, settings)`: `model` is the
+folder of the model (of an endpoint: its manifest), `settings` what the job says (`dtype`, `batch_tokens`,
+`max_prompt_tokens`, `threads`, and what single backends know besides). The object it returns has
     digest_settings: what, besides the prompt, decides a reply (goes into the prompt's digest)
     render(messages) -> str: the exact text the model reads
     counts(texts) -> list of int: their lengths in tokens
     complete(texts, max_new_tokens, skip) -> iterator of lists of (index, Completion): batches, in the backend's own
-    order
+    order; where a reply can fail to come, (index, Failure)
+    continuation(messages, reply) -> str and score(questions, skip), if it has log-probabilities: `questions` are (text,
+    what may follow it), and the text of a completion is then JSON (transformers.py says which)
+    draws, True where complete() also takes `draw` (a Draw): replies are then sampled with its seed
+    prepare(), if it likes: load the weights now, so that judging is timed without it
 """
 
+import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from judgemerge.errors import JudgemergeError, did_you_mean
+
+DEFAULT = "transformers"
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How a reply is drawn instead of decoded greedily; `seed` is that of the whole call."""
+
+    temperature: float
+    top_p: float
+    repetition_penalty: float
+    seed: int
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model wrote, with the token counts that cost is computed from."""
+    """What a model wrote, with the token counts that cost is computed from (None: an endpoint did not say)."""
 
     text: str
-    prompt_tokens: int
-    reply_tokens: int
+    prompt_tokens: int | None
+    reply_tokens: int | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a prompt got no reply: a reason code, and a sentence for the log. It is never stored: a rerun asks again."""
+
+    reason: str
+    detail: str = ""
+
+
+def names() -> list[str]:
+    """Return the backends there are."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
+
+
+def of(manifest: Mapping, wanted: str = DEFAULT) -> str:
+    """Return the backend of a model: the one its manifest says (`backend`), else the one that is wanted."""
+    return manifest.get("backend", wanted)
+
+
+def load(name: str, model: str | Path, settings: Mapping[str, Any]):
+    """Return backend `name` on a model; raises JudgemergeError for an unknown one and for a package it lacks."""
+    if name not in names():
+        raise JudgemergeError(f"{model}: there is no backend '{name}'{did_you_mean(name, names())}")
+    try:
+        module = importlib.import_module(f"{__name__}.{name}")
+    except ModuleNotFoundError as error:
+        raise JudgemergeError(
+            f"{model}: backend '{name}' needs the package '{error.name}', which this environment does not have; "
+            "docs/backends.md says how it is installed"
+        ) from None
+    return module.load(model, settings)

@@ -5,18 +5,29 @@ Prompts are sorted by length and batched by tokens, so that little is spent on p
 would shift every answer.
 """
 
-from collections.abc import Collection, Iterator
+import json
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from judgemerge.backends import Completion
+from judgemerge.backends import Completion, Draw
+
+
+GREEDY: Mapping = {"do_sample": False}
+
+
+def load(folder: str | Path, settings: Mapping) -> "Transformers":
+    """Return the model in `folder` with `dtype`, `batch_tokens` and `threads` of the settings."""
+    return Transformers(folder, settings["dtype"], settings["batch_tokens"], settings["threads"])
 
 
 class Transformers:
-    """One model; greedy, left-padded, batched by tokens."""
+    """One model; greedy unless a Draw is given, left-padded, batched by tokens."""
+
+    draws = True
 
     def __init__(self, folder: str | Path, dtype: str, batch_tokens: int, threads: int):
         """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights."""
@@ -44,6 +55,10 @@ class Transformers:
         model.generation_config.top_k = None
         return model
 
+    def prepare(self) -> None:
+        """Load the weights."""
+        _ = self.model
+
     @cached_property
     def stop(self) -> list[int]:
         """Every token that ends a turn: those of the generation config, and Llama 3's by name."""
@@ -64,7 +79,7 @@ class Transformers:
         return [len(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]]
 
     def complete(
-        self, texts: list[str], max_new_tokens: int, skip: Collection[int] = ()
+        self, texts: list[str], max_new_tokens: int, skip: Collection[int] = (), draw: Draw | None = None
     ) -> Iterator[list[tuple[int, Completion]]]:
         """Yield batches of (index into `texts`, completion), longest prompts first so that memory fails early if at
         all.
@@ -76,14 +91,32 @@ class Transformers:
             batch = [index for index in whole_batch if index not in skip]
             if not batch:
                 continue
-            yield list(zip(batch, self._complete([texts[index] for index in batch], max_new_tokens), strict=True))
+            chosen = [texts[index] for index in batch]
+            if draw is None:
+                completions = self._complete(chosen, max_new_tokens)
+            else:
+                completions = self._draw(chosen, max_new_tokens, draw, batch[0])
+            yield list(zip(batch, completions, strict=True))
+
+    def _draw(self, texts: list[str], max_new_tokens: int, draw: Draw, place: int) -> list[Completion]:
+        """Return sampled completions; torch's generators are seeded for this batch and left as they were."""
+        sampling = {
+            "do_sample": True,
+            "temperature": draw.temperature,
+            "top_p": draw.top_p,
+            "top_k": 0,
+            "repetition_penalty": draw.repetition_penalty,
+        }
+        with torch.random.fork_rng():
+            torch.manual_seed((draw.seed << 20) + place)
+            return self._complete(texts, max_new_tokens, sampling)
 
     @torch.inference_mode()
-    def _complete(self, texts: list[str], max_new_tokens: int) -> list[Completion]:
+    def _complete(self, texts: list[str], max_new_tokens: int, decoding: Mapping = GREEDY) -> list[Completion]:
         encoded = self.tokenizer(texts, add_special_tokens=False, padding=True, return_tensors="pt").to(self.device)
         generated = self.model.generate(
             **encoded,
-            do_sample=False,
+            **decoding,
             num_beams=1,
             max_new_tokens=max_new_tokens,
             eos_token_id=self.stop,
@@ -94,10 +127,79 @@ class Transformers:
         prompt_tokens = encoded["attention_mask"].sum(dim=1).tolist()
         return [self._completion(ids, n_prompt) for ids, n_prompt in zip(replies, prompt_tokens, strict=True)]
 
+    def continuation(self, messages: list[dict[str, str]], reply: str) -> str:
+        """Return what follows `render(messages)` when the assistant answers `reply`: the reply and the end of its turn.
+
+        Where the chat template writes an answered turn in another way than it opens one, the end is the stop token.
+        """
+        opened = self.render(messages)
+        closed = self.tokenizer.apply_chat_template(
+            [*messages, {"role": "assistant", "content": reply}], tokenize=False, add_generation_prompt=False
+        )
+        if closed.startswith(opened) and reply.strip() in closed[len(opened) :]:
+            return closed[len(opened) :]
+        return reply + (self.tokenizer.eos_token or "")
+
+    def score(
+        self, questions: list[tuple[str, tuple[str, ...]]], skip: Collection[int] = ()
+    ) -> Iterator[list[tuple[int, Completion]]]:
+        """Yield batches of (index into `questions`, completion) for texts and what may follow each of them.
+
+        A completion's text is JSON {"logprobs": [sum of the log-probabilities of its tokens, per continuation],
+        "tokens": [their number]}. Text and continuation are tokenized apart, as in training. Continuations of one
+        token take a single pass over the text. Batches are formed over all questions before those in `skip` are left out.
+        """
+        encoded = [(self._ids(text), [self._ids(option) for option in options]) for text, options in questions]
+        for whole_batch in batches([sum(map(len, _passes(*one))) for one in encoded], self.batch_tokens, 0):
+            batch = [index for index in whole_batch if index not in skip]
+            if batch:
+                yield list(zip(batch, self._score([encoded[index] for index in batch]), strict=True))
+
+    def _ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    @torch.inference_mode()
+    def _score(self, encoded: list[tuple[list[int], list[list[int]]]]) -> list[Completion]:
+        rows = [row for text, options in encoded for row in _passes(text, options)]
+        kept = max(len(option) for _, options in encoded for option in options) + 1
+        width = max(map(len, rows))
+        ids = torch.full((len(rows), width), self.tokenizer.pad_token_id)
+        mask = torch.zeros_like(ids)
+        for number, row in enumerate(rows):
+            ids[number, width - len(row) :] = torch.tensor(row)
+            mask[number, width - len(row) :] = 1
+        logits = self.model(
+            input_ids=ids.to(self.device),
+            attention_mask=mask.to(self.device),
+            position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0).to(self.device),
+            logits_to_keep=min(kept, width),
+            use_cache=False,
+        ).logits
+        completions, number = [], 0
+        for text, options in encoded:
+            sums = []
+            one_pass = all(len(option) == 1 for option in options)
+            for option in options:
+                # The last row position predicts nothing we know; a single-token pass ends with the text itself.
+                places = logits[number, -1:] if one_pass else logits[number, -len(option) - 1 : -1]
+                chosen = torch.tensor(option, device=places.device)
+                logprobs = torch.log_softmax(places.float(), dim=-1).gather(1, chosen[:, None])
+                sums.append(round(float(logprobs.sum()), 6))
+                number += not one_pass
+            number += one_pass
+            tokens = [len(option) for option in options]
+            completions.append(Completion(json.dumps({"logprobs": sums, "tokens": tokens}), len(text), sum(tokens)))
+        return completions
+
     def _completion(self, ids: list[int], n_prompt: int) -> Completion:
         end = next((position for position, token in enumerate(ids) if token in self.stop), len(ids))
         text = self.tokenizer.decode(ids[:end], skip_special_tokens=True)
         return Completion(text, n_prompt, min(end + 1, len(ids)))
+
+
+def _passes(text: list[int], options: list[list[int]]) -> list[list[int]]:
+    """Return the token rows that score the options after a text: one for all when each option is a single token."""
+    return [text] if all(len(option) == 1 for option in options) else [text + option for option in options]
 
 
 def batches(lengths: list[int], batch_tokens: int, max_new_tokens: int) -> list[list[int]]:

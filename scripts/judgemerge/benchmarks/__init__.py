@@ -13,7 +13,7 @@ from types import ModuleType
 
 from judgemerge.catalogues import check_keys, load_yaml
 from judgemerge.errors import JudgemergeError, did_you_mean
-from judgemerge.items import CLASSES, PROTOCOLS, Item
+from judgemerge.items import CLASSES, PROTOCOLS, Item, part_of, sample
 
 REQUIRED = {"adapter": str, "protocol": str, "description": str, "truth": str, "sources": dict}
 OPTIONAL = {
@@ -22,7 +22,9 @@ OPTIONAL = {
     "category": str,  # what the categories are
     "published": str,  # module of judgemerge/published/ that counts as the benchmark's paper does
     "licence": str,
+    "rubric": str,  # rubric of its items: a name of config/rubrics/ or the path of a YAML file
     "options": dict,  # read by the adapter
+    "part": dict,  # the part of the items that this set is: {name, shares, seed, draw}; see items.part_of
 }
 
 
@@ -56,8 +58,10 @@ def adapter(name: str) -> ModuleType:
     return module
 
 
-def load_items(benchmark: str, spec: dict, paths: dict[str, Path]) -> tuple[list[Item], dict]:
-    """Return the items of a benchmark and what was counted on the way.
+def load_items(
+    benchmark: str, spec: dict, paths: dict[str, Path], limit: int | None = None, seed: int = 0
+) -> tuple[list[Item], dict]:
+    """Return the items of a benchmark, at most `limit` drawn with `seed`, and what was counted on the way.
 
     Counts that differ from `expected` in the catalogue raise JudgemergeError, and so does an id that occurs twice.
     """
@@ -83,6 +87,15 @@ def load_items(benchmark: str, spec: dict, paths: dict[str, Path]) -> tuple[list
                 f"{file}: benchmark '{benchmark}' has {key} {counts.get(key, 0)}, "
                 f"but the catalogue expects {expected}; fetch the file again or correct `expected`"
             )
+    if "part" in spec:
+        check_keys(spec["part"], {"name": str, "shares": dict, "seed": int}, {"draw": int}, f"{benchmark}: part")
+        chosen = part_of(items, **spec["part"], where=f"benchmark '{benchmark}'")
+        counts |= _describe(chosen) | {"part_of": len(items)}
+        items = chosen
+    if limit is not None and len(items) > limit:
+        drawn = sample(items, limit, seed)
+        counts |= _describe(drawn) | {"drawn_from": len(items)}
+        items = drawn
     return items, counts
 
 

@@ -2,13 +2,13 @@
 
 import collections
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from judgemerge import files
-from judgemerge.errors import JudgemergeError
+from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import Vote
 
 KIND_NAMES = {str: "text", int: "a whole number", float: "a number", list: "a list", dict: "an object"}
@@ -46,13 +46,31 @@ class Row:
 
 
 def read_rows(path: str | Path) -> Iterator[Row]:
-    """Yield the records of a JSON list or of a JSON-lines file (told apart by the first character, not by the name)."""
-    with open(path, encoding="utf-8") as file:
-        is_list = file.read(64).lstrip("\ufeff \t\r\n").startswith("[")
-    for number, data in enumerate(files.read_json(path) if is_list else files.read_jsonl(path)):
+    """Yield the records of a JSON list, a JSON-lines file or a Parquet file, told apart by how they begin."""
+    for number, data in enumerate(_records(path)):
         if not isinstance(data, dict):
             raise JudgemergeError(f"{path}: row {number} is {type(data).__name__}, not an object with named fields")
         yield Row(Path(path), number, data)
+
+
+def _records(path: str | Path) -> Iterable:
+    with open(path, "rb") as file:
+        start = file.read(64)
+    if start.startswith(b"PAR1"):
+        return _parquet_records(path)
+    is_list = start.decode("utf-8", errors="ignore").lstrip("\ufeff \t\r\n").startswith("[")
+    return files.read_json(path) if is_list else files.read_jsonl(path)
+
+
+def _parquet_records(path: str | Path) -> Iterator[dict]:
+    try:
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise JudgemergeError(
+            f"{path}: reading Parquet needs the package pyarrow; install it or convert the file"
+        ) from None
+    for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=1000):
+        yield from batch.to_pylist()
 
 
 def normalise(text: str) -> str:
@@ -71,3 +89,18 @@ def majority(votes: Collection[Vote]) -> str:
     if len(counted) > 1 and counted[0][1] == counted[1][1]:
         return "tie"
     return counted[0][0]
+
+
+def checked_options(spec: dict, **known: Collection | type | tuple[type, ...]) -> dict:
+    """Return the options of a catalogue entry; each is of a type, or one of the values, that `known` gives."""
+    where = f"benchmark '{spec['name']}': options"
+    options = spec.get("options", {})
+    for name, value in options.items():
+        if name not in known:
+            raise JudgemergeError(f"{where} has the unknown key '{name}'{did_you_mean(name, known)}")
+        allowed = known[name]
+        is_type = isinstance(allowed, type) or isinstance(next(iter(allowed)), type)
+        if not isinstance(value, allowed) if is_type else value not in allowed:
+            names = allowed.__name__ if isinstance(allowed, type) else ", ".join(map(str, allowed))
+            raise JudgemergeError(f"{where}: {name} is {value!r}, not {names}")
+    return options

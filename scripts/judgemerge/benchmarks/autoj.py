@@ -6,6 +6,10 @@ each per scenario group; no F1 is published. The category is the scenario group 
 `extra`. There are 1182 distinct prompts; prompts that are equal after folding case and white space share a cluster
 (1179 of them). Two rows are exact duplicates and are kept.
 
+pairwise with `options: {form: training}`: the pairs that Auto-J was trained on, each with GPT-4's critique as
+explanation. Truth: the human `gt_label`; a row whose critique decides otherwise is left out and counted. With `compat:
+original`, as in myendless1/llm-as-a-judge, every row stays and the critique's decision is the truth that is learnt.
+
 pointwise: 960 rows of training data. Truth: `pred_score`, GPT-4's rating from 1 to 10 (not people's). A row holds the
 whole request to the judge; query and response are cut out of it. The scenario of many rows is just "default".
 """
@@ -15,7 +19,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from judgemerge.benchmarks._rows import cluster_of, read_rows
+from judgemerge.benchmarks._explanations import both_orders, renamed
+from judgemerge.benchmarks._rows import checked_options, cluster_of, read_rows
 from judgemerge.items import Item
 
 CLASS_OF = {0: "first", 1: "second", 2: "tie"}
@@ -35,12 +40,25 @@ GROUPS = {
     "question_generation reading_comprehension keywords_extraction information_extraction topic_modeling others",
 }
 GROUP_OF = {scenario: group for group, scenarios in GROUPS.items() for scenario in scenarios.split()}
+PAIR = re.compile(
+    r"\[Query\]:(.*?)\n\*\*\*\n\[Response 1\]:(.*?)\n\*\*\*\n\[Response 2\]:(.*)\n\*\*\*\n\[END DATA\]", re.DOTALL
+)
+DECISION = re.compile(
+    r"final decision is (?:that )?(neither response 1 nor response 2|response [12]|tie)\b", re.IGNORECASE
+)
+DECIDED = {"response 1": "first", "response 2": "second", "tie": "tie", "neither response 1 nor response 2": "tie"}
 REQUEST = re.compile(r"\[Query\]: (.*?)\n\*\*\*\n\[Response\]: (.*)\n\*\*\*\n\[END DATA\]", re.DOTALL)
 
 
 def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
-    """Yield the items of role `rows`: test pairs, or training rows when the protocol is pointwise; counts rows."""
-    return (_pairs if spec["protocol"] == "pairwise" else _training)(paths, spec, counts)
+    """Yield the items of role `rows`: pairs, or single answers when the protocol is pointwise; counts rows.
+
+    In training pairs it also counts those whose critique decides otherwise than people, or not at all.
+    """
+    if spec["protocol"] == "pointwise":
+        return _training(paths, spec, counts)
+    options = checked_options(spec, form=("test", "training"), compat=("original",))
+    return (_training_pairs if options.get("form") == "training" else _pairs)(paths, spec, counts)
 
 
 def _training(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
@@ -61,6 +79,39 @@ def _training(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[I
             origin={"source": spec["sources"]["rows"], "row": row.number},
             extra={"scenario": row.get("scenario")},
         )
+
+
+def _training_pairs(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+    original = spec["options"].get("compat") == "original"
+    for row in read_rows(paths["rows"]):
+        counts["rows"] += 1
+        request, critique = PAIR.search(row.get("usrmsg")), row.get("target_output").strip()
+        if request is None:
+            raise row.error("field 'usrmsg' has no [Query] followed by [Response 1] and [Response 2]")
+        prompt, *responses = (text.strip() for text in request.groups())
+        truth, decided = CLASS_OF[row.get("gt_label", int, CLASS_OF)], _decision(critique)
+        counts["critique_undecided"] += decided is None
+        counts["critique_against_people"] += decided not in (None, truth)
+        if decided is None or not original and decided != truth:
+            continue
+        yield Item(
+            id=str(row.number),
+            benchmark=spec["name"],
+            protocol="pairwise",
+            turns=(prompt,),
+            responses=tuple((response,) for response in responses),
+            truth=decided,
+            category=row.get("source_dataset") if "source_dataset" in row.data else None,
+            cluster=cluster_of(prompt),
+            origin={"source": spec["sources"]["rows"], "row": row.number},
+            extra={"scenario": row.data.get("scenario"), "human": truth, **both_orders(renamed(critique))},
+        )
+
+
+def _decision(critique: str) -> str | None:
+    """Return what the last decision sentence of a critique says, None when there is none."""
+    found = DECISION.findall(critique)
+    return DECIDED[found[-1].lower()] if found else None
 
 
 def _pairs(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:

@@ -10,6 +10,9 @@ model whose name sorts first. Turn 1 and turn 2 are separate items: a turn-2 ite
 turns per response. vicuna-13b-v1.2 has no public answers: its items have no responses and are used for agreement only.
 A pair on which only authors voted is no item; it is counted. Reference answers are GPT-4's (30 questions); turn 2 has
 the reference of its own turn, both are in `extra.reference_turns`. The cluster is the question.
+
+With `options: {split: train}` or `test`, the pairs of one side of scikit-learn's split of the questions (`share` 0.1,
+`seed` 42): the same questions that `gpt4_pair` keeps from training.
 """
 
 import collections
@@ -19,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from judgemerge.benchmarks._explanations import chosen_part
 from judgemerge.benchmarks._rows import Row, cluster_of, majority, read_rows
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import Item, Vote
@@ -52,6 +56,7 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
     if voters not in VOTERS:
         raise JudgemergeError(f"benchmark '{spec['name']}': option voters is '{voters}', not {' or '.join(VOTERS)}")
     texts = _read_texts(paths)
+    chosen = set(chosen_part(sorted(texts.questions), spec["options"]))
     for pair, rows in sorted(_read_pairs(paths["votes"]).items()):
         votes = [_vote(row) for row in rows]
         experts = [vote for vote in votes if vote.annotator.startswith("expert_")]
@@ -64,7 +69,7 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
         counts["pairs_without_expert_votes"] += not experts
         if pair[0] not in texts.questions:
             raise rows[0].error(f"question {pair[0]} is not in {paths['questions']}")
-        if experts or voters == "all":
+        if (experts or voters == "all") and pair[0] in chosen:
             origin = {"source": spec["sources"]["votes"], "row": [row.number for row in rows]}
             apart = [] if voters == "all" else [vote for vote in votes if vote not in experts]
             yield _item(pair, votes if voters == "all" else experts, apart, texts, spec["name"], origin)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
-from judgemerge.figures import agreement, bias, comparisons, humans
+from judgemerge.figures import ablation, agreement, bias, comparisons, humans, quantization, retrieval, searches
 from judgemerge.figures.panels import COLOURS, use_style
 
 __all__ = ["COLOURS", "FIGURES", "use_style"]
@@ -22,4 +22,12 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "humans": humans.humans,
     "bias_position": bias.position,
     "bias_length": bias.length,
+    "ablation": ablation.ablation,
+    "sweep": ablation.sweep,
+    "curves": searches.curves,
+    "search": searches.search,
+    "screening": searches.screening,
+    "quantization": quantization.quantization,
+    "retrieval": retrieval.retrieval,
+    "forgetting": retrieval.forgetting,
 }

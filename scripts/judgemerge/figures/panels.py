@@ -18,6 +18,8 @@ COLOURS = {
     "base": "#4c6a92",
     "expert": "#2a9d8f",
     "merge": "#d1495b",
+    "quantization": "#c58b2a",
+    "derived": "#e09f3e",
     "recorded": "#8d6a9f",
     "baseline": "#9a9a9a",
     "model": "#4c6a92",

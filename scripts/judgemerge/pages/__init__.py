@@ -3,6 +3,7 @@
 A page is made of sections, (heading, HTML): one per benchmark. Each table has a module that makes them.
 """
 
+from judgemerge.pages import ablation, steadiness
 from judgemerge.pages.agreement import agreement_sections
 from judgemerge.pages.bias import bias_sections
 from judgemerge.pages.comparisons import comparison_sections
@@ -10,8 +11,11 @@ from judgemerge.pages.humans import human_sections
 from judgemerge.pages.markup import frame, page
 from judgemerge.pages.overlap import overlap_sections
 from judgemerge.pages.published import published_sections
+from judgemerge.pages.searches import screening_sections, search_sections
+from judgemerge.pages.unified import unified_sections
 
 __all__ = [
+    "ablation",
     "agreement_sections",
     "bias_sections",
     "comparison_sections",
@@ -20,4 +24,8 @@ __all__ = [
     "overlap_sections",
     "page",
     "published_sections",
+    "steadiness",
+    "screening_sections",
+    "search_sections",
+    "unified_sections",
 ]

@@ -1,0 +1,725 @@
+"""Documents → questions → an embedding model fine-tuned in iterations → mixtures with its base, and what they forget.
+
+Included by studies with `embedding`. Jobs that may ask a language model are local: only the machine that runs Snakemake
+has the network. Iterations after the one that was good enough pass in seconds and repeat its decision.
+"""
+
+from judgemerge.embedding import checks as embedding_study
+
+EMBEDDING = settings["embedding"]
+ITERATIONS = embedding_study.iterations(EMBEDDING)
+MIXES = embedding_study.mixes(EMBEDDING)
+OTHER_TASKS = embedding_study.other_tasks(EMBEDDING, study.optional_suites_run)
+TASK_ROLES = {embedding_study.TARGET: "target", **dict.fromkeys(OTHER_TASKS, "other")}
+MADE_COLLECTIONS = {name: task["make"] for name, task in OTHER_TASKS.items() if "make" in task}
+if "make" in EMBEDDING["documents"]:
+    MADE_COLLECTIONS[embedding_study.TARGET] = EMBEDDING["documents"]["make"]
+OWN_SET = EMBEDDING["evaluation"].get("path")
+# Questions on held-out documents only make sense where these are not somebody's own set.
+HELD_OUT = 0 if OWN_SET else EMBEDDING["evaluation"]["held_out"]
+READ_TASKS = {name: task for name, task in OTHER_TASKS.items() if "make" not in task}
+if OWN_SET:
+    READ_TASKS[embedding_study.TARGET] = {"path": OWN_SET}
+ONE_GPU = min(1, settings["gpus"])
+ENCODERS = {"base": EMBEDDING["embedder"]} | ({"reranker": EMBEDDING["reranker"]} if "reranker" in EMBEDDING else {})
+RERANKERS = ["reranker", "reranker_tuned"] if "reranker_training" in EMBEDDING else []
+EMBEDDER_CODE = source_digest("embedding.retrieval", "embedding.tables", "agreement.bootstrap", "agreement.estimates")
+
+
+wildcard_constraints:
+    collection=one_of([embedding_study.TARGET, *MADE_COLLECTIONS]),
+    read_task=one_of(READ_TASKS),
+    made_encoder=one_of(name for name, entry in ENCODERS.items() if "make" in entry),
+    fetched_encoder=one_of(name for name, entry in ENCODERS.items() if "make" not in entry),
+    encoder=one_of(embedding_study.encoders(EMBEDDING)),
+    scorer=one_of(RERANKERS),
+    iteration=r"[1-9]\d*",
+
+
+def embedding_file(pattern, **wildcards):
+    """Return one path below the embedding part of this study's results."""
+    return results_file(f"embedding/{pattern}", **wildcards)
+
+
+def embedding_results():
+    """What `rule all` asks for."""
+    return [
+        *(results_file(f"tables/{name}") for name in ("retrieval.csv", "retrieval_differences.csv", "retrieval.html")),
+        *(results_file(f"figures/{name}.{kind}") for name in ("retrieval", "forgetting") for kind in ("svg", "png")),
+    ]
+
+
+def embedding_tables():
+    """The tables that the record of the run names."""
+    return [results_file(f"tables/{name}.csv") for name in ("retrieval", "retrieval_differences")]
+
+
+def embedding_manifests():
+    """The manifests of the embedding models and rerankers that a study ends with."""
+    names = [*ENCODERS, "tuned", *MIXES, *(["reranker_tuned"] if RERANKERS else [])]
+    return [embedding_file("models/{name}.json", name=name) for name in names]
+
+
+def document_files(wildcards):
+    """The documents of a collection: those that were made, or the files of the study's folder, if it is there."""
+    if wildcards.collection in MADE_COLLECTIONS:
+        return [embedding_file("collections/{name}", name=wildcards.collection)]
+    folder = EMBEDDING["documents"]["folder"]
+    return sorted(entry.path for entry in os.scandir(folder) if entry.is_file()) if os.path.isdir(folder) else []
+
+
+def document_folder(wildcards):
+    """The folder of a collection's documents."""
+    if wildcards.collection in MADE_COLLECTIONS:
+        return embedding_file("collections/{name}", name=wildcards.collection)
+    return EMBEDDING["documents"]["folder"]
+
+
+def collection_settings(wildcards):
+    """What a collection is made of."""
+    return MADE_COLLECTIONS[wildcards.collection]
+
+
+def collection_share(wildcards):
+    """The share of a collection's documents that questions for evaluation are made on; 0 means all."""
+    return HELD_OUT if wildcards.collection == embedding_study.TARGET else 0
+
+
+def read_task_file(wildcards):
+    """The file of an evaluation set that was brought along."""
+    task = READ_TASKS[wildcards.read_task]
+    return results_file("sources/{source}", source=task["source"]) if "source" in task else task["path"]
+
+
+def read_task_keys(wildcards):
+    """The keys of an evaluation set that was brought along, where the study names them."""
+    return EMBEDDING["evaluation"]["keys"] if wildcards.read_task == embedding_study.TARGET else {}
+
+
+def encoder_entry(wildcards):
+    """Where a fetched model comes from."""
+    return ENCODERS[wildcards.fetched_encoder]
+
+
+def encoder_make(wildcards):
+    """How a made model is made."""
+    return ENCODERS[wildcards.made_encoder]["make"]
+
+
+def encoder_kind(wildcards):
+    """Whether a made model is the embedder or the reranker."""
+    return "embedder" if wildcards.made_encoder == "base" else "reranker"
+
+
+def encoder_start(wildcards):
+    """The model that a made reranker starts from."""
+    return [embedding_file("models/base")] if wildcards.made_encoder == "reranker" else []
+
+
+def study_reranker(wildcards):
+    """The reranker that helps to select pairs, if there is one."""
+    return [embedding_file("models/reranker")] if "reranker" in EMBEDDING else []
+
+
+def earlier_decisions(wildcards):
+    """The decision of the iteration before, which repeats any earlier one."""
+    before = int(wildcards.iteration) - 1
+    return [embedding_file("iterations/{number}/decision.json", number=before)] if before else []
+
+
+def of_all_iterations(pattern):
+    """Return the paths of a pattern with {number} for every iteration."""
+    return [embedding_file(pattern, number=number) for number in ITERATIONS]
+
+
+def endpoint_of(name):
+    """Return the endpoint of a model of the study, None when there is no name."""
+    return study.models[name]["endpoint"] if name else None
+
+
+WRITERS = {step: endpoint_of(name) for step, name in embedding_study.writers(EMBEDDING).items()}
+
+
+def task_files(suffix):
+    """Return a file per task, the target's first."""
+    return [embedding_file(f"tasks/{name}.{suffix}") for name in TASK_ROLES]
+
+
+def encoder_memory(factor):
+    """Return a resource function: a fixed part, and `factor` times the larger model's weights."""
+    sizes = [entry.get("size_gb", 0.01) for entry in ENCODERS.values()]
+    return per_attempt(round(2000 + 1000 * factor * max(sizes)))
+
+
+def encoder_minutes(amount):
+    """Return a resource function: minutes on a GPU or for made models, twelve times as many for others on the CPU."""
+    slow = not ONE_GPU and not all("make" in entry for entry in ENCODERS.values())
+    return per_attempt(amount * (12 if slow else 1))
+
+
+rule write_documents:
+    """A folder of documents made on the spot, as a person's folder would be."""
+    output:
+        directory("results/{study}/embedding/collections/{collection}"),
+    log:
+        "results/{study}/logs/write_documents/{collection}.log",
+    benchmark:
+        "results/{study}/timings/write_documents/{collection}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    resources:
+        mem_mb=per_attempt(500),
+        runtime=per_attempt(10),
+    params:
+        make=collection_settings,
+        code=source_digest("embedding.made_documents"),
+    message:
+        "Writing documents: {wildcards.collection}"
+    script:
+        "../scripts/write_documents.py"
+
+
+rule split_documents:
+    """Documents of a folder in chunks, without duplicates; files that cannot be read are named in the counts."""
+    input:
+        document_files,
+    output:
+        chunks="results/{study}/embedding/chunks/{collection}.jsonl",
+        counts="results/{study}/embedding/chunks/{collection}.counts.json",
+    log:
+        "results/{study}/logs/split_documents/{collection}.log",
+    benchmark:
+        "results/{study}/timings/split_documents/{collection}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(60),
+    params:
+        folder=document_folder,
+        documents=EMBEDDING["documents"],
+        code=source_digest("embedding.documents", "embedding.texts", "embedding.__init__"),
+    message:
+        "Splitting documents: {wildcards.collection}"
+    script:
+        "../scripts/split_documents.py"
+
+
+rule write_evaluation_set:
+    """Questions on held-out documents (of other tasks: on all), and the same as a file that a person may review."""
+    input:
+        chunks="results/{study}/embedding/chunks/{collection}.jsonl",
+    output:
+        rows="results/{study}/embedding/tasks/{collection}.jsonl",
+        counts="results/{study}/embedding/tasks/{collection}.counts.json",
+        review="results/{study}/embedding/review/{collection}.csv",
+    log:
+        "results/{study}/logs/write_evaluation_set/{collection}.log",
+    benchmark:
+        "results/{study}/timings/write_evaluation_set/{collection}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(240),
+    params:
+        share=collection_share,
+        per_chunk=EMBEDDING["evaluation"]["per_chunk"],
+        writer=WRITERS["questions.model"],
+        seed=settings["seed"],
+        store="results/{study}/store/embedding/evaluation_{collection}.jsonl",
+        code=source_digest("embedding.questions", "embedding.texts", "embedding.asking", "embedding.evaluation_sets"),
+    message:
+        "Writing the evaluation set {wildcards.collection}"
+    script:
+        "../scripts/write_evaluation_set.py"
+
+
+rule read_evaluation_set:
+    """An evaluation set that was brought along: JSON lines, or a review file."""
+    input:
+        read_task_file,
+    output:
+        rows="results/{study}/embedding/tasks/{read_task}.jsonl",
+        counts="results/{study}/embedding/tasks/{read_task}.counts.json",
+    log:
+        "results/{study}/logs/read_evaluation_set/{read_task}.log",
+    benchmark:
+        "results/{study}/timings/read_evaluation_set/{read_task}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        path=read_task_file,
+        given_keys=read_task_keys,
+        code=source_digest("embedding.evaluation_sets"),
+    message:
+        "Reading the evaluation set {wildcards.read_task}"
+    script:
+        "../scripts/read_evaluation_set.py"
+
+
+ruleorder: read_evaluation_set > write_evaluation_set
+
+
+rule make_encoder:
+    """A small BERT made on the spot and pretrained on general texts: the embedder, or a reranker that starts from it."""
+    input:
+        encoder_start,
+    output:
+        model=directory("results/{study}/embedding/models/{made_encoder}"),
+        manifest="results/{study}/embedding/models/{made_encoder}.json",
+    log:
+        "results/{study}/logs/make_encoder/{made_encoder}.log",
+    benchmark:
+        "results/{study}/timings/make_encoder/{made_encoder}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=encoder_memory(16),
+        runtime=per_attempt(30),
+    params:
+        make=encoder_make,
+        kind=encoder_kind,
+        work="results/{study}/training/{made_encoder}",
+    message:
+        "Making and pretraining the {params.kind}"
+    script:
+        "../scripts/make_encoder.py"
+
+
+rule fetch_encoder:
+    """A model of the Hugging Face hub at one commit, or from a folder of this machine; safetensors only."""
+    output:
+        model=directory("results/{study}/embedding/models/{fetched_encoder}"),
+        manifest="results/{study}/embedding/models/{fetched_encoder}.json",
+    log:
+        "results/{study}/logs/fetch_encoder/{fetched_encoder}.log",
+    benchmark:
+        "results/{study}/timings/fetch_encoder/{fetched_encoder}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(240),
+    params:
+        entry=encoder_entry,
+    message:
+        "Fetching {wildcards.fetched_encoder}"
+    script:
+        "../scripts/fetch_encoder.py"
+
+
+rule write_questions:
+    """Questions on the chunks of one iteration; each iteration asks anew, a killed one goes on where it was."""
+    input:
+        chunks="results/{study}/embedding/chunks/target.jsonl",
+        earlier=earlier_decisions,
+    output:
+        rows="results/{study}/embedding/iterations/{iteration}/questions.jsonl",
+        counts="results/{study}/embedding/iterations/{iteration}/questions.counts.json",
+    log:
+        "results/{study}/logs/write_questions/{iteration}.log",
+    benchmark:
+        "results/{study}/timings/write_questions/{iteration}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(240),
+    params:
+        embedding={name: EMBEDDING[name] for name in ("questions", "iterations")},
+        share=HELD_OUT,
+        writer=WRITERS["questions.model"],
+        seed=settings["seed"],
+        store="results/{study}/store/embedding/questions_{iteration}.jsonl",
+    message:
+        "Iteration {wildcards.iteration}: writing questions"
+    script:
+        "../scripts/write_questions.py"
+
+
+rule score_pairs:
+    """How well each question fits its chunk, by BM25 and by the reranker."""
+    input:
+        pairs="results/{study}/embedding/iterations/{iteration}/questions.jsonl",
+        earlier=earlier_decisions,
+        reranker=study_reranker,
+    output:
+        "results/{study}/embedding/iterations/{iteration}/scored.jsonl",
+    log:
+        "results/{study}/logs/score_pairs/{iteration}.log",
+    benchmark:
+        "results/{study}/timings/score_pairs/{iteration}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=encoder_memory(3),
+        runtime=encoder_minutes(30),
+        gpu=ONE_GPU,
+    params:
+        max_tokens=EMBEDDING["max_tokens"],
+        batch_size=EMBEDDING["batch_size"],
+    message:
+        "Iteration {wildcards.iteration}: scoring pairs"
+    script:
+        "../scripts/score_pairs.py"
+
+
+rule select_pairs:
+    """The pairs that one iteration trains on: best by fused ranks, relevant if a model is asked, and their rewrites."""
+    input:
+        scored="results/{study}/embedding/iterations/{iteration}/scored.jsonl",
+        earlier=earlier_decisions,
+    output:
+        rows="results/{study}/embedding/iterations/{iteration}/training.jsonl",
+        counts="results/{study}/embedding/iterations/{iteration}/training.counts.json",
+    log:
+        "results/{study}/logs/select_pairs/{iteration}.log",
+    benchmark:
+        "results/{study}/timings/select_pairs/{iteration}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(240),
+    params:
+        embedding={name: EMBEDDING[name] for name in ("selection", "rewriting")},
+        writers=WRITERS,
+        seed=settings["seed"],
+        store="results/{study}/store/embedding/iteration_{iteration}",
+    message:
+        "Iteration {wildcards.iteration}: selecting pairs"
+    script:
+        "../scripts/select_pairs.py"
+
+
+rule train_embedder:
+    """The original model, fine-tuned on one iteration's pairs."""
+    input:
+        base="results/{study}/embedding/models/base",
+        pairs="results/{study}/embedding/iterations/{iteration}/training.jsonl",
+        earlier=earlier_decisions,
+    output:
+        model=directory("results/{study}/embedding/models/iteration_{iteration}"),
+        manifest="results/{study}/embedding/models/iteration_{iteration}.json",
+    log:
+        "results/{study}/logs/train_embedder/{iteration}.log",
+    benchmark:
+        "results/{study}/timings/train_embedder/{iteration}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=encoder_memory(16),
+        runtime=encoder_minutes(120),
+        gpu=ONE_GPU,
+    params:
+        training={**EMBEDDING["training"], "query_prompt": EMBEDDING["query_prompt"]},
+        seed=settings["seed"],
+        work="results/{study}/training/iteration_{iteration}",
+    message:
+        "Iteration {wildcards.iteration}: training"
+    script:
+        "../scripts/train_embedder.py"
+
+
+rule rank_queries:
+    """At which rank one embedding model finds the right text, for every query of every task."""
+    input:
+        model="results/{study}/embedding/models/{encoder}",
+        tasks=task_files("jsonl"),
+    output:
+        "results/{study}/embedding/ranks/{encoder}.jsonl",
+    log:
+        "results/{study}/logs/rank_queries/{encoder}.log",
+    benchmark:
+        "results/{study}/timings/rank_queries/{encoder}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=encoder_memory(3),
+        runtime=encoder_minutes(20),
+        gpu=ONE_GPU,
+    params:
+        query_prompt=EMBEDDING["query_prompt"],
+        max_tokens=EMBEDDING["max_tokens"],
+        batch_size=EMBEDDING["batch_size"],
+    message:
+        "Searching with {wildcards.encoder}"
+    script:
+        "../scripts/rank_queries.py"
+
+
+rule decide_iteration:
+    """Recall before and after one iteration, whether that is enough, and why."""
+    input:
+        base="results/{study}/embedding/ranks/base.jsonl",
+        tuned="results/{study}/embedding/ranks/iteration_{iteration}.jsonl",
+        earlier=earlier_decisions,
+    output:
+        "results/{study}/embedding/iterations/{iteration}/decision.json",
+    log:
+        "results/{study}/logs/decide_iteration/{iteration}.log",
+    benchmark:
+        "results/{study}/timings/decide_iteration/{iteration}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    resources:
+        mem_mb=per_attempt(500),
+        runtime=per_attempt(10),
+    params:
+        rules=EMBEDDING["iterations"],
+        code=source_digest("embedding.decisions", "embedding.tables"),
+    message:
+        "Iteration {wildcards.iteration}: is it enough?"
+    script:
+        "../scripts/decide_iteration.py"
+
+
+rule choose_embedder:
+    """The fine-tuned model: that of the iteration that was the last one needed."""
+    input:
+        decisions=of_all_iterations("iterations/{number}/decision.json"),
+        folders=of_all_iterations("models/iteration_{number}"),
+        manifests=of_all_iterations("models/iteration_{number}.json"),
+    output:
+        model=directory("results/{study}/embedding/models/tuned"),
+        manifest="results/{study}/embedding/models/tuned.json",
+    log:
+        "results/{study}/logs/choose_embedder.log",
+    benchmark:
+        "results/{study}/timings/choose_embedder.tsv"
+    conda:
+        "../envs/embed.yaml"
+    resources:
+        mem_mb=per_attempt(500),
+        runtime=per_attempt(10),
+    message:
+        "Choosing the fine-tuned model"
+    script:
+        "../scripts/choose_embedder.py"
+
+
+rule mix_embedders:
+    """Base and fine-tuned model mixed at several weights in one pass, tensor by tensor."""
+    input:
+        base="results/{study}/embedding/models/base",
+        tuned="results/{study}/embedding/models/tuned",
+        pairs="results/{study}/embedding/iterations/1/training.jsonl",
+    output:
+        models=[directory(f"results/{{study}}/embedding/models/{name}") for name in MIXES],
+        manifests=[f"results/{{study}}/embedding/models/{name}.json" for name in MIXES],
+    log:
+        "results/{study}/logs/mix_embedders.log",
+    benchmark:
+        "results/{study}/timings/mix_embedders.tsv"
+    conda:
+        "../envs/embed.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=encoder_memory(3),
+        runtime=per_attempt(60),
+    params:
+        mixes=MIXES,
+        by_loss=EMBEDDING["forgetting"].get("by_loss"),
+        seed=settings["seed"],
+    message:
+        "Mixing base and fine-tuned model"
+    script:
+        "../scripts/mix_embedders.py"
+
+
+rule train_reranker:
+    """The original reranker, fine-tuned on the pairs of the chosen iteration."""
+    input:
+        reranker="results/{study}/embedding/models/reranker",
+        pairs=of_all_iterations("iterations/{number}/training.jsonl"),
+        decisions=of_all_iterations("iterations/{number}/decision.json"),
+    output:
+        model=directory("results/{study}/embedding/models/reranker_tuned"),
+        manifest="results/{study}/embedding/models/reranker_tuned.json",
+    log:
+        "results/{study}/logs/train_reranker.log",
+    benchmark:
+        "results/{study}/timings/train_reranker.tsv"
+    conda:
+        "../envs/embed.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=encoder_memory(16),
+        runtime=encoder_minutes(120),
+        gpu=ONE_GPU,
+    params:
+        training=EMBEDDING.get("reranker_training"),
+        seed=settings["seed"],
+        work="results/{study}/training/reranker_tuned",
+    message:
+        "Training the reranker"
+    script:
+        "../scripts/train_reranker.py"
+
+
+rule rerank_queries:
+    """Ranks on the target task after a reranker has sorted the first texts of each query anew."""
+    input:
+        embedder="results/{study}/embedding/models/tuned",
+        scorer="results/{study}/embedding/models/{scorer}",
+        task="results/{study}/embedding/tasks/target.jsonl",
+    output:
+        "results/{study}/embedding/reranked/{scorer}.jsonl",
+    log:
+        "results/{study}/logs/rerank_queries/{scorer}.log",
+    benchmark:
+        "results/{study}/timings/rerank_queries/{scorer}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=encoder_memory(3),
+        runtime=encoder_minutes(30),
+        gpu=ONE_GPU,
+    params:
+        depth=EMBEDDING["rerank_depth"],
+        query_prompt=EMBEDDING["query_prompt"],
+        max_tokens=EMBEDDING["max_tokens"],
+        batch_size=EMBEDDING["batch_size"],
+    message:
+        "Sorting with {wildcards.scorer}"
+    script:
+        "../scripts/rerank_queries.py"
+
+
+rule collect_retrieval:
+    """Every embedding model on every task with intervals, and its paired difference from the base."""
+    input:
+        ranks=[embedding_file("ranks/{name}.jsonl", name=name) for name in embedding_study.encoders(EMBEDDING)],
+        reranked=[embedding_file("reranked/{name}.jsonl", name=name) for name in RERANKERS],
+        decisions=of_all_iterations("iterations/{number}/decision.json"),
+        mixed=[embedding_file("models/{name}.json", name=name) for name in MIXES],
+        counts=task_files("counts.json"),
+    output:
+        table="results/{study}/tables/retrieval.csv",
+        differences="results/{study}/tables/retrieval_differences.csv",
+    log:
+        "results/{study}/logs/collect_retrieval.log",
+    benchmark:
+        "results/{study}/timings/collect_retrieval.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1500),
+        runtime=per_attempt(20),
+    params:
+        roles=TASK_ROLES,
+        k=EMBEDDING["iterations"]["k"],
+        statistics=settings["statistics"],
+        code=EMBEDDER_CODE,
+    message:
+        "Collecting retrieval"
+    script:
+        "../scripts/collect_retrieval.py"
+
+
+rule render_retrieval:
+    """What fine-tuning gave, what was forgotten, and what happened to the data on the way, as a page of the report."""
+    input:
+        table="results/{study}/tables/retrieval.csv",
+        differences="results/{study}/tables/retrieval_differences.csv",
+        published="config/lm_cocktail.tsv",
+        decisions=of_all_iterations("iterations/{number}/decision.json"),
+        documents="results/{study}/embedding/chunks/target.counts.json",
+        counts=[
+            *of_all_iterations("iterations/{number}/questions.counts.json"),
+            *of_all_iterations("iterations/{number}/training.counts.json"),
+            *task_files("counts.json"),
+        ],
+        mixed=[embedding_file("models/{name}.json", name=name) for name in MIXES],
+    output:
+        report(
+            "results/{study}/tables/retrieval.html",
+            caption="captions/retrieval_table.rst",
+            category="Tables",
+            labels={"table": "Retrieval: gained and forgotten"},
+        ),
+    log:
+        "results/{study}/logs/render_retrieval.log",
+    benchmark:
+        "results/{study}/timings/render_retrieval.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        confidence=lookup(within=settings, dpath="statistics/confidence"),
+        code=source_digest("pages.retrieval", "pages.markup"),
+    message:
+        "Rendering retrieval"
+    script:
+        "../scripts/render_retrieval.py"
+
+
+use rule draw_accuracy as draw_retrieval with:
+    input:
+        table="results/{study}/tables/retrieval.csv",
+    output:
+        svg=report(
+            "results/{study}/figures/retrieval.svg",
+            caption="captions/retrieval.rst",
+            category="Figures",
+            labels={"figure": "Retrieval before and after"},
+        ),
+        png="results/{study}/figures/retrieval.png",
+    log:
+        "results/{study}/logs/draw_figure/retrieval.log",
+    benchmark:
+        "results/{study}/timings/draw_figure/retrieval.tsv"
+    params:
+        figure="retrieval",
+        kinds={},
+        panels=[],
+        code=FIGURE_CODE,
+
+
+use rule draw_accuracy as draw_forgetting with:
+    input:
+        table="results/{study}/tables/retrieval.csv",
+    output:
+        svg=report(
+            "results/{study}/figures/forgetting.svg",
+            caption="captions/forgetting.rst",
+            category="Figures",
+            labels={"figure": "Forgetting: base, tuned, mixed"},
+        ),
+        png="results/{study}/figures/forgetting.png",
+    log:
+        "results/{study}/logs/draw_figure/forgetting.log",
+    benchmark:
+        "results/{study}/timings/draw_figure/forgetting.tsv"
+    params:
+        figure="forgetting",
+        kinds={},
+        panels=[],
+        code=FIGURE_CODE,
+
+
+localrules:
+    write_documents,
+    split_documents,
+    write_evaluation_set,
+    read_evaluation_set,
+    fetch_encoder,
+    write_questions,
+    select_pairs,
+    decide_iteration,
+    choose_embedder,
+    collect_retrieval,
+    render_retrieval,
+    draw_retrieval,
+    draw_forgetting,

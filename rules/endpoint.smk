@@ -1,0 +1,113 @@
+"""Models behind a chat endpoint → replies, and what they cost. On the machine that runs Snakemake: it has the network."""
+
+
+def endpoint_units():
+    """Return (judge, suite) for every suite that a judge behind an endpoint answers."""
+    endpoints = study.models_by_origin("endpoint")
+    judges = [judge for judge in study.judges if judge in endpoints]
+    return [(judge, suite) for judge in judges for suite in study.suites if study.benchmarks_of(judge, suite)]
+
+
+def endpoint_replies(wildcards):
+    """The replies of every endpoint, in the order of `endpoint_units`."""
+    return [results_file("replies/{judge}/{suite}.jsonl", judge=judge, suite=suite) for judge, suite in endpoint_units()]
+
+
+def endpoint_results():
+    """What `rule all` asks for: the table of endpoints, where the study has any."""
+    return [results_file(f"tables/endpoints.{kind}") for kind in ("csv", "html")] if endpoint_units() else []
+
+
+ruleorder: judge_endpoint > judge_suite
+
+
+rule link_endpoint:
+    """The identity of a model behind an endpoint: host, model name and settings. Nothing is asked."""
+    output:
+        "results/{study}/models/{endpoint}.json",
+    log:
+        "results/{study}/logs/link_endpoint/{endpoint}.log",
+    benchmark:
+        "results/{study}/timings/link_endpoint/{endpoint}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(500),
+        runtime=per_attempt(10),
+    params:
+        url=lookup(within=settings, dpath="models/{endpoint}/endpoint/url"),
+        model=lookup(within=settings, dpath="models/{endpoint}/endpoint/model"),
+        settings=lookup(within=settings, dpath="models/{endpoint}/endpoint/settings"),
+    message:
+        "Noting what {wildcards.endpoint} is"
+    script:
+        "../scripts/link_endpoint.py"
+
+
+rule judge_endpoint:
+    """What one judge behind an endpoint writes about one suite, both orders; a prompt without a reply is an error."""
+    input:
+        item_sets=suite_items,
+        prompts=suite_prompts,
+        texts=suite_prompt_texts,
+        manifest="results/{study}/models/{judge}.json",
+    output:
+        "results/{study}/replies/{judge}/{suite}.jsonl",
+    log:
+        "results/{study}/logs/judge_endpoint/{judge}/{suite}.log",
+    benchmark:
+        "results/{study}/timings/judge_endpoint/{judge}/{suite}.tsv"
+    wildcard_constraints:
+        judge=one_of(study.models_by_origin("endpoint")),
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(600),
+    params:
+        endpoint=lookup(within=settings, dpath="models/{judge}/endpoint"),
+        store="results/{study}/store",
+        sources="results/{study}/sources",
+        categories=settings["judging"]["categories"],
+        usage="results/{study}/replies/{judge}/{suite}.usage.json",
+    message:
+        "Asking {wildcards.judge} about {wildcards.suite}"
+    script:
+        "../scripts/judge_endpoint.py"
+
+
+rule count_endpoints:
+    """endpoints.csv: what the replies of every endpoint cost, in tokens and money, and how many prompts got none."""
+    input:
+        replies=endpoint_replies,
+    output:
+        table="results/{study}/tables/endpoints.csv",
+        page=report(
+            "results/{study}/tables/endpoints.html",
+            caption="captions/endpoints.rst",
+            category="Tables",
+            labels={"table": "Endpoints"},
+        ),
+    log:
+        "results/{study}/logs/count_endpoints.log",
+    benchmark:
+        "results/{study}/timings/count_endpoints.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        units=endpoint_units(),
+        endpoints={judge: settings["models"][judge]["endpoint"] for judge, _ in endpoint_units()},
+        code=source_digest("endpoints", "pages"),
+    message:
+        "Counting what the endpoints cost"
+    script:
+        "../scripts/count_endpoints.py"
+
+
+localrules:
+    link_endpoint,
+    judge_endpoint,
+    count_endpoints,

@@ -1,0 +1,179 @@
+"""Foundation models → a table and a figure of what the same fine-tuning makes of them; training curves of experts."""
+
+
+def screening_bases():
+    """Return the foundation models that are screened."""
+    return settings["screening"]["bases"] if "screening" in settings else []
+
+
+wildcard_constraints:
+    screened=one_of(screening_bases()),
+
+
+def screening_items(role):
+    """Return an input function: the item sets of the screening that have this role."""
+
+    def inputs(wildcards):
+        return [results_file("items/{name}.jsonl", name=name) for name in settings["screening"][role]]
+
+    return inputs
+
+
+def screening_prompt(wildcards):
+    """The prompt that shows the conversations."""
+    return f"config/prompts/{settings['screening']['prompt']}.yaml"
+
+
+def screening_parts(wildcards):
+    """The losses of all screened models."""
+    return [results_file("screening/{name}.json", name=name) for name in screening_bases()]
+
+
+def expert_curves(wildcards):
+    """What was logged while each expert was trained."""
+    return [results_file("training_logs/{name}.csv", name=name) for name in study.experts]
+
+
+def screening_results():
+    """Return the table of the screening, if the study has one."""
+    return [results_file(f"tables/screening.{kind}") for kind in ("csv", "html")] if screening_bases() else []
+
+
+rule screen_base:
+    """The loss of one foundation model on held-out answers after the screening's steps of fine-tuning."""
+    input:
+        item_sets=screening_items("train_on"),
+        held_out=screening_items("evaluate_on"),
+        prompt=screening_prompt,
+        model="results/{study}/models/{screened}",
+        manifest="results/{study}/models/{screened}.json",
+    output:
+        losses="results/{study}/screening/{screened}.json",
+        curve="results/{study}/screening/{screened}.curve.csv",
+    log:
+        "results/{study}/logs/screen_base/{screened}.log",
+    benchmark:
+        "results/{study}/timings/screen_base/{screened}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=needed("mem_mb", "screen", "screened"),
+        runtime=needed("runtime", "screen", "screened"),
+        gpu=GPUS["judge_suite"],
+    params:
+        screening=settings.get("screening"),
+        common=settings["training"],
+        judging={key: settings["judging"][key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")},
+        seed=settings["seed"],
+        work="results/{study}/training/screening_{screened}",
+    message:
+        "Screening {wildcards.screened}"
+    script:
+        "../scripts/screen_base.py"
+
+
+rule tabulate_screening:
+    """The screened models side by side, with intervals."""
+    input:
+        screening_parts,
+    output:
+        table="results/{study}/tables/screening.csv",
+        page=report(
+            "results/{study}/tables/screening.html",
+            caption="captions/screening_table.rst",
+            category="Tables",
+            labels={"table": "Foundation models"},
+        ),
+    log:
+        "results/{study}/logs/tabulate_screening.log",
+    benchmark:
+        "results/{study}/timings/tabulate_screening.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        bases=screening_bases(),
+        steps=settings.get("screening", {}).get("steps"),
+        statistics=settings["statistics"],
+        code=source_digest("screening", "pages.searches"),
+    message:
+        "Tabulating the screening"
+    script:
+        "../scripts/tabulate_screening.py"
+
+
+rule collect_curves:
+    """training.csv: what was logged while the experts were trained, one below the other."""
+    input:
+        expert_curves,
+    output:
+        "results/{study}/tables/training.csv",
+    log:
+        "results/{study}/logs/collect_curves.log",
+    benchmark:
+        "results/{study}/timings/collect_curves.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(500),
+        runtime=per_attempt(10),
+    params:
+        experts=list(study.experts),
+    message:
+        "Collecting the training curves"
+    script:
+        "../scripts/collect_curves.py"
+
+
+use rule draw_accuracy as draw_curves with:
+    input:
+        table="results/{study}/tables/training.csv",
+    output:
+        svg=report(
+            "results/{study}/figures/curves.svg",
+            caption="captions/curves.rst",
+            category="Figures",
+            labels={"figure": "Training curves"},
+        ),
+        png="results/{study}/figures/curves.png",
+    log:
+        "results/{study}/logs/draw_figure/curves.log",
+    benchmark:
+        "results/{study}/timings/draw_figure/curves.tsv"
+    params:
+        figure="curves",
+        kinds=judge_kinds(),
+        panels=[],
+        code=FIGURE_CODE,
+
+
+use rule draw_accuracy as draw_screening with:
+    input:
+        table="results/{study}/tables/screening.csv",
+    output:
+        svg=report(
+            "results/{study}/figures/screening.svg",
+            caption="captions/screening.rst",
+            category="Figures",
+            labels={"figure": "Foundation models"},
+        ),
+        png="results/{study}/figures/screening.png",
+    log:
+        "results/{study}/logs/draw_figure/screening.log",
+    benchmark:
+        "results/{study}/timings/draw_figure/screening.tsv"
+    params:
+        figure="screening",
+        kinds=judge_kinds(),
+        panels=[],
+        code=FIGURE_CODE,
+
+
+localrules:
+    tabulate_screening,
+    collect_curves,
+    draw_curves,
+    draw_screening,

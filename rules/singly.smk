@@ -1,0 +1,129 @@
+"""Pairs judged by grading both responses on their own (study key `singly`): pairs → single responses → grades → verdicts."""
+
+from judgemerge.singly import SUFFIX as SINGLY
+
+
+def sides_needed(amount):
+    """Return a resource function: what the judge takes for the suite itself, whose prompts are as many."""
+
+    def resource(wildcards, attempt):
+        need = NEEDS.judge(wildcards.judge, wildcards.suite.removesuffix(SINGLY))
+        return getattr(need, amount) * attempt
+
+    return resource
+
+
+def sides_items(wildcards):
+    """The single responses of the pairs of one suite."""
+    suite = wildcards.suite.removesuffix(SINGLY)
+    names = [name for name in study.suites[suite] if study.protocol(name) == "pairwise"]
+    return [results_file("items/sides/{name}.jsonl", name=name) for name in names]
+
+
+def graded_pairs(wildcards):
+    """The grades of the judge whose grades a derived judge compares."""
+    suite = f"{study.suite_of(wildcards.benchmark)}{SINGLY}"
+    judge = study.singly[wildcards.derived]
+    return results_file("replies/{judge}/{suite}.jsonl", judge=judge, suite=suite)
+
+
+def singly_prompts(wildcards):
+    """The prompt that single responses are graded with."""
+    return [f"config/prompts/{study.singly_prompt}.yaml"]
+
+
+def singly_texts(wildcards):
+    """The raw files that this prompt takes texts from."""
+    return raw_files(dict(enumerate(study.prompt_sources(study.singly_prompt))))
+
+
+rule split_pairs:
+    """Each response of each pair as an item of its own, to be graded."""
+    input:
+        "results/{study}/items/{benchmark}.jsonl",
+    output:
+        "results/{study}/items/sides/{benchmark}.jsonl",
+    log:
+        "results/{study}/logs/split_pairs/{benchmark}.log",
+    benchmark:
+        "results/{study}/timings/split_pairs/{benchmark}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        code=source_digest("singly", "items"),
+    message:
+        "Taking the pairs of {wildcards.benchmark} apart"
+    script:
+        "../scripts/split_pairs.py"
+
+
+rule judge_sides:
+    """What one judge writes about the single responses of the pairs of one suite."""
+    input:
+        item_sets=sides_items,
+        prompts=singly_prompts,
+        texts=singly_texts,
+        model="results/{study}/models/{judge}",
+        manifest="results/{study}/models/{judge}.json",
+    output:
+        "results/{study}/replies/{judge}/{suite}.jsonl",
+    log:
+        "results/{study}/logs/judge_sides/{judge}/{suite}.log",
+    benchmark:
+        "results/{study}/timings/judge_sides/{judge}/{suite}.tsv"
+    wildcard_constraints:
+        suite=one_of(f"{suite}{SINGLY}" for suite in settings["suites"]),
+    conda:
+        "../envs/judge.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=sides_needed("mem_mb"),
+        runtime=sides_needed("runtime"),
+        gpu=GPUS["judge_suite"],
+        batch_tokens=settings["judging"]["batch_tokens"],
+    params:
+        max_prompt_tokens=settings["judging"]["max_prompt_tokens"],
+        dtype=settings["judging"]["dtype"],
+        backend=judge_backend,
+        store="results/{study}/store",
+        sources="results/{study}/sources",
+        categories=settings["judging"]["categories"],
+        drawing=settings["judging"]["sampling"] | {"runs": 1, "retries": settings["judging"]["retries"]},
+    message:
+        "Grading the single responses of {wildcards.suite} with {wildcards.judge}"
+    script:
+        "../scripts/judge_suite.py"
+
+
+rule compare_grades:
+    """The verdicts on pairs that follow from two grades: the higher one wins, equal grades are a tie."""
+    input:
+        replies=graded_pairs,
+        prompt=singly_prompts,
+    output:
+        "results/{study}/verdicts/{derived}/{benchmark}.jsonl",
+    log:
+        "results/{study}/logs/compare_grades/{derived}/{benchmark}.log",
+    benchmark:
+        "results/{study}/timings/compare_grades/{derived}/{benchmark}.tsv"
+    wildcard_constraints:
+        derived=one_of(study.singly),
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        code=source_digest("singly", "parsing", "sampling", "items"),
+    message:
+        "Comparing the grades of {wildcards.derived} on {wildcards.benchmark}"
+    script:
+        "../scripts/compare_grades.py"
+
+
+localrules:
+    split_pairs,
+    compare_grades,

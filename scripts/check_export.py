@@ -1,0 +1,34 @@
+"""Make checks/{expert}.export.json: the exported expert answers as base + adapter does, or the job fails."""
+
+from judgemerge import exports, files
+from judgemerge.logs import logged
+
+N_PROMPTS, N_CHARACTERS = 4, 2000  # a few are enough: a wrong scale or a missing layer shows in the first logits
+
+
+def main(base: str, adapter: str, exported: str, rows: list[str], threads: int, report: str) -> None:
+    """Compare on prompts of the expert's own training data."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(exported, trust_remote_code=False)
+    texts = [
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": row[:N_CHARACTERS]}], tokenize=False, add_generation_prompt=True
+        )
+        for row in rows[:N_PROMPTS]
+    ]
+    found = exports.compare(base, adapter, exported, texts, threads)
+    exports.check(found, exported)
+    files.write_json(report, found)
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            base=snakemake.input.model,
+            adapter=snakemake.input.adapter,
+            exported=snakemake.input.exported,
+            rows=["\n".join(row["turns"]) for path in snakemake.input.item_sets for row in files.read_jsonl(path)],
+            threads=snakemake.threads,
+            report=snakemake.output[0],
+        )

@@ -1,0 +1,30 @@
+"""Make embedding/models/tuned: the model of the iteration that was the last one needed."""
+
+import os
+import shutil
+from pathlib import Path
+
+from judgemerge import files
+from judgemerge.embedding import decisions
+from judgemerge.logs import logged
+
+
+def main(decided: list[str], folders: list[str], manifests: list[str], model: str, manifest: str) -> None:
+    """Link the files of the iteration whose decision stopped the others."""
+    stop = decisions.stopped_by(decided)
+    place = stop["iteration"] - 1
+    shutil.rmtree(model, ignore_errors=True)
+    shutil.copytree(folders[place], model, copy_function=os.link)
+    files.write_json(manifest, files.read_json(manifests[place]) | {"iteration": stop["iteration"]})
+    Path(model).touch()
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            decided=list(snakemake.input.decisions),
+            folders=list(snakemake.input.folders),
+            manifests=list(snakemake.input.manifests),
+            model=snakemake.output.model,
+            manifest=snakemake.output.manifest,
+        )

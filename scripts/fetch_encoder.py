@@ -1,0 +1,24 @@
+"""Make embedding/models/{base,reranker}: a model of the Hugging Face hub at one commit, or one from a folder."""
+
+from pathlib import Path
+
+from judgemerge import files, models
+from judgemerge.embedding import encoders
+from judgemerge.logs import logged
+
+
+def main(entry: dict, model: str, manifest: str) -> None:
+    """Download or copy what is needed to load the model, sub-folders of sentence-transformers included."""
+    fresh = Path(f"{model}.part")  # an interrupted download goes on here
+    if "path" in entry:
+        encoders.copy_model(entry["path"], fresh)
+    else:
+        encoders.download_model(entry["repo"], entry["revision"], fresh)
+    models.check_folder(fresh)
+    models.move_into_place(fresh, model, leave_out=(".cache",))
+    files.write_json(manifest, models.describe(model, rule="fetch_encoder", **entry))
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(entry=snakemake.params.entry, model=snakemake.output.model, manifest=snakemake.output.manifest)

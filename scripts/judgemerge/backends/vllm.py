@@ -1,0 +1,125 @@
+"""Greedy completion with vLLM on a GPU: offline, prefix caching on, the model loaded once per unit.
+
+vLLM pins a torch and transformers of its own, so it lives in an environment of its own (docs/judging.md). It is
+imported with the first prompt that is asked; rendering and counting need the tokenizer alone. Token ids are handed
+over, so that no second BOS can slip in.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from judgemerge.backends import Completion, Failure
+from judgemerge.errors import JudgemergeError
+
+# Replies are stored after every so many prompts; many at once keep the GPU busy, few lose little to a kill.
+PROMPTS_AT_ONCE = 1024
+TURN_ENDS = ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>")
+
+
+class VLLM:
+    """One model; greedy. Prompts keep their order: neighbours share their prefix, both orders of an item above all."""
+
+    def __init__(self, folder: str | Path, dtype: str, max_prompt_tokens: int, max_new_tokens: int, seed: int = 0):
+        """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights."""
+        from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        shipped = Path(folder, "generation_config.json").is_file()
+        ends = (GenerationConfig.from_pretrained(folder) if shipped else config).eos_token_id
+        self.configured_ends = {*(ends if isinstance(ends, list) else [ends]), self.tokenizer.eos_token_id} - {None}
+        most = getattr(config, "max_position_embeddings", None) or max_prompt_tokens + max_new_tokens
+        self.max_model_len = min(most, max_prompt_tokens + max_new_tokens)
+        self.arguments = engine_arguments(folder, dtype, self.max_model_len, seed)
+        own = str(config.dtype or "float32").removeprefix("torch.")
+        self.digest_settings = f"vllm,greedy,{own if dtype == 'auto' else dtype}"
+
+    @cached_property
+    def engine(self):
+        """The weights on the GPU."""
+        try:
+            import vllm
+        except ImportError:
+            raise JudgemergeError(
+                f"{self.arguments['model']}: backend 'vllm' needs the package vllm, which this environment lacks; set "
+                "judging.backend: transformers, or install it in an environment of its own as docs/judging.md says"
+            ) from None
+        return vllm.LLM(**self.arguments)
+
+    def prepare(self) -> None:
+        """Load the weights."""
+        _ = self.engine
+
+    def render(self, messages: list[dict[str, str]]) -> str:
+        """Return the text the model reads, generation prompt included."""
+        return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+
+    def counts(self, texts: list[str]) -> list[int]:
+        """Return the number of tokens of each text."""
+        return [len(ids) for ids in self._ids(texts)]
+
+    def complete(
+        self, texts: list[str], max_new_tokens: int, skip: Collection[int] = ()
+    ) -> Iterator[list[tuple[int, Completion | Failure]]]:
+        """Yield batches of (index into `texts`, completion) in the order of the texts."""
+        wanted = [index for index in range(len(texts)) if index not in skip]
+        for start in range(0, len(wanted), PROMPTS_AT_ONCE):
+            batch = wanted[start : start + PROMPTS_AT_ONCE]
+            ids = self._ids([texts[index] for index in batch])
+            asked = [(index, prompt) for index, prompt in zip(batch, ids, strict=True) if self._fits(prompt)]
+            too_long = Failure("prompt_too_long", f"the model takes {self.max_model_len} tokens")
+            refused = sorted({*batch} - {index for index, _ in asked})
+            yield [*self._complete(asked, max_new_tokens), *((index, too_long) for index in refused)]
+
+    def sampling(self, max_new_tokens: int) -> dict[str, Any]:
+        """Return the sampling settings of one request: greedy, ended by every token that ends a turn."""
+        vocabulary = self.tokenizer.get_vocab()
+        ends = {*self.configured_ends, *(vocabulary[name] for name in TURN_ENDS if name in vocabulary)}
+        return {"temperature": 0.0, "max_tokens": max_new_tokens, "stop_token_ids": sorted(ends)}
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        return self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+
+    def _fits(self, prompt: Sequence[int]) -> bool:
+        return len(prompt) < self.max_model_len
+
+    def _complete(self, asked: list[tuple[int, list[int]]], max_new_tokens: int) -> Iterator[tuple[int, Completion]]:
+        if not asked:
+            return
+        engine = self.engine
+        import vllm
+
+        outputs = engine.generate(
+            [{"prompt_token_ids": prompt} for _, prompt in asked],
+            vllm.SamplingParams(**self.sampling(max_new_tokens)),
+            use_tqdm=False,
+        )
+        for (index, _), output in zip(asked, outputs, strict=True):
+            yield index, completion(output)
+
+
+def engine_arguments(folder: str | Path, dtype: str, max_model_len: int, seed: int) -> dict[str, Any]:
+    """Return what vllm.LLM is made with."""
+    return {
+        "model": str(folder),
+        "dtype": dtype,
+        "max_model_len": max_model_len,
+        "enable_prefix_caching": True,
+        "load_format": "safetensors",  # never a pickle
+        "trust_remote_code": False,
+        "generation_config": "vllm",  # a sampling setting shipped with a model has no say: decoding is greedy
+        "seed": seed,
+    }
+
+
+def completion(output) -> Completion:
+    """Return the completion in a vllm.RequestOutput; its token ids include the one that ended it."""
+    (best,) = output.outputs
+    return Completion(best.text, len(output.prompt_token_ids), len(best.token_ids))
+
+
+def load(folder: str | Path, settings: Mapping[str, Any]) -> VLLM:
+    """Return the model in `folder` with `dtype`, `max_prompt_tokens` and `max_new_tokens` of the settings."""
+    return VLLM(folder, settings["dtype"], settings["max_prompt_tokens"], settings["max_new_tokens"])

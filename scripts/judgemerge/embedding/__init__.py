@@ -1,0 +1,39 @@
+"""Fine-tuning an embedding model on one's own documents, and mixing the result with its base (study key `embedding`).
+
+The stages are modules: documents → questions → selection → rewriting → training → retrieval (evaluation) → decisions.
+A pair (a question and the chunk that answers it) is one object from its making to its use, so that questions and chunks
+cannot drift apart.
+"""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of a document: `id` is unique, `position` counts from 0 within the document."""
+
+    id: str
+    document: str
+    position: int
+    text: str
+    language: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A question and the text that answers it; `id` says of which chunk and which of its questions it is."""
+
+    id: str
+    document: str
+    anchor: str
+    positive: str
+    language: str
+
+    def row(self) -> dict:
+        """Return the pair as a row of a JSON-lines file."""
+        return asdict(self)
+
+
+def pair_of(row: dict) -> Pair:
+    """Return the pair that a row of a JSON-lines file holds; other keys (scores) are left aside."""
+    return Pair(*(row[name] for name in ("id", "document", "anchor", "positive", "language")))

@@ -1,0 +1,115 @@
+"""Asking a language model many things, resumably: every reply is stored under what was asked as soon as it is there."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from judgemerge import files
+from judgemerge.embedding import Chunk, Pair, questions, rewriting, selection
+from judgemerge.errors import JudgemergeError
+from judgemerge.logs import Progress
+
+Messages = list[dict[str, str]]
+
+
+def open_model(endpoint: Mapping[str, Any], environment: Mapping[str, str]):
+    """Return the backend of an `endpoint` entry of a study; its key is in the variable that the entry names."""
+    from judgemerge.backends.openai import OpenAI
+
+    return OpenAI(endpoint, environment.get(endpoint.get("api_key_variable") or ""))
+
+
+def replies(backend, asked: Sequence[Messages], max_new_tokens: int, store: str | Path, what: str) -> list[str | None]:
+    """Return the reply to each of `asked`, in their order; None where the model gave none.
+
+    `store` is a JSON-lines file that is read first and appended to as replies come, so that a killed run asks only
+    what is missing. Failures are not stored: the next run asks again.
+    """
+    texts = [backend.render(messages) for messages in asked]
+    keys = [files.sha256_text(backend.digest_settings, str(max_new_tokens), text) for text in texts]
+    known = _stored(store)
+    skip = {index for index, key in enumerate(keys) if key in known}
+    report, done = Progress(what), len(skip)
+    report(done, len(texts))
+    if len(skip) < len(texts):
+        Path(store).parent.mkdir(parents=True, exist_ok=True)
+        with open(store, "a", encoding="utf-8") as file:
+            for batch in backend.complete(texts, max_new_tokens, skip):
+                for index, result in batch:
+                    done += 1
+                    text = getattr(result, "text", None)
+                    if text is not None:
+                        known[keys[index]] = text
+                        file.write(json.dumps({"asked": keys[index], "reply": text}, ensure_ascii=False) + "\n")
+                file.flush()
+                report(done, len(texts))
+    return [known.get(key) for key in keys]
+
+
+def _stored(store: str | Path) -> dict[str, str]:
+    """Return asked → reply; a last line that a killed run left half written is taken off the file."""
+    if not Path(store).is_file():
+        return {}
+    lines = Path(store).read_text(encoding="utf-8").split("\n")
+    if lines[-1]:
+        files_text = "\n".join(lines[:-1]) + ("\n" if lines[:-1] else "")
+        with files.atomic_writer(store) as file:
+            file.write(files_text)
+    try:
+        rows = [json.loads(line) for line in lines[:-1] if line]
+    except ValueError:
+        raise JudgemergeError(f"{store}: a line is not JSON; delete the file, and its questions are asked again") from None
+    return {row["asked"]: row["reply"] for row in rows}
+
+
+def questions_of(
+    chunks: Sequence[Chunk], collection: Sequence[Chunk], n_questions: int, backend, store: str | Path, seed: str
+) -> tuple[list[Pair], dict[str, int]]:
+    """Return pairs for every chunk, and how many questions are missing by reason.
+
+    With a backend its model is asked, else questions are made from terms, whose rarity the whole `collection` tells.
+    """
+    pairs: list[Pair] = []
+    missing: Counter[str] = Counter()
+    if backend is None:
+        maker = questions.TermMaker(collection)
+        found = ((maker.questions(chunk, n_questions, seed), "too_few") for chunk in chunks)
+    else:
+        asked = [questions.prompt(chunk.text, n_questions) for chunk in chunks]
+        answers = replies(backend, asked, 128 * n_questions, store, "questions")
+        found = (([], "no_reply") if text is None else questions.read_reply(text, n_questions) for text in answers)
+    for chunk, (texts, reason) in zip(chunks, found, strict=True):
+        pairs += questions.pairs(chunk, texts)
+        if len(texts) < n_questions:
+            missing[f"missing_{reason}"] += n_questions - len(texts)
+    return pairs, dict(sorted(missing.items()))
+
+
+def relevant(
+    pairs: Sequence[Pair], backend, threshold: float, store: str | Path
+) -> tuple[list[Pair], dict[str, int]]:
+    """Return the pairs whose relevance is at least `threshold`, the most relevant first, and counts.
+
+    A reply that is no number between 0 and 1 is an error: its pair is left out and counted, not scored 0.
+    """
+    answers = replies(backend, [selection.relevance_prompt(pair) for pair in pairs], 16, store, "judged pairs")
+    scores = [selection.read_relevance(answer) for answer in answers]
+    kept = [(score, pair) for score, pair in zip(scores, pairs, strict=True) if score is not None and score >= threshold]
+    n_errors = sum(score is None for score in scores)
+    counts = {"judged": len(pairs), "relevant": len(kept), "unreadable_relevance": n_errors}
+    return [pair for _, pair in sorted(kept, key=lambda scored: -scored[0])], counts
+
+
+def rewrites_of(
+    pairs: Sequence[Pair], number: int, backend, store: str | Path, seed: int
+) -> list[list[str | None]]:
+    """Return `number` rewrites per pair, None for each that failed; without a backend terms are put in another order."""
+    if backend is None:
+        return [[rewriting.reworded(pair, turn, seed) for turn in range(1, number + 1)] for pair in pairs]
+    asked = [
+        rewriting.prompt(pair, rewriting.style_of(pair, turn, seed)) for pair in pairs for turn in range(1, number + 1)
+    ]
+    texts = [rewriting.read_reply(answer) for answer in replies(backend, asked, 128, store, "rewrites")]
+    return [texts[start : start + number] for start in range(0, len(texts), number)] if number else [[] for _ in pairs]

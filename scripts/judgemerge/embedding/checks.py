@@ -1,0 +1,107 @@
+"""What can be wrong with the `embedding` section of a study, and the questions that rules ask about it.
+
+Imports nothing heavy: every start of Snakemake checks the study with it.
+"""
+
+from collections.abc import Mapping
+
+from judgemerge.embedding.made_documents import DOMAINS
+from judgemerge.embedding.texts import LANGUAGES
+from judgemerge.errors import JudgemergeError, did_you_mean
+
+TARGET = "target"  # the task of the study's own documents
+
+
+def check(study) -> None:
+    """Refuse what no job could do: unknown writers, sources and domains, overlap as long as a chunk, odd weights."""
+    settings = study.settings.get("embedding")
+    if settings is None:
+        return
+    where = f"{study.where}: embedding"
+    _check_documents(settings["documents"], f"{where}.documents")
+    for step, name in writers(settings).items():
+        endpoints = study.models_by_origin("endpoint")
+        if name is not None and name not in endpoints:
+            hint = did_you_mean(name, endpoints) if endpoints else "; add models.<name>.endpoint"
+            raise JudgemergeError(f"{where}.{step} names '{name}', which is no model behind an endpoint{hint}")
+    if "make" in settings.get("reranker", {}) and "make" not in settings["embedder"]:
+        raise JudgemergeError(f"{where}.reranker.make starts from a made embedder; give reranker a repo or a path")
+    if "reranker" not in settings and "reranker_training" in settings:
+        raise JudgemergeError(f"{where}.reranker_training has no reranker to train; add embedding.reranker")
+    for weight in settings["forgetting"]["weights"]:
+        if not 0 < weight < 1 or round(100 * weight) != 100 * round(weight, 2):
+            raise JudgemergeError(
+                f"{where}.forgetting.weights holds {weight}; give shares of the tuned model with two decimals between 0 and 1"
+            )
+    for name, task in settings["forgetting"]["tasks"].items():
+        _check_task(study, name, task, f"{where}.forgetting.tasks.{name}")
+
+
+def _check_documents(documents: Mapping, where: str) -> None:
+    if ("folder" in documents) == ("make" in documents):
+        raise JudgemergeError(f"{where} needs either 'folder' or 'make'; give one of them")
+    if documents["overlap"] >= documents["chunk"]:
+        raise JudgemergeError(f"{where}.overlap is {documents['overlap']}; it must be below chunk ({documents['chunk']})")
+    if documents["language"] not in LANGUAGES:
+        raise JudgemergeError(
+            f"{where}.language is '{documents['language']}'{did_you_mean(documents['language'], LANGUAGES)}"
+        )
+    if "make" in documents:
+        _check_domain(documents["make"]["domain"], f"{where}.make.domain")
+
+
+def _check_domain(domain: str, where: str) -> None:
+    if domain not in DOMAINS:
+        raise JudgemergeError(f"{where} is '{domain}'{did_you_mean(domain, DOMAINS)}")
+
+
+def _check_task(study, name: str, task: Mapping, where: str) -> None:
+    if name == TARGET:
+        raise JudgemergeError(f"{where}: '{TARGET}' is the task of the study's own documents; rename this one")
+    if "make" in task:
+        _check_domain(task["make"]["domain"], f"{where}.make.domain")
+    if "source" in task and task["source"] not in study.catalogues.sources:
+        raise JudgemergeError(
+            f"{where}.source is '{task['source']}', no key of config/sources.yaml"
+            f"{did_you_mean(task['source'], study.catalogues.sources)}"
+        )
+
+
+def writers(settings: Mapping) -> dict[str, str | None]:
+    """Return step → name of the model behind an endpoint that works there; None where no model is asked."""
+    relevance = settings["selection"].get("relevance") or {}
+    return {
+        "questions.model": settings["questions"].get("model"),
+        "selection.relevance.model": relevance.get("model"),
+        "rewriting.model": settings["rewriting"].get("model"),
+    }
+
+
+def other_tasks(settings: Mapping, raw_files: bool) -> dict[str, dict]:
+    """Return the other tasks that are run: those that need raw files only where these can be had."""
+    tasks = settings["forgetting"]["tasks"]
+    return {name: task for name, task in tasks.items() if raw_files or "source" not in task}
+
+
+def source_keys(study) -> list[str]:
+    """Return the raw files that the other tasks of a study need."""
+    settings = study.settings.get("embedding")
+    tasks = other_tasks(settings, study.optional_suites_run) if settings else {}
+    return [task["source"] for task in tasks.values() if "source" in task]
+
+
+def mixes(settings: Mapping) -> dict[str, float | None]:
+    """Return name → share of the tuned model of every mixture; None where examples decide."""
+    forgetting = settings["forgetting"]
+    found: dict[str, float | None] = {f"mixed_{round(100 * weight):02d}": weight for weight in forgetting["weights"]}
+    return found | ({"mixed_by_loss": None} if "by_loss" in forgetting else {})
+
+
+def iterations(settings: Mapping) -> list[int]:
+    """Return the numbers of the iterations, from 1."""
+    return list(range(1, settings["iterations"]["maximum"] + 1))
+
+
+def encoders(settings: Mapping) -> list[str]:
+    """Return every embedding model whose retrieval is measured: base, iterations, mixtures."""
+    return ["base", *(f"iteration_{number}" for number in iterations(settings)), *mixes(settings)]

@@ -1,0 +1,62 @@
+"""Iterations: which chunks each one trains on, and when there have been enough."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from judgemerge import files
+from judgemerge.embedding import Chunk
+
+PASSED_OVER = "passed_over.json"
+
+
+def slice_of(chunks: Sequence[Chunk], iteration: int, n_iterations: int, slices: str) -> list[Chunk]:
+    """Return the chunks of one iteration (1-based), n = len // n_iterations at a time.
+
+    `cumulative`: the first iteration × n, all in the last (as RAGSDK's code); `disjoint`: n others each time, the last
+    one with the rest (as its README says).
+    """
+    step = len(chunks) // n_iterations
+    start = 0 if slices == "cumulative" else (iteration - 1) * step
+    end = len(chunks) if iteration == n_iterations else iteration * step
+    return list(chunks[start:end])
+
+
+def decide(iteration: int, n_iterations: int, before: float, after: float, increase_rate: float, enough: float) -> dict:
+    """Return {iteration, before, after, increase, stop, reason}; `increase` is in percent of `before`.
+
+    Stops when recall is `enough`, or has risen by at least `increase_rate` percent over the base model's. Over a
+    recall of 0 no increase is defined (None) and only the first rule applies.
+    """
+    increase = None if before == 0 else 100 * (after - before) / before
+    told = "undefined, because the base finds nothing" if increase is None else f"{increase:+.1f} %"
+    if after >= enough:
+        stop, reason = True, f"recall {after:.3f} has reached {enough:g}"
+    elif increase is not None and increase >= increase_rate:
+        stop, reason = True, f"relative increase {told} has reached {increase_rate:g} %"
+    elif iteration == n_iterations:
+        stop, reason = True, f"last of {n_iterations} iterations; relative increase {told}, recall {after:.3f}"
+    else:
+        stop, reason = False, f"relative increase {told} is below {increase_rate:g} %, recall {after:.3f} below {enough:g}"
+    values = {"before": before, "after": after, "increase": increase}
+    return {"iteration": iteration, **values, "stop": stop, "reason": reason}
+
+
+def stopped_by(decisions: Sequence[str | Path]) -> dict | None:
+    """Return the decision of an earlier iteration that was the last one needed, None when there is none."""
+    return next((found for found in map(files.read_json, decisions) if found["stop"]), None)
+
+
+def pass_over(stop: Mapping, *outputs: str | Path) -> None:
+    """Write what an iteration that is not needed leaves behind: empty rows, and the decision everywhere else."""
+    for output in map(Path, outputs):
+        if output.suffix == ".jsonl":
+            files.write_jsonl(output, [])
+        elif output.suffix == ".json":
+            files.write_json(output, {**stop, "passed_over": True})
+        else:
+            files.write_json(output / PASSED_OVER, dict(stop))
+
+
+def is_passed_over(folder: str | Path) -> bool:
+    """Return whether a model folder belongs to an iteration that was not needed."""
+    return (Path(folder) / PASSED_OVER).is_file()

@@ -1,0 +1,99 @@
+"""Which pairs are worth training on: BM25 and reranker ranks fused, then a language model's judgement if there is one.
+
+BM25 says whether the words of a question stand in its chunk more than elsewhere, the reranker whether it answers it.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from judgemerge.embedding import Pair, texts
+
+RANK_CONSTANT = 60  # reciprocal rank fusion (Cormack, Clarke and Büttcher 2009); ranks count from 0 as in RAGSDK
+_SCORE = re.compile(r"(?:relevance|score|相关性|分数)?\s*[:：=]?\s*(0(?:\.\d+)?|1(?:\.0+)?)\s*[.。]?", re.IGNORECASE)
+
+
+def bm25_scores(pairs: Sequence[Pair]) -> np.ndarray:
+    """Return the BM25 score of each pair's own chunk for its question, (n_pairs,), among the distinct chunks.
+
+    Words are taken as the language of the pair needs it; a question without terms scores 0.
+    """
+    import bm25s
+
+    places: dict[str, int] = {}
+    corpus = []
+    for pair in pairs:
+        if places.setdefault(pair.positive, len(places)) == len(corpus):
+            corpus.append(texts.terms(pair.positive, pair.language) or [""])
+    if not corpus:
+        return np.zeros(0)
+    index = bm25s.BM25()
+    index.index(corpus, show_progress=False)
+    scores = np.zeros(len(pairs))
+    for number, pair in enumerate(pairs):
+        if question := texts.terms(pair.anchor, pair.language):
+            scores[number] = index.get_scores(question)[places[pair.positive]]
+    return scores
+
+
+def bm25_negatives(pairs: Sequence[Pair], n_negatives: int) -> list[list[str]]:
+    """Return for each pair the chunks that BM25 finds best for its question, its own chunk left out.
+
+    Chunks that share the pair's document are left out, too: neighbours overlap and may answer the question.
+    Raises ValueError where there are too few other chunks.
+    """
+    import bm25s
+
+    owners: dict[str, set[str]] = {}
+    languages: dict[str, str] = {}
+    for pair in pairs:
+        owners.setdefault(pair.positive, set()).add(pair.document)
+        languages.setdefault(pair.positive, pair.language)
+    chunks = list(owners)
+    index = bm25s.BM25()
+    index.index([texts.terms(chunk, languages[chunk]) or [""] for chunk in chunks], show_progress=False)
+    found = []
+    for pair in pairs:
+        question = texts.terms(pair.anchor, pair.language)
+        scores = index.get_scores(question) if question else np.zeros(len(chunks))
+        order = (chunks[place] for place in np.argsort(-scores, kind="stable"))
+        others = [chunk for chunk in order if chunk != pair.positive and pair.document not in owners[chunk]]
+        if len(others) < n_negatives:
+            raise ValueError(f"pair '{pair.id}' has {len(others)} chunks of other documents, not {n_negatives}")
+        found.append(others[:n_negatives])
+    return found
+
+
+def fused(*scores: np.ndarray) -> np.ndarray:
+    """Return the sum over score lists of 1 / (rank + 60); the highest score has rank 0, ties keep their order."""
+    total = np.zeros(len(scores[0])) if scores else np.zeros(0)
+    for values in scores:
+        ranks = np.empty(len(values), dtype=int)
+        ranks[np.argsort(-np.asarray(values, dtype=float), kind="stable")] = np.arange(len(values))
+        total += 1 / (ranks + RANK_CONSTANT)
+    return total
+
+
+def best(values: np.ndarray, share: float) -> list[int]:
+    """Return the places of exactly round(n × share) highest values, in their old order; ties keep the earlier one."""
+    n_kept = round(len(values) * share)
+    return sorted(np.argsort(-values, kind="stable")[:n_kept].tolist())
+
+
+def relevance_prompt(pair: Pair) -> list[dict[str, str]]:
+    """Return the messages that ask how well a chunk answers its question."""
+    task = (
+        "You check the data of a search engine. How well does the passage answer the question? Reply with one number "
+        "from 0.00 (not at all) to 1.00 (completely), with two decimals, and nothing else."
+    )
+    return [
+        {"role": "system", "content": task},
+        {"role": "user", "content": f"Question: {pair.anchor}\n\nPassage:\n{pair.positive}"},
+    ]
+
+
+def read_relevance(reply: str | None) -> float | None:
+    """Return the number that a reply is, between 0 and 1; None (an error) for anything else, such as "10" or "high"."""
+    match = _SCORE.fullmatch(reply.strip()) if reply else None
+    return float(match.group(1)) if match else None

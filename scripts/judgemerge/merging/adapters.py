@@ -1,0 +1,92 @@
+"""LoRA adapters as parents of a merge: base + Σ weight · scale · B·A, without exporting a model per adapter.
+
+Only plain and rank-stabilised LoRA on linear layers is read; anything else that peft can store (DoRA, modules_to_save,
+embeddings, patterns of ranks) is refused by name. The arithmetic is peft's own: `updates` is its combination `cat` (the
+sum of the updates), `matrices` its `linear` (which mixes A and B, so that the product has cross terms).
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from judgemerge import files
+from judgemerge.errors import JudgemergeError
+
+if TYPE_CHECKING:
+    import torch
+
+    from judgemerge.merging.streams import Weights
+
+_REFUSED = ("use_dora", "lora_bias", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out")
+_PREFIX = "base_model.model."
+
+
+class Adapter:
+    """The matrices A and B of one adapter by the name of the weight they change, and their scale."""
+
+    def __init__(self, folder: str | Path):
+        """Read adapter_config.json and adapter_model.safetensors; refuse kinds of adapters that are not plain LoRA."""
+        from safetensors.torch import load_file
+
+        config_file = Path(folder, "adapter_config.json")
+        if not config_file.is_file():
+            raise JudgemergeError(f"{folder}: adapter_config.json is missing; give the folder of a LoRA adapter")
+        config = files.read_json(config_file)
+        if config.get("peft_type") != "LORA":
+            raise JudgemergeError(f"{config_file}: 'peft_type' is {config.get('peft_type')!r}; only LORA can be merged")
+        for key in _REFUSED:
+            if config.get(key):
+                raise JudgemergeError(
+                    f"{config_file}: '{key}' is {config[key]!r}, which cannot be merged here; merge the exported "
+                    "models instead"
+                )
+        root = math.sqrt(config["r"]) if config.get("use_rslora") else config["r"]
+        self.scale = config["lora_alpha"] / root
+        self.matrices: dict[str, dict[str, torch.Tensor]] = {}
+        path = Path(folder, "adapter_model.safetensors")
+        for name, tensor in load_file(path).items():
+            module, _, which = name.removeprefix(_PREFIX).rpartition(".lora_")
+            if which not in ("A.weight", "B.weight"):
+                raise JudgemergeError(f"{path}: tensor '{name}' is no LoRA on a linear layer; export the model")
+            self.matrices.setdefault(f"{module}.weight", {})[which[0]] = tensor
+
+    def check(self, base: "Weights", folder: str | Path) -> None:
+        """Refuse an adapter that changes a weight which the base does not have in that shape."""
+        for name, pair in self.matrices.items():
+            entry = base.entries.get(name)
+            shape = (pair["B"].shape[0], pair["A"].shape[1])
+            if entry is None or entry.shape != shape:
+                there = "no such tensor" if entry is None else f"shape {list(entry.shape)}"
+                raise JudgemergeError(
+                    f"{folder}: the adapter changes '{name}' {list(shape)}, but {base.folder} has {there}; give the one "
+                    "that it was trained on"
+                )
+
+
+def merged_tensor(
+    name: str, base: "torch.Tensor", adapters: Sequence[Adapter], weights: Sequence[float], combination: str
+) -> "torch.Tensor":
+    """Return one weight of the base with the weighted updates added, computed in float32."""
+    import torch
+
+    pairs = [
+        (adapter.matrices[name], weight * adapter.scale)
+        for adapter, weight in zip(adapters, weights, strict=True)
+        if name in adapter.matrices
+    ]
+    if not pairs:
+        return base
+    merged = base.to(torch.float32, copy=True)
+    if combination == "updates":
+        for pair, factor in pairs:
+            merged += factor * (pair["B"].float() @ pair["A"].float())
+    else:
+        # peft spreads the root of the weight over A and B, with its sign on both.
+        roots = [math.copysign(math.sqrt(abs(factor)), factor) for _, factor in pairs]
+        sums = {
+            which: sum(root * pair[which].float() for (pair, _), root in zip(pairs, roots, strict=True))
+            for which in ("A", "B")
+        }
+        merged += sums["B"] @ sums["A"]
+    return merged.to(base.dtype)

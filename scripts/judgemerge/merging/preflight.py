@@ -1,0 +1,174 @@
+"""Whether models can be merged, from config.json, tokenizer.json and the headers of their safetensors files alone.
+
+mergekit finds a mismatch after minutes (or cuts embeddings with a warning); here it is one sentence before any work.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from judgemerge import files, models
+from judgemerge.errors import JudgemergeError
+
+if TYPE_CHECKING:
+    from judgemerge.merging.streams import Weights
+
+# Keys of config.json that decide what the numbers mean; a key that one model lacks is not compared.
+SAME = (
+    "model_type",
+    "architectures",
+    "hidden_size",
+    "d_model",
+    "intermediate_size",
+    "d_ff",
+    "num_hidden_layers",
+    "num_layers",
+    "num_attention_heads",
+    "num_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "vocab_size",
+    "hidden_act",
+    "num_local_experts",
+    "tie_word_embeddings",
+)
+QUANTIZED = ("quantization_config",)
+# Buffers that libraries write in one version and not in another, and make again when they load a model.
+BUFFERS = (".position_ids", ".token_type_ids")
+
+
+def check_parents(folders: Mapping[str, str | Path]) -> dict:
+    """Return what was compared between the models in `folders`; refuse the first that does not fit the first model.
+
+    Compared are architecture and sizes (config.json), names and shapes of all tensors, and token ids. Different
+    floating-point formats are only noted: a merge says itself which format it computes in.
+    """
+    names = list(folders)
+    facts = {name: _facts(folders[name]) for name in names}
+    first = names[0]
+    for name in names[1:]:
+        _compare_configs(folders[first], facts[first]["config"], folders[name], facts[name]["config"])
+        _compare_tensors(folders[first], facts[first], folders[name], facts[name])
+        _compare_tokens(folders[first], facts[first]["tokens"], folders[name], facts[name]["tokens"])
+    return {
+        "models": names,
+        "architecture": facts[first]["config"].get("architectures"),
+        "tensors": len(facts[first]["headers"]),
+        "tokens": len(facts[first]["tokens"] or {}) or None,
+        "formats": {name: sorted({entry["dtype"] for entry in facts[name]["headers"].values()}) for name in names},
+        "without_tokenizer_json": [name for name in names if facts[name]["tokens"] is None],
+    }
+
+
+def _facts(folder: str | Path) -> dict:
+    folder = Path(folder)
+    models.check_folder(folder)
+    config = files.read_json(folder / "config.json")
+    for key in QUANTIZED:
+        if config.get(key):
+            raise JudgemergeError(
+                f"{folder / 'config.json'}: the model is quantized ({key}); give the one it was made of"
+            )
+    headers = {}
+    for path in sorted(folder.glob(models.WEIGHTS)):
+        for name, entry in models.header(path).items():
+            headers[name] = {**entry, "path": path}
+    return {"config": config, "headers": headers, "tokens": _tokens(folder / "tokenizer.json")}
+
+
+def _tokens(path: Path) -> dict[str, int] | None:
+    """Return token → id of a tokenizer.json, None without such a file."""
+    if not path.is_file():
+        return None
+    content = files.read_json(path)
+    vocabulary = content.get("model", {}).get("vocab", {})
+    if isinstance(vocabulary, list):  # unigram models list [token, score]
+        vocabulary = {token: number for number, (token, _) in enumerate(vocabulary)}
+    return vocabulary | {entry["content"]: entry["id"] for entry in content.get("added_tokens", [])}
+
+
+def _compare_configs(one: str | Path, ours: dict, two: str | Path, theirs: dict) -> None:
+    for key in SAME:
+        if key in ours and key in theirs and ours[key] != theirs[key]:
+            raise JudgemergeError(
+                f"{Path(two, 'config.json')}: '{key}' is {theirs[key]!r}, but {ours[key]!r} in "
+                f"{Path(one, 'config.json')}; only models of one architecture can be merged"
+            )
+
+
+def _compare_tensors(one: str | Path, ours: dict, two: str | Path, theirs: dict) -> None:
+    for name in sorted(ours["headers"].keys() ^ theirs["headers"].keys()):
+        here, lacking = (ours, two) if name in ours["headers"] else (theirs, one)
+        entry = here["headers"][name]
+        if _is_buffer(name, entry["dtype"]) or _may_be_tied(name, entry, here["headers"], here["config"]):
+            continue
+        raise JudgemergeError(
+            f"{entry['path']}: tensor '{name}' {entry['shape']} is missing in {lacking}; only models with the same "
+            "tensors can be merged"
+        )
+    for name, entry in ours["headers"].items():
+        other = theirs["headers"].get(name)
+        if other is not None and other["shape"] != entry["shape"]:
+            raise JudgemergeError(
+                f"{other['path']}: tensor '{name}' has shape {other['shape']}, but {entry['shape']} in {entry['path']}"
+                "; use models with the same sizes and vocabulary"
+            )
+        if other is not None and ("F" in other["dtype"]) != ("F" in entry["dtype"]):
+            raise JudgemergeError(
+                f"{other['path']}: tensor '{name}' has format {other['dtype']}, but {entry['dtype']} in "
+                f"{entry['path']}; use weights in floating-point numbers"
+            )
+
+
+def _is_buffer(name: str, form: str) -> bool:
+    return "F" not in form and f".{name}".endswith(BUFFERS)
+
+
+def _may_be_tied(name: str, entry: dict, headers: dict, config: dict) -> bool:
+    """Return whether a tensor may be the stored copy of a tied one: tied embeddings, and another of the same shape."""
+    tied = config.get("tie_word_embeddings", True)
+    return tied and any(other != name and headers[other]["shape"] == entry["shape"] for other in headers)
+
+
+def _compare_tokens(one: str | Path, ours: dict | None, two: str | Path, theirs: dict | None) -> None:
+    if ours is None or theirs is None or ours == theirs:
+        return
+    moved = [token for token in ours if theirs.get(token) != ours[token]]
+    extra = [token for token in theirs if token not in ours]
+    token = (moved or extra)[0]
+    raise JudgemergeError(
+        f"{Path(two, 'tokenizer.json')}: {len(theirs)} tokens, but {len(ours)} in {Path(one, 'tokenizer.json')}; first "
+        f"difference: {token!r} is {theirs.get(token, 'missing')} there and {ours.get(token, 'missing')} here; use "
+        "models with one tokenizer"
+    )
+
+
+def shared_tensors(weights: Mapping[str, "Weights"], donor: str) -> tuple[list[str], list[str]]:
+    """Return the tensors that a merge writes, in the donor's order, and those it leaves out.
+
+    Left out are buffers that not all models store, and stored copies of tied weights that not all models store. Any
+    other difference in names is an error that names the tensor and both folders.
+    """
+    ours = weights[donor]
+    everywhere = [name for name in ours.entries if all(name in other.entries for other in weights.values())]
+    left_out = []
+    for model in weights.values():
+        for name, entry in model.entries.items():
+            if name in everywhere or name in left_out:
+                continue
+            lacking = next(other for other in weights.values() if name not in other.entries)
+            same_shape = [other for other in everywhere if model.entries[other].shape == entry.shape]
+            if not _is_buffer(name, entry.format) and not any(model.same(name, other) for other in same_shape):
+                raise JudgemergeError(
+                    f"{entry.path}: tensor '{name}' {list(entry.shape)} is missing in {lacking.folder}; only models "
+                    "with the same tensors can be merged"
+                )
+            left_out.append(name)
+    for name in everywhere:
+        for model in weights.values():
+            if model.entries[name].shape != ours.entries[name].shape:
+                raise JudgemergeError(
+                    f"{model.entries[name].path}: tensor '{name}' has shape {list(model.entries[name].shape)}, but "
+                    f"{list(ours.entries[name].shape)} in {ours.entries[name].path}; use models with the same sizes"
+                )
+    return everywhere, left_out

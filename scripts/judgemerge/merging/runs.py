@@ -1,0 +1,123 @@
+"""One merge from folders to a folder: parents compared, merged by mergekit or by ourselves, every tensor checked."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from judgemerge import files, provenance
+from judgemerge.merging import cards, checks, preflight, recipes
+from judgemerge.processes import run_tool
+
+
+def merge_folders(
+    name: str,
+    merge: dict,
+    folders: Mapping[str, str | Path],
+    output: str | Path,
+    recipe_file: str | Path,
+    threads: int,
+    digests: Mapping[str, str],
+    bases: Mapping[str, str] | None = None,
+    weights: dict | None = None,
+) -> dict:
+    """Write the merged model to a fresh folder with its card, and its recipe; return what the manifest says of it.
+
+    `folders` gives the folder of every model that is read; `bases` names those that are adapters, each with the model
+    it was trained on. `weights` is what `cocktail.weigh` found, for a cocktail that gives none itself.
+    """
+    bases = dict(bases or {})
+    output = Path(output)
+    shutil.rmtree(output, ignore_errors=True)
+    preflight.check_parents({model: folder for model, folder in folders.items() if model not in bases})
+    reference = folders[bases.get(_first(merge), _first(merge))]
+    left_out: list[str] = []
+    if recipes.own_engine(merge):
+        from judgemerge.merging import engine
+
+        computed = _with_weights(merge, weights)
+        _write_recipe(recipe_file, {**computed, "folders": {model: str(folder) for model, folder in folders.items()}})
+        left_out = engine.merge_all({name: computed}, folders, {name: output}, threads)[name]["left_out"]
+    else:
+        given = {
+            model: f"{folders[bases[model]]}+{folder}" if model in bases else folder
+            for model, folder in folders.items()
+        }
+        _write_recipe(recipe_file, recipes.recipe(merge, given))
+        _run_mergekit(recipe_file, output, merge["seed"], threads)
+    checks.check_result(output, reference, tuple(left_out))
+    made = {"rule": "merge_models", "merge": merge, "parents": dict(digests), "threads": threads}
+    made |= {"weights": weights} if weights else {}
+    made |= {"left_out": left_out} if left_out else {}
+    text = cards.card(name, {"made_by": made, "versions": provenance.versions()})
+    (output / "README.md").write_text(text, encoding="utf-8")
+    return made
+
+
+def merge_variants(
+    merges: Mapping[str, dict],
+    folders: Mapping[str, str | Path],
+    outputs: Mapping[str, str | Path],
+    threads: int,
+    digests: Mapping[str, str],
+) -> dict[str, dict]:
+    """Write several merges of the same parents in one pass over their weights; return what their manifests say.
+
+    Only for merges that judgemerge computes itself.
+    """
+    from judgemerge import models
+    from judgemerge.merging import engine
+
+    preflight.check_parents(folders)
+    fresh = {name: Path(f"{path}.part") for name, path in outputs.items()}
+    noted = engine.merge_all(merges, folders, fresh, threads)
+    made = {}
+    for name, merge in merges.items():
+        left_out = noted[name]["left_out"]
+        checks.check_result(fresh[name], folders[_first(merge)], tuple(left_out))
+        made[name] = {"rule": "merge_variants", "merge": merge, "parents": dict(digests), "threads": threads}
+        made[name] |= {"left_out": left_out} if left_out else {}
+        text = cards.card(name, {"made_by": made[name], "versions": provenance.versions()})
+        (fresh[name] / "README.md").write_text(text, encoding="utf-8")
+        models.move_into_place(fresh[name], outputs[name])
+    return made
+
+
+def _first(merge: dict) -> str:
+    """Return the model that the result is compared with: the base, or the first parent."""
+    return merge.get("base") or next(iter(merge["models"]))
+
+
+def _with_weights(merge: dict, weights: dict | None) -> dict:
+    if weights is None:
+        return merge
+    return {**merge, "models": {model: {"weight": weights["weights"][model]} for model in merge["models"]}}
+
+
+def _write_recipe(path: str | Path, content: dict) -> None:
+    with files.atomic_writer(path) as file:
+        yaml.safe_dump(content, file, sort_keys=False)
+
+
+def _run_mergekit(recipe_file: str | Path, output: Path, seed: int, threads: int) -> None:
+    """Run mergekit-yaml; adapters named in the recipe are folded into their base in a folder that is removed again."""
+    with tempfile.TemporaryDirectory(prefix=f"{output.name}.lora", dir=output.parent) as folded:
+        run_tool(
+            [
+                "mergekit-yaml",
+                str(recipe_file),
+                str(output),
+                "--random-seed",
+                str(seed),
+                # The thread count decides the last bits of SLERP and DARE, so it is pinned like the seed.
+                "--num-threads",
+                str(threads),
+                "--lora-merge-cache",
+                folded,
+                "--no-write-model-card",
+                "--no-trust-remote-code",
+            ],
+            threads,
+        )

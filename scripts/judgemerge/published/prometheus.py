@@ -1,0 +1,100 @@
+"""Prometheus 2 (Kim et al. 2024, arXiv:2405.01535 v2; eval/utils.py and eval/cycle_consistency.py of its repository)."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from judgemerge.agreement.arrays import ERROR, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
+from judgemerge.agreement.metrics import pointwise_metrics
+from judgemerge.published import Case, Row
+from judgemerge.published._cells import aligned, rate, truth_counts
+
+NON_TIES = "[non-ties]"
+
+
+def rows(case: Case) -> Iterator[Row]:
+    """Yield what the paper prints: correlations and exact hits of grades, accuracy of one order of pairs.
+
+    Grades: the mean over the runs against the mean of GPT-4's scores (or people's), over the items whose reply was read;
+    an exact hit is a grade equal to the truth, errors are misses. The paper gives hits for Feedback Bench alone, and of
+    its first run.
+
+    Pairs: the original order only, as the paper judges one order (drawn at random per pair there, half of the pairs
+    turned here). `accuracy_first` is over all pairs, by part for HHH; an error is a miss. "With ties" has two readings,
+    so it has two names: `accuracy_first[tie from verdicts]` takes a tie when the verdict is one (a judge whose prompt
+    offers none is always wrong there: its published rows in part), and a judge that compares two grades has its ties
+    from scores: for it the same measure is called `accuracy_first[tie from scores]`. `[non-ties]` leaves out the pairs
+    that people call a tie.
+    """
+    if case.items[0].protocol == "pointwise":
+        yield from _grades(case)
+    else:
+        yield from truth_counts(case)
+        yield from _pairs(case)
+
+
+def _grades(case: Case) -> Iterator[Row]:
+    benchmark = benchmark_arrays(case.items)
+    for name, verdicts in case.verdicts.items():
+        judge = judge_arrays(benchmark, name, verdicts)
+        read = ~np.isnan(judge.scores)
+        errors = int((~read).sum())
+        truth, score = benchmark.truth[read], judge.scores[read]
+        values = pointwise_metrics(truth, score, np.ones((len(truth), 1))) if len(truth) else {}
+        for metric in ("pearson", "kendall", "spearman"):
+            value = float(values[metric][0]) if metric in values else np.nan
+            note = (
+                "" if np.isfinite(value) else "no reply was read" if not len(truth) else "grades or truth are constant"
+            )
+            yield Row(name, metric, value, benchmark.n_items, errors, note=note)
+        yield rate(name, "exact", judge.scores == benchmark.truth, ~read)
+
+
+def _pairs(case: Case) -> Iterator[Row]:
+    for benchmark, judge in aligned(case):
+        if not judge.recorded[0]:
+            continue
+        said = judge.codes[:, 0]
+        hits, unread = said == benchmark.truth, said == ERROR
+        decided = benchmark.truth != TIE
+        yield rate(judge.judge, f"accuracy_first{NON_TIES}", hits[decided], unread[decided])
+        if not decided.all():
+            ties = "scores" if judge.judge.endswith("_singly") else "verdicts"
+            yield rate(judge.judge, f"accuracy_first[tie from {ties}]", hits, unread)
+        parts = list(dict.fromkeys(item.category for item in benchmark.items))
+        if decided.all() and len(parts) > 1:
+            yield rate(judge.judge, "accuracy_first", hits, unread)
+            for part in parts:
+                kept = np.array([item.category == part for item in benchmark.items])
+                yield rate(judge.judge, f"accuracy_first[{part}]", hits[kept], unread[kept])
+        yield from _transitivity(benchmark, judge)
+
+
+def _transitivity(benchmark: BenchmarkArrays, judge: JudgeArrays) -> Iterator[Row]:
+    """Yield the published transitivity where the pairs of an instruction are all pairs of several answers.
+
+    The paper's code takes both premises from the labels, not from the judge: for labels x < s < y it counts whether the
+    judge puts y above x. That is the accuracy on the pairs that have an answer between them, counted once per answer
+    between. Whether the judge contradicts itself is in the table of steadiness.
+    """
+    above: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for item, truth in zip(benchmark.items, benchmark.truth, strict=True):
+        if truth != TIE:
+            better = item.responses[truth]
+            above[item.cluster][_text(item.responses[1 - truth])].add(_text(better))
+    hits, unread = [], []
+    for item, truth, said in zip(benchmark.items, benchmark.truth, judge.codes[:, 0], strict=True):
+        if truth == TIE:
+            continue
+        graph = above[item.cluster]
+        better, worse = _text(item.responses[truth]), _text(item.responses[1 - truth])
+        between = sum(better in graph.get(middle, ()) for middle in graph.get(worse, ()))
+        hits += [said == truth] * between
+        unread += [said == ERROR] * between
+    if hits:
+        yield rate(judge.judge, "transitivity", np.array(hits), np.array(unread))
+
+
+def _text(turns: Iterable[str]) -> str:
+    return "\n".join(turns)

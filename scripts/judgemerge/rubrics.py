@@ -1,0 +1,54 @@
+"""Rubrics as data: a criterion and a description of each score, in config/rubrics/ or in a file of one's own.
+
+An item that has no rubric of its own gets the one that its benchmark names (`rubric` in config/benchmarks.yaml), or the
+study (`judging.rubric`). Prompts show `{rubric}` (all of it) to a judge that grades, `{criterion}` to one that compares.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+from judgemerge.benchmarks._rubric_prompt import SCORES, rubric_text
+from judgemerge.catalogues import check_keys, load_yaml
+from judgemerge.errors import JudgemergeError, did_you_mean
+from judgemerge.items import Item
+
+FOLDER = Path("config/rubrics")
+
+
+def rubric_file(name: str, where: str, folder: str | Path = FOLDER) -> Path:
+    """Return the file of a rubric: of a name in config/rubrics/, or a path to a YAML file; `where` opens the error."""
+    if Path(name).suffix in (".yaml", ".yml"):
+        if not Path(name).is_file():
+            raise JudgemergeError(f"{where} is '{name}', which is no file; correct the path")
+        return Path(name)
+    path = Path(folder) / f"{name}.yaml"
+    if not path.is_file():
+        known = [other.stem for other in Path(folder).glob("*.yaml")]
+        raise JudgemergeError(f"{where} is '{name}', no rubric of {folder}{did_you_mean(name, known)}")
+    return path
+
+
+def load_rubric(path: str | Path) -> dict[str, str]:
+    """Return {rubric, criterion} of a rubric file: a criterion and scores 1 to 5."""
+    raw = load_yaml(path)
+    check_keys(raw, {"criterion": str, "scores": dict}, {}, f"{path}: the rubric")
+    if {str(score) for score in raw["scores"]} != {str(score) for score in SCORES}:
+        raise JudgemergeError(f"{path}: scores are {', '.join(map(str, raw['scores']))}; describe 1, 2, 3, 4 and 5")
+    by_score = {str(score): str(text) for score, text in raw["scores"].items()}
+    scores = tuple(by_score[str(score)] for score in SCORES)
+    return {"rubric": rubric_text(raw["criterion"], scores), "criterion": raw["criterion"]}
+
+
+def with_rubric(items: Iterable[Item], rubric: dict[str, str]) -> list[Item]:
+    """Return the items, those without a criterion of their own with this one."""
+    return [
+        item if "criterion" in item.extra else dataclasses.replace(item, extra={**item.extra, **rubric})
+        for item in items
+    ]
+
+
+def check(study) -> None:
+    """Refuse a study that names a rubric which does not exist or is none."""
+    for benchmark in study.item_sets:
+        study.rubric(benchmark)

@@ -1,0 +1,99 @@
+"""Make searches/{blending}/trial_{trial}: a merge with other parameters, judged on the development set."""
+
+import shutil
+from pathlib import Path
+
+from merge_models import adapter_digest
+from merge_models import main as merge_models
+
+from judgemerge import files, searching, trials
+from judgemerge.items import read_items, write_verdicts
+from judgemerge.logs import logged
+from judgemerge.prompts import load_template
+
+
+def main(
+    search: dict,
+    trial: int,
+    proposed: str,
+    earlier: list[str],
+    default: dict,
+    merge: dict,
+    merging: dict,
+    development: str,
+    prompts: dict[str, str],
+    sources: str,
+    judging: dict,
+    folder: str,
+    result: str,
+) -> None:
+    """Merge, judge item by item until the pruner gives up or all are judged, and write the result.
+
+    `merging` holds the other arguments of merge_models.main. The merged weights are removed again: the best trial is
+    merged a second time, which gives the same bytes.
+    """
+    from judgemerge.backends.transformers import Transformers
+
+    number = searching.round_of(search, trial)
+    params = next(entry["params"] for entry in files.read_json(proposed)["trials"] if entry["trial"] == trial)
+    place = Path(folder)
+    merged = place / "model"
+    merge_models(
+        merge=searching.applied(merge, params, "merge"),
+        model=str(merged),
+        manifest=str(place / "manifest.json"),
+        recipe_file=str(place / "recipe.yaml"),
+        **merging,
+    )
+    pruner = searching.Pruner(search, number, map(files.read_json, earlier), default)
+    items = read_items(development)
+    templates = [load_template(f"config/prompts/{name}.yaml", sources) for name in prompts.values()]
+    verdicts, complete = trials.judge(
+        items,
+        {template.protocol: template for template in templates},
+        Transformers(merged, judging["dtype"], judging["batch_tokens"], merging["threads"]),
+        judging["max_prompt_tokens"],
+        search["metric"],
+        search["pruning_every"] if search["pruning"] != "none" else None,
+        pruner.report,
+    )
+    shutil.rmtree(merged)
+    write_verdicts(place / "verdicts.jsonl", verdicts)
+    judged = {verdict.item for verdict in verdicts}
+    found = {"trial": trial, "round": number, "params": params, "state": "complete" if complete else "pruned"}
+    found["value"] = trials.value_of([item for item in items if item.id in judged], verdicts, search["metric"])
+    found |= {"n": len(judged), "errors": sum(verdict.outcome == "error" for verdict in verdicts)}
+    files.write_json(result, {**found, "reports": pruner.reports})
+
+
+def parents(folders: list[str], manifests: list[str], adapters: list[str]) -> dict[str, dict[str, str]]:
+    """Return {parents, digests} of a merge, as merge_models.main wants them."""
+    names = [Path(path).name for path in [*folders, *adapters]]
+    digests = [*(files.read_json(path)["digest"] for path in manifests), *map(adapter_digest, adapters)]
+    return {
+        "parents": dict(zip(names, [*folders, *adapters], strict=True)),
+        "digests": dict(zip(names, digests, strict=True)),
+    }
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            search=snakemake.params.search,
+            trial=int(snakemake.wildcards.trial),
+            proposed=snakemake.input.proposed,
+            earlier=list(snakemake.input.earlier),
+            default=snakemake.params.default,
+            merge=snakemake.params.merge,
+            merging={
+                **parents(snakemake.input.models, snakemake.input.manifests, snakemake.input.adapters),
+                "threads": snakemake.threads,
+                "bases": snakemake.params.bases,
+            },
+            development=snakemake.input.development,
+            prompts=snakemake.params.prompts,
+            sources=snakemake.params.sources,
+            judging=snakemake.params.judging,
+            folder=snakemake.output.folder,
+            result=snakemake.output.result,
+        )

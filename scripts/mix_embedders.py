@@ -1,0 +1,39 @@
+"""Make embedding/models/mixed_*: the base and the fine-tuned model mixed at several weights, in one pass."""
+
+from pathlib import Path
+
+from judgemerge import files, models
+from judgemerge.embedding import mixing, pair_of
+from judgemerge.logs import logged
+
+
+def main(
+    base: str, tuned: str, pairs: str, mixes: dict, by_loss: dict | None, seed: int, threads: int, outputs: list[str], manifests: list[str]
+) -> None:
+    """Mix at the given shares of the tuned model, and at the share that follows from losses on a few pairs."""
+    folders = {"base": base, "tuned": tuned}
+    found = None
+    if by_loss is not None:
+        found = mixing.weights_by_loss(folders, [pair_of(row) for row in files.read_jsonl(pairs)], by_loss, seed, threads)
+    shares = {name: found["weights"]["tuned"] if share is None else share for name, share in mixes.items()}
+    mixing.mix(folders, shares, {Path(output).name: output for output in outputs}, threads)
+    for output, manifest in zip(outputs, manifests, strict=True):
+        name = Path(output).name
+        noted = {"losses": found} if mixes[name] is None else {}
+        described = models.describe(output, rule="mix_embedders", tuned_share=shares[name], **noted)
+        files.write_json(manifest, described)
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            base=snakemake.input.base,
+            tuned=snakemake.input.tuned,
+            pairs=snakemake.input.pairs,
+            mixes=snakemake.params.mixes,
+            by_loss=snakemake.params.by_loss,
+            seed=snakemake.params.seed,
+            threads=snakemake.threads,
+            outputs=list(snakemake.output.models),
+            manifests=list(snakemake.output.manifests),
+        )

@@ -1,0 +1,83 @@
+"""Make screening/{screened}.json: losses of one foundation model on held-out answers, after the screening's training."""
+
+import shutil
+from pathlib import Path
+
+import yaml
+from train_trial import load_trained
+
+from judgemerge import curves, files, preferences, screening, training
+from judgemerge.items import read_items, sample
+from judgemerge.llamafactory import load_tokenizer, train
+from judgemerge.logs import logged
+from judgemerge.prompts import load_template
+
+
+def main(
+    settings: dict,
+    items: list[str],
+    held_out: list[str],
+    prompt: str,
+    common: dict,
+    base: str,
+    manifest: str,
+    judging: dict,
+    seed: int,
+    threads: int,
+    work: str,
+    losses: str,
+    curve: str,
+) -> None:
+    """Train for the given steps, take the losses, and write them with the number of parameters."""
+    template = load_template(prompt)
+    name = Path(base).name
+    chosen = {"template": settings["templates"][name]} if name in settings["templates"] else {}
+    chosen |= {"stage": "sft", "max_steps": settings["steps"]}
+    common = {key: value for key, value in common.items() if key not in preferences.STAGES["dpo"]}
+    own = training.expert_settings(common, settings["settings"] | chosen)
+    rows = preferences.rows([item for path in items for item in read_items(path)], template, ranking=False)
+    limit = own.get("cutoff_len", training.COMMON["cutoff_len"])
+    tokenizer = load_tokenizer(base, own.get("template", training.COMMON["template"]))
+    kept = training.fitting(tokenizer, rows, limit, losses)
+    known = files.read_json(manifest)
+    identity = files.sha256_text(known["digest"], yaml.safe_dump([own, seed]), *map(str, kept))[:12]
+    folder = Path(work, identity)
+    output, finished = folder / "output", folder / "finished"
+    training.write_dataset(folder / "data", kept)
+    recipe = training.training_recipe(base, folder / "data", output, own, seed, training.latest_checkpoint(output))
+    if not finished.exists():
+        train(recipe, threads)
+        finished.touch()
+    backend = load_trained(base, output, judging, threads)
+    tested = [item for path in held_out for item in read_items(path)]
+    drawn = sample(tested, settings["limit"], seed) if "limit" in settings else tested
+    asked = screening.questions(drawn, template, backend)
+    found = {
+        "parameters": known["parameters"],
+        "examples": len(kept),
+        "examples_too_long": len(rows) - len(kept),
+        "steps": settings["steps"],
+        "answers": screening.losses(asked, backend, judging["max_prompt_tokens"]),
+    }
+    curves.write(curve, curves.state_of(output))
+    files.write_json(losses, found)
+    shutil.rmtree(folder)
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            settings=snakemake.params.screening,
+            items=list(snakemake.input.item_sets),
+            held_out=list(snakemake.input.held_out),
+            prompt=snakemake.input.prompt,
+            common=snakemake.params.common,
+            base=snakemake.input.model,
+            manifest=snakemake.input.manifest,
+            judging=snakemake.params.judging,
+            seed=snakemake.params.seed,
+            threads=snakemake.threads,
+            work=snakemake.params.work,
+            losses=snakemake.output.losses,
+            curve=snakemake.output.curve,
+        )

@@ -1,0 +1,45 @@
+"""Make embedding/iterations/{iteration}/training.jsonl: the best pairs, judged, with their rewrites."""
+
+import os
+
+import numpy as np
+
+from judgemerge import files
+from judgemerge.embedding import asking, decisions, pair_of, rewriting, selection
+from judgemerge.logs import logged
+
+
+def main(
+    scored: str, earlier: list[str], settings: dict, writers: dict[str, dict | None], seed: int, store: str, rows: str, counts: str
+) -> None:
+    """Fuse the ranks and keep the best share, ask for relevance if the study does, then add rewrites."""
+    if stop := decisions.stopped_by(earlier):
+        return decisions.pass_over(stop, rows, counts)
+    found = list(files.read_jsonl(scored))
+    scores = [np.array([row[name] for row in found]) for name in ("bm25", "reranker") if found and name in found[0]]
+    kept = [pair_of(found[place]) for place in selection.best(selection.fused(*scores), settings["selection"]["share"])]
+    counted = {"scored": len(found), "kept_by_rank": len(kept)}
+    if writers["selection.relevance.model"]:
+        backend = asking.open_model(writers["selection.relevance.model"], os.environ)
+        kept, judged = asking.relevant(kept, backend, settings["selection"]["relevance"]["threshold"], f"{store}/relevance.jsonl")
+        counted |= judged
+    backend = writers["rewriting.model"] and asking.open_model(writers["rewriting.model"], os.environ)
+    number = settings["rewriting"]["number"]
+    rewrites = asking.rewrites_of(kept, number, backend, f"{store}/rewrites.jsonl", seed)
+    pairs, rewritten = rewriting.with_rewrites(kept, rewrites)
+    files.write_jsonl(rows, (pair.row() for pair in pairs))
+    files.write_json(counts, counted | rewritten | {"training": len(pairs)})
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            scored=snakemake.input.scored,
+            earlier=list(snakemake.input.earlier),
+            settings=snakemake.params.embedding,
+            writers=snakemake.params.writers,
+            seed=snakemake.params.seed,
+            store=snakemake.params.store,
+            rows=snakemake.output.rows,
+            counts=snakemake.output.counts,
+        )

@@ -1,0 +1,110 @@
+"""Make searches/{tuning}/trial_{trial}: an expert trained with other settings, and judged on the development set."""
+
+from pathlib import Path
+
+from train_expert import main as train_expert
+
+from judgemerge import files, models, searching, trials
+from judgemerge.items import read_items, write_verdicts
+from judgemerge.logs import logged
+from judgemerge.processes import Stopped
+from judgemerge.prompts import load_template
+
+
+def main(
+    search: dict,
+    trial: int,
+    proposed: str,
+    earlier: list[str],
+    default: dict,
+    expert: dict,
+    training: dict,
+    development: str,
+    prompts: dict[str, str],
+    judging: dict,
+    folder: str,
+    result: str,
+) -> None:
+    """Train with the proposed settings, give up when the pruner says so, judge, and write the result.
+
+    `training` holds the other arguments of train_expert.main. A trial that was given up keeps its last value, which no
+    choice looks at.
+    """
+    number = searching.round_of(search, trial)
+    params = next(entry["params"] for entry in files.read_json(proposed)["trials"] if entry["trial"] == trial)
+    changed = searching.applied(expert, params, "expert")
+    pruner = searching.Pruner(search, number, map(files.read_json, earlier), default)
+    minimised = search["metric"] in searching.MINIMISED
+    watched = {}
+    if search["pruning"] != "none":
+        # A checkpoint at every evaluation holds what was measured so far.
+        changed["settings"] |= {"eval_steps": search["pruning_every"], "save_steps": search["pruning_every"]}
+        watched = {"evaluation": [development], "watch": trials.watcher(pruner, minimised)}
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    written = {"recipe_file": str(place / "recipe.yaml"), "curve": str(place / "curve.csv")}
+    found = {"trial": trial, "round": number, "params": params, "state": "pruned", "value": None, "n": 0, "errors": 0}
+    try:
+        train_expert(expert=changed, adapter=str(place / "adapter"), **written, **training, **watched)
+        complete = not trials.reports(pruner, files.read_json(place / "adapter" / "trainer_state.json"), minimised)
+    except Stopped:
+        complete = False
+    if complete:
+        items = read_items(development)
+        backend = load_trained(training["base"], place / "adapter", judging, training["threads"])
+        templates = {template.protocol: template for template in map(_template, prompts.values())}
+        verdicts, _ = trials.judge(items, templates, backend, judging["max_prompt_tokens"], search["metric"])
+        write_verdicts(place / "verdicts.jsonl", verdicts)
+        errors = sum(verdict.outcome == "error" for verdict in verdicts)
+        found |= {"state": "complete", "n": len(items), "errors": errors}
+        found["value"] = trials.value_of(items, verdicts, search["metric"])
+    elif pruner.reports:
+        found["value"] = pruner.reports[-1][1]
+    files.write_json(result, {**found, "reports": pruner.reports})
+
+
+def _template(name: str):
+    return load_template(f"config/prompts/{name}.yaml")
+
+
+def load_trained(base: str, trained: Path, judging: dict, threads: int):
+    """Return the trained model: the adapter folded into its base in memory, or the whole model that was written."""
+    from judgemerge.backends.transformers import Transformers
+
+    if not (trained / "adapter_config.json").exists():
+        models.check_folder(trained)
+        return Transformers(trained, judging["dtype"], judging["batch_tokens"], threads)
+    from peft import PeftModel
+
+    backend = Transformers(base, judging["dtype"], judging["batch_tokens"], threads)
+    backend.model = PeftModel.from_pretrained(backend.model, trained).merge_and_unload().eval()
+    return backend
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            search=snakemake.params.search,
+            trial=int(snakemake.wildcards.trial),
+            proposed=snakemake.input.proposed,
+            earlier=list(snakemake.input.earlier),
+            default=snakemake.params.default,
+            expert=snakemake.params.expert,
+            training={
+                "items": dict(zip(snakemake.params.expert["train_on"], snakemake.input.item_sets, strict=True)),
+                "left_out": snakemake.input.left_out,
+                "prompts": snakemake.params.training_prompts,
+                "sources": snakemake.params.sources,
+                "common": snakemake.params.common,
+                "base": snakemake.input.model,
+                "base_digest": files.read_json(snakemake.input.manifest)["digest"],
+                "seed": snakemake.params.seed,
+                "threads": snakemake.threads,
+                "work": snakemake.params.work,
+            },
+            development=snakemake.input.development,
+            prompts=snakemake.params.prompts,
+            judging=snakemake.params.judging,
+            folder=snakemake.output.folder,
+            result=snakemake.output.result,
+        )

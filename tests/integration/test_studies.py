@@ -1,0 +1,47 @@
+"""Every study that is delivered can be planned from a fresh clone: in full for a cluster, and at each of its scales."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from judgemerge.catalogues import load_yaml
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+STUDIES = [CONFIG / "config.yaml", *sorted((CONFIG / "studies").glob("*.yaml"))]
+
+
+def planned(process, name):
+    """Return the rules of a dry run that succeeded and works below results/<name>/."""
+    assert process.returncode == 0, (process.stdout + process.stderr)[-3000:]
+    said = process.stdout + process.stderr
+    assert f"results/{name}/run.json" in said
+    return set(re.findall(r"(?m)^(\w+) +\d+$", said))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_is_planned_in_full_for_the_cluster(snakemake, path):
+    """Nothing is there yet: no model, no raw file, and no SLURM needs to answer."""
+    process = snakemake("--profile", "slurm", "-n", "--configfile", str(path.relative_to(CONFIG.parent)))
+    assert {"all", "write_run_record", "collect_scores"} <= planned(process, load_yaml(path)["study"])
+    assert re.search(r"This plan asks for at most \S+ GPU hours and \S+ CPU hours in \d+ jobs:", process.stderr)
+
+
+@pytest.mark.parametrize(
+    ("path", "scale"),
+    [
+        pytest.param(path, scale, id=f"{path.stem}-{scale}")
+        for path in STUDIES
+        for scale in load_yaml(path).get("scales", {})
+    ],
+)
+def test_a_study_is_planned_at_its_scales(snakemake, path, scale):
+    process = snakemake("-n", "--configfile", str(path.relative_to(CONFIG.parent)), "--config", f"scale={scale}")
+    assert {"all", "write_run_record"} <= planned(process, f"{load_yaml(path)['study']}_{scale}")
+
+
+def test_every_size_that_a_full_study_asks_for_is_stated(repository):
+    """A model to be downloaded that states no size is counted as 16 GB, which is a guess."""
+    for path in STUDIES:
+        for name, model in load_yaml(path).get("models", {}).items():
+            assert "repo" not in model or "size_gb" in model, f"{path.name}: models.{name} has no size_gb"

@@ -1,0 +1,453 @@
+"""Study `unified`: its training sets and their splits, the exchange of positions, its table, and its scales."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judgemerge import overlap, pages, training
+from judgemerge.benchmarks import _explanations as explanations
+from judgemerge.benchmarks import load_catalogue, load_items
+from judgemerge.catalogues import load_yaml
+from judgemerge.config import at_scale
+from judgemerge.errors import JudgemergeError
+from judgemerge.items import SWAPPED, Item, Verdict
+from judgemerge.prompts import load_template
+from judgemerge.published import Case, unified
+from judgemerge.sources import load_sources
+from judgemerge.study import load_study
+
+SUBSETS = {"natural": (171, 10), "neighbor": (180, 14), "gptinst": (135, 10), "gptout": (62, 5), "manual": (62, 5)}
+
+
+def load(path, adapter, **options):
+    spec = {"adapter": adapter, "protocol": "pairwise", "sources": {"rows": "some_rows"}, "options": options}
+    return load_items("bench", spec, {"rows": path})
+
+
+@pytest.fixture(scope="module")
+def real(repository, mirror):
+    """Return a function from the name of a set to its items and counts, read from the mirror."""
+    catalogue = load_catalogue(repository / "config" / "benchmarks.yaml")
+    sources = load_sources(repository / "config" / "sources.yaml")
+
+    def items_of(name, **options):
+        spec = {**catalogue[name], "expected": {}} if options else catalogue[name]
+        spec = {**spec, "options": {**spec.get("options", {}), **options}}
+        return load_items(name, spec, {role: mirror / sources[key].mirror_path for role, key in spec["sources"].items()})
+
+    return items_of
+
+
+def pair(truth="first", explanation=None, item="1", prompt="Say one.", responses=("one", "two")):
+    extra = explanations.both_orders(explanation) if explanation else {}
+    shown = tuple((text,) for text in responses)
+    return Item(item, "bench", "pairwise", (prompt,), shown, truth, f"cluster {prompt}", {}, extra=extra)
+
+
+# ---- names of positions ----
+
+EXCHANGES = {
+    "Assistant A's response is longer than Assistant B's response.": "Assistant B's response is longer than Assistant A's response.",
+    "Assistants A and B agree.": "Assistants B and A agree.",
+    "B's answer wins. [[B]]": "A's answer wins. [[A]]",
+    "It is a tie. Final Verdict: [[C]]": "It is a tie. Final Verdict: [[C]]",
+    "Output (a) beats output (b), Response 1 beats response 2.": "Output (b) beats output (a), Response 2 beats response 1.",
+    "The first response, not the second one; Second answer.": "The second response, not the second one; First answer.",
+    "A good answer. Vitamin B. A 1 in 2 chance.": "A good answer. Vitamin B. A 1 in 2 chance.",
+}
+
+
+@pytest.mark.parametrize(("text", "other"), EXCHANGES.items())
+def test_positions_change_places_at_once(text, other):
+    assert explanations.exchanged(text) == other
+    assert explanations.exchanged(other) == text
+
+
+PIECES = [*"AB12ab[]().:' \n", "Assistant ", "assistants ", "Response ", "Output (", "first ", "Second ", " and ", "'s", "[[", "C"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
+def test_two_exchanges_are_none(text):
+    assert explanations.exchanged(explanations.exchanged(text)) == text
+
+
+@given(st.text())
+def test_two_exchanges_are_none_in_any_text(text):
+    assert explanations.exchanged(explanations.exchanged(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("One is better. \n\nFinal Verdict: [[A]]", "One is better."),
+        ("One is better. So, my final verdict is [[B]].", "One is better."),
+        ("Both are bad. \n\nFinal verdict: [[C]] for a tie. Both are wrong.", "Both are bad."),
+        ("I write [[A]] first. Then more.\nThe end.", "I write [[A]] first. Then more.\nThe end."),
+        ("[[A]]", ""),
+    ],
+)
+def test_the_verdict_leaves_the_explanation(text, left):
+    assert explanations.without_verdict(text) == left
+
+
+def test_an_exchanged_item_trains_as_the_item_does_in_the_other_order(repository):
+    template = load_template(repository / "config" / "prompts" / "unified_pairwise.yaml")
+    for truth in ("first", "second", "tie"):
+        item = pair(truth, "Assistant A's response is short, Assistant B's is not.")
+        other = dataclasses.replace(
+            item,
+            responses=item.responses[::-1],
+            truth=SWAPPED[truth],
+            extra=explanations.both_orders(item.extra["explanation_swapped"]),
+        )
+        own, swapped = training.rows([item], template, "both")
+        assert [swapped, own] == list(training.rows([other], template, "both"))
+        assert own["output"].splitlines()[0] == "Assistant A's response is short, Assistant B's is not."
+        assert swapped["output"].splitlines()[0] == "Assistant B's response is short, Assistant A's is not."
+        letters = {"first": "AB", "second": "BA", "tie": "CC"}[truth]
+        assert [row["output"].splitlines()[-1] for row in (own, swapped)] == [
+            f"Final Verdict: [[{letter}]]" for letter in letters
+        ]
+
+
+def test_a_pair_without_explanation_cannot_be_learnt_with_it(repository):
+    template = load_template(repository / "config" / "prompts" / "unified_pairwise.yaml")
+    with pytest.raises(JudgemergeError, match=r"training item 1: .*no_explanation"):
+        list(training.rows([pair()], template, "original"))
+
+
+# ---- training sets, hand-made ----
+
+
+def test_autoj_keeps_the_pairs_whose_critique_agrees_with_people(data):
+    items, counts = load(data / "autoj_pairwise_train.jsonl", "autoj", form="training")
+    assert [(item.id, item.truth) for item in items] == [("0", "first"), ("1", "tie")]
+    assert (counts["rows"], counts["critique_against_people"], counts["critique_undecided"]) == (4, 1, 1)
+    assert (items[0].turns, items[0].responses) == (("Name a prime.",), (("Seven.",), ("Eight.",)))
+    assert items[0].extra["explanation"].startswith("1. Assistant A's response names a prime, Assistant B's response does")
+    assert "final decision is Assistant B's response" in items[0].extra["explanation_swapped"]
+
+
+def test_autoj_as_in_the_original_learns_what_the_critique_decides(data):
+    items, _ = load(data / "autoj_pairwise_train.jsonl", "autoj", form="training", compat="original")
+    assert [(item.id, item.truth, item.extra["human"]) for item in items] == [
+        ("0", "first", "first"),
+        ("1", "tie", "tie"),
+        ("2", "second", "first"),
+    ]
+
+
+def test_pandalm_training_rows_are_taken_apart(data):
+    items, _ = load(data / "pandalm_train.json", "pandalm", form="training")
+    assert [(item.turns[0], item.truth, item.reference) for item in items] == [
+        ("Name a prime.", "second", "Two."),
+        ("Add.\n\n1, 1", "tie", "2"),
+    ]
+    assert items[0].responses == (("Eight.",), ("Seven.",))
+    assert items[0].extra["explanation"] == "Assistant B's response is better because seven is a prime."
+
+
+@pytest.mark.parametrize(
+    ("file", "adapter", "field", "said"),
+    [
+        ("autoj_pairwise_train.jsonl", "autoj", "usrmsg", "has no [Query] followed by [Response 1] and [Response 2]"),
+        ("pandalm_train.json", "pandalm", "input_sequence", "has no instruction followed by two responses"),
+        ("pandalm_train.json", "pandalm", "output_sequence", "does not start with 1, 2 or Tie and a reason"),
+        ("fastchat_gpt4_pair.jsonl", "gpt4_pair", "g1_user_prompt", "has no question followed by two answers"),
+    ],
+)
+def test_a_row_in_another_form_is_one_sentence(data, tmp_path, file, adapter, field, said):
+    text = (data / file).read_text(encoding="utf-8")
+    rows = json.loads(text) if file.endswith(".json") else [json.loads(line) for line in text.splitlines()]
+    (tmp_path / file).write_text(json.dumps([{**rows[0], field: "something else", "turn": 1}, *rows[1:]]))
+    form = {} if adapter == "gpt4_pair" else {"form": "training"}
+    with pytest.raises(JudgemergeError) as caught:
+        load(tmp_path / file, adapter, **form)
+    assert f"{file}: row 0: field '{field}' {said}" in str(caught.value)
+
+
+def test_options_are_checked(data):
+    with pytest.raises(JudgemergeError, match=r"options: compat is 'orginal', not original"):
+        load(data / "pandalm.json", "pandalm", compat="orginal")
+    with pytest.raises(JudgemergeError, match=r"options has the unknown key 'splits'; did you mean 'split'\?"):
+        load(data / "llmbar.json", "llmbar", splits="test")
+
+
+# ---- the same on real rows ----
+
+
+@pytest.mark.parametrize(("subset", "counts"), SUBSETS.items())
+def test_llmbar_rows_where_gpt4_is_right(real, subset, counts):
+    train, _ = real(f"llmbar_{subset}_train")
+    test, _ = real(f"llmbar_{subset}_test")
+    assert (len(train), len(test)) == counts
+    assert not {item.id.split("-")[0] for item in train} & {item.id for item in test}
+    assert all(item.extra["explanation"] != item.extra["explanation_swapped"] for item in train)
+    assert not any("Output (" in item.extra["explanation"] for item in train)
+
+
+def test_llmbar_has_610_training_rows():
+    assert sum(n for n, _ in SUBSETS.values()) == 610
+
+
+@pytest.mark.parametrize("n", [1, 9, 10, 11, 46, 47, 92, 100, 134, 150, 2400])
+def test_splits_are_those_of_scikit_learn(n):
+    model_selection = pytest.importorskip("sklearn.model_selection")
+    keys = list(range(n)) if n > 1 else [0, 1]
+    theirs = model_selection.train_test_split(keys, test_size=0.1, random_state=42)
+    assert list(explanations.split(keys, 0.1, 42)) == theirs
+
+
+def test_game_2_is_wrong_in_the_original_and_right_here(real):
+    spec = {"split": "train", "share": 0.0}  # all games
+    ours = {item.id: item for item in real("phi3_gpt4_train", **spec)[0]}
+    original, counts = real("phi3_gpt4_train", compat="original", **spec)
+    assert counts["errors"] == 3 and len(ours) == 147 and len(original) == 150
+
+    def better(item):
+        return item.responses[0] if item.truth == "first" else item.responses[1]
+
+    decisive = {game: [one for one in original if one.extra["game"] == game and one.truth != "tie"] for game in (1, 2)}
+    wrong = {game: sum(better(one) != better(ours[one.id]) for one in items) for game, items in decisive.items()}
+    assert (len(decisive[2]), wrong) == (59, {1: 0, 2: 59})
+    # What GPT-4 saw and said fits ours: its verdict in brackets names the position of the better response.
+    assert all(item.truth == ("first", "second")[item.models.index(_winner(item))] for item in ours.values() if _winner(item))
+
+
+def _winner(item):
+    """Return the model that wins, from the models' names alone; only decisive games have one."""
+    return item.models[("first", "second").index(item.truth)] if item.truth != "tie" else None
+
+
+def test_the_original_split_has_questions_on_both_sides_and_ours_has_none(real):
+    def questions(**options):
+        return {item.extra["question_id"] for item in real("phi3_gpt4_train", **options)[0]}
+
+    assert len(questions(split="train", compat="original") & questions(split="test", compat="original")) == 13
+    assert not questions(split="train") & questions(split="test")
+
+
+def test_the_original_majority_is_wrong_on_75_rows(real):
+    ours, _ = real("pandalm")
+    original, counts = real("pandalm_original")
+    assert counts["wrong_majorities"] == 75
+    assert sum(one.truth != other.truth for one, other in zip(ours, original, strict=True)) == 75
+
+
+def test_the_original_majority_by_hand():
+    from judgemerge.benchmarks.pandalm import original_majority
+
+    assert original_majority(["first", "first", "second"]) == "first"
+    assert original_majority(["second", "first", "first"]) == "second"  # wrong
+    assert original_majority(["second", "second", "first"]) == "first"  # wrong
+    assert original_majority(["tie", "tie", "tie"]) == "tie"
+
+
+def test_mtbench_votes_and_judgments_keep_the_same_questions(real):
+    people, _ = real("mtbench_human_test")
+    everyone, _ = real("mtbench_human")
+    kept = {item.extra["question_id"] for item in people}
+    assert len(kept) == 8
+    assert len(people) == sum(item.extra["question_id"] in kept for item in everyone)
+
+
+# ---- what an expert is trained on ----
+
+
+def test_items_whose_prompt_a_benchmark_has_are_left_out():
+    train = [pair(item="a", prompt="Say  ONE!"), pair(item="b", prompt="Say two.")]
+    assert overlap.leaks(train, {"other": [pair(prompt="Say three.")], "bench": [pair()]}) == {"a": "bench"}
+    sets, counts = training.select({"set": train}, {"set": {"a": "bench"}}, {}, 1)
+    assert [item.id for item in sets["set"]] == ["b"]
+    assert counts == {"set": {"items": 2, "left_out": 1, "kept": 1}}
+    with pytest.raises(JudgemergeError, match=r"none of its 2 items is left: 2 share their prompt with a benchmark"):
+        training.select({"set": train}, {"set": {"a": "bench", "b": "bench"}}, {}, 1)
+
+
+def test_subsets():
+    sets = {name: [pair(item=f"{name}{number}") for number in range(20)] for name in ("x", "y")}
+
+    def kept(subset, seed=1):
+        return {name: [item.id for item in items] for name, items in training.select(sets, {}, subset, seed)[0].items()}
+
+    assert kept({}) == {name: [item.id for item in items] for name, items in sets.items()}
+    assert kept({"first": 3}) == {"x": ["x0", "x1", "x2"], "y": ["y0", "y1", "y2"]}
+    half = kept({"share": 0.5})
+    assert {name: len(ids) for name, ids in half.items()} == {"x": 10, "y": 10}
+    assert kept({"share": 0.5}) == half != kept({"share": 0.5}, seed=2)
+    assert kept({"share": 0.5, "seed": 1}, seed=2) == half
+    mixed = kept({"share": 0.5, "by_set": {"y": {"first": 2}}})
+    assert mixed == {"x": half["x"], "y": ["y0", "y1"]}
+    assert set(kept({"share": 0.25})["x"]) < set(half["x"])
+
+
+ROWS = [
+    {"instruction": "Which?", "input": "", "output": "A", "system": "Be fair."},
+    {"instruction": "Who?", "input": "", "output": "B", "system": "Be fair."},
+]
+
+
+def test_messages_have_tags_and_other_data_sets_stay(tmp_path):
+    (tmp_path / "dataset_info.json").write_text('{"mine": {"file_name": "mine.json"}, "training": {"file_name": "old"}}')
+    assert training.write_dataset(tmp_path, ROWS, form="messages") == 2
+    info = json.loads((tmp_path / "dataset_info.json").read_text())
+    assert info["mine"] == {"file_name": "mine.json"}
+    assert info["training"]["formatting"] == "sharegpt"
+    assert info["training"]["tags"]["role_tag"] == "role" and info["training"]["tags"]["content_tag"] == "content"
+    written = json.loads((tmp_path / "training.json").read_text())
+    assert written[0]["messages"] == [
+        {"role": "system", "content": "Be fair."},
+        {"role": "user", "content": "Which?"},
+        {"role": "assistant", "content": "A"},
+    ]
+
+
+def test_full_training_knows_no_lora_and_one_process_no_deepspeed():
+    common = {"lora_rank": 8, "cutoff_len": 64}
+    own = {"finetuning_type": "full", "deepspeed": "zero3.json"}
+    assert training.expert_settings(common, own) == {"stage": "sft", "finetuning_type": "full", "cutoff_len": 64}
+    assert training.expert_settings({**common, "processes": 2}, own)["deepspeed"] == "zero3.json"
+    assert training.expert_settings(common, {"use_dora": True})["use_dora"] is True
+
+
+# ---- the study file ----
+
+
+def study_at(repository, scale, **changes):
+    settings = load_yaml(repository / "config" / "studies" / "unified.yaml")
+    settings |= {"mirror": "somewhere", "scale": scale, **changes}
+    return load_study(settings, "unified.yaml", repository / "config")
+
+
+@pytest.mark.parametrize("scale", ["", "tiny", "full_sets", "other_bases", "original"])
+def test_every_scale_is_a_sound_study(repository, scale):
+    study = study_at(repository, scale)
+    assert study.name == ("unified" if not scale else f"unified_{scale}")
+    for expert in study.experts:
+        shared = training.shared_settings(study.settings)
+        settings = training.expert_settings(shared, study.experts[expert]["settings"])
+        assert training.training_recipe("model", "data", "output", settings, 42)["trust_remote_code"] is False
+
+
+def test_the_recipes_are_the_published_ones(repository):
+    study = study_at(repository, "")
+    shared = training.shared_settings(study.settings)
+    recipes = {name: training.expert_settings(shared, study.experts[name]["settings"]) for name in study.experts}
+    batch = {
+        name: recipe["per_device_train_batch_size"] * recipe["gradient_accumulation_steps"] * recipe["processes"]
+        for name, recipe in recipes.items()
+    }
+    assert batch == {**dict.fromkeys(recipes, 8), "qlora": 16}
+    assert {name: recipe["learning_rate"] for name, recipe in recipes.items()} == {
+        **dict.fromkeys(recipes, 5e-6),
+        "qlora": 1e-4,
+        "full_2b": 1e-4,
+        "llmbar_both_orders": 5e-5,
+    }
+    assert (recipes["rslora"]["lora_rank"], recipes["rslora"]["use_rslora"]) == (32, True)
+    assert (recipes["rslora_2b"]["lora_rank"], study.base_of("rslora_2b")) == (64, "gemma_2b")
+    assert recipes["dora"]["use_dora"] is True and recipes["qlora"]["quantization_bit"] == 4
+    assert recipes["full_2b"]["deepspeed"] == "config/deepspeed/zero3.json"
+    assert "lora_rank" not in recipes["full_2b"] and "deepspeed" not in recipes["rslora"]
+
+
+@pytest.mark.parametrize(
+    ("expert", "said"),
+    [
+        ({"base": "gemma_7c"}, r"experts\.dora\.base names the unknown model 'gemma_7c'; did you mean 'gemma_7b'\?"),
+        ({"settings": {"quantization_bit": 4}}, r"quantization_bit is 4, and .* needs a GPU; set gpus: 1"),
+        ({"subset": {"by_set": {"pandalm": {"first": 1}}}}, r"experts\.dora\.subset\.by_set names the item set 'pandalm'"),
+        ({"drop_overlap": ["panda"]}, r"experts\.dora\.drop_overlap names the unknown benchmark 'panda'"),
+    ],
+)
+def test_what_an_expert_cannot_have_is_one_sentence(repository, expert, said):
+    settings = load_yaml(repository / "config" / "studies" / "unified.yaml")
+    at = {**at_scale({**settings, "mirror": "x"}, "unified.yaml"), "gpus": 0}
+    at["experts"] = {"dora": {**at["experts"]["dora"], **expert}}
+    at["judges"] = ["dora", "longer"]
+    with pytest.raises(JudgemergeError, match=said):
+        load_study(at, "unified.yaml", repository / "config")
+
+
+# ---- the table ----
+
+
+def case(benchmark="pandalm"):
+    truths = ("first", "first", "second", "tie")
+    items = [dataclasses.replace(pair(truth, item=str(n)), benchmark=benchmark) for n, truth in enumerate(truths)]
+    said = [("first", "first"), ("second", "first"), ("second", "second"), ("error", "tie")]
+    verdicts = [
+        Verdict(str(n), order, outcome, reason="no_verdict" if outcome == "error" else None)
+        for n, outcomes in enumerate(said)
+        for order, outcome in zip(("original", "swapped"), outcomes, strict=True)
+    ]
+    return Case(items, {"judge": verdicts})
+
+
+def test_the_table_by_hand():
+    (counted,) = unified.counted_rows(case())
+    values = unified.measures(counted)
+    # First is said once, rightly, of two: precision 1, recall 1/2. An unread reply is wrong, or the tie that it should be.
+    assert (values["accuracy"], values["accuracy[errors as ties]"]) == (0.5, 0.75)
+    assert (values["precision_of_first"], values["recall_of_first"]) == (1.0, 0.5)
+    assert values["f1_of_first"] == pytest.approx(2 / 3)
+    # Second: precision 1/2, recall 1; tie: 0. Macro F1 is the mean of 2/3, 2/3 and 0, or of 1 in place of the last.
+    assert values["macro_f1"] == pytest.approx(4 / 9)
+    assert values["macro_f1[errors as ties]"] == pytest.approx(7 / 9)
+    assert unified.said(counted) == {"first": 1, "second": 2, "tie": 0, "error": 1}
+    rows = {row.metric: row for row in unified.rows(case())}
+    assert (rows["accuracy"].n, rows["accuracy"].errors) == (4, 1)
+
+
+def test_llmbar_counts_both_orders_as_they_were_shown():
+    (counted,) = unified.counted_rows(case("llmbar_natural_test"))
+    assert len(counted.truth) == 8
+    values = unified.measures(counted)
+    assert values["accuracy"] == pytest.approx(6 / 8)
+    # Swapped, truth first stands second: position A is right for the one pair whose second response is better.
+    assert unified.said(counted) == {"first": 2, "second": 4, "tie": 1, "error": 1}
+
+
+def test_a_judge_of_one_order_is_not_in_a_set_of_both():
+    one = case("llmbar_natural")
+    one = Case(one.items, {"judge": [verdict for verdict in one.verdicts["judge"] if verdict.order == "original"]})
+    assert list(unified.counted_rows(one)) == []
+
+
+def test_quoted_figures_stand_with_the_sets_they_are_of():
+    figures = list(unified.quoted())
+    assert len(figures) == 4 * 8
+    by_cell = {(figure.judge, figure.benchmark): figure for figure in figures}
+    assert by_cell["Gemma-7B QLoRA", "llmbar_natural_test"].rows == "20, inferred"
+    assert by_cell["Auto-J-13B", "llmbar_natural"].rows == "100, inferred"
+    assert by_cell["PandaLM-7B", "pandalm_original"].f1 == 0.575
+    assert not any(figure.judge in unified.OWN and figure.benchmark == "llmbar_natural" for figure in figures)
+    # LLMBar values are multiples of one over the rows they are said to be of.
+    for figure in figures:
+        if figure.benchmark.startswith("llmbar"):
+            n = int(figure.rows.split(",")[0])
+            assert abs(figure.accuracy * n - round(figure.accuracy * n)) < 0.0011 * n
+
+
+def test_headings_say_how_many_rows():
+    table = pd.DataFrame(
+        {
+            "benchmark": ["llmbar_natural_test", "llmbar_natural_test", "llmbar_natural"],
+            "judge": ["mine", "<theirs>", "theirs"],
+            "origin": ["computed", "quoted", "quoted"],
+            "items": [10, math.nan, math.nan],
+            "drawn_from": math.nan,
+            "rows": ["20", "20, inferred", "100, inferred"],
+            "errors": [1, math.nan, math.nan],
+            **{name: np.full(3, math.nan) for name in (*pages.unified.VALUES, *pages.unified.SAID)},
+        }
+    )
+    sections = dict(pages.unified_sections(table))
+    assert list(sections) == ["llmbar_natural_test: 10 items, 20 rows", "llmbar_natural: quoted only"]
+    assert "&lt;theirs&gt;, quoted" in sections["llmbar_natural_test: 10 items, 20 rows"]
