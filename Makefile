@@ -65,7 +65,7 @@ test-cluster: ## run the workflow on a real SLURM, started on this machine for t
 
 test-conda: ## run --sdm conda in every rule of a small study, with conda or, where there is none, a stand-in for it
 	@$(MAKE) --no-print-directory venv
-	$(BIN)/python -m pytest tests/conda $(ARGS)
+	JUDGEMERGE_CONDA=all $(BIN)/python -m pytest -s tests/conda $(ARGS)
 
 lint: ## check the style of Python and Snakemake files
 	@$(MAKE) --no-print-directory venv

@@ -22,6 +22,12 @@ if not workflow.overwrite_configfiles:
     configfile: "config/config.yaml"
 
 
+# An image made from containers/Dockerfile, for --sdm conda apptainer.
+if "JUDGEMERGE_CONTAINER" in os.environ:
+
+    containerized: os.environ["JUDGEMERGE_CONTAINER"]
+
+
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"

@@ -212,7 +212,46 @@ use rule draw_accuracy as draw_quantization with:
         code=FIGURE_CODE,
 
 
+def deployed_context(wildcards):
+    """The window that a served judge needs: the longest prompt that is judged, and the longest reply."""
+    replies = [load_template(study.catalogues.prompts[name]).max_new_tokens for name in study.prompts_used]
+    return settings["judging"]["max_prompt_tokens"] + max(replies, default=0)
+
+
+rule write_modelfile:
+    """What `ollama create` needs to serve a quantization: its chat template in Go's language, temperature 0."""
+    input:
+        model="results/{study}/models/{quantization}",
+        manifest="results/{study}/models/{quantization}.json",
+    output:
+        "results/{study}/deploy/{quantization}.Modelfile",
+    log:
+        "results/{study}/logs/write_modelfile/{quantization}.log",
+    benchmark:
+        "results/{study}/timings/write_modelfile/{quantization}.tsv"
+    conda:
+        "../envs/quantize.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        context=deployed_context,
+        code=source_digest("deploying", "quantizing"),
+    message:
+        "Writing the Modelfile of {wildcards.quantization}"
+    script:
+        "../scripts/write_modelfile.py"
+
+
+rule deploy:
+    """The Modelfiles of all quantizations; asked for by name (`make deploy`)."""
+    input:
+        [results_file("deploy/{name}.Modelfile", name=name) for name in study.quantizations],
+
+
 localrules:
+    deploy,
+    write_modelfile,
     compare_quantizations,
     render_quantizations,
     draw_quantization,

@@ -61,7 +61,9 @@ def templates(chosen: argparse.Namespace) -> dict[str, prompts.Template]:
     if chosen.prompt:
         return {name: streaming.find_template(name, command.PROMPTS, chosen.sources) for name in chosen.prompt}
     found = {}
-    for path in sorted(command.PROMPTS.glob("*.yaml")):
+    for path in sorted(
+        command.PROMPTS.glob("*.yaml"), key=lambda path: (not path.stem.startswith("plain_"), path.stem)
+    ):
         if chosen.sources or not prompts.prompt_sources(path):
             template = streaming.find_template(path.stem, command.PROMPTS, chosen.sources)
             found |= {path.stem: template} if template.mode == "generate" else {}
@@ -90,7 +92,7 @@ def page() -> None:
         return
     missing = [name for name, value in record.items() if name not in ("reference", "category") and not value.strip()]
     if missing:
-        plain(st, f"Fill in: {', '.join(name.replace('_', ' ') for name in missing)}")
+        plain(st, f"Fill in: {', '.join(label(name, template.protocol) for name in missing)}")
         return
     given = {name: value for name, value in record.items() if value.strip()}
     try:
@@ -106,18 +108,23 @@ def page() -> None:
 
 def fields(st, template: prompts.Template) -> dict[str, str]:
     """Draw what the prompt asks for; return it by key of a record."""
-    record = {"prompt": st.text_area("Question", key="prompt", height=100)}
+    record = {"prompt": st.text_area(label("prompt", template.protocol), key="prompt", height=100)}
     names = ANSWERS[template.protocol]
-    for column, (key, label) in zip(st.columns(len(names)), names.items(), strict=True):
-        record[key] = column.text_area(label, key=key, height=200)
+    for column, name in zip(st.columns(len(names)), names, strict=True):
+        record[name] = column.text_area(names[name], key=name, height=200)
     if "category" in template.fields or "criteria" in template.fields:
         known = sorted(template.criteria)
         choose = (lambda: st.selectbox("Category", known)) if known else (lambda: st.text_input("Category"))
         record["category"] = choose()
     for name in ("reference", *template.extra_fields):
         if name in template.fields:
-            record[name] = st.text_area(name.replace("_", " ").capitalize(), key=f"field_{name}")
+            record[name] = st.text_area(label(name, template.protocol), key=f"field_{name}")
     return record
+
+
+def label(name: str, protocol: str) -> str:
+    """Return what a key of a record is called on the page."""
+    return {"prompt": "Question", **ANSWERS[protocol]}.get(name, name.replace("_", " ").capitalize())
 
 
 def show(st, result: dict) -> None:

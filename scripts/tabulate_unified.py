@@ -30,7 +30,11 @@ def main(
         pd.DataFrame(records, columns=list(COLUMNS)).to_csv(file, index=False)
     with files.atomic_writer(page) as file:
         file.write(
-            pages.page("As one judge from many data sets counts", pages.unified.INTRO, pages.unified_sections(read_table(table)))
+            pages.page(
+                "As one judge from many data sets counts",
+                pages.unified.INTRO,
+                pages.unified_sections(read_table(table)),
+            )
         )
 
 

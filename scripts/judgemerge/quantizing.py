@@ -28,6 +28,7 @@ BITS = {
     "Q2_K": 3.7, "Q3_K_S": 4.1, "Q3_K_M": 4.5, "Q3_K_L": 4.7, "IQ4_XS": 4.8, "Q4_0": 5.0, "Q4_1": 5.4, "Q4_K_S": 5.0,
     "Q4_K_M": 5.1, "Q5_0": 5.8, "Q5_1": 6.2, "Q5_K_S": 5.8, "Q5_K_M": 5.9, "Q6_K": 6.6, "Q8_0": 8.6, "F16": 16.1,
 }  # fmt: skip
+TURN_ENDS = ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>")
 FILE = "model.gguf"
 ABOUT = "quantization.json"  # beside the weights, so that the folder alone says what it is
 
@@ -38,7 +39,7 @@ def type_of(name: str) -> str:
 
 
 def check(study) -> None:
-    """Refuse a quantization of an unknown model, of another quantization, or of a model that nobody holds the weights of.
+    """Refuse a quantization of an unknown model, of another quantization, or of a model without weights here.
 
     Where the shape of the model is known already, rows that do not fit the type are refused here, too.
     """
@@ -93,8 +94,8 @@ def check_rows(config: Mapping, kind: str, where: str) -> list[str]:
     if "hidden_size" in wrong:
         fitting = [name for name, other in BLOCKS.items() if wrong["hidden_size"] % other == 0 and other < block]
         raise JudgemergeError(
-            f"{where}: {kind} packs rows in blocks of {block}, but hidden_size is {wrong['hidden_size']}, so most matrices "
-            f"would silently get another type; take one of: {', '.join(fitting)}"
+            f"{where}: {kind} packs rows in blocks of {block}, but hidden_size is {wrong['hidden_size']}, so most "
+            f"matrices would silently get another type; take one of: {', '.join(fitting)}"
         )
     return [
         f"{where}: {name} is {size}, no multiple of {block}: llama.cpp gives these matrices another type than {kind}"
@@ -133,6 +134,14 @@ def inspect(path: str | Path, kind: str) -> dict:
         "fallbacks": {name: count for name, count in sorted(others.items()) if name not in usual_types(kind)},
         "file_bytes": Path(path).stat().st_size,
     }
+
+
+def turn_ends(folder: str | Path, vocabulary: Mapping[str, int]) -> set[int]:
+    """Return every token that ends a turn: those of the generation config, else of config.json, and those by name."""
+    shipped = Path(folder, "generation_config.json")
+    ends = files.read_json(shipped if shipped.is_file() else Path(folder, "config.json")).get("eos_token_id")
+    named = {vocabulary[name] for name in TURN_ENDS if name in vocabulary}
+    return ({*(ends if isinstance(ends, list) else [ends])} | named) - {None}
 
 
 def quantize(source: str | Path, destination: str | Path, kind: str, threads: int) -> None:

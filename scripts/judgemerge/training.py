@@ -204,7 +204,7 @@ def fitting(tokenizer, alpaca_rows: list[dict], limit: int, where: str) -> list[
     kept = [row for row in alpaca_rows if count_tokens(tokenizer, row) <= limit]
     if not kept:
         raise JudgemergeError(
-            f"{where}: all {len(alpaca_rows)} training examples have more than cutoff_len {limit} tokens; raise cutoff_len"
+            f"{where}: all {len(alpaca_rows)} training examples have more than {limit} tokens (cutoff_len); raise it"
         )
     return kept
 

@@ -85,7 +85,7 @@ def hosts(browser):
     return {match[1] for url in asked if (match := re.match(r"(?:https?|wss?)://([^/]+)", url))}
 
 
-def waiting(browser, seconds=120):
+def waiting(browser, seconds=60):
     return WebDriverWait(browser, seconds, ignored_exceptions=[WebDriverException])
 
 
@@ -117,13 +117,14 @@ def test_the_verdict_in_both_orders_and_a_hostile_reply(browser, repository):
         text = body["messages"][-1]["content"]
         return reply(ATTACK + f"Verdict: {'A' if text.index('GOOD') < text.index('BAD') else 'B'}")
 
-    with serving(by_place) as server, running(repository, "--model", server.url, "--name", "m") as address:
+    arguments = ("--name", "m", "--prompt", "plain_pairwise", "plain_pointwise")
+    with serving(by_place) as server, running(repository, "--model", server.url, *arguments) as address:
         hosts(browser)
         browser.get(address)
         fill(browser, "Question", "Which?")
         fill(browser, "Answer A", "GOOD")
         press(browser)
-        until_shown(browser, "Fill in: response b")
+        until_shown(browser, "Fill in: Answer B")
         fill(browser, "Answer B", "BAD")
         press(browser)
         texts = until_shown(browser, "In both orders answer A is better")

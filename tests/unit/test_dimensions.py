@@ -39,7 +39,10 @@ def test_statements_of_a_grade():
         "overall_score = mean of dimensions": False,
         "overall_score = weighted of dimensions": False,
     }
-    assert dict(statements("pointwise", "###Overall Score: {8}", 8, "original"))["overall_score = mean of dimensions"] is None
+    assert (
+        dict(statements("pointwise", "###Overall Score: {8}", 8, "original"))["overall_score = mean of dimensions"]
+        is None
+    )
 
 
 def test_statements_of_a_pair():
@@ -62,7 +65,9 @@ def test_a_verdict_of_the_swapped_order_is_mapped_back():
     assert derived_verdict(scores[:1], "mean", "original") is None
 
 
-@given(st.dictionaries(st.text("abcdefgh XYZ", min_size=1, max_size=20).map(str.strip).filter(bool), st.integers(1, 10)))
+@given(
+    st.dictionaries(st.text("abcdefgh XYZ", min_size=1, max_size=20).map(str.strip).filter(bool), st.integers(1, 10))
+)
 def test_what_is_written_is_read_again(dimensions):
     dimensions.pop("Overall Score", None)
     text = f"@@@Dimension Scores: {{{format_scores(dimensions, 4)}}}###Overall Score: {{4}}"

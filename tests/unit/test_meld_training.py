@@ -1,4 +1,4 @@
-"""MELD's training rows: taken apart again, shown with any prompt, and refused with one sentence when they are not that."""
+"""MELD's training rows: taken apart again, shown with any prompt, refused in one sentence when they are not that."""
 
 import dataclasses
 import json
@@ -101,7 +101,9 @@ def test_letters_are_exchanged_but_articles_stay(text, exchanged):
     assert exchange_letters(exchanged) == text
 
 
-@pytest.mark.parametrize("name", ["meld_pairwise", "meld_pairwise_reference", "meld_pointwise", "meld_pointwise_reference"])
+@pytest.mark.parametrize(
+    "name", ["meld_pairwise", "meld_pairwise_reference", "meld_pointwise", "meld_pointwise_reference"]
+)
 def test_real_items_in_the_published_prompt_are_taken_apart_without_loss(tmp_path, repository, mirror, name):
     sources = tmp_path / "sources"
     sources.mkdir()

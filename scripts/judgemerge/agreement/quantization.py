@@ -1,7 +1,7 @@
 """What quantization costs and gains: each quantization and the model it is made from, on the same items.
 
-Errors are an outcome of their own here: a reply that was readable and no longer is has changed, two unreadable ones
-have not. Verdicts are compared order by order; all items of a prompt are drawn together, as everywhere.
+Two errors are not the same verdict (as in position consistency), but nothing has changed either; a reply that was
+readable and no longer is has changed. Verdicts are compared order by order; all items of a prompt are drawn together, as everywhere.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from judgemerge.agreement.arrays import FIRST, SECOND, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
+from judgemerge.agreement.arrays import ERROR, FIRST, SECOND, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 from judgemerge.agreement.estimates import UNDEFINED, Estimate, Sample, Settings, estimate, proportion
 from judgemerge.agreement.metrics import pointwise_cells, pointwise_metrics
 from judgemerge.items import Item, Verdict
@@ -21,8 +21,8 @@ COLUMNS = (
     "judge", "parent", "type", "file_bytes", "bits_per_weight", "fallbacks", "benchmark", "protocol", "metric", "value",
     "ci_low", "ci_high", "n", "errors", "items_per_second", "prompt_tokens_per_second", "speed_note", "note",
 )  # fmt: skip
-# With the model it is made from: outcomes that are equal, winners that were turned round, and ranks of grades.
-COMPARED = ("same_verdict", "flipped", "spearman_with_parent")
+# Against the model it is made from: readable and equal, another outcome, another winner, and ranks of grades.
+COMPARED = ("same_verdict", "changed", "flipped", "spearman_with_parent")
 AGREEMENT = {"pairwise": "accuracy", "pointwise": "spearman"}
 
 
@@ -74,17 +74,22 @@ def with_parent(
     """Return how far a judge says what its parent says: COMPARED, those that the protocol defines."""
     if benchmark.protocol == "pointwise":
         both_failed = np.isnan(judge.scores) & np.isnan(parent.scores)
-        same = both_failed | (judge.scores == parent.scores)
+        same = judge.scores == parent.scores
         known = dataclasses.replace(benchmark, truth=np.nan_to_num(parent.scores))
         of_readable = dataclasses.replace(judge, scores=np.where(np.isnan(parent.scores), np.nan, judge.scores))
-        return {"same_verdict": proportion(sample, same), "spearman_with_parent": _spearman(known, of_readable, sample)}
+        return {
+            "same_verdict": proportion(sample, same),
+            "changed": proportion(sample, ~same & ~both_failed),
+            "spearman_with_parent": _spearman(known, of_readable, sample),
+        }
     asked = np.array(judge.recorded) & np.array(parent.recorded)
     if not asked.any() or not benchmark.n_items:
-        return {"same_verdict": UNDEFINED, "flipped": UNDEFINED}
+        return dict.fromkeys(("same_verdict", "changed", "flipped"), UNDEFINED)
     mine, parents = judge.codes[:, asked], parent.codes[:, asked]
     winners = np.isin(mine, (FIRST, SECOND)) & np.isin(parents, (FIRST, SECOND))
     return {
-        "same_verdict": proportion(sample, (mine == parents).mean(axis=1)),
+        "same_verdict": proportion(sample, ((mine == parents) & (mine != ERROR)).mean(axis=1)),
+        "changed": proportion(sample, (mine != parents).mean(axis=1)),
         "flipped": proportion(sample, (winners & (mine != parents)).mean(axis=1)),
     }
 
@@ -98,7 +103,7 @@ def _spearman(benchmark: BenchmarkArrays, judge: JudgeArrays, sample: Sample) ->
 
 def _row(benchmark: BenchmarkArrays, model: Model, judge: JudgeArrays, metric: str, found: Estimate) -> dict:
     pairwise = benchmark.protocol == "pairwise"
-    failed = judge.codes[:, np.array(judge.recorded)] == 3 if pairwise else np.isnan(judge.scores)
+    failed = judge.codes[:, np.array(judge.recorded)] == ERROR if pairwise else np.isnan(judge.scores)
     note = ""
     if np.isnan(found.value):
         note = "undefined: constant grades, or nothing that can be read"

@@ -1,4 +1,4 @@
-"""Greedy completion of quantized models (GGUF) with llama.cpp, on the CPU, or on a GPU where llama.cpp was built for it.
+"""Greedy completion of quantized models (GGUF) with llama.cpp, on the CPU, or on a GPU where that was built for it.
 
 Prompts are rendered and tokenized as for the model they were made from, by its own tokenizer, so that a quantization
 differs from its parent in the weights alone. They are sorted, so that what neighbours have in common is read once and
@@ -21,7 +21,6 @@ from judgemerge import files, quantizing
 from judgemerge.backends import Completion
 from judgemerge.errors import JudgemergeError
 
-TURN_ENDS = ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>")
 REPLIES_AT_ONCE = 8
 TOKENS_AT_ONCE = 512  # read in one step of the arithmetic
 WARNINGS = (3, 4)  # ggml's levels of warnings and errors; below them it tells every tensor
@@ -61,13 +60,8 @@ class LlamaCpp:
 
     @cached_property
     def stop(self) -> set[int]:
-        """Every token that ends a turn: those of the generation config, those by name, and the tokenizer's own."""
-        shipped = self.folder / "generation_config.json"
-        config = files.read_json(shipped if shipped.is_file() else self.folder / "config.json")
-        ends = config.get("eos_token_id")
-        vocabulary = self.tokenizer.get_vocab()
-        named = {vocabulary[name] for name in TURN_ENDS if name in vocabulary}
-        return ({*(ends if isinstance(ends, list) else [ends])} | named) - {None}
+        """Every token that ends a turn."""
+        return quantizing.turn_ends(self.folder, self.tokenizer.get_vocab())
 
     def render(self, messages: list[dict[str, str]]) -> str:
         """Return the text the model reads, generation prompt included."""
@@ -220,7 +214,7 @@ class Session:
         self._read([(token, position, SHARED, False) for position, token in enumerate(tokens) if position >= kept])
 
     def _read(self, rows: Sequence[tuple[int, int, int, bool]]) -> dict[int, int]:
-        """Read (token, position, sequence, asked) rows; return the most likely next token of the sequences asked for."""
+        """Read (token, position, sequence, asked) rows; return the likeliest next token of each sequence asked for."""
         chosen = {}
         for start in range(0, len(rows), self.step):
             part = rows[start : start + self.step]
@@ -234,8 +228,8 @@ class Session:
             failed = llama_cpp.llama_decode(self.context, self.batch)
             if failed:
                 raise JudgemergeError(
-                    f"llama.cpp stopped with code {failed} while reading {len(part)} tokens; lower judging.batch_tokens "
-                    "if memory is short, else report it"
+                    f"llama.cpp stopped with code {failed} while reading {len(part)} tokens; lower "
+                    "judging.batch_tokens if memory is short, else report it"
                 )
             for place, (_, _, sequence, asked) in enumerate(part):
                 if asked:

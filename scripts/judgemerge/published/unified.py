@@ -1,7 +1,7 @@
 """How myendless1/llm-as-a-judge counts (Test_scripts/judge_model.py), and the figures of its results table.
 
-The figures were read from a picture by eye (img/results.png); none has its row count printed. What is known of the counts
-stands in QUOTED: LLMBar values are multiples of one over a tenth of a subset (both orders) or over the whole subset.
+The figures were read from a picture by eye (img/results.png); none has its row count printed. `quoted` says what is known
+of the counts: LLMBar values are multiples of one over a tenth of a subset (both orders), or over the whole subset.
 """
 
 from collections.abc import Iterator
@@ -38,9 +38,9 @@ class Counted:
 def rows(case: Case) -> Iterator[Row]:
     """Yield accuracy, precision, recall and F1 of class first, and macro averages, over rows.
 
-    LLMBar's sets count every item in both orders, other sets in their own order. The original takes an unread verdict for
-    a tie: its values are the ones with `[errors as ties]`; without brackets an unread verdict is wrong. Counts of what a
-    judge said are in `tables/unified.csv`.
+    LLMBar's sets count every item in both orders, other sets in their own order. The original takes an unread verdict
+    for a tie: its values are the ones with `[errors as ties]`; without brackets an unread verdict is wrong. Counts of
+    what a judge said are in `tables/unified.csv`.
     """
     for counted in counted_rows(case):
         for metric, value in measures(counted).items():
@@ -67,9 +67,7 @@ def _stacked(benchmark: BenchmarkArrays, judge: JudgeArrays, orders: list[int]) 
         shown = np.array([1, 0, 2, 3]) if order else np.arange(4)
         truth.append(shown[benchmark.truth])
         outcome.append(shown[judge.codes[:, order]])
-    return Counted(
-        judge.judge, benchmark.benchmark, benchmark.n_items, np.concatenate(truth), np.concatenate(outcome)
-    )
+    return Counted(judge.judge, benchmark.benchmark, benchmark.n_items, np.concatenate(truth), np.concatenate(outcome))
 
 
 def measures(counted: Counted) -> dict[str, float]:
