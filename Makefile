@@ -14,7 +14,7 @@ BIN := $(abspath $(VENV))/bin
 SNAKEMAKE := $(BIN)/snakemake
 REPORT := results/demo/report.html
 
-.PHONY: help venv venv-quantize venv-page demo status costs mirror crate test test-cluster test-conda lint format lock container clean
+.PHONY: help venv venv-quantize venv-page demo status costs mirror deploy page crate test test-cluster test-conda lint format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ venv: ## make the virtual environment, or do nothing when it is up to date
 venv-quantize: ## add what makes and reads GGUF files: builds llama-cpp-python, takes a C++ compiler
 	@$(PYTHON) setup_env.py --venv $(VENV) --torch $(TORCH) --with quantize
 
-venv-page: ## add what the results browser needs
+venv-page: ## add what `make page` needs
 	@$(PYTHON) setup_env.py --venv $(VENV) --torch $(TORCH) --with page
 
 demo: ## run the default study, all of it made on this machine, and write its report
@@ -50,6 +50,14 @@ costs: ## say how many CPU and GPU hours the results of STUDY=<file> took, per r
 mirror: ## copy the raw files of STUDY=<file> to DIR=<folder>, for machines without internet
 	@$(MAKE) --no-print-directory venv
 	$(BIN)/python scripts/build_mirror.py --study $(STUDY) --dir $(or $(DIR),.mirror)
+
+deploy: ## write Modelfiles for Ollama for the quantizations of STUDY=<file>
+	@$(MAKE) --no-print-directory venv-quantize
+	$(SNAKEMAKE) --cores $(CORES) --rerun-incomplete --configfile $(STUDY) -- deploy
+
+page: ## judge pasted answers with MODEL=<folder, .gguf or address> on a web page of this machine; ARGS="--port 8502"
+	@$(MAKE) --no-print-directory venv-page
+	$(BIN)/python scripts/judge_page.py --model $(MODEL) $(ARGS)
 
 crate: ## pack the results of STUDY=<file> as an RO-Crate in DIR=<folder> (results/<study>/crate)
 	@$(MAKE) --no-print-directory venv

@@ -23,9 +23,9 @@ if not workflow.overwrite_configfiles:
 
 
 # An image made from containers/Dockerfile, for --sdm conda apptainer.
-if "JUDGEMERGE_CONTAINER" in os.environ:
+if container_image := os.environ.get("JUDGEMERGE_CONTAINER"):
 
-    containerized: os.environ["JUDGEMERGE_CONTAINER"]
+    containerized: container_image
 
 
 include: "rules/common.smk"

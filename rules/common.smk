@@ -12,6 +12,7 @@ from judgemerge.digests import source_digest
 from judgemerge.errors import JudgemergeError
 from judgemerge.expected import read_expected
 from judgemerge.models import size_on_disk
+from judgemerge.prompts import load_template
 from judgemerge.resources import Needs, Size, several_nodes
 from judgemerge.study import load_study
 from judgemerge.training import shared_settings
@@ -170,7 +171,14 @@ def adapter_digest(wildcards):
     """A digest of the code that makes one item set: editing another benchmark's adapter leaves it alone."""
     adapter = study.catalogues.benchmarks[wildcards.benchmark]["adapter"]
     generator = ["demo_tasks"] if adapter == "demo" else []
-    return source_digest(f"benchmarks.{adapter}", "benchmarks.__init__", "benchmarks._rows", "benchmarks._explanations", "items", *generator)
+    return source_digest(
+        f"benchmarks.{adapter}",
+        "benchmarks.__init__",
+        "benchmarks._rows",
+        "benchmarks._explanations",
+        "items",
+        *generator,
+    )
 
 
 def benchmark_roles(wildcards):
@@ -416,7 +424,11 @@ def judge_kinds():
     kinds |= {judge: "expert" for judge in kinds if judge in study.experts}
     kinds |= {judge: "merge" for judge in kinds if judge in study.merges}
     kinds |= {judge: "quantization" for judge in kinds if judge in study.quantizations}
-    kinds |= {best: "merge" if "merge" in study.searches[search] else "expert" for best, search in study.searched.items() if best in kinds}
+    kinds |= {
+        best: "merge" if "merge" in study.searches[search] else "expert"
+        for best, search in study.searched.items()
+        if best in kinds
+    }
     return kinds
 
 

@@ -10,7 +10,9 @@ def endpoint_units():
 
 def endpoint_replies(wildcards):
     """The replies of every endpoint, in the order of `endpoint_units`."""
-    return [results_file("replies/{judge}/{suite}.jsonl", judge=judge, suite=suite) for judge, suite in endpoint_units()]
+    return [
+        results_file("replies/{judge}/{suite}.jsonl", judge=judge, suite=suite) for judge, suite in endpoint_units()
+    ]
 
 
 def endpoint_results():

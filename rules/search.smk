@@ -2,9 +2,7 @@
 
 from types import SimpleNamespace
 
-SEARCHED = {
-    kind: [name for name, search in study.searches.items() if kind in search] for kind in ("expert", "merge")
-}
+SEARCHED = {kind: [name for name, search in study.searches.items() if kind in search] for kind in ("expert", "merge")}
 
 
 wildcard_constraints:
@@ -179,10 +177,10 @@ rule train_trial:
         "../envs/search.yaml"
     threads: settings["threads"]
     resources:
+        **TRAINING_NODES,
         mem_mb=trial_needs("mem_mb", "train"),
         runtime=trial_needs("runtime", "train"),
         gpu=0 if TRAINING_NODES else GPUS["train_expert"],
-        **TRAINING_NODES,
     params:
         search=search_settings,
         default=search_default,

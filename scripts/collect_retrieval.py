@@ -1,4 +1,4 @@
-"""Make tables/retrieval.csv and retrieval_differences.csv: every embedding model on every task, and against the base."""
+"""Make tables/retrieval.csv and retrieval_differences.csv: every embedding model on every task and against the base."""
 
 from pathlib import Path
 

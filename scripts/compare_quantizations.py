@@ -14,8 +14,8 @@ from judgemerge.logs import logged
 def main(parents: dict[str, str], units: list[dict], models: str, replies: str, statistics: dict, table: str) -> None:
     """Write the rows of every benchmark; a unit is {benchmark, suite, judges, items, verdicts}.
 
-    `parents` is model → the model it is made from (itself for one that is not quantized); `models` and `replies` are the
-    folders of the manifests and of the timing records.
+    `parents` is model → the model it is made from (itself for one that is not quantized); `models` and `replies` are
+    the folders of the manifests and of the timing records.
     """
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
     parts = []

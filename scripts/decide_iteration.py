@@ -9,7 +9,9 @@ def main(base: str, tuned: str, earlier: list[str], iteration: int, rules: dict,
     """Compare the base's ranks with the iteration's; an iteration that was not needed repeats the decision."""
     if stop := decisions.stopped_by(earlier):
         return decisions.pass_over(stop, decision)
-    before, after = (tables.recall_of(list(files.read_jsonl(path)), checks.TARGET, rules["k"]) for path in (base, tuned))
+    before, after = (
+        tables.recall_of(list(files.read_jsonl(path)), checks.TARGET, rules["k"]) for path in (base, tuned)
+    )
     made = decisions.decide(iteration, rules["maximum"], before, after, rules["increase_rate"], rules["recall"])
     files.write_json(decision, made)
 

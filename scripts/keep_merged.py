@@ -9,9 +9,7 @@ from judgemerge.logs import logged
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         merge_models(
-            merge=searching.applied(
-                snakemake.params.merge, files.read_json(snakemake.input.chosen)["params"], "merge"
-            ),
+            merge=searching.applied(snakemake.params.merge, files.read_json(snakemake.input.chosen)["params"], "merge"),
             model=snakemake.output.model,
             manifest=snakemake.output.manifest,
             recipe_file=snakemake.output.recipe,

@@ -8,13 +8,23 @@ from judgemerge.logs import logged
 
 
 def main(
-    base: str, tuned: str, pairs: str, mixes: dict, by_loss: dict | None, seed: int, threads: int, outputs: list[str], manifests: list[str]
+    base: str,
+    tuned: str,
+    pairs: str,
+    mixes: dict,
+    by_loss: dict | None,
+    seed: int,
+    threads: int,
+    outputs: list[str],
+    manifests: list[str],
 ) -> None:
     """Mix at the given shares of the tuned model, and at the share that follows from losses on a few pairs."""
     folders = {"base": base, "tuned": tuned}
     found = None
     if by_loss is not None:
-        found = mixing.weights_by_loss(folders, [pair_of(row) for row in files.read_jsonl(pairs)], by_loss, seed, threads)
+        found = mixing.weights_by_loss(
+            folders, [pair_of(row) for row in files.read_jsonl(pairs)], by_loss, seed, threads
+        )
     shares = {name: found["weights"]["tuned"] if share is None else share for name, share in mixes.items()}
     mixing.mix(folders, shares, {Path(output).name: output for output in outputs}, threads)
     for output, manifest in zip(outputs, manifests, strict=True):

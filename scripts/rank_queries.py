@@ -7,7 +7,9 @@ from judgemerge.embedding import decisions, encoders, retrieval
 from judgemerge.logs import logged
 
 
-def main(model: str, tasks: list[str], query_prompt: str, max_tokens: int, batch_size: int, threads: int, ranks: str) -> None:
+def main(
+    model: str, tasks: list[str], query_prompt: str, max_tokens: int, batch_size: int, threads: int, ranks: str
+) -> None:
     """Search every task with the model; a model of an iteration that was not needed has no ranks."""
     if decisions.is_passed_over(model):
         return decisions.pass_over({}, ranks)

@@ -7,8 +7,8 @@ from judgemerge.pages import retrieval
 
 
 def main(
-    table: str, differences: str, published: str, decided: list[str], documents: str, counts: list[str], losses: list[str],
-    confidence: float, page: str,
+    table: str, differences: str, published: str, decided: list[str], documents: str, counts: list[str],
+    losses: list[str], confidence: float, page: str,
 ) -> None:  # fmt: skip
     """Write the page; the published tables of LM-Cocktail stand beside ours, with their source."""
     sections = retrieval.sections(

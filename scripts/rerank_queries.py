@@ -1,4 +1,4 @@
-"""Make embedding/reranked/{reranker}.jsonl: ranks on the target task after a reranker has sorted the first texts anew."""
+"""Make embedding/reranked/{reranker}.jsonl: ranks on the target task after a reranker has sorted the first texts."""
 
 from judgemerge import files
 from judgemerge.embedding import checks, encoders, retrieval
@@ -6,7 +6,15 @@ from judgemerge.logs import logged
 
 
 def main(
-    embedder: str, reranker: str, task: str, depth: int, query_prompt: str, max_tokens: int, batch_size: int, threads: int, ranks: str
+    embedder: str,
+    reranker: str,
+    task: str,
+    depth: int,
+    query_prompt: str,
+    max_tokens: int,
+    batch_size: int,
+    threads: int,
+    ranks: str,
 ) -> None:
     """Search with the embedder, then let the reranker sort the first `depth` texts of each query."""
     import torch

@@ -5,7 +5,9 @@ from judgemerge.embedding import decisions, encoders, pair_of, selection
 from judgemerge.logs import logged
 
 
-def main(pairs: str, earlier: list[str], reranker: list[str], max_tokens: int, batch_size: int, threads: int, rows: str) -> None:
+def main(
+    pairs: str, earlier: list[str], reranker: list[str], max_tokens: int, batch_size: int, threads: int, rows: str
+) -> None:
     """Write the pairs with `bm25` and, where the study has a reranker, `reranker` scores."""
     if stop := decisions.stopped_by(earlier):
         return decisions.pass_over(stop, rows)

@@ -10,7 +10,14 @@ from judgemerge.logs import logged
 
 
 def main(
-    scored: str, earlier: list[str], settings: dict, writers: dict[str, dict | None], seed: int, store: str, rows: str, counts: str
+    scored: str,
+    earlier: list[str],
+    settings: dict,
+    writers: dict[str, dict | None],
+    seed: int,
+    store: str,
+    rows: str,
+    counts: str,
 ) -> None:
     """Fuse the ranks and keep the best share, ask for relevance if the study does, then add rewrites."""
     if stop := decisions.stopped_by(earlier):
@@ -21,7 +28,9 @@ def main(
     counted = {"scored": len(found), "kept_by_rank": len(kept)}
     if writers["selection.relevance.model"]:
         backend = asking.open_model(writers["selection.relevance.model"], os.environ)
-        kept, judged = asking.relevant(kept, backend, settings["selection"]["relevance"]["threshold"], f"{store}/relevance.jsonl")
+        kept, judged = asking.relevant(
+            kept, backend, settings["selection"]["relevance"]["threshold"], f"{store}/relevance.jsonl"
+        )
         counted |= judged
     backend = writers["rewriting.model"] and asking.open_model(writers["rewriting.model"], os.environ)
     number = settings["rewriting"]["number"]

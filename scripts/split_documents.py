@@ -34,7 +34,10 @@ def main(folder: str, settings: dict, chunks: str, counts: str) -> None:
             "left_out": n_left_out,
             "chunks": len(found),
             "duplicates": n_duplicates,
-            "languages": {name: sum(chunk.language == name for chunk in found) for name in sorted({chunk.language for chunk in found})},
+            "languages": {
+                name: sum(chunk.language == name for chunk in found)
+                for name in sorted({chunk.language for chunk in found})
+            },
             "problems": [asdict(problem) for problem in problems],
         },
     )

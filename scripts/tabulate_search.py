@@ -31,7 +31,11 @@ def main(
         for result, folder in zip(read, folders, strict=True)
         if result["state"] == "complete"
     }
-    settings = {"n_resamples": statistics["resamples"], "confidence": statistics["confidence"], "seed": statistics["seed"]}
+    settings = {
+        "n_resamples": statistics["resamples"],
+        "confidence": statistics["confidence"],
+        "seed": statistics["seed"],
+    }
     scores = score_benchmark(items, said, **settings)
     differences = compare_benchmark(items, said, **settings)
     best = searching.best(search, read)["trial"]

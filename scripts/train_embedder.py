@@ -9,7 +9,15 @@ from judgemerge.logs import logged
 
 
 def main(
-    base: str, pairs: str, earlier: list[str], settings: dict, threads: int, seed: int, work: str, model: str, manifest: str
+    base: str,
+    pairs: str,
+    earlier: list[str],
+    settings: dict,
+    threads: int,
+    seed: int,
+    work: str,
+    model: str,
+    manifest: str,
 ) -> None:
     """Train from the base, whatever was trained before; an iteration that is not needed leaves a note instead."""
     if stop := decisions.stopped_by(earlier):

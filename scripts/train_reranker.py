@@ -1,4 +1,4 @@
-"""Make embedding/models/reranker_tuned: the original reranker, fine-tuned on the pairs that the embedder was tuned on."""
+"""Make embedding/models/reranker_tuned: the original reranker, fine-tuned on the pairs of the embedder."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,15 @@ from judgemerge.logs import logged
 
 
 def main(
-    reranker: str, pairs: list[str], decided: list[str], settings: dict, threads: int, seed: int, work: str, model: str, manifest: str
+    reranker: str,
+    pairs: list[str],
+    decided: list[str],
+    settings: dict,
+    threads: int,
+    seed: int,
+    work: str,
+    model: str,
+    manifest: str,
 ) -> None:
     """Train on the chosen iteration's pairs, each with hard and drawn wrong chunks."""
     import torch

@@ -1,4 +1,4 @@
-"""Make embedding/tasks/{collection}.jsonl and review/{collection}.csv: questions on documents that are not trained on."""
+"""Make embedding/tasks/{collection}.jsonl and review/{collection}.csv: questions on held-out documents."""
 
 import os
 
@@ -8,7 +8,15 @@ from judgemerge.logs import logged
 
 
 def main(
-    chunks: str, share: float, n_questions: int, writer: dict | None, seed: int, store: str, rows: str, review: str, counts: str
+    chunks: str,
+    share: float,
+    n_questions: int,
+    writer: dict | None,
+    seed: int,
+    store: str,
+    rows: str,
+    review: str,
+    counts: str,
 ) -> None:
     """Ask about the held-out documents (all of them when `share` is 0); also write what a person may review."""
     every = [Chunk(**row) for row in files.read_jsonl(chunks)]

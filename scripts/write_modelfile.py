@@ -19,7 +19,7 @@ def main(model: str, context: int, modelfile: str) -> None:
     family, default_system = deploying.family_of(own, tokenizer.bos_token or "", model)
     config = files.read_json(Path(model, "config.json"))
     longest = config.get("text_config", config).get("max_position_embeddings", context)
-    weights = os.path.relpath(Path(model, quantizing.FILE), Path(modelfile).parent)
+    weights = f"./{os.path.relpath(Path(model, quantizing.FILE), Path(modelfile).parent)}"
     stops = tokenizer.convert_ids_to_tokens(sorted(quantizing.turn_ends(model, tokenizer.get_vocab())))
     with files.atomic_writer(modelfile) as file:
         file.write(deploying.modelfile(family, default_system, weights, min(longest, context), stops))

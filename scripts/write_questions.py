@@ -1,4 +1,4 @@
-"""Make embedding/iterations/{iteration}/questions.jsonl: questions on the chunks of one iteration, with their chunks."""
+"""Make embedding/iterations/{iteration}/questions.jsonl: questions on the chunks of one iteration."""
 
 import os
 
@@ -17,7 +17,9 @@ def main(
     every = [Chunk(**row) for row in files.read_jsonl(chunks)]
     held = evaluation_sets.held_out(every, share, seed)
     trained_on = [chunk for chunk in every if chunk.document not in held]
-    chosen = decisions.slice_of(trained_on, iteration, settings["iterations"]["maximum"], settings["iterations"]["slices"])
+    chosen = decisions.slice_of(
+        trained_on, iteration, settings["iterations"]["maximum"], settings["iterations"]["slices"]
+    )
     backend = writer and asking.open_model(writer, os.environ)
     found, reasons = asking.questions_of(
         chosen, every, settings["questions"]["per_chunk"], backend, store, f"{seed}:iteration {iteration}"

@@ -1,8 +1,8 @@
 """An Ollama Modelfile for a quantized judge, with the model's own chat template.
 
-Ollama wants the template in Go's language. A known family is described once, as the text around each role's message; from
-that both the Go template and a rendering in Python are made, and the latter must equal what the model's own template
-gives on several conversations. A template that merely looks like a known one is refused.
+Ollama wants the template in Go's language. A known family is described once, as the text around each role's message;
+from that both the Go template and a rendering in Python are made, and the latter must equal what the model's own
+template gives on several conversations. A template that merely looks like a known one is refused.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -48,7 +48,7 @@ class Family:
         """Return the same as a template for Ollama."""
         lead = ""
         if self.system == "first":
-            lead = "{{ if $system }}{{ $system }}\n\n{{ $system = \"\" }}{{ end }}"
+            lead = '{{ if $system }}{{ $system }}\n\n{{ $system = "" }}{{ end }}'
         if self.system == "last":
             lead = "{{ if and $.System (eq (len (slice $.Messages $index)) 1) }}{{ $.System }}\n\n{{ end }}"
         turns = {"user": (self.user[0] + lead, self.user[1]), "assistant": self.assistant}
@@ -97,7 +97,7 @@ WITH_SYSTEM = ([_SYSTEM, *_TALK[:1]], [_SYSTEM, *_TALK])
 
 
 def family_of(own: Callable[[Messages], str], document: str, where: str) -> tuple[Family, str | None]:
-    """Return the family that renders as the model's own template `own` does, and the system message that it adds itself.
+    """Return the family that renders as the model's own template `own` does, and the system message that `own` adds.
 
     `document` is what begins a text ("" when the template leaves that out). Raises JudgemergeError otherwise.
     """

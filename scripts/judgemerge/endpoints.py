@@ -97,8 +97,8 @@ def _check_uses(study) -> None:
             prompt = study.prompt(judge, protocol)
             if prompt and load_template(study.catalogues.prompts[prompt]).mode != "generate":
                 raise JudgemergeError(
-                    f"{study.where}: judge '{judge}' is an endpoint, which gives no log-probabilities, as its {protocol} "
-                    f"prompt '{prompt}' wants them; name another in judging.judges.{judge}.{protocol}"
+                    f"{study.where}: judge '{judge}' is an endpoint, which gives no log-probabilities, as its "
+                    f"{protocol} prompt '{prompt}' wants them; name another in judging.judges.{judge}.{protocol}"
                 )
 
 

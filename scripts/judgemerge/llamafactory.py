@@ -37,7 +37,7 @@ def train(recipe: dict, threads: int, watch: Callable[[Path], bool] | None = Non
 
 
 def load_tokenizer(folder: str | Path, template: str):
-    """Return the tokenizer in a model folder; one without a chat template gets LLaMA-Factory's, as its training does."""
+    """Return the tokenizer in a model folder; one without a chat template gets LLaMA-Factory's, as in training."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)

@@ -138,7 +138,9 @@ def result_label(reply: str, settings: dict) -> Parsed:
     Also accepted, as by its library: `[RESULT: A]`, `[Response A]`, `[Result] Response A`, and `Result: A` at the start of
     the line. A label without a mark is prose.
     """
-    mark = r"(?:\[result\][ \t:]*(?:response[ \t]+)?|\[result[ \t]*:[ \t]*|\[response[ \t]+|^[ \t*]*result[ \t]*:[ \t]*)"
+    mark = (
+        r"(?:\[result\][ \t:]*(?:response[ \t]+)?|\[result[ \t]*:[ \t]*|\[response[ \t]+|^[ \t*]*result[ \t]*:[ \t]*)"
+    )
     return _verdict(re.findall(rf"{mark}[(\[]?(\w{{1,9}}){_RESULT_END}", _last_line(reply), re.IGNORECASE), settings)
 
 
@@ -227,7 +229,9 @@ def check_format(settings: dict, protocol: str, where: str, mode: str = "generat
     if chosen.protocol != protocol:
         raise JudgemergeError(f"{where}: reply.format '{name}' is {chosen.protocol}, but the prompt is {protocol}")
     if chosen.mode != mode:
-        raise JudgemergeError(f"{where}: reply.format '{name}' reads replies of mode {chosen.mode}; set mode: {chosen.mode}")
+        raise JudgemergeError(
+            f"{where}: reply.format '{name}' reads replies of mode {chosen.mode}; set mode: {chosen.mode}"
+        )
     given = set(settings) - {"format"}
     for key in sorted(chosen.required - given):
         raise JudgemergeError(f"{where}: reply.{key} is missing; format '{name}' needs it")

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 
 from judgemerge import prompts
-from judgemerge.errors import JudgemergeError
+from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import Item
 
 # LLaMA-Factory trains on the conversation's last answers only: `chosen` and `rejected`, or the chosen one (sft).
@@ -85,6 +85,12 @@ def orpo_loss(chosen: float, rejected: float, beta: float) -> dict[str, float]:
 def check(study) -> None:
     """Refuse an expert whose stage, prompt and settings do not belong together."""
     for name, expert in study.experts.items():
+        for item_set in expert["evaluate_on"]:
+            if item_set not in study.catalogues.benchmarks:
+                near = did_you_mean(item_set, study.catalogues.benchmarks)
+                raise JudgemergeError(f"{study.where}: experts.{name}.evaluate_on names the unknown '{item_set}'{near}")
+            if item_set in expert["train_on"]:
+                raise JudgemergeError(f"{study.where}: experts.{name} is evaluated on '{item_set}', which it learns")
         check_expert(study, f"experts.{name}", expert, study.training_prompts(name))
 
 

@@ -14,9 +14,7 @@ class Stopped(Exception):
     """The tool was ended because it was asked for, not because it failed."""
 
 
-def run_tool(
-    command: list[str], threads: int, stop: Callable[[], bool] | None = None, **environment: str
-) -> None:
+def run_tool(command: list[str], threads: int, stop: Callable[[], bool] | None = None, **environment: str) -> None:
     """Run `command` with `threads` CPU threads and no model hub; its output goes to standard error and to the terminal.
 
     `stop` is asked whenever the tool has printed something; a yes ends the tool and raises Stopped. Raises

@@ -17,25 +17,31 @@ COLUMNS = (
     "too_long", "tokens", "bytes", "note",
 )  # fmt: skip
 
+Asked = tuple[Item, str, str, int]  # item, text, answer with the end of its turn, bytes of the answer
 
-def questions(items: Iterable[Item], template: prompts.Template, backend) -> list[tuple[Item, str, str]]:
-    """Return (item, text, answer) for every item that has a better response or answers of its own."""
+
+def questions(items: Iterable[Item], template: prompts.Template, backend) -> list[Asked]:
+    """Return what is asked for every item that has a better response or answers of its own."""
     found = []
     for item in items:
         if item.truth == "tie":
             continue
         *messages, answer = preferences.rows([item], template, ranking=False)[0]["messages"]
-        found.append((item, backend.render(messages), backend.continuation(messages, answer["content"])))
+        end = backend.continuation(messages, answer["content"])
+        found.append((item, backend.render(messages), end, len(answer["content"].encode())))
     return found
 
 
-def losses(asked: Sequence[tuple[Item, str, str]], backend, max_tokens: int) -> list[dict]:
-    """Return {item, cluster, nll, tokens, bytes} of every answer; nll is None where the text is too long (counted)."""
-    lengths = backend.counts([text + answer for _, text, answer in asked])
+def losses(asked: Sequence[Asked], backend, max_tokens: int) -> list[dict]:
+    """Return {item, cluster, nll, tokens, bytes} of every answer; nll is None where the text is too long (counted).
+
+    Tokens and nll include the end of the turn, bytes are those of the answer alone.
+    """
+    lengths = backend.counts([text + answer for _, text, answer, _ in asked])
     fitting = [number for number, length in enumerate(lengths) if length <= max_tokens]
     rows = [
-        {"item": item.id, "cluster": item.cluster, "nll": None, "tokens": 0, "bytes": len(answer.encode())}
-        for item, _, answer in asked
+        {"item": item.id, "cluster": item.cluster, "nll": None, "tokens": 0, "bytes": n_bytes}
+        for item, _, _, n_bytes in asked
     ]
     for batch in backend.score([(asked[number][1], (asked[number][2],)) for number in fitting]):
         for index, completion in batch:

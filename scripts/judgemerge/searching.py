@@ -21,7 +21,9 @@ METRICS = {
     "prompts": (),
 }
 MINIMISED = ("mae",)
-Result = Mapping[str, Any]  # {trial, round, params, state: complete | pruned, value, n, errors, reports: [[step, value]]}
+Result = Mapping[
+    str, Any
+]  # {trial, round, params, state: complete | pruned, value, n, errors, reports: [[step, value]]}
 
 
 def best_name(search: str) -> str:
@@ -225,7 +227,9 @@ def check(study, schema: Mapping) -> None:
         kind = "expert" if "expert" in search else "merge"
         known = study.experts if kind == "expert" else study.merges
         if search[kind] not in known:
-            raise JudgemergeError(f"{where} names the unknown {kind} '{search[kind]}'{did_you_mean(search[kind], known)}")
+            raise JudgemergeError(
+                f"{where} names the unknown {kind} '{search[kind]}'{did_you_mean(search[kind], known)}"
+            )
         if best_name(name) in {*study.models, *study.experts, *study.merges}:
             raise JudgemergeError(f"{where} ends with '{best_name(name)}', which is a model already; rename one")
         _check_development(study, search["development"], where)

@@ -1,7 +1,7 @@
 """Judges of pairs that grade both responses of a pair on their own, and then compare the two grades.
 
-Prometheus uses its absolute judges on pairs in this way ("a2r"; Kim et al. 2024, arXiv:2405.01535). The judge never sees
-the two responses together, so there is no order to swap: the verdict is the same in both orders by construction, and
+Prometheus uses its absolute judges on pairs in this way ("a2r"; Kim et al. 2024, arXiv:2405.01535). The judge never
+sees the two responses together, so there is no order to swap: the verdict is the same in both orders by construction, and
 position consistency says nothing here. Equal grades are a tie. A pair is an error when either grade is one.
 
 A study names the judges in `singly.judges`; `direct` then also answers pairs as `direct_singly`.
@@ -45,7 +45,7 @@ def split_pairs(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def compare_grades(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
-    """Yield the verdict on each pair, in both orders, from the grades of its sides: the higher one wins, equal is a tie.
+    """Yield the verdict on each pair, in both orders, from the grades of its sides: the higher wins, equal is a tie.
 
     Raises JudgemergeError when a side is missing.
     """

@@ -109,26 +109,24 @@ def split(lines: Iterable[bytes]) -> Iterator[Record]:
     as its lines, each to be refused by itself.
     """
     opened: list[Record] = []
+    n_characters = 0  # of the lines in `opened`
     for number, line in enumerate(lines, 1):
         record = _decoded(number, line)
         if not record.text.strip() and record.fault is None:
             continue
-        if opened and (record.fault or record.text.startswith("{") or _length(opened) > MOST_CHARACTERS):
+        if opened and (record.fault or record.text.startswith("{") or n_characters > MOST_CHARACTERS):
             yield from opened  # cut off: this line is another record
             opened = []
         if not opened and not _is_unfinished(record):
             yield record
             continue
+        n_characters = len(record.text) + (n_characters if opened else 0)
         opened.append(record)
         if record.text.startswith("}"):
             whole = Record(opened[0].line, "\n".join(part.text for part in opened))
             yield from [whole] if parsed(whole.text)[1] is None else opened
             opened = []
     yield from opened
-
-
-def _length(records: list[Record]) -> int:
-    return sum(len(record.text) + 1 for record in records)
 
 
 def _is_unfinished(record: Record) -> bool:

@@ -137,7 +137,8 @@ class Study:
         screening = self.settings.get("screening", {"train_on": [], "evaluate_on": []})
         found = [entry["development"] for entry in self.searches.values()]
         found += [name for expert in self.experts.values() for name in expert["evaluate_on"]]
-        return list(dict.fromkeys([*found, *screening["train_on"], *screening["evaluate_on"]]))
+        found += [*screening["train_on"], *screening["evaluate_on"]]
+        return [name for name in dict.fromkeys(found) if name in self.catalogues.benchmarks]  # others are refused later
 
     def models_by_origin(self, origin: str) -> list[str]:
         """Return the models that are to be got by `make`, `repo`, `path` or `endpoint`."""

@@ -13,10 +13,10 @@ skip() {
 if [ "${JUDGEMERGE_LAB:-}" != inside ]; then
     [ "$(uname)" = Linux ] || skip "SLURM runs on Linux only"
     [ "$(id -u)" = 0 ] || skip "starting a SLURM takes root; call it with sudo, or as root in a container"
-    if ! command -v slurmctld slurmd munged > /dev/null; then
+    if ! { command -v slurmctld && command -v slurmd && command -v munged; } > /dev/null; then
         command -v apt-get > /dev/null || skip "slurmctld, slurmd and munged are not installed and there is no apt-get"
         { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
-            slurm-wlm munge; } > /dev/null || skip "apt-get could not install slurm-wlm and munge"
+            slurm-wlm munge iproute2; } > /dev/null || skip "apt-get could not install slurm-wlm and munge"
     fi
     if [ -e /etc/slurm/slurm.conf ] && ! grep -q '^# slurm-lab state: ' /etc/slurm/slurm.conf; then
         skip "this machine belongs to a SLURM cluster already (/etc/slurm/slurm.conf)"
@@ -33,9 +33,14 @@ if [ -n "${JUDGEMERGE_LAB_ROUTE:-}" ]; then
     ip link set lo up
     # An address of its own, without a route: with 127.0.0.1 alone SLURM's name lookups find no address family.
     ip address add 198.51.100.1/32 dev lo
-    # Nodes know each other's names. Without this, processes that train together ask a name server for them.
+    # Nodes know each other's names. Without this, processes that train together ask a name server for them: torch names
+    # the address that does not answer yet, also an IPv4 one in the form of IPv6.
     hosts=$(mktemp)
-    { cat /etc/hosts && echo "198.51.100.1 lab.invalid" && echo "::1 localhost"; } > "$hosts"
+    {
+        cat /etc/hosts
+        printf '%s lab.invalid\n' 198.51.100.1 ::ffff:198.51.100.1
+        printf '%s localhost\n' ::1 ::ffff:127.0.0.1
+    } > "$hosts"
     mount --bind "$hosts" /etc/hosts
     rm "$hosts"
 fi

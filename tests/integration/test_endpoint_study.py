@@ -44,8 +44,7 @@ def workflow(repository, tmp_path):
     def write(settings):
         (folder / "remote.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
-    snakemake = runner(folder)
-    return folder, write, lambda *arguments: snakemake("--configfile", "remote.yaml", *arguments)
+    return folder, write, lambda *arguments: runner(folder)(*arguments, "--configfile", "remote.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -104,18 +103,15 @@ def test_errors_are_asked_again_and_the_key_is_nowhere_in_the_results(workflow, 
     monkeypatch.setenv("FAR_KEY", "sk-secret-0123456789")
     with serving(lambda body, n: Answer(b"no sk-secret-0123456789", 500) if n == 3 else reply("Verdict: A")) as server:
         write(study(server.url, "m", tiny_models["base"], api_key_variable="FAR_KEY", attempts=1))
-        run_environment = {"FAR_KEY": "sk-secret-0123456789"}
-        os.environ.update(run_environment)
-        process = runner(folder)("--configfile", "remote.yaml", *TARGETS)
+        process = run(*TARGETS)
         assert process.returncode == 0, process.stderr[-3000:]
         rows = list(read_jsonl(folder / RESULTS / "replies" / "far" / "pairs.jsonl"))
         assert [row["reason"] for row in rows if row["reason"]] == ["endpoint_error"]
         verdicts = list(read_jsonl(folder / RESULTS / "verdicts" / "far" / "demo_pairwise.jsonl"))
         assert sum(verdict["reason"] == "endpoint_error" for verdict in verdicts) == 1
         asked = len(server.bodies)
-        # What the caption of the table says: delete the replies, and only what failed is asked again.
-        (folder / RESULTS / "replies" / "far" / "pairs.jsonl").unlink()
-        process = runner(folder)("--configfile", "remote.yaml", *TARGETS)
+        # What the caption of the table says: only what failed is asked again.
+        process = run(*TARGETS, "--forcerun", "judge_endpoint")
         assert process.returncode == 0, process.stderr[-3000:]
         assert len(server.bodies) == asked + 1
     assert server.headers[0]["authorization"] == "Bearer sk-secret-0123456789"
@@ -150,4 +146,5 @@ def test_what_an_endpoint_cannot_be_is_said_before_any_job(workflow, change, sen
     write(study("http://127.0.0.1:9/v1", "m", ".") | change)
     process = run("--dry-run")
     assert process.returncode != 0
-    assert sentence in process.stderr and "Traceback" not in process.stderr
+    output = process.stdout + process.stderr
+    assert sentence in output and "Traceback" not in output

@@ -1,4 +1,4 @@
-"""Streamed merges of real folders: against mergekit and plain arithmetic, shards, tied weights, buffers, cleaning up."""
+"""Streamed merges of real folders: against mergekit and plain arithmetic, shards, tied weights, buffers."""
 
 import shutil
 

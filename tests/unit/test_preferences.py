@@ -109,8 +109,13 @@ def test_real_preference_demo(mirror):
     raw = json.loads(path.read_text())
     made = preferences.rows(items, LIKELIHOOD, ranking=True)
     for row, source in zip(made, raw, strict=True):
-        assert [m["content"] for m in row["messages"]] == [m["value"].strip() if m["from"] == "human" else m["value"] for m in source["conversations"]]
-        assert (row["chosen"]["content"], row["rejected"]["content"]) == (source["chosen"]["value"], source["rejected"]["value"])
+        assert [m["content"] for m in row["messages"]] == [
+            m["value"].strip() if m["from"] == "human" else m["value"] for m in source["conversations"]
+        ]
+        assert (row["chosen"]["content"], row["rejected"]["content"]) == (
+            source["chosen"]["value"],
+            source["rejected"]["value"],
+        )
 
 
 def test_parts_of_the_real_demo_share_no_prompt(mirror):
@@ -150,7 +155,10 @@ def test_wrong_parts_are_refused():
 def test_rows_put_the_better_answer_first_and_leave_ties_out():
     items = [pair(1), pair(2, "second"), pair(3, "tie")]
     rows = preferences.rows(items, LIKELIHOOD, ranking=True)
-    assert [(row["chosen"]["content"], row["rejected"]["content"]) for row in rows] == [("good", "bad"), ("bad", "good")]
+    assert [(row["chosen"]["content"], row["rejected"]["content"]) for row in rows] == [
+        ("good", "bad"),
+        ("bad", "good"),
+    ]
     assert preferences.n_ties(items) == 1
     assert preferences.rows(items, LIKELIHOOD, ranking=False)[1]["messages"][-1] == message("assistant", "bad")
 

@@ -60,24 +60,18 @@ def test_the_site_block_reaches_every_rule_with_gpus(profile, repository):
         r"(?ms)^rule (\w+):(?:(?!^rule ).)*?^        gpu=",
         "".join(p.read_text() for p in (repository / "rules").glob("*.smk")),
     )
-    assert set(site["set-resources"]) == set(declared) == {
-        "make_model",
-        "train_expert",
-        "judge_suite",
-        "weigh_models",
-    }
+    assert {"make_model", "train_expert", "judge_suite"} <= set(declared)
+    assert set(site["set-resources"]) == set(declared)
     assert set(site["set-resources"]) <= rule_names(repository)
     partition = "'gpu' if $JUDGEMERGE_GPUS else 'cpu'"
-    for rule in ("make_model", "judge_suite", "weigh_models"):
-        assert site["set-resources"][rule] == {
-            "slurm_partition": partition,
-            "gpu_model": "'a100' if $JUDGEMERGE_GPUS else None",
-        }
-    assert site["set-resources"]["train_expert"] == {
+    several = {
         "slurm_partition": partition,
         "gpu_model": "'a100' if $JUDGEMERGE_GPUS and $JUDGEMERGE_NODES == 1 else None",
         "gres": "'gpu:a100:$JUDGEMERGE_GPUS' if $JUDGEMERGE_GPUS and $JUDGEMERGE_NODES > 1 else None",
     }
+    one = {"slurm_partition": partition, "gpu_model": "'a100' if $JUDGEMERGE_GPUS else None"}
+    for rule, asked in site["set-resources"].items():
+        assert asked == (several if rule in ("train_expert", "train_trial") else one), rule
 
 
 def test_gres_replaces_gpus(profile):

@@ -1,6 +1,7 @@
 """The catalogue of raw files: what it must say, and what it refuses."""
 
 import csv
+import re
 
 import pytest
 import yaml
@@ -31,8 +32,8 @@ def catalogue(repository):
 
 
 def test_catalogue_lists_every_file_once(catalogue):
-    assert len(catalogue) == 88
-    assert len({source.mirror_path for source in catalogue.values()}) == 88
+    assert len({source.mirror_path for source in catalogue.values()}) == len(catalogue)
+    assert sum(not source.unseen for source in catalogue.values()) == 88
     assert all(source.licence for source in catalogue.values())
 
 
@@ -40,7 +41,8 @@ def test_catalogue_equals_the_list_of_the_mirror(catalogue, mirror):
     columns = ("repo", "commit", "path", "bytes", "sha256")
     with open(mirror / "MIRROR.tsv", encoding="utf-8") as file:
         listed = {tuple(row[column] for column in columns) for row in csv.DictReader(file, delimiter="\t")}
-    assert {tuple(str(getattr(source, column)) for column in columns) for source in catalogue.values()} == listed
+    seen = [source for source in catalogue.values() if not source.unseen]
+    assert {tuple(str(getattr(source, column)) for column in columns) for source in seen} == listed
 
 
 def test_github_address_is_percent_encoded(tmp_path):
@@ -109,3 +111,16 @@ def test_a_missing_file_is_named(tmp_path):
 def test_an_unknown_key_gets_a_suggestion(catalogue):
     with pytest.raises(JudgemergeError, match="study: unknown source 'pandalm_test'; did you mean 'pandalm_testset'?"):
         get_source(catalogue, "pandalm_test", "study")
+
+
+def test_an_unseen_file_needs_no_checksum_but_a_pinned_place(tmp_path):
+    entry = {name: GOOD[name] for name in ("repo", "commit", "path", "licence")}
+    source = load(tmp_path, rows={**entry, "unseen": True})["rows"]
+    assert (source.unseen, source.sha256, source.bytes) == (True, "", 0)
+    with pytest.raises(JudgemergeError, match="unknown key 'sha256'"):
+        load(tmp_path, rows={**GOOD, "unseen": True})
+
+
+def test_unseen_files_are_pinned_to_a_revision(catalogue):
+    for source in catalogue.values():
+        assert source.commit or re.search(r"/resolve/[0-9a-f]{40}/", source.address), source.key

@@ -1,7 +1,7 @@
 """Our values beside a published table of variants, and the curve over the share of one parent.
 
-Grades: Pearson correlation over the replies that were read. Pairs: the share of right verdicts, both orders alike, on the
-pairs that people do not call a tie, as the published columns leave ties out; an error is a miss. Means over columns are
+Grades: Pearson correlation over the replies that were read. Pairs: the share of right verdicts, both orders alike, on
+the pairs that people do not call a tie, as the published columns leave ties out; an error is a miss. Means over columns are
 plain means of what both sides have, without an interval.
 """
 
@@ -78,8 +78,9 @@ def ablation_table(
                 own = [cell for cell in cells[name] if (cell["row"], cell["side"]) == (row, side)]
                 printed = {cell["column"]: cell for cell in own}
                 columns = dict.fromkeys(cell["column"] for cell in cells[name] if cell["side"] == side)
+                own_columns = _own_columns(benchmarks, measured, judge, side, {cell["column"] for cell in cells[name]})
                 found = []
-                for column in (column for column in columns if column != MEAN):
+                for column in (*(column for column in columns if column != MEAN), *own_columns):
                     value = measured.get((judge, benchmarks.get(column)))
                     common = _common(name, row, judge, side, column, printed.get(column))
                     common["benchmark"] = benchmarks.get(column, "")
@@ -88,10 +89,21 @@ def ablation_table(
                         rows.append(common | blank)
                     else:
                         rows.append(common | dict(value))
-                        found.append(value)
+                        found += [value] if column in columns else []
                 common = _common(name, row, judge, side, MEAN, printed.get(MEAN))
                 rows.append(common | _mean(found, side, len(columns) - 1))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _own_columns(
+    benchmarks: Mapping[str, str], measured: Mapping[tuple[str, str], Mapping], judge: str, side: str, printed: set[str]
+) -> list[str]:
+    """Return the columns that no printed table has: shown without a published value, and left out of the mean."""
+    return [
+        column
+        for column, benchmark in benchmarks.items()
+        if column not in printed and measured.get((judge, benchmark), {}).get("metric") == METRICS[side]
+    ]
 
 
 def _common(table: str, row: str, judge: str, side: str, column: str, cell: Mapping[str, str] | None) -> dict:

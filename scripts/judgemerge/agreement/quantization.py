@@ -1,7 +1,7 @@
 """What quantization costs and gains: each quantization and the model it is made from, on the same items.
 
 Two errors are not the same verdict (as in position consistency), but nothing has changed either; a reply that was
-readable and no longer is has changed. Verdicts are compared order by order; all items of a prompt are drawn together, as everywhere.
+readable and no longer is has changed. Verdicts are compared order by order; all items of a prompt are drawn together.
 """
 
 import dataclasses
@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from judgemerge.agreement.arrays import ERROR, FIRST, SECOND, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
+from judgemerge.agreement.arrays import (
+    ERROR,
+    FIRST,
+    SECOND,
+    BenchmarkArrays,
+    JudgeArrays,
+    benchmark_arrays,
+    judge_arrays,
+)
 from judgemerge.agreement.estimates import UNDEFINED, Estimate, Sample, Settings, estimate, proportion
 from judgemerge.agreement.metrics import pointwise_cells, pointwise_metrics
 from judgemerge.items import Item, Verdict
@@ -45,7 +53,7 @@ class Model:
 def quantization_table(
     items: Iterable[Item], verdicts: Mapping[str, Iterable[Verdict]], models: Iterable[Model], settings: Settings
 ) -> pd.DataFrame:
-    """Return one row per model and metric on one benchmark; a model's own parent is itself and is compared to nothing."""
+    """Return one row per model and metric on one benchmark; a model that is its own parent is compared to nothing."""
     benchmark = benchmark_arrays(items)
     name = f"{benchmark.benchmark}, quantization"
     sample = Sample(benchmark.cluster, benchmark.n_clusters, name, settings)

@@ -3,8 +3,8 @@
 - alpha_runs: Krippendorff's alpha (ordinal) over several draws of the same grades. For a benchmark that holds several
   scores of its own judge (`extra.gpt4_scores`) that judge's alpha is given as well, for comparison.
 - transitivity: among three answers to one instruction of which all pairs were judged, the share of triples without a
-  circle, in the original order. Triples with an equal verdict can neither contradict nor agree: they are a share of their
-  own (`equal_triples`) and not in the first one. A triple with an error is left out and counted in errors.
+  circle, in the original order. Triples with an equal verdict can neither contradict nor agree: they are a share of
+  their own (`equal_triples`) and not in the first one. A triple with an error is left out and counted in errors.
 - pair_minus_singly: accuracy as a comparer minus accuracy by comparing own grades, on the pairs without a human tie.
 - redrawn: the share of replies that were drawn more than once because they could not be read; `redraws` counts draws.
 """
@@ -118,7 +118,7 @@ def gap_row(
 
 
 def redraw_rows(items: Sequence[Item], draws: Sequence[tuple[str, int]], settings: Settings) -> list[dict]:
-    """Return the share of replies drawn again and the number of further draws; `draws` holds (item, number of draws)."""
+    """Return the share of replies drawn again, and how many further draws; `draws` holds (item, number of draws)."""
     cluster = {item.id: item.cluster for item in items}
     n_draws = np.array([number for _, number in draws])
     sample = draw_sample([cluster[item] for item, _ in draws], f"{items[0].benchmark}/redrawn", settings)

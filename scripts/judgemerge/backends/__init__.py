@@ -71,6 +71,6 @@ def load(name: str, model: str | Path, settings: Mapping[str, Any]):
     except ModuleNotFoundError as error:
         raise JudgemergeError(
             f"{model}: backend '{name}' needs the package '{error.name}', which this environment does not have; "
-            "docs/backends.md says how it is installed"
+            "docs/judging.md says how it is installed"
         ) from None
     return module.load(model, settings)

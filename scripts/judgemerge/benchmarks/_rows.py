@@ -94,7 +94,7 @@ def majority(votes: Collection[Vote]) -> str:
 def checked_options(spec: dict, **known: Collection | type | tuple[type, ...]) -> dict:
     """Return the options of a catalogue entry; each is of a type, or one of the values, that `known` gives."""
     where = f"benchmark '{spec['name']}': options"
-    options = spec.get("options", {})
+    options = {name: value for name, value in spec.get("options", {}).items() if value is not None}
     for name, value in options.items():
         if name not in known:
             raise JudgemergeError(f"{where} has the unknown key '{name}'{did_you_mean(name, known)}")

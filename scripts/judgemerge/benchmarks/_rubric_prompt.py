@@ -1,7 +1,7 @@
 """The request of Prometheus (Kim et al. 2024, arXiv:2405.01535) taken apart into what it is made of, and put together.
 
-A request has a heading `###…` per section, in this order; the reference answer may be missing. The rubric is a criterion
-in brackets and one line per score, `Score 1: …` to `Score 5: …`.
+A request has a heading `###…` per section, in this order; the reference answer may be missing. The rubric is a
+criterion in brackets and one line per score, `Score 1: …` to `Score 5: …`.
 """
 
 import re

@@ -4,8 +4,8 @@
 
 absolute: a whole request with its rubric, taken apart here (`_rubric_prompt`). `options.truth` names the field that
   decides: `gpt4_score` (default; the mean of GPT-4's scores, a model's) or `human_score` (people's, FLASK only). Single
-  scores are votes when people gave them; GPT-4's are kept in `extra.gpt4_scores`. The prompt of Feedback Bench and FLASK
-  has the same form, with one score or several.
+  scores are votes when people gave them; GPT-4's are kept in `extra.gpt4_scores`. The requests of Feedback Bench and
+  FLASK have the same form, with one score or several.
 pairs: two such requests, of a chosen and of a rejected answer; `tie` 1 is a tie. Files always name the chosen one
   first; here half of the pairs are turned, by the digest of the texts, so that "always the first" earns nothing.
   The category is the `source` (HHH: helpful, harmless, honest, other).
@@ -43,7 +43,7 @@ Made = Iterator[tuple[dict, tuple[Row, ...]]]  # the fields of an item, and the 
 
 
 def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
-    """Yield the items of role `rows`, and of every further role `rows_…`, in the shape of `options.form`; counts rows."""
+    """Yield the items of the roles `rows`, `rows_1` … in the shape of `options.form`; counts rows."""
     where = f"benchmark '{spec['name']}'"
     form = spec["options"].get("form")
     if form not in FORMS:
@@ -60,7 +60,7 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
             "row": numbers[0] if len(rows) == 1 else numbers,
         }
         # Row numbers are unique within a file; with several files the role tells them apart.
-        part = "" if len(roles) == 1 else roles[rows[0].file].removeprefix("rows").strip("_") + "."
+        part = "" if len(roles) == 1 else (roles[rows[0].file].removeprefix("rows").strip("_") or "0") + "."
         item.setdefault("id", part + "-".join(map(str, numbers)))
         yield Item(benchmark=spec["name"], protocol=spec["protocol"], origin=origin, **item)
 

@@ -60,7 +60,9 @@ def _stored(store: str | Path) -> dict[str, str]:
     try:
         rows = [json.loads(line) for line in lines[:-1] if line]
     except ValueError:
-        raise JudgemergeError(f"{store}: a line is not JSON; delete the file, and its questions are asked again") from None
+        raise JudgemergeError(
+            f"{store}: a line is not JSON; delete the file, and its questions are asked again"
+        ) from None
     return {row["asked"]: row["reply"] for row in rows}
 
 
@@ -87,25 +89,23 @@ def questions_of(
     return pairs, dict(sorted(missing.items()))
 
 
-def relevant(
-    pairs: Sequence[Pair], backend, threshold: float, store: str | Path
-) -> tuple[list[Pair], dict[str, int]]:
+def relevant(pairs: Sequence[Pair], backend, threshold: float, store: str | Path) -> tuple[list[Pair], dict[str, int]]:
     """Return the pairs whose relevance is at least `threshold`, the most relevant first, and counts.
 
     A reply that is no number between 0 and 1 is an error: its pair is left out and counted, not scored 0.
     """
     answers = replies(backend, [selection.relevance_prompt(pair) for pair in pairs], 16, store, "judged pairs")
     scores = [selection.read_relevance(answer) for answer in answers]
-    kept = [(score, pair) for score, pair in zip(scores, pairs, strict=True) if score is not None and score >= threshold]
+    kept = [
+        (score, pair) for score, pair in zip(scores, pairs, strict=True) if score is not None and score >= threshold
+    ]
     n_errors = sum(score is None for score in scores)
     counts = {"judged": len(pairs), "relevant": len(kept), "unreadable_relevance": n_errors}
     return [pair for _, pair in sorted(kept, key=lambda scored: -scored[0])], counts
 
 
-def rewrites_of(
-    pairs: Sequence[Pair], number: int, backend, store: str | Path, seed: int
-) -> list[list[str | None]]:
-    """Return `number` rewrites per pair, None for each that failed; without a backend terms are put in another order."""
+def rewrites_of(pairs: Sequence[Pair], number: int, backend, store: str | Path, seed: int) -> list[list[str | None]]:
+    """Return `number` rewrites per pair, None for each that failed; without a backend terms change their order."""
     if backend is None:
         return [[rewriting.reworded(pair, turn, seed) for turn in range(1, number + 1)] for pair in pairs]
     asked = [

@@ -29,9 +29,9 @@ def check(study) -> None:
     if "reranker" not in settings and "reranker_training" in settings:
         raise JudgemergeError(f"{where}.reranker_training has no reranker to train; add embedding.reranker")
     for weight in settings["forgetting"]["weights"]:
-        if not 0 < weight < 1 or round(100 * weight) != 100 * round(weight, 2):
+        if not 0 < weight < 1 or abs(weight - round(weight, 2)) > 1e-9:
             raise JudgemergeError(
-                f"{where}.forgetting.weights holds {weight}; give shares of the tuned model with two decimals between 0 and 1"
+                f"{where}.forgetting.weights holds {weight}; give shares between 0 and 1 with two decimals"
             )
     for name, task in settings["forgetting"]["tasks"].items():
         _check_task(study, name, task, f"{where}.forgetting.tasks.{name}")
@@ -41,7 +41,9 @@ def _check_documents(documents: Mapping, where: str) -> None:
     if ("folder" in documents) == ("make" in documents):
         raise JudgemergeError(f"{where} needs either 'folder' or 'make'; give one of them")
     if documents["overlap"] >= documents["chunk"]:
-        raise JudgemergeError(f"{where}.overlap is {documents['overlap']}; it must be below chunk ({documents['chunk']})")
+        raise JudgemergeError(
+            f"{where}.overlap is {documents['overlap']}; it must be below chunk ({documents['chunk']})"
+        )
     if documents["language"] not in LANGUAGES:
         raise JudgemergeError(
             f"{where}.language is '{documents['language']}'{did_you_mean(documents['language'], LANGUAGES)}"

@@ -27,7 +27,8 @@ def decide(iteration: int, n_iterations: int, before: float, after: float, incre
     Stops when recall is `enough`, or has risen by at least `increase_rate` percent over the base model's. Over a
     recall of 0 no increase is defined (None) and only the first rule applies.
     """
-    increase = None if before == 0 else 100 * (after - before) / before
+    # Rounded, so that 0.5 → 0.6 is 20 % and not 19.999…
+    increase = None if before == 0 else round(100 * (after - before) / before, 9)
     told = "undefined, because the base finds nothing" if increase is None else f"{increase:+.1f} %"
     if after >= enough:
         stop, reason = True, f"recall {after:.3f} has reached {enough:g}"
@@ -36,7 +37,10 @@ def decide(iteration: int, n_iterations: int, before: float, after: float, incre
     elif iteration == n_iterations:
         stop, reason = True, f"last of {n_iterations} iterations; relative increase {told}, recall {after:.3f}"
     else:
-        stop, reason = False, f"relative increase {told} is below {increase_rate:g} %, recall {after:.3f} below {enough:g}"
+        stop, reason = (
+            False,
+            f"relative increase {told} is below {increase_rate:g} %, recall {after:.3f} below {enough:g}",
+        )
     values = {"before": before, "after": after, "increase": increase}
     return {"iteration": iteration, **values, "stop": stop, "reason": reason}
 

@@ -1,7 +1,7 @@
 """Embedding models and rerankers made on the spot: small BERTs that know several domains, but not the study's own.
 
-Pretraining is what such models get in the large, made small: questions and the passages that answer them, with the other
-passages of the batch as negatives. The reranker starts from the embedder's weights, so that equal words look equal.
+Pretraining is what such models get in the large, made small: questions and the passages that answer them, with the
+other passages of the batch as negatives. The reranker starts from the embedder's weights: equal words look equal.
 """
 
 import random
@@ -21,10 +21,14 @@ def pretraining_pairs(n_documents: int, seed: int, chunk: int, per_chunk: int = 
     """Return shuffled pairs of general texts: so many documents of each domain but the workshop's."""
     pairs = []
     for domain in PRETRAINING_DOMAINS:
-        texts = [(f"{domain}_{number}", text) for number, text in enumerate(made_documents.texts(domain, n_documents, seed))]
+        texts = [
+            (f"{domain}_{number}", text) for number, text in enumerate(made_documents.texts(domain, n_documents, seed))
+        ]
         chunks, _ = documents.chunks_of(texts, chunk, chunk // 5, "en")
         maker = questions.TermMaker(chunks)
-        pairs += [pair for part in chunks for pair in questions.pairs(part, maker.questions(part, per_chunk, f"{seed}"))]
+        pairs += [
+            pair for part in chunks for pair in questions.pairs(part, maker.questions(part, per_chunk, f"{seed}"))
+        ]
     kept, _ = questions.without_repeats(pairs)
     random.Random(seed).shuffle(kept)
     return kept

@@ -32,8 +32,8 @@ def held_out(chunks: Sequence[Chunk], share: float, seed: int) -> set[str]:
     n_held = max(1, round(len(documents) * share))
     if n_held >= len(documents):
         raise JudgemergeError(
-            f"embedding.evaluation.held_out keeps {n_held} of {len(documents)} documents for evaluation, which leaves none "
-            "to train on; add documents or hold out fewer"
+            f"embedding.evaluation.held_out keeps {n_held} of {len(documents)} documents for evaluation, which leaves "
+            "none to train on; add documents or hold out fewer"
         )
     return set(random.Random(f"held out:{seed}").sample(documents, n_held))
 
@@ -85,7 +85,9 @@ def _review(path: Path) -> Iterable[tuple[dict | None, str | None]]:
         reader = csv.DictReader(file)
         missing = {"keep", "question", "text"} - set(reader.fieldnames or ())
         if missing:
-            raise JudgemergeError(f"{path}: column '{sorted(missing)[0]}' is missing; keep the columns of the review file")
+            raise JudgemergeError(
+                f"{path}: column '{sorted(missing)[0]}' is missing; keep the columns of the review file"
+            )
         for line, row in enumerate(reader, 2):
             keep = (row["keep"] or "").strip().lower()
             if keep not in _NO | _YES:
@@ -113,7 +115,16 @@ def _lines(path: Path, keys: Mapping[str, str]) -> Iterable[tuple[dict | None, s
             yield None, "empty question or text"
         else:
             wrong = [text for text in row.get("neg") or () if isinstance(text, str) and text not in texts]
-            yield _row(f"row {number}", question.strip(), texts, wrong, row.get("document") if text_key != "document" else None), None
+            yield (
+                _row(
+                    f"row {number}",
+                    question.strip(),
+                    texts,
+                    wrong,
+                    row.get("document") if text_key != "document" else None,
+                ),
+                None,
+            )
 
 
 def _key(path: Path, row: Mapping, chosen: str | None, usual: Sequence[str], role: str) -> str:
@@ -123,7 +134,9 @@ def _key(path: Path, row: Mapping, chosen: str | None, usual: Sequence[str], rol
         return chosen
     known = next((name for name in usual if name in row), None)
     if known is None:
-        raise JudgemergeError(f"{path}: row 0 has none of the keys {', '.join(usual)}; name the right one in keys.{role}")
+        raise JudgemergeError(
+            f"{path}: row 0 has none of the keys {', '.join(usual)}; name the right one in keys.{role}"
+        )
     return known
 
 

@@ -26,8 +26,8 @@ def _words(text: str) -> list[str]:
 
 _SHARED = {
     "when": _words(
-        "every_morning after_each_shift once_a_week before_winter at_noon twice_a_day after_the_holidays in_spring "
-        "during_a_break late_in_the_evening on_the_first_of_the_month when_it_rains"
+        "every_morning after_each_shift once_a_week before_winter at_noon twice_a_day after_the_holidays "
+        "in_spring during_a_break late_in_the_evening on_the_first_of_the_month when_it_rains"
     ),
     "why": [
         "because nobody noticed it last year",
@@ -45,24 +45,26 @@ DOMAINS: dict[str, Domain] = {
         "{machine} {series}",
         {
             "machine": _words(
-                "lathe milling_cutter surface_grinder drill_press band_saw shaper broaching_rig gear_hobber honing_bench "
-                "swaging_press"
+                "lathe milling_cutter surface_grinder drill_press band_saw shaper broaching_rig gear_hobber "
+                "honing_bench swaging_press"
             ),
             "series": _words("KX-20 KX-45 RB-7 RB-11 TN-300 TN-410 VL-8 VL-16 QM-2 QM-9 ZD-60 ZD-75"),
             "part": _words(
-                "spindle gasket bushing chuck quill tailstock arbor leadscrew gib_strip carriage idler_pulley collet "
-                "worm_gear drawbar knee_clamp saddle ratchet_pawl thrust_washer coolant_nozzle swarf_tray turret cam_follower"
+                "spindle gasket bushing chuck quill tailstock arbor leadscrew gib_strip carriage idler_pulley "
+                "collet worm_gear drawbar knee_clamp saddle ratchet_pawl thrust_washer coolant_nozzle swarf_tray "
+                "turret cam_follower"
             ),
             "fault": _words(
-                "chatter backlash runout galling scoring seizure misalignment overheating pitting leakage vibration slippage"
+                "chatter backlash runout galling scoring seizure misalignment overheating pitting leakage "
+                "vibration slippage"
             ),
             "remedy": _words(
-                "regreasing shimming lapping reboring retorquing degaussing deburring flushing realigning preloading "
-                "rebalancing recalibrating"
+                "regreasing shimming lapping reboring retorquing degaussing deburring flushing realigning "
+                "preloading rebalancing recalibrating"
             ),
             "tool": _words(
-                "dial_gauge feeler_gauge torque_wrench arbor_puller hook_spanner bore_micrometer vee_block allen_key "
-                "lapping_plate spirit_level"
+                "dial_gauge feeler_gauge torque_wrench arbor_puller hook_spanner bore_micrometer vee_block "
+                "allen_key lapping_plate spirit_level"
             ),
             "fluid": _words("hydraulic_oil cutting_emulsion lithium_grease kerosene slideway_oil molybdenum_paste"),
             "unit": _words("newton_metres microns bar strokes revolutions millimetres"),
@@ -84,13 +86,18 @@ DOMAINS: dict[str, Domain] = {
             "style": _words("baked roasted pickled smoked creamy spicy rustic festive cold glazed stuffed braised"),
             "dish": _words("soup pie stew salad omelette dumpling pudding casserole risotto pancake"),
             "ingredient": _words(
-                "onion carrot lentil barley butter thyme paprika mushroom cabbage apple walnut honey cream vinegar leek "
-                "potato ginger pumpkin bacon parsley nutmeg raisin"
+                "onion carrot lentil barley butter thyme paprika mushroom cabbage apple walnut honey cream "
+                "vinegar leek potato ginger pumpkin bacon parsley nutmeg raisin"
             ),
-            "flaw": _words("bitterness lumps dryness sourness burning sogginess saltiness curdling toughness blandness"),
-            "action": _words("whisking simmering kneading chopping straining marinating folding frying steaming chilling"),
+            "flaw": _words(
+                "bitterness lumps dryness sourness burning sogginess saltiness curdling toughness blandness"
+            ),
+            "action": _words(
+                "whisking simmering kneading chopping straining marinating folding frying steaming chilling"
+            ),
             "pot": _words(
-                "copper_pan wooden_spoon clay_pot sieve rolling_pin cast-iron_skillet mixing_bowl paring_knife grater ladle"
+                "copper_pan wooden_spoon clay_pot sieve rolling_pin cast-iron_skillet mixing_bowl paring_knife "
+                "grater ladle"
             ),
             "liquid": _words("chicken_stock olive_oil white_wine warm_milk lemon_juice salted_water"),
             "unit": _words("spoonfuls grams minutes slices cups degrees"),
@@ -109,11 +116,13 @@ DOMAINS: dict[str, Domain] = {
     "garden": Domain(
         "{place} {plant}",
         {
-            "place": _words("shaded sunny terraced walled coastal potted climbing alpine woodland dwarf hardy southern"),
+            "place": _words(
+                "shaded sunny terraced walled coastal potted climbing alpine woodland dwarf hardy southern"
+            ),
             "plant": _words("rose clematis fern tulip hydrangea lavender peony bamboo iris quince"),
             "organ": _words(
-                "root bud stem leaf bulb trellis seedling hedge bark petal compost_heap flower_bed rhizome cutting shoot "
-                "lawn_edge mulch graft tuber vine pergola pod"
+                "root bud stem leaf bulb trellis seedling hedge bark petal compost_heap flower_bed rhizome "
+                "cutting shoot lawn_edge mulch graft tuber vine pergola pod"
             ),
             "pest": _words("mildew aphids rot frost_damage wilting rust blight slugs moss scab"),
             "care": _words("pruning watering grafting mulching weeding thinning staking repotting spraying dividing"),
@@ -138,13 +147,18 @@ DOMAINS: dict[str, Domain] = {
         "{kind} {room}",
         {
             "kind": _words("public municipal scientific historical parish mobile children's music legal private"),
-            "room": _words("archive reading_room catalogue lending_desk map_room newspaper_hall bindery study basement annex"),
+            "room": _words(
+                "archive reading_room catalogue lending_desk map_room newspaper_hall bindery study basement annex"
+            ),
             "thing": _words(
-                "atlas manuscript shelf_mark index_card novel periodical folio glossary bookplate microfilm ledger pamphlet"
+                "atlas manuscript shelf_mark index_card novel periodical folio glossary bookplate microfilm "
+                "ledger pamphlet"
             ),
             "trouble": _words("fading loss dust mould misfiling delay theft damage dampness confusion"),
             "work": _words("cataloguing binding copying lending sorting stamping scanning shelving counting labelling"),
-            "aid": _words("reading_lamp date_stamp card_box trolley step_ladder magnifier paper_knife scanner glue_brush notebook"),
+            "aid": _words(
+                "reading_lamp date_stamp card_box trolley step_ladder magnifier paper_knife scanner glue_brush notebook"
+            ),
             "unit": _words("volumes pages days shelves readers copies"),
         },
         [
@@ -163,9 +177,13 @@ DOMAINS: dict[str, Domain] = {
             "item": _words(
                 "ticket passport suitcase timetable seat platform visa lounge cabin map luggage_tag compartment harbour"
             ),
-            "mishap": _words("a_strike a_delay a_storm a_mix-up an_overbooking a_closure a_detour seasickness a_queue a_fine"),
+            "mishap": _words(
+                "a_strike a_delay a_storm a_mix-up an_overbooking a_closure a_detour seasickness a_queue a_fine"
+            ),
             "step": _words("booking boarding changing checking packing waiting transferring rebooking paying asking"),
-            "helper": _words("conductor guide porter booking_office purser stewardess customs_officer ticket_machine agent pilot"),
+            "helper": _words(
+                "conductor guide porter booking_office purser stewardess customs_officer ticket_machine agent pilot"
+            ),
             "unit": _words("kilometres hours coins stations bags passengers"),
         },
         [
@@ -182,10 +200,13 @@ DOMAINS: dict[str, Domain] = {
             "adjective": _words("upper lower eastern western inner outer dry wet windy quiet"),
             "region": _words("valley coast plateau island delta ridge moor basin foothills lowland"),
             "sign": _words(
-                "cloud_bank pressure fog humidity wind_vane barometer rainfall thunder frost breeze drizzle hail snow_line"
+                "cloud_bank pressure fog humidity wind_vane barometer rainfall thunder frost breeze drizzle hail "
+                "snow_line"
             ),
             "change": _words("a_rise a_fall a_sudden_turn a_lull a_surge a_drop calm a_shift a_warming a_cooling"),
-            "watch": _words("measuring observing recording comparing forecasting plotting reporting averaging filtering warning"),
+            "watch": _words(
+                "measuring observing recording comparing forecasting plotting reporting averaging filtering warning"
+            ),
             "device": _words(
                 "rain_gauge thermometer weather_balloon radar buoy satellite_image hygrometer chart wind_sock telescope"
             ),
@@ -218,9 +239,11 @@ def document(domain: str, number: int, seed: int, n_sections: int = 5, n_sentenc
 
 def _sentence(rules: Domain, template: str, subject: str, rng: random.Random) -> str:
     words = {slot: rng.choice(choices) for slot, choices in (rules.slots | _SHARED).items()}
-    second = next(slot[:-1] for slot in (*(f"{name}2" for name in rules.slots), " ") if "{" + slot + "}" in template) if (
-        "2}" in template
-    ) else None
+    second = (
+        next(slot[:-1] for slot in (*(f"{name}2" for name in rules.slots), " ") if "{" + slot + "}" in template)
+        if ("2}" in template)
+        else None
+    )
     if second:
         words[second + "2"] = rng.choice([word for word in rules.slots[second] if word != words[second]])
     text = template.format(**words)

@@ -1,4 +1,4 @@
-"""Mixtures of the base and the fine-tuned model (LM-Cocktail): given shares, or the share that losses on pairs ask for."""
+"""Mixtures of base and fine-tuned model (LM-Cocktail): given shares, or the share that losses on pairs ask for."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ def examples_of(pairs: Sequence[Pair], n_examples: int, n_negatives: int, seed: 
 def weights_by_loss(
     folders: Mapping[str, str | Path], pairs: Sequence[Pair], settings: Mapping, seed: int, threads: int
 ) -> dict:
-    """Return {weights, losses, temperature, ...} of the models in `folders`: softmax(−contrastive loss / temperature)."""
+    """Return {weights, losses, temperature, ...} of the models in `folders`: softmax(−loss / temperature)."""
     import torch
 
     torch.set_num_threads(threads)
@@ -55,7 +55,7 @@ def weights_by_loss(
 
 
 def _loss(folder: str | Path, examples: Sequence[dict], settings: Mapping, seed: int) -> losses.Loss:
-    """Return LM-Cocktail's loss of one model, its texts pooled as the model itself pools them (BGE: the first token)."""
+    """Return LM-Cocktail's loss of one model, texts pooled as the model itself pools them (BGE: the first token)."""
     model = encoders.open_embedder(folder)
 
     class Pooled:

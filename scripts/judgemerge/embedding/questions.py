@@ -29,8 +29,8 @@ _CHINESE = ("关于{terms}，文中怎么说？", "{terms}有什么规定？", "
 def prompt(chunk: str, n_questions: int) -> list[dict[str, str]]:
     """Return the messages that ask a language model for questions; constant instructions first, the chunk last."""
     task = (
-        "You prepare the test of a search engine. Below is a passage. Write questions that a reader might type who does "
-        "not know the passage and whose answer stands in it.\n"
+        "You prepare the test of a search engine. Below is a passage. Write questions that a reader might type who "
+        "does not know the passage and whose answer stands in it.\n"
         f"- Write exactly {n_questions}, one per line, nothing else.\n"
         "- Write in the language of the passage.\n"
         "- Each must be understandable alone: name what it is about, never 'the passage' or 'the text'.\n"

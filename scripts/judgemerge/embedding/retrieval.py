@@ -12,6 +12,7 @@ import numpy as np
 
 from judgemerge.agreement import estimates
 from judgemerge.agreement.bootstrap import difference_test, weighted_sums
+from judgemerge.agreement.metrics import divide
 from judgemerge.errors import JudgemergeError
 
 
@@ -75,11 +76,15 @@ def similarity(model, task: Task, query_prompt: str = "", batch_size: int = 32) 
     """Return the cosine of every query's and every text's embedding, (n_queries, n_texts), in double precision."""
     asked = [query_prompt + query.text for query in task.queries]
     queries, texts = (
-        np.asarray(model.encode(given, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False), float)
+        np.asarray(
+            model.encode(given, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False), float
+        )
         for given in (asked, task.texts)
     )
     if not (np.isfinite(queries).all() and np.isfinite(texts).all()):
-        raise JudgemergeError("the embedding model gives values that are no numbers; check its training (precision, rate)")
+        raise JudgemergeError(
+            "the embedding model gives values that are no numbers; check its training (precision, rate)"
+        )
     return queries @ texts.T
 
 
@@ -159,7 +164,7 @@ def differences(
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:
-    return sums[0] / sums[1]
+    return divide(sums[0], sums[1])
 
 
 def _note(result: estimates.Estimate, n_clusters: int) -> str:

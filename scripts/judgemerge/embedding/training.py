@@ -104,7 +104,7 @@ def train_embedder(model, pairs: Sequence[Pair], settings: Mapping[str, Any], wo
 
 
 def labelled(pairs: Sequence[Pair], n_negatives: int, n_random: int, seed: int) -> dict[str, list]:
-    """Return question, chunk and label for a reranker: every pair, `n_negatives` hard and `n_random` drawn wrong chunks.
+    """Return question, chunk and label for a reranker: every pair, and `n_negatives` hard and `n_random` drawn chunks.
 
     Drawn chunks are of other documents; a collection of one document has none.
     """
@@ -133,9 +133,7 @@ def train_reranker(model, rows: Mapping[str, list], settings: Mapping[str, Any],
     from sentence_transformers import CrossEncoderTrainer, CrossEncoderTrainingArguments
     from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss
 
-    arguments = CrossEncoderTrainingArguments(
-        use_cpu=model.device.type == "cpu", **_arguments(settings, work, seed)
-    )
+    arguments = CrossEncoderTrainingArguments(use_cpu=model.device.type == "cpu", **_arguments(settings, work, seed))
     trainer = CrossEncoderTrainer(
         model=model, args=arguments, train_dataset=Dataset.from_dict(dict(rows)), loss=BinaryCrossEntropyLoss(model)
     )

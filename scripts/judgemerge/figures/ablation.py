@@ -22,7 +22,7 @@ def ablation(table: pd.DataFrame, kinds: dict[str, str], panels: Sequence[str]) 
     for key in shown:
         own, place = _of(rows, key).set_index("row"), axes["/".join(key)]
         for position, name in enumerate(names):
-            if name not in own.index:
+            if name not in own.index:  # a column of this row's judge alone
                 continue
             row = own.loc[name]
             dot(place, position, row, colour(row["judge"], kinds))

@@ -37,9 +37,7 @@ def curves(table: pd.DataFrame, kinds: Mapping[str, str], panels: Sequence[str])
             panel.axhline(0.5, color="#999999", linewidth=0.8, linestyle=":")
     marks = [Line2D([], [], color=shades[expert], label=expert) for expert in experts]
     held_out = (table["part"] == "evaluation").any()
-    marks += [
-        Line2D([], [], color=DARK, linestyle=style, label=label) for style, label in _PARTS.values() if held_out
-    ]
+    marks += [Line2D([], [], color=DARK, linestyle=style, label=label) for style, label in _PARTS.values() if held_out]
     note = "" if held_out else "Training batches only; `evaluate_on` of an expert adds its loss on held-out items."
     return finish(figure, "step", marks, note)
 
@@ -81,7 +79,10 @@ def search(table: pd.DataFrame, kinds: Mapping[str, str], panels: Sequence[str])
 
 def screening(table: pd.DataFrame, kinds: Mapping[str, str], panels: Sequence[str]) -> Figure:
     """Draw loss per token and bits per byte of every foundation model, with intervals."""
-    shown = {"loss per token": ("loss", "loss_low", "loss_high"), "bits per byte": ("bits_per_byte", "bpb_low", "bpb_high")}
+    shown = {
+        "loss per token": ("loss", "loss_low", "loss_high"),
+        "bits per byte": ("bits_per_byte", "bpb_low", "bpb_high"),
+    }
     figure, axes = panel_grid({title: len(table) + 1 for title in shown}, columns=2, share=False)
     for title, (value, low, high) in shown.items():
         panel = axes[title]

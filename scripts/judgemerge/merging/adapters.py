@@ -59,8 +59,8 @@ class Adapter:
             if entry is None or entry.shape != shape:
                 there = "no such tensor" if entry is None else f"shape {list(entry.shape)}"
                 raise JudgemergeError(
-                    f"{folder}: the adapter changes '{name}' {list(shape)}, but {base.folder} has {there}; give the one "
-                    "that it was trained on"
+                    f"{folder}: the adapter changes '{name}' {list(shape)}, but {base.folder} has {there}; give the "
+                    "one that it was trained on"
                 )
 
 

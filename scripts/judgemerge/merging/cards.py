@@ -11,13 +11,27 @@ from judgemerge.merging.table import METHODS
 if TYPE_CHECKING:
     import pandas as pd
 
+# What a card shows of the table of agreement, whose other measures it leaves to the table.
+_SHOWN = (
+    "accuracy",
+    "accuracy_both",
+    "macro_f1",
+    "kappa",
+    "consistency",
+    "pearson",
+    "spearman",
+    "kendall",
+    "mae",
+    "error_rate",
+)
 _VERSIONS = ("python", "mergekit", "torch", "transformers", "safetensors", "numpy")
 
 
 def card(name: str, manifest: Mapping, agreement: "pd.DataFrame | None" = None) -> str:
     """Return the card as Markdown; `manifest` is the merge's (its digest may not be known yet), `agreement` the table.
 
-    The agreement is shown beside that of the parents, in our own rules, with intervals, n and errors.
+    The agreement is shown beside that of the parents, in our own rules, with intervals, n and errors; every other measure
+    stands in tables/agreement.csv.
     """
     made = manifest["made_by"]
     merge = made["merge"]
@@ -40,8 +54,8 @@ def card(name: str, manifest: Mapping, agreement: "pd.DataFrame | None" = None) 
         yaml.safe_dump({name: _recipe(merge)}, sort_keys=False, allow_unicode=True).rstrip(),
         "```",
         "",
-        f"Seed {merge['seed']}, {made['threads']} thread{'' if made['threads'] == 1 else 's'}: both decide the last bits "
-        "of some methods.",
+        f"Seed {merge['seed']}, {made['threads']} thread{'' if made['threads'] == 1 else 's'}: both decide the last "
+        "bits of some methods.",
         "",
         "## Parents",
         "",
@@ -98,7 +112,7 @@ def _left_out(names: list[str]) -> list[str]:
 def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None") -> list[str]:
     if table is None:
         return []
-    rows = table[(table["rules"] == "house") & ~table["metric"].str.contains("[", regex=False)]
+    rows = table[(table["rules"] == "house") & table["metric"].isin(_SHOWN)]
     own = rows[rows["judge"] == name]
     if own.empty:
         return ["## Agreement with people", "", "Not judged in this study.", ""]

@@ -187,6 +187,7 @@ def check_result(folder: str | Path, parent: str | Path, may_lack: tuple[str, ..
     import torch
 
     from judgemerge import models
+    from judgemerge.merging.streams import Weights
 
     expected = {name: shape for name, shape in models.tensor_shapes(parent).items() if name not in may_lack}
     found = models.tensor_shapes(folder)
@@ -198,8 +199,9 @@ def check_result(folder: str | Path, parent: str | Path, may_lack: tuple[str, ..
             raise JudgemergeError(
                 f"{folder}: tensor '{tensor}' has shape {found[tensor]}, its parent {shape}; check the parents"
             )
-    for tensor, values in models.tensors(folder):
-        if not torch.isfinite(values).all():
+    merged = Weights(folder)
+    for tensor in merged.entries:
+        if not torch.isfinite(merged.get(tensor)).all():
             raise JudgemergeError(
                 f"{folder}: tensor '{tensor}' is not finite after merging; check the weights and "
                 "densities of the recipe"

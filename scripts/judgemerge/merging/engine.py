@@ -15,7 +15,7 @@ from judgemerge.merging import preflight
 from judgemerge.merging.adapters import Adapter
 from judgemerge.merging.streams import FLOATING, SHARD_BYTES, Weights, Writer
 
-# What of a parent's folder describes the model beside its weights: tokenizer, generation, sentence-transformers modules.
+# What describes a model beside its weights: tokenizer, generation settings, modules of sentence-transformers.
 _COPIED = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt")
 _NOT_COPIED = ("*.index.json", "trainer_state.json", "*_results.json", "adapter_config.json", "config.json")
 _FORMATS = {torch_name: format for format, torch_name in FLOATING.items()}
@@ -129,7 +129,7 @@ def _merge_tensor(name: str, tensors: dict, merges: Mapping[str, dict], writers:
             case "linear":
                 merged = kernels.linear(parents, given, overall.get("normalize", True))
             case "cocktail":
-                merged = kernels.linear(parents, given, False)
+                merged = kernels.cocktail(parents, given)
             case "task_arithmetic":
                 merged = kernels.task_arithmetic(
                     base,

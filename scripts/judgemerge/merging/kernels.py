@@ -36,6 +36,20 @@ def linear(tensors: Sequence[torch.Tensor], weights: Sequence[float], normalize:
     return merged.reshape(first.shape)
 
 
+def cocktail(tensors: Sequence[torch.Tensor], weights: Sequence[float]) -> torch.Tensor:
+    """Return Σ weight · tensor, each product rounded before it is added, as LM-Cocktail does; 16 bits in float32."""
+    first = tensors[0]
+    wide = torch.float64 if first.dtype == torch.float64 else torch.float32
+    flat = [tensor.reshape(-1) for tensor in tensors]
+    merged = torch.empty_like(flat[0])
+    for piece in _pieces(len(merged)):
+        total = flat[0][piece].to(wide) * weights[0]
+        for tensor, weight in zip(flat[1:], weights[1:], strict=True):
+            total += tensor[piece].to(wide) * weight
+        merged[piece] = total
+    return merged.reshape(first.shape)
+
+
 def _sum(tensors: list[torch.Tensor]) -> torch.Tensor:
     """Return the sum as torch makes it over a stack: 16-bit numbers rounded once, four or more added in pairs."""
     if len(tensors) > 3 or tensors[0].dtype in (torch.float16, torch.bfloat16):

@@ -9,11 +9,12 @@ from judgemerge.pages.markup import grid, notes, undefined_notes, value_cell
 
 INTRO = (
     "Each quantization beside the model it is made from. Size is that of the weights on disk; bits per weight are "
-    "counted from the file, so they show matrices whose rows did not fit the type. Speed is that of one whole run of the "
-    "suite, weights already loaded; a suite put together from several runs has none. Same verdict: share of verdicts that "
-    "can be read and are the unquantized judge's, order by order; changed: share with another outcome, one that can no "
-    "longer be read (or only now) included; flipped: share in which the winner is the other response. What is neither "
-    "the same nor changed could be read from neither. Values have {confidence} intervals, prompts resampled as clusters."
+    "counted from the file, so they show matrices whose rows did not fit the type. Speed is that of one whole run of "
+    "the suite, weights already loaded; a suite put together from several runs has none. Same verdict: share of "
+    "verdicts that can be read and are the unquantized judge's, order by order; changed: share with another outcome, "
+    "one that can no longer be read (or only now) included; flipped: share in which the winner is the other response. "
+    "What is neither the same nor changed could be read from neither. Values have {confidence} intervals, prompts "
+    "resampled as clusters."
 )
 _TITLES = {
     "accuracy": "accuracy",

@@ -1,4 +1,4 @@
-"""The page of retrieval.csv and retrieval_differences.csv: gained, forgotten, why it stopped, what happened to the data."""
+"""The page of retrieval.csv and retrieval_differences.csv: gained, forgotten, and what happened to the data."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ from judgemerge.pages.markup import frame, grid, part, value_cell
 
 INTRO = (
     "How well each embedding model finds the right text for a question: on the study's own documents (target) and on "
-    "other tasks. Values have {confidence} intervals; documents are resampled as clusters. Differences from the base are "
-    "paired: the same questions, the same resamples. tuned is the model of the last iteration that was needed; mixed_50 is "
-    "half of it and half of the base. n counts questions, errors rows of a set that could not be used."
+    "other tasks. Values have {confidence} intervals; documents are resampled as clusters. Differences from the base "
+    "are paired: the same questions, the same resamples. tuned is the model of the last iteration that was needed; "
+    "mixed_50 is half of it and half of the base. n counts questions, errors rows of a set that could not be used."
 )
 _LEFT_OUT = 40  # problems that are listed by name on the page; all of them are in the counts file
 
@@ -37,7 +37,10 @@ def sections(
     """Return the sections of the page."""
     stop = next(decision for decision in decisions if decision["stop"])
     return [
-        ("Why it stopped", f"<p>After iteration {stop['iteration']}: {html.escape(stop['reason'])}.</p>" + _decisions(decisions)),
+        (
+            "Why it stopped",
+            f"<p>After iteration {stop['iteration']}: {html.escape(stop['reason'])}.</p>" + _decisions(decisions),
+        ),
         ("Gained and forgotten", _by_task(table)),
         ("Difference from the base", _differences(differences)),
         *([("Weights from examples", "".join(map(_weights, losses)))] if losses else []),
@@ -62,7 +65,11 @@ def _by_task(table: pd.DataFrame) -> str:
     """Return a table per metric: a line per model, a column per task."""
     blocks = []
     tasks = table.drop_duplicates("task").set_index("task")
-    head = ["model", "share of tuned", *(f"{task} ({row.role}, n {row.n}, errors {row.errors})" for task, row in tasks.iterrows())]
+    head = [
+        "model",
+        "share of tuned",
+        *(f"{task} ({row.role}, n {row.n}, errors {row.errors})" for task, row in tasks.iterrows()),
+    ]
     for metric, rows in table.groupby("metric", sort=False):
         lines = []
         for model, own in rows.groupby("model", sort=False):
@@ -103,8 +110,8 @@ def _weights(manifest: Mapping) -> str:
         for name, weight in found["weights"].items()
     ]
     text = (
-        f"softmax(−loss / {found['temperature']:g}) on {found['examples']} training pairs with {found['negatives']} wrong "
-        "texts each, loss as LM-Cocktail defines it for encoders."
+        f"softmax(−loss / {found['temperature']:g}) on {found['examples']} training pairs with {found['negatives']} "
+        "wrong texts each, loss as LM-Cocktail defines it for encoders."
     )
     return f"<p>{html.escape(text)}</p>" + grid(["model", "loss", "weight"], lines)
 
@@ -121,8 +128,8 @@ def _published(rows: pd.DataFrame, comment: str) -> str:
 def _data(documents: Mapping, counts: Mapping[str, Mapping]) -> str:
     languages = ", ".join(f"{name} {n}" for name, n in documents["languages"].items())
     text = (
-        f"{documents['documents']} documents in {documents['chunks']} chunks ({languages}); {documents['duplicates']} exact "
-        f"duplicates dropped; {documents['left_out']} files left out."
+        f"{documents['documents']} documents in {documents['chunks']} chunks ({languages}); {documents['duplicates']} "
+        f"exact duplicates dropped; {documents['left_out']} files left out."
     )
     problems = documents["problems"]
     listed = "".join(

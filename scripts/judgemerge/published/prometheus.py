@@ -1,4 +1,4 @@
-"""Prometheus 2 (Kim et al. 2024, arXiv:2405.01535 v2; eval/utils.py and eval/cycle_consistency.py of its repository)."""
+"""Prometheus 2 (Kim et al. 2024, arXiv:2405.01535 v2; eval/utils.py, eval/cycle_consistency.py)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -16,8 +16,8 @@ NON_TIES = "[non-ties]"
 def rows(case: Case) -> Iterator[Row]:
     """Yield what the paper prints: correlations and exact hits of grades, accuracy of one order of pairs.
 
-    Grades: the mean over the runs against the mean of GPT-4's scores (or people's), over the items whose reply was read;
-    an exact hit is a grade equal to the truth, errors are misses. The paper gives hits for Feedback Bench alone, and of
+    Grades: the mean over the runs against the mean of GPT-4's scores (or people's), over the items whose reply was
+    read; an exact hit is a grade equal to the truth, errors are misses. The paper gives hits for Feedback Bench alone, and of
     its first run.
 
     Pairs: the original order only, as the paper judges one order (drawn at random per pair there, half of the pairs

@@ -1,0 +1,251 @@
+"""Questions, asking, selection and rewriting: pairs stay pairs, counts are exact, nothing is lost in silence."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judgemerge.embedding import Chunk, Pair, asking, made_documents, questions, rewriting, selection
+from judgemerge.errors import JudgemergeError
+
+CHINESE = Chunk("zh/0", "zh", 0, "润滑油每周更换一次。主轴过热时必须停机。水泵由技师检查。", "zh")
+
+
+def chunk(number, text, document=None):
+    return Chunk(f"d{number}/0", document or f"d{number}", 0, text, "en")
+
+
+def pair(number, anchor="q", positive="p", document=None):
+    return Pair(f"{number}", document or f"d{number}", anchor, positive, "en")
+
+
+@pytest.fixture(scope="module")
+def collection():
+    """Return a chunk per workshop document."""
+    return [chunk(number, text[:600]) for number, text in enumerate(made_documents.texts("workshop", 12, 1))]
+
+
+class Writer:
+    """Stands at the place of a backend: says what a function of the prompt says, and counts what it was asked."""
+
+    digest_settings = "writer"
+
+    def __init__(self, reply):
+        self.reply, self.asked = reply, []
+
+    def render(self, messages):
+        return json.dumps(messages)
+
+    def complete(self, texts, max_new_tokens, skip=()):
+        for index, text in enumerate(texts):
+            if index not in skip:
+                self.asked.append(text)
+                answer = self.reply(text)
+                if answer is KeyboardInterrupt:
+                    raise KeyboardInterrupt
+                yield [(index, type("Reply", (), {"text": answer})() if answer is not None else object())]
+
+
+# ---- questions ----
+
+
+@pytest.mark.parametrize(
+    ("reply", "n", "found", "reason"),
+    [
+        ("1. What is A?\n2) What is B?", 2, ["What is A?", "What is B?"], None),
+        ("问题1：甲是什么？\n问题2:乙是什么？", 2, ["甲是什么？", "乙是什么？"], None),
+        ("- One?\n* Two?\n• Three?", 2, ["One?", "Two?"], None),
+        ("Question 1: One?\n\nQ2. Two?", 2, ["One?", "Two?"], None),
+        ("One?\nOne?\n", 2, ["One?"], "too_few"),
+        ("3 phase motors: what are they?", 1, ["3 phase motors: what are they?"], None),
+        ("1.\n2.\n---", 2, [], "no_question"),
+        ("", 1, [], "no_question"),
+    ],
+)
+def test_replies_with_questions_are_read(reply, n, found, reason):
+    assert questions.read_reply(reply, n) == (found, reason)
+
+
+def test_term_questions_repeat_with_the_seed_and_use_words_of_their_chunk(collection):
+    maker = questions.TermMaker(collection)
+    first = maker.questions(collection[0], 3, "a")
+    assert first == questions.TermMaker(collection).questions(collection[0], 3, "a")
+    assert first != maker.questions(collection[0], 3, "b")
+    assert len(first) == len(set(first)) == 3
+    known = set(collection[0].text.lower().replace(",", " ").replace(".", " ").split())
+    for question in first:
+        assert sum(word.strip("?,.:").lower() in known for word in question.split()) >= 2
+
+
+def test_a_chunk_that_says_nothing_has_no_question(collection):
+    assert questions.TermMaker(collection).questions(chunk(99, "And so on."), 2, "a") == []
+
+
+def test_chinese_chunks_get_chinese_questions():
+    found = questions.TermMaker([CHINESE]).questions(CHINESE, 2, "a")
+    assert len(found) == 2 and not any(letter.isascii() and letter.isalpha() for text in found for letter in text)
+
+
+def test_a_question_is_asked_once():
+    kept, n_repeats = questions.without_repeats([pair(1, "What is  it?"), pair(2, "what IS it?"), pair(3, "Else?")])
+    assert [one.id for one in kept] == ["1", "3"] and n_repeats == 1
+
+
+# ---- asking ----
+
+
+def test_asking_goes_on_where_it_was_killed(tmp_path, collection):
+    store = tmp_path / "store.jsonl"
+    replies = iter(["One?\nTwo?", "Only one?", KeyboardInterrupt])
+    with pytest.raises(KeyboardInterrupt):
+        asking.questions_of(collection[:4], collection, 2, Writer(lambda text: next(replies)), store, "s")
+    store.write_text(store.read_text() + '{"asked": "half', encoding="utf-8")
+    writer = Writer(lambda text: "Three?\nFour?")
+    pairs, missing = asking.questions_of(collection[:4], collection, 2, writer, store, "s")
+    assert len(writer.asked) == 2
+    assert [one.anchor for one in pairs] == ["One?", "Two?", "Only one?", "Three?", "Four?", "Three?", "Four?"]
+    assert [one.positive for one in pairs][2] == collection[1].text and missing == {"missing_too_few": 1}
+
+
+def test_a_reply_that_never_came_is_counted_and_asked_again(tmp_path, collection):
+    store = tmp_path / "store.jsonl"
+    pairs, missing = asking.questions_of(collection[:2], collection, 2, Writer(lambda text: None), store, "s")
+    assert pairs == [] and missing == {"missing_no_reply": 4}
+    writer = Writer(lambda text: "A?\nB?")
+    assert (
+        len(asking.questions_of(collection[:2], collection, 2, writer, store, "s")[0]) == 4 and len(writer.asked) == 2
+    )
+
+
+def test_a_broken_store_is_named(tmp_path, collection):
+    (tmp_path / "store.jsonl").write_text("nonsense\n", encoding="utf-8")
+    with pytest.raises(JudgemergeError, match="store.jsonl"):
+        asking.questions_of(collection[:1], collection, 1, Writer(str), tmp_path / "store.jsonl", "s")
+
+
+def test_relevance_below_the_threshold_and_unreadable_replies_are_counted(tmp_path):
+    pairs = [pair(number, f"q{number}") for number in range(4)]
+    answers = {"q0": "0.85", "q1": "10", "q2": "0.79", "q3": "1.00"}
+    writer = Writer(lambda text: next(answer for name, answer in answers.items() if name in text))
+    kept, counts = asking.relevant(pairs, writer, 0.8, tmp_path / "store.jsonl")
+    assert [one.id for one in kept] == ["3", "0"]
+    assert counts == {"judged": 4, "relevant": 2, "unreadable_relevance": 1}
+
+
+# ---- selection ----
+
+
+@pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        ("0.85", 0.85), ("1", 1.0), ("1.00", 1.0), ("0", 0.0), (" 0.5\n", 0.5),
+        ("Score: 0.70", 0.7), ("相关性：0.9", 0.9),
+        ("10", None), ("1.5", None), ("-0.5", None), ("0.8 because it fits", None), ("high", None),
+        ("", None), (None, None),
+        ("8/10", None), (".5", None),
+    ],
+)  # fmt: skip
+def test_relevance_is_the_whole_reply_or_an_error(reply, value):
+    assert selection.read_relevance(reply) == value
+
+
+def test_fusion_by_hand():
+    fused = selection.fused(np.array([3.0, 1.0, 2.0]), np.array([0.1, 0.9, 0.5]))
+    assert fused == pytest.approx([1 / 60 + 1 / 62, 1 / 62 + 1 / 60, 1 / 61 + 1 / 61])
+    assert selection.best(fused, 0.67) == [0, 1]
+    assert selection.fused(np.array([1.0, 1.0])) == pytest.approx([1 / 60, 1 / 61])  # ties keep their order
+
+
+@given(st.lists(st.floats(0, 1), max_size=60), st.floats(0.01, 1))
+def test_exactly_the_rounded_share_is_kept(values, share):
+    kept = selection.best(np.array(values), share)
+    assert len(kept) == round(len(values) * share) and kept == sorted(set(kept))
+    if kept:
+        assert min(values[place] for place in kept) >= max(
+            (value for place, value in enumerate(values) if place not in kept), default=0
+        )
+
+
+def test_bm25_prefers_the_chunk_that_holds_the_words():
+    texts = ["The spindle of the lathe runs hot.", "Soup needs salt and onion.", "Roses want water in spring."]
+    right = [
+        pair(n, anchor, text)
+        for n, (anchor, text) in enumerate(zip(["hot spindle", "onion soup", "water roses"], texts, strict=True))
+    ]
+    wrong = [
+        pair(n, anchor, text)
+        for n, (anchor, text) in enumerate(zip(["onion soup", "roses", "the of"], texts, strict=True))
+    ]
+    assert (selection.bm25_scores(right) > 0).all()
+    assert (selection.bm25_scores(wrong) == 0).all()
+    assert selection.bm25_scores([]).shape == (0,)
+
+
+def test_bm25_in_chinese():
+    pairs = [Pair("0", "a", "主轴过热", "主轴过热时停机。", "zh"), Pair("1", "b", "主轴过热", "水泵每周检查。", "zh")]
+    scores = selection.bm25_scores(pairs)
+    assert scores[0] > scores[1] == 0
+
+
+def test_hard_negatives_are_of_other_documents():
+    pairs = [
+        pair(0, "hot spindle", "spindle hot", "a"),
+        pair(1, "cold spindle", "spindle cold", "a"),
+        pair(2, "hot soup", "soup hot", "b"),
+        pair(3, "rose", "rose", "c"),
+    ]
+    found = selection.bm25_negatives(pairs, 1)
+    assert found[0] == ["soup hot"] and found[2] == ["spindle hot"]
+    with pytest.raises(ValueError, match="pair '0' has 2 chunks"):
+        selection.bm25_negatives(pairs, 3)
+
+
+# ---- rewriting ----
+
+
+def test_a_failed_rewrite_leaves_out_its_pair_and_moves_no_other():
+    pairs = [pair(number, f"question {number}", f"chunk {number}") for number in range(3)]
+    rewrites = [["other 0"], [None], ["Question  2"]]
+    kept, counts = rewriting.with_rewrites(pairs, rewrites)
+    assert [(one.anchor, one.positive) for one in kept] == [
+        ("question 0", "chunk 0"), ("question 1", "chunk 1"), ("question 2", "chunk 2"), ("other 0", "chunk 0"),
+    ]  # fmt: skip
+    assert counts == {"pairs": 3, "rewrites": 1, "failed": 1, "unchanged": 1}
+    with pytest.raises(ValueError):
+        rewriting.with_rewrites(pairs, rewrites[:2])
+
+
+@given(st.lists(st.lists(st.sampled_from([None, "a?", "b?", "q 0"]), min_size=2, max_size=2), min_size=1, max_size=8))
+def test_every_rewrite_stays_with_its_chunk(rewrites):
+    pairs = [pair(number, f"q {number}", f"chunk {number}") for number in range(len(rewrites))]
+    kept, counts = rewriting.with_rewrites(pairs, rewrites)
+    assert len(kept) == len(pairs) + counts["rewrites"]
+    assert counts["rewrites"] + counts["failed"] + counts["unchanged"] == 2 * len(pairs)
+    for one in kept[len(pairs) :]:
+        assert one.positive == f"chunk {one.id.split('~')[0]}"
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [("“What then?”", "What then?"), ("", None), ("One\nTwo", None), ("...", None), (None, None), (" plain ", "plain")],
+)
+def test_rewrites_are_one_line(reply, text):
+    assert rewriting.read_reply(reply) == text
+
+
+def test_rewording_repeats_with_the_seed_and_keeps_the_terms():
+    one = pair(1, "What is said about the worn spindle and chatter?")
+    assert rewriting.reworded(one, 1, 42) == rewriting.reworded(one, 1, 42)
+    assert {"worn", "spindle", "chatter"} <= set(rewriting.reworded(one, 1, 42).strip("?").split())
+    assert rewriting.reworded(pair(1, "and the"), 1, 42) is None
+
+
+def test_rewrites_come_in_the_order_of_their_pairs(tmp_path):
+    pairs = [pair(number, f"what of {number}?") for number in range(3)]
+    writer = Writer(lambda text: f"about {text.split('what of ')[1][0]}")
+    found = asking.rewrites_of(pairs, 2, writer, tmp_path / "s.jsonl", 1)
+    assert found == [["about 0"] * 2, ["about 1"] * 2, ["about 2"] * 2]
+    assert asking.rewrites_of(pairs, 0, None, tmp_path / "s.jsonl", 1) == [[], [], []]
+    assert asking.rewrites_of(pairs, 0, writer, tmp_path / "s.jsonl", 1) == [[], [], []]

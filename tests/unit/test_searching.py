@@ -1,0 +1,239 @@
+"""Searches: proposals, pruning, choosing, and what a study may ask for."""
+
+import copy
+import json
+import math
+
+import pytest
+import yaml
+
+from judgemerge import curves, searching, trials
+from judgemerge.agreement.metrics import PAIRWISE_METRICS, POINTWISE_METRICS
+from judgemerge.errors import JudgemergeError
+from judgemerge.study import load_study
+
+SEARCH = {
+    "expert": "e",
+    "space": {
+        "lora_rank": {"choices": [4, 8, 16]},
+        "learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
+        "max_steps": {"low": 10, "high": 20, "log": False},
+    },
+    "rounds": 4, "width": 4, "sampler": "tpe", "seed": 3, "development": "d", "metric": "accuracy",
+    "pruning": "median", "pruning_every": 10, "pruning_after": 0,
+}  # fmt: skip
+DEFAULT = {"lora_rank": 8, "learning_rate": 1e-3, "max_steps": 15}
+
+
+def bowl(params):
+    """Best at learning rate 3e-3 and rank 16, with a known maximum of 1."""
+    used = {**DEFAULT, **params}
+    return 1 - 0.2 * abs(math.log10(used["learning_rate"] / 3e-3)) - 0.01 * (16 - used["lora_rank"])
+
+
+def result(trial, params, value, state="complete", reports=()):
+    return {
+        "trial": trial, "round": trial // SEARCH["width"], "params": params, "state": state, "value": value, "n": 10,
+        "errors": 0, "reports": list(reports),
+    }  # fmt: skip
+
+
+def run(search, rounds):
+    """The whole search on `bowl`, as the rules run it."""
+    results = []
+    for number in range(rounds):
+        proposed = searching.propose(search, number, results, DEFAULT)
+        for trial, params in zip(searching.trial_numbers(search, number), proposed, strict=True):
+            results.append(result(trial, params, bowl(params)))
+    return results
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_search_is_decided_by_its_seed_and_its_results(sampler):
+    search = SEARCH | {"sampler": sampler}
+    first, second = run(search, 3), run(search, 3)
+    assert json.dumps(first) == json.dumps(second)
+    assert json.dumps(run(search | {"seed": 4}, 3)) != json.dumps(first)
+
+
+def test_results_survive_the_way_through_a_file():
+    results = json.loads(json.dumps(run(SEARCH, 2)))
+    assert searching.propose(SEARCH, 2, results, DEFAULT) == searching.propose(SEARCH, 2, run(SEARCH, 2), DEFAULT)
+
+
+def test_trial_0_is_the_default_and_nothing_is_tried_twice():
+    results = run(SEARCH, 4)
+    assert results[0]["params"] == {} and len(results) == 16
+    tried = [json.dumps({**DEFAULT, **found["params"]}, sort_keys=True) for found in results]
+    assert len(set(tried)) == 16
+    for found in results[1:]:
+        assert found["params"]["lora_rank"] in (4, 8, 16)
+        assert 1e-4 <= found["params"]["learning_rate"] <= 1e-2
+        assert 10 <= found["params"]["max_steps"] <= 20 and isinstance(found["params"]["max_steps"], int)
+
+
+def test_the_best_is_at_least_the_default_and_the_default_wins_ties():
+    results = run(SEARCH, 4)
+    assert searching.best(SEARCH, results)["value"] >= results[0]["value"]
+    even = [result(0, {}, 0.5), result(1, {"lora_rank": 4}, 0.5), result(2, {}, 0.9, state="pruned")]
+    assert searching.best(SEARCH, even)["trial"] == 0
+    errors = [result(0, {}, 2.0), result(1, {"lora_rank": 4}, 1.0)]
+    assert searching.best(SEARCH | {"metric": "mae"}, errors)["trial"] == 1
+    with pytest.raises(JudgemergeError, match="no trial"):
+        searching.best(SEARCH, [result(0, {}, float("nan"))])
+
+
+def test_a_small_space_repeats_itself_rather_than_hanging():
+    search = SEARCH | {"space": {"lora_rank": {"choices": [4, 8]}}}
+    assert len(searching.propose(search, 0, [], {"lora_rank": 8})) == 4
+
+
+def test_a_default_outside_of_the_space_is_still_tried():
+    results = [result(number, {} if number == 0 else dict(DEFAULT), 0.5) for number in range(4)]
+    proposed = searching.propose(SEARCH, 1, results, DEFAULT | {"lora_rank": 64})
+    assert len(proposed) == 4 and all(params["lora_rank"] != 64 for params in proposed)
+
+
+def earlier(values):
+    """A first round whose trials reported these values at step 10."""
+    return [
+        result(number, {} if number == 0 else {**DEFAULT, "max_steps": 10 + number}, value, reports=[[10, value]])
+        for number, value in enumerate(values)
+    ]
+
+
+def test_a_trial_below_the_median_is_given_up_and_one_above_goes_on():
+    known = earlier([0.5, 0.6, 0.7, 0.8])
+    assert searching.Pruner(SEARCH, 1, known, DEFAULT).report(10, 0.64)
+    assert not searching.Pruner(SEARCH, 1, known, DEFAULT).report(10, 0.66)
+    assert not searching.Pruner(SEARCH, 0, [], DEFAULT).report(10, 0.0)  # the first round knows nothing
+    assert not searching.Pruner(SEARCH | {"pruning": "none"}, 1, known, DEFAULT).report(10, 0.0)
+    assert not searching.Pruner(SEARCH | {"pruning_after": 20}, 1, known, DEFAULT).report(10, 0.0)
+    down = SEARCH | {"metric": "mae"}
+    assert searching.Pruner(down, 1, known, DEFAULT).report(10, 0.66)
+    assert not searching.Pruner(down, 1, known, DEFAULT).report(10, 0.64)
+
+
+def test_a_step_counts_once():
+    pruner = searching.Pruner(SEARCH, 1, earlier([0.5, 0.6, 0.7, 0.8]), DEFAULT)
+    pruner.report(10, 0.9)
+    assert not pruner.report(10, 0.1) and pruner.reports == [[10, 0.9]]
+
+
+def state(*lines):
+    return {"log_history": list(lines)}
+
+
+def test_evaluations_are_reported_from_a_trainer_state(tmp_path):
+    known = earlier([0.5, 0.6, 0.7, 0.8])
+    logged = state(
+        {"step": 5, "loss": 9.0},
+        {"step": 10, "eval_loss": 5.0, "eval_rewards/accuracies": 0.3},
+        {"step": 12, "train_loss": 1},
+    )
+    pruner = searching.Pruner(SEARCH, 1, known, DEFAULT)
+    output = tmp_path / "checkpoint-10"
+    output.mkdir()
+    watch = trials.watcher(pruner, minimised=False)
+    assert not watch(tmp_path)
+    (output / "trainer_state.json").write_text(json.dumps(logged))
+    assert watch(tmp_path) and pruner.reports == [[10, 0.3]]
+    loss_only = searching.Pruner(SEARCH, 0, [], DEFAULT)
+    trials.reports(loss_only, state({"step": 10, "eval_loss": 5.0}), minimised=False)
+    assert loss_only.reports == [[10, -5.0]]
+
+
+def test_settings_are_applied_where_they_belong():
+    expert = {"settings": {"lora_rank": 8}, "train_on": ["a"]}
+    assert searching.applied(expert, {"lora_rank": 4}, "expert")["settings"] == {"lora_rank": 4}
+    assert expert["settings"] == {"lora_rank": 8}
+    merge = {"models": {"a": {"weight": 0.5}}, "parameters": {"t": [1, 2]}}
+    changed = searching.applied(merge, {"models.a.weight": 0.1, "parameters.t": 0.3}, "merge")
+    assert changed == {"models": {"a": {"weight": 0.1}}, "parameters": {"t": 0.3}}
+    assert searching.defaults(merge, ["models.a.weight", "models.b.weight"], "merge") == {"models.a.weight": 0.5}
+    assert searching.defaults(expert, ["lora_rank", "cutoff_len"], "expert", {"cutoff_len": 9}) == {
+        "lora_rank": 8,
+        "cutoff_len": 9,
+    }
+
+
+def test_importance_finds_the_parameter_that_matters():
+    found = searching.importances(SEARCH, run(SEARCH, 4), DEFAULT)
+    assert max(found, key=found.get) == "learning_rate" and sum(found.values()) == pytest.approx(1)
+    assert searching.importances(SEARCH, run(SEARCH, 4)[:3], DEFAULT) == {}
+
+
+def test_metrics_are_those_of_the_tables():
+    assert set(searching.METRICS["pairwise"]) <= set(PAIRWISE_METRICS)
+    assert set(searching.METRICS["pointwise"]) <= set(POINTWISE_METRICS)
+
+
+# ---- the study file ----
+
+STUDY = yaml.safe_load(open("config/studies/orpo.yaml", encoding="utf-8")) | {"scale": "tiny"}
+
+
+def changed(path, value):
+    settings = copy.deepcopy(STUDY)
+    *folders, key = path
+    place = settings["scales"]["tiny"]
+    for folder in folders:
+        place = place.setdefault(folder, {})
+    place[key] = value
+    return settings
+
+
+def test_the_study_is_sound_at_both_scales():
+    tiny = load_study(STUDY, "orpo.yaml", "config")
+    assert tiny.searched == {"settings_best": "settings", "way_best": "way"}
+    full = load_study({key: value for key, value in STUDY.items() if key != "scale"}, "orpo.yaml", "config")
+    assert full.experts["orpo_final"]["settings"]["pref_beta"] == 0.001
+    assert full.experts["orpo_first"]["settings"]["learning_rate"] == 8e-6
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("searches", "settings", "expert"), "orpo_finale", "unknown expert 'orpo_finale'; did you mean 'orpo_final'"),
+        (("searches", "settings", "development"), "demo_preferences_test", "which is a benchmark of the suites"),
+        (("searches", "settings", "development"), "demo_preferences_train", "learns; take another part"),
+        (("searches", "settings", "development"), "nowhere", "unknown development set"),
+        (("searches", "settings", "metric"), "accuracy_frist", "did you mean 'accuracy_first'"),
+        (("searches", "settings", "space", "lora_rnak"), {"choices": [1, 2]}, "did you mean 'lora_rank'"),
+        (("searches", "settings", "space", "lora_rank"), {"choices": [1.5, 2]}, "lora_rank"),
+        (
+            ("searches", "settings", "space", "learning_rate"),
+            {"low": 1e-2, "high": 1e-3, "log": True},
+            "low below high",
+        ),
+        (("searches", "settings", "space", "weight_decay"), {"low": 0, "high": 0.1, "log": True}, "low above 0"),
+        (("searches", "way", "space"), {"models.nobody.weight": {"low": 0.1, "high": 0.5}}, "models.nobody.weight"),
+        (("searches", "way", "space"), {"parameters.density": {"low": 0.1, "high": 0.5}}, "density"),
+        (("experts", "orpo_first", "prompts"), {"pairwise": "brief_pairwise"}, "trains on conversations"),
+        (("experts", "orpo_first", "settings", "stage"), "sft", "only stage dpo knows"),
+        (("screening", "evaluate_on"), ["demo_preferences_train"], "two parts"),
+        (("screening", "bases"), ["layer_2"], "did you mean 'layers_2'"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_the_first_job(path, value, said):
+    with pytest.raises(JudgemergeError, match=said):
+        load_study(changed(path, value), "orpo.yaml", "config")
+
+
+# ---- curves ----
+
+
+def test_curves_keep_what_was_logged(tmp_path):
+    logged = state(
+        {"step": 5, "epoch": 0.1, "loss": 9.0, "sft_loss": 8.9, "odds_ratio_loss": 0.7, "rewards/accuracies": 0.5},
+        {"step": 10, "epoch": 0.2, "eval_loss": 5.0, "eval_sft_loss": 4.9, "eval_rewards/accuracies": 0.8},
+        {"step": 10, "train_loss": 7.0, "train_runtime": 3},
+    )
+    assert curves.write(tmp_path / "c.csv", logged) == 2
+    assert (tmp_path / "c.csv").read_text().splitlines() == [
+        "step,epoch,part,loss,nll,odds_ratio_loss,reward_accuracy",
+        "5,0.1,train,9.0,8.9,0.7,0.5",
+        "10,0.2,evaluation,5.0,4.9,,0.8",
+    ]
+    with pytest.raises(JudgemergeError, match="left no log"):
+        curves.state_of(tmp_path)
