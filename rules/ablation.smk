@@ -2,7 +2,6 @@
 
 from judgemerge import ablation
 
-
 ABLATION = settings.get("ablation") or {}
 SWEEP = ablation.sweep(settings)
 

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from pathlib import Path
 
 from judgemerge import files
 from judgemerge.embedding import decisions
@@ -14,9 +13,10 @@ def main(decided: list[str], folders: list[str], manifests: list[str], model: st
     stop = decisions.stopped_by(decided)
     place = stop["iteration"] - 1
     shutil.rmtree(model, ignore_errors=True)
-    shutil.copytree(folders[place], model, copy_function=os.link)
+    # Snakemake's own time stamp is not linked: touching it here would make the iteration look new.
+    own = shutil.ignore_patterns(".snakemake_timestamp")
+    shutil.copytree(folders[place], model, copy_function=os.link, ignore=own)
     files.write_json(manifest, files.read_json(manifests[place]) | {"iteration": stop["iteration"]})
-    Path(model).touch()
 
 
 if "snakemake" in globals():

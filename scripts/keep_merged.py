@@ -1,10 +1,9 @@
 """Make models/{blended}: the merge that was the best trial of a search, merged again."""
 
-from merge_models import main as merge_models
-from merge_trial import parents
-
 from judgemerge import files, searching
 from judgemerge.logs import logged
+from merge_models import main as merge_models
+from merge_trial import parents
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from export_expert import main as export_expert
-
 from judgemerge import files
 from judgemerge.logs import logged
 

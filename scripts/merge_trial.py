@@ -3,13 +3,12 @@
 import shutil
 from pathlib import Path
 
-from merge_models import adapter_digest
-from merge_models import main as merge_models
-
 from judgemerge import files, searching, trials
 from judgemerge.items import read_items, write_verdicts
 from judgemerge.logs import logged
 from judgemerge.prompts import load_template
+from merge_models import adapter_digest
+from merge_models import main as merge_models
 
 
 def main(

@@ -1,16 +1,16 @@
-"""Make screening/{screened}.json: losses of one foundation model on held-out answers, after the screening's training."""
+"""Make screening/{screened}.json: losses of one foundation model on held-out answers, after its fine-tuning."""
 
 import shutil
 from pathlib import Path
 
 import yaml
-from train_trial import load_trained
 
 from judgemerge import curves, files, preferences, screening, training
 from judgemerge.items import read_items, sample
 from judgemerge.llamafactory import load_tokenizer, train
 from judgemerge.logs import logged
 from judgemerge.prompts import load_template
+from train_trial import load_trained
 
 
 def main(

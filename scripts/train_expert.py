@@ -33,8 +33,9 @@ def main(
 ) -> None:
     """Write the data set, train, and put the adapter into place; `curve` gets what was logged on the way.
 
-    `evaluation` are item sets for the evaluation loss; `watch` may stop the training (llamafactory.train). The work folder is named after everything that decides the training, so that checkpoints of another one are never
-    resumed. It keeps the finished adapter: when the rule runs again for the same training, nothing is trained again.
+    `evaluation` are item sets for the evaluation loss; `watch` may stop the training (llamafactory.train). The work
+    folder is named after everything that decides the training, so that checkpoints of another one are never resumed. It
+    keeps the finished adapter: when the rule runs again for the same training, nothing is trained again.
     """
     templates = {protocol: load_template(f"config/prompts/{name}.yaml", sources) for protocol, name in prompts.items()}
     sets, counts = training.select(
@@ -56,7 +57,8 @@ def main(
         settings |= {"eval_dataset": training.EVALUATION}
         settings.setdefault("per_device_eval_batch_size", settings.get("per_device_train_batch_size", 8))
     form = [expert["format"]] if expert["format"] != "alpaca" else []
-    identity = files.sha256_text(base_digest, yaml.safe_dump([settings, seed, *form]), *map(str, [*rows, *held_out]))[:12]
+    shown = map(str, [*rows, *held_out])
+    identity = files.sha256_text(base_digest, yaml.safe_dump([settings, seed, *form]), *shown)[:12]
     folder = Path(work, identity)
     output, finished = folder / "output", folder / "finished"
     n_examples = training.write_dataset(folder / "data", rows, form=expert["format"])
@@ -68,7 +70,8 @@ def main(
         finished.touch()
     curves.write(curve, curves.state_of(output))
     with files.atomic_writer(recipe_file) as file:
-        said = {"examples": n_examples, "ties_left_out": n_ties, "too_long": n_rows - n_examples, "item_sets": counts, "threads": threads}
+        said = {"examples": n_examples, "ties_left_out": n_ties, "too_long": n_rows - n_examples}
+        said |= {"item_sets": counts, "threads": threads}
         yaml.safe_dump({**said, **recipe}, file, sort_keys=False)
     for other in Path(work).iterdir():
         if other != folder:

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from train_expert import main as train_expert
-
 from judgemerge import files, models, searching, trials
 from judgemerge.items import read_items, write_verdicts
 from judgemerge.logs import logged
 from judgemerge.processes import Stopped
 from judgemerge.prompts import load_template
+from train_expert import main as train_expert
 
 
 def main(

@@ -57,6 +57,9 @@ class Item:
             raise JudgemergeError(
                 f"{where}: {len(self.responses)} responses, but a {self.protocol} item has {expected}"
             )
+        self._check_truth(where)
+
+    def _check_truth(self, where: str) -> None:
         if self.protocol == "pairwise" and self.truth not in CLASSES:
             raise JudgemergeError(f"{where}: truth is {self.truth!r}, not one of {', '.join(CLASSES)}")
         if self.protocol == "pointwise" and (isinstance(self.truth, (str, bool)) or self.truth is None):
@@ -68,6 +71,15 @@ class Item:
     def judgeable(self) -> bool:
         """Whether the response texts are there to be judged."""
         return bool(self.responses)
+
+
+@dataclass(frozen=True)
+class Unlabelled(Item):
+    """An item that no person has judged: judges are asked about it, but it is neither scored against truth nor learnt."""
+
+    def _check_truth(self, where: str) -> None:
+        if self.truth is not None:
+            raise JudgemergeError(f"{where}: truth is {self.truth!r}, but an item without labels has none")
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,22 @@ def _last_line(reply: str) -> str:
     return reply.rstrip().rpartition("\n")[2][-200:]
 
 
+def score_tag(reply: str, settings: dict) -> Parsed:
+    """Read `<score>n</score>` after the feedback, as in Flow-Judge (`<feedback>…</feedback><score>n</score>`).
+
+    Tags within the feedback are prose; without a feedback the whole reply counts. The number must be whole and the tag
+    closed: a rubric describes nothing between its scores, and a reply that was cut may have been about to say 10.
+    """
+    found = re.findall(r"<score>\s*([-+]?\d{1,9})\s*</score>", after_feedback(reply), re.IGNORECASE)
+    return _score(found, settings)
+
+
+def after_feedback(reply: str) -> str:
+    """Return what follows the last `</feedback>`; the whole reply where there is none."""
+    ends = [match.end() for match in re.finditer(r"</feedback>", reply, re.IGNORECASE)]
+    return reply[ends[-1] :] if ends else reply
+
+
 def final_decision(reply: str, settings: dict) -> Parsed:
     """Read what follows the last "final decision is", as in Auto-J (Li et al. 2023): `Response 1`, say."""
     ends = [match.end() for match in re.finditer("final decision is", reply, re.IGNORECASE)]
@@ -211,6 +227,7 @@ FORMATS = {
     "score_line": Format(score_line, **_SCALE),
     "overall_score": Format(overall_score, **_SCALE),
     "rating_brackets": Format(rating_brackets, **_SCALE),
+    "score_tag": Format(score_tag, **_SCALE),
     "integer": Format(integer, **_SCALE),
     "result_label": Format(result_label, **_LABELS),
     "result_score": Format(result_score, **_SCALE),

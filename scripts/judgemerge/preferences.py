@@ -106,8 +106,8 @@ def check_expert(study, key: str, expert: dict, training_prompts: dict[str, str]
     for prompt, mode in modes.items():
         if stage == "dpo" and mode != "likelihood":
             raise JudgemergeError(
-                f"{study.where}: {key} has stage dpo, which trains on conversations, but its prompt '{prompt}' has mode "
-                f"{mode}; give it prompts: {{pairwise: likelihood_pairwise}}"
+                f"{study.where}: {key} has stage dpo, which trains on conversations, but its prompt '{prompt}' has "
+                f"mode {mode}; give it prompts: {{pairwise: likelihood_pairwise}}"
             )
     for wrong in sorted(set(given) & set(STAGES["dpo"])) if stage != "dpo" else []:
         raise JudgemergeError(f"{study.where}: {key} has {wrong}, which only stage dpo knows; add stage: dpo")

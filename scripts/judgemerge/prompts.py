@@ -106,6 +106,8 @@ def load_template(path: str | Path, sources: str | Path | None = None) -> Templa
     if template.mode not in MODES:
         raise JudgemergeError(f"{path}: mode is '{template.mode}'{did_you_mean(template.mode, MODES)}")
     required = REQUIRED[template.protocol] if template.mode != "likelihood" else {"prompt"}
+    if "output" in template.extra_fields:  # a rubric's own form: question and answer stand in {inputs} and {output}
+        required = {"output"}
     for name in sorted(required - template.fields):
         raise JudgemergeError(f"{path}: placeholder '{{{name}}}' is missing from the user message; add it")
     answer = "{verdict}" if template.protocol == "pairwise" else "{score}"

@@ -1,7 +1,8 @@
 """Rubrics as data: a criterion and a description of each score, in config/rubrics/ or in a file of one's own.
 
 An item without a rubric of its own gets the one that its benchmark names (`rubric` in config/benchmarks.yaml), or the
-study (`judging.rubric`). Prompts show `{rubric}` (all of it) to a judge that grades, `{criterion}` to one that compares.
+study (`judging.rubric`). Prompts show `{rubric}` (all of it) to a judge that grades, `{criterion}` to one that
+compares.
 """
 
 import dataclasses

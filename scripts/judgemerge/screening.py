@@ -13,8 +13,8 @@ from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import Item
 
 COLUMNS = (
-    "base", "parameters", "steps", "loss", "loss_low", "loss_high", "bits_per_byte", "bpb_low", "bpb_high", "n", "clusters",
-    "too_long", "tokens", "bytes", "note",
+    "base", "parameters", "steps", "loss", "loss_low", "loss_high", "bits_per_byte", "bpb_low", "bpb_high", "n",
+    "clusters", "too_long", "tokens", "bytes", "note",
 )  # fmt: skip
 
 Asked = tuple[Item, str, str, int]  # item, text, answer with the end of its turn, bytes of the answer

@@ -162,7 +162,7 @@ class Pruner:
 
 
 def applied(entry: Mapping, params: Mapping[str, Any], kind: str) -> dict:
-    """Return an expert (params are LLaMA-Factory keys) or a merge (params are paths such as models.a.weight) changed."""
+    """Return an expert (params are LLaMA-Factory keys) or a merge (paths such as models.a.weight) changed."""
     changed = copy.deepcopy(dict(entry))
     for name, value in params.items():
         place = changed["settings"] if kind == "expert" else changed
@@ -253,8 +253,8 @@ def _check_development(study, development: str, where: str) -> None:
         raise JudgemergeError(f"{where} has the unknown development set '{development}'{near}")
     if development in study.all_benchmarks:
         raise JudgemergeError(
-            f"{where} has development set '{development}', which is a benchmark of the suites; what was chosen on a set "
-            "cannot be tested on it: take another part of the data"
+            f"{where} has development set '{development}', which is a benchmark of the suites; what was chosen on a "
+            "set cannot be tested on it: take another part of the data"
         )
     if development in study.training_sets:
         raise JudgemergeError(

@@ -1,8 +1,8 @@
 """Judges of pairs that grade both responses of a pair on their own, and then compare the two grades.
 
 Prometheus uses its absolute judges on pairs in this way ("a2r"; Kim et al. 2024, arXiv:2405.01535). The judge never
-sees the two responses together, so there is no order to swap: the verdict is the same in both orders by construction, and
-position consistency says nothing here. Equal grades are a tie. A pair is an error when either grade is one.
+sees the two responses together, so there is no order to swap: the verdict is the same in both orders by construction,
+and position consistency says nothing here. Equal grades are a tie. A pair is an error when either grade is one.
 
 A study names the judges in `singly.judges`; `direct` then also answers pairs as `direct_singly`.
 """

@@ -26,6 +26,7 @@ SETTINGS = {
     "integer": {**GRADES, "format": "integer"},
     "result_label": {"format": "result_label", "first": "A", "second": "B"},
     "result_score": {"format": "result_score", "minimum": 1, "maximum": 5},
+    "score_tag": {"format": "score_tag", "minimum": 0, "maximum": 1},
 }
 
 
@@ -36,7 +37,8 @@ def test_golden_replies(data, name):
     found = {}
     for case in golden["cases"]:
         verdict = parse(case["reply"], None, golden["settings"], "item", "original")
-        found[case["reply"]] = f"error: {verdict.reason}" if verdict.reason else verdict.score or verdict.outcome
+        value = verdict.outcome if verdict.score is None else verdict.score
+        found[case["reply"]] = f"error: {verdict.reason}" if verdict.reason else value
     assert found == {case["reply"]: case["gives"] for case in golden["cases"]}
 
 
@@ -59,6 +61,9 @@ LONG = [
     "*" * 200_000 + "1 x",
     "1" * 200_000,
     "1" + "*" * 200_000 + "x",
+    "<score>" + " " * 200_000,
+    "<score> " * 40_000,
+    "</feedback>" * 40_000,
 ]
 
 

@@ -188,7 +188,7 @@ def their_loss(chosen, rejected, beta):
 
 
 def plain_loss(chosen, rejected, beta):
-    """The formula of the ORPO paper in numpy: odds = p / (1 − p), loss = −log p − beta · log sigmoid(log odds ratio)."""
+    """The formula of the paper in numpy: odds = p / (1 − p), loss = −log p − beta · log sigmoid(log odds ratio)."""
     p, q = np.exp(chosen), np.exp(rejected)
     log_odds_ratio = np.log(p / (1 - p)) - np.log(q / (1 - q))
     return -np.log(p) - beta * np.log(1 / (1 + np.exp(-log_odds_ratio)))

@@ -62,7 +62,7 @@ def test_a_request_in_its_parts():
 
 
 BROKEN = {
-    "no response": (lambda text: text.replace("###Response to evaluate:", "###Answer:"), "Response to evaluate:' nowhere"),
+    "no response": (lambda text: text.replace("###Response to", "###Answer to"), "Response to evaluate:' nowhere"),
     "twice": (lambda text: text.replace("Pear.", "Pear.\n\n###Score Rubrics:\n"), "Score Rubrics:' twice"),
     "no score 3": (lambda text: text.replace("Score 3:", "Three:"), "no criterion in brackets"),
     "no gap": (lambda text: text.replace("\n\n###Score", "\n###Score"), "no empty line before"),
@@ -215,7 +215,8 @@ def test_equal_scores_make_no_pair(tmp_path):
 
 def preference(preferred="A", feedback_text="Response A is right, Response B is not."):
     return {
-        "orig_instruction": "Why?", "orig_response_A": "Because.", "orig_response_B": "No.", "orig_reference_answer": "So.",
+        "orig_instruction": "Why?", "orig_response_A": "Because.", "orig_response_B": "No.",
+        "orig_reference_answer": "So.",
         "orig_criteria": "Is it right?", "orig_preference": preferred, "orig_feedback": feedback_text,
         "orig_score_A": "5", "orig_score_B": "2", "instruction": "…", "output": "…", "input": "",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What LLaMA-Factory's sft learns from: the answer alone, as published for Prometheus, with both of its chat templates."""
+"""What LLaMA-Factory's sft learns from: the answer alone, as published for Prometheus, with two chat templates."""
 
 import pytest
 

@@ -74,8 +74,8 @@ def test_a_mode_and_a_format_that_do_not_belong_together_are_refused(tmp_path):
 
 def item(turns=("Name animals.",), responses=(("fox owl",), ("spoon lamp chair",)), **kwargs):
     return Item(
-        id="i", benchmark="b", protocol="pairwise", turns=turns, responses=responses, truth="first", cluster="c", origin={},
-        **kwargs,
+        id="i", benchmark="b", protocol="pairwise", turns=turns, responses=responses, truth="first", cluster="c",
+        origin={}, **kwargs,
     )  # fmt: skip
 
 

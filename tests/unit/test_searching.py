@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+from pathlib import Path
 
 import pytest
 import yaml
@@ -170,7 +171,7 @@ def test_metrics_are_those_of_the_tables():
 
 # ---- the study file ----
 
-STUDY = yaml.safe_load(open("config/studies/orpo.yaml", encoding="utf-8")) | {"scale": "tiny"}
+STUDY = yaml.safe_load(Path("config/studies/orpo.yaml").read_text(encoding="utf-8")) | {"scale": "tiny"}
 
 
 def changed(path, value):

@@ -1,8 +1,8 @@
 """Our values beside a published table of variants, and the curve over the share of one parent.
 
 Grades: Pearson correlation over the replies that were read. Pairs: the share of right verdicts, both orders alike, on
-the pairs that people do not call a tie, as the published columns leave ties out; an error is a miss. Means over columns are
-plain means of what both sides have, without an interval.
+the pairs that people do not call a tie, as the published columns leave ties out; an error is a miss. Means over columns
+are plain means of what both sides have, without an interval.
 """
 
 from collections.abc import Mapping, Sequence

@@ -27,12 +27,17 @@ DEFAULT = "transformers"
 
 @dataclass(frozen=True)
 class Draw:
-    """How a reply is drawn instead of decoded greedily; `seed` is that of the whole call."""
+    """How a reply is drawn instead of decoded greedily; `seed` is that of the whole call.
+
+    With `seeds`, one per text, a reply depends on its own seed alone and not on the batch that it is drawn in.
+    """
 
     temperature: float
     top_p: float
     repetition_penalty: float
     seed: int
+    min_p: float = 0.0
+    seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

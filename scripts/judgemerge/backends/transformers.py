@@ -6,15 +6,25 @@ would shift every answer.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LogitsProcessor,
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    PreTrainedModel,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from judgemerge.backends import Completion, Draw
-
 
 GREEDY: Mapping = {"do_sample": False}
 
@@ -94,6 +104,9 @@ class Transformers:
             chosen = [texts[index] for index in batch]
             if draw is None:
                 completions = self._complete(chosen, max_new_tokens)
+            elif draw.seeds:
+                noise = draw_by_row(draw, [draw.seeds[index] for index in batch])
+                completions = self._complete(chosen, max_new_tokens, {"do_sample": False, "logits_processor": noise})
             else:
                 completions = self._draw(chosen, max_new_tokens, draw, batch[0])
             yield list(zip(batch, completions, strict=True))
@@ -105,6 +118,7 @@ class Transformers:
             "temperature": draw.temperature,
             "top_p": draw.top_p,
             "top_k": 0,
+            "min_p": draw.min_p or None,
             "repetition_penalty": draw.repetition_penalty,
         }
         with torch.random.fork_rng():
@@ -147,7 +161,7 @@ class Transformers:
 
         A completion's text is JSON {"logprobs": [sum of the log-probabilities of its tokens, per continuation],
         "tokens": [their number]}. Text and continuation are tokenized apart, as in training. Continuations of one
-        token take a single pass over the text. Batches are formed over all questions before those in `skip` are left out.
+        token take a single pass over the text. Batches are formed over all questions, then those in `skip` left out.
         """
         encoded = [(self._ids(text), [self._ids(option) for option in options]) for text, options in questions]
         for whole_batch in batches([sum(map(len, _passes(*one))) for one in encoded], self.batch_tokens, 0):
@@ -195,6 +209,38 @@ class Transformers:
         end = next((position for position, token in enumerate(ids) if token in self.stop), len(ids))
         text = self.tokenizer.decode(ids[:end], skip_special_tokens=True)
         return Completion(text, n_prompt, min(end + 1, len(ids)))
+
+
+class GumbelNoise(LogitsProcessor):
+    """Makes the likeliest token a drawn one: the largest of logit + Gumbel noise is a draw from the softmax.
+
+    Every row has a generator of its own (Maddison et al. 2014, arXiv:1411.0030, for the identity).
+    """
+
+    def __init__(self, seeds: Sequence[int]):
+        """Seed one generator per row; they are on the CPU, so that every device draws alike."""
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return the scores, (rows, vocabulary), with fresh noise."""
+        drawn = [torch.empty(scores.shape[1]).exponential_(generator=own) for own in self.generators]
+        # An exact 0 would be infinite noise, which turns a forbidden token (−inf) into NaN.
+        noise = torch.stack(drawn).clamp_(min=torch.finfo(torch.float32).tiny).log()
+        return scores.float() - noise.to(scores.device)
+
+
+def draw_by_row(draw: Draw, seeds: Sequence[int]) -> LogitsProcessorList:
+    """Return what turns greedy decoding into draws with a seed per row, in the order of transformers' own sampling."""
+    steps = LogitsProcessorList()
+    if draw.repetition_penalty != 1:
+        steps.append(RepetitionPenaltyLogitsProcessor(draw.repetition_penalty))
+    if draw.temperature != 1:
+        steps.append(TemperatureLogitsWarper(draw.temperature))
+    if draw.top_p < 1:
+        steps.append(TopPLogitsWarper(draw.top_p))
+    if draw.min_p:
+        steps.append(MinPLogitsWarper(draw.min_p))
+    return LogitsProcessorList([*steps, GumbelNoise(seeds)])
 
 
 def _passes(text: list[int], options: list[list[int]]) -> list[list[int]]:

@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from judgemerge.catalogues import check_keys
 from judgemerge.benchmarks.meld_training import explained
+from judgemerge.catalogues import check_keys
 from judgemerge.demo_tasks import GRADES, better, make_items
 from judgemerge.dimensions import Scores
 from judgemerge.items import SWAPPED, Item, Vote

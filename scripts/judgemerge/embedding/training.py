@@ -4,7 +4,9 @@ Both with sentence-transformers. In a batch the chunks of the other pairs are th
 may stand in it twice: the sampler sees to that.
 """
 
+import contextlib
 import random
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,7 +102,7 @@ def train_embedder(model, pairs: Sequence[Pair], settings: Mapping[str, Any], wo
         train_dataset=Dataset.from_dict(rows),
         loss=MultipleNegativesRankingLoss(model, scale=settings["scale"]),
     )
-    return _summary(trainer.train(), len(pairs))
+    return _summary(_run(trainer), len(pairs))
 
 
 def labelled(pairs: Sequence[Pair], n_negatives: int, n_random: int, seed: int) -> dict[str, list]:
@@ -137,7 +139,13 @@ def train_reranker(model, rows: Mapping[str, list], settings: Mapping[str, Any],
     trainer = CrossEncoderTrainer(
         model=model, args=arguments, train_dataset=Dataset.from_dict(dict(rows)), loss=BinaryCrossEntropyLoss(model)
     )
-    return _summary(trainer.train(), len(rows["label"]))
+    return _summary(_run(trainer), len(rows["label"]))
+
+
+def _run(trainer):
+    """Train; the losses that the trainer prints go to standard error, which is the job's log."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return trainer.train()
 
 
 def _summary(result, n_rows: int) -> dict:

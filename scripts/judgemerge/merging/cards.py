@@ -30,8 +30,8 @@ _VERSIONS = ("python", "mergekit", "torch", "transformers", "safetensors", "nump
 def card(name: str, manifest: Mapping, agreement: "pd.DataFrame | None" = None) -> str:
     """Return the card as Markdown; `manifest` is the merge's (its digest may not be known yet), `agreement` the table.
 
-    The agreement is shown beside that of the parents, in our own rules, with intervals, n and errors; every other measure
-    stands in tables/agreement.csv.
+    The agreement is shown beside that of the parents, in our own rules, with intervals, n and errors; others stand
+    in tables/agreement.csv.
     """
     made = manifest["made_by"]
     merge = made["merge"]

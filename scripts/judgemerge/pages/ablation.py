@@ -11,12 +11,14 @@ from judgemerge.pages.markup import grid, notes, part, value_cell
 TITLE = "Variants beside the published table"
 _INTRO = (
     "Each cell: our value with its interval and n, then the published value of the row of the same name, which is "
-    "quoted and not computed here. Grades: Pearson correlation over the replies that were read. Pairs: share of right verdicts "
-    "in both orders on the pairs that people do not call a tie; an error is a miss. The paper judges one order of pairs."
+    "quoted and not computed here. Grades: Pearson correlation over the replies that were read. Pairs: share of right "
+    "verdicts in both orders on the pairs that people do not call a tie; an error is a miss. The paper judges "
+    "one order of pairs."
 )
 _MADE_HERE = (
     " The models of this run are tiny ones, made on the spot and trained on synthetic tasks. Only the shape of the "
-    "table is the paper's: our numbers say that every variant can be made and judged, and nothing about the published ones."
+    "table is the paper's: our numbers say that every variant can be made and judged, and nothing about the published "
+    "ones."
 )
 
 

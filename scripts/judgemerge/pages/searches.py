@@ -14,9 +14,9 @@ SEARCH = (
     "tables of the held-out benchmarks, which no trial has seen."
 )
 SCREENING = (
-    "Every foundation model after the same number of fine-tuning steps: loss per token of held-out answers and bits per "
-    "byte, each with its {confidence} interval (prompts resampled). Tokenizers cut texts differently, so between models "
-    "with different vocabularies only bits per byte can be compared."
+    "Every foundation model after the same number of fine-tuning steps: loss per token of held-out answers and bits "
+    "per byte, each with its {confidence} interval (prompts resampled). Tokenizers cut texts differently, so between "
+    "models with different vocabularies only bits per byte can be compared."
 )
 
 

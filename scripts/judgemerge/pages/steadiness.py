@@ -10,9 +10,10 @@ TITLE = "Steadiness of the judges"
 INTRO = (
     "alpha_runs: Krippendorff's alpha (ordinal) over several draws of a grade; recorded_scores are the scores that the "
     "benchmark's own judge gave. transitivity: triples of answers without a circle, in the original order, among those "
-    "without an equal verdict; equal_triples: how many have one. pair_minus_singly: accuracy by comparing minus accuracy by "
-    "comparing two grades of the same judge, ties of people left out. redrawn: replies drawn again because they could "
-    "not be read, redraws: how many further draws. Each value with its interval, n and the errors in brackets."
+    "without an equal verdict; equal_triples: how many have one. pair_minus_singly: accuracy by comparing minus "
+    "accuracy by comparing two grades of the same judge, ties of people left out. redrawn: replies drawn again "
+    "because they could not be read, redraws: how many further draws. Each value with its interval, n and the errors "
+    "in brackets."
 )
 
 

@@ -17,8 +17,8 @@ def rows(case: Case) -> Iterator[Row]:
     """Yield what the paper prints: correlations and exact hits of grades, accuracy of one order of pairs.
 
     Grades: the mean over the runs against the mean of GPT-4's scores (or people's), over the items whose reply was
-    read; an exact hit is a grade equal to the truth, errors are misses. The paper gives hits for Feedback Bench alone, and of
-    its first run.
+    read; an exact hit is a grade equal to the truth, errors are misses. The paper gives hits for Feedback Bench
+    alone, and of its first run.
 
     Pairs: the original order only, as the paper judges one order (drawn at random per pair there, half of the pairs
     turned here). `accuracy_first` is over all pairs, by part for HHH; an error is a miss. "With ties" has two readings,
