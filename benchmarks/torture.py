@@ -14,7 +14,7 @@ that such a job took undisturbed. What is killed, in turn:
                  (prlimit) makes the kernel cut its write a few bytes after the last whole line
 
 Only processes that carry this run's own environment variable are ever signalled. Demanded of every chain: tables,
-items, replies, verdicts and scores byte for byte as undisturbed; every line that a store held at any kill is still there
+items, replies, verdicts and scores byte for byte as undisturbed; every line that a store held at any kill is there
 in the end; no prompt stands twice in the stores of one model, and no more prompts than undisturbed.
 """
 
@@ -208,16 +208,6 @@ def outcome(results: Path) -> dict[str, str]:
     return found
 
 
-def durations(results: Path) -> dict[str, float]:
-    """Return rule → mean seconds of its jobs, from Snakemake's benchmark files."""
-    found: dict[str, list[float]] = {}
-    for path in (results / "timings").rglob("*.tsv"):
-        rule = path.relative_to(results / "timings").parts[0].removesuffix(".tsv")
-        with contextlib.suppress(IndexError, ValueError):
-            found.setdefault(rule, []).append(float(path.read_text().splitlines()[1].split("\t")[0]))
-    return {rule: sum(values) / len(values) for rule, values in found.items()}
-
-
 def plan(kinds: list[str], n: int, rng: random.Random) -> list[Moment]:
     """Return n moments: every kind of job as often as any other (judging and training twice), one in eight mid-line."""
     long = [kind for kind in ("train_expert", "judge_suite", "merge_models", "make_model") if kind in kinds]
@@ -330,13 +320,21 @@ def complaints(results: Path, expected: dict[str, str], n_stored: int, held: lis
     return wrong
 
 
-def complete(folder: Path, token: str, log: Path, cores: int) -> Run:
-    """Run to the end; a failure ends the script with what Snakemake printed."""
+def undisturbed_run(folder: Path, token: str, log: Path, cores: int) -> tuple[Run, dict[str, float]]:
+    """Run to the end and return the run and kind of job → mean seconds; a failure ends this script."""
     run = Run(folder, token, log, cores)
-    run.process.wait()
+    seen: dict[int, tuple[str, float]] = {}
+    took: dict[str, list[float]] = {}
+    while run.process.poll() is None:
+        for pid, kind in run.jobs().items():
+            _, start = seen.setdefault(pid, (kind, run.seconds()))
+        for pid in [pid for pid in seen if _is_dead(pid)]:
+            kind, start = seen.pop(pid)
+            took.setdefault(kind, []).append(run.seconds() - start)
+        time.sleep(0.1)
     if run.process.returncode:
-        sys.exit(f"an undisturbed run failed:\n{run.text()[-4000:]}")
-    return run
+        sys.exit(f"the undisturbed run failed:\n{run.text()[-4000:]}")
+    return run, {kind: sum(values) / len(values) for kind, values in took.items()}
 
 
 def main(
@@ -352,10 +350,8 @@ def main(
     results = work / "results" / STUDY
     token = hashlib.sha256(f"{folder}{os.getpid()}{time.time()}".encode()).hexdigest()[:16]
 
-    run = complete(work, token, logs / "undisturbed.log", cores)
-    undisturbed, took = run.seconds(), durations(results)
-    took = {"draw_figure" if rule.startswith("draw_") else rule: value for rule, value in took.items()}
-    took[PLANNING] = 4.0
+    run, took = undisturbed_run(work, token, logs / "undisturbed.log", cores)
+    undisturbed, took[PLANNING] = run.seconds(), 4.0
     expected, n_stored = outcome(results), sum(sum(c.values()) for c in store_lines(results)[0].values())
     jobs = Counter(FINISHED.findall(run.text()))
     print(f"undisturbed: {undisturbed:.0f} s, {sum(jobs.values())} jobs, {n_stored} replies", flush=True)
@@ -450,7 +446,8 @@ def page(
         + ", ".join(f"{victim} {count}" for victim, count in sorted(victims.items()))
         + f"; {sum(one.torn for one in done)} left half a line in a store.",
         f"- Undisturbed the study takes {undisturbed:.0f} s on {cores} cores ({platform.machine()}, "
-        f"load {os.getloadavg()[1]:.0f} of other work on {os.cpu_count()} cores while this ran), and stores {n_stored} replies.",
+        f""
+        f"load {os.getloadavg()[1]:.0f} on {os.cpu_count()} cores at the end), and stores {n_stored} replies.",
         f"- Compared after each chain: {n_files} files and model digests, byte for byte; every line of every store.",
         "",
         "| chain | kills | starts | seconds | jobs finished (undisturbed) | more than once | complaints |",
@@ -458,24 +455,36 @@ def page(
     ]
     for one in summaries:
         twice = ", ".join(f"{rule} {count}" for rule, count in sorted(one["twice"].items())) or "none"
-        lines.append(
-            f"| {one['chain']} | {one['kills']} | {one['starts']} | {one['seconds']} | {one['jobs']} ({one['jobs_undisturbed']}) "
-            f"| {twice} | {'; '.join(one['complaints']) or 'none'} |"
-        )
+        jobs = f"{one['jobs']} ({one['jobs_undisturbed']})"
+        row = (one["chain"], one["kills"], one["starts"], one["seconds"], jobs, twice)
+        lines.append(_row(*row, "; ".join(one["complaints"]) or "none"))
     lines += [
         "",
-        "A job whose Snakemake was killed may finish unseen; jobs finished can then be fewer than undisturbed.",
+        "A job whose Snakemake was killed may finish unseen: jobs finished can be fewer than undisturbed.",
         "",
-        "| # | chain | waited for | share | killed | running then | after (s) | replies stored | half a line | jobs left | next start (s) | result |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
+    heads = (
+        "#",
+        "chain",
+        "waited for",
+        "share",
+        "killed",
+        "running then",
+        "after (s)",
+        "replies stored",
+        "half a line",
+    )
+    lines += [_row(*heads, "jobs left", "next start (s)", "result"), "|---" * 12 + "|"]
     for one in done:
-        lines.append(
-            f"| {one.number} | {one.chain} | {one.kind} | {one.share:.2f} | {one.victim} | {', '.join(one.running) or 'none'} "
-            f"| {one.seconds:.1f} | {one.lines} | {'yes' if one.torn else ''} | {one.jobs_left if one.jobs_left is not None else '–'} "
-            f"| {f'{one.again:.1f}' if one.again is not None else '–'} | {one.result} |"
-        )
+        left = "–" if one.jobs_left is None else one.jobs_left
+        again = "–" if one.again is None else f"{one.again:.1f}"
+        row = (one.number, one.chain, one.kind, f"{one.share:.2f}", one.victim, ", ".join(one.running) or "none")
+        lines.append(_row(*row, f"{one.seconds:.1f}", one.lines, "yes" if one.torn else "", left, again, one.result))
     return "\n".join(lines) + "\n"
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 if __name__ == "__main__":

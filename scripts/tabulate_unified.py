@@ -3,6 +3,7 @@
 import pandas as pd
 
 from judgemerge import files, pages
+from judgemerge.agreement.estimates import DECIMALS
 from judgemerge.frames import read_table
 from judgemerge.items import read_items, read_verdicts
 from judgemerge.logs import logged
@@ -27,7 +28,7 @@ def main(
         records += [_computed(counted, labels, drawn_from.get(benchmark)) for counted in unified.counted_rows(case)]
         records += [_quoted(figure) for figure in unified.quoted() if figure.benchmark == benchmark]
     with files.atomic_writer(table) as file:
-        pd.DataFrame(records, columns=list(COLUMNS)).to_csv(file, index=False)
+        pd.DataFrame(records, columns=list(COLUMNS)).round(DECIMALS).to_csv(file, index=False)
     with files.atomic_writer(page) as file:
         file.write(
             pages.page(

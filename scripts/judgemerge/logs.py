@@ -1,13 +1,14 @@
 """Where a job's messages go: all of them into its log, progress and the last sentence also to the terminal."""
 
 import contextlib
+import fcntl
 import os
 import sys
 import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
 from judgemerge.errors import JudgemergeError
 
@@ -21,12 +22,16 @@ def logged(path: str | Path) -> Iterator[None]:
 
     A JudgemergeError ends the process with its one sentence in the log and on the outer standard error; any other error
     also leaves its traceback in the log.
+
+    The log stays locked as long as this process or a tool that it has started lives: a job that is left over from a
+    killed Snakemake goes on, and the same job, started again, waits for it before it touches the same files.
     """
     global _screen
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
     _screen = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
     with open(path, "ab") as log:
+        _wait_for_lock(log, path)
         os.dup2(log.fileno(), 2)
     try:
         yield
@@ -43,6 +48,15 @@ def logged(path: str | Path) -> Iterator[None]:
         os.dup2(_screen.fileno(), 2)
         _screen.close()
         _screen = None
+
+
+def _wait_for_lock(log: IO, path: str | Path) -> None:
+    with contextlib.suppress(OSError):  # a file system without locks; Snakemake's own lock has to do there
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{path}: the same job of a run that was killed is still at work; waiting for it", file=_screen)
+            fcntl.flock(log, fcntl.LOCK_EX)
 
 
 def screen() -> TextIO | None:

@@ -79,7 +79,7 @@ def _scored(reply: str, expected: int) -> tuple[list[float], list[int]] | None:
     try:
         read = json.loads(reply)
         sums, tokens = [float(value) for value in read["logprobs"]], [int(value) for value in read["tokens"]]
-    except (ValueError, TypeError, KeyError, OverflowError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
     sound = len(sums) == len(tokens) == expected and all(map(math.isfinite, sums)) and min(tokens) > 0
     return (sums, tokens) if sound else None

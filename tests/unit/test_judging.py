@@ -17,7 +17,7 @@ from judgemerge.demo_tasks import make_items
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import Item, write_items
 from judgemerge.judging import Store
-from judgemerge.prompts import Template, load_template
+from judgemerge.prompts import Template, load_template, render
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +221,26 @@ def test_replies_hardly_depend_on_the_batch_size(tiny_models, pairs, templates, 
     n_different = sum(one != other for one, other in zip(*texts.values(), strict=True))
     print(f"{n_different} of {len(texts[1])} replies differ between single prompts and one batch")
     assert n_different <= 0.05 * len(texts[1])
+
+
+def test_a_shared_beginning_is_computed_once_and_changes_no_reply(tiny_models, pairs, repository):
+    template = load_template(repository / "config" / "prompts" / "plain_pairwise.yaml")
+    backend = Transformers(tiny_models["base"], "auto", 3000, threads=1)
+    texts = [backend.render(render(template, item, order)) for item in pairs for order in ("original", "swapped")]
+    found, computed = {}, {}
+    for reuse in (False, True):
+        backend.reuse_prefix = reuse
+        n_tokens = []
+        hook = backend.model.model.register_forward_pre_hook(
+            lambda _, args, kwargs, n=n_tokens: n.append(kwargs["input_ids"].numel()), with_kwargs=True
+        )
+        replies = dict(pair for batch in backend.complete(texts, 12) for pair in batch)
+        hook.remove()
+        found[reuse] = [replies[index] for index in range(len(texts))]
+        computed[reuse] = sum(n_tokens)
+    n_different = sum(one != other for one, other in zip(found[True], found[False], strict=True))
+    assert n_different <= 0.02 * len(texts)
+    assert computed[True] < 0.5 * computed[False], computed
 
 
 # ---- the kill ----

@@ -28,7 +28,7 @@ def load(tmp_path, rows, form, protocol="pointwise", **options):
     path = tmp_path / "rows.json"
     path.write_text(json.dumps(rows), encoding="utf-8")
     spec = {"protocol": protocol, "sources": {"rows": "key"}, "options": {"form": form, **options}}
-    return load_items("bench", {"adapter": "prometheus", **spec}, {"rows": path})
+    return load_items("bench", {"adapter": "prometheus", **spec}, {"rows": str(path)})  # as Snakemake gives it
 
 
 # ---- requests ----

@@ -126,6 +126,8 @@ def test_every_prompt_of_the_catalogue_reads_its_own_targets(repository):
     for path in paths:
         template = load_template(path)
         assert template.description, path
+        if template.mode != "generate":
+            continue  # nothing is written, so nothing is read back
         if template.protocol == "pairwise":
             for truth in ("first", "second", *(["tie"] if "tie" in template.reply else [])):
                 for order in ("original", "swapped"):

@@ -5,9 +5,10 @@ Prompts are sorted by length and batched by tokens, so that little is spent on p
 would shift every answer.
 """
 
+import copy
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    DynamicCache,
     LogitsProcessor,
     LogitsProcessorList,
     MinPLogitsWarper,
@@ -27,6 +29,8 @@ from transformers import (
 from judgemerge.backends import Completion, Draw
 
 GREEDY: Mapping = {"do_sample": False}
+# A shared beginning of fewer tokens is not worth a pass of its own.
+SHORTEST_PREFIX = 16
 
 
 def load(folder: str | Path, settings: Mapping) -> "Transformers":
@@ -38,6 +42,7 @@ class Transformers:
     """One model; greedy unless a Draw is given, left-padded, batched by tokens."""
 
     draws = True
+    reuse_prefix = True  # a test and a benchmark turn it off
 
     def __init__(self, folder: str | Path, dtype: str, batch_tokens: int, threads: int):
         """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights."""
@@ -96,22 +101,26 @@ class Transformers:
 
         Batches are formed over all texts before those in `skip` are left out: a resumed run gets the same batches.
         """
-        lengths = self.counts(texts)
-        for whole_batch in batches(lengths, self.batch_tokens, max_new_tokens):
+        rows = self._tokens(texts)
+        prefix = self._shared_prefix(rows)
+        for whole_batch in batches(list(map(len, rows)), self.batch_tokens, max_new_tokens):
             batch = [index for index in whole_batch if index not in skip]
             if not batch:
                 continue
-            chosen = [texts[index] for index in batch]
+            chosen = [rows[index] for index in batch]
             if draw is None:
-                completions = self._complete(chosen, max_new_tokens)
+                completions = self._complete(chosen, prefix, max_new_tokens)
             elif draw.seeds:
                 noise = draw_by_row(draw, [draw.seeds[index] for index in batch])
-                completions = self._complete(chosen, max_new_tokens, {"do_sample": False, "logits_processor": noise})
+                decoding = {"do_sample": False, "logits_processor": noise}
+                completions = self._complete(chosen, prefix, max_new_tokens, decoding)
             else:
-                completions = self._draw(chosen, max_new_tokens, draw, batch[0])
+                completions = self._draw(chosen, prefix, max_new_tokens, draw, batch[0])
             yield list(zip(batch, completions, strict=True))
 
-    def _draw(self, texts: list[str], max_new_tokens: int, draw: Draw, place: int) -> list[Completion]:
+    def _draw(
+        self, rows: list[list[int]], prefix: int, max_new_tokens: int, draw: Draw, place: int
+    ) -> list[Completion]:
         """Return sampled completions; torch's generators are seeded for this batch and left as they were."""
         sampling = {
             "do_sample": True,
@@ -123,11 +132,52 @@ class Transformers:
         }
         with torch.random.fork_rng():
             torch.manual_seed((draw.seed << 20) + place)
-            return self._complete(texts, max_new_tokens, sampling)
+            return self._complete(rows, prefix, max_new_tokens, sampling)
+
+    def _tokens(self, texts: list[str]) -> list[list[int]]:
+        return self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+
+    def _shared_prefix(self, rows: list[list[int]]) -> int:
+        """Return how many tokens all rows begin with, the last of each left out; 0 when reuse does not pay.
+
+        Instructions come first in every prompt, so their keys and values are computed once and copied into each batch.
+        Not for models whose attention forgets: what they keep of a prefix depends on what follows.
+        """
+        if not self.reuse_prefix or len(rows) < 2 or set(self.layer_types) != {"full_attention"}:
+            return 0
+        longest = min(map(len, rows)) - 1
+        shared = next((n for n in range(longest) if len({row[n] for row in rows}) > 1), longest)
+        return shared if shared >= SHORTEST_PREFIX else 0
+
+    @property
+    def layer_types(self) -> list[str]:
+        """What each layer attends to; unknown kinds count as forgetting."""
+        settings = self.model.config.get_text_config()
+        known = getattr(settings, "layer_types", None)
+        return known or (["unknown"] if getattr(settings, "sliding_window", None) else ["full_attention"])
+
+    @lru_cache(maxsize=1)  # noqa: B019 – one backend per process, and one prefix at a time
+    def _prefix_cache(self, prefix: tuple[int, ...]) -> DynamicCache:
+        ids = torch.tensor([prefix], device=self.device)
+        return self.model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
 
     @torch.inference_mode()
-    def _complete(self, texts: list[str], max_new_tokens: int, decoding: Mapping = GREEDY) -> list[Completion]:
-        encoded = self.tokenizer(texts, add_special_tokens=False, padding=True, return_tensors="pt").to(self.device)
+    def _complete(
+        self, rows: list[list[int]], prefix: int, max_new_tokens: int, decoding: Mapping = GREEDY
+    ) -> list[Completion]:
+        # Padding stands between the shared prefix and the rest, so that the prefix lies at the same place in all rows.
+        width = max(map(len, rows))
+        ids = torch.full((len(rows), width), self.tokenizer.pad_token_id)
+        mask = torch.zeros_like(ids)
+        for number, row in enumerate(rows):
+            ids[number, :prefix], mask[number, :prefix] = torch.tensor(row[:prefix]), 1
+            place = width - len(row) + prefix
+            ids[number, place:], mask[number, place:] = torch.tensor(row[prefix:]), 1
+        encoded = {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
+        if prefix:
+            cache = copy.deepcopy(self._prefix_cache(tuple(rows[0][:prefix])))
+            cache.batch_repeat_interleave(len(rows))
+            encoded["past_key_values"] = cache
         generated = self.model.generate(
             **encoded,
             **decoding,
@@ -137,9 +187,8 @@ class Transformers:
             pad_token_id=self.tokenizer.pad_token_id,
             use_cache=True,
         )
-        replies = generated[:, encoded["input_ids"].shape[1] :].tolist()
-        prompt_tokens = encoded["attention_mask"].sum(dim=1).tolist()
-        return [self._completion(ids, n_prompt) for ids, n_prompt in zip(replies, prompt_tokens, strict=True)]
+        replies = generated[:, width:].tolist()
+        return [self._completion(reply, len(row)) for reply, row in zip(replies, rows, strict=True)]
 
     def continuation(self, messages: list[dict[str, str]], reply: str) -> str:
         """Return what follows `render(messages)` when the assistant answers `reply`: the reply and the end of its turn.

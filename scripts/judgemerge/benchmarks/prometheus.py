@@ -51,7 +51,7 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
     check_keys(spec["options"], {"form": str}, OPTIONS, f"{where}: options")
     if spec["options"].get("split", "train") not in SPLITS:
         raise JudgemergeError(f"{where}: option split is '{spec['options']['split']}', not train or test")
-    roles = {path: role for role, path in paths.items() if role.startswith("rows")}
+    roles = {Path(path): role for role, path in paths.items() if role.startswith("rows")}
     for item, rows in FORMS[form](_counted(roles, counts), spec, counts):
         sources = list(dict.fromkeys(spec["sources"][roles[row.file]] for row in rows))
         numbers = [row.number for row in rows]
