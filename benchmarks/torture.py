@@ -228,22 +228,22 @@ def plan(kinds: list[str], n: int, rng: random.Random) -> list[Moment]:
 def tear(run: Run, pid: int, results: Path) -> bool:
     """Let the kernel cut the next write of a judging process a few bytes after its last whole line; return whether."""
 
-    def sizes() -> dict[Path, int]:
-        return {path: path.stat().st_size for path in (results / "store").glob("*/*.jsonl")}
-
     opened = set()
     with contextlib.suppress(OSError):
-        opened = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}
-    mine = [path for path in sizes() if str(path.resolve()) in opened]
-    if not mine:
+        opened = {Path(os.readlink(link)) for link in Path(f"/proc/{pid}/fd").iterdir()}
+    mine = next((path for path in (results / "store").glob("*/*.jsonl") if path.resolve() in opened), None)
+    if mine is None:
+        return False
+    # The limit holds for every file of the process: its log must stay below.
+    limit = mine.stat().st_size + 37
+    if limit < 400 + max(path.stat().st_size for path in opened if path.suffix == ".log"):
         return False
     try:
-        hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (mine[0].stat().st_size + 37, hard))
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]))
     except OSError:
         return False
     while not _is_dead(pid):
-        data = mine[0].read_bytes()
+        data = mine.read_bytes()
         if data and not data.endswith(b"\n"):
             break
         time.sleep(0.01)

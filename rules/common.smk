@@ -105,6 +105,7 @@ def study_results(wildcards):
         *quantization_results(),
         *ablation_results(),
         *search_results(),
+        *model_comparison_results(),
         *screening_results(),
         *(results_file(f"figures/{name}.{kind}") for name in study_figures() for kind in ("svg", "png")),
         *merge_cards(),
@@ -127,6 +128,7 @@ def study_figures():
     figures += ["differences", "humans"] if study.judges else []
     figures += ["curves"] if study.experts else []
     figures += ["screening"] if "screening" in settings else []
+    figures += [f"model_comparison_{name}" for name in settings["model_comparisons"]]
     figures += [f"search_{name}" for name in study.searches]
     return figures + (["merges"] if study.merges and len(protocols) == 2 else [])
 
@@ -412,6 +414,7 @@ def study_counts(wildcards):
 def study_manifests(wildcards):
     """The manifests of every model that a judge or a merge of the study uses."""
     needed = [judge for judge in study.judges if study.kind(judge) == "model"]
+    needed += [name for name in compared_in_answers() if name not in needed]
     own = embedding_manifests() if "embedding" in settings else []
     return [*(results_file("models/{name}.json", name=name) for name in needed), *own]
 

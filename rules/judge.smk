@@ -1,11 +1,6 @@
 """Models → replies → verdicts; baselines and recorded judges → verdicts."""
 
 
-def judge_backend(wildcards):
-    """What one judge answers with, unless its manifest knows better (a quantized model, an endpoint)."""
-    return study.backend(wildcards.judge)
-
-
 rule judge_suite:
     """What one judge writes about one suite, both orders. Kept apart from parsing: it is the expensive part."""
     input:
@@ -44,11 +39,6 @@ rule judge_suite:
         "Judging {wildcards.suite} with {wildcards.judge}"
     script:
         "../scripts/judge_suite.py"
-
-
-def judge_gpus(wildcards):
-    """The GPUs that one judge asks for."""
-    return NEEDS.judging_gpus(wildcards.judge)
 
 
 use rule judge_suite as judge_suite_gguf with:

@@ -1,48 +1,6 @@
 """Experts → merged models, and their cards."""
 
 
-def merge_adapters(wildcards):
-    """The LoRA adapters that a merge reads in place of exported models."""
-    return [results_file("adapters/{name}", name=name) for name in study.adapters_of(wildcards.merge)]
-
-
-def merge_bases(wildcards):
-    """The model that each adapter of a merge was trained on."""
-    return {name: study.adapters[name] for name in study.adapters_of(wildcards.merge)}
-
-
-def merge_weights(wildcards):
-    """The computed weights of a cocktail, if it has examples."""
-    computed = study.examples_of(wildcards.merge) is not None
-    return [results_file("weights/{name}.json", name=wildcards.merge)] if computed else []
-
-
-def merge_examples(wildcards):
-    """The item set or file that a cocktail's weights are computed from."""
-    examples = study.examples_of(wildcards.merge)
-    return results_file("items/{name}.jsonl", name=examples) if examples in study.catalogues.benchmarks else examples
-
-
-def merge_prompts(wildcards):
-    """The prompt that the items of `merge_examples` are shown with; none for a file."""
-    return prompt_files(study.example_prompts(wildcards.merge))
-
-
-def merge_prompt_texts(wildcards):
-    """The raw files that this prompt takes texts from."""
-    return prompt_texts(study.example_prompts(wildcards.merge))
-
-
-def compared_folders(wildcards):
-    """The folders of the models that are compared."""
-    return [results_file("models/{name}", name=name) for name in compared_models()[0]]
-
-
-def merge_cards():
-    """Return the card of every merge."""
-    return [results_file("cards/{name}.md", name=name) for name in study.merges]
-
-
 rule check_parents:
     """Architectures, tensors and tokens of models that will be merged, compared before a GPU is used."""
     input:

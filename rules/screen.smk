@@ -1,42 +1,8 @@
 """Foundation models → a table and a figure of what the same fine-tuning makes of them; training curves of experts."""
 
 
-def screening_bases():
-    """Return the foundation models that are screened."""
-    return settings["screening"]["bases"] if "screening" in settings else []
-
-
 wildcard_constraints:
     screened=one_of(screening_bases()),
-
-
-def screening_items(role):
-    """Return an input function: the item sets of the screening that have this role."""
-
-    def inputs(wildcards):
-        return [results_file("items/{name}.jsonl", name=name) for name in settings["screening"][role]]
-
-    return inputs
-
-
-def screening_prompt(wildcards):
-    """The prompt that shows the conversations."""
-    return f"config/prompts/{settings['screening']['prompt']}.yaml"
-
-
-def screening_parts(wildcards):
-    """The losses of all screened models."""
-    return [results_file("screening/{name}.json", name=name) for name in screening_bases()]
-
-
-def expert_curves(wildcards):
-    """What was logged while each expert was trained."""
-    return [results_file("training_logs/{name}.csv", name=name) for name in study.experts]
-
-
-def screening_results():
-    """Return the table of the screening, if the study has one."""
-    return [results_file(f"tables/screening.{kind}") for kind in ("csv", "html")] if screening_bases() else []
 
 
 rule screen_base:

@@ -41,7 +41,7 @@ def main(study_file: str, directory: str | None = None) -> str:
         _derive_and_write(record, made, chosen, results, fresh)
         found = crate.problems(fresh)
         if found:
-            raise JudgemergeError("\n".join(found))
+            raise JudgemergeError("; ".join(found))
         files.make_group_readable(fresh)
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -3,13 +3,20 @@
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 1200  # characters of a sentence; a value from a file may be any length
+LISTED = 24  # names listed when none is near
+
 
 class JudgemergeError(Exception):
-    """Carries one sentence: file, key, value, and what to do next."""
+    """Carries one sentence: file, key, value, and what to do next; on one line, whatever the value holds."""
+
+    def __str__(self) -> str:
+        text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in super().__str__())
+        return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
 
 
 def did_you_mean(value: str, known: Iterable[str]) -> str:
-    """Return a closing clause naming the nearest of `known`, or all of them when none is near.
+    """Return a closing clause naming the nearest of `known`, or those there are when none is near.
 
     Examples: ``; did you mean 'dare_ties'?`` and ``; known: linear, slerp, ties``.
     """
@@ -17,4 +24,5 @@ def did_you_mean(value: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.6)
     if near:
         return f"; did you mean '{near[0]}'?"
-    return f"; known: {', '.join(known)}" if known else ""
+    listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")
+    return f"; known: {listed}" if known else ""

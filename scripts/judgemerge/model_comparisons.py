@@ -9,6 +9,7 @@ one that the other is compared with (the base).
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from judgemerge import judging, metrics, parsing, prompts
 from judgemerge.answering import Generation
@@ -18,6 +19,7 @@ from judgemerge.metrics import Metric
 
 PAIRS = "pairs"  # stands where a metric's name stands otherwise
 NO_ANSWER = "no_answer"
+LACKS = "lacks"  # in `extra`: the reason why an item cannot be shown
 DEFAULT_PROMPTS = {"rubric": "rubric_pointwise", "rubric_no_inputs": "rubric_pointwise_no_inputs"}
 
 Answers = Mapping[str, Mapping[tuple[str, int], Mapping]]  # model → (question, draw) → row of answering.rows
@@ -60,14 +62,17 @@ def check_questions(
 def pair_items(models: Sequence[str], questions: Iterable[Item], answers: Answers, samples: int) -> Iterator[Unlabelled]:
     """Yield a pair per question and draw: the answer of the first model and that of the second, without their names.
 
-    Where a model has no answer the pair has no texts, so that it is counted and not judged.
+    Where a model has no answer the pair is not judged, but counted.
     """
     for item in questions:
         for sample in range(samples):
             texts = [answers[model][item.id, sample]["text"] for model in models]
-            told = metrics.history(item) if None not in texts else ()
-            responses = () if None in texts else tuple((*told, text) for text in texts)
-            yield _unlabelled(item, f"{item.id}#{sample}", PAIRS, "pairwise", responses, {})
+            name = f"{item.id}#{sample}"
+            if None in texts:
+                yield _unlabelled(item, name, PAIRS, "pairwise", (), {LACKS: NO_ANSWER})
+            else:
+                responses = tuple((*metrics.history(item), text) for text in texts)
+                yield _unlabelled(item, name, PAIRS, "pairwise", responses, {})
 
 
 def single_items(
@@ -81,17 +86,21 @@ def single_items(
 ) -> Iterator[Unlabelled]:
     """Yield every answer as an item that one metric grades; a missing input is a reason, an empty one an error."""
     for item in questions:
+        values, lacks = {}, None
         try:
             values = metrics.input_values(metric, item, fields, empty_context)
-        except prompts.Unrenderable:
-            values = None
+        except prompts.Unrenderable as reason:
+            lacks = str(reason)
         for sample in range(samples):
             for model in models:
-                text = answers[model][item.id, sample]["text"]
-                told = metrics.history(item) if text is not None else ()
-                extra = metrics.placeholders(metric, values, text or "") if values is not None else {}
-                responses = () if text is None else ((*told, text),)
-                yield _unlabelled(item, f"{item.id}#{sample}/{model}", metric.name, "pointwise", responses, extra)
+                name, text = f"{item.id}#{sample}/{model}", answers[model][item.id, sample]["text"]
+                if text is None or lacks:
+                    extra = {LACKS: NO_ANSWER if text is None else lacks}
+                    yield _unlabelled(item, name, metric.name, "pointwise", (), extra)
+                else:
+                    extra = metrics.placeholders(metric, values, text)
+                    responses = ((*metrics.history(item), text),)
+                    yield _unlabelled(item, name, metric.name, "pointwise", responses, extra)
 
 
 def _unlabelled(item: Item, name: str, benchmark: str, protocol: str, responses: tuple, extra: dict) -> Unlabelled:
@@ -124,7 +133,14 @@ def plan(
     groups += [(metric.name, list(items)) for metric, items in singles]
     for name, items in groups:
         template = templates[name]
-        asked, allowed = judging.plan(items, {template.protocol: template}, backend, max_prompt_tokens)
+        shown = [item for item in items if LACKS not in item.extra]
+        asks += [
+            judging.Ask(item.benchmark, item.id, order, None, reason=item.extra[LACKS])
+            for item in items
+            if LACKS in item.extra
+            for order in judging.orders(template)
+        ]
+        asked, allowed = judging.plan(shown, {template.protocol: template}, backend, max_prompt_tokens)
         asks += asked
         limits |= allowed
     return asks, limits
@@ -160,13 +176,12 @@ def results(
         unit, _, model = (reply["item"], "", "") if kind == PAIRS else reply["item"].rpartition("/")
         question, _, sample = unit.rpartition("#")
         row = {"metric": kind, "question": question, "sample": int(sample), "order": reply["order"]}
-        reason = NO_ANSWER if verdict.reason == "no_text" else verdict.reason
         if kind == PAIRS:
             named = {"first": models[0], "second": models[1], "tie": "tie"}
             row |= {"preferred": named.get(verdict.outcome)}
         else:
             row |= {"model": model, "score": verdict.score}
-        yield row | {"reason": reason, "reply": reply["reply"]}
+        yield row | {"reason": verdict.reason, "reply": reply["reply"]}
 
 
 # ---- before the first job ----
@@ -210,6 +225,8 @@ def check(study) -> None:
         _check_metrics(entry, found, where)
         _check_prompts(study, entry, found, where)
         _check_generation(study, entry, where)
+        if "published" in entry and not Path(entry["published"]).is_file():
+            raise JudgemergeError(f"{where}.published is '{entry['published']}', which is no file; correct the path")
 
 
 def _check_questions(study, entry: Mapping, where: str) -> None:
@@ -272,7 +289,7 @@ def _check_generation(study, entry: Mapping, where: str) -> None:
             raise JudgemergeError(f"{where}.generation.temperature: '{model}' can only answer greedily here; set it to 0")
 
 
-def with_defaults(entry: Mapping, judging_settings: Mapping) -> dict:
-    """Return the comparison with the study's limit of prompt tokens where it has none of its own."""
+def with_limit(entry: Mapping, judging_settings: Mapping) -> dict:
+    """Return the comparison with the study's `max_prompt_tokens` where it has none of its own."""
     return {"max_prompt_tokens": judging_settings["max_prompt_tokens"], **entry}
 

@@ -223,6 +223,37 @@ class Needs:
 
     def judge(self, judge: str, suite: str) -> Need:
         """Return what one judge takes for one suite: every prompt in both orders, replies as long as they may get."""
+        return self._inference(
+            judge,
+            [
+                (self._items(name) * len(ORDERS[self.study.protocol(name)]), self._new_tokens(judge, name))
+                for name in self.study.benchmarks_of(judge, suite)
+            ],
+        )
+
+    def answer(self, model: str, comparison: str) -> Need:
+        """Return what the answers of one model of a comparison take."""
+        generation = self.study.settings["model_comparisons"][comparison]["generation"]
+        n_answers = self._questions(comparison) * generation["samples"]
+        return self._inference(model, [(n_answers, generation["max_new_tokens"])])
+
+    def compare(self, judge: str, comparison: str) -> Need:
+        """Return what one judge of a comparison takes: every pair in both orders, both answers by every metric."""
+        from judgemerge import model_comparisons
+        from judgemerge.prompts import load_template
+
+        n_each = 2 * self._questions(comparison)
+        n_each *= self.study.settings["model_comparisons"][comparison]["generation"]["samples"]
+        names = model_comparisons.asked_prompts(self.study, comparison).values()
+        prompts = [load_template(self.study.catalogues.prompts[name]) for name in names]
+        return self._inference(judge, [(n_each, prompt.max_new_tokens) for prompt in prompts])
+
+    def _questions(self, comparison: str) -> int:
+        entry = self.study.settings["model_comparisons"][comparison]
+        return entry.get("limit") or self._items(entry["questions"])
+
+    def _inference(self, judge: str, units: Iterable[tuple[int, int]]) -> Need:
+        """Return what a model takes for units of (prompts, most new tokens of each)."""
         settings = self.study.settings
         judging = settings["judging"]
         size = self.size(judge)
@@ -234,9 +265,7 @@ class Needs:
         flops = GPU_FLOPS if on_gpu else CPU_FLOPS * settings["threads"]
         bandwidth = GPU_BANDWIDTH if on_gpu else CPU_BANDWIDTH
         seconds = SECONDS_PER_GB * size.gb
-        for benchmark in self.study.benchmarks_of(judge, suite):
-            n_prompts = self._items(benchmark) * len(ORDERS[self.study.protocol(benchmark)])
-            new = self._new_tokens(judge, benchmark)
+        for n_prompts, new in units:
             n_tokens = n_prompts * (judging["max_prompt_tokens"] / 4 + new)  # long prompts are rare
             steps = math.ceil(n_tokens / judging["batch_tokens"]) * new
             seconds += 2 * size.parameters * n_tokens / flops

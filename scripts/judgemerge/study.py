@@ -11,6 +11,8 @@ from judgemerge import (
     config,
     endpoints,
     merging,
+    metrics,
+    model_comparisons,
     preferences,
     published,
     quantizing,
@@ -39,6 +41,7 @@ class Catalogues:
     recorded: dict[str, dict]
     prompts: dict[str, Path]
     rubrics: Path = rubrics.FOLDER
+    metrics: Path = metrics.FOLDER
 
 
 def load_catalogues(folder: str | Path) -> Catalogues:
@@ -51,6 +54,7 @@ def load_catalogues(folder: str | Path) -> Catalogues:
         recorded=load_yaml(folder / "recorded.yaml"),
         prompts={path.stem: path for path in sorted((folder / "prompts").glob("*.yaml"))},
         rubrics=folder / "rubrics",
+        metrics=folder / "metrics",
     )
 
 
@@ -133,11 +137,12 @@ class Study:
 
     @property
     def working_sets(self) -> list[str]:
-        """Item sets that are neither judged nor learnt by experts: development and evaluation sets, screening."""
+        """Item sets that are neither judged nor learnt by experts: development and evaluation sets, screening, questions."""
         screening = self.settings.get("screening", {"train_on": [], "evaluate_on": []})
         found = [entry["development"] for entry in self.searches.values()]
         found += [name for expert in self.experts.values() for name in expert["evaluate_on"]]
         found += [*screening["train_on"], *screening["evaluate_on"]]
+        found += model_comparisons.question_sets(self.settings)
         return [name for name in dict.fromkeys(found) if name in self.catalogues.benchmarks]  # others are refused later
 
     def models_by_origin(self, origin: str) -> list[str]:
@@ -440,6 +445,7 @@ class Study:
         trained = [self.training_prompts(expert) for expert in self.experts]
         trained += [prompts for name in self.models_by_origin("make") for prompts in self.stage_prompts(name)]
         trained += [{"pointwise": self.singly_prompt}] if self.singly else []
+        trained += [model_comparisons.asked_prompts(self, name) for name in self.settings["model_comparisons"]]
         return sorted({name for prompts in [*asked, *trained] for name in prompts.values() if name})
 
     def label(self, judge: str) -> str:
@@ -476,6 +482,7 @@ def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:
     preferences.check(study)
     searching.check(study, schema)
     screening.check(study)
+    model_comparisons.check(study)
     embedding.check(study)
     return study
 

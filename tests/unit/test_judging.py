@@ -190,9 +190,9 @@ def test_another_limit_is_another_prompt(backend, pairs, templates, tmp_path):
 class Watched(Transformers):
     """The real backend, noting its batches."""
 
-    def _complete(self, texts, max_new_tokens):
-        self.seen.append(texts)
-        return super()._complete(texts, max_new_tokens)
+    def _complete(self, rows, prefix, max_new_tokens):
+        self.seen.append(rows)
+        return super()._complete(rows, prefix, max_new_tokens)
 
 
 def test_a_resumed_run_forms_the_same_batches(tiny_models, pairs, templates, tmp_path):

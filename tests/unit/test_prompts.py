@@ -128,14 +128,16 @@ def test_every_prompt_of_the_catalogue_reads_its_own_targets(repository):
         assert template.description, path
         if template.mode != "generate":
             continue  # nothing is written, so nothing is read back
+        extra = dict.fromkeys(["explanation", *template.extra_fields], "It says why.")
         if template.protocol == "pairwise":
             for truth in ("first", "second", *(["tie"] if "tie" in template.reply else [])):
                 for order in ("original", "swapped"):
-                    answer = target(template, pair(truth=truth), order)
+                    answer = target(template, pair(truth=truth, extra=extra), order)
                     assert parse(answer, None, template.reply, "p1", order).outcome == truth, path
         else:
             for truth in (template.reply["minimum"], template.reply["maximum"]):
-                assert parse(target(template, point(truth=truth), "original"), None, template.reply, "", "original")
+                answer = target(template, point(truth=truth, extra=extra), "original")
+                assert parse(answer, None, template.reply, "", "original").score == truth, path
 
 
 BAD = {

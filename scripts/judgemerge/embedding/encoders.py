@@ -35,18 +35,19 @@ def pretraining_pairs(n_documents: int, seed: int, chunk: int, per_chunk: int = 
 
 
 def train_tokenizer(texts: Sequence[str], vocabulary: int, max_tokens: int):
-    """Return a lower-casing WordPiece tokenizer in BERT's form, learned from `texts`.
+    """Return a lower-casing tokenizer with BERT's special tokens; the same `texts` give the same tokens.
 
+    Byte-pair merges, because training WordPiece (tokenizers 0.22) gives another vocabulary at every run (measured).
     Letters of other scripts are kept as single tokens where the texts hold them, and are unknown otherwise.
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     letters = list("abcdefghijklmnopqrstuvwxyz0123456789.,:;?!'-()")
-    trainer = trainers.WordPieceTrainer(
+    trainer = trainers.BpeTrainer(
         vocab_size=vocabulary, special_tokens=list(SPECIAL), show_progress=False, initial_alphabet=letters
     )
     tokenizer.train_from_iterator(texts, trainer)

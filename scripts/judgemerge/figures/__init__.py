@@ -8,7 +8,17 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
-from judgemerge.figures import ablation, agreement, bias, comparisons, humans, quantization, retrieval, searches
+from judgemerge.figures import (
+    ablation,
+    agreement,
+    bias,
+    comparisons,
+    humans,
+    model_comparisons,
+    quantization,
+    retrieval,
+    searches,
+)
 from judgemerge.figures.panels import COLOURS, use_style
 
 __all__ = ["COLOURS", "FIGURES", "use_style"]
@@ -27,6 +37,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "curves": searches.curves,
     "search": searches.search,
     "screening": searches.screening,
+    "model_comparison": model_comparisons.model_comparison,
     "quantization": quantization.quantization,
     "retrieval": retrieval.retrieval,
     "forgetting": retrieval.forgetting,

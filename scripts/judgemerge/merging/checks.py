@@ -89,8 +89,8 @@ def _check_parameters(given: dict, allowed: tuple[str, ...], key: str, fail) -> 
             if value not in CHOICES[parameter]:
                 fail(f"has '{key}.{parameter}' = {value!r}{did_you_mean(str(value), CHOICES[parameter])}")
             continue
-        if isinstance(value, str):
-            fail(f"has '{key}.{parameter}' = {value!r}; give a number")
+        if not _is_setting(value):
+            fail(f"has '{key}.{parameter}' = {value!r}; give a number, several, or a list of {{filter, value}}")
         if parameter in COUNTS and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             fail(f"has '{key}.{parameter}' = {value!r}; give a whole number above 0")
         if parameter == "temperature" and not (isinstance(value, (int, float)) and value > 0):
@@ -104,6 +104,25 @@ def _check_parameters(given: dict, allowed: tuple[str, ...], key: str, fail) -> 
             if not low <= number <= high or at_end:
                 span = f"{'(' if open_below else '['}{low:g}, {high:g}{')' if open_above else ']'}"
                 fail(f"has '{key}.{parameter}' = {number:g}; it must lie in {span}")
+
+
+def _is_setting(value: Any) -> bool:
+    """Return whether mergekit reads this: a scalar, a gradient list, or a list of {filter, value} with either of them."""
+
+    def is_plain(value: Any) -> bool:
+        return isinstance(value, (bool, int, float)) or (
+            isinstance(value, list) and bool(value) and all(isinstance(entry, (int, float)) for entry in value)
+        )
+
+    def is_filtered(entry: Any) -> bool:
+        return (
+            isinstance(entry, dict)
+            and {"value"} <= set(entry) <= {"filter", "value"}
+            and isinstance(entry.get("filter", ""), str)
+            and is_plain(entry["value"])
+        )
+
+    return is_plain(value) or (isinstance(value, list) and bool(value) and all(map(is_filtered, value)))
 
 
 def _numbers(value: Any) -> list[float]:

@@ -1,0 +1,349 @@
+"""Two models, the same questions → answers → what judges say of them in pairs and singly → table, page and figure."""
+
+from judgemerge import model_comparisons
+
+COMPARISONS = settings["model_comparisons"]
+
+
+wildcard_constraints:
+    comparison=one_of(COMPARISONS),
+
+
+def comparison_entry(wildcards):
+    """The comparison itself."""
+    return COMPARISONS[wildcards.comparison]
+
+
+def compared_in_answers():
+    """Return the models that comparisons need: those that answer, and those that judge."""
+    return model_comparisons.names_of(study)
+
+
+def comparison_questions(wildcards):
+    """The item set that the questions of a comparison are drawn from."""
+    return results_file("items/{name}.jsonl", name=COMPARISONS[wildcards.comparison]["questions"])
+
+
+def comparison_metrics(wildcards):
+    """The files of the metrics of a comparison."""
+    return list(map(str, model_comparisons.metric_files(study, wildcards.comparison)))
+
+
+def comparison_prompts(wildcards):
+    """The prompt files of a comparison."""
+    return prompt_files(model_comparisons.asked_prompts(study, wildcards.comparison))
+
+
+def comparison_texts(wildcards):
+    """The raw files that these prompts take texts from."""
+    return prompt_texts(model_comparisons.asked_prompts(study, wildcards.comparison))
+
+
+def comparison_answers(wildcards):
+    """The answers of both models, in the order of the comparison."""
+    return comparison_parts(wildcards, "answers", "models", "jsonl")
+
+
+def comparison_parts(wildcards, folder, key, kind):
+    """Return one file per model or judge of a comparison."""
+    names = COMPARISONS[wildcards.comparison][key]
+    name = wildcards.comparison
+    return [results_file(f"model_comparisons/{name}/{folder}/{own}.{kind}") for own in names]
+
+
+def comparison_results(wildcards):
+    """What every judge of a comparison said, read."""
+    return comparison_parts(wildcards, "results", "judges", "jsonl")
+
+
+def comparison_records(wildcards):
+    """How answers and judgments were made."""
+    return [
+        *comparison_parts(wildcards, "answers", "models", "json"),
+        *comparison_parts(wildcards, "results", "judges", "json"),
+    ]
+
+
+def comparison_published(wildcards):
+    """The file with somebody else's figures, if the comparison quotes any."""
+    return [COMPARISONS[wildcards.comparison]["published"]] if "published" in COMPARISONS[wildcards.comparison] else []
+
+
+def comparison_generation(wildcards):
+    """How both models answer."""
+    return COMPARISONS[wildcards.comparison]["generation"]
+
+
+def answering_settings(wildcards):
+    """What the backend is told, besides threads and batches; weights answer with transformers, which alone draws."""
+    entry = model_comparisons.with_limit(COMPARISONS[wildcards.comparison], settings["judging"])
+    return {"dtype": settings["judging"]["dtype"], "max_prompt_tokens": entry["max_prompt_tokens"]}
+
+
+def grading_settings(wildcards):
+    """What a judge's backend is told, besides threads and batches."""
+    return answering_settings(wildcards) | {"backend": study.backend(wildcards.judge)}
+
+
+def endpoint_of(wildcards):
+    """The endpoint of a model or judge, None when its weights are here."""
+    name = wildcards.judge if hasattr(wildcards, "judge") else wildcards.model
+    return study.models.get(name, {}).get("endpoint")
+
+
+def answering_gpus(wildcards):
+    """The GPUs that one model or judge asks for."""
+    return NEEDS.judging_gpus(wildcards.judge if hasattr(wildcards, "judge") else wildcards.model)
+
+
+def model_comparison_results():
+    """Return the tables of all comparisons."""
+    return [results_file(f"tables/model_comparison_{name}.{kind}") for name in COMPARISONS for kind in ("csv", "html")]
+
+
+WEIGHTS_HERE = one_of(study.model_names - {*study.quantizations, *study.models_by_origin("endpoint")})
+
+
+rule select_questions:
+    """The questions of one comparison, drawn by the study's seed, with what each metric needs."""
+    input:
+        item_set=comparison_questions,
+        metrics=comparison_metrics,
+    output:
+        questions="results/{study}/model_comparisons/{comparison}/questions.jsonl",
+        record="results/{study}/model_comparisons/{comparison}/questions.json",
+    log:
+        "results/{study}/logs/select_questions/{comparison}.log",
+    benchmark:
+        "results/{study}/timings/select_questions/{comparison}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        comparison=comparison_entry,
+        seed=settings["seed"],
+        code=source_digest("model_comparisons", "metrics", "items"),
+    message:
+        "Drawing the questions of {wildcards.comparison}"
+    script:
+        "../scripts/select_questions.py"
+
+
+rule generate_answers:
+    """One model's answers to the questions of a comparison."""
+    input:
+        questions="results/{study}/model_comparisons/{comparison}/questions.jsonl",
+        model="results/{study}/models/{model}",
+        manifest="results/{study}/models/{model}.json",
+    output:
+        answers="results/{study}/model_comparisons/{comparison}/answers/{model}.jsonl",
+        record="results/{study}/model_comparisons/{comparison}/answers/{model}.json",
+    log:
+        "results/{study}/logs/generate_answers/{comparison}/{model}.log",
+    benchmark:
+        "results/{study}/timings/generate_answers/{comparison}/{model}.tsv"
+    wildcard_constraints:
+        model=WEIGHTS_HERE,
+    conda:
+        "../envs/judge.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=needed("mem_mb", "answer", "model", "comparison"),
+        runtime=needed("runtime", "answer", "model", "comparison"),
+        gpu=answering_gpus,
+        # A resource, not a parameter: another batch size must not answer everything again.
+        batch_tokens=settings["judging"]["batch_tokens"],
+    params:
+        generation=comparison_generation,
+        settings=answering_settings,
+        endpoint=endpoint_of,
+        store="results/{study}/store",
+    message:
+        "Answering the questions of {wildcards.comparison} with {wildcards.model}"
+    script:
+        "../scripts/generate_answers.py"
+
+
+use rule generate_answers as generate_answers_gguf with:
+    wildcard_constraints:
+        model=one_of(study.quantizations),
+    conda:
+        "../envs/quantize.yaml"
+
+
+use rule generate_answers as generate_answers_endpoint with:
+    input:
+        questions="results/{study}/model_comparisons/{comparison}/questions.jsonl",
+        model="results/{study}/models/{model}.json",
+        manifest="results/{study}/models/{model}.json",
+    wildcard_constraints:
+        model=one_of(study.models_by_origin("endpoint")),
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(600),
+        batch_tokens=settings["judging"]["batch_tokens"],
+
+
+rule judge_answers:
+    """What one judge writes about both models' answers: pairs in both orders, single answers by metric."""
+    input:
+        questions="results/{study}/model_comparisons/{comparison}/questions.jsonl",
+        answers=comparison_answers,
+        metrics=comparison_metrics,
+        prompts=comparison_prompts,
+        texts=comparison_texts,
+        model="results/{study}/models/{judge}",
+        manifest="results/{study}/models/{judge}.json",
+    output:
+        replies="results/{study}/model_comparisons/{comparison}/replies/{judge}.jsonl",
+        record="results/{study}/model_comparisons/{comparison}/replies/{judge}.json",
+    log:
+        "results/{study}/logs/judge_answers/{comparison}/{judge}.log",
+    benchmark:
+        "results/{study}/timings/judge_answers/{comparison}/{judge}.tsv"
+    wildcard_constraints:
+        judge=WEIGHTS_HERE,
+    conda:
+        "../envs/judge.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=needed("mem_mb", "compare", "judge", "comparison"),
+        runtime=needed("runtime", "compare", "judge", "comparison"),
+        gpu=answering_gpus,
+        batch_tokens=settings["judging"]["batch_tokens"],
+    params:
+        comparison=comparison_entry,
+        settings=grading_settings,
+        endpoint=endpoint_of,
+        store="results/{study}/store",
+        sources="results/{study}/sources",
+    message:
+        "Judging the answers of {wildcards.comparison} with {wildcards.judge}"
+    script:
+        "../scripts/judge_answers.py"
+
+
+use rule judge_answers as judge_answers_gguf with:
+    wildcard_constraints:
+        judge=one_of(study.quantizations),
+    conda:
+        "../envs/quantize.yaml"
+
+
+use rule judge_answers as judge_answers_endpoint with:
+    input:
+        questions="results/{study}/model_comparisons/{comparison}/questions.jsonl",
+        answers=comparison_answers,
+        metrics=comparison_metrics,
+        prompts=comparison_prompts,
+        texts=comparison_texts,
+        model="results/{study}/models/{judge}.json",
+        manifest="results/{study}/models/{judge}.json",
+    wildcard_constraints:
+        judge=one_of(study.models_by_origin("endpoint")),
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(600),
+        batch_tokens=settings["judging"]["batch_tokens"],
+
+
+rule read_judged_answers:
+    """What one judge said, read: a row per reply, with how it was made beside it."""
+    input:
+        replies="results/{study}/model_comparisons/{comparison}/replies/{judge}.jsonl",
+        record="results/{study}/model_comparisons/{comparison}/replies/{judge}.json",
+        metrics=comparison_metrics,
+        prompts=comparison_prompts,
+    output:
+        results="results/{study}/model_comparisons/{comparison}/results/{judge}.jsonl",
+        record="results/{study}/model_comparisons/{comparison}/results/{judge}.json",
+    log:
+        "results/{study}/logs/read_judged_answers/{comparison}/{judge}.log",
+    benchmark:
+        "results/{study}/timings/read_judged_answers/{comparison}/{judge}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        comparison=comparison_entry,
+        code=source_digest("model_comparisons", "metrics", "parsing", "items"),
+    message:
+        "Reading what {wildcards.judge} said in {wildcards.comparison}"
+    script:
+        "../scripts/read_judged_answers.py"
+
+
+rule tabulate_model_comparison:
+    """Scores, paired differences, wins, costs and failures of a comparison, and what a person should read."""
+    input:
+        questions="results/{study}/model_comparisons/{comparison}/questions.jsonl",
+        answers=comparison_answers,
+        results=comparison_results,
+        records=comparison_records,
+        metrics=comparison_metrics,
+        published=comparison_published,
+    output:
+        table="results/{study}/tables/model_comparison_{comparison}.csv",
+        disagreements="results/{study}/tables/model_comparison_{comparison}.disagreements.jsonl",
+        page=report(
+            "results/{study}/tables/model_comparison_{comparison}.html",
+            caption="captions/model_comparison.rst",
+            category="Tables",
+            labels={"table": "Models compared: {comparison}"},
+        ),
+    log:
+        "results/{study}/logs/tabulate_model_comparison/{comparison}.log",
+    benchmark:
+        "results/{study}/timings/tabulate_model_comparison/{comparison}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        comparison=comparison_entry,
+        statistics=settings["statistics"],
+        code=source_digest("model_comparisons", "metrics", "agreement", "pages"),
+    message:
+        "Tabulating {wildcards.comparison}"
+    script:
+        "../scripts/tabulate_model_comparison.py"
+
+
+use rule draw_accuracy as draw_model_comparison with:
+    input:
+        table="results/{study}/tables/model_comparison_{comparison}.csv",
+    output:
+        svg=report(
+            "results/{study}/figures/model_comparison_{comparison}.svg",
+            caption="captions/model_comparison_figure.rst",
+            category="Figures",
+            labels={"figure": "Models compared: {comparison}"},
+        ),
+        png="results/{study}/figures/model_comparison_{comparison}.png",
+    log:
+        "results/{study}/logs/draw_figure/model_comparison_{comparison}.log",
+    benchmark:
+        "results/{study}/timings/draw_figure/model_comparison_{comparison}.tsv"
+    params:
+        figure="model_comparison",
+        kinds=judge_kinds(),
+        panels=[],
+        code=FIGURE_CODE,
+
+
+localrules:
+    select_questions,
+    generate_answers_endpoint,
+    judge_answers_endpoint,
+    read_judged_answers,
+    tabulate_model_comparison,
+    draw_model_comparison,
