@@ -79,8 +79,8 @@ class Moment:
     result: str = ""
 
 
-def copy_workflow(folder: Path) -> None:
-    """Put a fresh copy of the workflow, without results, into `folder`."""
+def copy_workflow(folder: Path, study: Path) -> None:
+    """Put a fresh copy of the workflow, without results, into `folder`, with the study to be killed."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in PARTS:
         source = HERE / name
@@ -88,7 +88,7 @@ def copy_workflow(folder: Path) -> None:
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
         else:
             shutil.copy(source, folder / name)
-    shutil.copy(HERE / "benchmarks" / "torture.yaml", folder / "torture.yaml")
+    shutil.copy(study, folder / "torture.yaml")
 
 
 class Run:
@@ -338,7 +338,14 @@ def undisturbed_run(folder: Path, token: str, log: Path, cores: int) -> tuple[Ru
 
 
 def main(
-    folder: Path, runs: int, seed: int, chains: int, cores: int, write: Path | None, kinds: list[str] | None
+    folder: Path,
+    runs: int,
+    seed: int,
+    chains: int,
+    cores: int,
+    write: Path | None,
+    kinds: list[str] | None,
+    study: Path = HERE / "benchmarks" / "torture.yaml",
 ) -> int:
     """Run everything; return how many complaints there were."""
     rng = random.Random(seed)
@@ -346,7 +353,7 @@ def main(
     work, logs = folder / "work", folder / "logs"
     shutil.rmtree(work, ignore_errors=True)
     logs.mkdir(exist_ok=True)
-    copy_workflow(work)
+    copy_workflow(work, study)
     results = work / "results" / STUDY
     token = hashlib.sha256(f"{folder}{os.getpid()}{time.time()}".encode()).hexdigest()[:16]
 
@@ -495,20 +502,8 @@ if __name__ == "__main__":
     parser.add_argument("--chains", type=int, default=2, help="studies that the kills are spread over")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--write", type=Path, help="Markdown file for the table")
+    parser.add_argument("--study", type=Path, default=HERE / "benchmarks" / "torture.yaml", help="named `torture`, too")
     parser.add_argument("--kinds", nargs="*", help="kinds of jobs to kill, as names of scripts; unset: all")
-    arguments = parser.parse_args()
-    write = arguments.write and arguments.write.resolve()
-    sys.exit(
-        min(
-            1,
-            main(
-                arguments.folder.resolve(),
-                arguments.runs,
-                arguments.seed,
-                arguments.chains,
-                arguments.cores,
-                write,
-                arguments.kinds,
-            ),
-        )
-    )
+    given = vars(parser.parse_args())
+    paths = {name: given[name] and given[name].resolve() for name in ("folder", "write", "study")}
+    sys.exit(min(1, main(**given | paths)))

@@ -22,7 +22,7 @@ def main(
     answers: str,
     record: str,
 ) -> int:
-    """Answer what the store does not hold yet, then write all answers and how they were made; return how many were new."""
+    """Answer what the store does not hold yet, write all answers and how they were made; return how many were new."""
     backend = load_backend(model, manifest, settings | {"max_new_tokens": generation.max_new_tokens}, endpoint)
     limit = sys.maxsize if endpoint else settings["max_prompt_tokens"]  # an endpoint says itself what is too long
     asked = answering.plan(read_items(questions), generation, backend, limit)

@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 from generate_answers import load_backend
-
 from judgemerge import files, judging, metrics, provenance
 from judgemerge import model_comparisons as comparisons
 from judgemerge.items import read_items
@@ -28,7 +27,7 @@ def main(
     replies: str,
     record: str,
 ) -> int:
-    """Judge what the store does not hold yet, then write all replies and how they were made; return how many were new."""
+    """Judge what the store does not hold yet, write all replies and how they were made; return how many were new."""
     found = [metrics.load_metric(path) for path in metric_files]
     templates = comparisons.templates(entry, found, lambda name: load_template(Path(prompts, f"{name}.yaml"), sources))
     longest = max(template.max_new_tokens for template in templates.values())

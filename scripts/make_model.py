@@ -11,6 +11,19 @@ from judgemerge.llamafactory import train
 from judgemerge.logs import logged
 from judgemerge.prompts import load_template
 
+# The packages whose version can change the weights; a new plotting library makes no model anew.
+DECIDING = {
+    "python",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "llamafactory",
+    "trl",
+    "accelerate",
+    "datasets",
+}
+
 
 def main(
     make: dict,
@@ -34,7 +47,7 @@ def main(
         stages.append(_stage_data(stage, make, by_name, templates))
     identity = files.sha256_text(
         yaml.safe_dump([{key: value for key, value in make.items() if key != "threads"}, seed, threads]),
-        yaml.safe_dump(provenance.versions()),
+        yaml.safe_dump({name: version for name, version in provenance.versions().items() if name in DECIDING}),
         *(f"{row}" for rows in stages for row in rows),
     )[:16]
     finished = Path(kept, identity)

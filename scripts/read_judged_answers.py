@@ -8,7 +8,9 @@ from judgemerge.logs import logged
 from judgemerge.prompts import load_template
 
 
-def main(replies: str, about: str, entry: dict, metric_files: list[str], prompts: str, results: str, record: str) -> int:
+def main(
+    replies: str, about: str, entry: dict, metric_files: list[str], prompts: str, results: str, record: str
+) -> int:
     """Read every reply in its format; a reply that cannot be read has a reason. Return how many rows there are."""
     found = [metrics.load_metric(path) for path in metric_files]
     templates = model_comparisons.templates(entry, found, lambda name: load_template(Path(prompts, f"{name}.yaml")))

@@ -1,4 +1,4 @@
-"""Make tables/model_comparison_{comparison}.csv, .html and .disagreements.jsonl: two models as their judges see them."""
+"""Make tables/model_comparison_{comparison}.csv, .html and .disagreements.jsonl: two models as judges see them."""
 
 from collections import Counter
 
@@ -34,9 +34,7 @@ def main(
     clusters = {question: item.cluster for question, item in items.items()}
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
     found = [metrics.load_metric(path) for path in metric_files]
-    known = {
-        model: by_unit(files.read_jsonl(path)) for model, path in zip(entry["models"], answers, strict=True)
-    }
+    known = {model: by_unit(files.read_jsonl(path)) for model, path in zip(entry["models"], answers, strict=True)}
     said = {judge: list(files.read_jsonl(path)) for judge, path in zip(entry["judges"], results, strict=True)}
     names = [metric.name for metric in found]
     rows = [
@@ -53,7 +51,9 @@ def main(
     texts = {
         "questions": {question: _shown(item) for question, item in items.items()},
         "answers": {
-            unit: {model: row["text"] or f"({row['reason'] or 'empty'})" for model in known for row in [known[model][unit]]}
+            unit: {
+                model: row["text"] or f"({row['reason'] or 'empty'})" for model in known for row in [known[model][unit]]
+            }
             for unit in known[entry["models"][0]]
         },
         "replies": {judge: _replies(judged) for judge, judged in said.items()},

@@ -16,10 +16,24 @@ def check_against_schema(settings: dict, schema: dict, where: str) -> dict:
     Raises JudgemergeError with one sentence (file, key, value, nearest valid key or what is expected) for the first
     thing that does not fit. `where` names the file the settings came from.
     """
+    _check_keys_are_text(settings, where)
     errors = list(Draft202012Validator(schema).iter_errors(settings))
     if errors:
         raise JudgemergeError(f"{where}: {_sentence(_deepest(best_match(errors)))}")
     return _with_defaults(copy.deepcopy(settings), schema, schema)
+
+
+def _check_keys_are_text(value: Any, where: str, above: str = "") -> None:
+    """Refuse keys that YAML reads as numbers, truth values or nothing (`1:`, `on:`, `~:`): names are texts."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            if not isinstance(key, str):
+                inside = f" in '{above}'" if above else ""
+                raise JudgemergeError(f"{where}: key {key!r}{inside} is no text; put it in quotes, or rename it")
+            _check_keys_are_text(entry, where, f"{above}.{key}" if above else key)
+    elif isinstance(value, list):
+        for number, entry in enumerate(value):
+            _check_keys_are_text(entry, where, f"{above}.{number}")
 
 
 def at_scale(settings: dict, where: str) -> dict:

@@ -5,6 +5,7 @@ With backends/openai.py the only module of the package that uses the network.
 
 import hashlib
 import logging
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -23,6 +24,8 @@ FIRST_WAIT = 1.0  # seconds; doubled before every further attempt
 LONGEST_WAIT = 60.0
 TIMEOUT = httpx.Timeout(30.0, read=60.0)  # seconds, per connection and per piece, not for the whole file
 PIECE = 1 << 20
+SLOWEST = 1000  # bytes per second, on average, once PATIENCE is over
+PATIENCE = 60.0  # seconds
 
 
 class _TryAgain(Exception):
@@ -113,9 +116,20 @@ def _download(source: Source, destination: str | Path) -> None:
                     f"source '{source.key}': {source.url} answers HTTP {response.status_code}; "
                     "correct the entry in the catalogue or give a mirror folder that holds the file"
                 )
-            _write_checked(source, destination, source.url, response.iter_bytes(PIECE), retry_short=True)
+            _write_checked(source, destination, source.url, _in_time(response), retry_short=True)
     except httpx.HTTPError as error:
         raise _TryAgain(str(error) or type(error).__name__) from error
+
+
+def _in_time(response: httpx.Response) -> Iterator[bytes]:
+    """Yield what arrives; a server that only drips would otherwise hold the job for ever."""
+    start, n_bytes = time.monotonic(), 0
+    for piece in response.iter_bytes():
+        n_bytes += len(piece)
+        seconds = time.monotonic() - start
+        if seconds > PATIENCE and n_bytes < SLOWEST * seconds:
+            raise _TryAgain(f"only {n_bytes} bytes arrived in {seconds:.0f} seconds")
+        yield piece
 
 
 def _write_checked(

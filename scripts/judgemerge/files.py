@@ -57,6 +57,12 @@ def read_json(path: str | Path) -> Any:
         raise JudgemergeError(
             f"{path}: line {error.lineno} is not JSON ({error.msg}); fetch or write the file again"
         ) from None
+    except (UnicodeDecodeError, RecursionError):
+        raise _no_json(path) from None
+
+
+def _no_json(path: str | Path) -> JudgemergeError:
+    return JudgemergeError(f"{path}: is not JSON in UTF-8; fetch or write the file again")
 
 
 def write_jsonl(path: str | Path, rows: Iterable[dict]) -> int:
@@ -71,16 +77,19 @@ def write_jsonl(path: str | Path, rows: Iterable[dict]) -> int:
 
 def read_jsonl(path: str | Path) -> Iterator[dict]:
     """Yield the objects of a JSON-lines file; a broken line is named by its number."""
-    with open(path, encoding="utf-8") as file:
+    with open(path, "rb") as file:  # decoded line by line, so that what is no text has a line, too
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
-                yield json.loads(line)
+                value = json.loads(line.decode())
             except json.JSONDecodeError as error:
                 raise JudgemergeError(
                     f"{path}: line {number} is not JSON ({error.msg}); fetch or write the file again"
                 ) from None
+            except (UnicodeDecodeError, RecursionError):
+                raise _no_json(f"{path}: line {number}") from None
+            yield value
 
 
 def sha256_file(path: str | Path) -> str:

@@ -1,6 +1,7 @@
 """Where a job's messages go: all of them into its log, progress and the last sentence also to the terminal."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import sys
@@ -14,6 +15,13 @@ from judgemerge.errors import JudgemergeError
 
 _SECONDS_BETWEEN_LOG_LINES = 5.0
 _screen: TextIO | None = None
+STORAGE = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there, or ask for a larger quota",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "ask for the right to write there",
+}
 
 
 @contextlib.contextmanager
@@ -39,6 +47,13 @@ def logged(path: str | Path) -> Iterator[None]:
         print(error, file=sys.stderr)
         print(error, file=_screen)
         sys.exit(1)
+    except OSError as error:
+        said = storage_error(error)
+        with contextlib.suppress(OSError):  # the log may lie on the same full disk
+            traceback.print_exc(file=sys.stderr)
+            print(*[said] if said else [], file=sys.stderr)
+        print(said or f"unexpected error, see {path}", file=_screen)
+        sys.exit(1)
     except Exception:
         traceback.print_exc(file=sys.stderr)
         print(f"unexpected error, see {path}", file=_screen)
@@ -48,6 +63,15 @@ def logged(path: str | Path) -> Iterator[None]:
         os.dup2(_screen.fileno(), 2)
         _screen.close()
         _screen = None
+
+
+def storage_error(error: OSError) -> str | None:
+    """Return one sentence for a file system that takes no more or does not let us write, None for other errors."""
+    if error.errno not in STORAGE:
+        return None
+    where = error.filename2 or error.filename or os.getcwd()
+    reason = os.strerror(error.errno).lower()
+    return f"{where}: {reason}; {STORAGE[error.errno]}, then start again: what is done is kept"
 
 
 def _wait_for_lock(log: IO, path: str | Path) -> None:

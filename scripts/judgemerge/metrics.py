@@ -112,13 +112,13 @@ def check_inputs(metric: Metric, given: Mapping[str, object], where: str, may_be
     """Refuse inputs that are not exactly those that a metric requires, and such as are empty or no text."""
     for name in metric.inputs:
         if name not in given:
-            raise JudgemergeError(f"{where}: metric '{metric.name}' needs the input '{name}', which is missing; add it")
+            raise JudgemergeError(f"{where}: metric '{metric.name}' needs the input '{name}', which is missing")
     for name, value in given.items():
         if name not in metric.inputs:
             near = did_you_mean(name, metric.inputs)
             raise JudgemergeError(f"{where}: metric '{metric.name}' has no input '{name}'{near or '; remove it'}")
         if not isinstance(value, str):
-            raise JudgemergeError(f"{where}: input '{name}' of metric '{metric.name}' is {value!r}, no text; correct it")
+            raise JudgemergeError(f"{where}: input '{name}' of metric '{metric.name}' is {value!r}, no text")
         if not value.strip() and name not in may_be_empty:
             raise JudgemergeError(
                 f"{where}: input '{name}' of metric '{metric.name}' is empty; correct the item, or take a metric that "
@@ -144,9 +144,7 @@ def placeholders(metric: Metric, values: Mapping[str, str], answer: str) -> dict
 
 def with_scale(template: Template, metric: Metric) -> Template:
     """Return the prompt with the metric's scale in place of its own."""
-    return dataclasses.replace(
-        template, reply={**template.reply, "minimum": metric.minimum, "maximum": metric.maximum}
-    )
+    return dataclasses.replace(template, reply={**template.reply, "minimum": metric.minimum, "maximum": metric.maximum})
 
 
 def check_prompt(template: Template, metric: Metric, where: str) -> None:
@@ -156,8 +154,8 @@ def check_prompt(template: Template, metric: Metric, where: str) -> None:
         for names in needed:
             if not template.fields & set(names):
                 raise JudgemergeError(
-                    f"{where}: prompt '{template.name}' does not show {{{names[0]}}} of metric '{metric.name}'; name one "
-                    "that does, such as rubric_pointwise"
+                    f"{where}: prompt '{template.name}' does not show {{{names[0]}}} of metric '{metric.name}'; "
+                    "name one that does, such as rubric_pointwise"
                 )
         if "output" in template.fields and ("inputs" in template.fields) != bool(metric.inputs):
             has = "shows inputs" if "inputs" in template.fields else "shows no inputs"
@@ -166,7 +164,7 @@ def check_prompt(template: Template, metric: Metric, where: str) -> None:
     elif (template.reply["minimum"], template.reply["maximum"]) != (metric.minimum, metric.maximum):
         raise JudgemergeError(
             f"{where}: prompt '{template.name}' grades from {template.reply['minimum']} to "
-            f"{template.reply['maximum']}, metric '{metric.name}' from {metric.minimum} to {metric.maximum}; take another"
+            f"{template.reply['maximum']}, metric '{metric.name}' from {metric.minimum} to {metric.maximum}"
         )
 
 

@@ -59,7 +59,9 @@ def check_questions(
 # ---- what judges are asked ----
 
 
-def pair_items(models: Sequence[str], questions: Iterable[Item], answers: Answers, samples: int) -> Iterator[Unlabelled]:
+def pair_items(
+    models: Sequence[str], questions: Iterable[Item], answers: Answers, samples: int
+) -> Iterator[Unlabelled]:
     """Yield a pair per question and draw: the answer of the first model and that of the second, without their names.
 
     Where a model has no answer the pair is not judged, but counted.
@@ -163,9 +165,7 @@ def prompt_names(entry: Mapping, chosen_metrics: Sequence[Metric]) -> dict[str, 
 # ---- what judges said ----
 
 
-def results(
-    replies: Iterable[Mapping], settings: Mapping[str, Mapping], models: Sequence[str]
-) -> Iterator[dict]:
+def results(replies: Iterable[Mapping], settings: Mapping[str, Mapping], models: Sequence[str]) -> Iterator[dict]:
     """Yield a row per reply, read: of a pair {preferred}, of a single answer {model, score}; `reason` where unreadable.
 
     `settings` are the reply settings by PAIRS or metric. `preferred` is a model or `tie`, whatever the order was.
@@ -212,7 +212,7 @@ def asked_prompts(study, comparison: str) -> dict[str, str]:
 
 
 def check(study) -> None:
-    """Refuse a comparison whose models, questions, metrics, prompts or judges are not there or do not fit each other."""
+    """Refuse a comparison whose models, questions, metrics, prompts or judges are not there or do not fit together."""
     for name, entry in study.settings["model_comparisons"].items():
         where = f"{study.where}: model_comparisons.{name}"
         for key in ("models", "judges"):
@@ -236,7 +236,9 @@ def _check_questions(study, entry: Mapping, where: str) -> None:
         raise JudgemergeError(f"{where}.questions is the unknown item set '{questions}'{near}")
     learnt = [user for user in study.training_sets.get(questions, []) if user.partition(" ")[0] == "expert"]
     if learnt:
-        raise JudgemergeError(f"{where}.questions is '{questions}', which {learnt[0]} is trained on; name a held-out set")
+        raise JudgemergeError(
+            f"{where}.questions is '{questions}', which {learnt[0]} is trained on; name a held-out set"
+        )
 
 
 def _check_metrics(entry: Mapping, found: Sequence[Metric], where: str) -> None:
@@ -268,7 +270,7 @@ def _check_prompts(study, entry: Mapping, found: Sequence[Metric], where: str) -
         endpoints = [judge for judge in entry["judges"] if judge in study.models_by_origin("endpoint")]
         if template.mode != "generate" and endpoints:
             raise JudgemergeError(
-                f"{where}.prompts: '{prompt}' wants log-probabilities, which the endpoint '{endpoints[0]}' does not give"
+                f"{where}.prompts: '{prompt}' wants log-probabilities, which endpoint '{endpoints[0]}' does not give"
             )
         if kind != PAIRS:
             metric = next(metric for metric in found if metric.name == kind)
@@ -286,10 +288,11 @@ def _check_generation(study, entry: Mapping, where: str) -> None:
     greedy = [*study.quantizations, *study.models_by_origin("endpoint")]
     for model in entry["models"]:
         if not generation.is_greedy and model in greedy:
-            raise JudgemergeError(f"{where}.generation.temperature: '{model}' can only answer greedily here; set it to 0")
+            raise JudgemergeError(
+                f"{where}.generation.temperature: '{model}' can only answer greedily here; set it to 0"
+            )
 
 
 def with_limit(entry: Mapping, judging_settings: Mapping) -> dict:
     """Return the comparison with the study's `max_prompt_tokens` where it has none of its own."""
     return {"max_prompt_tokens": judging_settings["max_prompt_tokens"], **entry}
-

@@ -137,7 +137,7 @@ class Study:
 
     @property
     def working_sets(self) -> list[str]:
-        """Item sets that are neither judged nor learnt by experts: development and evaluation sets, screening, questions."""
+        """Item sets neither judged nor learnt by experts: development and evaluation sets, screening, questions."""
         screening = self.settings.get("screening", {"train_on": [], "evaluate_on": []})
         found = [entry["development"] for entry in self.searches.values()]
         found += [name for expert in self.experts.values() for name in expert["evaluate_on"]]

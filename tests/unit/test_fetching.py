@@ -1,14 +1,18 @@
 """Fetching: from a mirror, from a real web server on this machine that misbehaves on request, and never half a file."""
 
+import contextlib
 import hashlib
 import os
 import threading
+import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 
 import build_mirror as build_mirror_script
+from judgemerge import fetching
 from judgemerge.errors import JudgemergeError
 from judgemerge.fetching import build_mirror, fetch, is_right
 from judgemerge.sources import Source
@@ -203,3 +207,43 @@ def test_build_mirror_script_fetches_what_benchmarks_and_recorded_judges_need(tm
         ": 0 files written, 3 were right already"
     )
     assert len([path for path in folder.rglob("*") if path.is_file()]) == 3
+
+
+def test_a_server_that_hangs_or_drips_ends_in_one_sentence(tmp_path, monkeypatch):
+    """A real server that accepts and says nothing, and one that sends a byte now and then."""
+    body = bytes(4000)
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path == "/silent":
+                over.wait(20)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for start in range(len(body)):
+                    self.wfile.write(body[start : start + 1])
+                    if over.wait(0.02):
+                        return
+
+        def log_message(self, *_):
+            pass
+
+    over = threading.Event()
+    monkeypatch.setattr(fetching, "TIMEOUT", httpx.Timeout(0.3))
+    monkeypatch.setattr(fetching, "PATIENCE", 0.3)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as running:
+        running.daemon_threads = True
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            for path, reason in (("silent", "timed out"), ("drip", r"only \d+ bytes arrived in \d+ seconds")):
+                address = f"http://127.0.0.1:{running.server_port}/{path}"
+                start = time.monotonic()
+                with pytest.raises(JudgemergeError, match=f"failed 3 times, last with: {reason}; try again later"):
+                    fetch_quickly(source(address, body), tmp_path / "rows")
+                assert time.monotonic() - start < 10
+                assert list(tmp_path.iterdir()) == []
+        finally:
+            over.set()
+            running.shutdown()

@@ -96,3 +96,33 @@ def test_a_second_run_appends_to_the_log(job):
 def test_progress_goes_to_the_log_and_not_to_a_pipe(job):
     body = "show = Progress('prompts'); [show(done, 9) for done in range(10)]"
     assert job(body) == (0, "after\n", "0 of 9 prompts\n9 of 9 prompts\n")
+
+
+def test_the_same_job_of_a_killed_run_is_waited_for(tmp_path):
+    """A job that outlived its Snakemake goes on; started again, the job waits until the first one is over."""
+    code = (
+        "import sys, time; from judgemerge.logs import logged\n"
+        "with logged(sys.argv[1]):\n"
+        "    print('begins', time.monotonic(), flush=True); time.sleep(float(sys.argv[2])); print('ends', time.monotonic())"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(logs.__file__).parent.parent)}
+
+    def start(seconds):
+        command = [sys.executable, "-c", code, str(tmp_path / "job.log"), str(seconds)]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    first = start(2)
+    assert first.stdout.readline().startswith("begins")
+    second = start(0)
+    ended = float(first.communicate(timeout=60)[0].split()[-1])
+    output, messages = second.communicate(timeout=60)
+    assert float(output.split()[1]) >= ended
+    assert "job.log: the same job of a run that was killed is still at work; waiting for it" in messages
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EFBIG])
+def test_a_disk_that_takes_no_more_is_one_sentence(tmp_path, capfd, number):
+    with pytest.raises(SystemExit), logged(tmp_path / "job.log"):
+        raise OSError(number, os.strerror(number), "results/few/tables")
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("results/few/tables: ") and line.endswith(", then start again: what is done is kept")

@@ -186,7 +186,7 @@ def test_plain_data_parallelism_and_files_of_ones_own():
 def test_the_command_that_is_run(monkeypatch):
     seen = {}
 
-    def run_tool(command, threads, **environment):
+    def run_tool(command, threads, stop=None, **environment):
         seen.update(command=command[:2], threads=threads, environment=environment)
         seen["recipe"] = yaml.safe_load(Path(command[2]).read_text())
 
@@ -204,7 +204,7 @@ def test_the_command_that_is_run(monkeypatch):
 def test_two_nodes_are_two_launches_that_meet_on_the_first(monkeypatch, tmp_path):
     seen = {}
 
-    def run_tool(command, threads, **environment):
+    def run_tool(command, threads, stop=None, **environment):
         seen.update(command=command, environment=environment, recipe=yaml.safe_load(Path(command[-1]).read_text()))
 
     monkeypatch.setattr(llamafactory, "run_tool", run_tool)

@@ -137,7 +137,11 @@ def cost_rows(
     counted among the errors.
     """
     models, rows = list(answers), []
-    for measure, keys in (("seconds", ("seconds",)), ("tokens", ("tokens",)), ("seconds_per_token", ("seconds", "tokens"))):
+    for measure, keys in (
+        ("seconds", ("seconds",)),
+        ("tokens", ("tokens",)),
+        ("seconds_per_token", ("seconds", "tokens")),
+    ):
         known = {
             model: {unit: row for unit, row in answers[model].items() if None not in [row[key] for key in keys]}
             for model in models

@@ -69,8 +69,12 @@ def _parquet_records(path: str | Path) -> Iterator[dict]:
         raise JudgemergeError(
             f"{path}: reading Parquet needs the package pyarrow; install it or convert the file"
         ) from None
-    for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=1000):
-        yield from batch.to_pylist()
+    try:
+        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=1000):
+            yield from batch.to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise JudgemergeError(f"{path}: is not a whole Parquet file ({reason}); fetch it again") from None
 
 
 def normalise(text: str) -> str:

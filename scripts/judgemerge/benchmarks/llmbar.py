@@ -65,10 +65,13 @@ def _explained(row: Row, item: Item, counts: Counter) -> Iterator[Item]:
             counts["games_wrong"] += 1
             continue
         as_it_is = order == "original"
+        completion = game.get("completion", list)
+        if not completion or not isinstance(completion[0], str):
+            raise row.error(f"field 'completion' of '{key}' does not begin with a text")
         yield replace(
             item,
             id=f"{item.id}-{order}",
             responses=item.responses if as_it_is else item.responses[::-1],
             truth=item.truth if as_it_is else SWAPPED[item.truth],
-            extra=both_orders(renamed(game.get("completion", list)[0])),
+            extra=both_orders(renamed(completion[0])),
         )

@@ -141,6 +141,8 @@ def _item(pair: Pair, votes: list[Vote], apart: list[Vote], texts: Texts, benchm
     number, turn, *models = pair
     question, reference = texts.questions[number], texts.references.get(number)
     turns = question.get("turns", list)
+    if len(turns) < turn or not all(isinstance(text, str) for text in turns):
+        raise question.error(f"field 'turns' does not hold the {turn} texts that votes are about")
     extra = {"question_id": number, "turn": turn, "author_votes": [dataclasses.asdict(vote) for vote in apart]}
     return Item(
         id=item_id(pair),

@@ -99,7 +99,7 @@ def _read_message(row: Row, field: str, value: object) -> tuple[str, str]:
     """Return (role, text) of {role, content} or {from, value}."""
     value = value if isinstance(value, dict) else {}
     role, text = value.get("role", value.get("from")), value.get("content", value.get("value"))
-    if role not in ROLES or not isinstance(text, str):
+    if not isinstance(role, str) or role not in ROLES or not isinstance(text, str):
         raise row.error(f"field '{field}' has a message without a known role ({', '.join(ROLES)}) or without a text")
     return ROLES[role], text
 

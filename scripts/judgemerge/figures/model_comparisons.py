@@ -34,7 +34,9 @@ def model_comparison(table: pd.DataFrame, kinds: Mapping[str, str], panels: Sequ
     if "pairs" in names:
         _shares(axes["pairs"], judged[judged["metric"] == "pairs"], judges)
         marks += [Patch(color=shade, label=label) for label, shade in OUTCOMES.values()]
-    return finish(figure, "", marks, "First and second are the models of the comparison, in its order. n and errors: table.")
+    return finish(
+        figure, "", marks, "First and second are the models of the comparison, in its order. n and errors: table."
+    )
 
 
 def _scores(panel, rows: pd.DataFrame, judges: Sequence[str], shades: Mapping[str, str], title: str) -> None:

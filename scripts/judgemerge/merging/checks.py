@@ -90,7 +90,7 @@ def _check_parameters(given: dict, allowed: tuple[str, ...], key: str, fail) -> 
                 fail(f"has '{key}.{parameter}' = {value!r}{did_you_mean(str(value), CHOICES[parameter])}")
             continue
         if not _is_setting(value):
-            fail(f"has '{key}.{parameter}' = {value!r}; give a number, several, or a list of {{filter, value}}")
+            fail(f"has '{key}.{parameter}' = {value!r}; give a number, or a list of them or of {{filter, value}}")
         if parameter in COUNTS and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             fail(f"has '{key}.{parameter}' = {value!r}; give a whole number above 0")
         if parameter == "temperature" and not (isinstance(value, (int, float)) and value > 0):
@@ -107,7 +107,7 @@ def _check_parameters(given: dict, allowed: tuple[str, ...], key: str, fail) -> 
 
 
 def _is_setting(value: Any) -> bool:
-    """Return whether mergekit reads this: a scalar, a gradient list, or a list of {filter, value} with either of them."""
+    """Return whether mergekit reads this: a scalar, a gradient, or a list of {filter, value} with those."""
 
     def is_plain(value: Any) -> bool:
         return isinstance(value, (bool, int, float)) or (

@@ -1,4 +1,4 @@
-"""The page of a model comparison: scores, differences, pairs, costs, how failures count, and what a person should read."""
+"""The page of a model comparison: scores, differences, pairs, costs, failures, and what a person should read."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,10 @@ from judgemerge.model_comparisons import PAIRS
 from judgemerge.pages.markup import details, frame, part
 
 INTRO = (
-    "{first} (first) and {second} (second) answered the same {n} questions of {questions}. Judges were never told who wrote "
-    "what: pairs were shown in both orders, single answers were graded alone. Differences are second − first; intervals are "
-    "{confidence} and resample questions. No person judged these answers: the table says what the judges prefer, not what is "
-    "better."
+    "{first} (first) and {second} (second) answered the same {n} questions of {questions}. Judges were never told who "
+    "wrote what: pairs were shown in both orders, single answers were graded alone. Differences are second − first; "
+    "intervals are {confidence} and resample questions. No person judged these answers: the table says what the judges "
+    "prefer, not what is better."
 )
 EMPTY_CONTEXT = (
     "As in the published comparison, the judges were shown an empty context. What they say of faithfulness to it means "
@@ -102,8 +102,9 @@ def _costs(table: pd.DataFrame, about: Mapping) -> str:
     rows = table[table["judge"] == ""]
     batches = "; ".join(f"{model}: {sizes}" for model, sizes in about["batches"].items())
     intro = (
-        "Of the time of a batch every answer gets an equal share, without the time for loading. Longer answers take "
-        f"longer, so seconds per token stand beside them. Answers per batch: {batches}."
+        "Of the time of a batch every answer gets an equal share, without the time for loading; intervals of seconds "
+        "take the answers of a batch as independent, which they are not. Longer answers take longer, so seconds per token "
+        f"stand beside them. Answers per batch: {batches}."
     )
     return f"<p>{html.escape(intro)}</p>" + _shown(rows, {"model": "model", "measure": "measure"})
 
@@ -139,9 +140,9 @@ def _published(published: pd.DataFrame) -> str:
         would = [f"{without_failures(row['mean_score'], *counts):.3f} ({row['model']})" for row in (first, second)]
         runs.append(
             f"{run}: {second['mean_score']:g} for {second['model']} and {first['mean_score']:g} for {first['model']}, "
-            f"difference {second['mean_score'] - first['mean_score']:+.3f}, without an interval. {counts[1]} of {counts[0]} "
-            f"replies could not be read and stands as −1 in its mean; whose it was is not recorded. Left out, that mean "
-            f"would be {' or '.join(would)}."
+            f"difference {second['mean_score'] - first['mean_score']:+.3f}, without an interval. {counts[1]} of "
+            f"{counts[0]} replies could not be read and stands as −1 in its mean; whose it was is not recorded. Left "
+            f"out, that mean would be {' or '.join(would)}."
         )
     intro = (
         "Quoted, not repeated: other questions, another judge and other settings than here. Faithfulness was judged "
