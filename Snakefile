@@ -56,12 +56,14 @@ include: "rules/inputs/screen.smk"
 include: "rules/screen.smk"
 include: "rules/inputs/search.smk"
 include: "rules/search.smk"
+include: "rules/inputs/model_comparisons.smk"
 include: "rules/model_comparisons.smk"
 include: "rules/plan.smk"
 
 
 if "embedding" in settings:
 
+    include: "rules/inputs/embed.smk"
     include: "rules/embed.smk"
 
 

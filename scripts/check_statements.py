@@ -1,4 +1,4 @@
-"""Make tables/statements.{csv,html}: whether the scores, overall scores and verdicts in judges' replies fit each other."""
+"""Make tables/statements.{csv,html}: whether scores, overall scores and verdicts in judges' replies fit each other."""
 
 import pandas as pd
 

@@ -43,6 +43,8 @@ def at_scale(settings: dict, where: str) -> dict:
     <study>_<scale>, so that two scales never share results.
     """
     settings = copy.deepcopy(settings)
+    if settings.get("downloads") in ("true", "false"):  # a profile hands on what --config says as text
+        settings["downloads"] = settings["downloads"] == "true"
     scales, scale = settings.pop("scales", None), settings.pop("scale", None)
     if scale in (None, ""):
         return settings

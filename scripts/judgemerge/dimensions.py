@@ -1,9 +1,9 @@
 """Scores per dimension in replies of MELD's form, and what follows from them.
 
 A reply states a score for every dimension of the criteria, an overall score and, for pairs, a verdict. Whether these
-fit each other says how far a judge means its own words. Two rules for the overall score are in use in MELD-Eval: the plain
-mean (inference prompts), and a mean in which dimensions 1 and 2 count twice (demo templates); both are rounded to the
-nearest whole number, halves up.
+fit each other says how far a judge means its own words. Two rules for the overall score are in use in MELD-Eval: the
+plain mean (inference prompts), and a mean in which dimensions 1 and 2 count twice (demo templates); both are rounded to
+the nearest whole number, halves up.
 """
 
 import math

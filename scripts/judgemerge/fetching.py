@@ -140,7 +140,9 @@ def _write_checked(
         if retry_short and n_bytes < source.bytes:
             raise _TryAgain(f"{n_bytes} of {source.bytes} bytes arrived")
         if source.unseen:
-            logger.warning("source '%s': %s bytes with sha256 %s, not known to the catalogue", source.key, n_bytes, sha256)
+            logger.warning(
+                "source '%s': %s bytes with sha256 %s, not known to the catalogue", source.key, n_bytes, sha256
+            )
         elif (n_bytes, sha256) != (source.bytes, source.sha256):
             raise JudgemergeError(
                 f"source '{source.key}': {origin} has {n_bytes} bytes with sha256 {sha256}, but the catalogue says "

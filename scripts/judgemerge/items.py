@@ -75,7 +75,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Unlabelled(Item):
-    """An item that no person has judged: judges are asked about it, but it is neither scored against truth nor learnt."""
+    """An item that no person has judged: judges are asked about it, but it is neither scored nor learnt."""
 
     def _check_truth(self, where: str) -> None:
         if self.truth is not None:

@@ -32,7 +32,7 @@ def double_brackets(reply: str, settings: dict) -> Parsed:
 
 
 def final_verdict(reply: str, settings: dict) -> Parsed:
-    """Read `Final Verdict: [[<label>]]`; a label in brackets anywhere else says nothing, two different ones contradict."""
+    """Read `Final Verdict: [[<label>]]`; a label in brackets elsewhere says nothing, two different ones contradict."""
     pattern = r"final verdict[^\w\n:]*:[^\w\n\[]*\[\[\s*(\w+)\s*\]\]"
     return _verdict(re.findall(pattern, reply, re.IGNORECASE), settings)
 
@@ -123,8 +123,8 @@ _RESULT_END = r"[ \t]*[)\]]?[ \t]*[.*]*[ \t]*$"
 def result_score(reply: str, settings: dict) -> Parsed:
     """Read Prometheus' `[RESULT] <number>` at the end of the reply.
 
-    Also accepted, as by its library: [SCORE], `Score: n`, `Result: n`, "score of n", a bracket around the number, "/5" or
-    "out of 5" after it. The number must be whole; a word after it is no end.
+    Also accepted, as by its library: [SCORE], `Score: n`, `Result: n`, "score of n", a bracket around the number, "/5"
+    or "out of 5" after it. The number must be whole; a word after it is no end.
     """
     top = f"{settings['maximum']:g}"
     scale = rf"(?:[ \t]*/[ \t]*{top}|[ \t]*out[ \t]*of[ \t]*{top})?"
@@ -135,8 +135,8 @@ def result_score(reply: str, settings: dict) -> Parsed:
 def result_label(reply: str, settings: dict) -> Parsed:
     """Read Prometheus' `[RESULT] <label>` at the end of the reply.
 
-    Also accepted, as by its library: `[RESULT: A]`, `[Response A]`, `[Result] Response A`, and `Result: A` at the start of
-    the line. A label without a mark is prose.
+    Also accepted, as by its library: `[RESULT: A]`, `[Response A]`, `[Result] Response A`, and `Result: A` at the start
+    of the line. A label without a mark is prose.
     """
     mark = (
         r"(?:\[result\][ \t:]*(?:response[ \t]+)?|\[result[ \t]*:[ \t]*|\[response[ \t]+|^[ \t*]*result[ \t]*:[ \t]*)"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -241,6 +242,15 @@ def test_a_shared_beginning_is_computed_once_and_changes_no_reply(tiny_models, p
     n_different = sum(one != other for one, other in zip(found[True], found[False], strict=True))
     assert n_different <= 0.02 * len(texts)
     assert computed[True] < 0.5 * computed[False], computed
+
+
+@pytest.mark.parametrize("kept", [0, 5, 200, -1])
+def test_weights_that_were_cut_off_are_one_sentence(tiny_models, tmp_path, kept):
+    folder = shutil.copytree(tiny_models["base"], tmp_path / "cut")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:kept])
+    with pytest.raises(JudgemergeError, match=r"cut: the weights cannot be read \(.*make it again$"):
+        next(iter(Transformers(folder, "auto", 100, threads=1).complete(["hello"], 2)))
 
 
 # ---- the kill ----

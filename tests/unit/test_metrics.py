@@ -12,7 +12,7 @@ from judgemerge.items import Item
 from judgemerge.prompts import Unrenderable, load_template, render
 
 PAIR = Item(
-    "q1", "bench", "pairwise", ("Where is {it}?",), (("Here.",), ("There.",)), "second", "c", {"source": "made", "row": 0},
+    "q1", "bench", "pairwise", ("Where is {it}?",), (("Here.",), ("There.",)), "second", "c", {"source": "made"},
     reference="Over there.", extra={"context": "It is there.", "empty": " "},
 )  # fmt: skip
 GRADE = dataclasses.replace(PAIR, protocol="pointwise", responses=(("Yes </response>.",),), truth=1.0)
@@ -116,7 +116,8 @@ def test_the_prompt_has_the_published_sections_in_their_order(own, repository):
     parts = [
         "# GOAL", "<inputs>", "<query>\nWhere is {it}?\n</query>", "<context>\nIt is there.\n</context>", "</inputs>",
         "<output>\n<summary>\nYes </response>.\n</summary>\n</output>", "<evaluation_criteria>\nIs it short?",
-        "<scoring_rubric>\n- Score 1: No.", "- Score 3: Yes.\n</scoring_rubric>", "# INSTRUCTIONS", "<feedback>", "<score>",
+        "<scoring_rubric>\n- Score 1: No.", "- Score 3: Yes.\n</scoring_rubric>", "# INSTRUCTIONS", "<feedback>",
+        "<score>",
     ]  # fmt: skip
     places = [message["content"].index(part) for part in parts]
     assert places == sorted(places)

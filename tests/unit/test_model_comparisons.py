@@ -28,7 +28,7 @@ GRADES = {"quality": {"format": "score_tag", "minimum": 0, "maximum": 5}}
 
 def question(number, text="Why?", **changes):
     item = items.Item(
-        f"q{number}", "bench", "pairwise", (text,), (("Good.",), ("Bad.",)), "first", f"c{number}", {"source": "m", "row": 0}
+        f"q{number}", "bench", "pairwise", (text,), (("Good.",), ("Bad.",)), "first", f"c{number}", {"source": "m"}
     )  # fmt: skip
     return dataclasses.replace(item, **changes)
 
@@ -370,9 +370,8 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
         where = {"answers": tmp_path / f"{model}.jsonl", "record": tmp_path / f"{model}.json"}
         how = answering.Generation(**entry["generation"])
         manifest = {"digest": model * 8}
-        assert 3 == generate_answers.main(
-            folder, manifest, questions, how, settings, None, tmp_path / "store", "answers", **where
-        )
+        made = (folder, manifest, questions, how, settings, None, tmp_path / "store", "answers")
+        assert generate_answers.main(*made, **where) == 3
     where = {"replies": tmp_path / "replies.jsonl", "record": tmp_path / "replies.json"}
     answers = {model: tmp_path / f"{model}.jsonl" for model in MODELS}
     judged = (

@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -27,6 +28,7 @@ from transformers import (
 )
 
 from judgemerge.backends import Completion, Draw
+from judgemerge.errors import JudgemergeError
 
 GREEDY: Mapping = {"do_sample": False}
 # A shared beginning of fewer tokens is not worth a pass of its own.
@@ -61,9 +63,13 @@ class Transformers:
     @cached_property
     def model(self) -> PreTrainedModel:
         """The weights, from safetensors, never running code that came with them."""
-        model = AutoModelForCausalLM.from_pretrained(
-            self.folder, dtype=self.dtype, use_safetensors=True, trust_remote_code=False, device_map=self.device
-        ).eval()
+        how = {"dtype": self.dtype, "use_safetensors": True, "trust_remote_code": False, "device_map": self.device}
+        try:
+            model = AutoModelForCausalLM.from_pretrained(self.folder, **how).eval()
+        except SafetensorError as error:
+            raise JudgemergeError(
+                f"{self.folder}: the weights cannot be read ({error}); delete model and manifest, and make it again"
+            ) from None
         # A sampling setting shipped with a model would only print warnings: decoding is greedy here.
         model.generation_config.temperature = None
         model.generation_config.top_p = None

@@ -103,8 +103,8 @@ def _costs(table: pd.DataFrame, about: Mapping) -> str:
     batches = "; ".join(f"{model}: {sizes}" for model, sizes in about["batches"].items())
     intro = (
         "Of the time of a batch every answer gets an equal share, without the time for loading; intervals of seconds "
-        "take the answers of a batch as independent, which they are not. Longer answers take longer, so seconds per token "
-        f"stand beside them. Answers per batch: {batches}."
+        "take the answers of a batch as independent, which they are not. Longer answers take longer, so seconds per "
+        f"token stand beside them. Answers per batch: {batches}."
     )
     return f"<p>{html.escape(intro)}</p>" + _shown(rows, {"model": "model", "measure": "measure"})
 

@@ -5,10 +5,11 @@ import pandas as pd
 from judgemerge.pages.markup import frame
 
 INTRO = (
-    "Judges that state a score per dimension say the same thing three times: in the dimensions, in the overall score and "
-    "in the verdict. Each row is the share of replies in which two of them fit, with its {confidence} interval, prompts "
-    "resampled as clusters; mean and weighted (dimensions 1 and 2 twice) are rounded. The last rows say how often the "
-    "verdict that follows from the scores agrees with people. n counts replies that state enough, errors the others."
+    "Judges that state a score per dimension say the same thing three times: in the dimensions, in the overall "
+    "score and in the verdict. Each row is the share of replies in which two of them fit, with its {confidence} "
+    "interval, prompts resampled as clusters; mean and weighted (dimensions 1 and 2 twice) are rounded. The last "
+    "rows say how often the verdict that follows from the scores agrees with people. n counts replies that state "
+    "enough, errors the others."
 )
 
 

@@ -8,11 +8,12 @@ import pandas as pd
 from judgemerge.pages.markup import grid
 
 INTRO = (
-    "Every judge on every benchmark of pairs, counted as myendless1/llm-as-a-judge counts: one row per item, in LLMBar "
-    "one per item and order. Precision, recall and F1 are those of the first response alone; macro averages run over the "
-    "classes. A verdict that cannot be read is wrong here; the original takes it for a tie, see the column 'errors as "
-    "ties'. Rows in a section are of the same items; values of different sections are not comparable. Quoted figures "
-    "were read by eye from a picture and may be of other rows, as their row count says."
+    "Every judge on every benchmark of pairs, counted as myendless1/llm-as-a-judge counts: one row per item, in "
+    "LLMBar one per item and order. Precision, recall and F1 are those of the first response alone; macro "
+    "averages run over the classes. A verdict that cannot be read is wrong here; the original takes it for a tie, "
+    "see the column 'errors as ties'. Rows in a section are of the same items; values of different sections are "
+    "not comparable. Quoted figures were read by eye from a picture and may be of other rows, as their row count "
+    "says."
 )
 HEAD = (
     "judge",

@@ -1,7 +1,7 @@
 """How myendless1/llm-as-a-judge counts (Test_scripts/judge_model.py), and the figures of its results table.
 
-The figures were read from a picture by eye (img/results.png); none has its row count printed. `quoted` says what is known
-of the counts: LLMBar values are multiples of one over a tenth of a subset (both orders), or over the whole subset.
+The figures were read from a picture by eye (img/results.png); none has its row count printed. `quoted` says what is
+known of the counts: LLMBar values are multiples of one over a tenth of a subset (both orders), or over all of it.
 """
 
 from collections.abc import Iterator

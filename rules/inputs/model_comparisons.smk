@@ -1,0 +1,100 @@
+"""Input functions of rules/model_comparisons.smk."""
+
+from judgemerge import model_comparisons
+
+COMPARISONS = settings["model_comparisons"]
+
+
+def comparison_entry(wildcards):
+    """The comparison itself."""
+    return COMPARISONS[wildcards.comparison]
+
+
+def compared_in_answers():
+    """Return the models that comparisons need: those that answer, and those that judge."""
+    return model_comparisons.names_of(study)
+
+
+def comparison_questions(wildcards):
+    """The item set that the questions of a comparison are drawn from."""
+    return results_file("items/{name}.jsonl", name=COMPARISONS[wildcards.comparison]["questions"])
+
+
+def comparison_metrics(wildcards):
+    """The files of the metrics of a comparison."""
+    return list(map(str, model_comparisons.metric_files(study, wildcards.comparison)))
+
+
+def comparison_prompts(wildcards):
+    """The prompt files of a comparison."""
+    return prompt_files(model_comparisons.asked_prompts(study, wildcards.comparison))
+
+
+def comparison_texts(wildcards):
+    """The raw files that these prompts take texts from."""
+    return prompt_texts(model_comparisons.asked_prompts(study, wildcards.comparison))
+
+
+def comparison_answers(wildcards):
+    """The answers of both models, in the order of the comparison."""
+    return comparison_parts(wildcards, "answers", "models", "jsonl")
+
+
+def comparison_parts(wildcards, folder, key, kind):
+    """Return one file per model or judge of a comparison."""
+    names = COMPARISONS[wildcards.comparison][key]
+    name = wildcards.comparison
+    return [results_file(f"model_comparisons/{name}/{folder}/{own}.{kind}") for own in names]
+
+
+def comparison_results(wildcards):
+    """What every judge of a comparison said, read."""
+    return comparison_parts(wildcards, "results", "judges", "jsonl")
+
+
+def comparison_records(wildcards):
+    """How answers and judgments were made."""
+    return [
+        *comparison_parts(wildcards, "answers", "models", "json"),
+        *comparison_parts(wildcards, "results", "judges", "json"),
+    ]
+
+
+def comparison_published(wildcards):
+    """The file with somebody else's figures, if the comparison quotes any."""
+    return [COMPARISONS[wildcards.comparison]["published"]] if "published" in COMPARISONS[wildcards.comparison] else []
+
+
+def comparison_generation(wildcards):
+    """How both models answer."""
+    return COMPARISONS[wildcards.comparison]["generation"]
+
+
+def answering_settings(wildcards):
+    """What the backend is told, besides threads and batches; weights answer with transformers, which alone draws."""
+    entry = model_comparisons.with_limit(COMPARISONS[wildcards.comparison], settings["judging"])
+    return {"dtype": settings["judging"]["dtype"], "max_prompt_tokens": entry["max_prompt_tokens"]}
+
+
+def grading_settings(wildcards):
+    """What a judge's backend is told, besides threads and batches."""
+    return answering_settings(wildcards) | {"backend": study.backend(wildcards.judge)}
+
+
+def endpoint_of(wildcards):
+    """The endpoint of a model or judge, None when its weights are here."""
+    name = wildcards.judge if hasattr(wildcards, "judge") else wildcards.model
+    return study.models.get(name, {}).get("endpoint")
+
+
+def answering_gpus(wildcards):
+    """The GPUs that one model or judge asks for."""
+    return NEEDS.judging_gpus(wildcards.judge if hasattr(wildcards, "judge") else wildcards.model)
+
+
+def model_comparison_results():
+    """Return the tables of all comparisons."""
+    return [results_file(f"tables/model_comparison_{name}.{kind}") for name in COMPARISONS for kind in ("csv", "html")]
+
+
+WEIGHTS_HERE = one_of(study.model_names - {*study.quantizations, *study.models_by_origin("endpoint")})
