@@ -14,7 +14,7 @@ BIN := $(abspath $(VENV))/bin
 SNAKEMAKE := $(BIN)/snakemake
 REPORT := results/demo/report.html
 
-.PHONY: help venv venv-quantize venv-page demo status costs mirror deploy page crate test torture test-cluster test-conda lint format lock container clean
+.PHONY: help venv venv-quantize venv-page demo status costs mirror deploy page crate test bench torture test-cluster test-conda lint format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ crate: ## pack the results of STUDY=<file> as an RO-Crate in DIR=<folder> (resul
 test: ## check style, then run every test; ARGS="-m 'not slow'" goes to pytest
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: ## measure speed against what people use and write docs/benchmarks.md; ARGS="--mirror DIR --only Planning"
+	@$(MAKE) --no-print-directory venv
+	$(BIN)/python benchmarks/bench.py $(ARGS)
 
 torture: ## kill a running study at 50 seeded moments and compare what comes out; writes docs/torture.md; ARGS="--runs 10"
 	@$(MAKE) --no-print-directory venv

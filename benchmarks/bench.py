@@ -1,0 +1,76 @@
+"""Runs every speed comparison and writes docs/benchmarks.md: bench.py [--mirror DIR] [--only NAME ...]
+
+Each section is one command, which can be run alone. A section that is not run keeps what the page says of it.
+"""
+
+import argparse
+import datetime
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1]
+PAGE = HERE / "docs/benchmarks.md"
+INTRO = """# Speed, measured against what people use
+
+Written by `make bench`. Ratios are taken within one run, medians of at least five unless a section says otherwise, and
+outputs are compared first. CPU figures only: nothing here says anything about a GPU.
+"""
+
+
+def hardware() -> str:
+    """Return processor, cores and load in one line."""
+    info = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*:\s*(.*)", info.read_text()) if info.exists() else []
+    model = names[0] if names else platform.processor()
+    load = f"load {os.getloadavg()[0]:.1f} at the start"
+    return f"{model}, {os.cpu_count()} cores, {load}, Python {platform.python_version()}"
+
+
+def sections(mirror: str | None, harness: str | None, folder: str) -> dict[str, list[str]]:
+    """Return the arguments of every comparison by the title of its section."""
+    judging = ["time_judging.py", "--model", "results/demo/models/linear"]
+    judging += ["--mirror", mirror] if mirror else []
+    judging += ["--harness", harness] if harness else []
+    return {
+        "Judging": judging,
+        "Planning": ["time_plan.py"],
+        "Statistics": ["time_scores.py"],
+        "Merging": ["time_merges.py", "--folder", folder],
+    }
+
+
+def main() -> None:
+    """Run what was asked for and rewrite its sections."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mirror", help="raw files, for the real prompts")
+    parser.add_argument(
+        "--harness", help="folder with lm-evaluation-harness (pip install --target DIR lm_eval evaluate)"
+    )
+    parser.add_argument("--only", nargs="*", help="titles of sections")
+    options = parser.parse_args()
+    old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    kept = dict(re.findall(r"(?ms)^# (\w+)\n(.*?)(?=^# |\Z)", old.partition("\n# ")[1] + old.partition("\n# ")[2]))
+    with tempfile.TemporaryDirectory() as folder:
+        for title, arguments in sections(options.mirror, options.harness, folder).items():
+            if options.only and title not in options.only:
+                continue
+            begun = hardware()
+            run = subprocess.run(
+                [sys.executable, HERE / "benchmarks" / arguments[0], *arguments[1:]], capture_output=True, text=True
+            )
+            if run.returncode:
+                raise SystemExit(f"benchmarks/{arguments[0]} failed:\n{run.stderr[-2000:]}")
+            shown = [part for part in arguments if not part.startswith(folder)]
+            date = datetime.date.today().isoformat()
+            kept[title] = f"\n`python benchmarks/{' '.join(shown)}` on {begun}; {date}.\n\n{run.stdout.strip()}\n\n"
+            body = "\n".join(f"# {name}\n{text}" for name, text in kept.items())
+            PAGE.write_text(f"{INTRO}\n{body}".rstrip() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
