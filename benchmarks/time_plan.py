@@ -70,7 +70,8 @@ def main() -> None:
                 jobs[name] = int(found[1]) if found else 0
         empty = statistics.median(seconds["empty Snakefile"])
         print(
-            "| dry run | jobs | seconds (median) | range | above an empty Snakefile | per job |\n|---|---|---|---|---|---|"
+            "| dry run | jobs | seconds (median) | range | above an empty Snakefile | per job |\n"
+            "|---|---|---|---|---|---|"
         )
         for name, times in seconds.items():
             middle, above = statistics.median(times), statistics.median(times) - empty
