@@ -47,7 +47,7 @@ rule weigh_models:
         runtime=needed("runtime", "weigh", "merge"),
         gpu=GPUS["weigh_models"],
     params:
-        merge=lookup(within=settings, dpath="merges/{merge}"),
+        merge=merge_settings,
         sources="results/{study}/sources",
     message:
         "Weighing the models of {wildcards.merge}"
@@ -77,7 +77,7 @@ rule merge_models:
         mem_mb=needed("mem_mb", "merge", "merge"),
         runtime=needed("runtime", "merge", "merge"),
     params:
-        merge=lookup(within=settings, dpath="merges/{merge}"),
+        merge=merge_settings,
         bases=merge_bases,
         threads=settings["threads"],
     message:

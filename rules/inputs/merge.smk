@@ -41,3 +41,8 @@ def compared_folders(wildcards):
 def merge_cards():
     """Return the card of every merge."""
     return [results_file("cards/{name}.md", name=name) for name in study.merges]
+
+
+def merge_settings(wildcards):
+    """One entry of the study's merges; `lookup` would walk all of them for each, and grids have hundreds."""
+    return study.merges[wildcards.merge]

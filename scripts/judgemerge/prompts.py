@@ -6,6 +6,7 @@ The constant instructions come first and the item last, so that every backend ca
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from judgemerge import parsing
@@ -60,12 +61,29 @@ class Unrenderable(Exception):
     """The item lacks what the template needs; the message is a reason code."""
 
 
-def prompt_sources(path: str | Path) -> list[str]:
-    """Return the raw files that a template takes texts from: keys of sources.yaml, or paths."""
+@cache
+def _loaded(path: Path, changed: int, size: int) -> "Template":
+    """Return a template without its raw files; a plan asks thousands of times, and reading YAML takes milliseconds."""
+    return _read_template(path, None)
+
+
+@cache
+def _sources_of(path: Path, changed: int, size: int) -> tuple[str, ...]:
     raw = load_yaml(path)
     user = [raw["user"]["source"]] if isinstance(raw.get("user"), dict) and "source" in raw["user"] else []
     criteria = [str(source) for source in raw.get("criteria", {}).values() if not isinstance(source, dict)]
-    return list(dict.fromkeys([*user, *criteria]))
+    return tuple(dict.fromkeys([*user, *criteria]))
+
+
+def _version(path: Path) -> tuple[Path, int, int]:
+    """Return what a file is known by until it changes."""
+    status = path.stat()
+    return path, status.st_mtime_ns, status.st_size
+
+
+def prompt_sources(path: str | Path) -> list[str]:
+    """Return the raw files that a template takes texts from: keys of sources.yaml, or paths."""
+    return list(_sources_of(*_version(Path(path))))
 
 
 def load_template(path: str | Path, sources: str | Path | None = None) -> Template:
@@ -78,6 +96,10 @@ def load_template(path: str | Path, sources: str | Path | None = None) -> Templa
     if not path.exists():
         known = [other.stem for other in path.parent.glob("*.yaml")]
         raise JudgemergeError(f"{path.parent}: there is no prompt '{path.stem}'{did_you_mean(path.stem, known)}")
+    return _loaded(*_version(path)) if sources is None else _read_template(path, sources)
+
+
+def _read_template(path: Path, sources: str | Path | None) -> Template:
     raw = load_yaml(path)
     if raw.get("mode") == "likelihood":
         raw = LIKELIHOOD | raw

@@ -146,8 +146,8 @@ def test_defaults_are_filled_at_every_depth(schema):
 BROKEN = {
     "twice": (b"a: 1\nb: 2\na: 3\n", "line 3: key 'a' occurs twice; rename or delete one"),
     "twice inside": (b"a: {b: 1, b: 2}\n", "line 1: key 'b' occurs twice; rename or delete one"),
-    "tab": (b"a:\n\tb: 1\n", "line 2 is not YAML (found character '\\t' that cannot start any token)"),
-    "open bracket": (b"a: [1\n", "line 2 is not YAML (expected ',' or ']', but got '<stream end>'); correct the line"),
+    "tab": (b"a:\n\tb: 1\n", "line 2 is not YAML ("),
+    "open bracket": (b"a: [1\n", "line 2 is not YAML ("),
     "list": (b"- a\n", "holds list, not a mapping from names to entries"),
     "empty": (b"", "holds NoneType, not a mapping from names to entries"),
     "Latin-1": (b"a: \xe4\n", "is not text in UTF-8; save it as such"),
