@@ -37,6 +37,12 @@ ZERO3 = "config/deepspeed/zero3.json"
 LORA_ONLY = ("lora_rank", "lora_alpha", "lora_dropout", "lora_target", "use_rslora", "use_dora", "quantization_bit")
 
 
+def stage_sets(model: dict) -> list[str]:
+    """Return the item sets that a made model is pretrained on, in the order of its stages."""
+    stages = model.get("make", {}).get("stages", [])
+    return [name for stage in stages if stage["data"] != "corpus" for name in stage["data"]]
+
+
 def shared_settings(settings: dict) -> dict:
     """Return what all trainings of experts share: the study's `training`, and the numbers of processes and nodes.
 
