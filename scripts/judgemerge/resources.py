@@ -19,7 +19,7 @@ BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 # Memory in MB before the weights count, Snakemake's two processes on the node (130 MB each) included. The whole jobs of
 # the demo, measured, without these: 1370 with LLaMA-Factory, 580 with mergekit, 810 with transformers.
 TRAINING_MB, MERGING_MB, JUDGING_MB = 2500, 1500, 2000
-# Measured: 810 for a conversion (torch and transformers), 330 for a quantization; Q4_K_M made 1.3e7 weights a second
+# A conversion of a tiny model took 500; a quantization was not measured apart. Q4_K_M made 1.3e7 weights a second
 # and thread, the other types more.
 CONVERTING_MB, QUANTIZING_MB, QUANTIZED_PER_SECOND = 2000, 1000, 1e7
 # Useful floating-point operations per second: a third of an A100's bfloat16 peak; a CPU thread with small matrices.
