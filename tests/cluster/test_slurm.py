@@ -46,7 +46,7 @@ def test_the_plan_is_printed_before_the_first_job(models):
 
 def test_short_rules_stay_out_of_the_queue(models):
     rules = [job["rule"] for job in models.jobs]
-    long = {"export_expert", "merge_models", "score_benchmark", "compare_judges", "check_overlap"}
+    long = {"export_expert", "merge_models", "score_benchmark", "compare_judges", "check_overlap", "check_export"}
     assert sorted(rules) == sorted(long | (GPU_RULES - {"weigh_models"}))  # a linear merge has nothing to weigh
     assert models.first < 20
 
