@@ -9,6 +9,15 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items):
+    """Leave the longest tests out where CI is set, for its minutes are counted; each says so in the report."""
+    if os.environ.get("CI"):
+        reason = "takes minutes and is left out of continuous integration; `make test` elsewhere runs it"
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """Return the root of the repository."""

@@ -9,7 +9,7 @@ import yaml
 from judgemerge.catalogues import load_yaml
 from judgemerge.config import at_scale
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 SMALL = ("--configfile", "small.yaml")
 

@@ -57,6 +57,7 @@ def said(process, ending):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_full_disk_is_one_sentence_and_the_study_goes_on_when_there_is_room(workflow, finished):
     folder, run = workflow
     with small_disk(folder / "results", 300) as remount:
@@ -70,6 +71,7 @@ def test_a_full_disk_is_one_sentence_and_the_study_goes_on_when_there_is_room(wo
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_read_only_results_are_one_sentence(workflow):
     folder, run = workflow
     with small_disk(folder / "results", 5000) as remount:
@@ -82,6 +84,7 @@ def test_read_only_results_are_one_sentence(workflow):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_runs_at_once_do_not_disturb_each_other(workflow, finished):
     folder, run = workflow
     environment = os.environ | {"PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]}
@@ -104,6 +107,7 @@ def test_two_runs_at_once_do_not_disturb_each_other(workflow, finished):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("days", [1, -3650], ids=["files of tomorrow", "files of ten years ago"])
 def test_a_clock_that_was_set_loses_nothing(finished, tmp_path, days):
     folder = tmp_path / "work"
@@ -120,6 +124,7 @@ def test_a_clock_that_was_set_loses_nothing(finished, tmp_path, days):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_corrupt_file_in_the_mirror_is_one_sentence_and_what_is_right_is_kept(workflow, mirror, tmp_path):
     folder, run = workflow
     study = {**BASELINES, "suites": {"real": {"benchmarks": ["llmbar_natural", "llmbar_neighbor"]}}}
