@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 from judgemerge.figures.panels import COLOURS, DARK, finish, mark, panel_grid
 
@@ -66,6 +67,7 @@ def search(table: pd.DataFrame, kinds: Mapping[str, str], panels: Sequence[str])
             panel.set_xlim(-0.5, len(labels) - 0.5)
         elif name != "trial" and _is_log(table[name]):
             panel.set_xscale("log")
+            panel.xaxis.set_minor_formatter(NullFormatter())  # labels of minor ticks run into each other
         panel.set_ylabel(metric, fontsize=8)
     marks = [
         mark("trial", "o", COLOURS["baseline"]),
