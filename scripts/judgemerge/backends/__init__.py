@@ -23,6 +23,8 @@ from typing import Any
 from judgemerge.errors import JudgemergeError, did_you_mean
 
 DEFAULT = "transformers"
+# Tokens that end a turn by their names, whatever a model's generation settings say.
+TURN_ENDS = ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>")
 
 
 @dataclass(frozen=True)

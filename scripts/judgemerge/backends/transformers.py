@@ -27,7 +27,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from judgemerge.backends import Completion, Draw
+from judgemerge.backends import TURN_ENDS, Completion, Draw
 from judgemerge.errors import JudgemergeError
 
 GREEDY: Mapping = {"do_sample": False}
@@ -86,7 +86,7 @@ class Transformers:
         configured = self.model.generation_config.eos_token_id
         stop = set(configured if isinstance(configured, list) else [configured]) - {None}
         vocabulary = self.tokenizer.get_vocab()
-        stop |= {vocabulary[name] for name in ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>") if name in vocabulary}
+        stop |= {vocabulary[name] for name in TURN_ENDS if name in vocabulary}
         return sorted(stop)
 
     def render(self, messages: list[dict[str, str]]) -> str:

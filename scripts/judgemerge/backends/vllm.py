@@ -10,12 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from judgemerge.backends import Completion, Failure
+from judgemerge.backends import TURN_ENDS, Completion, Failure
 from judgemerge.errors import JudgemergeError
 
 # Replies are stored after every so many prompts; many at once keep the GPU busy, few lose little to a kill.
 PROMPTS_AT_ONCE = 1024
-TURN_ENDS = ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>")
 
 
 class VLLM:
