@@ -164,6 +164,11 @@ def benchmark_rubric(wildcards):
     return study.rubric(wildcards.benchmark)
 
 
+def benchmark_seed(wildcards):
+    """The seed that a suite draws items with; none where all are taken, so that another seed changes nothing there."""
+    return settings["seed"] if study.limit(wildcards.benchmark) is not None else None
+
+
 def benchmark_is_drawn(wildcards):
     """Whether a benchmark is run on a sample of its items."""
     return study.limit(wildcards.benchmark) is not None

@@ -43,7 +43,7 @@ rule write_items:
         roles=benchmark_roles,
         limit=benchmark_limit,
         rubric=benchmark_rubric,
-        seed=settings["seed"],
+        seed=benchmark_seed,
         code=adapter_digest,
     message:
         "Writing the items of {wildcards.benchmark}"

@@ -11,7 +11,7 @@ def main(
     spec: dict,
     paths: dict[str, str],
     limit: int | None,
-    seed: int,
+    seed: int | None,
     items_file: str,
     counts_file: str,
     rubric: dict | None = None,

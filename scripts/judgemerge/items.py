@@ -93,7 +93,7 @@ class Verdict:
     reason: str | None = None
 
 
-def sample(items: list[Item], n: int, seed: int) -> list[Item]:
+def sample(items: list[Item], n: int, seed: int | None) -> list[Item]:
     """Return `n` of the items, in their order; which ones depends on the seed and their ids alone, not on the others.
 
     So a larger sample holds every item of a smaller one, and its replies are not judged again.

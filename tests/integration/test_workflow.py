@@ -145,13 +145,29 @@ BARE = {
     "seed": 42,
     "downloads": False,
     "gpus": 0,
+    "nodes": 1,
     "threads": 2,
     "models": {},
     "training": {},
     "experts": {},
     "merges": {},
+    "quantizations": {},
+    "searches": {},
+    "model_comparisons": {},
+    "unified_table": False,
     "overlap": {"also": []},
-    "judging": {"prompts": {}, "judges": {}, "batch_tokens": 16384, "max_prompt_tokens": 4096, "dtype": "auto"},
+    "singly": {"judges": []},
+    "judging": {
+        "prompts": {},
+        "judges": {},
+        "backend": "transformers",
+        "categories": {},
+        "retries": 0,
+        "sampling": {"temperature": 0, "top_p": 1, "repetition_penalty": 1, "runs": 1, "seed": 42},
+        "batch_tokens": 16384,
+        "max_prompt_tokens": 4096,
+        "dtype": "auto",
+    },
 }
 
 BROKEN = {
@@ -206,7 +222,7 @@ def test_everything_is_there(finished):
         assert row["value"] or row["note"], row
         assert not row["value"] or int(row["n"]) > 0
     record = json.loads((folder / "run.json").read_text())
-    assert record["seeds"] == {"seed": 42, "statistics.seed": 7}
+    assert record["seeds"] == {"seed": 42, "statistics.seed": 7, "judging.sampling.seed": 42}
     assert (record["sources"], record["models"]) == ({}, {})
     assert all(job["seconds"] is not None for job in record["timings"])
     assert {job["job"].split("/")[0] for job in record["timings"]} >= {"write_items", "answer_baselines"}

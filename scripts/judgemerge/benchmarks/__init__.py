@@ -59,7 +59,7 @@ def adapter(name: str) -> ModuleType:
 
 
 def load_items(
-    benchmark: str, spec: dict, paths: dict[str, Path], limit: int | None = None, seed: int = 0
+    benchmark: str, spec: dict, paths: dict[str, Path], limit: int | None = None, seed: int | None = None
 ) -> tuple[list[Item], dict]:
     """Return the items of a benchmark, at most `limit` drawn with `seed`, and what was counted on the way.
 
