@@ -20,4 +20,4 @@ def test_a_study_that_is_killed_four_times_comes_out_the_same(repository, tmp_pa
     # A run may be over before the last moment comes: how many were killed depends on the machine.
     assert 2 <= len(moments) == summary["kills"] <= 4
     assert [moment for moment in moments if moment["kind"] == "judge_suite"]
-    assert (tmp_path / "torture.md").read_text(encoding="utf-8").count("| same |") == 4
+    assert (tmp_path / "torture.md").read_text(encoding="utf-8").count("| same |") == len(moments)
