@@ -34,6 +34,7 @@ rule judge_sides:
         manifest="results/{study}/models/{judge}.json",
     output:
         "results/{study}/replies/{judge}/{suite}.jsonl",
+        timing="results/{study}/replies/{judge}/{suite}.timing.json",
     log:
         "results/{study}/logs/judge_sides/{judge}/{suite}.log",
     benchmark:

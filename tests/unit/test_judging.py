@@ -13,7 +13,7 @@ import pytest
 
 import judge_suite
 from judgemerge import judging
-from judgemerge.backends.transformers import Transformers, batches
+from judgemerge.backends.transformers import Transformers
 from judgemerge.demo_tasks import make_items
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import Item, write_items
@@ -46,28 +46,6 @@ def ask_all(items, templates, backend, folder, own="suite"):
         return list(judging.replies(asks, store)), n_new
     finally:
         store.close()
-
-
-# ---- batches ----
-
-
-@pytest.mark.parametrize("budget", [1, 100, 700, 10_000])
-def test_batches_hold_every_prompt_once_within_the_budget(budget):
-    lengths = [37 * number % 101 + 1 for number in range(200)]
-    found = batches(lengths, budget, max_new_tokens=8)
-    assert sorted(index for batch in found for index in batch) == list(range(200))
-    for batch in found:
-        widest = max(lengths[index] for index in batch) + 8
-        assert len(batch) == 1 or widest * len(batch) <= budget
-    widths = [lengths[batch[0]] for batch in found]
-    assert widths == sorted(widths, reverse=True)
-    # Greedy: the next prompt did not fit any more.
-    for batch, following in zip(found, found[1:], strict=False):
-        assert (lengths[batch[0]] + 8) * (len(batch) + 1) > budget or not following
-
-
-def test_no_prompts_need_no_batch():
-    assert batches([], 100, 8) == []
 
 
 # ---- the store ----
@@ -191,9 +169,9 @@ def test_another_limit_is_another_prompt(backend, pairs, templates, tmp_path):
 class Watched(Transformers):
     """The real backend, noting its batches."""
 
-    def _complete(self, rows, prefix, max_new_tokens):
-        self.seen.append(rows)
-        return super()._complete(rows, prefix, max_new_tokens)
+    def _reply(self, reader, batch, order, max_new_tokens, draw):
+        self.seen.append([reader.rows[index] for index in order])
+        return super()._reply(reader, batch, order, max_new_tokens, draw)
 
 
 def test_a_resumed_run_forms_the_same_batches(tiny_models, pairs, templates, tmp_path):

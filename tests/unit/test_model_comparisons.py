@@ -325,10 +325,11 @@ def test_a_draw_depends_on_its_seed_and_not_on_its_batch(backend, tmp_path):
 
 def test_noise_per_row_draws_from_the_softmax():
     torch = pytest.importorskip("torch")
-    from judgemerge.backends.transformers import GumbelNoise
+    from judgemerge.backends import Draw
+    from judgemerge.backends.transformers import Drawn
 
     logits = torch.log(torch.tensor([0.6, 0.3, 0.1, 0.0])).repeat(4000, 1)
-    drawn = GumbelNoise(range(4000))(None, logits).argmax(dim=1)
+    drawn = Drawn(Draw(1.0, 1.0, 1.0, 0), range(4000))(None, logits, range(4000))
     shares = torch.bincount(drawn, minlength=4) / 4000
     assert shares.tolist() == pytest.approx([0.6, 0.3, 0.1, 0.0], abs=0.03)
 

@@ -1,14 +1,14 @@
 """Greedy completion with Hugging Face Transformers, on the CPU or one GPU.
 
-Prompts are sorted by length and batched by tokens, so that little is spent on padding and memory is bounded by
-`batch_tokens`. The chat template is applied once and the text tokenized without further special tokens: a second BOS
-would shift every answer.
+Prompts are sorted by length and batched by tokens, so that memory is bounded by `batch_tokens`; what they share is
+computed once (batching.py, decoding.py). Models with a layer that forgets, as sliding windows do, are left to
+Transformers' own `generate`: what they keep of a beginning depends on what follows. The chat template is applied once
+and the text tokenized without further special tokens: a second BOS would shift every answer.
 """
 
-import copy
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -17,8 +17,6 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
-    DynamicCache,
-    LogitsProcessor,
     LogitsProcessorList,
     MinPLogitsWarper,
     PreTrainedModel,
@@ -27,12 +25,9 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from judgemerge import batching, decoding
 from judgemerge.backends import TURN_ENDS, Completion, Draw
 from judgemerge.errors import JudgemergeError
-
-GREEDY: Mapping = {"do_sample": False}
-# A shared beginning of fewer tokens is not worth a pass of its own.
-SHORTEST_PREFIX = 16
 
 
 def load(folder: str | Path, settings: Mapping) -> "Transformers":
@@ -108,93 +103,55 @@ class Transformers:
         Batches are formed over all texts before those in `skip` are left out: a resumed run gets the same batches.
         """
         rows = self._tokens(texts)
-        prefix = self._shared_prefix(rows)
-        for whole_batch in batches(list(map(len, rows)), self.batch_tokens, max_new_tokens):
-            batch = [index for index in whole_batch if index not in skip]
+        prefix, groups = self._shared(rows, [1] * len(rows))
+        reader = decoding.Reader(self.model, rows, prefix)
+        for whole_batch in batching.batches(rows, groups, self.batch_tokens, max_new_tokens):
+            batch = batching.without(whole_batch, skip)
             if not batch:
                 continue
-            chosen = [rows[index] for index in batch]
-            if draw is None:
-                completions = self._complete(chosen, prefix, max_new_tokens)
-            elif draw.seeds:
-                noise = draw_by_row(draw, [draw.seeds[index] for index in batch])
-                decoding = {"do_sample": False, "logits_processor": noise}
-                completions = self._complete(chosen, prefix, max_new_tokens, decoding)
-            else:
-                completions = self._draw(chosen, prefix, max_new_tokens, draw, batch[0])
-            yield list(zip(batch, completions, strict=True))
+            order = [index for group in batch for index in group.rows]
+            replies = self._reply(reader, batch, order, max_new_tokens, draw)
+            completions = [self._completion(ids, len(rows[index])) for index, ids in zip(order, replies, strict=True)]
+            yield list(zip(order, completions, strict=True))
 
-    def _draw(
-        self, rows: list[list[int]], prefix: int, max_new_tokens: int, draw: Draw, place: int
-    ) -> list[Completion]:
-        """Return sampled completions; torch's generators are seeded for this batch and left as they were."""
-        sampling = {
-            "do_sample": True,
-            "temperature": draw.temperature,
-            "top_p": draw.top_p,
-            "top_k": 0,
-            "min_p": draw.min_p or None,
-            "repetition_penalty": draw.repetition_penalty,
-        }
-        with torch.random.fork_rng():
-            torch.manual_seed((draw.seed << 20) + place)
-            return self._complete(rows, prefix, max_new_tokens, sampling)
+    def _reply(
+        self,
+        reader: decoding.Reader,
+        batch: list[batching.Group],
+        order: list[int],
+        max_new_tokens: int,
+        draw: Draw | None,
+    ) -> list[list[int]]:
+        """Return the tokens of one batch's replies; torch's generators are left as they were."""
+        if draw is None:
+            choose = decoding.greedy
+        else:
+            choose = Drawn(draw, [draw.seeds[index] for index in order] if draw.seeds else None)
+        with torch.random.fork_rng(enabled=draw is not None):
+            if draw is not None and not draw.seeds:
+                torch.manual_seed((draw.seed << 20) + min(order))
+            if self.forgets:
+                return decoding.reply_by_generate(
+                    self.model, [reader.rows[index] for index in order], max_new_tokens, self.stop, choose
+                )
+            return decoding.reply(reader, batch, max_new_tokens, self.stop, choose)
 
     def _tokens(self, texts: list[str]) -> list[list[int]]:
         return self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
 
-    def _shared_prefix(self, rows: list[list[int]]) -> int:
-        """Return how many tokens all rows begin with, the last of each left out; 0 when reuse does not pay.
+    def _shared(self, rows: list[list[int]], tails: list[int]) -> tuple[int, list[batching.Group]]:
+        """Return how many tokens all rows begin with, and groups of rows that share more."""
+        if not self.reuse_prefix or self.forgets:
+            return 0, batching.single_rows(rows, tails)
+        prefix = batching.shared_by_all(rows, tails)
+        return prefix, batching.groups(rows, tails, prefix, self.batch_tokens)
 
-        Instructions come first in every prompt, so their keys and values are computed once and copied into each batch.
-        Not for models whose attention forgets: what they keep of a prefix depends on what follows.
-        """
-        if not self.reuse_prefix or len(rows) < 2 or set(self.layer_types) != {"full_attention"}:
-            return 0
-        longest = min(map(len, rows)) - 1
-        shared = next((n for n in range(longest) if len({row[n] for row in rows}) > 1), longest)
-        return shared if shared >= SHORTEST_PREFIX else 0
-
-    @property
-    def layer_types(self) -> list[str]:
-        """What each layer attends to; unknown kinds count as forgetting."""
+    @cached_property
+    def forgets(self) -> bool:
+        """Whether some layer does not attend to everything before; unknown kinds count as forgetting."""
         settings = self.model.config.get_text_config()
         known = getattr(settings, "layer_types", None)
-        return known or (["unknown"] if getattr(settings, "sliding_window", None) else ["full_attention"])
-
-    @lru_cache(maxsize=1)  # noqa: B019 – one backend per process, and one prefix at a time
-    def _prefix_cache(self, prefix: tuple[int, ...]) -> DynamicCache:
-        ids = torch.tensor([prefix], device=self.device)
-        return self.model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
-
-    @torch.inference_mode()
-    def _complete(
-        self, rows: list[list[int]], prefix: int, max_new_tokens: int, decoding: Mapping = GREEDY
-    ) -> list[Completion]:
-        # Padding stands between the shared prefix and the rest, so that the prefix lies at the same place in all rows.
-        width = max(map(len, rows))
-        ids = torch.full((len(rows), width), self.tokenizer.pad_token_id)
-        mask = torch.zeros_like(ids)
-        for number, row in enumerate(rows):
-            ids[number, :prefix], mask[number, :prefix] = torch.tensor(row[:prefix]), 1
-            place = width - len(row) + prefix
-            ids[number, place:], mask[number, place:] = torch.tensor(row[prefix:]), 1
-        encoded = {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
-        if prefix:
-            cache = copy.deepcopy(self._prefix_cache(tuple(rows[0][:prefix])))
-            cache.batch_repeat_interleave(len(rows))
-            encoded["past_key_values"] = cache
-        generated = self.model.generate(
-            **encoded,
-            **decoding,
-            num_beams=1,
-            max_new_tokens=max_new_tokens,
-            eos_token_id=self.stop,
-            pad_token_id=self.tokenizer.pad_token_id,
-            use_cache=True,
-        )
-        replies = generated[:, width:].tolist()
-        return [self._completion(reply, len(row)) for reply, row in zip(replies, rows, strict=True)]
+        return set(known) != {"full_attention"} if known else bool(getattr(settings, "sliding_window", None))
 
     def continuation(self, messages: list[dict[str, str]], reply: str) -> str:
         """Return what follows `render(messages)` when the assistant answers `reply`: the reply and the end of its turn.
@@ -218,47 +175,26 @@ class Transformers:
         "tokens": [their number]}. Text and continuation are tokenized apart, as in training. Continuations of one
         token take a single pass over the text. Batches are formed over all questions, then those in `skip` left out.
         """
-        encoded = [(self._ids(text), [self._ids(option) for option in options]) for text, options in questions]
-        for whole_batch in batches([sum(map(len, _passes(*one))) for one in encoded], self.batch_tokens, 0):
-            batch = [index for index in whole_batch if index not in skip]
-            if batch:
-                yield list(zip(batch, self._score([encoded[index] for index in batch]), strict=True))
+        asked = [_Question(self._ids(text), [self._ids(option) for option in options]) for text, options in questions]
+        passes = [(number, row) for number, one in enumerate(asked) for row in one.passes()]
+        rows = [row for _, row in passes]
+        tails = [len(row) - len(asked[number].text) + 1 for number, row in passes]
+        prefix, groups = self._shared(rows, tails)
+        reader = decoding.Reader(self.model, rows, prefix, caching=not self.forgets)
+        known = {place for place, (number, _) in enumerate(passes) if number in skip}
+        for whole_batch in batching.batches(rows, groups, self.batch_tokens, 0):
+            done = []
+            for part in reader.slices(batching.without(whole_batch, known)):
+                for place, logits in reader.last_logits(part, tails):
+                    number, row = passes[place]
+                    asked[number].take(row, logits)
+                    if asked[number].is_done:
+                        done.append((number, asked[number].completion()))
+            if done:
+                yield done
 
     def _ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
-
-    @torch.inference_mode()
-    def _score(self, encoded: list[tuple[list[int], list[list[int]]]]) -> list[Completion]:
-        rows = [row for text, options in encoded for row in _passes(text, options)]
-        kept = max(len(option) for _, options in encoded for option in options) + 1
-        width = max(map(len, rows))
-        ids = torch.full((len(rows), width), self.tokenizer.pad_token_id)
-        mask = torch.zeros_like(ids)
-        for number, row in enumerate(rows):
-            ids[number, width - len(row) :] = torch.tensor(row)
-            mask[number, width - len(row) :] = 1
-        logits = self.model(
-            input_ids=ids.to(self.device),
-            attention_mask=mask.to(self.device),
-            position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0).to(self.device),
-            logits_to_keep=min(kept, width),
-            use_cache=False,
-        ).logits
-        completions, number = [], 0
-        for text, options in encoded:
-            sums = []
-            one_pass = all(len(option) == 1 for option in options)
-            for option in options:
-                # The last row position predicts nothing we know; a single-token pass ends with the text itself.
-                places = logits[number, -1:] if one_pass else logits[number, -len(option) - 1 : -1]
-                chosen = torch.tensor(option, device=places.device)
-                logprobs = torch.log_softmax(places.float(), dim=-1).gather(1, chosen[:, None])
-                sums.append(round(float(logprobs.sum()), 6))
-                number += not one_pass
-            number += one_pass
-            tokens = [len(option) for option in options]
-            completions.append(Completion(json.dumps({"logprobs": sums, "tokens": tokens}), len(text), sum(tokens)))
-        return completions
 
     def _completion(self, ids: list[int], n_prompt: int) -> Completion:
         end = next((position for position, token in enumerate(ids) if token in self.stop), len(ids))
@@ -266,54 +202,67 @@ class Transformers:
         return Completion(text, n_prompt, min(end + 1, len(ids)))
 
 
-class GumbelNoise(LogitsProcessor):
-    """Makes the likeliest token a drawn one: the largest of logit + Gumbel noise is a draw from the softmax.
+class _Question:
+    """A text and what may follow it, as tokens, and the log-probabilities that are known so far."""
 
-    Every row has a generator of its own (Maddison et al. 2014, arXiv:1411.0030, for the identity).
+    def __init__(self, text: list[int], options: list[list[int]]):
+        self.text, self.options = text, options
+        self.sums: dict[int, float] = {}
+
+    @property
+    def _in_one_pass(self) -> bool:
+        return all(len(option) == 1 for option in self.options)
+
+    def passes(self) -> list[list[int]]:
+        """Return the rows that score the options: the text alone when each of them is a single token."""
+        return [self.text] if self._in_one_pass else [self.text + option for option in self.options]
+
+    def take(self, row: list[int], logits: torch.Tensor) -> None:
+        """Note what the last logits of a row, (from the text's last token on, vocabulary), say."""
+        logprobs = torch.log_softmax(logits.float(), dim=-1)
+        for number, option in enumerate(self.options):
+            if self._in_one_pass or row[len(self.text) :] == option:
+                chosen = torch.tensor(option, device=logits.device)
+                self.sums[number] = round(float(logprobs[: len(option)].gather(1, chosen[:, None]).sum()), 6)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every option has its log-probability."""
+        return len(self.sums) == len(self.options)
+
+    def completion(self) -> Completion:
+        """Return the sums and token counts as JSON."""
+        tokens = [len(option) for option in self.options]
+        found = {"logprobs": [self.sums[number] for number in range(len(tokens))], "tokens": tokens}
+        return Completion(json.dumps(found), len(self.text), sum(tokens))
+
+
+class Drawn:
+    """Chooses tokens at random, in the order of transformers' own sampling: penalty, temperature, top-p, min-p.
+
+    With seeds, one per row, every row has a generator of its own, and does not depend on the batch: the largest logit +
+    Gumbel noise is a draw from the softmax (Maddison et al. 2014, arXiv:1411.0030). Without, torch's global one draws.
     """
 
-    def __init__(self, seeds: Sequence[int]):
-        """Seed one generator per row; they are on the CPU, so that every device draws alike."""
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    def __init__(self, draw: Draw, seeds: Sequence[int] | None):
+        """Generators are on the CPU, so that every device draws alike."""
+        self.steps = LogitsProcessorList()
+        if draw.repetition_penalty != 1:
+            self.steps.append(RepetitionPenaltyLogitsProcessor(draw.repetition_penalty))
+        if draw.temperature != 1:
+            self.steps.append(TemperatureLogitsWarper(draw.temperature))
+        if draw.top_p < 1:
+            self.steps.append(TopPLogitsWarper(draw.top_p))
+        if draw.min_p:
+            self.steps.append(MinPLogitsWarper(draw.min_p))
+        self.generators = None if seeds is None else [torch.Generator().manual_seed(seed) for seed in seeds]
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Return the scores, (rows, vocabulary), with fresh noise."""
-        drawn = [torch.empty(scores.shape[1]).exponential_(generator=own) for own in self.generators]
+    def __call__(self, ids: torch.Tensor, logits: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
+        """Return the next token of every row; `numbers` says which generators are theirs."""
+        scores = self.steps(ids, logits.float())
+        if self.generators is None:
+            return torch.multinomial(scores.softmax(dim=-1), 1).flatten()
+        drawn = [torch.empty(scores.shape[1]).exponential_(generator=self.generators[n]) for n in numbers]
         # An exact 0 would be infinite noise, which turns a forbidden token (−inf) into NaN.
         noise = torch.stack(drawn).clamp_(min=torch.finfo(torch.float32).tiny).log()
-        return scores.float() - noise.to(scores.device)
-
-
-def draw_by_row(draw: Draw, seeds: Sequence[int]) -> LogitsProcessorList:
-    """Return what turns greedy decoding into draws with a seed per row, in the order of transformers' own sampling."""
-    steps = LogitsProcessorList()
-    if draw.repetition_penalty != 1:
-        steps.append(RepetitionPenaltyLogitsProcessor(draw.repetition_penalty))
-    if draw.temperature != 1:
-        steps.append(TemperatureLogitsWarper(draw.temperature))
-    if draw.top_p < 1:
-        steps.append(TopPLogitsWarper(draw.top_p))
-    if draw.min_p:
-        steps.append(MinPLogitsWarper(draw.min_p))
-    return LogitsProcessorList([*steps, GumbelNoise(seeds)])
-
-
-def _passes(text: list[int], options: list[list[int]]) -> list[list[int]]:
-    """Return the token rows that score the options after a text: one for all when each option is a single token."""
-    return [text] if all(len(option) == 1 for option in options) else [text + option for option in options]
-
-
-def batches(lengths: list[int], batch_tokens: int, max_new_tokens: int) -> list[list[int]]:
-    """Return index batches, longest first, each of at most `batch_tokens` tokens with padding and replies counted.
-
-    The split depends on the lengths alone. A prompt that alone exceeds the budget is a batch of its own.
-    """
-    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
-    result: list[list[int]] = []
-    for index in order:
-        widest = lengths[result[-1][0]] + max_new_tokens if result else 0
-        if result and widest * (len(result[-1]) + 1) <= batch_tokens:
-            result[-1].append(index)
-        else:
-            result.append([index])
-    return result
+        return (scores - noise.to(scores.device)).argmax(dim=-1)
