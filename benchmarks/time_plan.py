@@ -4,8 +4,8 @@
 
 The study is made here: two experts, a grid of linear merges, two benchmarks; its jobs are planned, not run. Seconds are
 those of whole processes, start included; the floor is Snakemake's own start on an empty Snakefile and about 1 ms per
-job. FOLDER is a checkout in which the default study has been finished: it is copied, the weights of merge `linear` are
-changed in the copy, and the run is stopped as soon as Snakemake starts the first job.
+job. FOLDER is a checkout in which config/config.yaml has been finished: it is copied with its code, the weights of
+merge `linear` are changed in the copy, and the run is stopped as soon as Snakemake starts the first job.
 """
 
 import argparse
@@ -90,16 +90,15 @@ def table(folder: Path, ways: dict[str, tuple[str, ...]], n_runs: int) -> None:
 
 def first_job(checkout: Path, folder: Path) -> tuple[float, str]:
     """Return seconds from the call to the first job, and that job, after the weights of one finished merge changed."""
-    for name in WORKFLOW:
-        shutil.copytree(HERE / name, folder / name) if (HERE / name).is_dir() else shutil.copy2(HERE / name, folder)
-    for name in ("results", ".snakemake"):
+    shutil.copy2(checkout / "Snakefile", folder)
+    for name in (*WORKFLOW[1:], "results", ".snakemake"):
         shutil.copytree(checkout / name, folder / name, symlinks=True)
     settings = yaml.safe_load((folder / "config/config.yaml").read_text())
     _, _, before = timed(folder, "-n")
     if re.search(r"^merge_models\s", before, re.MULTILINE):  # the record of the run knows the folder, and is to do
-        raise SystemExit(f"{checkout}: merges of the default study are to do; finish it with this code first")
+        raise SystemExit(f"{checkout}: merges are to do; finish the default study there first")
     settings["merges"]["linear"]["models"] = {"pointwise": {"weight": 0.4}, "pairwise": {"weight": 0.6}}
-    (folder / "changed.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "changed.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))  # order is a parameter, too
     command = [*SNAKEMAKE, "--configfile", "changed.yaml"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     begun = time.monotonic()
