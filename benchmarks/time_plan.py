@@ -1,13 +1,18 @@
-"""Prints how long planning takes: a dry run of thousands of jobs, and what reading the Snakefile alone costs.
+"""Prints how long planning takes: a dry run of thousands of jobs, reading the Snakefile, and the start of a first job.
 
-    python benchmarks/time_plan.py [--merges 700] [--runs 5]
+    python benchmarks/time_plan.py [--merges 992] [--runs 5] [--study-results FOLDER]
 
-The study is made here: two experts, a grid of linear merges, two benchmarks. Nothing is run. Seconds are wall
-seconds of whole processes, start included; the floor is Snakemake's own start on an empty Snakefile and 1 ms per job.
+The study is made here: two experts, a grid of linear merges, two benchmarks; its jobs are planned, not run. Seconds are
+those of whole processes, start included; the floor is Snakemake's own start on an empty Snakefile and about 1 ms per
+job. FOLDER is a checkout in which config/config.yaml has been finished: it is copied with its code, the weights of
+merge `linear` are changed in the copy, and the run is stopped as soon as Snakemake starts the first job.
 """
 
 import argparse
+import os
 import re
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -18,7 +23,23 @@ from pathlib import Path
 import yaml
 
 HERE = Path(__file__).resolve().parents[1]
+WORKFLOW = ("Snakefile", "rules", "scripts", "config", "envs")
 HEAVY = ("torch", "transformers", "pandas", "numpy", "scipy", "matplotlib")
+SNAKEMAKE = (sys.executable, "-m", "snakemake", "--cores", "2")
+# Snakemake and its plugins import some of HEAVY themselves, so what the Snakefile asks for is noted while it is read.
+WATCHED = f"""
+import builtins
+asked, plain = set(), builtins.__import__
+
+def watched(name, *rest, **more):
+    asked.add(name.partition(".")[0])
+    return plain(name, *rest, **more)
+
+builtins.__import__ = watched
+include: "Snakefile"
+builtins.__import__ = plain
+print("heavy:", sorted(asked & set({HEAVY!r})))
+"""
 
 
 def study(n_merges: int) -> dict:
@@ -31,59 +52,104 @@ def study(n_merges: int) -> dict:
     return settings | {"study": "plan", "merges": {"sweep": merge}, "judges": judges, "suites": suites}
 
 
-def dry_run(folder: Path, *arguments: str) -> tuple[float, str]:
-    """Return wall seconds and output of `snakemake -n` in `folder`."""
-    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", *arguments]
-    begun = time.monotonic()
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    seconds = time.monotonic() - begun
+def timed(folder: Path, *arguments: str) -> tuple[float, float, str]:
+    """Return wall seconds, CPU seconds and output of Snakemake in `folder`."""
+    begun, before = time.monotonic(), os.times()
+    run = subprocess.run([*SNAKEMAKE, *arguments], cwd=folder, capture_output=True, text=True)
+    seconds, after = time.monotonic() - begun, os.times()
     if run.returncode:
         raise SystemExit(run.stdout + run.stderr)
-    return seconds, run.stdout + run.stderr
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return seconds, cpu, run.stdout + run.stderr
+
+
+def planned(output: str) -> int:
+    """Return the number of jobs in the output of a dry run."""
+    found = re.search(r"^total\s+(\d+)", output, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def table(folder: Path, ways: dict[str, tuple[str, ...]], n_runs: int) -> None:
+    """Print a row per way to call Snakemake; the first one is what the others are compared with."""
+    found = {name: [] for name in ways}
+    for _ in range(n_runs):
+        for name, arguments in ways.items():
+            found[name].append(timed(folder, *arguments))
+    middles = {name: statistics.median(wall for wall, _, _ in runs) for name, runs in found.items()}
+    empty = next(iter(middles.values()))
+    print("| call | jobs | seconds (median) | range | CPU seconds | above an empty Snakefile | per job |")
+    print("|---|---|---|---|---|---|---|")
+    for name, runs in found.items():
+        walls, cpus, outputs = zip(*runs, strict=True)
+        n_jobs, above = planned(outputs[0]), middles[name] - empty
+        per_job = f"{1000 * above / n_jobs:.2f} ms" if n_jobs else "–"
+        spread = f"{min(walls):.2f}–{max(walls):.2f}"
+        cpu = statistics.median(cpus)
+        print(f"| {name} | {n_jobs} | {middles[name]:.2f} | {spread} | {cpu:.2f} | {above:.2f} | {per_job} |")
+
+
+def first_job(checkout: Path, folder: Path) -> tuple[float, str]:
+    """Return seconds from the call to the first job, and that job, after the weights of one finished merge changed."""
+    shutil.copy2(checkout / "Snakefile", folder)
+    for name in (*WORKFLOW[1:], "results", ".snakemake"):
+        shutil.copytree(checkout / name, folder / name, symlinks=True)
+    settings = yaml.safe_load((folder / "config/config.yaml").read_text())
+    _, _, before = timed(folder, "-n")
+    if re.search(r"^merge_models\s", before, re.MULTILINE):  # the record of the run knows the folder, and is to do
+        raise SystemExit(f"{checkout}: merges are to do; finish the default study there first")
+    settings["merges"]["linear"]["models"] = {"pointwise": {"weight": 0.4}, "pairwise": {"weight": 0.6}}
+    (folder / "changed.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))  # order is a parameter, too
+    command = [*SNAKEMAKE, "--configfile", "changed.yaml"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    begun = time.monotonic()
+    run = subprocess.Popen(command, cwd=folder, start_new_session=True, **pipes)
+    seen = []
+    for line in run.stdout:
+        seen.append(line)
+        if re.match(r"(Job \d+|(local)?(rule|checkpoint) \w+):", line):
+            seconds = time.monotonic() - begun
+            os.killpg(run.pid, signal.SIGKILL)  # the copy is thrown away
+            run.wait()
+            return seconds, line.strip()
+    raise SystemExit("no job was started:\n" + "".join(seen))
 
 
 def main() -> None:
-    """Time the dry run, the small dry run and the empty one, and name heavy imports of the Snakefile."""
+    """Time dry runs, reading the Snakefile and, where there is a finished study, the start of a first job."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--merges", type=int, default=700)
+    parser.add_argument("--merges", type=int, default=992, help="992 make about 5,000 jobs")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--study-results", type=Path, metavar="FOLDER")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        for name in ("Snakefile", "rules", "scripts", "config", "envs"):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for name in WORKFLOW:
             (folder / name).symlink_to(HERE / name)
         (folder / "large.yaml").write_text(yaml.safe_dump(study(options.merges)))
         (folder / "small.yaml").write_text(yaml.safe_dump(study(2)))
         (folder / "empty.smk").write_text("rule all:\n    input: []\n")
-        ways = {
-            "empty Snakefile": ("--snakefile", "empty.smk"),
-            "small study": ("--configfile", "small.yaml"),
-            "large study": ("--configfile", "large.yaml"),
-        }
-        seconds: dict[str, list[float]] = {name: [] for name in ways}
-        jobs = {}
-        for _ in range(options.runs):
-            for name, arguments in ways.items():
-                spent, output = dry_run(folder, *arguments)
-                seconds[name].append(spent)
-                found = re.search(r"^total\s+(\d+)", output, re.MULTILINE)
-                jobs[name] = int(found[1]) if found else 0
-        empty = statistics.median(seconds["empty Snakefile"])
-        print(
-            "| dry run | jobs | seconds (median) | range | above an empty Snakefile | per job |\n"
-            "|---|---|---|---|---|---|"
+        (folder / "watched.smk").write_text(WATCHED)
+        empty, small, large = (
+            ("--snakefile", "empty.smk"),
+            ("--configfile", "small.yaml"),
+            ("--configfile", "large.yaml"),
         )
-        for name, times in seconds.items():
-            middle, above = statistics.median(times), statistics.median(times) - empty
-            per_job = f"{1000 * above / jobs[name]:.2f} ms" if jobs[name] else "–"
-            spread = f"{min(times):.2f}–{max(times):.2f}"
-            print(f"| {name} | {jobs[name]} | {middle:.2f} | {spread} | {above:.2f} | {per_job} |")
-    check = (
-        f"import sys; sys.path.insert(0, {str(HERE / 'scripts')!r}); import judgemerge.study, judgemerge.resources; "
-    )
-    check += f"print([name for name in {HEAVY!r} if name in sys.modules])"
-    loaded = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout.strip()
-    print(f"\nHeavy packages imported to check a study: {loaded}")
+        dry = {"empty Snakefile": empty, "small study": small, "large study": large}
+        table(folder, {f"dry run, {way}": ("-n", *arguments) for way, arguments in dry.items()}, options.runs)
+        print()
+        table(folder, {f"reading, {way}": ("--list-rules", *arguments) for way, arguments in dry.items()}, options.runs)
+        _, _, output = timed(folder, "--list-rules", "--snakefile", "watched.smk", *small)
+        print(f"\nHeavy packages imported by the Snakefile: {re.search('^heavy: (.*)', output, re.MULTILINE)[1]}")
+    if options.study_results is None:
+        print("First job after a changed merge: not measured, it needs a finished study (--study-results FOLDER)")
+        return
+    found = []
+    for _ in range(options.runs):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+            found.append(first_job(options.study_results.resolve(), Path(name)))
+    seconds, jobs = zip(*found, strict=True)
+    spread = f"{min(seconds):.2f}–{max(seconds):.2f}"
+    print(f"First job after a changed merge: {statistics.median(seconds):.2f} s ({spread}), {jobs[0]}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from judgemerge.digests import source_digest
 from judgemerge.errors import JudgemergeError
 from judgemerge.expected import read_expected
 from judgemerge.models import size_on_disk
+from judgemerge.patterns import one_of
 from judgemerge.prompts import load_template
 from judgemerge.resources import Needs, Size, several_nodes
 from judgemerge.study import load_study
@@ -27,11 +28,6 @@ except JudgemergeError as error:
     raise WorkflowError(str(error)) from None
 settings = study.settings
 COMPARED = ("comparisons", "humans", "bias")  # tables made by rules/compare.smk
-
-
-def one_of(names):
-    """Return a pattern that matches exactly these names (nothing at all when there are none)."""
-    return "|".join(map(re.escape, sorted(names))) or "(?!)"
 
 
 wildcard_constraints:

@@ -42,6 +42,12 @@ def current_umask() -> int:
     return mask
 
 
+def version(path: str | Path) -> tuple[str | Path, int, int]:
+    """Return what a file is known by until it changes: the path, the time of its last change, its bytes."""
+    status = os.stat(path)
+    return path, status.st_mtime_ns, status.st_size
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
     with atomic_writer(path) as file:

@@ -5,8 +5,10 @@ replies are stored under. Models are read from safetensors only; their quantizat
 """
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from judgemerge import files, provenance, quantizing
@@ -156,14 +158,26 @@ def data_start(path: Path) -> int:
 
 
 def size_on_disk(manifest: str | Path, folder: str | Path | None = None) -> tuple[int, int] | None:
-    """Return (bytes, parameters) of a model: from its manifest, else from the files in `folder`, else None."""
-    if Path(manifest).is_file():
-        found = files.read_json(manifest)
-        return found["bytes"], found["parameters"]
-    if folder is None or not list(Path(folder).glob(WEIGHTS)):
-        return None
-    n_bytes = sum(path.stat().st_size for path in Path(folder).glob(WEIGHTS))
-    return n_bytes, sum(_size(shape) for shape in tensor_shapes(folder).values())
+    """Return (bytes, parameters) of a model: from its manifest, else from the files in `folder`, else None.
+
+    What was read once is read again only after it changed, because a plan asks for every job.
+    """
+    if os.path.isfile(manifest):
+        return _size_in_manifest(*files.version(manifest))
+    weights = tuple(files.version(path) for path in Path(folder).glob(WEIGHTS)) if folder else ()
+    return _size_in_folder(Path(folder), weights) if weights else None
+
+
+@cache
+def _size_in_manifest(path: str | Path, changed: int, n_bytes: int) -> tuple[int, int]:
+    found = files.read_json(path)
+    return found["bytes"], found["parameters"]
+
+
+@cache
+def _size_in_folder(folder: Path, weights: tuple[tuple[Path, int, int], ...]) -> tuple[int, int]:
+    parameters = sum(_size(shape) for shape in tensor_shapes(folder).values())
+    return sum(n_bytes for _, _, n_bytes in weights), parameters
 
 
 def _size(shape: tuple[int, ...]) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from judgemerge import parsing
 from judgemerge.catalogues import check_keys, load_yaml
 from judgemerge.errors import JudgemergeError, did_you_mean
+from judgemerge.files import version
 from judgemerge.items import CLASSES, SWAPPED, Item, Order
 
 PLACEHOLDERS = {
@@ -75,15 +76,9 @@ def _sources_of(path: Path, changed: int, size: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*user, *criteria]))
 
 
-def _version(path: Path) -> tuple[Path, int, int]:
-    """Return what a file is known by until it changes."""
-    status = path.stat()
-    return path, status.st_mtime_ns, status.st_size
-
-
 def prompt_sources(path: str | Path) -> list[str]:
     """Return the raw files that a template takes texts from: keys of sources.yaml, or paths."""
-    return list(_sources_of(*_version(Path(path))))
+    return list(_sources_of(*version(Path(path))))
 
 
 def load_template(path: str | Path, sources: str | Path | None = None) -> Template:
@@ -93,10 +88,13 @@ def load_template(path: str | Path, sources: str | Path | None = None) -> Templa
     checking a study and for reading replies, not for asking.
     """
     path = Path(path)
-    if not path.exists():
+    try:
+        found = version(path)
+    except FileNotFoundError:
         known = [other.stem for other in path.parent.glob("*.yaml")]
-        raise JudgemergeError(f"{path.parent}: there is no prompt '{path.stem}'{did_you_mean(path.stem, known)}")
-    return _loaded(*_version(path)) if sources is None else _read_template(path, sources)
+        hint = did_you_mean(path.stem, known)
+        raise JudgemergeError(f"{path.parent}: there is no prompt '{path.stem}'{hint}") from None
+    return _loaded(*found) if sources is None else _read_template(path, sources)
 
 
 def _read_template(path: Path, sources: str | Path | None) -> Template:

@@ -4,6 +4,7 @@ Everything that can be wrong with a study is found here, before the first job. I
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from judgemerge import (
@@ -55,7 +56,10 @@ def load_catalogues(folder: str | Path) -> Catalogues:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study; every method answers from `settings` and `catalogues` alone."""
+    """A checked study; every method answers from `settings` and `catalogues` alone.
+
+    These do not change any more, so that lists of what is in them are made once: a plan asks for them per job.
+    """
 
     settings: dict
     catalogues: Catalogues
@@ -78,7 +82,7 @@ class Study:
         """Models that are trained here."""
         return self.settings["experts"]
 
-    @property
+    @cached_property
     def lora_experts(self) -> list[str]:
         """The experts whose training makes an adapter; not those of a quantized base, which no export equals."""
         found = {name: {**self.settings["training"], **expert["settings"]} for name, expert in self.experts.items()}
@@ -98,7 +102,7 @@ class Study:
         """Models as GGUF files with fewer bits per weight."""
         return self.settings["quantizations"]
 
-    @property
+    @cached_property
     def model_names(self) -> set[str]:
         """Every model of the study, however it comes about."""
         return {*self.models, *self.experts, *self.merges, *self.quantizations, *self.searched}
@@ -108,7 +112,7 @@ class Study:
         """Searches for settings of an expert or parameters of a merge."""
         return self.settings["searches"]
 
-    @property
+    @cached_property
     def searched(self) -> dict[str, str]:
         """The models that searches end with, each with its search."""
         return {searching.best_name(search): search for search in self.searches}
@@ -130,7 +134,7 @@ class Study:
         protocol = self.protocol(self.searches[search]["development"])
         return {protocol: self.prompt(searching.best_name(search), protocol)}
 
-    @property
+    @cached_property
     def working_sets(self) -> list[str]:
         """Item sets neither judged nor learnt by experts: development and evaluation sets, screening, questions."""
         screening = self.settings.get("screening", {"train_on": [], "evaluate_on": []})
@@ -148,7 +152,7 @@ class Study:
         """Return the model that an expert is trained from: its own base, or the study's."""
         return self.experts[expert].get("base", self.settings.get("base", ""))
 
-    @property
+    @cached_property
     def adapters(self) -> dict[str, str]:
         """The experts that are LoRA adapters, each with the model it was trained on."""
         kinds = {
@@ -206,7 +210,7 @@ class Study:
         """Whether raw files may be had: from a mirror, or over HTTPS because the study says so."""
         return bool(self.settings["mirror"]) or self.settings["downloads"]
 
-    @property
+    @cached_property
     def suites(self) -> dict[str, list[str]]:
         """The suites that are run, each with its benchmarks."""
         return {
@@ -220,22 +224,22 @@ class Study:
         """The optional suites that are not run because there is neither a mirror nor a permission to download."""
         return [name for name in self.settings["suites"] if name not in self.suites]
 
-    @property
+    @cached_property
     def benchmarks(self) -> list[str]:
         """The benchmarks that are run, in the order of the suites."""
         return [benchmark for suite in self.suites.values() for benchmark in suite]
 
-    @property
+    @cached_property
     def all_benchmarks(self) -> list[str]:
         """The benchmarks of all suites, optional ones included."""
         return [benchmark for suite in self.settings["suites"].values() for benchmark in suite["benchmarks"]]
 
-    @property
+    @cached_property
     def item_sets(self) -> list[str]:
         """Every item set that the study can ask for: benchmarks of all suites, training sets and sets to look for."""
         return list(dict.fromkeys([*self.all_benchmarks, *self.known_prompts, *self.working_sets]))
 
-    @property
+    @cached_property
     def training_sets(self) -> dict[str, list[str]]:
         """What models of the study are trained on: item set → who is."""
         users: dict[str, list[str]] = {}
@@ -250,25 +254,30 @@ class Study:
                 users.setdefault(self.examples_of(name), []).append(f"weights of merge {name}")
         return users
 
-    @property
+    @cached_property
     def known_prompts(self) -> dict[str, str]:
         """The item sets whose prompts are looked for in the benchmarks: item set → why."""
         also = dict.fromkeys(self.settings["overlap"]["also"], "overlap.also")
         return also | {item_set: ", ".join(users) for item_set, users in self.training_sets.items()}
 
-    @property
+    @cached_property
     def overlap_pairs(self) -> list[tuple[str, str]]:
         """Every (item set of `known_prompts`, benchmark that is run) that are not the same."""
         return [(name, benchmark) for name in self.known_prompts for benchmark in self.benchmarks if name != benchmark]
 
-    @property
+    @cached_property
     def overlap_sets(self) -> list[str]:
         """The item sets that `overlap_pairs` names."""
         return list(dict.fromkeys(name for pair in self.overlap_pairs for name in pair))
 
+    @cached_property
+    def _suites_by_benchmark(self) -> dict[str, str]:
+        suites = self.settings["suites"].items()
+        return {benchmark: name for name, suite in reversed(suites) for benchmark in suite["benchmarks"]}
+
     def suite_of(self, benchmark: str) -> str:
         """Return the suite that a benchmark stands in."""
-        return next(name for name, suite in self.settings["suites"].items() if benchmark in suite["benchmarks"])
+        return self._suites_by_benchmark[benchmark]
 
     def limit(self, benchmark: str) -> int | None:
         """Return how many items are drawn from an item set; None means all, as for every set that is trained on."""
@@ -301,12 +310,12 @@ class Study:
         """Return the raw files of a recorded judge on a benchmark: role → key in sources.yaml, or path of a file."""
         return self.catalogues.recorded[judge]["benchmarks"][benchmark]
 
-    @property
+    @cached_property
     def source_keys(self) -> list[str]:
         """Every raw file that is needed for the suites that are run, for training and for the search for overlap."""
         return [value for value in self._raw_files() if value in self.catalogues.sources]
 
-    @property
+    @cached_property
     def local_files(self) -> list[str]:
         """The raw files that are given by their path."""
         return [value for value in self._raw_files() if value not in self.catalogues.sources]
@@ -328,12 +337,12 @@ class Study:
 
     # ---- judges ----
 
-    @property
+    @cached_property
     def judges(self) -> list[str]:
         """Every judge, in the order of the study file, then those that compare their grades."""
         return [*self.settings["judges"], *self.singly]
 
-    @property
+    @cached_property
     def singly(self) -> dict[str, str]:
         """The judges that are made of another one's grades: name → that other judge."""
         return singly.derived(self.settings)
@@ -429,7 +438,7 @@ class Study:
         names += [self.models[judge]["endpoint"]["model"]] if "endpoint" in self.models.get(judge, {}) else []
         return list(dict.fromkeys([*names, *(name for parent in parents for name in self.own_models(parent))]))
 
-    @property
+    @cached_property
     def prompts_used(self) -> list[str]:
         """Every prompt that a model of the study is asked or trained with."""
         asked = [

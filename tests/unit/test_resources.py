@@ -1,5 +1,6 @@
 """What jobs ask for: sizes of models, memory, time and GPUs; the plan and the costs for people."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -65,6 +66,13 @@ def test_the_size_of_a_made_model_is_what_is_written(tmp_path):
 def test_a_model_that_is_nowhere_has_no_size(tmp_path):
     assert size_on_disk(tmp_path / "a.json") is None
     assert size_on_disk(tmp_path / "a.json", tmp_path) is None
+
+
+def test_a_manifest_that_was_written_again_is_read_again(tmp_path):
+    manifest = tmp_path / "a.json"
+    for size in ({"bytes": 4, "parameters": 2}, {"bytes": 400, "parameters": 200}):
+        manifest.write_text(json.dumps(size))
+        assert size_on_disk(manifest) == size_on_disk(manifest) == (size["bytes"], size["parameters"])
 
 
 def test_sizes_come_from_files_then_from_the_study_then_from_parents(needs):
