@@ -38,7 +38,7 @@ def sections(mirror: str | None, harness: str | None, folder: str) -> dict[str, 
     judging += ["--harness", harness] if harness else []
     return {
         "Judging": judging,
-        "Planning": ["time_plan.py"],
+        "Planning": ["time_plan.py", "--study-results", "."],
         "Statistics": ["time_scores.py"],
         "Merging": ["time_merges.py", "--folder", folder],
     }

@@ -205,17 +205,31 @@ def whole_task(backend: Transformers, options: argparse.Namespace, items: list[I
 
 
 def shared_beginning(backend: Transformers, items: list[Item], prompt: str, n_runs: int) -> None:
-    """Compare whole prompts with a shared beginning that is computed once; one new token each."""
+    """Compare whole prompts with shared beginnings that are computed once; one new token each."""
     texts = texts_of(backend, items, prompt)
-    rows = backend._tokens(texts)
-    shared, total = backend._shared_prefix(rows), sum(map(len, rows))
-    saved = total / (total - shared * (len(rows) - 1))
-    print(f"\n{prompt}: {total} prompt tokens, {shared} at the start of each of {len(rows)}: {saved:.2f}× fewer.\n")
+    read = {reuse: tokens_read(backend, texts, reuse) for reuse in (False, True)}
+    total = sum(backend.counts(texts))
+    print(
+        f"\n{prompt}: {total} prompt tokens. Read, padding included: {read[False]} of whole prompts, {read[True]} with "
+        f"shared beginnings: {total / read[True]:.2f}× fewer than the prompts hold, {read[False] / read[True]:.2f}× "
+        "fewer than without.\n"
+    )
     ways = {
         "whole prompts": lambda: ours(backend, texts, 1, reuse=False),
-        "shared beginning once": lambda: ours(backend, texts, 1),
+        "shared beginnings once": lambda: ours(backend, texts, 1),
     }
     compare(ways, len(items), n_runs, "whole prompts")
+
+
+def tokens_read(backend: Transformers, texts: list[str], reuse: bool) -> int:
+    """Return how many tokens the model is given, padding included, until the first new token of all texts."""
+    seen = []
+    hook = backend.model.get_decoder().register_forward_pre_hook(
+        lambda _, args, given: seen.append(given["input_ids"].numel()), with_kwargs=True
+    )
+    ours(backend, texts, 1, reuse)
+    hook.remove()
+    return sum(seen)
 
 
 if __name__ == "__main__":
