@@ -31,11 +31,17 @@ def ablation(table: pd.DataFrame, kinds: dict[str, str], panels: Sequence[str]) 
                     row["published"], position, "D", color=DARK, markerfacecolor="none", markersize=4.5, zorder=5
                 )
         judge_rows(place, names)
-        place.set_title(f"{own['benchmark'].iloc[0]} (n = {own['n'].max()})")
+        place.set_title(_named(own["benchmark"].iloc[0], own), fontsize=9)
         place.set_xlabel(SIDES[key[0]], fontsize=8)
     marks = [*kind_marks(rows["judge"], kinds), mark("published, quoted", marker="D", filled=False)]
     missing = [column for side, column in keys if (side, column) not in shown]
     return finish(figure, "", marks, left_out(missing, "the benchmark is not part of this run"))
+
+
+def _named(benchmark: str, rows: pd.DataFrame) -> str:
+    """Return the benchmark with its items, and how many verdicts could not be read for the judge with the most."""
+    unread = int(rows["errors"].max())
+    return f"{benchmark} (n = {rows['n'].max()}{f', up to {unread} unread' if unread else ''})"
 
 
 def _of(rows: pd.DataFrame, key: tuple[str, str]) -> pd.DataFrame:
@@ -51,11 +57,12 @@ def sweep(table: pd.DataFrame, kinds: dict[str, str], panels: Sequence[str] = ()
             rows = rows.sort_values("alpha")
             shade = f"C{number}"
             axes[side].plot(rows["alpha"], rows["value"], "o-", color=shade, markersize=4, linewidth=1.3,
-                            label=f"{benchmark} (n = {rows['n'].max()})")  # fmt: skip
+                            label=_named(benchmark, rows))  # fmt: skip
             axes[side].fill_between(
                 rows["alpha"], rows["ci_low"], rows["ci_high"], color=shade, alpha=0.13, linewidth=0
             )
         axes[side].set_title(SIDES[side])
         axes[side].set_xlim(-0.03, 1.03)
-        axes[side].legend(fontsize=7, frameon=False)
-    return finish(figure, "alpha: share of the first parent", [])
+        axes[side].set_xlabel("alpha: share of the first parent", fontsize=8)
+        axes[side].legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+    return finish(figure, "", [])
