@@ -193,7 +193,7 @@ def test_the_figures_are_drawn(table):
     drawn = FIGURES["ablation"](table, {"linear": "merge"}, ["merge_methods"])
     assert [axes.get_title() for axes in drawn.axes if axes.get_visible()] == [
         "vicuna_absolute (n = 10, up to 1 unread)",
-        "hhh (n = 10)",
+        "hhh (n = 10, up to 1 unread)",
     ]
     sweep = pd.DataFrame(
         [("direct", share, 0.2 + share / 2) for share in (0, 0.5, 1)]
