@@ -27,10 +27,12 @@ def linear(tensors: Sequence[torch.Tensor], weights: Sequence[float], normalize:
     divisor = factors.sum()
     flat = [tensor.reshape(-1) for tensor in tensors]
     merged = torch.empty_like(flat[0])
+    space, widened = torch.empty(2, min(PIECE, len(merged)), dtype=wide)
     for piece in _pieces(len(merged)):
-        total = torch.zeros_like(flat[0][piece], dtype=wide)
+        n = len(merged[piece])
+        total = space[:n].zero_()
         for tensor, factor in zip(flat, factors, strict=True):
-            total.addcmul_(tensor[piece], factor)
+            total.addcmul_(widened[:n].copy_(tensor[piece]), factor)
         if normalize and divisor != 1:
             total.div_(divisor)
         merged[piece] = total
