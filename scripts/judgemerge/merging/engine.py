@@ -124,8 +124,8 @@ def _merge_tensor(name: str, tensors: dict, merges: Mapping[str, dict], writers:
                     for other in ties_merges
                     if other["dtype"] == merge["dtype"]
                 ]
-                delta = in_format(model, merge["dtype"]) - in_format(merge["base"], merge["dtype"])
-                found[key] = kernels.thresholds(delta, densities)
+                base = in_format(merge["base"], merge["dtype"])
+                found[key] = kernels.thresholds(in_format(model, merge["dtype"]) - base, densities)
     for label, merge in merges.items():
         dtype, overall = merge["dtype"], merge["parameters"]
         base = in_format(merge["base"], dtype) if "base" in merge else None
