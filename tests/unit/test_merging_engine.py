@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 import merge_models
 from judgemerge import files, models
 from judgemerge.errors import JudgemergeError
-from judgemerge.merging import cocktail, engine, preflight
+from judgemerge.merging import cocktail, engine, preflight, streams
 from judgemerge.merging.streams import Weights, Writer
 
 
@@ -95,6 +95,20 @@ def test_variants_of_one_pass_are_those_of_single_passes(tmp_path, tiny_models):
         engine.merge_all({name: merge}, tiny_models, {name: tmp_path / "single" / name})
         one, other = together[name] / "model.safetensors", tmp_path / "single" / name / "model.safetensors"
         assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_tensor_read_and_written_in_pieces_is_no_different(tmp_path, tiny_models, monkeypatch):
+    merges = {
+        "mix": entry("linear", dtype="bfloat16", two=half(), one=half()),
+        "sum": entry("task_arithmetic", "two", dtype="bfloat16", one=half()),
+    }
+    for part, size in (("whole", 1 << 30), ("pieces", 1000)):
+        monkeypatch.setattr(streams, "PIECE", size)
+        engine.merge_all(merges, tiny_models, {name: tmp_path / part / name for name in merges}, shard_bytes=1_000_000)
+    whole = sorted((tmp_path / "whole").rglob("*.safetensors"))
+    assert len(whole) > 2
+    for path in whole:
+        assert path.read_bytes() == (tmp_path / "pieces" / path.relative_to(tmp_path / "whole")).read_bytes()
 
 
 def test_a_merged_folder_is_a_model_that_transformers_loads(run, tiny_models):

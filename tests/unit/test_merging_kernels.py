@@ -85,9 +85,9 @@ def test_ties_by_hand():
 
 def test_of_equal_magnitudes_the_first_are_kept():
     delta = torch.tensor([1.0, -2.0, 2.0, -2.0, 0.5])
-    ((least, n_equal),) = kernels.thresholds(delta, [0.4]).values()
-    assert (least, n_equal) == (2.0, 2)
-    assert kernels.largest(delta, least, n_equal).tolist() == [False, True, True, False, False]
+    ((least, end),) = kernels.thresholds(delta, [0.4]).values()
+    assert (least, end) == (2.0, 3)
+    assert kernels.largest(delta, least, end).tolist() == [0, 1, 1, 0, 0]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -113,10 +113,11 @@ def test_ties_is_mergekits_but_for_equal_magnitudes(dtype, n, options):
     # Of equal magnitudes at the threshold, which 16-bit numbers have, mergekit keeps those that its sort puts first.
     at_threshold = torch.zeros_like(differs)
     for tensor, density in zip(tensors, densities, strict=True):
-        ((least, n_equal),) = kernels.thresholds(tensor - base, [density]).values()
+        ((least, end),) = kernels.thresholds((tensor - base).reshape(-1), [density]).values()
         equal = (tensor - base).abs() == least
         at_threshold |= equal
-        assert kernels.largest(tensor - base, least, n_equal).sum() == kernels.n_kept(tensor.numel(), density)
+        kept = kernels.largest((tensor - base).reshape(-1), least, end)
+        assert kept.count_nonzero() == kernels.n_kept(tensor.numel(), density)
     if not options.get("rescale"):  # which rescales every value by a sum
         assert not (differs & ~at_threshold).any()
     assert differs.sum() <= at_threshold.sum() or options.get("rescale")

@@ -1,7 +1,7 @@
 """Merges that judgemerge computes itself: several of the same parents in one pass, tensor by tensor.
 
-Memory holds one tensor of every parent and of the result at a time. mergekit stays the reference: docs/merging.md
-says where the two may differ.
+Memory holds one tensor of every parent and of the result at a time, or one piece of them where the method takes every
+value by itself. mergekit stays the reference: docs/merging.md says where the two may differ.
 """
 
 import math
@@ -18,6 +18,7 @@ from judgemerge.merging.streams import FLOATING, SHARD_BYTES, Weights, Writer
 # What describes a model beside its weights: tokenizer, generation settings, modules of sentence-transformers.
 _COPIED = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt")
 _NOT_COPIED = ("*.index.json", "trainer_state.json", "*_results.json", "adapter_config.json", "config.json")
+_BY_VALUE = ("linear", "cocktail", "task_arithmetic")
 _FORMATS = {torch_name: format for format, torch_name in FLOATING.items()}
 
 
@@ -48,6 +49,7 @@ def merge_all(
         adapter.check(weights[donor], folders[name])
     shared, left_out = preflight.shared_tensors(weights, donor)
     entries = weights[donor].entries
+    by_value = all(merge["method"] in _BY_VALUE for merge in merges.values())
     writers: dict[str, Writer] = {}
     try:
         for label, merge in merges.items():
@@ -61,11 +63,15 @@ def merge_all(
             ]
             writers[label] = Writer(outputs[label], planned, shard_bytes)
         for name in _order(writers):
-            tensors = {model: reader.get(name) for model, reader in weights.items()}
-            if entries[name].floating:
-                _merge_tensor(name, tensors, merges, writers, adapters)
+            if not entries[name].floating:
+                _copy_equal(name, weights, writers)
+            elif by_value:
+                for pieces in zip(*(reader.pieces(name) for reader in weights.values()), strict=True):
+                    _merge_tensor(name, dict(zip(weights, pieces, strict=True)), merges, writers, adapters)
             else:
-                _copy_equal(name, tensors, weights, writers)
+                tensors = {model: reader.get(name) for model, reader in weights.items()}
+                _merge_tensor(name, tensors, merges, writers, adapters)
+                del tensors  # before the next ones are read
         for label, merge in merges.items():
             writers[label].finish()
             copy_description(folders[donor], outputs[label], merge["dtype"])
@@ -95,7 +101,7 @@ def _order(writers: Mapping[str, Writer]) -> list[str]:
 
 
 def _merge_tensor(name: str, tensors: dict, merges: Mapping[str, dict], writers: Mapping[str, Writer], adapters: dict):
-    """Compute one tensor of every merge; what merges share (differences, thresholds) is found once."""
+    """Compute one tensor of every merge, or one piece; what merges share (differences, thresholds) is found once."""
     import torch
 
     from judgemerge.merging import kernels
@@ -118,8 +124,8 @@ def _merge_tensor(name: str, tensors: dict, merges: Mapping[str, dict], writers:
                     for other in ties_merges
                     if other["dtype"] == merge["dtype"]
                 ]
-                delta = in_format(model, merge["dtype"]) - in_format(merge["base"], merge["dtype"])
-                found[key] = kernels.thresholds(delta, densities)
+                base = in_format(merge["base"], merge["dtype"])
+                found[key] = kernels.thresholds(in_format(model, merge["dtype"]) - base, densities)
     for label, merge in merges.items():
         dtype, overall = merge["dtype"], merge["parameters"]
         base = in_format(merge["base"], dtype) if "base" in merge else None
@@ -163,11 +169,11 @@ def _merge_tensor(name: str, tensors: dict, merges: Mapping[str, dict], writers:
         writers[label].add(name, merged)
 
 
-def _copy_equal(name: str, tensors: dict, weights: Mapping[str, Weights], writers: Mapping[str, Writer]) -> None:
+def _copy_equal(name: str, weights: Mapping[str, Weights], writers: Mapping[str, Writer]) -> None:
     """Copy an integer tensor, which must be the same in all parents: a mean of counts or masks means nothing."""
     import torch
 
-    first, *others = tensors.items()
+    first, *others = ((model, reader.get(name)) for model, reader in weights.items())
     for model, tensor in others:
         if tensor.dtype != first[1].dtype or not torch.equal(tensor, first[1]):
             raise JudgemergeError(

@@ -1,11 +1,12 @@
-"""Reading and writing the weights of models one tensor at a time, so that memory is bounded by the largest tensor.
+"""Reading and writing the weights of models one tensor or piece at a time: the largest tensor bounds the memory.
 
 Files are read and written with plain reads and writes, not mapped: mapped pages count as memory of the process. The
 layout of a safetensors file: 8 bytes of length, a JSON header with type, shape and offsets, then the values.
 """
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 SHARD_BYTES = 5_000_000_000
+PIECE = 1 << 20  # values; new memory for a whole tensor costs as much as reading it (measured), a piece is used again
 INDEX = "model.safetensors.index.json"
 # Names of number formats in safetensors headers and in torch; floating ones first.
 FLOATING = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
@@ -58,30 +60,48 @@ class Weights:
 
     def get(self, name: str) -> "torch.Tensor":
         """Return one tensor, read from its file."""
+        shape = self.entries[name].shape
+        values = self._space(name, math.prod(shape))
+        self._read(name, 0, values)
+        return values.reshape(shape)
+
+    def pieces(self, name: str) -> Iterator["torch.Tensor"]:
+        """Yield the values of one tensor in flat pieces, each in the place of the last; an empty one if it has none."""
+        n_values = math.prod(self.entries[name].shape)
+        space = self._space(name, min(n_values, PIECE))
+        for start in range(0, max(1, n_values), PIECE):
+            values = space[: n_values - start]
+            self._read(name, start, values)
+            yield values
+
+    def _space(self, name: str, n_values: int) -> "torch.Tensor":
+        """Return room for values of a tensor."""
         import torch
 
-        entry = self.entries[name]
-        formats = FLOATING | WHOLE
+        entry, formats = self.entries[name], FLOATING | WHOLE
         if entry.format not in formats:
             raise JudgemergeError(
                 f"{entry.path}: tensor '{name}' has format {entry.format}, which cannot be merged; use the model that "
                 "it was quantized from"
             )
-        n_values = 1
-        for length in entry.shape:
-            n_values *= length
-        raw = torch.empty(n_values * ITEM_BYTES[entry.format], dtype=torch.uint8)
-        if n_values:
-            with open(entry.path, "rb", buffering=0) as file:
-                file.seek(entry.offset)
-                view = memoryview(raw.numpy())
-                done = 0
-                while done < len(view):  # a single read returns at most 2 GB on Linux
-                    n_read = file.readinto(view[done:])
-                    if not n_read:
-                        raise JudgemergeError(f"{entry.path}: the file ends within tensor '{name}'; write it again")
-                    done += n_read
-        return raw.view(getattr(torch, formats[entry.format])).reshape(entry.shape)
+        return torch.empty(n_values, dtype=getattr(torch, formats[entry.format]))
+
+    def _read(self, name: str, start: int, values: "torch.Tensor") -> None:
+        """Fill `values` with those of a tensor, from its value `start` on."""
+        import torch
+
+        entry = self.entries[name]
+        if not len(values):
+            return
+        view = memoryview(values.view(torch.uint8).numpy())
+        with open(entry.path, "rb", buffering=0) as file:
+            file.seek(entry.offset + start * ITEM_BYTES[entry.format])
+            done = 0
+            while done < len(view):  # a single read returns at most 2 GB on Linux
+                n_read = file.readinto(view[done:])
+                if not n_read:
+                    raise JudgemergeError(f"{entry.path}: the file ends within tensor '{name}'; write it again")
+                done += n_read
 
     def same(self, name: str, other: str) -> bool:
         """Return whether two tensors of this model hold the same values in the same format and shape."""
@@ -110,6 +130,7 @@ class Writer:
         self._shards = self._split(ordered, shard_bytes)
         self._file = None
         self._n_added = 0
+        self._n_values = 0  # of the tensor that is being added
         self._starts = {shard[0][0]: number for number, shard in enumerate(self._shards)}
 
     @staticmethod
@@ -118,9 +139,7 @@ class Writer:
         shards: list[list[tuple[str, int]]] = []
         filled = 0
         for name, form, shape in ordered:
-            size = ITEM_BYTES[form]
-            for length in shape:
-                size *= length
+            size = ITEM_BYTES[form] * math.prod(shape)
             if not shards or (filled and filled + size > shard_bytes):
                 shards.append([])
                 filled = 0
@@ -134,13 +153,15 @@ class Writer:
         return f"model-{number + 1:05d}-of-{len(self._shards):05d}.safetensors"
 
     def add(self, name: str, tensor: "torch.Tensor") -> None:
-        """Write the next tensor."""
+        """Write the next tensor, or the next flat piece of it."""
         import torch
 
         form, shape = self._formats[name]
-        if name != self.names[self._n_added] or tuple(tensor.shape) != shape:
+        self._n_values += tensor.numel()
+        fits = tuple(tensor.shape) == shape or (tensor.dim() == 1 and self._n_values <= math.prod(shape))
+        if name != self.names[self._n_added] or not fits:
             raise ValueError(f"tensor {name} {tuple(tensor.shape)} is not the next planned one")
-        if name in self._starts:
+        if name in self._starts and self._n_values == tensor.numel():
             self._open(self._starts[name])
         tensor = tensor.to(getattr(torch, (FLOATING | WHOLE)[form])).contiguous()
         if tensor.numel():
@@ -148,7 +169,9 @@ class Writer:
             done = 0
             while done < len(view):
                 done += self._file.write(view[done:])
-        self._n_added += 1
+        if self._n_values == math.prod(shape):
+            self._n_added += 1
+            self._n_values = 0
 
     def _open(self, number: int) -> None:
         self.close()
