@@ -12,8 +12,8 @@ from transformers.cache_utils import CacheLayerMixin
 
 from judgemerge.batching import Group, columns, slices
 
-# Tokens of a slice: enough to keep a GPU busy (not measured), few enough to pad little and to stay in a CPU's cache: slices of
-# 8,192 tokens take 1.8 times as long there as those of 512 to 2,048 (measured).
+# Tokens of a slice: enough to keep a GPU busy (not measured), few enough to pad little and to stay in a CPU's cache:
+# slices of 8,192 tokens take 1.8 times as long there as those of 512 to 2,048 (measured).
 SLICE = 2048
 
 
