@@ -68,7 +68,7 @@ test: ## check style, then run every test; ARGS="-m 'not slow'" goes to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: ## measure speed against what people use and write docs/benchmarks.md; ARGS="--mirror DIR --only Planning"
-	@$(MAKE) --no-print-directory venv
+	@$(MAKE) --no-print-directory demo
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
 torture: ## kill a running study at 50 seeded moments and compare what comes out; writes docs/torture.md; ARGS="--runs 10"
