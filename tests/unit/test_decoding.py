@@ -1,12 +1,14 @@
 """Our decoding of batches against Transformers' `generate`, prompt by prompt, on tiny models with random weights."""
 
 import random
+from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, MambaConfig, MistralConfig, MistralForCausalLM
 
 from judgemerge import batching, decoding
+from judgemerge.backends.transformers import Transformers
 
 SIZES = {
     "vocab_size": 60,
@@ -102,3 +104,19 @@ def test_a_model_that_forgets_is_left_to_transformers(rows):
     for row, reply in zip(rows, replies, strict=False):
         expected = by_generate(model, row, 12)
         assert reply[: len(expected)] == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "forgets"),
+    [
+        (LlamaConfig(**SIZES), False),
+        (MistralConfig(**SIZES, sliding_window=None), False),
+        (MistralConfig(**SIZES, sliding_window=16), True),
+        (MambaConfig(vocab_size=60, hidden_size=32), True),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_models_that_forget_are_known_by_their_settings(config, forgets):
+    backend = object.__new__(Transformers)
+    backend.__dict__["model"] = SimpleNamespace(config=config)
+    assert backend.forgets is forgets

@@ -148,10 +148,11 @@ class Transformers:
 
     @cached_property
     def forgets(self) -> bool:
-        """Whether some layer does not attend to everything before; unknown kinds count as forgetting."""
+        """Whether some layer does not attend to everything before, or has no attention; unknown kinds count as such."""
         settings = self.model.config.get_text_config()
-        known = getattr(settings, "layer_types", None)
-        return set(known) != {"full_attention"} if known else bool(getattr(settings, "sliding_window", None))
+        if known := getattr(settings, "layer_types", None):
+            return set(known) != {"full_attention"}
+        return bool(getattr(settings, "sliding_window", None)) or not hasattr(settings, "num_attention_heads")
 
     def continuation(self, messages: list[dict[str, str]], reply: str) -> str:
         """Return what follows `render(messages)` when the assistant answers `reply`: the reply and the end of its turn.
