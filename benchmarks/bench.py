@@ -44,6 +44,12 @@ def sections(mirror: str | None, harness: str | None, folder: str) -> dict[str, 
     }
 
 
+def sections_of(page: Path) -> dict[str, str]:
+    """Return title → text of the sections that the page has."""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    return dict(re.findall(r"(?ms)^# (\w+)\n(.*?)(?=^# \w+\n|\Z)", text))
+
+
 def main() -> None:
     """Run what was asked for and rewrite its sections."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -53,8 +59,6 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="*", help="titles of sections")
     options = parser.parse_args()
-    old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    kept = dict(re.findall(r"(?ms)^# (\w+)\n(.*?)(?=^# |\Z)", old.partition("\n# ")[1] + old.partition("\n# ")[2]))
     with tempfile.TemporaryDirectory() as folder:
         for title, arguments in sections(options.mirror, options.harness, folder).items():
             if options.only and title not in options.only:
@@ -65,10 +69,11 @@ def main() -> None:
             )
             if run.returncode:
                 raise SystemExit(f"benchmarks/{arguments[0]} failed:\n{run.stderr[-2000:]}")
-            shown = [part for part in arguments if not part.startswith(folder)]
+            shown = ["DIR" if Path(part).is_dir() and part != "." else part for part in arguments]
             date = datetime.date.today().isoformat()
+            kept = sections_of(PAGE)
             kept[title] = f"\n`python benchmarks/{' '.join(shown)}` on {begun}; {date}.\n\n{run.stdout.strip()}\n\n"
-            body = "\n".join(f"# {name}\n{text}" for name, text in kept.items())
+            body = "\n".join(f"# {name}\n{kept[name]}" for name in sorted(kept))
             PAGE.write_text(f"{INTRO}\n{body}".rstrip() + "\n", encoding="utf-8")
 
 

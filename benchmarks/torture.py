@@ -1,6 +1,6 @@
 """Kills a running study again and again, lets it go on, and compares what comes out with an undisturbed run.
 
-    python benchmarks/torture.py --folder /tmp/torture [--runs 50] [--seed 1] [--chains 2] [--write docs/torture.md]
+    python benchmarks/torture.py --folder /tmp/torture [--runs 50] [--seed 1] [--chains 2] [--more 2] [--write docs/torture.md]
 
 Works in a copy of the workflow in --folder. First the study of benchmarks/torture.yaml runs undisturbed; then it runs
 from nothing in as many *chains* as asked for, each killed (SIGKILL) at seeded moments and started again until it is
@@ -345,6 +345,7 @@ def main(
     cores: int,
     write: Path | None,
     kinds: list[str] | None,
+    more: int = 2,
     study: Path = HERE / "benchmarks" / "torture.yaml",
 ) -> int:
     """Run everything; return how many complaints there were."""
@@ -362,15 +363,17 @@ def main(
     expected, n_stored = outcome(results), sum(sum(c.values()) for c in store_lines(results)[0].values())
     jobs = Counter(FINISHED.findall(run.text()))
     print(f"undisturbed: {undisturbed:.0f} s, {sum(jobs.values())} jobs, {n_stored} replies", flush=True)
-    shutil.rmtree(work / "results")
-    shutil.rmtree(work / ".snakemake")
 
     kinds = kinds or sorted(took)
     todo = plan(kinds, runs, rng)
     done: list[Moment] = []
     summaries = []
-    for chain in range(1, chains + 1):
-        share = -(-runs // chains)
+    share = -(-runs // chains)
+    chain = 0
+    while chain < chains or (todo and chain < chains + more):
+        chain += 1
+        for name in ("results", ".snakemake"):
+            shutil.rmtree(work / name, ignore_errors=True)
         waiting, todo = todo[:share], todo[share:]
         began, held, finished, previous, starts = time.monotonic(), [], Counter(), None, 0
         while True:
@@ -424,11 +427,8 @@ def main(
             write.write_text(
                 page(done, summaries, undisturbed, n_stored, len(expected), runs, seed, cores), encoding="utf-8"
             )
-        if chain < chains:
-            if wrong:
-                shutil.copytree(results, folder / f"chain{chain}", dirs_exist_ok=True)
-            shutil.rmtree(work / "results")
-            shutil.rmtree(work / ".snakemake")
+        if wrong:
+            shutil.copytree(results, folder / f"chain{chain}", dirs_exist_ok=True)
     return sum(len(one["complaints"]) for one in summaries) + sum(one.result != "same" for one in done)
 
 
@@ -500,6 +500,7 @@ if __name__ == "__main__":
     parser.add_argument("--runs", type=int, default=50, help="number of kills")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--chains", type=int, default=2, help="studies that the kills are spread over")
+    parser.add_argument("--more", type=int, default=2, help="chains added for moments that came in none of them")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--write", type=Path, help="Markdown file for the table")
     parser.add_argument("--study", type=Path, default=HERE / "benchmarks" / "torture.yaml", help="named `torture`, too")

@@ -11,7 +11,7 @@ import pytest
 def test_a_study_that_is_killed_four_times_comes_out_the_same(repository, tmp_path):
     command = [sys.executable, str(repository / "benchmarks" / "torture.py"), "--folder", str(tmp_path / "torture")]
     command += ["--study", str(repository / "benchmarks" / "torture_short.yaml")]
-    command += ["--write", str(tmp_path / "torture.md"), "--runs", "4", "--chains", "1", "--seed", "3"]
+    command += ["--write", str(tmp_path / "torture.md"), "--runs", "4", "--chains", "1", "--more", "0", "--seed", "3"]
     command += ["--kinds", "judge_suite", "score_benchmark", "parse_replies"]
     process = subprocess.run(command, capture_output=True, text=True, timeout=1200)
     assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-2000:]
