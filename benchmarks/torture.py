@@ -1,6 +1,6 @@
 """Kills a running study again and again, lets it go on, and compares what comes out with an undisturbed run.
 
-    python benchmarks/torture.py --folder /tmp/torture [--runs 50] [--seed 1] [--chains 2] [--more 2] [--write docs/torture.md]
+    python benchmarks/torture.py --folder FOLDER [--runs 50] [--seed 1] [--chains 2] [--more 2] [--write FILE]
 
 Works in a copy of the workflow in --folder. First the study of benchmarks/torture.yaml runs undisturbed; then it runs
 from nothing in as many *chains* as asked for, each killed (SIGKILL) at seeded moments and started again until it is
