@@ -7,14 +7,59 @@ whole batch are then written together. Rows that have ended are dropped when the
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from transformers import Cache, DynamicCache, LogitsProcessor, LogitsProcessorList, PreTrainedModel
+from transformers import (
+    AttentionInterface,
+    AttentionMaskInterface,
+    Cache,
+    DynamicCache,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+)
 from transformers.cache_utils import CacheLayerMixin
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
 
 from judgemerge.batching import Group, columns, slices
 
 # Tokens of a slice: enough to keep a GPU busy (not measured), few enough to pad little and to stay in a CPU's cache:
 # slices of 8,192 tokens take 1.8 times as long there as those of 512 to 2,048 (measured).
 SLICE = 2048
+GROUPED = "judgemerge_grouped"
+
+
+def attend_in_groups(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    **settings,
+) -> tuple[torch.Tensor, None]:
+    """Return what Transformers' `sdpa` returns, without copying keys and values for every head that shares them.
+
+    Shapes: (rows, heads, tokens, size of a head), fewer heads in key and value; result: (rows, tokens, heads, size).
+    """
+    if attention_mask is None:
+        return sdpa_attention_forward(module, query, key, value, None, scaling=scaling, **settings)
+    found = torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=True
+    )
+    return found.transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(GROUPED, attend_in_groups)
+AttentionMaskInterface.register(GROUPED, sdpa_mask)
+
+
+def quicken(model: PreTrainedModel) -> None:
+    """Let a model on a CPU attend in groups: a token takes a sixth of the time there (measured), to the same bits.
+
+    On a GPU torch has no quick kernel for groups with a mask, and copying is left as it is.
+    """
+    if model.device.type == "cpu" and model.config._attn_implementation == "sdpa":
+        model.set_attn_implementation(GROUPED)
 
 
 class Room(CacheLayerMixin):

@@ -1,5 +1,6 @@
 """Our decoding of batches against Transformers' `generate`, prompt by prompt, on tiny models with random weights."""
 
+import copy
 import random
 from types import SimpleNamespace
 
@@ -66,6 +67,18 @@ def test_replies_are_those_of_single_prompts(model, rows, size, monkeypatch):
         replies = decoding.reply(reader, found, 24, STOP)
         order = [index for group in found for index in group.rows]
         assert [replies[place] for place in map(order.index, range(len(rows)))] == expected
+
+
+def test_attending_in_groups_changes_no_bit(model, rows):
+    quick = copy.deepcopy(model)
+    decoding.quicken(quick)
+    assert quick.config._attn_implementation == decoding.GROUPED
+    ids, mask = decoding.left_padded(rows)
+    with torch.inference_mode():
+        expected = model(ids, attention_mask=mask).logits[:, -1]
+        assert torch.equal(quick(ids, attention_mask=mask).logits[:, -1], expected)
+        alone = model(ids[:1, -5:]).logits
+        assert torch.equal(quick(ids[:1, -5:]).logits, alone)
 
 
 def test_what_is_shared_is_computed_once(model, rows, monkeypatch):

@@ -69,6 +69,7 @@ class Transformers:
         model.generation_config.temperature = None
         model.generation_config.top_p = None
         model.generation_config.top_k = None
+        decoding.quicken(model)
         return model
 
     def prepare(self) -> None:
