@@ -72,7 +72,9 @@ def main() -> None:
             shown = ["DIR" if Path(part).is_dir() and part != "." else part for part in arguments]
             date = datetime.date.today().isoformat()
             kept = sections_of(PAGE)
-            kept[title] = f"\n`python benchmarks/{' '.join(shown)}` on {begun}; {date}.\n\n{run.stdout.strip()}\n\n"
+            text = run.stdout.strip()
+            text = text if "|" in text else f"```\n{text}\n```"
+            kept[title] = f"\n`python benchmarks/{' '.join(shown)}` on {begun}; {date}.\n\n{text}\n\n"
             body = "\n".join(f"# {name}\n{kept[name]}" for name in sorted(kept))
             PAGE.write_text(f"{INTRO}\n{body}".rstrip() + "\n", encoding="utf-8")
 
