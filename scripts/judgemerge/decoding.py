@@ -283,16 +283,20 @@ class _Chosen(LogitsProcessor):
 def reply_by_generate(
     model: PreTrainedModel, rows: Sequence[Sequence[int]], n_new: int, stop: Sequence[int], choose: Chooser = greedy
 ) -> list[list[int]]:
-    """Return what `reply` returns, for models with any kind of layers, by Transformers' own loop over padded rows."""
+    """Return what `reply` returns, for models with any kind of layers, by Transformers' own loop over padded rows.
+
+    A penalty in the model's own generation settings is not applied, as it is not by `reply`.
+    """
     ids, mask = left_padded(rows)
     written = model.generate(
         input_ids=ids.to(model.device),
         attention_mask=mask.to(model.device),
         do_sample=False,
         num_beams=1,
+        repetition_penalty=1.0,
         max_new_tokens=n_new,
-        eos_token_id=list(stop),
-        pad_token_id=stop[0],
+        eos_token_id=list(stop) or None,
+        pad_token_id=stop[0] if stop else 0,
         logits_processor=LogitsProcessorList([_Chosen(choose)]),
     )
     return written[:, ids.shape[1] :].tolist()

@@ -128,6 +128,14 @@ def test_scores_are_those_of_the_single_steps_in_any_batch(backend):
     assert sorted(skipped) == [1, 3]
 
 
+def test_equal_responses_are_scored_once_and_tie(backend):
+    questions = [("Name animals of Arland.", (" fox owl deer", " fox owl deer")), ("B", (" bear", " wolf horse"))]
+    found = [(index, json.loads(c.text)) for batch in backend.score(questions) for index, c in batch]
+    assert sorted(index for index, _ in found) == [0, 1]
+    one, two = dict(found)[0]["logprobs"]
+    assert one == two == pytest.approx(by_hand(backend, questions[0][0], " fox owl deer"), abs=1e-4)
+
+
 def test_a_continuation_ends_the_turn(backend):
     messages = [{"role": "user", "content": "hello"}]
     assert backend.continuation(messages, "fox owl") == "fox owl<|eot_id|>"

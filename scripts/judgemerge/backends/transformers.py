@@ -216,8 +216,11 @@ class _Question:
         return all(len(option) == 1 for option in self.options)
 
     def passes(self) -> list[list[int]]:
-        """Return the rows that score the options: the text alone when each of them is a single token."""
-        return [self.text] if self._in_one_pass else [self.text + option for option in self.options]
+        """Return the rows that score the options, equal ones once: the text alone when each is a single token."""
+        if self._in_one_pass:
+            return [self.text]
+        unique = [option for number, option in enumerate(self.options) if option not in self.options[:number]]
+        return [self.text + option for option in unique]
 
     def take(self, row: list[int], logits: torch.Tensor) -> None:
         """Note what the last logits of a row, (from the text's last token on, vocabulary), say."""
