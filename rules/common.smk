@@ -27,6 +27,8 @@ try:
 except JudgemergeError as error:
     raise WorkflowError(str(error)) from None
 settings = study.settings
+# The report's first page reads the configuration itself: at a scale it has to say that scale's words.
+config["description"] = settings.get("description", "")
 COMPARED = ("comparisons", "humans", "bias")  # tables made by rules/compare.smk
 
 
