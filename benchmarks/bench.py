@@ -8,6 +8,7 @@ import datetime
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,8 @@ PAGE = HERE / "docs/benchmarks.md"
 INTRO = """# Speed, measured against what people use
 
 Written by `make bench`. Ratios are taken within one run, medians of at least five unless a section says otherwise, and
-outputs are compared first. CPU figures only: nothing here says anything about a GPU.
+outputs are compared first. Every section ran on the CPU, and says nothing about a GPU, but one called GPU, which is
+written only where there is one (`benchmarks/time_gpu.py`).
 """
 
 
@@ -36,7 +38,9 @@ def sections(mirror: str | None, harness: str | None, folder: str) -> dict[str, 
     judging = ["time_judging.py", "--model", "results/demo/models/linear"]
     judging += ["--mirror", mirror] if mirror else []
     judging += ["--harness", harness] if harness else []
+    on_gpu = ["time_gpu.py", "--mirror", mirror, "--folder", folder]
     return {
+        **({"GPU": on_gpu} if mirror and shutil.which("nvidia-smi") else {}),
         "Judging": judging,
         "Planning": ["time_plan.py", "--study-results", "."],
         "Statistics": ["time_scores.py"],

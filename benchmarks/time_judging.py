@@ -65,7 +65,7 @@ def one_at_a_time(backend: Transformers, texts: list[str], n_tokens: int) -> lis
     """Return what the loop of the published systems writes: tokenize, generate and decode prompt after prompt."""
     replies = []
     for text in texts:
-        encoded = backend.tokenizer(text, add_special_tokens=False, return_tensors="pt")
+        encoded = backend.tokenizer(text, add_special_tokens=False, return_tensors="pt").to(backend.device)
         written = backend.model.generate(
             **encoded, do_sample=False, max_new_tokens=n_tokens, eos_token_id=backend.stop, pad_token_id=backend.stop[0]
         )

@@ -27,6 +27,7 @@ sys.path.insert(0, str(HERE / "scripts"))
 from judgemerge.merging.streams import Weights, Writer
 
 DENSITIES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+ONE_THREAD = ("--num-threads", "1")
 TOOLS = Path(sys.executable).parent
 
 
@@ -92,8 +93,10 @@ def measured(command: list[str], log: Path) -> dict[str, float]:
     return {"cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "gb": usage.ru_maxrss / 1e6}
 
 
-def by_mergekit(models: dict[str, Path], out: Path, method: str, density: float | None) -> list[str]:
-    """Return the command of one merge by mergekit."""
+def by_mergekit(
+    models: dict[str, Path], out: Path, method: str, density: float | None, more: tuple[str, ...] = ONE_THREAD
+) -> list[str]:
+    """Return the command of one merge by mergekit, with `more` options."""
     parameters = {"weight": 0.5} | ({"density": density} if density else {})
     recipe = {"merge_method": method, "dtype": "bfloat16"}
     recipe["models"] = [{"model": str(models[name]), "parameters": parameters} for name in ("one", "two")]
@@ -101,7 +104,7 @@ def by_mergekit(models: dict[str, Path], out: Path, method: str, density: float 
     path = out.with_suffix(".yaml")
     path.write_text(yaml.safe_dump(recipe))
     shutil.rmtree(out, ignore_errors=True)
-    options = ["--random-seed", "7", "--num-threads", "1", "--no-write-model-card", "--no-trust-remote-code"]
+    options = ["--random-seed", "7", "--no-write-model-card", "--no-trust-remote-code", *more]
     return [sys.executable, str(TOOLS / "mergekit-yaml"), str(path), str(out), *options]
 
 

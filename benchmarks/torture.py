@@ -1,6 +1,6 @@
 """Kills a running study again and again, lets it go on, and compares what comes out with an undisturbed run.
 
-    python benchmarks/torture.py --folder FOLDER [--runs 50] [--seed 1] [--chains 2] [--more 2] [--write FILE]
+    python benchmarks/torture.py --folder FOLDER [--runs 50] [--seed 1] [--chains 2] [--more 6] [--write FILE]
 
 Works in a copy of the workflow in --folder. First the study of benchmarks/torture.yaml runs undisturbed; then it runs
 from nothing in as many *chains* as asked for, each killed (SIGKILL) at seeded moments and started again until it is
@@ -345,7 +345,7 @@ def main(
     cores: int,
     write: Path | None,
     kinds: list[str] | None,
-    more: int = 2,
+    more: int = 6,
     study: Path = HERE / "benchmarks" / "torture.yaml",
 ) -> int:
     """Run everything; return how many complaints there were."""
@@ -500,7 +500,7 @@ if __name__ == "__main__":
     parser.add_argument("--runs", type=int, default=50, help="number of kills")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--chains", type=int, default=2, help="studies that the kills are spread over")
-    parser.add_argument("--more", type=int, default=2, help="chains added for moments that came in none of them")
+    parser.add_argument("--more", type=int, default=6, help="chains added, if need be, for moments that came in none")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--write", type=Path, help="Markdown file for the table")
     parser.add_argument("--study", type=Path, default=HERE / "benchmarks" / "torture.yaml", help="named `torture`, too")
