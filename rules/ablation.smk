@@ -1,6 +1,9 @@
 """Variants of a judge beside a published table of variants, the curve over alpha, and how steady each judge is."""
 
 
+include: "inputs/ablation.smk"
+
+
 rule compare_variants:
     """ablation.csv: each variant beside the published value of its row; sweep.csv: every merge over its alpha."""
     input:

@@ -1,6 +1,9 @@
 """Raw files → unified items."""
 
 
+include: "inputs/data.smk"
+
+
 rule fetch_source:
     """One raw file, from the mirror when one is set, else over HTTPS; its checksum is verified."""
     output:

@@ -4,6 +4,10 @@ Included by studies with `embedding`. Jobs that may ask a language model are loc
 has the network. Iterations after the one that was good enough pass in seconds and repeat its decision.
 """
 
+
+include: "inputs/embed.smk"
+
+
 if "make" in EMBEDDING["documents"]:
     MADE_COLLECTIONS[embedding_study.TARGET] = EMBEDDING["documents"]["make"]
 if OWN_SET:

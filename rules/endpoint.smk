@@ -1,6 +1,9 @@
 """Models behind a chat endpoint → replies, and what they cost. On the machine that runs Snakemake: it has the network."""
 
 
+include: "inputs/endpoint.smk"
+
+
 ruleorder: judge_endpoint > judge_suite
 
 

@@ -1,6 +1,9 @@
 """Models → replies → verdicts; baselines and recorded judges → verdicts."""
 
 
+include: "inputs/judge.smk"
+
+
 rule judge_suite:
     """What one judge writes about one suite, both orders. Kept apart from parsing: it is the expensive part."""
     input:

@@ -1,6 +1,9 @@
 """Experts → merged models, and their cards."""
 
 
+include: "inputs/merge.smk"
+
+
 rule check_parents:
     """Architectures, tensors and tokens of models that will be merged, compared before a GPU is used."""
     input:

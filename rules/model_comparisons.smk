@@ -1,6 +1,9 @@
 """Two models, the same questions → answers → what judges say of them in pairs and singly → table, page and figure."""
 
 
+include: "inputs/model_comparisons.smk"
+
+
 wildcard_constraints:
     comparison=one_of(COMPARISONS),
 

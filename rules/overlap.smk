@@ -1,6 +1,9 @@
 """Items → which prompts of the benchmarks stand in training data."""
 
 
+include: "inputs/overlap.smk"
+
+
 rule check_overlap:
     """overlap.csv: prompts that benchmarks share with training data, and a page that warns of them."""
     input:

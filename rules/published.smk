@@ -1,6 +1,9 @@
 """Verdicts → numbers counted as in the papers, beside the numbers that were published (config/expected.tsv)."""
 
 
+include: "inputs/published.smk"
+
+
 rule score_published:
     """The metrics of every benchmark as its paper counts them, and the paper's averages over benchmarks."""
     input:

@@ -1,6 +1,9 @@
 """Models → GGUF files with fewer bits per weight → what was gained and lost; and a file to serve them with."""
 
 
+include: "inputs/quantize.smk"
+
+
 rule convert_gguf:
     """A model in llama.cpp's format, weights in 16 bits. The converter comes from the source package of the library."""
     input:

@@ -1,6 +1,9 @@
 """Tables → figures, pages of the report, and the record of the run."""
 
 
+include: "inputs/report.smk"
+
+
 report: "captions/study.rst"
 
 

@@ -1,6 +1,9 @@
 """Verdicts → agreement with people."""
 
 
+include: "inputs/score.smk"
+
+
 rule score_benchmark:
     """Every metric of every judge on one benchmark; all judges share the same resamples, so they can be compared."""
     input:

@@ -1,6 +1,9 @@
 """Foundation models → a table and a figure of what the same fine-tuning makes of them; training curves of experts."""
 
 
+include: "inputs/screen.smk"
+
+
 wildcard_constraints:
     screened=one_of(screening_bases()),
 

@@ -1,6 +1,9 @@
 """Searches: rounds of trials on a development set → the best one as a model, tables and figures."""
 
 
+include: "inputs/search.smk"
+
+
 wildcard_constraints:
     search=one_of(study.searches),
     tuning=one_of(SEARCHED["expert"]),

@@ -1,6 +1,9 @@
 """Pairs judged by grading both responses on their own (study key `singly`): pairs → single responses → grades → verdicts."""
 
 
+include: "inputs/singly.smk"
+
+
 rule split_pairs:
     """Each response of each pair as an item of its own, to be graded."""
     input:

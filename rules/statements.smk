@@ -1,6 +1,9 @@
 """Replies with scores per dimension → whether scores, overall scores and verdicts fit each other."""
 
 
+include: "inputs/statements.smk"
+
+
 rule check_statements:
     """statements.csv: how often a judge's dimension scores, overall score and verdict fit each other."""
     input:

@@ -1,6 +1,9 @@
 """Models that others are made from, and the experts trained on them."""
 
 
+include: "inputs/train.smk"
+
+
 rule make_model:
     """A tiny Llama made on the spot: tokenizer and random weights, then the pretraining stages of the study."""
     input:

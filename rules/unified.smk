@@ -1,6 +1,9 @@
 """Verdicts on all benchmarks of pairs → the results table of study `unified`, with row counts."""
 
 
+include: "inputs/unified.smk"
+
+
 rule tabulate_unified:
     """unified.csv: accuracy, precision, recall, F1 and counts of every judge on every benchmark of pairs."""
     input:

@@ -1,5 +1,49 @@
 """Input functions of rules/judge.smk."""
 
+from judgemerge.baselines import BASELINES
+
+
+def benchmark_is_drawn(wildcards):
+    """Whether a benchmark is run on a sample of its items."""
+    return study.limit(wildcards.benchmark) is not None
+
+
+def recorded_roles(wildcards):
+    """The role that each raw file of a recorded judge plays, in the order of `recorded_files`."""
+    return list(study.recorded_sources(wildcards.recorded, wildcards.benchmark))
+
+
+def recorded_files(wildcards):
+    """The raw files of one recorded judge on one benchmark."""
+    return raw_files(study.recorded_sources(wildcards.recorded, wildcards.benchmark))
+
+
+def suite_items(wildcards):
+    """The benchmarks of one suite that one judge answers."""
+    names = study.benchmarks_of(wildcards.judge, wildcards.suite)
+    return [results_file("items/{name}.jsonl", name=name) for name in names]
+
+
+def suite_prompts(wildcards):
+    """The prompt files of one judge for one suite."""
+    return prompt_files(study.prompts_of(wildcards.judge, wildcards.suite))
+
+
+def suite_prompt_texts(wildcards):
+    """The raw files that one judge's prompts for one suite take texts from."""
+    return prompt_texts(study.prompts_of(wildcards.judge, wildcards.suite))
+
+
+def judge_replies(wildcards):
+    """The replies of one judge that hold one benchmark."""
+    suite = study.suite_of(wildcards.benchmark)
+    return results_file("replies/{judge}/{suite}.jsonl", judge=wildcards.judge, suite=suite)
+
+
+def judge_prompt(wildcards):
+    """The prompt file that one benchmark's replies are parsed with."""
+    return f"config/prompts/{study.prompt(wildcards.judge, study.protocol(wildcards.benchmark))}.yaml"
+
 
 def judge_backend(wildcards):
     """What one judge answers with, unless its manifest knows better (a quantized model, an endpoint)."""

@@ -1,6 +1,23 @@
 """Input functions of rules/merge.smk."""
 
 
+def parent_models(wildcards):
+    """The folders of the models that a merge reads, the base first; its adapters are not among them."""
+    return [results_file("models/{name}", name=name) for name in study.models_read(wildcards.merge)]
+
+
+def parent_manifests(wildcards):
+    """The manifests of the models that a merge reads."""
+    return [results_file("models/{name}.json", name=name) for name in study.models_read(wildcards.merge)]
+
+
+def compared_models():
+    """Return the models that merges bring together, and the groups that they are compared in."""
+    groups = [study.roots(name) for name in study.merges]
+    groups = [list(group) for group in dict.fromkeys(tuple(sorted(group)) for group in groups) if len(group) > 1]
+    return sorted({name for group in groups for name in group}), groups
+
+
 def merge_adapters(wildcards):
     """The LoRA adapters that a merge reads in place of exported models."""
     return [results_file("adapters/{name}", name=name) for name in study.adapters_of(wildcards.merge)]

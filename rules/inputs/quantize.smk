@@ -1,5 +1,8 @@
 """Input functions of rules/quantize.smk."""
 
+from judgemerge import quantizing
+from judgemerge.prompts import load_template
+
 
 def quantized_model(wildcards):
     """The folder of the model that a quantization is made from."""

@@ -1,0 +1,50 @@
+"""Input functions of rules/data.smk."""
+
+
+def study_sources(wildcards):
+    """The raw files that are fetched: of every benchmark and recorded judge that is run, and of training sets."""
+    return [results_file("sources/{source}", source=key) for key in study.source_keys]
+
+
+def source_sha256(wildcards):
+    """The checksum that a raw file must have."""
+    return study.catalogues.sources[wildcards.source].sha256
+
+
+def benchmark_files(wildcards):
+    """The raw files of one item set."""
+    return raw_files(study.benchmark_sources(wildcards.benchmark))
+
+
+def benchmark_limit(wildcards):
+    """The number of items that a suite draws from one of its benchmarks, None for all."""
+    return study.limit(wildcards.benchmark)
+
+
+def benchmark_rubric(wildcards):
+    """The rubric of the items of one set that have none of their own, None where there is none."""
+    return study.rubric(wildcards.benchmark)
+
+
+def benchmark_seed(wildcards):
+    """The seed that a suite draws items with; none where all are taken, so that another seed changes nothing there."""
+    return settings["seed"] if study.limit(wildcards.benchmark) is not None else None
+
+
+def adapter_digest(wildcards):
+    """A digest of the code that makes one item set: editing another benchmark's adapter leaves it alone."""
+    adapter = study.catalogues.benchmarks[wildcards.benchmark]["adapter"]
+    generator = ["demo_tasks"] if adapter == "demo" else []
+    return source_digest(
+        f"benchmarks.{adapter}",
+        "benchmarks.__init__",
+        "benchmarks._rows",
+        "benchmarks._explanations",
+        "items",
+        *generator,
+    )
+
+
+def benchmark_roles(wildcards):
+    """The role that each raw file of one item set plays, in the order of `benchmark_files`."""
+    return list(study.benchmark_sources(wildcards.benchmark))

@@ -1,0 +1,30 @@
+"""Input functions of rules/score.smk."""
+
+
+def benchmark_verdicts(wildcards):
+    """The verdicts of every judge on one benchmark."""
+    judges = study.judges_of(wildcards.benchmark)
+    return [results_file("verdicts/{judge}/{name}.jsonl", judge=judge, name=wildcards.benchmark) for judge in judges]
+
+
+def benchmark_judges(wildcards):
+    """The judges of one benchmark, in the order of `benchmark_verdicts`."""
+    return study.judges_of(wildcards.benchmark)
+
+
+def benchmark_own_models(wildcards):
+    """The models that each judge of one benchmark is or was made from, where any is known."""
+    own = {judge: study.own_models(judge) for judge in study.judges_of(wildcards.benchmark)}
+    return {judge: models for judge, models in own.items() if models}
+
+
+def study_scores(wildcards):
+    """The scores of every benchmark that is run, then those counted as in the papers."""
+    names = [*study.benchmarks, *(["published"] if published_protocols() else [])]
+    return [results_file("scores/{name}.csv", name=name) for name in names]
+
+
+def study_counts(wildcards):
+    """The counts of every item set that is run, trained on or looked for."""
+    names = [name for name in study.item_sets if name in study.benchmarks or name not in study.all_benchmarks]
+    return [results_file("items/{name}.counts.json", name=name) for name in names]
