@@ -17,6 +17,7 @@ from judgemerge.catalogues import load_yaml
 from judgemerge.errors import JudgemergeError
 from judgemerge.judging import Store
 from judgemerge.model_comparisons import NO_ANSWER, PAIRS
+from judgemerge.pages.model_comparisons import span
 from judgemerge.prompts import Unrenderable, load_template
 from judgemerge.study import load_study
 
@@ -434,3 +435,17 @@ def test_the_prompts_of_a_comparison_follow_the_metric_s_inputs(repository, tmp_
     )
     scales = [(template.reply["minimum"], template.reply["maximum"]) for template in list(found.values())[1:]]
     assert scales == [(0, 1), (1, 5)]
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "text"),
+    [
+        ("seconds_per_token", 0.00123, "0.0012 [0.0011, 0.0014]"),
+        ("seconds", 1.5, "1.500 [1.378, 1.672]"),
+        ("score", 0.00123, "0.001 [0.001, 0.001]"),
+        ("score", -0.0, "0.000 [0.000, 0.000]"),
+    ],
+)
+def test_small_times_are_shown_with_two_digits_and_no_zero_is_negative(measure, value, text):
+    row = {"measure": measure, "value": value, "ci_low": value * 0.9187 + 0.0, "ci_high": value * 1.1144 + 0.0}
+    assert span(pd.Series(row)) == text

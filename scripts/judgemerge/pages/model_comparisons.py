@@ -55,9 +55,12 @@ def span(row: pd.Series, signed: bool = False) -> str:
     """Return a value with its interval; a dash where there is none."""
     if pd.isna(row["value"]):
         return "–"
-    form = "+.3f" if signed else ".3f"
+    sign = "+" if signed else ""
+    # Seconds per token of a small model would all be 0.000.
+    small = 0 < abs(row["value"]) < 0.01 and str(row["measure"]).startswith("seconds")
+    form = f"{sign}.2g" if small else f"{sign}.3f"
     inner = "" if pd.isna(row["ci_low"]) else f" [{row['ci_low']:{form}}, {row['ci_high']:{form}}]"
-    return f"{row['value']:{form}}{inner}"
+    return f"{row['value'] + 0.0:{form}}{inner}"
 
 
 def _shown(rows: pd.DataFrame, columns: Mapping[str, str], signed: bool = False) -> str:
