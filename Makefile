@@ -3,15 +3,19 @@
 #   PYTHON=python3   the Python that makes the environment: 3.11, 3.12 or 3.13
 #   VENV=.venv       where that environment is
 #   TORCH=auto       which build of torch it gets: auto, cpu or default
+#   STUDY=<file>     the study that status, costs, mirror, deploy and crate are about (config/config.yaml)
+#   CONFIG="…"       what lies over it, as after Snakemake's --config: CONFIG="scale=tiny downloads=true"
 
 CORES ?= all
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= auto
 STUDY ?= config/config.yaml
+CONFIG ?=
 
 BIN := $(abspath $(VENV))/bin
 SNAKEMAKE := $(BIN)/snakemake
+GIVEN = $(if $(CONFIG),--config $(CONFIG))
 REPORT := results/demo/report.html
 
 .PHONY: help venv venv-quantize venv-page demo status costs mirror deploy page crate test bench torture test-cluster test-conda lint format lock container clean
@@ -41,19 +45,19 @@ demo: ## run the default study, all of it made on this machine, and write its re
 
 status: ## say what of STUDY=<file> is done, running, failed (with the log's last line) and left
 	@$(MAKE) --no-print-directory venv
-	@$(BIN)/python scripts/show_status.py --study $(STUDY) $(ARGS)
+	@$(BIN)/python scripts/show_status.py --study $(STUDY) $(GIVEN) $(ARGS)
 
 costs: ## say how many CPU and GPU hours the results of STUDY=<file> took, per rule
 	@$(MAKE) --no-print-directory venv
-	@$(BIN)/python scripts/show_costs.py --study $(STUDY)
+	@$(BIN)/python scripts/show_costs.py --study $(STUDY) $(GIVEN)
 
 mirror: ## copy the raw files of STUDY=<file> to DIR=<folder>, for machines without internet
 	@$(MAKE) --no-print-directory venv
-	$(BIN)/python scripts/build_mirror.py --study $(STUDY) --dir $(or $(DIR),.mirror)
+	$(BIN)/python scripts/build_mirror.py --study $(STUDY) $(GIVEN) --dir $(or $(DIR),.mirror)
 
 deploy: ## write Modelfiles for Ollama for the quantizations of STUDY=<file>
 	@$(MAKE) --no-print-directory venv-quantize
-	$(SNAKEMAKE) --cores $(CORES) --rerun-incomplete --configfile $(STUDY) -- deploy
+	$(SNAKEMAKE) --cores $(CORES) --rerun-incomplete --configfile $(STUDY) $(GIVEN) -- deploy
 
 page: ## judge pasted answers with MODEL=<folder, .gguf or address> on a web page of this machine; ARGS="--port 8502"
 	@$(MAKE) --no-print-directory venv-page
@@ -61,7 +65,7 @@ page: ## judge pasted answers with MODEL=<folder, .gguf or address> on a web pag
 
 crate: ## pack the results of STUDY=<file> as an RO-Crate in DIR=<folder> (results/<study>/crate)
 	@$(MAKE) --no-print-directory venv
-	$(BIN)/python scripts/pack_crate.py --study $(STUDY) $(if $(DIR),--dir $(DIR))
+	$(BIN)/python scripts/pack_crate.py --study $(STUDY) $(GIVEN) $(if $(DIR),--dir $(DIR))
 
 test: ## check style, then run every test; ARGS="-m 'not slow'" goes to pytest
 	@$(MAKE) --no-print-directory lint

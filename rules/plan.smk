@@ -1,4 +1,4 @@
-"""What a run asks the cluster for, printed before anything is submitted; and its jobs as a list, for `make status`."""
+"""What a run asks the cluster for, printed before anything is submitted; and its jobs as a list, for `make status` and `make costs`."""
 
 import atexit
 
@@ -26,7 +26,7 @@ def jobs_to_submit():
 
 
 def listed(job):
-    """Return what `make status` wants to know about one job."""
+    """Return what `make status` and `make costs` want to know about one job."""
     records = workflow.persistence
     return {
         "rule": job.rule.name,
@@ -35,6 +35,8 @@ def listed(job):
         "begun": bool(records._filter_incomplete_keys([records._get_key(file) for file in job.output])),
         "log": next(iter(job.log), None),
         "timing": job.benchmark and str(job.benchmark),
+        "threads": threads_asked(job),
+        "gpus": gpus_asked(job.resources),
     }
 
 
@@ -44,7 +46,7 @@ def after_dry_run():
         return
     if path := os.environ.get("JUDGEMERGE_JOBS"):
         jobs = [listed(job) for job in workflow.dag.jobs if not job.is_norun]
-        write_json(path, {"jobs": jobs, "locked": workflow.persistence.locked})
+        write_json(path, {"study": study.name, "jobs": jobs, "locked": workflow.persistence.locked})
         return
     jobs = jobs_to_submit()
     on_cluster = workflow.resource_settings.nodes

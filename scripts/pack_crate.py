@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -17,20 +18,21 @@ import yaml
 from judgemerge import crate, files
 from judgemerge.catalogues import load_yaml
 from judgemerge.errors import JudgemergeError
-from judgemerge.study import Study, load_study
+from judgemerge.study import Study
+from study_options import add_study_options, read_study, workflow_arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main(study_file: str, directory: str | None = None) -> str:
+def main(study_file: str, config: Sequence[str] = (), directory: str | None = None) -> str:
     """Write and check the crate; return a sentence saying where it is and what is in it."""
-    study = load_study(load_yaml(study_file), study_file, ROOT / "config")
+    study = read_study(study_file, config)
     results = Path("results", study.name)
-    command = f"snakemake --cores all --configfile {study_file}"
+    command = f"snakemake --cores all {' '.join(workflow_arguments(study_file, config))}"
     if not (results / "run.json").is_file():
         raise JudgemergeError(f"{results}/run.json is missing; run `{command}` first")
     record = files.read_json(results / "run.json")
-    made = crate.parse_summary(_summary(study_file, study, record))
+    made = crate.parse_summary(_summary(study_file, config, study, record))
     crate.check_finished(made, command)
     target = Path(directory or results / "crate")
     if target.exists() and any(target.iterdir()) and not (target / "ro-crate-metadata.json").is_file():
@@ -51,14 +53,14 @@ def main(study_file: str, directory: str | None = None) -> str:
     return f"{target}: {len(chosen)} files, {size / 1e6:.1f} MB, checked{dirty}"
 
 
-def _summary(study_file: str, study: Study, record: dict) -> str:
+def _summary(study_file: str, config: Sequence[str], study: Study, record: dict) -> str:
     """Return what Snakemake says of every file of the study, optional suites included when they were run."""
     optional = [suite["benchmarks"] for suite in study.settings["suites"].values() if suite["optional"]]
     ran = any(Path("results", study.name, f"scores/{name}.csv").exists() for names in optional for name in names)
     # Any mirror will do: nothing is fetched, and where raw files came from is no part of what decides a result.
     given = ["downloads=true"] if record["settings"]["downloads"] else ["mirror=."] if ran else []
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--nolock", "--detailed-summary"]
-    command += ["--configfile", study_file, *(["--config", *given] if given else [])]
+    command += workflow_arguments(study_file, [*given, *config])
     environment = {name: value for name, value in os.environ.items() if name != "JUDGEMERGE_MIRROR"}
     run = subprocess.run(command, capture_output=True, text=True, env=environment)
     if run.returncode:
@@ -96,7 +98,7 @@ def _derive_and_write(
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", required=True, help="study file whose results are packed")
+    add_study_options(parser)
     parser.add_argument("--dir", help="folder of the crate (results/<study>/crate)")
     return parser.parse_args()
 
@@ -104,6 +106,6 @@ def _arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     arguments = _arguments()
     try:
-        print(main(arguments.study, arguments.dir))
+        print(main(arguments.study, arguments.config, arguments.dir))
     except JudgemergeError as error:
         sys.exit(str(error))

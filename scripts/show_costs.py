@@ -1,39 +1,43 @@
 """Say what a study has cost: hours per rule, as reserved on CPUs and GPUs, from its timings.
 
-Example: python scripts/show_costs.py --study config/config.yaml
+Example: python scripts/show_costs.py --study config/studies/meld.yaml --config scale=tiny
 """
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from judgemerge import provenance, resources
-from judgemerge.catalogues import load_yaml
+from judgemerge import progress, provenance, resources
 from judgemerge.errors import JudgemergeError
-from judgemerge.study import load_study
-
-CONFIG = Path(__file__).resolve().parent.parent / "config"
+from study_options import add_study_options, list_jobs
 
 
-def main(study_file: str, results: str = "results") -> list[str]:
+def main(study_file: str, config: Sequence[str] = (), results: str = "results") -> list[str]:
     """Return the table, the most expensive rule first."""
-    study = load_study(load_yaml(study_file), study_file, CONFIG)
-    folder = Path(results, study.name, "timings")
+    plan = list_jobs(study_file, config)
+    folder = Path(results, plan["study"], "timings")
     timings = provenance.timings(folder)
     if not timings:
         raise JudgemergeError(f"{folder}: nothing has run yet; start the study first")
-    lines = [f"{study.name}: what its results took (last successful run of each job)"]
-    lines.append(f"  {'rule':<18}{'jobs':>6}{'hours':>10}{'CPU hours':>11}{'GPU hours':>11}")
-    for row in resources.costs(timings, study.settings):
+    rows, n_others = resources.costs(timings, [progress.Job(**job) for job in plan["jobs"]], folder)
+    lines = [f"{plan['study']}: what its results took (last successful run of each job)"]
+    lines.append(f"  {'rule':<26}{'jobs':>6}{'hours':>10}{'CPU hours':>11}{'GPU hours':>11}")
+    for row in rows:
         hours = f"{row['hours']:>10.3f}{row['cpu_hours']:>11.3f}{row['gpu_hours']:>11.3f}"
-        lines.append(f"  {row['rule']:<18}{row['jobs']:>6}{hours}")
+        lines.append(f"  {row['rule']:<26}{row['jobs']:>6}{hours}")
+    if n_others:
+        lines.append(
+            f"Left out: {n_others} timings of jobs that the study, with this --config, does not have (any more)."
+        )
     return lines
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", required=True, help="study file")
+    add_study_options(parser)
+    given = parser.parse_args()
     try:
-        print(*main(parser.parse_args().study), sep="\n")
+        print(*main(given.study, given.config), sep="\n")
     except JudgemergeError as error:
         sys.exit(str(error))

@@ -13,7 +13,7 @@ KILLED = re.compile(r"(error: .*(CANCELLED|DUE TO|exceeded|oom|OOM).*|.*Exceeded
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a study: whether it is to do, whether it was begun and not finished, and where it writes."""
+    """One job of a study: whether it is to do or begun and not finished, where it writes, what it asks for in all."""
 
     rule: str
     name: str
@@ -21,6 +21,8 @@ class Job:
     begun: bool
     log: str | None
     timing: str | None
+    threads: int = 1
+    gpus: int = 0
 
 
 def state(job: Job, locked: bool, folder: str | Path = ".") -> str:

@@ -7,9 +7,11 @@ counts the attempts), so they have to be right to a factor of two or three, not 
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from judgemerge import quantizing, training
 from judgemerge.judging import ORDERS
+from judgemerge.progress import Job
 from judgemerge.study import Study
 
 GB = 1e9
@@ -361,24 +363,26 @@ def _span(values: Iterable[int]) -> str:
     return f"{values[0]}" if len(values) == 1 else f"{values[0]}–{values[-1]}"
 
 
-def costs(timings: Iterable[Mapping], settings: Mapping) -> list[dict]:
-    """Return {rule, jobs, hours, cpu_hours, gpu_hours} per rule and in all; hours are reserved, not busy ones.
+def costs(timings: Iterable[Mapping], jobs: Iterable[Job], folder: str | Path) -> tuple[list[dict], int]:
+    """Return {rule, jobs, hours, cpu_hours, gpu_hours} per rule and in all, and how many timings belong to no job.
 
-    `timings` is what provenance.timings returns: the last successful run of each job. Failed attempts are not in there.
+    `timings` is what provenance.timings returns of `folder`: the last successful run of each job; failed attempts are
+    not in there. Hours are reserved, not busy ones: times the threads and GPUs that the job asks for.
     """
-    own_gpus = gpus(settings)
-    threads = {rule: settings["threads"] for rule in (*own_gpus, "export_expert", "merge_models")}
-    threads["train_expert"] *= settings.get("nodes", 1)
+    by_file = {str(Path(job.timing)): job for job in jobs if job.timing}
     rows: dict[str, dict] = {}
+    n_others = 0
     for timing in timings:
-        rule, _, name = timing["job"].partition("/")
-        row = rows.setdefault(rule, {"rule": rule, "jobs": 0, "hours": 0.0, "cpu_hours": 0.0, "gpu_hours": 0.0})
-        make = settings["models"].get(name, {}).get("make", {}) if rule == "make_model" else {}
+        job = by_file.get(str(Path(folder, f"{timing['job']}.tsv")))
+        if job is None:
+            n_others += 1
+            continue
+        row = rows.setdefault(job.rule, {"rule": job.rule, "jobs": 0, "hours": 0.0, "cpu_hours": 0.0, "gpu_hours": 0.0})
         hours = (timing["seconds"] or 0.0) / 3600
         row["jobs"] += 1
         row["hours"] += hours
-        row["cpu_hours"] += hours * make.get("threads", threads.get(rule, 1))
-        row["gpu_hours"] += hours * own_gpus.get(rule, 0)
+        row["cpu_hours"] += hours * job.threads
+        row["gpu_hours"] += hours * job.gpus
     ordered = sorted(rows.values(), key=lambda row: (-row["gpu_hours"], -row["cpu_hours"]))
     total = {key: sum(row[key] for row in ordered) for key in ("jobs", "hours", "cpu_hours", "gpu_hours")}
-    return [*ordered, {"rule": "total", **total}]
+    return [*ordered, {"rule": "total", **total}], n_others

@@ -23,8 +23,8 @@ def plan(process):
     return head and tuple(map(float, head.groups())), {rule: values for rule, *values in rows}
 
 
-def show(folder, script, study="few.yaml"):
-    command = [sys.executable, f"scripts/{script}.py", "--study", study]
+def show(folder, script, study="few.yaml", *arguments):
+    command = [sys.executable, f"scripts/{script}.py", "--study", study, *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
@@ -118,6 +118,18 @@ def test_costs_of_a_finished_study(finished):
     assert rows["answer_baselines"][0] == "2"
     assert int(rows["total"][0]) == sum(int(row[0]) for rule, row in rows.items() if rule != "total")
     assert rows["total"][3] == "0.000"
+
+
+def test_a_scale_is_named_as_for_snakemake(finished):
+    """Its results lie in a folder of their own, so that the study at full size has none."""
+    scaled = (finished.folder / "few.yaml").read_text(encoding="utf-8") + "scales: {small: {seed: 4}}\n"
+    (finished.folder / "scaled.yaml").write_text(scaled, encoding="utf-8")
+    status = show(finished.folder, "show_status", "scaled.yaml", "--config", "scale=small")
+    assert status.stdout.startswith("few_small: 0 done"), status.stdout + status.stderr
+    costs = show(finished.folder, "show_costs", "scaled.yaml", "--config", "scale=small")
+    assert costs.stderr.startswith("results/few_small/timings: nothing has run yet"), costs.stderr
+    wrong = show(finished.folder, "show_costs", "scaled.yaml", "--config", "scale=smal")
+    assert wrong.returncode == 1 and "scale 'smal' is unknown" in wrong.stderr, wrong.stderr
 
 
 def test_costs_before_the_first_run_are_one_sentence(finished):

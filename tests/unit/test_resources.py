@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from judgemerge import resources, tiny
+from judgemerge import progress, resources, tiny
 from judgemerge.catalogues import load_yaml
 from judgemerge.models import size_on_disk
 from judgemerge.resources import Asked, Needs, Size
@@ -202,19 +202,29 @@ def test_a_plan_names_the_sum_first():
     ]
 
 
-def test_costs_count_all_nodes_of_a_training():
-    settings = {"gpus": 4, "nodes": 2, "threads": 8, "models": {}}
-    rows = resources.costs([{"job": "train_expert/a", "seconds": 3600.0}], settings)
-    assert (rows[0]["gpu_hours"], rows[0]["cpu_hours"], rows[0]["hours"]) == (8.0, 16.0, 1.0)
+def test_costs_count_what_each_job_asks_for_and_how_many_belong_to_no_job(tmp_path):
+    folder = tmp_path / "timings"
+    asked = [
+        ("train_trial", "settings/1", 8, 4),
+        ("judge_answers", "tuned/a", 2, 1),
+        ("judge_answers", "tuned/b", 2, 0),
+    ]
+    jobs = [
+        progress.Job(rule, name, False, False, None, f"{folder}/{rule}/{name}.tsv", threads, gpus)
+        for rule, name, threads, gpus in [*asked, ("count_items", "", 1, 0)]
+    ]
+    jobs.append(progress.Job("all", "", False, False, None, None))
+    seconds = {"train_trial/settings/1": 3600.0, "judge_answers/tuned/a": 1800.0, "judge_answers/tuned/b": 1800.0}
+    timings = [{"job": job, "seconds": spent} for job, spent in {**seconds, "train_trial/old/0": 60.0}.items()]
+    found, n_others = resources.costs(timings, jobs, folder)
+    rows = {row["rule"]: row for row in found}
+    assert list(rows) == ["train_trial", "judge_answers", "total"] and n_others == 1
+    assert (rows["train_trial"]["gpu_hours"], rows["train_trial"]["cpu_hours"]) == (4.0, 8.0)
+    assert (rows["judge_answers"]["jobs"], rows["judge_answers"]["gpu_hours"]) == (2, 0.5)
+    assert (rows["total"]["jobs"], rows["total"]["hours"], rows["total"]["gpu_hours"]) == (3, 2.0, 4.5)
 
 
-def test_costs_count_what_was_reserved():
-    settings = {"gpus": 4, "threads": 8, "models": {"tiny": {"make": {"threads": 2}}}}
-    jobs = [("train_expert/a", 3600.0), ("judge_suite/a/s", 1800.0), ("judge_suite/b/s", 1800.0), ("count_items", None)]
-    jobs.append(("make_model/tiny", 3600.0))
-    rows = {row["rule"]: row for row in resources.costs([{"job": job, "seconds": s} for job, s in jobs], settings)}
-    assert list(rows)[0] == "train_expert"
-    assert (rows["train_expert"]["gpu_hours"], rows["train_expert"]["cpu_hours"]) == (4.0, 8.0)
-    assert (rows["judge_suite"]["jobs"], rows["judge_suite"]["gpu_hours"]) == (2, 1.0)
-    assert rows["make_model"]["cpu_hours"] == 2.0
-    assert (rows["total"]["jobs"], rows["total"]["hours"], rows["total"]["gpu_hours"]) == (5, 3.0, 6.0)
+def test_a_job_without_seconds_is_counted_as_nothing(tmp_path):
+    job = progress.Job("count_items", "", False, False, None, str(tmp_path / "count_items.tsv"))
+    found, _ = resources.costs([{"job": "count_items", "seconds": None}], [job], tmp_path)
+    assert (found[0]["jobs"], found[0]["hours"]) == (1, 0.0)
