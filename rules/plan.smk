@@ -1,6 +1,7 @@
 """What a run asks the cluster for, printed before anything is submitted; and its jobs as a list, for `make status` and `make costs`."""
 
 import atexit
+import importlib.util
 
 from judgemerge.files import write_json
 from judgemerge import slurm
@@ -23,6 +24,19 @@ def jobs_to_submit():
         Asked(job.rule.name, gpus_asked(job.resources), threads_asked(job), job.resources.runtime, job.resources.mem_mb)
         for job in sorted(jobs, key=lambda job: job.jobid)
     ]
+
+
+def refuse_without_llama_cpp():
+    """Stop a run that would come to quantized judges and end there; where Snakemake deploys the software, all is well."""
+    if workflow.deployment_settings.deployment_method or importlib.util.find_spec("llama_cpp"):
+        return
+    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
+    rules = sorted({job.rule.name for job in jobs if str(job.rule.conda_env or "").endswith("quantize.yaml")})
+    if rules:
+        raise WorkflowError(
+            f"{STUDY_FILE}: has quantizations, and {', '.join(rules)} need llama-cpp-python, which is not installed here; "
+            "run `make venv-quantize` once, or start Snakemake with --sdm conda"
+        )
 
 
 def listed(job):
@@ -61,5 +75,6 @@ atexit.register(after_dry_run)
 
 
 onstart:
+    refuse_without_llama_cpp()
     if not workflow.local_exec and (jobs := jobs_to_submit()):
         print(*plan_lines(jobs), sep="\n", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Searches: rounds of trials on a development set → the best one as a model, tables and figures."""
+"""Searches: rounds of trials on development sets → the best one as a model, tables and figures."""
 
 
 include: "inputs/search.smk"
@@ -39,7 +39,7 @@ rule propose_trials:
 
 
 rule train_trial:
-    """An expert with the proposed settings, judged on the development set; given up early when the pruner says so."""
+    """An expert with the proposed settings, judged on the development sets; given up early when the pruner says so."""
     input:
         proposed=proposed_trials,
         earlier=earlier_trials,
@@ -63,8 +63,8 @@ rule train_trial:
     threads: settings["threads"]
     resources:
         **TRAINING_NODES,
-        mem_mb=trial_needs("mem_mb", "train"),
-        runtime=trial_needs("runtime", "train"),
+        mem_mb=needed("mem_mb", "trial", "tuning"),
+        runtime=needed("runtime", "trial", "tuning"),
         gpu=0 if TRAINING_NODES else GPUS["train_expert"],
     params:
         search=search_settings,
@@ -84,7 +84,7 @@ rule train_trial:
 
 
 rule merge_trial:
-    """A merge with the proposed parameters, judged on the development set; the merged weights are not kept."""
+    """A merge with the proposed parameters, judged on the development sets; the merged weights are not kept."""
     input:
         proposed=proposed_trials,
         earlier=earlier_trials,
@@ -104,8 +104,8 @@ rule merge_trial:
         "../envs/search.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=trial_needs("mem_mb", "merge"),
-        runtime=trial_needs("runtime", "merge"),
+        mem_mb=needed("mem_mb", "trial", "blending"),
+        runtime=needed("runtime", "trial", "blending"),
         gpu=GPUS["judge_suite"],
     params:
         search=search_settings,
@@ -122,7 +122,7 @@ rule merge_trial:
 
 
 rule choose_trial:
-    """The trial with the best value on the development set; the study's own setting wins ties."""
+    """The trial with the best value on the development sets; the study's own setting wins ties."""
     input:
         all_trials,
     output:
@@ -162,8 +162,8 @@ rule keep_trained:
         "../envs/search.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=trial_needs("mem_mb", "export"),
-        runtime=trial_needs("runtime", "export"),
+        mem_mb=target_needs("mem_mb", "export"),
+        runtime=target_needs("runtime", "export"),
     message:
         "Keeping the best trial as {wildcards.tuned}"
     script:
@@ -189,8 +189,8 @@ rule keep_merged:
         "../envs/search.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=trial_needs("mem_mb", "merge"),
-        runtime=trial_needs("runtime", "merge"),
+        mem_mb=target_needs("mem_mb", "merge"),
+        runtime=target_needs("runtime", "merge"),
     params:
         merge=target_settings,
         bases=of_target(merge_bases),
@@ -201,7 +201,7 @@ rule keep_merged:
 
 
 rule tabulate_search:
-    """Every trial with its value and interval on the development set, and its difference to the study's own setting."""
+    """Every trial with its value and interval on the development sets, and its difference to the study's own setting."""
     input:
         results=all_trials,
         folders=trial_folders,
@@ -229,7 +229,7 @@ rule tabulate_search:
         default=search_default,
         timings="results/{study}/timings",
         statistics=settings["statistics"],
-        code=source_digest("searching", "pages.searches", "agreement"),
+        code=source_digest("searching", "trials", "pages.searches", "agreement"),
     message:
         "Tabulating search {wildcards.search}"
     script:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from judgemerge import files, searching, trials
-from judgemerge.items import read_items, write_verdicts
+from judgemerge.items import read_items
 from judgemerge.logs import logged
 from judgemerge.prompts import load_template
 from merge_models import adapter_digest
@@ -19,7 +19,7 @@ def main(
     default: dict,
     merge: dict,
     merging: dict,
-    development: str,
+    development: dict[str, str],
     prompts: dict[str, str],
     sources: str,
     judging: dict,
@@ -28,8 +28,8 @@ def main(
 ) -> None:
     """Merge, judge item by item until the pruner gives up or all are judged, and write the result.
 
-    `merging` holds the other arguments of merge_models.main. The merged weights are removed again: the best trial is
-    merged a second time, which gives the same bytes.
+    `development` are the files of the sets by name; `merging` holds the other arguments of merge_models.main. The
+    merged weights are removed again: the best trial is merged a second time, which gives the same bytes.
     """
     from judgemerge.backends.transformers import Transformers
 
@@ -45,24 +45,21 @@ def main(
         **merging,
     )
     pruner = searching.Pruner(search, number, map(files.read_json, earlier), default)
-    items = read_items(development)
+    sets = {name: list(read_items(path)) for name, path in development.items()}
+    metrics = searching.targets(search)
     templates = [load_template(f"config/prompts/{name}.yaml", sources) for name in prompts.values()]
     verdicts, complete = trials.judge(
-        items,
+        sets,
         {template.protocol: template for template in templates},
         Transformers(merged, judging["dtype"], judging["batch_tokens"], merging["threads"]),
         judging["max_prompt_tokens"],
-        search["metric"],
+        metrics,
         search["pruning_every"] if search["pruning"] != "none" else None,
         pruner.report,
     )
     shutil.rmtree(merged)
-    write_verdicts(place / "verdicts.jsonl", verdicts)
-    judged = {verdict.item for verdict in verdicts}
     found = {"trial": trial, "round": number, "params": params, "state": "complete" if complete else "pruned"}
-    found["value"] = trials.value_of([item for item in items if item.id in judged], verdicts, search["metric"])
-    found |= {"n": len(judged), "errors": sum(verdict.outcome == "error" for verdict in verdicts)}
-    files.write_json(result, {**found, "reports": pruner.reports})
+    files.write_json(result, {**found, **trials.finish(place, sets, verdicts, metrics), "reports": pruner.reports})
 
 
 def parents(folders: list[str], manifests: list[str], adapters: list[str]) -> dict[str, dict[str, str]]:
@@ -89,7 +86,7 @@ if "snakemake" in globals():
                 "threads": snakemake.threads,
                 "bases": snakemake.params.bases,
             },
-            development=snakemake.input.development,
+            development=dict(zip(searching.targets(snakemake.params.search), snakemake.input.development, strict=True)),
             prompts=snakemake.params.prompts,
             sources=snakemake.params.sources,
             judging=snakemake.params.judging,

@@ -1,14 +1,18 @@
 """Make tables/search_{search}.csv, .importance.csv and .html: every trial of a search, and what mattered."""
 
-from pathlib import Path
+from collections.abc import Iterable
 
 import pandas as pd
 
 from judgemerge import files, pages, searching
 from judgemerge.agreement.comparisons import compare_benchmark
+from judgemerge.agreement.estimates import UNDEFINED, Estimate, mean_of
 from judgemerge.agreement.score import score_benchmark
-from judgemerge.items import read_items, read_verdicts
+from judgemerge.items import Item, read_items, read_verdicts
 from judgemerge.logs import logged
+from judgemerge.trials import verdict_file
+
+DIFFERENCE = ("difference", "difference_low", "difference_high")
 
 
 def main(
@@ -17,64 +21,75 @@ def main(
     default: dict,
     results: list[str],
     folders: list[str],
-    development: str,
+    development: dict[str, str],
     statistics: dict,
     table: str,
     importance: str,
     page: str,
 ) -> None:
-    """Write the trials with intervals from their verdicts, and the differences to trial 0 on the same items."""
+    """Write the trials with intervals from their verdicts, and the differences to trial 0 on the same items.
+
+    `development` are the files of the sets by name. With several sets each has a column of its own as well.
+    """
     read = [files.read_json(path) for path in results]
-    items = read_items(development)
-    said = {
-        f"{result['trial']}": list(read_verdicts(Path(folder, "verdicts.jsonl")))
-        for result, folder in zip(read, folders, strict=True)
-        if result["state"] == "complete"
+    complete = {
+        f"{one['trial']}": folder for one, folder in zip(read, folders, strict=True) if one["state"] == "complete"
     }
     settings = {
         "n_resamples": statistics["resamples"],
         "confidence": statistics["confidence"],
         "seed": statistics["seed"],
     }
-    scores = score_benchmark(items, said, **settings)
-    differences = compare_benchmark(items, said, **settings)
+    targets = searching.targets(search)
+    found = {
+        own: estimates(read_items(development[own]), own, metric, complete, settings) for own, metric in targets.items()
+    }
     best = searching.best(search, read)["trial"]
     space = list(search["space"])
     rows = []
     for result in read:
-        params = {**default, **result["params"]}
+        trial, params = f"{result['trial']}", {**default, **result["params"]}
         row = {"trial": result["trial"], "round": result["round"], "state": result["state"]}
-        row |= {name: params.get(name) for name in space} | {"metric": search["metric"], "value": result["value"]}
-        row |= _interval(scores, str(result["trial"]), search["metric"])
-        row |= _difference(differences, str(result["trial"]), search["metric"])
+        row |= {key: params.get(key) for key in space} | {"metric": searching.label(search), "value": result["value"]}
+        value, difference = (
+            mean_of([found[own][kind].get(trial, UNDEFINED) for own in targets]) for kind in ("value", "difference")
+        )
+        row |= {"ci_low": value.low, "ci_high": value.high}
+        row |= dict(zip(DIFFERENCE, (difference.value, difference.low, difference.high), strict=True))
+        if len(targets) > 1:
+            row |= {
+                f"{own}.{metric}": found[own]["value"].get(trial, UNDEFINED).value for own, metric in targets.items()
+            }
         row |= {"n": result["n"], "errors": result["errors"], "best": result["trial"] == best}
         row["note"] = "given up early; the value is the last one reported" if result["state"] == "pruned" else ""
         rows.append(row)
-    trials = pd.DataFrame(rows)
-    found = searching.importances(search, read, default)
-    weights = pd.DataFrame({"parameter": list(found), "importance": list(found.values())})
-    for path, frame in ((table, trials), (importance, weights)):
+    trials_table = pd.DataFrame(rows)
+    weighty = searching.importances(search, read, default)
+    weights = pd.DataFrame({"parameter": list(weighty), "importance": list(weighty.values())})
+    for path, frame in ((table, trials_table), (importance, weights)):
         with files.atomic_writer(path) as file:
             frame.to_csv(file, index=False)
-    intro = pages.searches.SEARCH.format(confidence=f"{100 * statistics['confidence']:g} %", search=name, **search)
+    said = {**search, "metric": searching.label(search), "development": " and ".join(targets)}
+    intro = pages.searches.SEARCH.format(
+        confidence=f"{100 * statistics['confidence']:g} %", search=name, s="s" if len(targets) > 1 else "", **said
+    )
     with files.atomic_writer(page) as file:
-        file.write(pages.page(f"Search {name}", intro, pages.searches.search_sections(trials, weights, space)))
+        file.write(pages.page(f"Search {name}", intro, pages.searches.search_sections(trials_table, weights, space)))
 
 
-def _interval(scores: pd.DataFrame, trial: str, metric: str) -> dict:
-    found = scores[(scores["judge"] == trial) & (scores["metric"] == metric)]
-    row = found.iloc[0] if len(found) else {}
-    return {key: row.get(key) for key in ("ci_low", "ci_high")}
-
-
-def _difference(differences: pd.DataFrame, trial: str, metric: str) -> dict:
-    """Return trial − trial 0 with its interval; compared are the bootstrap's rows, in either direction."""
-    chosen = differences[(differences["metric"] == metric) & differences["test"].str.contains("bootstrap")]
-    found = chosen[(chosen["judge_a"] == "0") & (chosen["judge_b"] == trial)]
-    if not len(found):
-        return {"difference": None, "difference_low": None, "difference_high": None}
-    row = found.iloc[0]
-    return {"difference": -row["difference"], "difference_low": -row["ci_high"], "difference_high": -row["ci_low"]}
+def estimates(
+    items: Iterable[Item], name: str, metric: str, complete: dict[str, str], settings: dict
+) -> dict[str, dict[str, Estimate]]:
+    """Return {value, difference} of one development set: trial → its metric, and that minus trial 0's."""
+    items = list(items)
+    said = {trial: list(read_verdicts(verdict_file(folder, name))) for trial, folder in complete.items()}
+    scores = score_benchmark(items, said, **settings)
+    scores = scores[scores["metric"] == metric]
+    values = {row.judge: Estimate(row.value, row.ci_low, row.ci_high) for row in scores.itertuples()}
+    pairs = compare_benchmark(items, said, **settings)
+    pairs = pairs[(pairs["metric"] == metric) & pairs["test"].str.contains("bootstrap") & (pairs["judge_a"] == "0")]
+    differences = {row.judge_b: Estimate(-row.difference, -row.ci_high, -row.ci_low) for row in pairs.itertuples()}
+    return {"value": values, "difference": differences}
 
 
 if "snakemake" in globals():
@@ -85,7 +100,7 @@ if "snakemake" in globals():
             default=snakemake.params.default,
             results=list(snakemake.input.results),
             folders=list(snakemake.input.folders),
-            development=snakemake.input.development,
+            development=dict(zip(searching.targets(snakemake.params.search), snakemake.input.development, strict=True)),
             statistics=snakemake.params.statistics,
             table=snakemake.output.table,
             importance=snakemake.output.importance,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from judgemerge import files, models, searching, trials
-from judgemerge.items import read_items, write_verdicts
+from judgemerge.items import read_items
 from judgemerge.logs import logged
 from judgemerge.processes import Stopped
 from judgemerge.prompts import load_template
@@ -18,7 +18,7 @@ def main(
     default: dict,
     expert: dict,
     training: dict,
-    development: str,
+    development: dict[str, str],
     prompts: dict[str, str],
     judging: dict,
     folder: str,
@@ -26,19 +26,19 @@ def main(
 ) -> None:
     """Train with the proposed settings, give up when the pruner says so, judge, and write the result.
 
-    `training` holds the other arguments of train_expert.main. A trial that was given up keeps its last value, which no
-    choice looks at.
+    `development` are the files of the sets by name; `training` holds the other arguments of train_expert.main. A trial
+    that was given up keeps its last value, which no choice looks at.
     """
     number = searching.round_of(search, trial)
     params = next(entry["params"] for entry in files.read_json(proposed)["trials"] if entry["trial"] == trial)
     changed = searching.applied(expert, params, "expert")
     pruner = searching.Pruner(search, number, map(files.read_json, earlier), default)
-    minimised = search["metric"] in searching.MINIMISED
+    minimised = searching.is_minimised(search)
     watched = {}
     if search["pruning"] != "none":
         # A checkpoint at every evaluation holds what was measured so far.
         changed["settings"] |= {"eval_steps": search["pruning_every"], "save_steps": search["pruning_every"]}
-        watched = {"evaluation": [development], "watch": trials.watcher(pruner, minimised)}
+        watched = {"evaluation": list(development.values()), "watch": trials.watcher(pruner, minimised)}
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     written = {"recipe_file": str(place / "recipe.yaml"), "curve": str(place / "curve.csv")}
@@ -49,14 +49,12 @@ def main(
     except Stopped:
         complete = False
     if complete:
-        items = read_items(development)
+        sets = {name: list(read_items(path)) for name, path in development.items()}
         backend = load_trained(training["base"], place / "adapter", judging, training["threads"])
         templates = {template.protocol: template for template in map(_template, prompts.values())}
-        verdicts, _ = trials.judge(items, templates, backend, judging["max_prompt_tokens"], search["metric"])
-        write_verdicts(place / "verdicts.jsonl", verdicts)
-        errors = sum(verdict.outcome == "error" for verdict in verdicts)
-        found |= {"state": "complete", "n": len(items), "errors": errors}
-        found["value"] = trials.value_of(items, verdicts, search["metric"])
+        metrics = searching.targets(search)
+        verdicts, _ = trials.judge(sets, templates, backend, judging["max_prompt_tokens"], metrics)
+        found |= {"state": "complete", **trials.finish(place, sets, verdicts, metrics)}
     elif pruner.reports:
         found["value"] = pruner.reports[-1][1]
     files.write_json(result, {**found, "reports": pruner.reports})
@@ -101,7 +99,7 @@ if "snakemake" in globals():
                 "threads": snakemake.threads,
                 "work": snakemake.params.work,
             },
-            development=snakemake.input.development,
+            development=dict(zip(searching.targets(snakemake.params.search), snakemake.input.development, strict=True)),
             prompts=snakemake.params.prompts,
             judging=snakemake.params.judging,
             folder=snakemake.output.folder,

@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+from judgemerge.searching import targets
+
 SEARCHED = {kind: [name for name, search in study.searches.items() if kind in search] for kind in ("expert", "merge")}
 
 
@@ -80,12 +82,12 @@ def proposed_trials(wildcards):
 
 
 def development_items(wildcards):
-    """The development set of a search."""
-    return results_file("items/{name}.jsonl", name=search_settings(wildcards)["development"])
+    """The development sets of a search."""
+    return [results_file("items/{name}.jsonl", name=name) for name in targets(search_settings(wildcards))]
 
 
 def development_prompts(wildcards):
-    """The prompt that the development set is judged with, by protocol."""
+    """The prompts that the development sets are judged with, by protocol."""
     return study.development_prompts(search_of(wildcards))
 
 
@@ -100,12 +102,12 @@ def chosen_trial(wildcards):
     return results_file("searches/{search}/best.json", search=search_of(wildcards))
 
 
-def trial_needs(amount, step):
-    """Return a resource function: what the search's expert or merge asks for, and a quarter more for judging."""
+def target_needs(amount, step):
+    """Return a resource function: what a step takes with the search's expert or merge."""
 
     def resource(wildcards, attempt):
         need = getattr(NEEDS, step)(study.target_of(search_of(wildcards)))
-        return int(getattr(need, amount) * 1.25) * attempt
+        return getattr(need, amount) * attempt
 
     return resource
 

@@ -144,12 +144,22 @@ def turn_ends(folder: str | Path, vocabulary: Mapping[str, int]) -> set[int]:
     return ({*(ends if isinstance(ends, list) else [ends])} | named) - {None}
 
 
+def load_llama_cpp():
+    """Return llama.cpp as a module."""
+    try:
+        import llama_cpp
+    except ModuleNotFoundError:
+        raise JudgemergeError(
+            "llama-cpp-python is not installed here; run `make venv-quantize`, or start Snakemake with --sdm conda"
+        ) from None
+    return llama_cpp
+
+
 def quantize(source: str | Path, destination: str | Path, kind: str, threads: int) -> None:
     """Write the F16 GGUF file `source` as a file of another type, with llama.cpp as a library."""
     import ctypes
 
-    import llama_cpp
-
+    llama_cpp = load_llama_cpp()
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
     parameters.nthread = threads

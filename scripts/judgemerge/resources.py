@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from judgemerge import quantizing, training
+from judgemerge import quantizing, searching, training
 from judgemerge.judging import ORDERS
 from judgemerge.progress import Job
 from judgemerge.study import Study
@@ -233,6 +233,17 @@ class Needs:
             ],
         )
 
+    def trial(self, search: str) -> Need:
+        """Return what one trial takes: the training or the merge, then the replies on the development sets."""
+        study, target, judge = self.study, self.study.target_of(search), searching.best_name(search)
+        made = self.train(target) if target in study.experts else self.merge(target)
+        names = searching.targets(study.searches[search])
+        units = [
+            (self._items(name) * len(ORDERS[study.protocol(name)]), self._new_tokens(judge, name)) for name in names
+        ]
+        judged = self._inference(judge, units)
+        return Need(max(made.mem_mb, judged.mem_mb), made.runtime + judged.runtime - MINUTES_TO_START)
+
     def answer(self, model: str, comparison: str) -> Need:
         """Return what the answers of one model of a comparison take."""
         generation = self.study.settings["model_comparisons"][comparison]["generation"]
@@ -279,7 +290,12 @@ class Needs:
     def _items(self, item_set: str) -> int:
         spec = self.study.catalogues.benchmarks[item_set]
         counted = spec.get("expected", {}).get("items") or spec.get("options", {}).get("n_items")
-        return counted or UNKNOWN_ITEMS
+        part = spec.get("part")
+        if part is None:
+            return counted or UNKNOWN_ITEMS
+        # What is counted is the whole.
+        counted = math.ceil(counted * part["shares"][part["name"]]) if counted else UNKNOWN_ITEMS
+        return min(counted, part.get("draw", counted))
 
     def _examples(self, stage: Mapping) -> int:
         if stage["data"] == "corpus":

@@ -41,6 +41,20 @@ def round_of(search: Mapping, trial: int) -> int:
     return trial // search["width"]
 
 
+def targets(search: Mapping) -> dict[str, str]:
+    """Return development set → the metric that counts there; what a trial is worth is their mean."""
+    development = search["development"]
+    return dict(development) if isinstance(development, Mapping) else {development: search["metric"]}
+
+
+def label(search: Mapping) -> str:
+    """Return what a trial is worth in words: the metric, or the mean of several, in the order of the sets."""
+    metrics = list(targets(search).values())
+    if len(metrics) == 1:
+        return metrics[0]
+    return f"mean {metrics[0]}" if len(set(metrics)) == 1 else f"mean of {' and '.join(metrics)}"
+
+
 # ---- proposing ----
 
 
@@ -111,7 +125,12 @@ def _study(search: Mapping, number: int, earlier: Iterable[Result], default: Map
 
 
 def _direction(search: Mapping) -> str:
-    return "minimize" if search["metric"] in MINIMISED else "maximize"
+    return "minimize" if is_minimised(search) else "maximize"
+
+
+def is_minimised(search: Mapping) -> bool:
+    """Return whether less is better."""
+    return all(metric in MINIMISED for metric in targets(search).values())
 
 
 def _pruner(search: Mapping):
@@ -232,8 +251,13 @@ def check(study, schema: Mapping) -> None:
             )
         if best_name(name) in {*study.models, *study.experts, *study.merges}:
             raise JudgemergeError(f"{where} ends with '{best_name(name)}', which is a model already; rename one")
-        _check_development(study, search["development"], where)
-        _check_metric(study, name, search, where)
+        for development, metric in targets(search).items():
+            _check_development(study, development, where)
+            _check_metric(study, name, development, metric, where)
+        if len({metric in MINIMISED for metric in targets(search).values()}) > 1:
+            raise JudgemergeError(
+                f"{where} takes the mean of metrics of which more is better and of mae; leave mae out"
+            )
         for parameter, entry in search["space"].items():
             _check_span(parameter, entry, where)
             for value in entry.get("choices") or [entry["low"], entry["high"]]:
@@ -274,12 +298,12 @@ def _check_span(parameter: str, entry: Mapping, where: str) -> None:
         raise JudgemergeError(f"{where}: space.{parameter} has log: true, which needs low above 0")
 
 
-def _check_metric(study, name: str, search: Mapping, where: str) -> None:
-    protocol = study.protocol(search["development"])
-    if search["metric"] not in METRICS[protocol]:
+def _check_metric(study, name: str, development: str, metric: str, where: str) -> None:
+    protocol = study.protocol(development)
+    if metric not in METRICS[protocol]:
         raise JudgemergeError(
-            f"{where}: metric '{search['metric']}' is none of {protocol} items"
-            f"{did_you_mean(search['metric'], METRICS[protocol])}"
+            f"{where}: metric '{metric}' is none of {protocol} items, which {development} has"
+            f"{did_you_mean(metric, METRICS[protocol])}"
         )
     if study.prompt(best_name(name), protocol) is None:
         raise JudgemergeError(

@@ -130,15 +130,15 @@ class Study:
         return searching.defaults(self.merges[name], space, "merge")
 
     def development_prompts(self, search: str) -> dict[str, str]:
-        """Return protocol → prompt that a search's development set is judged with: the one its result is asked with."""
-        protocol = self.protocol(self.searches[search]["development"])
-        return {protocol: self.prompt(searching.best_name(search), protocol)}
+        """Return protocol → prompt that a search's development sets are judged with: those its result is asked with."""
+        protocols = dict.fromkeys(map(self.protocol, searching.targets(self.searches[search])))
+        return {protocol: self.prompt(searching.best_name(search), protocol) for protocol in protocols}
 
     @cached_property
     def working_sets(self) -> list[str]:
         """Item sets neither judged nor learnt by experts: development and evaluation sets, screening, questions."""
         screening = self.settings.get("screening", {"train_on": [], "evaluate_on": []})
-        found = [entry["development"] for entry in self.searches.values()]
+        found = [name for entry in self.searches.values() for name in searching.targets(entry)]
         found += [name for expert in self.experts.values() for name in expert["evaluate_on"]]
         found += [*screening["train_on"], *screening["evaluate_on"]]
         found += model_comparisons.question_sets(self.settings)
@@ -258,6 +258,12 @@ class Study:
     def known_prompts(self) -> dict[str, str]:
         """The item sets whose prompts are looked for in the benchmarks: item set → why."""
         also = dict.fromkeys(self.settings["overlap"]["also"], "overlap.also")
+        searches: dict[str, list[str]] = {}
+        for search, entry in self.searches.items():
+            for name in searching.targets(entry):
+                searches.setdefault(name, []).append(search)
+        known = self.catalogues.benchmarks  # what is not there is refused later
+        also |= {name: f"development of search {', '.join(own)}" for name, own in searches.items() if name in known}
         return also | {item_set: ", ".join(users) for item_set, users in self.training_sets.items()}
 
     @cached_property

@@ -1,11 +1,11 @@
-"""One trial of a search: a model judged on the development set, given up early when the pruner says so."""
+"""One trial of a search: a model judged on the development sets, given up early when the pruner says so."""
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from judgemerge import curves, files, judging, parsing, searching
-from judgemerge.items import Item, Verdict
+from judgemerge.items import Item, Verdict, write_verdicts
 from judgemerge.prompts import Template
 
 REPORTED = ("rewards/accuracies", "loss")  # of an evaluation while training; the first that is there counts
@@ -43,43 +43,81 @@ def reports(pruner: searching.Pruner, state: dict, minimised: bool) -> bool:
 
 
 def judge(
-    items: list[Item],
-    templates: dict[str, Template],
+    sets: Mapping[str, list[Item]],
+    templates: Mapping[str, Template],
     backend,
     max_prompt_tokens: int,
-    metric: str,
+    metrics: Mapping[str, str],
     every: int | None = None,
     give_up: Callable[[int, float], bool] = lambda step, value: False,
-) -> tuple[list[Verdict], bool]:
-    """Return the verdicts of a model on the development items, and whether all were judged.
+) -> tuple[dict[str, list[Verdict]], bool]:
+    """Return the verdicts of a model on every development set, and whether all items were judged.
 
-    After every `every` items (in an order that their ids decide, None: all at once) `give_up` is told how many were
-    judged and what the metric is so far; a yes ends the trial.
+    `templates` are by protocol, `metrics` by set. After every `every` items of all sets (in an order that their ids
+    decide, None: all at once) `give_up` is told how many were judged and what the model is worth so far; a yes ends it.
     """
-    items = sorted(items, key=lambda item: files.sha256_text(item.id))
-    verdicts: list[Verdict] = []
-    every = every or len(items) or 1
+    units = [(name, item) for name, items in sets.items() for item in items]
+    units.sort(key=lambda unit: (files.sha256_text(unit[1].id), unit[0]))
+    seen: dict[str, list[Item]] = {name: [] for name in sets}
+    verdicts: dict[str, list[Verdict]] = {name: [] for name in sets}
+    every = every or len(units) or 1
     with tempfile.TemporaryDirectory() as folder:
         store = judging.Store(folder, "development")
-        for start in range(0, len(items), every):
-            asks, limits = judging.plan(items[start : start + every], templates, backend, max_prompt_tokens)
-            judging.answer(asks, limits, backend, store)
-            settings = templates[items[0].protocol].reply
-            verdicts += [
-                parsing.parse(row["reply"], row["reason"], settings, row["item"], row["order"])
-                for row in judging.replies(asks, store)
-            ]
+        for start in range(0, len(units), every):
+            for name in sets:
+                items = [item for own, item in units[start : start + every] if own == name]
+                seen[name] += items
+                verdicts[name] += _answered(items, templates, backend, max_prompt_tokens, store)
             so_far = start + every
-            if so_far < len(items) and give_up(so_far, value_of(items[:so_far], verdicts, metric)):
+            if so_far < len(units) and give_up(so_far, value_of(seen, verdicts, metrics)):
                 store.close()
                 return verdicts, False
         store.close()
     return verdicts, True
 
 
-def value_of(items: Iterable[Item], verdicts: list[Verdict], metric: str) -> float:
-    """Return a metric of the agreement tables; NaN where it is not defined."""
+def _answered(
+    items: list[Item], templates: Mapping[str, Template], backend, max_prompt_tokens: int, store: judging.Store
+) -> list[Verdict]:
+    if not items:
+        return []
+    asks, limits = judging.plan(items, templates, backend, max_prompt_tokens)
+    judging.answer(asks, limits, backend, store)
+    settings = templates[items[0].protocol].reply
+    rows = judging.replies(asks, store)
+    return [parsing.parse(row["reply"], row["reason"], settings, row["item"], row["order"]) for row in rows]
+
+
+def value_of(
+    sets: Mapping[str, Iterable[Item]], verdicts: Mapping[str, list[Verdict]], metrics: Mapping[str, str]
+) -> float:
+    """Return the mean over the sets of a metric of the agreement tables each; NaN where one of them is not defined."""
     from judgemerge.agreement.score import benchmark_statistics
 
-    statistics = benchmark_statistics(list(items), {"trial": verdicts}, n_resamples=1, seed=0)
-    return statistics.judges["trial"].values.get(metric, float("nan"))
+    values = []
+    for name, items in sets.items():
+        chosen = list(items)
+        statistics = chosen and benchmark_statistics(chosen, {"trial": verdicts[name]}, n_resamples=1, seed=0)
+        values.append(statistics.judges["trial"].values.get(metrics[name], float("nan")) if chosen else float("nan"))
+    return sum(values) / len(values)
+
+
+def verdict_file(folder: str | Path, name: str) -> Path:
+    """Return where a trial's verdicts on one development set stand."""
+    return Path(folder, f"verdicts.{name}.jsonl")
+
+
+def finish(
+    folder: str | Path,
+    sets: Mapping[str, list[Item]],
+    verdicts: Mapping[str, list[Verdict]],
+    metrics: Mapping[str, str],
+) -> dict:
+    """Write the verdicts into a trial's folder and return {value, n, errors} of what was judged."""
+    judged = {}
+    for name, items in sets.items():
+        write_verdicts(verdict_file(folder, name), verdicts[name])
+        known = {verdict.item for verdict in verdicts[name]}
+        judged[name] = [item for item in items if item.id in known]
+    errors = sum(verdict.outcome == "error" for own in verdicts.values() for verdict in own)
+    return {"value": value_of(judged, verdicts, metrics), "n": sum(map(len, judged.values())), "errors": errors}

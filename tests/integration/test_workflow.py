@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections import Counter
+from importlib.util import find_spec
 
 import pytest
 import yaml
@@ -202,6 +203,19 @@ def test_a_key_that_stands_twice_is_refused(checkout, snakemake):
     assert process.returncode != 0
     sentence = r"^twice\.yaml: line \d+: key 'study' occurs twice; rename or delete one$"
     assert re.search(sentence, process.stdout + process.stderr, re.MULTILINE)
+
+
+@pytest.mark.skipif(find_spec("llama_cpp") is not None, reason="llama-cpp-python is installed here")
+def test_quantizations_without_llama_cpp_are_refused_before_the_first_job(checkout, snakemake):
+    arguments = ("--configfile", "config/studies/meld.yaml", "--config", "scale=tiny")
+    process = snakemake(*arguments)
+    assert process.returncode != 0
+    said = process.stderr + process.stdout
+    assert "need llama-cpp-python, which is not installed here; run `make venv-quantize` once" in said, said[-2000:]
+    assert not list(checkout.glob("results/*/logs/*/*.log"))
+    assert snakemake("--dry-run", *arguments).returncode == 0  # a plan asks for nothing
+    locks = checkout / ".snakemake" / "locks"
+    assert not locks.exists() or not list(locks.iterdir())
 
 
 # ---- a finished study ----

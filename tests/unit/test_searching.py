@@ -5,12 +5,17 @@ import json
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
-from judgemerge import curves, searching, trials
+from judgemerge import curves, demo_tasks, files, searching, trials
+from judgemerge.agreement.estimates import UNDEFINED, Estimate, mean_of
 from judgemerge.agreement.metrics import PAIRWISE_METRICS, POINTWISE_METRICS
+from judgemerge.backends.transformers import Transformers
 from judgemerge.errors import JudgemergeError
+from judgemerge.items import write_items
+from judgemerge.prompts import load_template
 from judgemerge.study import load_study
 
 SEARCH = {
@@ -169,6 +174,105 @@ def test_metrics_are_those_of_the_tables():
     assert set(searching.METRICS["pointwise"]) <= set(POINTWISE_METRICS)
 
 
+# ---- several development sets ----
+
+BOTH = {"pairs": "accuracy", "grades": "spearman"}
+
+
+def test_several_sets_count_by_the_mean_of_their_metrics():
+    assert searching.targets(SEARCH) == {"d": "accuracy"} and searching.label(SEARCH) == "accuracy"
+    both = SEARCH | {"development": BOTH}
+    assert searching.targets(both) == BOTH
+    assert searching.label(both) == "mean of accuracy and spearman"
+    assert searching.label(SEARCH | {"development": {"a": "accuracy", "b": "accuracy"}}) == "mean accuracy"
+    assert not searching.is_minimised(both) and searching.is_minimised(SEARCH | {"development": {"grades": "mae"}})
+
+
+def test_the_interval_of_a_mean_adds_up_what_the_sets_do_not_share():
+    mean = mean_of([Estimate(0.6, 0.5, 0.8), Estimate(0.4, 0.35, 0.55)])
+    assert mean.value == pytest.approx(0.5)
+    assert mean.low == pytest.approx(0.5 - math.hypot(0.1, 0.05) / 2)
+    assert mean.high == pytest.approx(0.5 + math.hypot(0.2, 0.15) / 2)
+    alone = mean_of([Estimate(0.6, 0.5, 0.8)])
+    assert (alone.value, alone.low, alone.high) == pytest.approx((0.6, 0.5, 0.8))
+    assert math.isnan(mean_of([Estimate(0.6, 0.5, 0.8), UNDEFINED]).value)
+
+
+@pytest.fixture(scope="module")
+def two_trials(repository, tiny_models, tmp_path_factory):
+    """Two random models judge pairs and grades by the likelihood of the labels, as trials 0 and 1."""
+    folder = tmp_path_factory.mktemp("trials")
+    sets = {
+        "pairs": demo_tasks.make_items("pairwise", "base", 24, seed=5),
+        "grades": demo_tasks.make_items("pointwise", "base", 24, seed=5),
+    }
+    named = [
+        load_template(repository / f"config/prompts/brief_{kind}_choice.yaml") for kind in ("pairwise", "pointwise")
+    ]
+    templates = {template.protocol: template for template in named}
+    found, reported = [], []
+    for trial, model in enumerate(("one", "two")):
+        backend = Transformers(tiny_models[model], "float32", 4096, 1)
+        told: list[tuple[int, float]] = []
+        judged = trials.judge(sets, templates, backend, 1024, BOTH, 20, lambda *now, told=told: told.append(now))
+        place = folder / f"trial_{trial}"
+        place.mkdir()
+        found.append(result(trial, {}, None) | trials.finish(place, sets, judged[0], BOTH))
+        files.write_json(f"{place}.json", found[-1])
+        reported.append((told, judged))
+    for name, items in sets.items():
+        write_items(folder / f"{name}.jsonl", items)
+    return folder, sets, found, reported
+
+
+def test_a_trial_is_judged_on_all_sets_and_reports_on_the_way(two_trials):
+    folder, sets, found, reported = two_trials
+    told, (verdicts, complete) = reported[0]
+    assert complete and [step for step, _ in told] == [20, 40]
+    assert {name: len(own) for name, own in verdicts.items()} == {"pairs": 48, "grades": 24}
+    alone = [trials.value_of({name: sets[name]}, verdicts, BOTH) for name in BOTH]
+    assert found[0]["value"] == pytest.approx(sum(alone) / 2) and found[0]["n"] == 48
+    assert found[0]["errors"] == 0 and found[0]["value"] != found[1]["value"]
+
+
+def test_a_trial_that_is_given_up_ends_there(two_trials, repository, tiny_models):
+    _, sets, _, _ = two_trials
+    backend = Transformers(tiny_models["one"], "float32", 4096, 1)
+    template = load_template(repository / "config/prompts/brief_pairwise_choice.yaml")
+    only = {"pairs": sets["pairs"]}
+    verdicts, complete = trials.judge(only, {"pairwise": template}, backend, 1024, BOTH, 10, lambda step, value: True)
+    assert not complete and len({verdict.item for verdict in verdicts["pairs"]}) == 10
+
+
+def test_the_table_has_the_mean_every_set_and_the_difference(two_trials, tmp_path, repository, monkeypatch):
+    monkeypatch.syspath_prepend(str(repository / "scripts"))
+    import tabulate_search
+
+    folder, _, found, _ = two_trials
+    table, page = tmp_path / "search.csv", tmp_path / "search.html"
+    tabulate_search.main(
+        name="both",
+        search=SEARCH | {"development": BOTH},
+        default=DEFAULT,
+        results=[str(folder / f"trial_{trial}.json") for trial in (0, 1)],
+        folders=[str(folder / f"trial_{trial}") for trial in (0, 1)],
+        development={name: str(folder / f"{name}.jsonl") for name in BOTH},
+        statistics={"resamples": 300, "confidence": 0.95, "seed": 7},
+        table=str(table),
+        importance=str(tmp_path / "importance.csv"),
+        page=str(page),
+    )
+    first, second = pd.read_csv(table).to_dict("records")
+    for row, trial in ((first, found[0]), (second, found[1])):
+        assert row["value"] == pytest.approx((row["pairs.accuracy"] + row["grades.spearman"]) / 2)
+        assert row["value"] == pytest.approx(trial["value"]) and row["ci_low"] < row["value"] < row["ci_high"]
+    assert second["difference"] == pytest.approx(second["value"] - first["value"])
+    assert second["difference_low"] < second["difference"] < second["difference_high"]
+    text = page.read_text(encoding="utf-8")
+    assert "mean of accuracy and spearman on the development sets pairs and grades" in text
+    assert "pairs.accuracy" in text and f"{second['grades.spearman']:.3f}" in text
+
+
 # ---- the study file ----
 
 STUDY = yaml.safe_load(Path("config/studies/orpo.yaml").read_text(encoding="utf-8")) | {"scale": "tiny"}
@@ -187,9 +291,22 @@ def changed(path, value):
 def test_the_study_is_sound_at_both_scales():
     tiny = load_study(STUDY, "orpo.yaml", "config")
     assert tiny.searched == {"settings_best": "settings", "way_best": "way"}
+    assert tiny.known_prompts["demo_preferences_development"] == "development of search settings, way"
     full = load_study({key: value for key, value in STUDY.items() if key != "scale"}, "orpo.yaml", "config")
     assert full.experts["orpo_final"]["settings"]["pref_beta"] == 0.001
     assert full.experts["orpo_first"]["settings"]["learning_rate"] == 8e-6
+
+
+@pytest.mark.parametrize("scale", [{}, {"scale": "tiny"}])
+@pytest.mark.parametrize("name", ["meld", "unified", "prometheus", "orpo"])
+def test_every_study_that_merges_judges_searches_for_a_merge_and_tests_it(name, scale):
+    settings = yaml.safe_load(Path(f"config/studies/{name}.yaml").read_text(encoding="utf-8")) | {"downloads": True}
+    study = load_study(settings | scale, f"{name}.yaml", "config")
+    found = [search for search, entry in study.searches.items() if "merge" in entry]
+    assert found and {searching.best_name(search) for search in found} <= set(study.judges)
+    if name in ("meld", "prometheus"):  # two skills
+        protocols = {study.protocol(own) for search in found for own in searching.targets(study.searches[search])}
+        assert protocols == {"pairwise", "pointwise"}
 
 
 @pytest.mark.parametrize(
@@ -200,6 +317,8 @@ def test_the_study_is_sound_at_both_scales():
         (("searches", "settings", "development"), "demo_preferences_train", "learns; take another part"),
         (("searches", "settings", "development"), "nowhere", "unknown development set"),
         (("searches", "settings", "metric"), "accuracy_frist", "did you mean 'accuracy_first'"),
+        (("searches", "way", "development"), {"demo_pairwise_development": "spearman"}, "none of pairwise items"),
+        (("searches", "way", "development"), {"demo_pairwise_development": "acuracy"}, "did you mean 'accuracy'"),
         (("searches", "settings", "space", "lora_rnak"), {"choices": [1, 2]}, "did you mean 'lora_rank'"),
         (("searches", "settings", "space", "lora_rank"), {"choices": [1.5, 2]}, "lora_rank"),
         (

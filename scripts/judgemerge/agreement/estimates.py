@@ -83,6 +83,18 @@ class Estimate:
 UNDEFINED = Estimate(np.nan, np.nan, np.nan)
 
 
+def mean_of(parts: Sequence[Estimate]) -> Estimate:
+    """Return the mean of estimates from samples that do not know each other.
+
+    The interval is Zou and Donner's (2008, doi:10.1002/sim.3095): distances from value to end, squared and added, which
+    keeps what is lopsided. One undefined value leaves the mean undefined, one undefined end its interval.
+    """
+    values, lows, highs = (np.array([getattr(part, name) for part in parts]) for name in ("value", "low", "high"))
+    mean = float(values.mean())
+    below, above = (float(np.sqrt(((values - ends) ** 2).sum()) / len(parts)) for ends in (lows, highs))
+    return Estimate(mean, mean - below, mean + above)
+
+
 def draw_sample(clusters: Sequence[str], name: str, settings: Settings) -> Sample:
     """Return the sample of units with these cluster names; `name` keeps the draws of different tables apart."""
     names, cluster = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)

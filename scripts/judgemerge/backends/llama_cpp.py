@@ -13,13 +13,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import llama_cpp
 import numpy as np
 from transformers import AutoTokenizer
 
 from judgemerge import files, quantizing
 from judgemerge.backends import Completion
 from judgemerge.errors import JudgemergeError
+
+llama_cpp = quantizing.load_llama_cpp()
 
 REPLIES_AT_ONCE = 8
 TOKENS_AT_ONCE = 512  # read in one step of the arithmetic
