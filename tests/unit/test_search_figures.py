@@ -54,6 +54,8 @@ def test_a_search_has_a_panel_per_parameter_and_tells_default_best_and_pruned_ap
     assert all(label in text for label in ("the study's own setting", "best trial", "given up early"))
     learning_rate = next(axes for axes in shown(figure) if axes.get_title() == "learning_rate")
     assert learning_rate.get_xscale() == "log"
+    trial = next(axes for axes in shown(figure) if axes.get_title() == "trial")
+    assert all(float(tick).is_integer() for tick in trial.get_xticks())
     points = [line for line in learning_rate.lines if len(line.get_xdata()) == 1]
     assert len(points) == 3, "a failed trial has no value to draw"
 

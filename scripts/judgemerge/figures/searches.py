@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from judgemerge.figures.panels import COLOURS, DARK, finish, mark, panel_grid
 
@@ -68,6 +68,8 @@ def search(table: pd.DataFrame, kinds: Mapping[str, str], panels: Sequence[str])
         elif name != "trial" and _is_log(table[name]):
             panel.set_xscale("log")
             panel.xaxis.set_minor_formatter(NullFormatter())  # labels of minor ticks run into each other
+        elif pd.api.types.is_integer_dtype(table[name]):
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.set_ylabel(metric, fontsize=8)
     marks = [
         mark("trial", "o", COLOURS["baseline"]),
@@ -76,7 +78,7 @@ def search(table: pd.DataFrame, kinds: Mapping[str, str], panels: Sequence[str])
     ]
     if (table["state"] == "pruned").any():
         marks.append(mark("given up early", "o", COLOURS["baseline"], filled=False))
-    return finish(figure, "value of the parameter", marks, "Values on the development set, with intervals.")
+    return finish(figure, "value of the parameter", marks, "Values on the development sets, with intervals.")
 
 
 def screening(table: pd.DataFrame, kinds: Mapping[str, str], panels: Sequence[str]) -> Figure:
