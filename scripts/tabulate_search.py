@@ -86,7 +86,7 @@ def estimates(
     scores = score_benchmark(items, said, **settings)
     scores = scores[scores["metric"] == metric]
     values = {row.judge: Estimate(row.value, row.ci_low, row.ci_high) for row in scores.itertuples()}
-    pairs = compare_benchmark(items, said, **settings)
+    pairs = compare_benchmark(items, said, **settings, metrics=[metric])
     pairs = pairs[(pairs["metric"] == metric) & pairs["test"].str.contains("bootstrap") & (pairs["judge_a"] == "0")]
     differences = {row.judge_b: Estimate(-row.difference, -row.ci_high, -row.ci_low) for row in pairs.itertuples()}
     return {"value": values, "difference": differences}

@@ -176,14 +176,14 @@ def test_metrics_are_those_of_the_tables():
 
 # ---- several development sets ----
 
-BOTH = {"pairs": "accuracy", "grades": "spearman"}
+BOTH = {"pairs": "accuracy", "grades": "pearson"}  # which is no headline of the comparisons
 
 
 def test_several_sets_count_by_the_mean_of_their_metrics():
     assert searching.targets(SEARCH) == {"d": "accuracy"} and searching.label(SEARCH) == "accuracy"
     both = SEARCH | {"development": BOTH}
     assert searching.targets(both) == BOTH
-    assert searching.label(both) == "mean of accuracy and spearman"
+    assert searching.label(both) == "mean of accuracy and pearson"
     assert searching.label(SEARCH | {"development": {"a": "accuracy", "b": "accuracy"}}) == "mean accuracy"
     assert not searching.is_minimised(both) and searching.is_minimised(SEARCH | {"development": {"grades": "mae"}})
 
@@ -264,13 +264,13 @@ def test_the_table_has_the_mean_every_set_and_the_difference(two_trials, tmp_pat
     )
     first, second = pd.read_csv(table).to_dict("records")
     for row, trial in ((first, found[0]), (second, found[1])):
-        assert row["value"] == pytest.approx((row["pairs.accuracy"] + row["grades.spearman"]) / 2)
+        assert row["value"] == pytest.approx((row["pairs.accuracy"] + row["grades.pearson"]) / 2)
         assert row["value"] == pytest.approx(trial["value"]) and row["ci_low"] < row["value"] < row["ci_high"]
     assert second["difference"] == pytest.approx(second["value"] - first["value"])
     assert second["difference_low"] < second["difference"] < second["difference_high"]
     text = page.read_text(encoding="utf-8")
-    assert "mean of accuracy and spearman on the development sets pairs and grades" in text
-    assert "pairs.accuracy" in text and f"{second['grades.spearman']:.3f}" in text
+    assert "mean of accuracy and pearson on the development sets pairs and grades" in text
+    assert "pairs.accuracy" in text and f"{second['grades.pearson']:.3f}" in text
 
 
 # ---- the study file ----

@@ -1,7 +1,7 @@
 """Which judge is better: every two judges on the same items, paired, with Holm's correction."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -40,22 +40,26 @@ def compare_benchmark(
     n_resamples: int = 10_000,
     confidence: float = 0.95,
     seed: int = 0,
+    metrics: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Return one row per two judges and headline metric: a − b, interval, p, p after Holm, and the test used.
+    """Return one row per two judges and metric: a − b, interval, p, p after Holm, and the test used.
 
-    Pairwise benchmarks also get exact McNemar rows for accuracy_first, beside the bootstrap's: McNemar takes items as
-    independent, so where items share prompts the bootstrap row is the one to quote. A metric that one of the two judges
-    does not define (one recorded order, constant scores) has empty cells and a note.
+    `metrics` are the headlines of the protocol unless given. Pairwise benchmarks also get exact McNemar rows for
+    accuracy_first, beside the bootstrap's: McNemar takes items as independent, so where items share prompts the
+    bootstrap row is the one to quote. A metric that one of the two judges does not define (one recorded order, constant
+    scores) has empty cells and a note.
     """
-    return comparison_table(benchmark_statistics(items, verdicts_by_judge, n_resamples, seed), confidence)
+    return comparison_table(benchmark_statistics(items, verdicts_by_judge, n_resamples, seed), confidence, metrics)
 
 
-def comparison_table(statistics: BenchmarkStatistics, confidence: float) -> pd.DataFrame:
+def comparison_table(
+    statistics: BenchmarkStatistics, confidence: float, metrics: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Return the rows of `compare_benchmark` from statistics already computed (the same resamples as the scores)."""
     pairwise = statistics.benchmark.protocol == "pairwise"
     rows = []
     for judge_a, judge_b in itertools.combinations(statistics.judges.values(), 2):
-        for metric in PAIRWISE_HEADLINES if pairwise else POINTWISE_HEADLINES:
+        for metric in metrics or (PAIRWISE_HEADLINES if pairwise else POINTWISE_HEADLINES):
             rows.append(_bootstrap_row(statistics, judge_a, judge_b, metric, confidence))
         if pairwise:
             rows.append(_mcnemar_row(statistics, judge_a, judge_b, confidence))
