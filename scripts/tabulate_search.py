@@ -69,7 +69,8 @@ def main(
     for path, frame in ((table, trials_table), (importance, weights)):
         with files.atomic_writer(path) as file:
             frame.to_csv(file, index=False)
-    said = {**search, "metric": searching.label(search), "development": " and ".join(targets)}
+    label = searching.label(search)
+    said = {**search, "metric": label if len(targets) == 1 else f"the {label}", "development": " and ".join(targets)}
     intro = pages.searches.SEARCH.format(
         confidence=f"{100 * statistics['confidence']:g} %", search=name, s="s" if len(targets) > 1 else "", **said
     )
