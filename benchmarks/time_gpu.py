@@ -88,15 +88,8 @@ def make_model(folder: Path, shape: Shape) -> int:
     GenerationConfig(bos_token_id=tokenizer.bos_token_id, eos_token_id=ends, pad_token_id=ends[0]).save_pretrained(
         folder
     )
-    wide, own = shape.hidden, shape.hidden // shape.heads * shape.key_value_heads
-    layer = {f"self_attn.{part}_proj": (own if part in "kv" else wide, wide) for part in "qkvo"}
-    layer |= {"mlp.gate_proj": (shape.intermediate, wide), "mlp.up_proj": (shape.intermediate, wide)}
-    layer |= {"mlp.down_proj": (wide, shape.intermediate), "input_layernorm": (wide,)}
-    layer |= {"post_attention_layernorm": (wide,)}
-    shapes = {"lm_head.weight": (shape.vocabulary, wide), "model.embed_tokens.weight": (shape.vocabulary, wide)}
-    shapes |= {"model.norm.weight": (wide,)}
-    for number in range(shape.layers):
-        shapes |= {f"model.layers.{number}.{name}.weight": size for name, size in layer.items()}
+    key_value = shape.hidden // shape.heads * shape.key_value_heads
+    shapes = time_merges.llama_shapes(shape.hidden, shape.intermediate, shape.layers, key_value, shape.vocabulary)
     writer = Writer(folder, [(name, "BF16", size) for name, size in shapes.items()])
     random = torch.Generator(DEVICE).manual_seed(1)
     for name in writer.names:

@@ -49,14 +49,7 @@ def make_models(folder: Path, n_weights: float) -> dict[str, Path]:
         "tie_word_embeddings": False,
         "torch_dtype": "bfloat16",
     }
-    shapes = {"model.embed_tokens.weight": (vocabulary, hidden), "lm_head.weight": (vocabulary, hidden)}
-    shapes["model.norm.weight"] = (hidden,)
-    for layer in range(layers):
-        name = f"model.layers.{layer}"
-        shapes |= {f"{name}.self_attn.{part}_proj.weight": (hidden, hidden) for part in "qkvo"}
-        shapes |= {f"{name}.mlp.{part}_proj.weight": (4 * hidden, hidden) for part in ("gate", "up")}
-        shapes[f"{name}.mlp.down_proj.weight"] = (hidden, 4 * hidden)
-        shapes |= {f"{name}.{part}_layernorm.weight": (hidden,) for part in ("input", "post_attention")}
+    shapes = llama_shapes(hidden, 4 * hidden, layers, hidden, vocabulary)
     found = {name: folder / name for name in ("base", "one", "two")}
     if all((path / "config.json").is_file() for path in found.values()):
         return found
@@ -73,6 +66,22 @@ def make_models(folder: Path, n_weights: float) -> dict[str, Path]:
         writer.finish()
         (path / "config.json").write_text(json.dumps(config))
     return found
+
+
+def llama_shapes(
+    hidden: int, intermediate: int, layers: int, key_value: int, vocabulary: int
+) -> dict[str, tuple[int, ...]]:
+    """Return name → shape of every tensor of a Llama; `key_value` is the width of its keys and values."""
+    shapes = {"model.embed_tokens.weight": (vocabulary, hidden), "lm_head.weight": (vocabulary, hidden)}
+    shapes["model.norm.weight"] = (hidden,)
+    for layer in range(layers):
+        name = f"model.layers.{layer}"
+        widths = {"q": hidden, "k": key_value, "v": key_value, "o": hidden}
+        shapes |= {f"{name}.self_attn.{part}_proj.weight": (width, hidden) for part, width in widths.items()}
+        shapes |= {f"{name}.mlp.{part}_proj.weight": (intermediate, hidden) for part in ("gate", "up")}
+        shapes[f"{name}.mlp.down_proj.weight"] = (hidden, intermediate)
+        shapes |= {f"{name}.{part}_layernorm.weight": (hidden,) for part in ("input", "post_attention")}
+    return shapes
 
 
 def hash_of(name: str) -> int:

@@ -1,4 +1,4 @@
-"""What a run asks the cluster for, printed before anything is submitted; and its jobs as a list, for `make status` and `make costs`."""
+"""What a run asks the cluster for, printed before anything is submitted; and its jobs as a list for status and costs."""
 
 import atexit
 import importlib.util

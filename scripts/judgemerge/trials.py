@@ -94,11 +94,13 @@ def value_of(
     """Return the mean over the sets of a metric of the agreement tables each; NaN where one of them is not defined."""
     from judgemerge.agreement.score import benchmark_statistics
 
-    values = []
-    for name, items in sets.items():
-        chosen = list(items)
-        statistics = chosen and benchmark_statistics(chosen, {"trial": verdicts[name]}, n_resamples=1, seed=0)
-        values.append(statistics.judges["trial"].values.get(metrics[name], float("nan")) if chosen else float("nan"))
+    def of_set(name: str, items: list[Item]) -> float:
+        if not items:  # none of it was judged yet
+            return float("nan")
+        statistics = benchmark_statistics(items, {"trial": verdicts[name]}, n_resamples=1, seed=0)
+        return statistics.judges["trial"].values.get(metrics[name], float("nan"))
+
+    values = [of_set(name, list(items)) for name, items in sets.items()]
     return sum(values) / len(values)
 
 
