@@ -28,7 +28,7 @@ def main(
     record: str,
 ) -> int:
     """Judge what the store does not hold yet, write all replies and how they were made; return how many were new."""
-    found = [metrics.load_metric(path) for path in metric_files]
+    found = [metrics.load_metric(path, sources) for path in metric_files]
     templates = comparisons.templates(entry, found, lambda name: load_template(Path(prompts, f"{name}.yaml"), sources))
     longest = max(template.max_new_tokens for template in templates.values())
     backend = load_backend(model, manifest, settings | {"max_new_tokens": longest}, endpoint)

@@ -31,8 +31,10 @@ def comparison_prompts(wildcards):
 
 
 def comparison_texts(wildcards):
-    """The raw files that these prompts take texts from."""
-    return prompt_texts(model_comparisons.asked_prompts(study, wildcards.comparison))
+    """The raw files that these prompts and the metrics take texts from."""
+    name = wildcards.comparison
+    words = [results_file("sources/{source}", source=key) for key in model_comparisons.metric_sources(study, name)]
+    return [*prompt_texts(model_comparisons.asked_prompts(study, name)), *words]
 
 
 def comparison_answers(wildcards):

@@ -16,10 +16,11 @@ from judgemerge.catalogues import check_keys, load_yaml
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import CLASSES, Item
 from judgemerge.prompts import Template, Unrenderable
+from judgemerge.published_texts import python_arguments
 
 FOLDER = Path("config/metrics")
 FIELDS = ("prompt", "reference", "category", "better_response")  # of every item; others stand in `extra`
-DEFAULT_FIELDS = {"query": "prompt"}
+DEFAULT_FIELDS = {"query": "prompt", "reference_answer": "reference"}
 EMPTIED = "context"  # the input that the published comparison left empty
 
 
@@ -67,12 +68,21 @@ def metric_file(name: str, where: str, folder: str | Path = FOLDER) -> Path:
     return path
 
 
-def load_metric(path: str | Path) -> Metric:
-    """Return the metric in a YAML file; its name is the file's stem."""
+def load_metric(path: str | Path, sources: str | Path | None = None) -> Metric:
+    """Return the metric in a YAML file; its name is the file's stem.
+
+    A metric of others (`texts`) has its words in a raw file of the folder `sources`. Without that folder they are left
+    empty: enough for checking a study and for reading replies, not for asking.
+    """
     path = Path(path)
     raw = load_yaml(path)
-    required = {"criteria": str, "scores": dict, "inputs": list, "output": str}
+    required = {"scores": dict, "inputs": list, "output": str}
+    required |= {"texts": dict} if "texts" in raw else {"criteria": str}
     check_keys(raw, required, {"description": str, "shown": bool}, f"{path}: the metric")
+    if "texts" in raw:
+        check_keys(raw["texts"], {"source": str, "name": str}, {}, f"{path}: texts")
+        texts = raw.pop("texts")
+        raw |= _published(texts, raw, Path(sources, texts["source"]), path) if sources else {"criteria": "not read"}
     scores = raw["scores"]
     if not all(isinstance(score, int) and not isinstance(score, bool) for score in scores):
         raise JudgemergeError(f"{path}: scores are {', '.join(map(str, scores))}; give whole numbers")
@@ -85,6 +95,22 @@ def load_metric(path: str | Path) -> Metric:
     if len({*inputs, raw["output"]}) <= len(inputs):
         raise JudgemergeError(f"{path}: inputs and output have a name twice; give each its own")
     return Metric(**{**raw, "name": path.stem, "inputs": inputs})
+
+
+def _published(texts: dict, raw: dict, file: Path, path: Path) -> dict:
+    """Return criteria and scores as their makers' Python file has them, if scale and inputs are those stated."""
+    call = python_arguments(file, texts["name"], f"{path}: texts")
+    scores = {item["score"]: item["description"] for item in call["rubric"]}
+    theirs, ours = (sorted(scores), call["required_inputs"]), (sorted(raw["scores"]), raw["inputs"])
+    if theirs != ours:
+        raise JudgemergeError(f"{path}: scores and inputs are {ours}, but {theirs} in {texts['source']}; correct them")
+    return {"criteria": call["criteria"], "scores": scores}
+
+
+def metric_sources(path: str | Path) -> list[str]:
+    """Return the raw files that a metric takes its words from: keys of sources.yaml."""
+    raw = load_yaml(path)
+    return [raw["texts"]["source"]] if isinstance(raw.get("texts"), dict) and "source" in raw["texts"] else []
 
 
 def input_fields(metric: Metric, chosen: Mapping[str, str]) -> dict[str, str]:

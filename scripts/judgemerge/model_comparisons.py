@@ -211,6 +211,12 @@ def asked_prompts(study, comparison: str) -> dict[str, str]:
     return prompt_names(study.settings["model_comparisons"][comparison], found)
 
 
+def metric_sources(study, comparison: str) -> list[str]:
+    """Return the raw files that the metrics of a comparison take their words from: keys of sources.yaml."""
+    names = [name for path in metric_files(study, comparison) for name in metrics.metric_sources(path)]
+    return list(dict.fromkeys(names))
+
+
 def check(study) -> None:
     """Refuse a comparison whose models, questions, metrics, prompts or judges are not there or do not fit together."""
     for name, entry in study.settings["model_comparisons"].items():

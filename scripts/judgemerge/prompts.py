@@ -14,6 +14,7 @@ from judgemerge.catalogues import check_keys, load_yaml
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.files import version
 from judgemerge.items import CLASSES, SWAPPED, Item, Order
+from judgemerge.published_texts import python_text
 
 PLACEHOLDERS = {
     "pairwise": {"prompt", "response_a", "response_b", "reference", "category"},
@@ -21,11 +22,22 @@ PLACEHOLDERS = {
 }
 REQUIRED = {"pairwise": {"prompt", "response_a", "response_b"}, "pointwise": {"prompt", "response"}}
 KEYS = {"protocol": str, "user": (str, dict), "reply": dict, "target": str, "max_new_tokens": int}
-OPTIONAL_KEYS = {"description": str, "system": str, "fields": list, "criteria": dict, "mode": str}
+OPTIONAL_KEYS = {
+    "description": str,
+    "system": (str, dict),
+    "otherwise": (str, dict),
+    "fields": list,
+    "criteria": dict,
+    "mode": str,
+    "wording": str,
+}
+WORDINGS = ("own", "published")
 MODES = ("generate", "choices", "likelihood")
 # A prompt of mode likelihood asks nothing: it shows the conversation as it is.
 LIKELIHOOD = {"user": "{prompt}", "target": "", "max_new_tokens": 0, "reply": {"format": "likelihoods"}}
 SOURCE_KEYS = {"source": str, "placeholders": dict}
+# A user message that is all of what somebody published with the item.
+WHOLE_MESSAGE = "{published_prompt}"
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -37,7 +49,9 @@ class Template:
     the place of the verdict are compared (choices), or those of the two responses themselves, length-averaged, given
     the conversation (likelihood).
     `extra_fields` are placeholders filled from the item's `extra`; `criteria` gives a text per category (lower case)
-    for the placeholder {criteria}.
+    for the placeholder {criteria}. `otherwise` is the user message for items that lack one of the fields of `user`.
+    `wording` says whose words these are: our own, or those that a judge was published with; `exact` texts keep the
+    white space at their ends, for a judge that was tuned on it.
     """
 
     name: str
@@ -51,11 +65,14 @@ class Template:
     extra_fields: tuple[str, ...] = ()
     criteria: dict[str, str] = field(default_factory=dict)
     mode: str = "generate"
+    otherwise: str | None = None
+    wording: str = "own"
+    exact: bool = False
 
     @property
     def fields(self) -> set[str]:
-        """The placeholders that the template uses."""
-        return set(_PLACEHOLDER.findall(self.user + (self.system or "")))
+        """The placeholders that every item must fill: those of `otherwise`, where there is one."""
+        return set(_PLACEHOLDER.findall((self.otherwise or self.user) + (self.system or "")))
 
 
 class Unrenderable(Exception):
@@ -71,9 +88,10 @@ def _loaded(path: Path, changed: int, size: int) -> "Template":
 @cache
 def _sources_of(path: Path, changed: int, size: int) -> tuple[str, ...]:
     raw = load_yaml(path)
-    user = [raw["user"]["source"]] if isinstance(raw.get("user"), dict) and "source" in raw["user"] else []
+    texts = [raw.get(key) for key in ("user", "otherwise", "system")]
+    messages = [text["source"] for text in texts if isinstance(text, dict) and "source" in text]
     criteria = [str(source) for source in raw.get("criteria", {}).values() if not isinstance(source, dict)]
-    return tuple(dict.fromkeys([*user, *criteria]))
+    return tuple(dict.fromkeys([*messages, *criteria]))
 
 
 def prompt_sources(path: str | Path) -> list[str]:
@@ -112,14 +130,21 @@ def _read_template(path: Path, sources: str | Path | None) -> Template:
         str(category).lower(): source["text"] if isinstance(source, dict) else _text_of(str(source), sources, path)
         for category, source in raw.get("criteria", {}).items()
     }
-    foreign = raw["user"]["placeholders"].values() if isinstance(raw["user"], dict) else None
-    if isinstance(raw["user"], dict):
-        check_keys(raw["user"], SOURCE_KEYS, {}, f"{path}: user")
-        raw["user"] = _foreign_template(raw["user"], sources, path)
+    foreign = [raw[key] for key in ("user", "otherwise") if isinstance(raw.get(key), dict)]
+    raw["exact"] = any("name" in text for text in foreign) or str(raw["user"]).strip() == WHOLE_MESSAGE
+    for key in ("user", "otherwise"):
+        if isinstance(raw.get(key), dict):
+            check_keys(raw[key], SOURCE_KEYS, {"name": str}, f"{path}: {key}")
+            raw[key] = _foreign_template(raw[key], sources, path, key)
+    if isinstance(raw.get("system"), dict):
+        check_keys(raw["system"], {"source": str, "name": str}, {}, f"{path}: system")
+        raw["system"] = _text_of(raw["system"]["source"], sources, path, raw["system"]["name"], "system")
     template = Template(name=path.stem, **raw)
+    if template.wording not in WORDINGS:
+        raise JudgemergeError(f"{path}: wording is '{template.wording}'{did_you_mean(template.wording, WORDINGS)}")
     known = PLACEHOLDERS[template.protocol] | {*template.extra_fields} | ({"criteria"} if template.criteria else set())
     # What else stands in braces in somebody else's template is text, such as {score} in a description of the form.
-    used = template.fields if foreign is None else set(map(str, foreign))
+    used = template.fields if not foreign else {name for text in foreign for name in _our_names(text)}
     for name in sorted(used - known):
         hint = "; list it in `fields` if items have it in `extra`" if name not in ("criteria",) else "; add `criteria`"
         raise JudgemergeError(f"{path}: placeholder '{{{name}}}' is unknown{did_you_mean(name, known) or hint}")
@@ -128,6 +153,8 @@ def _read_template(path: Path, sources: str | Path | None) -> Template:
     required = REQUIRED[template.protocol] if template.mode != "likelihood" else {"prompt"}
     if "output" in template.extra_fields:  # a rubric's own form: question and answer stand in {inputs} and {output}
         required = {"output"}
+    if template.user.strip() == WHOLE_MESSAGE:
+        required = {"published_prompt"}
     for name in sorted(required - template.fields):
         raise JudgemergeError(f"{path}: placeholder '{{{name}}}' is missing from the user message; add it")
     answer = "{verdict}" if template.protocol == "pairwise" else "{score}"
@@ -142,30 +169,47 @@ def _read_template(path: Path, sources: str | Path | None) -> Template:
     return template
 
 
-def _text_of(source: str, sources: str | Path | None, path: Path) -> str:
-    """Return the text of a raw file: one with a suffix or a folder is a path, anything else a key of sources.yaml."""
+def _text_of(source: str, sources: str | Path | None, path: Path, name: str = "", key: str = "") -> str:
+    """Return the text of a raw file: one with a suffix or a folder is a path, anything else a key of sources.yaml.
+
+    With a name it is the text of that name in a Python file, white space and all.
+    """
     if "/" in source or Path(source).suffix:
         if not Path(source).is_file():
             raise JudgemergeError(f"{path}: names the file '{source}', which is not there; correct the path")
-        return Path(source).read_text(encoding="utf-8").strip()
-    return Path(sources, source).read_text(encoding="utf-8").strip() if sources is not None else ""
+        file = Path(source)
+    elif sources is None:
+        return ""
+    else:
+        file = Path(sources, source)
+    return python_text(file, name, f"{path}: {key}") if name else file.read_text(encoding="utf-8").strip()
 
 
-def _foreign_template(user: dict, sources: str | Path | None, path: Path) -> str:
+def _our_names(text: dict) -> list[str]:
+    """Return the placeholders of ours that somebody else's template is filled with."""
+    return [name for ours in text["placeholders"].values() for name in _PLACEHOLDER.findall(_in_braces(str(ours)))]
+
+
+def _in_braces(ours: str) -> str:
+    """Return what stands in the place of one of their placeholders: one of ours, or a text that holds some."""
+    return ours if "{" in ours else f"{{{ours}}}"
+
+
+def _foreign_template(text: dict, sources: str | Path | None, path: Path, key: str) -> str:
     """Return somebody else's template (Python format: doubled braces) with our placeholders.
 
     Without `sources` the placeholders stand for the text that is not there yet.
     """
-    names = {str(theirs): str(ours) for theirs, ours in user["placeholders"].items()}
-    text = _text_of(user["source"], sources, path)
-    if not text:
-        return " ".join(f"{{{ours}}}" for ours in names.values())
-    missing = [theirs for theirs in names if f"{{{theirs}}}" not in text]
+    names = {str(theirs): _in_braces(str(ours)) for theirs, ours in text["placeholders"].items()}
+    template = _text_of(text["source"], sources, path, text.get("name", ""), key)
+    if not template:
+        return " ".join(names.values())
+    missing = [theirs for theirs in names if f"{{{theirs}}}" not in template]
     if missing:
-        raise JudgemergeError(f"{path}: user.placeholders names '{missing[0]}', which {user['source']} does not have")
+        raise JudgemergeError(f"{path}: {key}.placeholders names '{missing[0]}', which {text['source']} does not have")
     doubled = {"{{": "{", "}}": "}"}
     pattern = re.compile(r"\{\{|\}\}|\{([A-Za-z0-9_]+)\}")
-    return pattern.sub(lambda m: doubled.get(m[0]) or f"{{{names.get(m[1], m[1])}}}", text)
+    return pattern.sub(lambda m: doubled.get(m[0]) or names.get(m[1], f"{{{m[1]}}}"), template)
 
 
 def render(template: Template, item: Item, order: Order) -> list[dict[str, str]]:
@@ -183,14 +227,22 @@ def render(template: Template, item: Item, order: Order) -> list[dict[str, str]]
     else:
         values |= {"response": _turns(shown[0])}
     values |= {name: item.extra.get(name) for name in template.extra_fields}
+    if template.user == WHOLE_MESSAGE and item.protocol == "pairwise":
+        # A whole message shows a pair in one order; a list holds a message per response, for grading them one by one.
+        whole = values["published_prompt"]
+        values["published_prompt"] = whole if order == "original" and isinstance(whole, str) else None
     if "criteria" in template.fields:
         values["criteria"] = _criteria(template, item)
+    user = template.user
+    if template.otherwise is not None and not all(values.get(name) for name in _PLACEHOLDER.findall(user)):
+        user = template.otherwise
     for name in ("reference", "category", *template.extra_fields):
-        if name in template.fields and values[name] is None:
+        if f"{{{name}}}" in user + (template.system or "") and values[name] is None:
             raise Unrenderable(f"no_{name}")
-    messages = [{"role": "user", "content": _fill(template.user, values)}]
+    fill = _fill if template.exact else _filled_and_stripped
+    messages = [{"role": "user", "content": fill(user, values)}]
     if template.system:
-        messages.insert(0, {"role": "system", "content": _fill(template.system, values)})
+        messages.insert(0, {"role": "system", "content": fill(template.system, values)})
     return messages
 
 
@@ -223,7 +275,7 @@ def target(template: Template, item: Item, order: Order) -> str:
         values[name] = item.extra.get(f"{name}_swapped", own) if order == "swapped" else own
         if values[name] is None:
             raise Unrenderable(f"no_{name}")
-    return _fill(template.target, values)
+    return _filled_and_stripped(template.target, values)
 
 
 def conversation(template: Template, item: Item) -> tuple[list[dict[str, str]], tuple[str, str]]:
@@ -240,7 +292,7 @@ def conversation(template: Template, item: Item) -> tuple[list[dict[str, str]], 
     system = template.system or item.extra.get("system")
     messages = [{"role": "system", "content": system}] if system else []
     for turn, answer in zip(item.turns, (*first[:-1], None), strict=True):
-        messages.append({"role": "user", "content": _fill(template.user, {"prompt": turn})})
+        messages.append({"role": "user", "content": _filled_and_stripped(template.user, {"prompt": turn})})
         messages += [{"role": "assistant", "content": answer}] if answer is not None else []
     return messages, (first[-1], second[-1])
 
@@ -268,4 +320,8 @@ def _turns(turns: tuple[str, ...]) -> str:
 
 
 def _fill(text: str, values: dict[str, str | None]) -> str:
-    return _PLACEHOLDER.sub(lambda match: str(values.get(match[1], match[0])), text).strip()
+    return _PLACEHOLDER.sub(lambda match: str(values.get(match[1], match[0])), text)
+
+
+def _filled_and_stripped(text: str, values: dict[str, str | None]) -> str:
+    return _fill(text, values).strip()

@@ -31,7 +31,10 @@ def split_pairs(items: Iterable[Item]) -> Iterator[Item]:
     for item in items:
         for number, side in enumerate(SIDES):
             published = item.extra.get("published_prompt")
-            extra = item.extra | ({"published_prompt": published[number]} if isinstance(published, list) else {})
+            # One text is about the pair; a list has one per response.
+            extra = item.extra | (
+                {"published_prompt": published[number] if isinstance(published, list) else None} if published else {}
+            )
             yield dataclasses.replace(
                 item,
                 id=f"{item.id}/{side}",

@@ -337,6 +337,11 @@ class Study:
             for value in self.recorded_sources(judge, benchmark).values()
         ]
         values += [value for prompt in self.prompts_used for value in self.prompt_sources(prompt)]
+        values += [
+            value
+            for comparison in self.settings["model_comparisons"]
+            for value in model_comparisons.metric_sources(self, comparison)
+        ]
         values += embedding.source_keys(self)
         values += [quantizing.CONVERTER] if self.quantizations else []
         return list(dict.fromkeys(values))

@@ -42,7 +42,8 @@ def test_catalogue_equals_the_list_of_the_mirror(catalogue, mirror):
     with open(mirror / "MIRROR.tsv", encoding="utf-8") as file:
         listed = {tuple(row[column] for column in columns) for row in csv.DictReader(file, delimiter="\t")}
     seen = [source for source in catalogue.values() if source.repo and not source.unseen]
-    assert {tuple(str(getattr(source, column)) for column in columns) for source in seen} == listed
+    # The mirror may hold more than the catalogue names; what the catalogue names must be there, to the byte.
+    assert {tuple(str(getattr(source, column)) for column in columns) for source in seen} <= listed
 
 
 def test_github_address_is_percent_encoded(tmp_path):

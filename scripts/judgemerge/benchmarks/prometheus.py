@@ -19,7 +19,7 @@ Training rows: `options.split` is train or test: `options.test_share` (0.01) of 
 `options.seed` (42), are the test set. No instruction stands on both sides; the original draws single rows.
 
 `extra.rubric` is the whole rubric, `extra.criterion` its first line, which is all that a comparison is shown;
-`extra.published_prompt` is the text as published (pairs: one per answer). No F1 is published.
+`extra.published_prompt` is the text as published (pairs of requests: one per answer). No F1 is published.
 """
 
 import collections
@@ -199,9 +199,14 @@ def _feedback(rows: Iterator[Row], spec: dict, counts: Counter) -> Made:
             "truth": float(_score(row)),
             "reference": row.get("orig_reference_answer"),
             "cluster": cluster_of(row.get("orig_instruction")),
-            "extra": {**_own_rubric(row), "explanation": row.get("orig_feedback")},
+            "extra": {**_own_rubric(row), "explanation": row.get("orig_feedback"), **_request(row)},
         }
         yield item, (row,)
+
+
+def _request(row: Row) -> dict:
+    """Return the whole request of a training row, where its file has it."""
+    return {"published_prompt": row.get("instruction")} if "instruction" in row.data else {}
 
 
 _POSITION = re.compile(r"\b([Rr]esponses?|[Aa]nswers?|[Aa]ssistants?) ([AB])\b")
@@ -224,6 +229,7 @@ def _preference(rows: Iterator[Row], spec: dict, counts: Counter) -> Made:
                 "criterion": row.get("orig_criteria"),
                 "explanation": row.get("orig_feedback"),
                 "explanation_swapped": swap_positions(row.get("orig_feedback")),
+                **_request(row),
             },
         }
         yield item, (row,)
