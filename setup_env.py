@@ -109,7 +109,7 @@ def is_ready(folder, build):
 
 
 def fitting_builds(wish, build):
-    """Return the builds that need not be replaced: the CUDA build also runs without a GPU, on a login node for example."""
+    """Return the builds that need not be replaced: the CUDA build also runs without a GPU, on a login node say."""
     return f"{build} default" if wish == "auto" else build
 
 

@@ -97,6 +97,11 @@ def development_prompt_files(wildcards):
     return [*prompt_files(names), *prompt_texts(names)]
 
 
+def development_prompt_contents(wildcards):
+    """What `development_prompts` say."""
+    return prompt_contents(development_prompts(wildcards))
+
+
 def chosen_trial(wildcards):
     """The trial that a search ends with."""
     return results_file("searches/{search}/best.json", search=search_of(wildcards))

@@ -29,7 +29,12 @@ def graded_pairs(wildcards):
 
 def singly_prompts(wildcards):
     """The prompt that single responses are graded with."""
-    return [f"config/prompts/{study.singly_prompt}.yaml"]
+    return prompt_files({"pointwise": study.singly_prompt})
+
+
+def singly_content():
+    """What that prompt says, where responses are graded singly at all."""
+    return prompt_contents({"pointwise": study.singly_prompt}) if study.singly else {}
 
 
 def singly_texts(wildcards):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "slurm")
+PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "slurm", "profiles")
 # Two benchmarks, three judges that read nothing: everything but training, merging and judging, in seconds.
 BASELINES = {
     "study": "few",
