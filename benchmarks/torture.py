@@ -41,7 +41,7 @@ sys.path.insert(0, str(HERE / "scripts"))
 
 from judgemerge import files
 
-PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "slurm", "profiles")
+PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "slurm")
 STUDY = "torture"
 MARK = "JUDGEMERGE_TORTURE"
 SCRIPT = re.compile(r"\.snakemake/scripts/\w+?\.(\w+)\.py")

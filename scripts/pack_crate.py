@@ -19,7 +19,7 @@ from judgemerge import crate, files
 from judgemerge.catalogues import load_yaml
 from judgemerge.errors import JudgemergeError
 from judgemerge.study import Study
-from study_options import add_study_options, read_study, workflow_arguments
+from study_options import CHECKSUMS, add_study_options, read_study, workflow_arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 METADATA = "ro-crate-metadata.json"
@@ -91,7 +91,7 @@ def _summary(study_file: str, config: Sequence[str], study: Study, record: dict)
     ran = any(Path("results", study.name, f"scores/{name}.csv").exists() for names in optional for name in names)
     # Any mirror will do: nothing is fetched, and where raw files came from is no part of what decides a result.
     given = ["downloads=true"] if record["settings"]["downloads"] else ["mirror=."] if ran else []
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--nolock", "--detailed-summary"]
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--nolock", "--detailed-summary", *CHECKSUMS]
     command += workflow_arguments(study_file, [*given, *config])
     environment = {name: value for name, value in os.environ.items() if name != "JUDGEMERGE_MIRROR"}
     run = subprocess.run(command, capture_output=True, text=True, env=environment)

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "slurm", "profiles")
+PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "slurm")
 SITE = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_model": "a100"}
 # The first look at the queue after 5 s and not 15: the jobs are short.
 QUICK = ("--slurm-init-seconds-before-status-checks", "5", "--latency-wait", "5")

@@ -10,6 +10,8 @@ import yaml
 from test_workflow import FEW, planned
 from workflow_runs import copy_workflow, runner
 
+from study_options import CHECKSUMS
+
 WORDS = {"description", "label", "licence", "truth", "truth_by", "category"}
 # What shows such words, and takes seconds.
 SHOWS_WORDS = {"write_run_record", "render_tables", "tabulate_unified"}
@@ -99,7 +101,7 @@ def test_a_finished_study_is_not_run_again_for_other_words(finished):
 
 
 def test_an_input_that_is_written_again_as_it_was_starts_nothing(tmp_path, repository):
-    """Beyond the 1 MB up to which Snakemake itself looks, too."""
+    """Beyond the 1 MB up to which Snakemake itself looks, as `make` and --profile slurm ask for."""
     folder = copy_workflow(repository, tmp_path)
     row = {"p": "Which?", "a": "x" * 1000, "b": "y", "t": "first"}
     (folder / "rows.jsonl").write_text("".join(json.dumps({**row, "k": str(k)}) + "\n" for k in range(1500)))
@@ -112,10 +114,10 @@ def test_an_input_that_is_written_again_as_it_was_starts_nothing(tmp_path, repos
     (folder / "own.yaml").write_text(yaml.safe_dump(study))
     run = runner(folder)
     arguments = ("--configfile", "own.yaml", "results/own/verdicts/longer/own.jsonl")
-    process = run(*arguments[:2], "--", arguments[2])
+    process = run(*CHECKSUMS, *arguments[:2], "--", arguments[2])
     assert process.returncode == 0, process.stderr[-3000:]
     os.utime(folder / "rows.jsonl")
     items = folder / "results/own/items/own.jsonl"
     assert items.stat().st_size > 1e6
     os.utime(items)
-    assert planned(run("--dry-run", *arguments[:2], "--", arguments[2])) == {}
+    assert planned(run("--dry-run", *CHECKSUMS, *arguments[:2], "--", arguments[2])) == {}

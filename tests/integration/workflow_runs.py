@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "slurm", "profiles")
+PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "slurm")
 # Two benchmarks, three judges that read nothing: everything but training, merging and judging, in seconds.
 BASELINES = {
     "study": "few",
