@@ -4,7 +4,7 @@ import atexit
 import importlib.util
 
 from judgemerge.files import write_json
-from judgemerge import slurm
+from judgemerge import failures, slurm
 from judgemerge.resources import Asked, gpus_asked, plan_lines
 
 
@@ -78,3 +78,14 @@ onstart:
     refuse_without_llama_cpp()
     if not workflow.local_exec and (jobs := jobs_to_submit()):
         print(*plan_lines(jobs), sep="\n", file=sys.stderr)
+
+
+# What failed for one judge is to be judged again by the next run; until here it stood for "tried, and why not". A target
+# that does not ask for the record of the run fails here.
+onsuccess:
+    if failed := failures.forget(f"results/{study.name}"):
+        raise WorkflowError(f"some judges could not judge; mend this and start again: {'; '.join(failed)}")
+
+
+onerror:
+    failures.forget(f"results/{study.name}")
