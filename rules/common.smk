@@ -72,8 +72,7 @@ def needed(amount, step, *names):
     """Return a resource function: `mem_mb` or `runtime` of a step, from the sizes of its models, more at each attempt."""
 
     def resource(wildcards, attempt):
-        need = getattr(NEEDS, step)(*(wildcards[name] for name in names))
-        return getattr(need, amount) * attempt
+        return getattr(NEEDS, step)(*(wildcards[name] for name in names)).at(amount, attempt)
 
     return resource
 

@@ -20,10 +20,15 @@ def jobs_to_submit():
     stay = workflow._localrules  # workflow.is_local says yes to everything in a dry run
     needed_jobs = workflow.dag.needrun_jobs(exclude_finished=False)
     jobs = [job for job in needed_jobs if job.rule.name not in stay and not job.is_norun]
-    return [
-        Asked(job.rule.name, gpus_asked(job.resources), threads_asked(job), job.resources.runtime, job.resources.mem_mb)
-        for job in sorted(jobs, key=lambda job: job.jobid)
-    ]
+    return [asked(job) for job in sorted(jobs, key=lambda job: job.jobid)]
+
+
+def asked(job):
+    """Return what one job asks for, and what it is thought to take."""
+    need = NEEDS.of_job(job.rule.name, job.wildcards)
+    known = (need.expected, need.unknown, need.checkpoint) if need else ()
+    own = job.resources
+    return Asked(job.rule.name, gpus_asked(own), threads_asked(job), own.runtime, own.mem_mb, *known)
 
 
 def refuse_without_llama_cpp():

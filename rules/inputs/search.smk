@@ -111,8 +111,7 @@ def target_needs(amount, step):
     """Return a resource function: what a step takes with the search's expert or merge."""
 
     def resource(wildcards, attempt):
-        need = getattr(NEEDS, step)(study.target_of(search_of(wildcards)))
-        return getattr(need, amount) * attempt
+        return getattr(NEEDS, step)(study.target_of(search_of(wildcards))).at(amount, attempt)
 
     return resource
 

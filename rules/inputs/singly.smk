@@ -7,8 +7,7 @@ def sides_needed(amount):
     """Return a resource function: what the judge takes for the suite itself, whose prompts are as many."""
 
     def resource(wildcards, attempt):
-        need = NEEDS.judge(wildcards.judge, wildcards.suite.removesuffix(SINGLY))
-        return getattr(need, amount) * attempt
+        return NEEDS.judge(wildcards.judge, wildcards.suite.removesuffix(SINGLY)).at(amount, attempt)
 
     return resource
 

@@ -18,6 +18,7 @@ from judgemerge.items import CLASSES, PROTOCOLS, Item, part_of, sample
 REQUIRED = {"adapter": str, "protocol": str, "description": str, "truth": str, "sources": dict}
 OPTIONAL = {
     "expected": dict,  # counts that must come out: rows, items, judgeable, …
+    "about": int,  # how many items it has (before `part`), where nobody could count them; for plans alone
     "truth_by": str,  # people, facts (the right answer is known) or a model
     "category": str,  # what the categories are
     "published": str,  # module of judgemerge/published/ that counts as the benchmark's paper does
