@@ -14,9 +14,12 @@ STUDY ?= config/config.yaml
 CONFIG ?=
 
 BIN := $(abspath $(VENV))/bin
-SNAKEMAKE := $(BIN)/snakemake
+# An input that was written again as it was starts nothing: checksums decide, up to 1 GB (Snakemake's own limit is 1 MB).
+SNAKEMAKE := $(BIN)/snakemake --max-checksum-file-size 1000000000
 GIVEN = $(if $(CONFIG),--config $(CONFIG))
 REPORT := results/demo/report.html
+# What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
+CHECK = @$(PYTHON) setup_env.py --venv $(VENV) --torch $(TORCH) --check
 
 .PHONY: help venv venv-quantize venv-page demo status costs mirror deploy page crate test bench torture test-cluster test-conda lint format lock container clean
 
@@ -44,19 +47,19 @@ demo: ## run the default study, all of it made on this machine, and write its re
 	@echo "The report is $(abspath $(REPORT))"
 
 status: ## say what of STUDY=<file> is done, running, failed (with the log's last line) and left
-	@$(MAKE) --no-print-directory venv
+	$(CHECK)
 	@$(BIN)/python scripts/show_status.py --study $(STUDY) $(GIVEN) $(ARGS)
 
 costs: ## say how many CPU and GPU hours the results of STUDY=<file> took, per rule
-	@$(MAKE) --no-print-directory venv
+	$(CHECK)
 	@$(BIN)/python scripts/show_costs.py --study $(STUDY) $(GIVEN)
 
 mirror: ## copy the raw files of STUDY=<file> to DIR=<folder>, for machines without internet
-	@$(MAKE) --no-print-directory venv
+	$(CHECK)
 	$(BIN)/python scripts/build_mirror.py --study $(STUDY) $(GIVEN) --dir $(or $(DIR),.mirror)
 
 deploy: ## write Modelfiles for Ollama for the quantizations of STUDY=<file>
-	@$(MAKE) --no-print-directory venv-quantize
+	$(CHECK) --with quantize
 	$(SNAKEMAKE) --cores $(CORES) --rerun-incomplete --configfile $(STUDY) $(GIVEN) -- deploy
 
 page: ## judge pasted answers with MODEL=<folder, .gguf or address> on a web page of this machine; ARGS="--port 8502"
@@ -64,10 +67,11 @@ page: ## judge pasted answers with MODEL=<folder, .gguf or address> on a web pag
 	$(BIN)/python scripts/judge_page.py --model $(MODEL) $(ARGS)
 
 crate: ## pack the results of STUDY=<file> as an RO-Crate in DIR=<folder> (results/<study>/crate)
-	@$(MAKE) --no-print-directory venv
+	$(CHECK)
 	$(BIN)/python scripts/pack_crate.py --study $(STUDY) $(GIVEN) $(if $(DIR),--dir $(DIR))
 
 test: ## check style, then run every test; ARGS="-m 'not slow'" goes to pytest
+	@$(MAKE) --no-print-directory venv
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -88,25 +92,28 @@ test-conda: ## run --sdm conda in every rule of a small study, with conda or, wh
 	JUDGEMERGE_CONDA=all $(BIN)/python -m pytest -s tests/conda $(ARGS)
 
 lint: ## check the style of Python and Snakemake files
-	@$(MAKE) --no-print-directory venv
+	$(CHECK)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile rules
 	$(SNAKEMAKE) --lint
 
 format: ## bring Python and Snakemake files into that style
-	@$(MAKE) --no-print-directory venv
+	$(CHECK)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/snakefmt Snakefile rules
 
 lock: ## make requirements*.lock and envs/ from pyproject.toml; ARGS=--upgrade takes newer versions
-	@$(MAKE) --no-print-directory venv
+	$(CHECK)
 	$(BIN)/python tools/make_envs.py $(ARGS)
 
 container: ## make containers/Dockerfile, with the conda environments of all rules, from envs/
-	@$(MAKE) --no-print-directory venv
+	$(CHECK)
 	$(BIN)/python tools/make_container.py
 
 clean: ## remove what the demo has made, but not the environment
+	@for path in results results/demo; do if [ -L $$path ]; then \
+	    echo "$$path: is a link to $$(readlink -f $$path), which may be others' too; remove results/demo by hand" >&2; exit 1; \
+	fi; done
 	rm -rf results/demo

@@ -1,11 +1,14 @@
-"""Make the virtual environment that runs everything here: python3 setup_env.py [--with quantize page]
+"""Make the virtual environment that runs everything here: python3 setup_env.py [--with quantize page] [--check]
 
 Installs torch in the build that suits this machine, then requirements.lock, then a placeholder for torchaudio, and
 proves with one import that training can start. Needs the standard library only. A second call returns at once; after a
-change of the lock, or an interrupted call, the environment is made anew. --with adds what few need, see OPTIONAL.
+change of the lock the environment is made anew beside the old one, which stays usable until the new one is complete.
+--with adds what few need, see OPTIONAL. --check makes nothing: it says whether there is an environment to work with.
 """
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import json
@@ -83,19 +86,54 @@ def stamp_path(folder):
 
 def stamp_text(folder, build):
     """Return what the stamp must hold: scripts in an environment carry its path, so a moved one is a broken one."""
-    return json.dumps({"torch": build, "folder": str(folder)}) + "\n"
+    return json.dumps({"torch": build, "folder": str(folder), "checkout": str(ROOT)}) + "\n"
+
+
+def stamps(folder):
+    """Return what the stamps in `folder` say, whichever lock they are of; an unfinished environment may say nothing."""
+    said = []
+    for path in folder.glob(".judgemerge-*"):
+        if not path.name.startswith(".judgemerge-with-"):
+            with contextlib.suppress(ValueError):
+                said.append(json.loads(path.read_text() or "{}"))
+    return said
 
 
 def is_ready(folder, build):
-    """Tell whether nothing is left to do."""
+    """Tell whether nothing is left to do; `build` may be several, any of which will do."""
     stamp = stamp_path(folder)
-    return (folder / "bin/python").exists() and stamp.exists() and stamp.read_text() == stamp_text(folder, build)
+    if not (folder / "bin/python").exists() or not stamp.exists():
+        return False
+    said = json.loads(stamp.read_text())
+    return said["torch"] in build.split() and os.path.realpath(said["folder"]) == os.path.realpath(folder)
+
+
+def fitting_builds(wish, build):
+    """Return the builds that need not be replaced: the CUDA build also runs without a GPU, on a login node say."""
+    return f"{build} default" if wish == "auto" else build
 
 
 def check_folder(folder):
-    """Raise when `folder` holds something that somebody else made."""
-    if folder.is_dir() and any(folder.iterdir()) and not any(folder.glob(".judgemerge-*")):
+    """Raise when `folder` holds something that somebody else made, or made for another place or checkout."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    said = stamps(folder)
+    if not said and not (folder / UNFINISHED).exists():
         raise SetupError(f"{folder}: was not made by setup_env.py; remove it, or name another folder with --venv.")
+    for stamp in said or [{}]:
+        place = stamp.get("folder", folder)
+        if os.path.realpath(place) != os.path.realpath(folder):
+            raise SetupError(
+                f"{folder}: was made as {place}, so its scripts do not work here; remove it, or name another folder "
+                "with --venv."
+            )
+        # Earlier versions did not say whose an environment is; one beside this file is ours.
+        owner = stamp.get("checkout", folder.parent)
+        if os.path.realpath(owner) != str(ROOT):
+            raise SetupError(
+                f"{folder}: belongs to {owner} and is not what this checkout needs; bring it up to date there, or "
+                "name another folder with --venv."
+            )
 
 
 def clear(folder):
@@ -116,7 +154,10 @@ def python_in(folder, *arguments, quiet=False, variables=None):
     """Run the environment's Python, deaf to PYTHONPATH and the like, and return whether it succeeded."""
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} if quiet else {}
     command, environment = [str(folder / "bin/python"), "-I", *arguments], {**os.environ, **(variables or {})}
-    return subprocess.run(command, env=environment, **streams).returncode == 0
+    try:
+        return subprocess.run(command, env=environment, **streams).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 def pip(folder, *arguments, quiet=False, variables=None):
@@ -125,11 +166,11 @@ def pip(folder, *arguments, quiet=False, variables=None):
     return python_in(folder, "-m", "pip", *arguments, *options, quiet=quiet, variables=variables)
 
 
-def create(folder):
-    """Make an empty environment with pip in it."""
+def create(folder, prompt):
+    """Make an empty environment with pip in it; `prompt` is what a shell shows once it is activated."""
     if importlib.util.find_spec("ensurepip") is None:
         raise SetupError("setup_env.py: this Python lacks ensurepip; on Debian `apt-get install python3-venv` first.")
-    venv.EnvBuilder(with_pip=True, symlinks=True).create(folder)
+    venv.EnvBuilder(with_pip=True, symlinks=True, prompt=prompt).create(folder)
 
 
 def install_torch(folder, build):
@@ -198,18 +239,132 @@ def add(folder, group):
     optional_stamp(folder, group).touch()
 
 
-def make(folder, build):
-    """Make the environment anew, and stamp it once it is proven to work."""
-    check_folder(folder)
-    print(f"Making {folder}: a few minutes and about 2 GB, once.", flush=True)
+def fill(folder, build, prompt):
+    """Make a whole environment in `folder` and prove that it works."""
     clear(folder)
-    create(folder)
+    create(folder, prompt)
     install_torch(folder, build)
     install_lock(folder)
     install_stub(folder)
     smoke_test(folder)
-    (folder / UNFINISHED).write_text(stamp_text(folder, build))
-    (folder / UNFINISHED).rename(stamp_path(folder))
+
+
+def relocate(fresh, folder):
+    """Make the scripts of an environment that was made as `fresh` those of `folder`, where it will lie."""
+    old, new = os.fsencode(fresh), os.fsencode(folder)
+    for path in [fresh / "pyvenv.cfg", *(fresh / "bin").glob("*"), *(fresh / "share").rglob("*")]:
+        if path.is_file() and not path.is_symlink():
+            content = path.read_bytes()
+            if old in content and b"\0" not in content:
+                path.write_bytes(content.replace(old, new))
+
+
+def swap(fresh, folder, works):
+    """Put `fresh` in the place of `folder`, whose content is removed once `works(folder)` is true of the new one."""
+    old = beside(folder, "old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        fresh.rename(folder)
+        if not works(folder):
+            raise SetupError(f"{folder}: the new environment's own scripts do not start; report what it says above.")
+    except BaseException:
+        if folder.exists():
+            folder.rename(fresh)
+        if old.exists():
+            old.rename(folder)
+        raise
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def beside(folder, what):
+    """Return the place of the `new` or the `old` environment while one is replaced by the other."""
+    return folder.with_name(f"{folder.name}.setup-{what}")
+
+
+def restore(folder):
+    """Put the old environment back when a call was killed just between the two steps of `swap`."""
+    old = beside(folder, "old")
+    check_folder_beside(old)
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    elif old.exists():
+        shutil.rmtree(old)
+
+
+def check_folder_beside(folder):
+    """Raise when the place that a new or an old environment needs for a while is taken by something else."""
+    if os.path.lexists(folder) and (folder.is_symlink() or not any(folder.glob(".judgemerge-*"))):
+        raise SetupError(f"{folder}: is in the way and was not made by setup_env.py; move it elsewhere.")
+
+
+@contextlib.contextmanager
+def only_one(folder):
+    """Hold a lock on `folder` as long as the block runs; it ends with the process, however that ends."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise SetupError(f"{folder}: another call of setup_env.py is making it; wait for that one.") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def scripts_start(folder):
+    """Tell whether a script of the environment starts, which it does only in the place it was made for."""
+    return subprocess.run([str(folder / "bin/snakemake"), "--version"], stdout=subprocess.DEVNULL).returncode == 0
+
+
+def make(folder, build):
+    """Make the environment anew beside the old one, prove that it works, stamp it and put it in the old one's place."""
+    check_folder(folder)
+    fresh = beside(folder, "new")
+    check_folder_beside(fresh)
+    restore(folder)
+    print(f"Making {folder}: a few minutes and about 2 GB, once.", flush=True)
+    fresh.mkdir(parents=True, exist_ok=True)
+    with only_one(fresh):
+        try:
+            fill(fresh, build, folder.name)
+            relocate(fresh, folder)
+            (fresh / UNFINISHED).write_text(stamp_text(folder, build))
+            (fresh / UNFINISHED).rename(stamp_path(fresh))
+            swap(fresh, folder, scripts_start)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+
+def missing_group(folder, groups):
+    """Return the first of the optional groups that the environment does not have, None when it has all."""
+    for group in groups:
+        if not optional_stamp(folder, group).exists() and not python_in(folder, "-c", OPTIONAL[group], quiet=True):
+            return group
+    return None
+
+
+def check(folder, builds, groups):
+    """Raise when there is no environment to work with; return a sentence about one that is out of date, else None."""
+    ready = is_ready(folder, builds)
+    if not ready and not python_in(folder, "-c", "import snakemake", quiet=True):
+        raise SetupError(f"{folder}: there is no environment that works; make it with `make venv`.")
+    group = missing_group(folder, groups)
+    if group:
+        raise SetupError(f"{folder}: the environment lacks what this needs; add it with `make venv-{group}`.")
+    return None if ready else f"{folder}: is not what {LOCK.name} asks for; `make venv` brings it up to date."
+
+
+def bring_about(folder, wish, build, groups):
+    """Make the environment and add the optional groups, as far as they are not there."""
+    if not is_ready(folder, fitting_builds(wish, build)):
+        make(folder, build)
+        print(f"Ready: {folder}")
+    for group in groups:
+        if not optional_stamp(folder, group).exists():
+            add(folder, group)
 
 
 def main(arguments=None):
@@ -230,22 +385,30 @@ def main(arguments=None):
         default=[],
         help="also install: quantize, GGUF files and their judge (built here, takes a C++ compiler); page, the browser",
     )
+    parser.add_argument("--check", action="store_true", help="make nothing; say what there is to make, if anything")
     options = parser.parse_args(arguments)
+    # On clusters .venv is often a link to a larger disk: what counts is the folder behind it.
+    folder = Path(os.path.realpath(options.venv))
+    build = choose_build(options.torch, platform.system(), platform.machine(), has_nvidia_driver())
     try:
-        check_python(sys.version_info)
-        folder = Path(os.path.abspath(options.venv))
-        build = choose_build(options.torch, platform.system(), platform.machine(), has_nvidia_driver())
-        if not is_ready(folder, build):
-            make(folder, build)
-            print(f"Ready: {folder}")
-        for group in options.groups:
-            if not optional_stamp(folder, group).exists():
-                add(folder, group)
+        if options.check:
+            outdated = check(folder, fitting_builds(options.torch, build), options.groups)
+            if outdated:
+                print(outdated, file=sys.stderr)
+        else:
+            check_python(sys.version_info)
+            bring_about(folder, options.torch, build, options.groups)
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"{error.filename or folder}: {error.strerror}; the old environment is as it was.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        print("setup_env.py: interrupted; call it again to start over.", file=sys.stderr)
+        print(
+            "setup_env.py: interrupted; what was there before is as it was, call it again to start over.",
+            file=sys.stderr,
+        )
         return 130
     return 0
 

@@ -54,6 +54,8 @@ def make_models(folder: Path, n_weights: float) -> dict[str, Path]:
     if all((path / "config.json").is_file() for path in found.values()):
         return found
     for number, (label, path) in enumerate(found.items()):
+        if path.exists() and any(file.suffix not in (".safetensors", ".json", ".part") for file in path.iterdir()):
+            sys.exit(f"{path}: was not made by this benchmark; give another --folder")
         shutil.rmtree(path, ignore_errors=True)
         writer = Writer(path, [(name, "BF16", shape) for name, shape in shapes.items()])
         for name in writer.names:

@@ -352,6 +352,8 @@ def main(
     rng = random.Random(seed)
     folder.mkdir(parents=True, exist_ok=True)
     work, logs = folder / "work", folder / "logs"
+    if work.exists() and (work.is_symlink() or not (work / "torture.yaml").is_file()):
+        sys.exit(f"{work}: was not made by torture.py; give another --folder")
     shutil.rmtree(work, ignore_errors=True)
     logs.mkdir(exist_ok=True)
     copy_workflow(work, study)

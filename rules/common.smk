@@ -11,6 +11,7 @@ from judgemerge.errors import JudgemergeError
 from judgemerge.expected import read_expected
 from judgemerge.models import size_on_disk
 from judgemerge.patterns import one_of
+from judgemerge.prompts import content
 from judgemerge.resources import Needs, Size, several_nodes
 from judgemerge.study import load_study
 from judgemerge.training import shared_settings
@@ -71,8 +72,7 @@ def needed(amount, step, *names):
     """Return a resource function: `mem_mb` or `runtime` of a step, from the sizes of its models, more at each attempt."""
 
     def resource(wildcards, attempt):
-        need = getattr(NEEDS, step)(*(wildcards[name] for name in names))
-        return getattr(need, amount) * attempt
+        return getattr(NEEDS, step)(*(wildcards[name] for name in names)).at(amount, attempt)
 
     return resource
 
@@ -89,8 +89,13 @@ def raw_files(by_role):
 
 
 def prompt_files(prompts):
-    """The files of prompts given by protocol."""
-    return [f"config/prompts/{name}.yaml" for name in dict.fromkeys(prompts.values())]
+    """The files of prompts given by protocol; what they say is a parameter, see `prompt_contents`."""
+    return [ancient(f"config/prompts/{name}.yaml") for name in dict.fromkeys(prompts.values())]
+
+
+def prompt_contents(prompts):
+    """What prompts given by protocol say: a comment or another description in a file starts nothing again."""
+    return {name: content(study.catalogues.prompts[name]) for name in dict.fromkeys(prompts.values())}
 
 
 def prompt_texts(prompts):

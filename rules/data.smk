@@ -42,7 +42,7 @@ rule write_items:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        spec=lookup(within=study.catalogues.benchmarks, dpath="{benchmark}"),
+        spec=benchmark_spec,
         roles=benchmark_roles,
         limit=benchmark_limit,
         rubric=benchmark_rubric,

@@ -51,6 +51,7 @@ rule judge_endpoint:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(600),
     params:
+        asked=suite_prompt_contents,
         endpoint=lookup(within=settings, dpath="models/{judge}/endpoint"),
         store="results/{study}/store",
         sources="results/{study}/sources",

@@ -33,6 +33,7 @@ rule judge_suite:
     params:
         max_prompt_tokens=settings["judging"]["max_prompt_tokens"],
         dtype=settings["judging"]["dtype"],
+        asked=suite_prompt_contents,
         backend=judge_backend,
         store="results/{study}/store",
         sources="results/{study}/sources",
@@ -73,6 +74,7 @@ rule parse_replies:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
+        asked=judge_prompt_content,
         code=source_digest("parsing", "sampling", "items"),
     message:
         "Parsing {wildcards.judge} on {wildcards.benchmark}"
@@ -123,7 +125,7 @@ rule read_recorded:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        judge=lookup(within=study.catalogues.recorded, dpath="{recorded}"),
+        judge=recorded_spec,
         roles=recorded_roles,
         drawn=benchmark_is_drawn,
         code=source_digest("recorded", "items"),

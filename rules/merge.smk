@@ -51,6 +51,7 @@ rule weigh_models:
         gpu=GPUS["weigh_models"],
     params:
         merge=merge_settings,
+        asked=merge_prompt_contents,
         sources="results/{study}/sources",
     message:
         "Weighing the models of {wildcards.merge}"

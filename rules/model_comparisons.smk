@@ -27,6 +27,7 @@ rule select_questions:
         runtime=per_attempt(10),
     params:
         comparison=comparison_entry,
+        graded_by=comparison_metric_contents,
         seed=settings["seed"],
         code=source_digest("model_comparisons", "metrics", "items"),
     message:
@@ -121,6 +122,8 @@ rule judge_answers:
         batch_tokens=settings["judging"]["batch_tokens"],
     params:
         comparison=comparison_entry,
+        graded_by=comparison_metric_contents,
+        asked=comparison_prompt_contents,
         settings=grading_settings,
         endpoint=endpoint_of,
         store="results/{study}/store",
@@ -178,6 +181,8 @@ rule read_judged_answers:
         runtime=per_attempt(10),
     params:
         comparison=comparison_entry,
+        graded_by=comparison_metric_contents,
+        asked=comparison_prompt_contents,
         code=source_digest("model_comparisons", "metrics", "parsing", "items"),
     message:
         "Reading what {wildcards.judge} said in {wildcards.comparison}"
@@ -214,6 +219,7 @@ rule tabulate_model_comparison:
         runtime=per_attempt(10),
     params:
         comparison=comparison_entry,
+        graded_by=comparison_metric_contents,
         statistics=settings["statistics"],
         code=source_digest("model_comparisons", "metrics", "agreement", "pages"),
     message:

@@ -4,7 +4,7 @@ import atexit
 import importlib.util
 
 from judgemerge.files import write_json
-from judgemerge import slurm
+from judgemerge import failures, slurm
 from judgemerge.resources import Asked, gpus_asked, plan_lines
 
 
@@ -20,10 +20,15 @@ def jobs_to_submit():
     stay = workflow._localrules  # workflow.is_local says yes to everything in a dry run
     needed_jobs = workflow.dag.needrun_jobs(exclude_finished=False)
     jobs = [job for job in needed_jobs if job.rule.name not in stay and not job.is_norun]
-    return [
-        Asked(job.rule.name, gpus_asked(job.resources), threads_asked(job), job.resources.runtime, job.resources.mem_mb)
-        for job in sorted(jobs, key=lambda job: job.jobid)
-    ]
+    return [asked(job) for job in sorted(jobs, key=lambda job: job.jobid)]
+
+
+def asked(job):
+    """Return what one job asks for, and what it is thought to take."""
+    need = NEEDS.of_job(job.rule.name, job.wildcards)
+    known = (need.expected, need.unknown, need.checkpoint) if need else ()
+    own = job.resources
+    return Asked(job.rule.name, gpus_asked(own), threads_asked(job), own.runtime, own.mem_mb, *known)
 
 
 def refuse_without_llama_cpp():
@@ -78,3 +83,14 @@ onstart:
     refuse_without_llama_cpp()
     if not workflow.local_exec and (jobs := jobs_to_submit()):
         print(*plan_lines(jobs), sep="\n", file=sys.stderr)
+
+
+# What failed for one judge is to be judged again by the next run; until here it stood for "tried, and why not". A target
+# that does not ask for the record of the run fails here.
+onsuccess:
+    if failed := failures.forget(f"results/{study.name}"):
+        raise WorkflowError(f"some judges could not judge; mend this and start again: {'; '.join(failed)}")
+
+
+onerror:
+    failures.forget(f"results/{study.name}")

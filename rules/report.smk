@@ -251,10 +251,12 @@ rule render_tables:
 
 
 rule write_run_record:
-    """run.json: everything that a number of this study depends on."""
+    """run.json: everything that a number of this study depends on. Made last; fails for judges that could not judge."""
     input:
         manifests=study_manifests,
         tables=recorded_tables,
+        verdicts=failing_verdicts,
+        others=other_results,
     output:
         "results/{study}/run.json",
     log:

@@ -32,6 +32,7 @@ rule screen_base:
         gpu=GPUS["judge_suite"],
     params:
         screening=settings.get("screening"),
+        asked=screening_prompt_content(),
         common=settings["training"],
         judging={key: settings["judging"][key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")},
         seed=settings["seed"],

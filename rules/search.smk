@@ -71,7 +71,9 @@ rule train_trial:
         default=search_default,
         expert=target_settings,
         training_prompts=of_target(training_prompt_names),
+        trained_with=of_target(expert_prompt_contents),
         prompts=development_prompts,
+        asked=development_prompt_contents,
         judging={key: settings["judging"][key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")},
         sources="results/{study}/sources",
         common=shared_settings(settings),
@@ -113,6 +115,7 @@ rule merge_trial:
         merge=target_settings,
         bases=of_target(merge_bases),
         prompts=development_prompts,
+        asked=development_prompt_contents,
         judging={key: settings["judging"][key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")},
         sources="results/{study}/sources",
     message:

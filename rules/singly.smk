@@ -55,6 +55,7 @@ rule judge_sides:
     params:
         max_prompt_tokens=settings["judging"]["max_prompt_tokens"],
         dtype=settings["judging"]["dtype"],
+        asked=singly_content(),
         backend=judge_backend,
         store="results/{study}/store",
         sources="results/{study}/sources",
@@ -85,6 +86,7 @@ rule compare_grades:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
+        asked=singly_content(),
         code=source_digest("singly", "parsing", "sampling", "items"),
     message:
         "Comparing the grades of {wildcards.derived} on {wildcards.benchmark}"

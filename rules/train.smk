@@ -27,6 +27,7 @@ rule make_model:
     params:
         make=lookup(within=settings, dpath="models/{made}/make"),
         prompts=stage_prompt_names,
+        asked=stage_prompt_contents,
         sources="results/{study}/sources",
         seed=settings["seed"],
         kept="results/made",
@@ -137,6 +138,7 @@ rule train_expert:
     params:
         expert=lookup(within=settings, dpath="experts/{expert}"),
         prompts=training_prompt_names,
+        asked=expert_prompt_contents,
         sources="results/{study}/sources",
         common=shared_settings(settings),
         seed=settings["seed"],

@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from judgemerge import files, pages
+from judgemerge import failures, files, pages
 from judgemerge.agreement.estimates import Settings
 from judgemerge.agreement.statements import statement_table
+from judgemerge.errors import JudgemergeError
 from judgemerge.items import read_items, read_verdicts
 from judgemerge.logs import logged
 from judgemerge.pages import statements
@@ -23,9 +24,13 @@ def main(
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
     parts = []
     for (judge, benchmark), reply_file, verdict_file in zip(judged, replies, verdicts, strict=True):
+        if failures.reason_of(verdict_file):
+            continue
         rows = [row for row in files.read_jsonl(reply_file) if row["benchmark"] == benchmark]
         given = list(read_verdicts(verdict_file))
         parts.append(statement_table(read_items(items[benchmark]), judge, rows, given, settings))
+    if not parts:
+        raise JudgemergeError("no judge whose replies state scores could judge; see above why")
     result = pd.concat(parts, ignore_index=True)
     with files.atomic_writer(table) as file:
         result.to_csv(file, index=False)

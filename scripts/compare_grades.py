@@ -1,6 +1,6 @@
 """Make verdicts/{derived}/{benchmark}.jsonl: pairs judged by comparing the grades of their responses."""
 
-from judgemerge import files, sampling, singly
+from judgemerge import failures, files, sampling, singly
 from judgemerge.items import write_verdicts
 from judgemerge.logs import logged
 from judgemerge.prompts import load_template
@@ -8,6 +8,9 @@ from judgemerge.prompts import load_template
 
 def main(replies: str, prompt: str, benchmark: str, verdicts: str) -> None:
     """Parse the grades of one benchmark and compare them pair by pair."""
+    if reason := failures.reason_of(replies):
+        failures.mark([verdicts], reason)
+        return
     settings = load_template(prompt).reply
     rows = (row for row in files.read_jsonl(replies) if row["benchmark"] == benchmark)
     grades = sampling.combine(sampling.by_run(rows, settings))

@@ -1,6 +1,6 @@
 """Make scores/{benchmark}.{comparisons,humans,bias}.csv: judges against each other and people, and what sways them."""
 
-from judgemerge import files
+from judgemerge import failures, files
 from judgemerge.agreement.comparisons import compare_benchmark
 from judgemerge.agreement.estimates import Settings
 from judgemerge.agreement.tables import bias_table, human_table
@@ -19,7 +19,7 @@ def main(
 ) -> None:
     """Write the three tables of one benchmark over all its judges."""
     item_set = read_items(items)
-    said = {judge: list(read_verdicts(path)) for judge, path in verdicts.items()}
+    said = {judge: list(read_verdicts(path)) for judge, path in failures.divide(verdicts)[0].items()}
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
     tables = {
         comparisons: compare_benchmark(item_set, said, settings.n_resamples, settings.confidence, settings.seed),

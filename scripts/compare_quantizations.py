@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from judgemerge import files
+from judgemerge import failures, files
 from judgemerge.agreement.estimates import Settings
 from judgemerge.agreement.quantization import Model, quantization_table
 from judgemerge.items import read_items, read_verdicts
@@ -20,13 +20,16 @@ def main(parents: dict[str, str], units: list[dict], models: str, replies: str, 
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
     parts = []
     for unit in units:
+        given = dict(zip(unit["judges"], unit["verdicts"], strict=True))
+        judged, _ = failures.divide(given)
+        judged = {judge: path for judge, path in judged.items() if parents[judge] in judged}
         described = []
-        for judge in unit["judges"]:
+        for judge in judged:
             timing = files.read_json(Path(replies, judge, f"{unit['suite']}.timing.json"))
             described.append(
                 describe(judge, parents[judge], files.read_json(Path(models, f"{judge}.json")), timing["run"])
             )
-        verdicts = {judge: read_verdicts(path) for judge, path in zip(unit["judges"], unit["verdicts"], strict=True)}
+        verdicts = {judge: read_verdicts(path) for judge, path in judged.items()}
         parts.append(quantization_table(read_items(unit["items"]), verdicts, described, settings))
     with files.atomic_writer(table) as file:
         pd.concat(parts).to_csv(file, index=False)

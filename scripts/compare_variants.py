@@ -1,6 +1,6 @@
 """Make tables/ablation.{csv,html} and tables/sweep.csv: variants of a judge beside a published table."""
 
-from judgemerge import ablation, files, pages
+from judgemerge import ablation, failures, files, pages
 from judgemerge.agreement.ablation import ablation_table, measure, sweep_table
 from judgemerge.agreement.estimates import Settings
 from judgemerge.items import read_items, read_verdicts
@@ -24,7 +24,7 @@ def main(
     loaded = {benchmark: read_items(path) for benchmark, path in items.items()}
     measured = {
         (judge, benchmark): measure(loaded[benchmark], list(read_verdicts(path)), judge, settings)
-        for (judge, benchmark), path in verdicts.items()
+        for (judge, benchmark), path in failures.divide(verdicts)[0].items()
     }
     cells = {name: ablation.read_published(table["published"]) for name, table in tables.items()}
     table = ablation_table(tables, cells, benchmarks, measured)

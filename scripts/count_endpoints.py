@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from judgemerge import endpoints, files, pages
+from judgemerge import endpoints, failures, files, pages
 from judgemerge.logs import logged
 
 INTRO = (
@@ -16,6 +16,7 @@ def main(replies: list[str], units: list[tuple[str, str]], entries: dict[str, di
     rows = [
         endpoints.table_row(judge, entries[judge], suite, files.read_jsonl(path))
         for (judge, suite), path in zip(units, replies, strict=True)
+        if not failures.reason_of(path)
     ]
     frame = pd.DataFrame(rows, columns=endpoints.TABLE)
     with files.atomic_writer(table) as file:

@@ -120,6 +120,8 @@ def _object(text: str) -> dict:
 if __name__ == "__main__":
     options = _options()
     try:
+        if options.input and options.output and os.path.realpath(options.input) == os.path.realpath(options.output):
+            raise JudgemergeError(f"{options.output}: is the input; give another file as --output")
         with tempfile.TemporaryDirectory() as scratch:
             template = streaming.find_template(options.prompt, PROMPTS, options.sources)
             backend = open_model(options, scratch, template.max_new_tokens)

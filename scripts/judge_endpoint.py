@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from judgemerge import backends, endpoints, files, judging
+from judgemerge import backends, endpoints, failures, files, judging
 from judgemerge.items import read_items
 from judgemerge.logs import Progress, logged
 from judgemerge.prompts import load_template
@@ -47,7 +47,9 @@ def main(
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        main(
+        failures.attempt(
+            main,
+            snakemake.output,
             manifest=snakemake.input.manifest,
             endpoint=snakemake.params.endpoint,
             items=list(snakemake.input.item_sets),

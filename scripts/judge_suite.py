@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from judgemerge import backends, files, judging, sampling, speed
+from judgemerge import backends, failures, files, judging, sampling, speed
 from judgemerge.items import read_items
 from judgemerge.logs import Progress, logged
 from judgemerge.prompts import load_template
@@ -60,7 +60,9 @@ def main(
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         manifest = files.read_json(snakemake.input.manifest)
-        main(
+        failures.attempt(
+            main,
+            snakemake.output,
             model=snakemake.input.model,
             digest=manifest["digest"],
             backend=backends.of(manifest, snakemake.params.backend),

@@ -19,9 +19,10 @@ from judgemerge import crate, files
 from judgemerge.catalogues import load_yaml
 from judgemerge.errors import JudgemergeError
 from judgemerge.study import Study
-from study_options import add_study_options, read_study, workflow_arguments
+from study_options import CHECKSUMS, add_study_options, read_study, workflow_arguments
 
 ROOT = Path(__file__).resolve().parent.parent
+METADATA = "ro-crate-metadata.json"
 
 
 def main(study_file: str, config: Sequence[str] = (), directory: str | None = None) -> str:
@@ -35,8 +36,7 @@ def main(study_file: str, config: Sequence[str] = (), directory: str | None = No
     made = crate.parse_summary(_summary(study_file, config, study, record))
     crate.check_finished(made, command)
     target = Path(directory or results / "crate")
-    if target.exists() and any(target.iterdir()) and not (target / "ro-crate-metadata.json").is_file():
-        raise JudgemergeError(f"{target}: is not empty and no crate; give another folder as DIR")
+    _check_replaceable(target)
     with tempfile.TemporaryDirectory(dir=results, prefix=".crate.") as folder:
         fresh = Path(folder, "crate")
         chosen = _chosen(study, record, made, results, Path(folder))
@@ -45,12 +45,44 @@ def main(study_file: str, config: Sequence[str] = (), directory: str | None = No
         if found:
             raise JudgemergeError("; ".join(found))
         files.make_group_readable(fresh)
-        shutil.rmtree(target, ignore_errors=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(fresh, target)
+        _replace(Path(os.path.realpath(target)), fresh)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     dirty = "" if record["git"]["dirty"] is False else "; made from code that is not a clean commit"
     return f"{target}: {len(chosen)} files, {size / 1e6:.1f} MB, checked{dirty}"
+
+
+def _check_replaceable(target: Path) -> None:
+    """Refuse a target that holds anything but an earlier crate: what it does not list was put there by somebody."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise JudgemergeError(f"{target}: is no folder; give another one as DIR")
+    present = {path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir()}
+    if not present and not any(target.iterdir()):
+        return
+    if METADATA not in present:
+        raise JudgemergeError(f"{target}: is not empty and no crate; give another folder as DIR")
+    listed = {entity["@id"] for entity in files.read_json(target / METADATA)["@graph"]}
+    others = sorted(present - listed - {METADATA, "ro-crate-preview.html"})
+    if others:
+        raise JudgemergeError(f"{target}: holds {others[0]}, which is no part of its crate; give another folder as DIR")
+
+
+def _replace(target: Path, fresh: Path) -> None:
+    """Put the fresh crate in the place of the earlier one, which goes once the new one is there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    earlier = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."), "earlier")
+    try:
+        if target.exists():
+            target.rename(earlier)
+        shutil.move(fresh, target)
+    except OSError:
+        if earlier.exists() and not target.exists():
+            earlier.rename(target)
+        raise
+    finally:
+        if target.exists():
+            shutil.rmtree(earlier.parent)
 
 
 def _summary(study_file: str, config: Sequence[str], study: Study, record: dict) -> str:
@@ -59,7 +91,7 @@ def _summary(study_file: str, config: Sequence[str], study: Study, record: dict)
     ran = any(Path("results", study.name, f"scores/{name}.csv").exists() for names in optional for name in names)
     # Any mirror will do: nothing is fetched, and where raw files came from is no part of what decides a result.
     given = ["downloads=true"] if record["settings"]["downloads"] else ["mirror=."] if ran else []
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--nolock", "--detailed-summary"]
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--nolock", "--detailed-summary", *CHECKSUMS]
     command += workflow_arguments(study_file, [*given, *config])
     environment = {name: value for name, value in os.environ.items() if name != "JUDGEMERGE_MIRROR"}
     run = subprocess.run(command, capture_output=True, text=True, env=environment)

@@ -1,6 +1,6 @@
 """Make verdicts/{judge}/{benchmark}.jsonl from what the judge wrote."""
 
-from judgemerge import files, sampling
+from judgemerge import failures, files, sampling
 from judgemerge.items import write_verdicts
 from judgemerge.logs import logged
 from judgemerge.prompts import load_template
@@ -8,6 +8,9 @@ from judgemerge.prompts import load_template
 
 def main(replies: str, prompt: str, benchmark: str, verdicts: str) -> None:
     """Parse the replies to one benchmark with the reply format of the prompt; of several runs the mean grade counts."""
+    if reason := failures.reason_of(replies):
+        failures.mark([verdicts], reason)
+        return
     settings = load_template(prompt).reply
     rows = (row for row in files.read_jsonl(replies) if row["benchmark"] == benchmark)
     write_verdicts(verdicts, sampling.combine(sampling.by_run(rows, settings)))

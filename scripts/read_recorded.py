@@ -1,6 +1,6 @@
 """Make verdicts/{recorded}/{benchmark}.jsonl and .counts.json from the verdict files that others published."""
 
-from judgemerge import files
+from judgemerge import failures, files
 from judgemerge.items import read_items, write_verdicts
 from judgemerge.logs import logged
 from judgemerge.recorded import count_recorded, read_recorded
@@ -16,7 +16,9 @@ def main(judge: dict, paths: dict[str, str], items: str, drawn: bool, verdicts: 
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        main(
+        failures.attempt(
+            main,
+            snakemake.output,
             judge=snakemake.params.judge,
             paths=dict(zip(snakemake.params.roles, snakemake.input.files, strict=True)),
             items=snakemake.input.item_set,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from judgemerge import files, overlap, pages
+from judgemerge import failures, files, overlap, pages
 from judgemerge.frames import read_table
 from judgemerge.logs import logged
 
@@ -42,8 +42,10 @@ def main(
     for path in overlap_tables:
         shared = overlap.affected(pd.read_csv(path).fillna({"note": ""}).to_dict("records"))
         note += WARNING.format(benchmarks=", ".join(shared)) if shared else ""
+    agreement = read_table(tables["agreement"])
+    failed = failures.missing(zip(agreement["judge"], agreement["benchmark"], agreement["note"], strict=True))
     for name, (title, intro, make_sections) in PAGES.items():
-        text = intro.format(confidence=f"{100 * confidence:g} %") + (note if name == "agreement" else "")
+        text = intro.format(confidence=f"{100 * confidence:g} %") + failed + (note if name == "agreement" else "")
         _write(written[name], title, text, make_sections(read_table(tables[name]), judges))
     _write(written["item_counts"], "Items", ITEMS, [("Counts", pages.frame(_item_counts(tables["item_counts"])))])
 

@@ -1,20 +1,23 @@
 """Make scores/{benchmark}.csv: every metric of every judge, with intervals."""
 
-from judgemerge import files
+from judgemerge import failures, files
 from judgemerge.agreement.score import score_benchmark
 from judgemerge.items import read_items, read_verdicts
 from judgemerge.logs import logged
 
 
 def main(items: str, verdicts: dict[str, str], statistics: dict, scores: str) -> None:
-    """Score all judges on one shared set of resamples."""
+    """Score all judges on one shared set of resamples; the rows of one that failed are empty, their note says why."""
+    judged, reasons = failures.divide(verdicts)
     table = score_benchmark(
         read_items(items),
-        {judge: list(read_verdicts(path)) for judge, path in verdicts.items()},
+        {judge: list(read_verdicts(path)) if judge in judged else [] for judge, path in verdicts.items()},
         n_resamples=statistics["resamples"],
         confidence=statistics["confidence"],
         seed=statistics["seed"],
     )
+    for judge, reason in reasons.items():
+        table.loc[table["judge"] == judge, ["errors", "note"]] = [0, f"{failures.NOTE}{reason}"]
     with files.atomic_writer(scores) as file:
         table.to_csv(file, index=False)
 

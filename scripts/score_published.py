@@ -1,6 +1,6 @@
 """Make scores/published.csv: every benchmark under the rules of its paper, in the shape of agreement.csv."""
 
-from judgemerge import files
+from judgemerge import failures, files
 from judgemerge.items import read_items, read_verdicts
 from judgemerge.logs import logged
 from judgemerge.published import Case
@@ -18,10 +18,12 @@ def main(
     scores: str,
 ) -> None:
     """Write the rows of every benchmark in `protocols`; verdicts and counts are files by benchmark and judge."""
+    judged, _ = failures.divide(verdicts)
+    counts = {pair: path for pair, path in counts.items() if pair in judged}
     cases = {
         benchmark: Case(
             items=read_items(path),
-            verdicts={judge: list(read_verdicts(file)) for judge, file in _of(benchmark, verdicts)},
+            verdicts={judge: list(read_verdicts(file)) for judge, file in _of(benchmark, judged)},
             counts={judge: files.read_json(file) for judge, file in _of(benchmark, counts)},
             n_resamples=statistics["resamples"],
             confidence=statistics["confidence"],

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from judgemerge import files, pages, sampling
+from judgemerge import failures, files, pages, sampling
 from judgemerge.agreement import steadiness
 from judgemerge.agreement.estimates import Settings
 from judgemerge.items import Item, read_items, read_verdicts
@@ -25,7 +25,7 @@ def main(
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
     loaded = {benchmark: read_items(path) for benchmark, path in items.items()}
     rows = [{"benchmark": name, **row} for name, found in loaded.items() for row in _recorded(found, settings)]
-    said = {pair: list(read_verdicts(path)) for pair, path in verdicts.items()}
+    said = {pair: list(read_verdicts(path)) for pair, path in failures.divide(verdicts)[0].items()}
     for (judge, benchmark), own in said.items():
         found = loaded[benchmark]
         made = steadiness.transitivity_rows(found, own, judge, settings) if found[0].protocol == "pairwise" else []

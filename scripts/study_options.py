@@ -19,6 +19,8 @@ from judgemerge.catalogues import load_yaml
 from judgemerge.errors import JudgemergeError
 from judgemerge.study import Study, load_study
 
+# As in the Makefile and in slurm/: up to this size a checksum says whether an input has changed.
+CHECKSUMS = ["--max-checksum-file-size", "1000000000"]
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 
 
@@ -48,7 +50,7 @@ def list_jobs(study_file: str, config: Sequence[str] = (), arguments: Sequence[s
     with tempfile.TemporaryDirectory() as folder:
         listing = Path(folder, "jobs.json")
         command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "all", "--rerun-incomplete"]
-        command += [*workflow_arguments(study_file, config), *arguments]
+        command += [*CHECKSUMS, *workflow_arguments(study_file, config), *arguments]
         environment = os.environ | {"JUDGEMERGE_JOBS": str(listing)}
         run = subprocess.run(command, env=environment, capture_output=True, text=True)
         if run.returncode != 0 or not listing.exists():

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from judgemerge import files, pages
+from judgemerge import failures, files, pages
 from judgemerge.agreement.estimates import DECIMALS
 from judgemerge.frames import read_table
 from judgemerge.items import read_items, read_verdicts
@@ -24,7 +24,8 @@ def main(
     """Write one row per benchmark and judge, and the quoted figures of the benchmarks in `items`."""
     records = []
     for benchmark, path in items.items():
-        case = Case(read_items(path), {judge: list(read_verdicts(file)) for judge, file in verdicts[benchmark].items()})
+        judged, _ = failures.divide(verdicts[benchmark])
+        case = Case(read_items(path), {judge: list(read_verdicts(file)) for judge, file in judged.items()})
         records += [_computed(counted, labels, drawn_from.get(benchmark)) for counted in unified.counted_rows(case)]
         records += [_quoted(figure) for figure in unified.quoted() if figure.benchmark == benchmark]
     with files.atomic_writer(table) as file:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from judgemerge import files, provenance
+from judgemerge import failures, files, provenance
+from judgemerge.errors import JudgemergeError
 from judgemerge.logs import logged
 
 
@@ -15,8 +16,18 @@ def main(
     timings: str,
     software: str,
     record: str,
+    verdicts: list[str] = (),
 ) -> None:
-    """Write the record; models are named by the digest of their files, tables by their sha256."""
+    """Write the record; models are named by the digest of their files, tables by their sha256.
+
+    Raises JudgemergeError when a judge of the study could not judge: the tables lack it.
+    """
+    failed = failures.sentences(verdicts)
+    if failed:
+        raise JudgemergeError(
+            f"{len(failed)} judges could not judge, the tables lack them; mend this and start again, the others are "
+            f"kept: {'; '.join(failed)}"
+        )
     files.write_json(
         record,
         {
@@ -48,4 +59,5 @@ if "snakemake" in globals():
             timings=snakemake.params.timings,
             software=snakemake.params.software,
             record=snakemake.output[0],
+            verdicts=list(snakemake.input.verdicts),
         )

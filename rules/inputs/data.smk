@@ -1,5 +1,12 @@
 """Input functions of rules/data.smk."""
 
+from judgemerge.benchmarks import deciding as deciding_of_items
+
+
+def benchmark_spec(wildcards):
+    """What the catalogue says that decides which items one set has; words for readers are no part of it."""
+    return deciding_of_items(study.catalogues.benchmarks[wildcards.benchmark])
+
 
 def study_sources(wildcards):
     """The raw files that are fetched: of every benchmark and recorded judge that is run, and of training sets."""

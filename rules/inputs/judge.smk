@@ -1,6 +1,12 @@
 """Input functions of rules/judge.smk."""
 
 from judgemerge.baselines import BASELINES
+from judgemerge.recorded import deciding as deciding_of_verdicts
+
+
+def recorded_spec(wildcards):
+    """What the catalogue says that decides which verdicts of a recorded judge come out."""
+    return deciding_of_verdicts(study.catalogues.recorded[wildcards.recorded])
 
 
 def benchmark_is_drawn(wildcards):
@@ -29,6 +35,11 @@ def suite_prompts(wildcards):
     return prompt_files(study.prompts_of(wildcards.judge, wildcards.suite))
 
 
+def suite_prompt_contents(wildcards):
+    """What the prompts of one judge for one suite say."""
+    return prompt_contents(study.prompts_of(wildcards.judge, wildcards.suite))
+
+
 def suite_prompt_texts(wildcards):
     """The raw files that one judge's prompts for one suite take texts from."""
     return prompt_texts(study.prompts_of(wildcards.judge, wildcards.suite))
@@ -42,7 +53,18 @@ def judge_replies(wildcards):
 
 def judge_prompt(wildcards):
     """The prompt file that one benchmark's replies are parsed with."""
-    return f"config/prompts/{study.prompt(wildcards.judge, study.protocol(wildcards.benchmark))}.yaml"
+    return prompt_files(asked_about(wildcards))[0]
+
+
+def judge_prompt_content(wildcards):
+    """What that prompt says of the reply, which is all that is parsed with it."""
+    return {name: said["reply"] for name, said in prompt_contents(asked_about(wildcards)).items() if "reply" in said}
+
+
+def asked_about(wildcards):
+    """Return protocol → the prompt that one judge is asked with about one benchmark."""
+    protocol = study.protocol(wildcards.benchmark)
+    return {protocol: study.prompt(wildcards.judge, protocol)}
 
 
 def judge_backend(wildcards):

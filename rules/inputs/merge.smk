@@ -45,6 +45,11 @@ def merge_prompts(wildcards):
     return prompt_files(study.example_prompts(wildcards.merge))
 
 
+def merge_prompt_contents(wildcards):
+    """What this prompt says."""
+    return prompt_contents(study.example_prompts(wildcards.merge))
+
+
 def merge_prompt_texts(wildcards):
     """The raw files that this prompt takes texts from."""
     return prompt_texts(study.example_prompts(wildcards.merge))

@@ -1,6 +1,6 @@
 """Input functions of rules/model_comparisons.smk."""
 
-from judgemerge import model_comparisons
+from judgemerge import metrics, model_comparisons
 
 COMPARISONS = settings["model_comparisons"]
 
@@ -22,12 +22,22 @@ def comparison_questions(wildcards):
 
 def comparison_metrics(wildcards):
     """The files of the metrics of a comparison."""
-    return list(map(str, model_comparisons.metric_files(study, wildcards.comparison)))
+    return [ancient(str(path)) for path in model_comparisons.metric_files(study, wildcards.comparison)]
+
+
+def comparison_metric_contents(wildcards):
+    """What those files say; a comment or another description in them starts nothing again."""
+    return {str(path): metrics.content(path) for path in model_comparisons.metric_files(study, wildcards.comparison)}
 
 
 def comparison_prompts(wildcards):
     """The prompt files of a comparison."""
     return prompt_files(model_comparisons.asked_prompts(study, wildcards.comparison))
+
+
+def comparison_prompt_contents(wildcards):
+    """What the prompts of a comparison say."""
+    return prompt_contents(model_comparisons.asked_prompts(study, wildcards.comparison))
 
 
 def comparison_texts(wildcards):

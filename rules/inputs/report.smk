@@ -5,6 +5,23 @@ COMPARED = ("comparisons", "humans", "bias")  # tables made by rules/compare.smk
 
 def study_results(wildcards):
     """Everything that `rule all` asks for."""
+    return [results_file("run.json"), *everything_but_the_record()]
+
+
+def failing_verdicts(wildcards):
+    """The verdicts that may be missing because their judge failed; those of baselines cannot."""
+    pairs = [(judge, name) for name in study.benchmarks for judge in study.judges_of(name)]
+    pairs = [(judge, name) for judge, name in pairs if study.kind(judge) != "baseline"]
+    return [ancient(results_file("verdicts/{judge}/{name}.jsonl", judge=judge, name=name)) for judge, name in pairs]
+
+
+def other_results(wildcards):
+    """What `rule all` asks for besides the record of the run, which waits for it and does not depend on it."""
+    return [ancient(path) for path in everything_but_the_record()]
+
+
+def everything_but_the_record():
+    """Return the tables, figures and checks of the study."""
     judged = ("agreement", "items", *COMPARED) if study.judges else ()
     tables = [f"{name}.{kind}" for name in judged for kind in ("csv", "html")]
     published = ["published.csv", "published.html", "published.ok"] if EXPECTED else []
@@ -13,7 +30,6 @@ def study_results(wildcards):
     checks = [results_file("checks/{name}.export.json", name=name) for name in study.lora_experts]
     statements = ["statements.csv", "statements.html"] if stating_pairs() else []
     return [
-        results_file("run.json"),
         *(results_file(f"tables/{name}") for name in [*tables, *published, *overlap, *statements, *unified]),
         *checks,
         *endpoint_results(),

@@ -17,7 +17,12 @@ def screening_items(role):
 
 def screening_prompt(wildcards):
     """The prompt that shows the conversations."""
-    return f"config/prompts/{settings['screening']['prompt']}.yaml"
+    return prompt_files({"pairwise": settings["screening"]["prompt"]})
+
+
+def screening_prompt_content():
+    """What that prompt says."""
+    return prompt_contents({"pairwise": settings["screening"]["prompt"]}) if screening_bases() else {}
 
 
 def screening_parts(wildcards):

@@ -97,6 +97,11 @@ def development_prompt_files(wildcards):
     return [*prompt_files(names), *prompt_texts(names)]
 
 
+def development_prompt_contents(wildcards):
+    """What `development_prompts` say."""
+    return prompt_contents(development_prompts(wildcards))
+
+
 def chosen_trial(wildcards):
     """The trial that a search ends with."""
     return results_file("searches/{search}/best.json", search=search_of(wildcards))
@@ -106,8 +111,7 @@ def target_needs(amount, step):
     """Return a resource function: what a step takes with the search's expert or merge."""
 
     def resource(wildcards, attempt):
-        need = getattr(NEEDS, step)(study.target_of(search_of(wildcards)))
-        return getattr(need, amount) * attempt
+        return getattr(NEEDS, step)(study.target_of(search_of(wildcards))).at(amount, attempt)
 
     return resource
 

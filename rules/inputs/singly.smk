@@ -7,8 +7,7 @@ def sides_needed(amount):
     """Return a resource function: what the judge takes for the suite itself, whose prompts are as many."""
 
     def resource(wildcards, attempt):
-        need = NEEDS.judge(wildcards.judge, wildcards.suite.removesuffix(SINGLY))
-        return getattr(need, amount) * attempt
+        return NEEDS.judge(wildcards.judge, wildcards.suite.removesuffix(SINGLY)).at(amount, attempt)
 
     return resource
 
@@ -29,7 +28,12 @@ def graded_pairs(wildcards):
 
 def singly_prompts(wildcards):
     """The prompt that single responses are graded with."""
-    return [f"config/prompts/{study.singly_prompt}.yaml"]
+    return prompt_files({"pointwise": study.singly_prompt})
+
+
+def singly_content():
+    """What that prompt says, where responses are graded singly at all."""
+    return prompt_contents({"pointwise": study.singly_prompt}) if study.singly else {}
 
 
 def singly_texts(wildcards):

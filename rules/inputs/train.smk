@@ -60,6 +60,11 @@ def expert_prompts(wildcards):
     return prompt_files(study.training_prompts(wildcards.expert))
 
 
+def expert_prompt_contents(wildcards):
+    """What the prompts of one expert's training say."""
+    return prompt_contents(study.training_prompts(wildcards.expert))
+
+
 def training_prompt_names(wildcards):
     """The prompts of one expert's training, by protocol."""
     return study.training_prompts(wildcards.expert)
@@ -73,6 +78,11 @@ def stage_prompt_names(wildcards):
 def stage_prompts(wildcards):
     """The prompt files of a made model's pretraining on item sets."""
     return list(dict.fromkeys(path for prompts in stage_prompt_names(wildcards) for path in prompt_files(prompts)))
+
+
+def stage_prompt_contents(wildcards):
+    """What those prompts say."""
+    return {key: said for prompts in stage_prompt_names(wildcards) for key, said in prompt_contents(prompts).items()}
 
 
 def stage_prompt_texts(wildcards):

@@ -65,6 +65,13 @@ def logged(path: str | Path) -> Iterator[None]:
         _screen = None
 
 
+def tell(text: str) -> None:
+    """Print a sentence into the log and to the outer standard error, as an error that ends a job is printed."""
+    print(text, file=sys.stderr)
+    if _screen is not None:
+        print(text, file=_screen)
+
+
 def storage_error(error: OSError) -> str | None:
     """Return one sentence for a file system that takes no more or does not let us write, None for other errors."""
     if error.errno not in STORAGE:

@@ -68,6 +68,11 @@ def metric_file(name: str, where: str, folder: str | Path = FOLDER) -> Path:
     return path
 
 
+def content(path: str | Path) -> dict:
+    """Return what a metric's file says to judges and parsers, without its comments and its description."""
+    return {key: value for key, value in load_yaml(path).items() if key != "description"}
+
+
 def load_metric(path: str | Path, sources: str | Path | None = None) -> Metric:
     """Return the metric in a YAML file; its name is the file's stem.
 

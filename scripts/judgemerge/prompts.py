@@ -94,6 +94,16 @@ def _sources_of(path: Path, changed: int, size: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*messages, *criteria]))
 
 
+@cache
+def _content(path: Path, changed: int, size: int) -> dict:
+    return {key: value for key, value in load_yaml(path).items() if key != "description"}
+
+
+def content(path: str | Path) -> dict:
+    """Return what a template's file says to judges and parsers, without its comments and its description."""
+    return _content(*version(Path(path)))
+
+
 def prompt_sources(path: str | Path) -> list[str]:
     """Return the raw files that a template takes texts from: keys of sources.yaml, or paths."""
     return list(_sources_of(*version(Path(path))))

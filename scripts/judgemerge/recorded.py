@@ -49,6 +49,11 @@ class Recorded:
     extra: dict = field(default_factory=dict)
 
 
+def deciding(entry: dict) -> dict:
+    """Return what of a catalogue entry decides which verdicts come out of a judge's files."""
+    return {key: entry[key] for key in ("format", "options") if key in entry}
+
+
 def load_recorded(path: str | Path) -> dict[str, RecordedJudge]:
     """Return the recorded judges of a catalogue by name; an entry that cannot be right raises JudgemergeError."""
     judges = {}

@@ -4,6 +4,7 @@ Estimates are upper bounds from a few measured constants. A job that needs more 
 counts the attempts), so they have to be right to a factor of two or three, not to the minute.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ SECONDS_PER_TOKEN_STEP = 0.03  # what transformers spends in Python on every ste
 SECONDS_PER_GB = 30  # reading or writing weights on a shared file system
 MINUTES_TO_START = 10
 UNKNOWN_ITEMS = 1000
+# What a training asks for whose length nobody knows, at every attempt: it goes on at its checkpoint.
+LONG_MINUTES = 2880
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,24 @@ class Size:
 
 @dataclass(frozen=True)
 class Need:
-    """What one job asks for at its first attempt: memory in MB, run time in minutes."""
+    """What one job asks for at its first attempt: memory in MB, run time in minutes.
+
+    `expected` are the minutes that it is thought to take. `unknown` are the item sets and models whose sizes had to be
+    guessed; the time limit of a training of unknown length is the longest, and more attempts do not make it longer.
+    `checkpoint` are the minutes until a training's first checkpoint.
+    """
 
     mem_mb: int
     runtime: int
+    expected: int = 0
+    unknown: tuple[str, ...] = ()
+    longest: int | None = None
+    checkpoint: int | None = None
+
+    def at(self, amount: str, attempt: int) -> int:
+        """Return `mem_mb` or `runtime` of an attempt."""
+        asked = getattr(self, amount) * attempt
+        return asked if amount == "mem_mb" or self.longest is None else min(asked, self.longest)
 
 
 def made_size(make: Mapping) -> Size:
@@ -90,6 +107,26 @@ def several_nodes(settings: Mapping) -> dict[str, int | str]:
         return {}
     asked = {"nodes": nodes, "tasks": nodes, "tasks_per_gpu": 0, "mpi": "srun"}
     return asked | ({"gres": f"gpu:{n_gpus}"} if n_gpus else {})
+
+
+# What a job of a rule takes, where it depends on sizes: the step of `Needs`, and its wildcards.
+STEPS = {
+    "make_model": ("make", "made"),
+    "train_expert": ("train", "expert"),
+    "export_expert": ("export", "expert"),
+    "check_export": ("export", "expert"),
+    "merge_models": ("merge", "merge"),
+    "weigh_models": ("weigh", "merge"),
+    "convert_gguf": ("convert", "model"),
+    "quantize_model": ("quantize", "quantization"),
+    "judge_suite": ("judge", "judge", "suite"),
+    "judge_suite_gguf": ("judge", "judge", "suite"),
+    "screen_base": ("screen", "screened"),
+    "train_trial": ("trial", "tuning"),
+    "merge_trial": ("trial", "blending"),
+    "generate_answers": ("answer", "model", "comparison"),
+    "judge_answers": ("compare", "judge", "comparison"),
+}
 
 
 class Needs:
@@ -136,6 +173,13 @@ class Needs:
         # Weights, gradients and two moments of Adam in float32, and a copy to save.
         return _need(TRAINING_MB + _mb(20 * size.parameters), seconds)
 
+    def of_job(self, rule: str, wildcards: object) -> Need | None:
+        """Return what a job of a rule takes, None where that does not depend on sizes."""
+        if rule not in STEPS:
+            return None
+        step, *names = STEPS[rule]
+        return getattr(self, step)(*(getattr(wildcards, name) for name in names))
+
     def train(self, expert: str) -> Need:
         """Return what training an expert takes: every process reads the weights once; on the CPU they stay there.
 
@@ -145,15 +189,39 @@ class Needs:
         own = training.expert_settings(self.study.settings["training"], entry["settings"])
         size = self.size(self.study.base_of(expert))
         n_gpus, nodes = self.gpus["train_expert"], self.study.settings["nodes"]
-        examples = sum(
-            self._items(name) * (len(ORDERS[self.study.protocol(name)]) if entry["orders"] == "both" else 1)
-            for name in entry["train_on"]
-        )
+        examples = sum(self._examples_of(entry, name, own.get("stage")) for name in entry["train_on"])
+        unknown = () if own.get("max_steps", -1) > 0 else self._unknown(entry["train_on"])
         seconds = self._seconds_of_training(size, own, examples, None, n_gpus, nodes)
         if n_gpus:
-            return _need(TRAINING_MB * n_gpus // nodes + _mb(2 * size.bytes), seconds + SECONDS_PER_GB * size.gb)
-        per_parameter = 20 if own["finetuning_type"] == "full" else 8
-        return _need(TRAINING_MB + _mb(per_parameter * size.parameters), seconds)
+            memory = TRAINING_MB * n_gpus // nodes + _mb(2 * size.bytes)
+            need = self._training_need(memory, seconds + SECONDS_PER_GB * size.gb, unknown)
+        else:
+            per_parameter = 20 if own["finetuning_type"] == "full" else 8
+            need = self._training_need(TRAINING_MB + _mb(per_parameter * size.parameters), seconds, unknown)
+        if "save_steps" not in own:
+            return need
+        until = self._seconds_of_training(size, {**own, "max_steps": own["save_steps"]}, 0, None, n_gpus, nodes)
+        return dataclasses.replace(need, checkpoint=MINUTES_TO_START + math.ceil(until / 60))
+
+    def _training_need(self, mem_mb: float, seconds: float, unknown: tuple[str, ...]) -> Need:
+        """Return the need of a training: of one whose length nobody knows, the longest that a job may run."""
+        longest = self.study.settings.get("longest_job")
+        need = _need(mem_mb, seconds, unknown, longest)
+        if not unknown:
+            return need
+        return dataclasses.replace(need, runtime=longest or LONG_MINUTES, longest=longest or LONG_MINUTES)
+
+    def _examples_of(self, expert: Mapping, item_set: str, stage: str) -> int:
+        """Return how many examples an expert learns from one of its item sets; for stage dpo a pair is one."""
+        protocol = self.study.protocol(item_set)
+        subset = expert["subset"].get("by_set", {}).get(item_set, expert["subset"])
+        n_items = min(math.ceil(self._items(item_set) * subset.get("share", 1)), subset.get("first", math.inf))
+        both = expert["orders"] == "both" and stage != "dpo"
+        return n_items * len(ORDERS[protocol]) if both else n_items
+
+    def _unknown(self, item_sets: Iterable[str]) -> tuple[str, ...]:
+        """Return the item sets whose number of items nobody knows."""
+        return tuple(name for name in item_sets if self._known_items(name) is None)
 
     def screen(self, model: str) -> Need:
         """Return what the screening of one foundation model takes: some training steps, then held-out answers."""
@@ -225,13 +293,19 @@ class Needs:
 
     def judge(self, judge: str, suite: str) -> Need:
         """Return what one judge takes for one suite: every prompt in both orders, replies as long as they may get."""
-        return self._inference(
-            judge,
-            [
-                (self._items(name) * len(ORDERS[self.study.protocol(name)]), self._new_tokens(judge, name))
-                for name in self.study.benchmarks_of(judge, suite)
-            ],
-        )
+        names = self.study.benchmarks_of(judge, suite)
+        units = [
+            (self._asked(name) * len(ORDERS[self.study.protocol(name)]), self._new_tokens(judge, name))
+            for name in names
+        ]
+        unknown = [name for name in self._unknown(names) if self.study.limit(name) is None]
+        return dataclasses.replace(self._inference(judge, units), unknown=tuple(unknown))
+
+    def _asked(self, benchmark: str) -> int:
+        """Return how many items of a benchmark are judged."""
+        limit = self.study.limit(benchmark)
+        known = self._known_items(benchmark)
+        return min(known or limit or UNKNOWN_ITEMS, limit or known or UNKNOWN_ITEMS)
 
     def trial(self, search: str) -> Need:
         """Return what one trial takes: the training or the merge, then the replies on the development sets."""
@@ -242,7 +316,9 @@ class Needs:
             (self._items(name) * len(ORDERS[study.protocol(name)]), self._new_tokens(judge, name)) for name in names
         ]
         judged = self._inference(judge, units)
-        return Need(max(made.mem_mb, judged.mem_mb), made.runtime + judged.runtime - MINUTES_TO_START)
+        runtime = made.runtime + judged.runtime - MINUTES_TO_START
+        expected = made.expected + judged.expected - MINUTES_TO_START
+        return Need(max(made.mem_mb, judged.mem_mb), runtime, expected, (*made.unknown, *judged.unknown), made.longest)
 
     def answer(self, model: str, comparison: str) -> Need:
         """Return what the answers of one model of a comparison take."""
@@ -288,14 +364,18 @@ class Needs:
         return _need(memory if on_gpu else memory + judging["batch_tokens"] // 16, seconds)
 
     def _items(self, item_set: str) -> int:
+        return self._known_items(item_set) or UNKNOWN_ITEMS
+
+    def _known_items(self, item_set: str) -> int | None:
+        """Return the number of items as the catalogue counts, makes or estimates them, None where it does not say."""
         spec = self.study.catalogues.benchmarks[item_set]
-        counted = spec.get("expected", {}).get("items") or spec.get("options", {}).get("n_items")
+        counted = spec.get("expected", {}).get("items") or spec.get("options", {}).get("n_items") or spec.get("about")
         part = spec.get("part")
         if part is None:
-            return counted or UNKNOWN_ITEMS
+            return counted
         # What is counted is the whole.
-        counted = math.ceil(counted * part["shares"][part["name"]]) if counted else UNKNOWN_ITEMS
-        return min(counted, part.get("draw", counted))
+        counted = counted and math.ceil(counted * part["shares"].get(part["name"], 1))
+        return min(filter(None, (counted, part.get("draw"))), default=None)
 
     def _examples(self, stage: Mapping) -> int:
         if stage["data"] == "corpus":
@@ -316,14 +396,15 @@ class Needs:
     ) -> float:
         """Return seconds from 6 operations per weight and token (forward, backward, recomputed forward).
 
-        Examples count as half as long as `cutoff_len`.
+        Examples count as half as long as `cutoff_len`; one of stage dpo is two sequences.
         """
         steps = settings.get("max_steps", -1)
         batch = settings.get("per_device_train_batch_size", 1) * settings.get("gradient_accumulation_steps", 1)
         examples = min(examples, settings.get("max_samples", examples)) * settings.get("num_train_epochs", 3.0)
         if steps > 0:
             examples = steps * batch * max(nodes, n_gpus)
-        tokens = examples * settings.get("cutoff_len", training.COMMON["cutoff_len"]) / 2
+        sequences = examples * (2 if settings.get("stage") == "dpo" else 1)
+        tokens = sequences * settings.get("cutoff_len", training.COMMON["cutoff_len"]) / 2
         threads = threads or self.study.settings["threads"]
         return 6 * size.parameters * tokens / (GPU_FLOPS * n_gpus if n_gpus else CPU_FLOPS * threads * nodes)
 
@@ -332,9 +413,10 @@ def _mb(n_bytes: float) -> float:
     return n_bytes / 1e6
 
 
-def _need(mem_mb: float, seconds: float) -> Need:
-    """Return a need in round numbers; the work counts twice, because estimates err."""
-    return Need(math.ceil(mem_mb / 100) * 100, MINUTES_TO_START + math.ceil(2 * seconds / 60))
+def _need(mem_mb: float, seconds: float, unknown: tuple[str, ...] = (), longest: int | None = None) -> Need:
+    """Return a need in round numbers; in the time limit the work counts twice, because estimates err."""
+    once, twice = (MINUTES_TO_START + math.ceil(times * seconds / 60) for times in (1, 2))
+    return Need(math.ceil(mem_mb / 100) * 100, min(twice, longest or twice), once, unknown, longest)
 
 
 # ---- what a plan asks for, what a study cost ----
@@ -342,13 +424,20 @@ def _need(mem_mb: float, seconds: float) -> Need:
 
 @dataclass(frozen=True)
 class Asked:
-    """What one job of a plan asks the cluster for, on all its nodes; memory is per node, `minutes` the time limit."""
+    """What one job of a plan asks the cluster for, on all its nodes; memory is per node, `minutes` the time limit.
+
+    `expected` are the minutes that it is thought to take, None where nothing but the limit is known; `unknown` are the
+    item sets whose sizes were guessed, `checkpoint` the minutes until a training's first checkpoint.
+    """
 
     rule: str
     gpus: int
     threads: int
     minutes: int
     mem_mb: int
+    expected: int | None = None
+    unknown: tuple[str, ...] = ()
+    checkpoint: int | None = None
 
 
 def gpus_asked(resources: Mapping) -> int:
@@ -360,10 +449,30 @@ def gpus_asked(resources: Mapping) -> int:
 
 
 def plan_lines(jobs: Iterable[Asked]) -> list[str]:
-    """Return the plan for people: per rule how many jobs and the most they may take, and the sum in its first line."""
+    """Return the plan for people: the sum of all time limits and what is expected, then the jobs of every rule.
+
+    Where the sizes of item sets are not known, no sum is an upper bound, and the sets are named.
+    """
     jobs = list(jobs)
-    gpu_hours, cpu_hours = (sum(getattr(job, unit) * job.minutes for job in jobs) / 60 for unit in ("gpus", "threads"))
-    lines = [f"This plan asks for at most {gpu_hours:.1f} GPU hours and {cpu_hours:.1f} CPU hours in {len(jobs)} jobs:"]
+    unknown = sorted({name for job in jobs for name in job.unknown})
+    asked = _hours((job, job.minutes) for job in jobs)
+    lines = [f"This plan asks for {'at least' if unknown else 'at most'} {asked} in {len(jobs)} jobs:"]
+    if any(job.expected for job in jobs):
+        about = _hours((job, min(job.expected or job.minutes, job.minutes)) for job in jobs if not job.unknown)
+        left_out = ", without the jobs on sets of unknown size" if unknown else ""
+        lines.append(f"  expected are {about}{left_out}; limits allow for twice the work, and more at another attempt")
+    if unknown:
+        sets = ", ".join(unknown)
+        lines.append(f"  not known is the size of {sets}; give `about: <items>` in config/benchmarks.yaml")
+    beyond = sorted({job.rule for job in jobs if not job.unknown and (job.expected or 0) > job.minutes})
+    if beyond:
+        lines.append(f"  {', '.join(beyond)}: longer than longest_job; attempts go on at the last checkpoint")
+    late = [job for job in jobs if job.checkpoint and job.checkpoint > job.minutes < (job.expected or 0)]
+    if late:
+        first = max(job.checkpoint for job in late)
+        lines.append(
+            f"  {late[0].rule}: the first checkpoint comes after {first} min, so late that none may; lower save_steps"
+        )
     for rule in dict.fromkeys(job.rule for job in jobs):
         own = [job for job in jobs if job.rule == rule]
         lines.append(
@@ -372,6 +481,13 @@ def plan_lines(jobs: Iterable[Asked]) -> list[str]:
             f"{_span(job.minutes for job in own)} min"
         )
     return lines
+
+
+def _hours(jobs: Iterable[tuple[Asked, int]]) -> str:
+    """Return GPU and CPU hours of (job, minutes)."""
+    jobs = list(jobs)
+    gpus, cpus = (sum(getattr(job, unit) * minutes for job, minutes in jobs) / 60 for unit in ("gpus", "threads"))
+    return f"{gpus:.1f} GPU hours and {cpus:.1f} CPU hours"
 
 
 def _span(values: Iterable[int]) -> str:

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+import pack_crate
 from judgemerge import crate
 from judgemerge.crate import Derivation, Made, build, check_finished, chosen_files, derivations, parse_summary, problems
 from judgemerge.errors import JudgemergeError
@@ -263,3 +264,35 @@ def test_a_source_without_a_digest_is_noticed(packed):
 
 def test_what_is_no_crate_is_noticed(tmp_path):
     assert problems(tmp_path)[0].startswith(f"{tmp_path}: is no RO-Crate (Not a valid RO-Crate")
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({}, None),
+        ({"thesis.tex": ""}, "is not empty and no crate"),
+        ({"ro-crate-metadata.json": '{"@graph": [{"@id": "run.json"}]}', "run.json": ""}, None),
+        ({"ro-crate-metadata.json": '{"@graph": [{"@id": "./"}]}', "a/notes.md": ""}, "holds a/notes.md"),
+    ],
+)
+def test_a_crate_replaces_nothing_but_a_crate(tmp_path, files, sentence):
+    target = tmp_path / "target"
+    target.mkdir()
+    for name, content in files.items():
+        (target / name).parent.mkdir(exist_ok=True)
+        (target / name).write_text(content)
+    if sentence:
+        with pytest.raises(JudgemergeError, match=sentence):
+            pack_crate._check_replaceable(target)
+    else:
+        pack_crate._check_replaceable(target)
+
+
+def test_a_crate_behind_a_link_is_replaced_where_it_lies(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "earlier").touch()
+    (tmp_path / "fresh").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    pack_crate._replace((tmp_path / "link").resolve(), tmp_path / "fresh")
+    assert (tmp_path / "link").is_symlink() and list((tmp_path / "there").iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "there"]

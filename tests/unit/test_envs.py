@@ -287,6 +287,146 @@ def test_an_unfinished_environment_is_emptied(tmp_path):
 
 
 @pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A checkout in which an environment is made in no time: Python without packages, and one script."""
+
+    def fill(folder, build, prompt):
+        setup_env.clear(folder)
+        setup_env.venv.EnvBuilder(with_pip=False, symlinks=True, prompt=prompt).create(folder)
+        script = folder / "bin/snakemake"
+        script.write_text(f"#!{folder}/bin/python\nimport sys\nprint(sys.prefix)\n")
+        script.chmod(0o755)
+
+    root = tmp_path / "checkout"
+    root.mkdir()
+    monkeypatch.setattr(setup_env, "optional_lock", lambda group: ROOT / f"requirements-{group}.lock")
+    monkeypatch.setattr(setup_env, "ROOT", root)
+    monkeypatch.setattr(setup_env, "fill", fill)
+    return root
+
+
+def made(folder: Path, lock: str = "") -> Path:
+    """An environment with a canary in it, as setup_env.py would have made it; of another lock where one is given."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin/python").symlink_to(sys.executable)
+    (folder / "canary").touch()
+    name = f".judgemerge-{lock}" if lock else setup_env.stamp_path(folder).name
+    (folder / name).write_text(setup_env.stamp_text(folder, "cpu"))
+    return folder
+
+
+def test_a_new_environment_takes_the_old_ones_place_and_its_scripts_start_there(checkout):
+    folder = made(checkout / ".venv", lock="before")
+    assert setup_env.main(["--torch", "cpu", "--venv", str(folder)]) == 0
+    assert not (folder / "canary").exists() and setup_env.is_ready(folder, "cpu")
+    said = subprocess.run([folder / "bin/snakemake"], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == str(folder)
+    assert [path.name for path in checkout.iterdir()] == [".venv"]
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, setup_env.SetupError("no network"), OSError(28, "disk full")])
+def test_a_build_that_does_not_end_leaves_the_old_environment(checkout, monkeypatch, end):
+    def fill(folder, build, prompt):
+        setup_env.clear(folder)
+        raise end
+
+    monkeypatch.setattr(setup_env, "fill", fill)
+    folder = made(checkout / ".venv", lock="before")
+    assert setup_env.main(["--torch", "cpu", "--venv", str(folder)]) != 0
+    assert (folder / "canary").exists()
+    assert [path.name for path in checkout.iterdir()] == [".venv"]
+
+
+def test_an_environment_whose_scripts_do_not_start_is_not_kept(checkout, monkeypatch):
+    monkeypatch.setattr(setup_env, "scripts_start", lambda folder: False)
+    folder = made(checkout / ".venv", lock="before")
+    assert setup_env.main(["--torch", "cpu", "--venv", str(folder)]) == 1
+    assert (folder / "canary").exists()
+
+
+def test_a_call_that_was_killed_between_the_two_steps_is_made_good(checkout):
+    made(checkout / ".venv", lock="before").rename(checkout / ".venv.setup-old")
+    (checkout / ".venv.setup-new").mkdir()
+    (checkout / ".venv.setup-new" / setup_env.UNFINISHED).touch()
+    assert setup_env.main(["--torch", "cpu", "--venv", str(checkout / ".venv")]) == 0
+    assert [path.name for path in checkout.iterdir()] == [".venv"]
+
+
+@pytest.mark.parametrize("lock", ["", "before"])
+def test_nothing_behind_a_link_is_emptied_that_another_checkout_made(checkout, tmp_path, monkeypatch, capsys, lock):
+    monkeypatch.setattr(setup_env, "ROOT", tmp_path / "other")
+    theirs = made(tmp_path / "other" / ".venv", lock)
+    monkeypatch.setattr(setup_env, "ROOT", checkout)
+    (checkout / ".venv").symlink_to(theirs)
+    assert setup_env.main(["--torch", "cpu", "--venv", str(checkout / ".venv")]) == (1 if lock else 0)
+    assert (theirs / "canary").exists()
+    error = capsys.readouterr().err
+    assert f"belongs to {tmp_path / 'other'}" in error if lock else error == ""
+
+
+def test_an_own_environment_behind_a_link_is_brought_up_to_date(checkout, tmp_path):
+    folder = made(tmp_path / "scratch" / "env", lock="before")
+    (checkout / ".venv").symlink_to(folder)
+    assert setup_env.main(["--torch", "cpu", "--venv", str(checkout / ".venv")]) == 0
+    assert (checkout / ".venv").is_symlink() and not (folder / "canary").exists()
+    assert setup_env.is_ready(folder, "cpu")
+
+
+def test_an_environment_that_was_made_elsewhere_is_not_emptied(checkout, capsys):
+    folder = made(checkout / "before").rename(checkout / ".venv")
+    assert setup_env.main(["--torch", "cpu", "--venv", str(folder)]) == 1
+    assert f"was made as {checkout / 'before'}" in capsys.readouterr().err
+    assert (folder / "canary").exists()
+
+
+def test_what_is_in_the_way_of_a_build_is_left_alone(checkout, capsys):
+    made(checkout / ".venv", lock="before")
+    (checkout / ".venv.setup-new").mkdir()
+    (checkout / ".venv.setup-new" / "thesis.tex").touch()
+    assert setup_env.main(["--torch", "cpu", "--venv", str(checkout / ".venv")]) == 1
+    assert "is in the way" in capsys.readouterr().err
+    assert (checkout / ".venv.setup-new" / "thesis.tex").exists()
+
+
+def test_the_cuda_build_is_not_replaced_on_a_machine_without_a_gpu():
+    assert setup_env.fitting_builds("auto", "cpu") == "cpu default"
+    assert setup_env.fitting_builds("cpu", "cpu") == "cpu"
+
+
+def test_a_question_makes_no_environment(checkout, monkeypatch, capsys):
+    folder = checkout / ".venv"
+    check = ["--check", "--torch", "cpu", "--venv", str(folder)]
+    assert setup_env.main(check) == 1
+    assert "make it with `make venv`" in capsys.readouterr().err and not folder.exists()
+    made(folder, lock="before")
+    monkeypatch.setattr(setup_env, "python_in", lambda folder, *command, **options: "snakemake" in command[-1])
+    assert setup_env.main(check) == 0
+    assert "`make venv` brings it up to date" in capsys.readouterr().err
+    assert setup_env.main([*check, "--with", "quantize"]) == 1
+    assert "`make venv-quantize`" in capsys.readouterr().err
+    assert (folder / "canary").exists()
+
+
+@pytest.mark.parametrize(
+    "target", ["status", "costs", "mirror", "deploy", "crate", "lint", "format", "lock", "container"]
+)
+def test_make_targets_that_ask_make_no_environment(target):
+    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True)
+    calls = [line for line in done.stdout.splitlines() if "setup_env.py" in line]
+    assert calls and all("--check" in line for line in calls)
+    assert "venv-" not in done.stdout and " venv\n" not in done.stdout
+
+
+def test_clean_removes_nothing_behind_a_link(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "shared/demo").mkdir(parents=True)
+    (tmp_path / "results").symlink_to("shared")
+    done = subprocess.run(["make", "clean"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0 and "is a link to" in done.stderr
+    assert (tmp_path / "shared/demo").is_dir()
+
+
+@pytest.fixture
 def stamped(tmp_path):
     folder = tmp_path / "env"
     (folder / "bin").mkdir(parents=True)

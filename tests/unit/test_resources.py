@@ -228,3 +228,75 @@ def test_a_job_without_seconds_is_counted_as_nothing(tmp_path):
     job = progress.Job("count_items", "", False, False, None, str(tmp_path / "count_items.tsv"))
     found, _ = resources.costs([{"job": "count_items", "seconds": None}], [job], tmp_path)
     assert (found[0]["jobs"], found[0]["hours"]) == (1, 0.0)
+
+
+# ---- sizes that are known, and those that are not ----
+
+
+def full_size(repository, name, **changes):
+    settings = load_yaml(repository / "config" / "studies" / f"{name}.yaml")
+    settings.pop("scales", None)
+    return Needs(load_study({**settings, **changes}, name, repository / "config"), lambda model: None)
+
+
+@pytest.mark.parametrize(
+    ("study", "expert", "n_examples", "hours"),
+    [
+        ("prometheus", "direct", 99_000, (6, 8)),  # 6.2 h for 100,000 rows at the same rate
+        ("prometheus", "pairwise", 197_762, (12, 15)),
+        ("orpo", "orpo_final", 15_096, (1.2, 1.5)),  # 77 min for two sequences a pair, ten to start
+    ],
+)
+def test_a_training_is_given_the_time_of_its_published_size(repository, study, expert, n_examples, hours):
+    needs = full_size(repository, study)
+    need = needs.train(expert)
+    assert hours[0] <= need.expected / 60 <= hours[1]
+    assert need.runtime > need.expected and not need.unknown
+    assert need.checkpoint < need.runtime
+    assert sum(map(needs._items, needs.study.experts[expert]["train_on"])) == n_examples
+
+
+def test_every_training_of_the_shipped_studies_has_a_size_or_is_named(repository):
+    unknown = {
+        name
+        for study in ("meld", "orpo", "prometheus", "unified")
+        for needs in [full_size(repository, study)]
+        for expert in needs.study.experts
+        for name in needs.train(expert).unknown
+    }
+    assert unknown == {"meld_pairwise_train", "meld_pointwise_train"}  # of which nobody states the size
+
+
+def test_a_training_of_unknown_length_asks_for_the_longest_time_at_every_attempt(repository):
+    for changes, minutes in (({}, resources.LONG_MINUTES), ({"longest_job": 600}, 600)):
+        needs = full_size(repository, "meld", **changes)
+        need = needs.train(next(name for name in needs.study.experts if needs.train(name).unknown))
+        assert need.at("runtime", 1) == need.at("runtime", 3) == minutes
+        assert need.at("mem_mb", 3) == 3 * need.mem_mb
+
+
+def test_no_training_asks_for_more_than_the_longest_job(repository):
+    needs = full_size(repository, "prometheus", longest_job=120)
+    need = needs.train("joint")
+    assert need.at("runtime", 3) == 120 < need.expected
+
+
+def test_a_plan_says_what_is_expected_and_what_it_does_not_know():
+    jobs = [
+        Asked("train_expert", 4, 8, 120, 30000, expected=60),
+        Asked("train_expert", 4, 8, 600, 30000, expected=30, unknown=("mine", "yours")),
+        Asked("merge", 0, 2, 60, 900),
+    ]
+    first, *rest = resources.plan_lines(jobs)
+    assert first == "This plan asks for at least 48.0 GPU hours and 98.0 CPU hours in 3 jobs:"
+    assert "expected are 4.0 GPU hours and 10.0 CPU hours, without the jobs on sets of unknown size" in rest[0]
+    assert rest[1] == "  not known is the size of mine, yours; give `about: <items>` in config/benchmarks.yaml"
+    first, *rest = resources.plan_lines([jobs[0], jobs[2]])
+    assert first.startswith("This plan asks for at most 8.0 GPU hours") and "expected are 4.0 GPU hours" in rest[0]
+    late = Asked("train_expert", 4, 8, 100, 30000, expected=300, checkpoint=130)
+    assert any("lower save_steps" in line for line in resources.plan_lines([late]))
+
+
+def test_a_judge_is_given_the_time_of_the_items_that_are_drawn(needs):
+    few = needs(suites={"demo": {"benchmarks": ["demo_pairwise"], "limit": 10}})
+    assert few.judge("half", "demo").runtime < needs().judge("half", "demo").runtime

@@ -1,8 +1,8 @@
 """Benchmarks: the catalogue (config/benchmarks.yaml), one adapter module per data family, and their checks.
 
 An adapter is a module of this package with `load(paths, spec, counts) -> Iterator[Item]`: `paths` gives a file per
-role, `spec` is the catalogue entry (with its `name`), and `counts` takes what the adapter wants to be reported. Its
-docstring states the truth rule. Nothing else registers it.
+role, `spec` is what decides of the catalogue entry (`DECIDING`, and its `name`), and `counts` takes what the adapter
+wants to be reported. Its docstring states the truth rule. Nothing else registers it.
 """
 
 import collections
@@ -18,6 +18,7 @@ from judgemerge.items import CLASSES, PROTOCOLS, Item, part_of, sample
 REQUIRED = {"adapter": str, "protocol": str, "description": str, "truth": str, "sources": dict}
 OPTIONAL = {
     "expected": dict,  # counts that must come out: rows, items, judgeable, …
+    "about": int,  # how many items it has (before `part`), where nobody could count them; for plans alone
     "truth_by": str,  # people, facts (the right answer is known) or a model
     "category": str,  # what the categories are
     "published": str,  # module of judgemerge/published/ that counts as the benchmark's paper does
@@ -26,6 +27,14 @@ OPTIONAL = {
     "options": dict,  # read by the adapter
     "part": dict,  # the part of the items that this set is: {name, shares, seed, draw}; see items.part_of
 }
+
+# What items are made from; the other keys are for readers, and a reworded one must not make anything again.
+DECIDING = ("adapter", "protocol", "sources", "expected", "options", "part")
+
+
+def deciding(spec: dict) -> dict:
+    """Return what of a catalogue entry decides which items come out, or whether any do."""
+    return {key: spec[key] for key in DECIDING if key in spec}
 
 
 def load_catalogue(path: str | Path) -> dict[str, dict]:
