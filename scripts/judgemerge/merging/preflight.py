@@ -70,7 +70,7 @@ def _facts(folder: str | Path) -> dict:
                 f"{folder / 'config.json'}: the model is quantized ({key}); give the one it was made of"
             )
     headers = {}
-    for path in sorted(folder.glob(models.WEIGHTS)):
+    for path in models.weight_files(folder):
         for name, entry in models.header(path).items():
             headers[name] = {**entry, "path": path}
     return {"config": config, "headers": headers, "tokens": _tokens(folder / "tokenizer.json")}
