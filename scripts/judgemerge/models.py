@@ -139,7 +139,7 @@ def check_folder(folder: str | Path) -> None:
 
 
 def check_one_set_of_weights(folder: str | Path) -> None:
-    """Refuse a folder whose weights lie there twice, as one file and as shards: not all libraries read the same ones."""
+    """Refuse a folder whose weights lie there twice, as one file and as shards: libraries differ in which they read."""
     index = _index(Path(folder))
     if index is not None and Path(folder, WHOLE).is_file() and WHOLE not in index["weight_map"].values():
         raise JudgemergeError(f"{folder}: has {WHOLE} and {INDEX}, which names other files; remove one of them")
@@ -200,14 +200,22 @@ def check_digest(folder: str | Path, manifest: Mapping) -> None:
         )
 
 
+def adapter_digest(folder: str | Path) -> str:
+    """Return the digest of a LoRA adapter: its matrices, and the rank, scale and targets in its config."""
+    config = files.read_json(Path(folder, "adapter_config.json"))
+    config.pop("base_model_name_or_path", None)  # a path of the machine
+    matrices = files.sha256_file(Path(folder, "adapter_model.safetensors"))
+    return files.sha256_text(matrices, json.dumps(config, sort_keys=True))
+
+
 SAMPLE, N_SAMPLES = 1 << 20, 64
 
 
 def fingerprint(folder: str | Path) -> str | None:
     """Return what a model in a folder of this machine is known by in a plan, in milliseconds; None without a model.
 
-    Files up to 64 MB count whole, of larger ones their size and 64 pieces of 1 MB: other weights differ everywhere. When
-    they were written and where they lie does not count.
+    Files up to 64 MB count whole, of larger ones their size and 64 pieces of 1 MB: other weights differ everywhere.
+    When they were written and where they lie does not count.
     """
     paths = [path for path in model_files(folder) if path.is_file()]
     if not paths:
@@ -254,8 +262,8 @@ def link_files(source: str | Path, destination: str | Path) -> None:
     weights = weight_files(source)[0]
     if weights.suffix == QUANTIZED:
         raise JudgemergeError(
-            f"{weights}: a study takes models in safetensors and quantizes them itself (quantizations); judge a GGUF file "
-            "with scripts/judge.py"
+            f"{weights}: a study takes models in safetensors and quantizes them itself (quantizations); judge a GGUF "
+            "file with scripts/judge.py"
         )
     for path in model_files(source):
         target = Path(destination, path.relative_to(source))

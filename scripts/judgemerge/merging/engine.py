@@ -11,7 +11,7 @@ from pathlib import Path
 
 from judgemerge import files, models
 from judgemerge.errors import JudgemergeError
-from judgemerge.merging import preflight
+from judgemerge.merging import descriptions, preflight
 from judgemerge.merging.adapters import Adapter
 from judgemerge.merging.streams import FLOATING, SHARD_BYTES, Weights, Writer
 
@@ -71,7 +71,8 @@ def merge_all(
                 del tensors  # before the next ones are read
         for label, merge in merges.items():
             writers[label].finish()
-            copy_description(folders[donor], outputs[label], merge["dtype"])
+            describing = descriptions.donor(merge, {name: folders[name] for name in weights})
+            copy_description(folders[describing], outputs[label], merge["dtype"])
     except BaseException:
         for label, writer in writers.items():
             writer.close()
@@ -187,7 +188,8 @@ def copy_description(source: str | Path, destination: str | Path, dtype: str) ->
     with_weights = models.description_files(source, models.MODULE_WEIGHTS)
     if with_weights:
         raise JudgemergeError(
-            f"{with_weights[0].parent}: this module has weights, which a merge does not reach; merge the models without it"
+            f"{with_weights[0].parent}: this module has weights, which a merge does not reach; "
+            "merge the models without it"
         )
     for path in models.description_files(source):
         target = destination / path.relative_to(source)
