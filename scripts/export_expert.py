@@ -19,6 +19,7 @@ def main(adapter: str, recipe_file: str, base: str, base_digest: str, threads: i
     else:
         models.check_folder(adapter)
         models.copy_model(adapter, fresh)
+    models.complete_description(fresh, base)
     models.move_into_place(fresh, model)
     files.write_json(manifest, models.describe(model, rule="export_expert", **origin, training=trained))
 

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import yaml
 
-from judgemerge import files, models
+from judgemerge import files, models, processes
 from judgemerge.errors import JudgemergeError
 from judgemerge.merging import checks, grids, recipes
+from judgemerge.merging.descriptions import TEMPLATE, TOKENS
 from judgemerge.merging.table import CHOICES, METHODS, STREAMED, markdown
 
 
@@ -50,29 +51,33 @@ def main(
         parents = {model: folders[model] for model in merge["models"]}
         weights = {
             "examples": merge["examples"],
-            **weigh(parents, examples, merge["parameters"], merge["seed"], threads),
+            **weigh(parents, examples, merge["parameters"], merge["seed"], threads, merge.get("allow", ())),
         }
-    manifests = {}
     if len(variants) > 1 and all(map(recipes.own_engine, variants.values())):
         made = merge_variants(variants, folders, outputs, threads, digests)
-    else:
-        made = {}
-        for variant, entry in variants.items():
-            fresh = Path(f"{outputs[variant]}.part")
-            recipe = Path(f"{outputs[variant]}.recipe.yaml")
-            fresh.parent.mkdir(parents=True, exist_ok=True)
-            made[variant] = merge_folders(variant, entry, folders, fresh, recipe, threads, digests, bases, weights)
-            recipe.rename(fresh / "recipe.yaml")
-            models.move_into_place(fresh, outputs[variant])
-    for variant, path in outputs.items():
-        manifests[variant] = models.describe(path, **made[variant])
-        files.write_json(f"{path}.json", manifests[variant])
+        return {variant: _described(outputs[variant], made[variant]) for variant in variants}
+    manifests = {}
+    for variant, entry in variants.items():
+        fresh = Path(f"{outputs[variant]}.part")
+        recipe = Path(f"{outputs[variant]}.recipe.yaml")
+        fresh.parent.mkdir(parents=True, exist_ok=True)
+        made = merge_folders(variant, entry, folders, fresh, recipe, threads, digests, bases, weights)
+        recipe.rename(fresh / "recipe.yaml")
+        models.move_into_place(fresh, outputs[variant])
+        manifests[variant] = _described(outputs[variant], made)
     return manifests
 
 
+def _described(folder: Path, made: dict) -> dict:
+    """Write the manifest beside a finished merge and return it."""
+    manifest = models.describe(folder, **made)
+    files.write_json(f"{folder}.json", manifest)
+    return manifest
+
+
 def _digest(folder: str) -> str:
-    if Path(folder, "adapter_model.safetensors").is_file():
-        return files.sha256_file(Path(folder, "adapter_model.safetensors"))
+    if Path(folder, "adapter_config.json").is_file() and Path(folder, "adapter_model.safetensors").is_file():
+        return models.adapter_digest(folder)
     return models.describe(folder)["digest"]
 
 
@@ -121,6 +126,10 @@ def read_command(arguments: argparse.Namespace) -> tuple[dict, dict[str, str], d
         merge["grid"] = {
             name: _value(f"[{values}]") for name, values in (_pair(text, "--grid") for text in arguments.grid)
         }
+    if arguments.allow:
+        merge["allow"] = arguments.allow
+    if arguments.donor:
+        merge["donor"] = arguments.donor
     if arguments.examples:
         merge["examples"] = arguments.examples
     adapters = [name for name in merge["models"] if Path(folders[name], "adapter_config.json").is_file()]
@@ -166,6 +175,17 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--engine", choices=["mergekit", "streamed"], default="mergekit", help=f"streamed: {STREAMED}")
     found.add_argument("--dtype", choices=["stored", "float32", "float16", "bfloat16"], default="stored")
+    found.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        help=f"what may differ between the models: a key of config.json, {TEMPLATE} or {TOKENS}; once per difference",
+    )
+    found.add_argument(
+        "--donor",
+        help="name of the model that gives config, tokenizer, chat template and generation settings; the "
+        "base or the first model otherwise",
+    )
     found.add_argument("--seed", type=int, default=7)
     found.add_argument("--threads", type=int, default=1)
     found.add_argument("--output", help="folder of the merged model; with --grid, the start of the folders' names")
@@ -174,6 +194,7 @@ def parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", os.defpath)
+    processes.end_cleanly()
     given = parser().parse_args()
     if given.methods:
         print(markdown(), end="")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from judgemerge import files, models
+from judgemerge import files, models, processes
 from judgemerge.logs import logged
 from judgemerge.merging.runs import merge_folders
 
@@ -30,7 +30,7 @@ def main(
 
 def adapter_digest(folder: str) -> str:
     """Return the digest of an adapter, which has no manifest."""
-    return files.sha256_file(Path(folder, "adapter_model.safetensors"))
+    return models.adapter_digest(folder)
 
 
 if "snakemake" in globals():
@@ -38,6 +38,7 @@ if "snakemake" in globals():
     names = [Path(path).name for path in folders]
     known = [files.read_json(path)["digest"] for path in snakemake.input.manifests]
     digests = [*known, *map(adapter_digest, snakemake.input.adapters)]
+    processes.end_cleanly()
     with logged(snakemake.log[0]):
         main(
             merge=snakemake.params.merge,

@@ -18,8 +18,10 @@ def main(
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     quantizing.quantize(gguf, fresh / quantizing.FILE, kind, threads)
-    for path in models.settings_files(model):
-        shutil.copyfile(path, fresh / path.name)
+    for path in models.description_files(model):
+        target = fresh / path.relative_to(model)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, target)
     found = quantizing.inspect(fresh / quantizing.FILE, kind)
     if found["fallbacks"]:
         print(

@@ -16,7 +16,7 @@ def main(merge: dict, parents: dict[str, str], examples: str, prompt: str | None
         given = of_items(read_items(examples), load_template(prompt, sources))
     else:
         given = losses.read_examples(examples, merge["parameters"].get("kind", "decoder"))
-    found = cocktail.weigh(parents, given, merge["parameters"], merge["seed"], threads)
+    found = cocktail.weigh(parents, given, merge["parameters"], merge["seed"], threads, merge.get("allow", ()))
     files.write_json(out, {"examples": Path(examples).name, "sha256": files.sha256_file(examples), **found})
 
 

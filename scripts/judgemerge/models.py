@@ -4,19 +4,24 @@ A manifest (`models/{model}.json`) lists every file with its sha256 and sums the
 replies are stored under. Models are read from safetensors only; their quantizations are GGUF files.
 """
 
+import fnmatch
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 from judgemerge import files, provenance, quantizing
 from judgemerge.errors import JudgemergeError
 
-# What decides the model's answers. Cards, recipes and training leftovers do not.
-WEIGHTS = "*.safetensors"
-QUANTIZED = "*.gguf"
+# The weights: what the index names, else one file. Copies under other names (consolidated.safetensors), in
+# sub-folders (fp16/, onnx/), of adapters and in pickled files are no part of the model.
+INDEX = "model.safetensors.index.json"
+WHOLE = "model.safetensors"
+QUANTIZED = ".gguf"
+# What decides the model's answers beside its weights. Cards, recipes and training leftovers do not.
 SETTINGS = (
     "config.json",
     "generation_config.json",
@@ -25,6 +30,89 @@ SETTINGS = (
     "special_tokens_map.json",
     "chat_template.jinja",
 )
+# What a tokenizer is built from where tokenizer.json is missing; llama.cpp's converter reads tokenizer.model anyway.
+VOCABULARIES = ("*.model", "vocab.json", "vocab.txt", "merges.txt", "added_tokens.json")
+# Modules of sentence-transformers, with sub-folders of their own: 1_Pooling/config.json, 2_Dense/model.safetensors.
+MODULES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "[0-9]*_*/*.json")
+MODULE_WEIGHTS = ("[0-9]*_*/*.safetensors",)
+# Every file but the weights that loading, prompting, converting or merging a model may ask for: the one list that
+# links, downloads, copies, exports and merges go by.
+DESCRIPTION = (
+    *SETTINGS,
+    *VOCABULARIES,
+    *MODULES,
+    *MODULE_WEIGHTS,
+    "chat_template.json",
+    "additional_chat_templates/*.jinja",
+    "preprocessor_config.json",
+    "processor_config.json",
+)
+
+
+def matching(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
+    """Return the names that fit a pattern, sorted; a `*` stays within one folder, unlike in the hub's own filters."""
+    patterns = tuple(patterns)
+    return sorted(
+        name
+        for name in set(names)
+        if any(name.count("/") == pattern.count("/") and fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    )
+
+
+def weight_names(names: Collection[str], index: Mapping | None, where: str | Path) -> list[str]:
+    """Return the files among `names` that hold the weights: those of the parsed `index`, else the single file.
+
+    GGUF files count where there is neither. `where` names the folder in errors.
+    """
+    if index is not None:
+        shards = index.get("weight_map") if isinstance(index, Mapping) else None
+        if not shards or not all(isinstance(shard, str) and "/" not in shard for shard in shards.values()):
+            raise JudgemergeError(f"{where}: {INDEX} names no files of this folder; download or write the model again")
+        return sorted(set(shards.values()))
+    return [WHOLE] if WHOLE in names else sorted(n for n in names if n.endswith(QUANTIZED) and "/" not in n)
+
+
+def wanted_names(names: Collection[str], index: Mapping | None, where: str | Path) -> list[str]:
+    """Return the files among `names` that make up a model; `index` is the parsed index, if there is one."""
+    indexed = [INDEX] if index is not None else []
+    return [*indexed, *weight_names(names, index, where), *matching(names, DESCRIPTION)]
+
+
+def weight_files(folder: str | Path) -> list[Path]:
+    """Return the files that hold the weights of the model in `folder`; none if there is no model."""
+    folder = Path(folder)
+    return [folder / name for name in weight_names(_names(folder), _index(folder), folder)]
+
+
+def description_files(folder: str | Path, patterns: Iterable[str] = DESCRIPTION) -> list[Path]:
+    """Return the files of a model that are not its weights: settings, tokenizer, chat template, modules."""
+    return [Path(folder, name) for name in matching(_names(Path(folder)), patterns)]
+
+
+def model_files(folder: str | Path) -> list[Path]:
+    """Return every file that makes up the model in `folder`: index, weights, description."""
+    folder = Path(folder)
+    return [folder / name for name in wanted_names(_names(folder), _index(folder), folder)]
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the files of a folder and of its direct sub-folders, relative to it."""
+    return [
+        path.relative_to(folder).as_posix()
+        for pattern in ("*", "*/*")
+        for path in folder.glob(pattern)
+        if path.is_file()
+    ]
+
+
+def _index(folder: Path) -> Mapping | None:
+    path = folder / INDEX
+    return _read_index(*files.version(path)) if path.is_file() else None
+
+
+@cache
+def _read_index(path: Path, changed: int, n_bytes: int) -> Mapping:
+    return files.read_json(path)
 
 
 def check_folder(folder: str | Path) -> None:
@@ -32,17 +120,29 @@ def check_folder(folder: str | Path) -> None:
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         raise JudgemergeError(f"{folder}: config.json is missing; give the folder of a Hugging Face model")
-    if not list(folder.glob(WEIGHTS)) and not list(folder.glob(QUANTIZED)):
+    weights = weight_files(folder)
+    if not weights:
+        others = matching(_names(folder), ("*.safetensors",))
+        if others:
+            raise JudgemergeError(
+                f"{folder}: '{others[0]}' is there, but neither {WHOLE} nor {INDEX}, which say what the weights are; "
+                "download or write the model again"
+            )
         raise JudgemergeError(
             f"{folder}: there is no .safetensors file; convert the model (pickled weights are never loaded)"
         )
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        for shard in sorted(set(files.read_json(index)["weight_map"].values())):
-            if not (folder / shard).is_file():
-                raise JudgemergeError(
-                    f"{folder}: shard '{shard}' of the index is missing; download or write the model again"
-                )
+    for shard in weights:
+        if not shard.is_file():
+            raise JudgemergeError(
+                f"{folder}: shard '{shard.name}' of the index is missing; download or write the model again"
+            )
+
+
+def check_one_set_of_weights(folder: str | Path) -> None:
+    """Refuse a folder whose weights lie there twice, as one file and as shards: libraries differ in which they read."""
+    index = _index(Path(folder))
+    if index is not None and Path(folder, WHOLE).is_file() and WHOLE not in index["weight_map"].values():
+        raise JudgemergeError(f"{folder}: has {WHOLE} and {INDEX}, which names other files; remove one of them")
 
 
 def describe(folder: str | Path, **made_by) -> dict:
@@ -53,8 +153,10 @@ def describe(folder: str | Path, **made_by) -> dict:
     """
     folder = Path(folder)
     check_folder(folder)
-    listed = sorted(path for pattern in (WEIGHTS, QUANTIZED, *SETTINGS) for path in folder.glob(pattern))
-    entries = {path.name: {"sha256": _sha256(path), "bytes": path.stat().st_size} for path in listed}
+    entries = {
+        path.relative_to(folder).as_posix(): {"sha256": _sha256(path), "bytes": path.stat().st_size}
+        for path in deciding_files(folder)
+    }
     digest = files.sha256_text(*(part for name, entry in entries.items() for part in (name, entry["sha256"])))
     about = folder / quantizing.ABOUT
     counted = files.read_json(about)["parameters"] if about.is_file() else None
@@ -67,6 +169,71 @@ def describe(folder: str | Path, **made_by) -> dict:
         "made_by": made_by,
         "versions": provenance.versions(),
     }
+
+
+def deciding_files(folder: str | Path) -> list[Path]:
+    """Return the files whose contents are the model's identity: those that decide its answers.
+
+    The files that a tokenizer can also be built from count where there is no tokenizer.json, which decides otherwise.
+    """
+    folder = Path(folder)
+    patterns = (*SETTINGS, *MODULES, *MODULE_WEIGHTS)
+    if not (folder / "tokenizer.json").is_file():
+        patterns = (*patterns, *VOCABULARIES)
+    return sorted([*weight_files(folder), *description_files(folder, patterns)])
+
+
+def check_digest(folder: str | Path, manifest: Mapping) -> None:
+    """Refuse to load a model whose files are not the ones that its manifest was written for: all are read again."""
+    for name, entry in manifest["files"].items():
+        path = Path(folder, name)
+        if not path.is_file() or path.stat().st_size != entry["bytes"] or _sha256(path) != entry["sha256"]:
+            raise JudgemergeError(
+                f"{path}: has changed since the model was described ({manifest['digest'][:16]}); delete {folder} and "
+                f"{folder}.json, so that it is described and judged as what it is now"
+            )
+    new = {path.relative_to(folder).as_posix() for path in deciding_files(folder)} - set(manifest["files"])
+    if new:
+        raise JudgemergeError(
+            f"{folder}: '{min(new)}' was not there when the model was described ({manifest['digest'][:16]}); delete "
+            f"{folder} and {folder}.json, so that it is described and judged as what it is now"
+        )
+
+
+def adapter_digest(folder: str | Path) -> str:
+    """Return the digest of a LoRA adapter: its matrices, and the rank, scale and targets in its config."""
+    config = files.read_json(Path(folder, "adapter_config.json"))
+    config.pop("base_model_name_or_path", None)  # a path of the machine
+    matrices = files.sha256_file(Path(folder, "adapter_model.safetensors"))
+    return files.sha256_text(matrices, json.dumps(config, sort_keys=True))
+
+
+SAMPLE, N_SAMPLES = 1 << 20, 64
+
+
+def fingerprint(folder: str | Path) -> str | None:
+    """Return what a model in a folder of this machine is known by in a plan, in milliseconds; None without a model.
+
+    Files up to 64 MB count whole, of larger ones their size and 64 pieces of 1 MB: other weights differ everywhere.
+    When they were written and where they lie does not count.
+    """
+    paths = [path for path in model_files(folder) if path.is_file()]
+    if not paths:
+        return None
+    parts = (part for path in paths for part in (path.relative_to(folder).as_posix(), _sampled(*files.version(path))))
+    return files.sha256_text(*parts)[:16]
+
+
+@cache
+def _sampled(path: Path, changed: int, n_bytes: int) -> str:
+    digest = hashlib.sha256(str(n_bytes).encode())
+    whole = n_bytes <= SAMPLE * N_SAMPLES
+    step = SAMPLE if whole else (n_bytes - SAMPLE) // (N_SAMPLES - 1)
+    with open(path, "rb") as file:
+        for number in range(N_SAMPLES):
+            file.seek(number * step)
+            digest.update(file.read(SAMPLE))
+    return digest.hexdigest()
 
 
 def _sha256(path: Path) -> str:
@@ -92,11 +259,16 @@ def move_into_place(source: str | Path, destination: str | Path, leave_out: tupl
 def link_files(source: str | Path, destination: str | Path) -> None:
     """Fill `destination` with links to the files of a model folder that lies elsewhere on this machine."""
     check_folder(source)
-    destination = Path(destination)
-    destination.mkdir(parents=True, exist_ok=True)
-    for pattern in (WEIGHTS, "*.json", "*.jinja", "tokenizer.model"):
-        for path in Path(source).glob(pattern):
-            (destination / path.name).symlink_to(path.resolve())
+    weights = weight_files(source)[0]
+    if weights.suffix == QUANTIZED:
+        raise JudgemergeError(
+            f"{weights}: a study takes models in safetensors and quantizes them itself (quantizations); judge a GGUF "
+            "file with scripts/judge.py"
+        )
+    for path in model_files(source):
+        target = Path(destination, path.relative_to(source))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(path.resolve())
 
 
 def copy_model(source: str | Path, destination: str | Path) -> None:
@@ -105,27 +277,30 @@ def copy_model(source: str | Path, destination: str | Path) -> None:
     Files share their blocks on disk where the file system has hard links: nobody writes into a finished model.
     """
     check_folder(source)
-    destination = Path(destination)
     shutil.rmtree(destination, ignore_errors=True)
-    destination.mkdir(parents=True)
-    weights = (path for pattern in (WEIGHTS, "model.safetensors.index.json") for path in Path(source).glob(pattern))
-    for path in [*sorted(weights), *settings_files(source)]:
+    for path in model_files(source):
+        target = Path(destination, path.relative_to(source))
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            (destination / path.name).hardlink_to(path)
+            target.hardlink_to(path)
         except OSError:
-            shutil.copyfile(path, destination / path.name)
+            shutil.copyfile(path, target)
 
 
-def settings_files(folder: str | Path) -> list[Path]:
-    """Return the files of a model that are not weights: what its prompts are rendered and tokenized with."""
-    patterns = (*SETTINGS, "*.model", "vocab.json", "merges.txt")
-    return sorted({path for pattern in patterns for path in Path(folder).glob(pattern)})
+def complete_description(folder: str | Path, parent: str | Path) -> None:
+    """Copy vocabulary files that `folder` lacks and the model that it was trained from has (tokenizer.model above all).
+
+    Libraries write a trained model with tokenizer.json alone; llama.cpp's converter wants the files it came from.
+    """
+    for path in description_files(parent, (*VOCABULARIES, "preprocessor_config.json", "processor_config.json")):
+        if not Path(folder, path.name).exists() and path.name != "added_tokens.json":
+            shutil.copyfile(path, Path(folder, path.name))
 
 
 def tensor_shapes(folder: str | Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of every tensor, read from the safetensors headers alone."""
     shapes = {}
-    for path in sorted(Path(folder).glob(WEIGHTS)):
+    for path in weight_files(folder):
         for name, entry in header(path).items():
             shapes[name] = tuple(entry["shape"])
     return shapes
@@ -164,7 +339,7 @@ def size_on_disk(manifest: str | Path, folder: str | Path | None = None) -> tupl
     """
     if os.path.isfile(manifest):
         return _size_in_manifest(*files.version(manifest))
-    weights = tuple(files.version(path) for path in Path(folder).glob(WEIGHTS)) if folder else ()
+    weights = tuple(files.version(path) for path in weight_files(folder) if path.is_file()) if folder else ()
     return _size_in_folder(Path(folder), weights) if weights else None
 
 
@@ -191,7 +366,7 @@ def tensors(folder: str | Path) -> Iterator[tuple[str, "torch.Tensor"]]:  # noqa
     """Yield (name, tensor) one at a time, so that memory is bounded by the largest tensor."""
     from safetensors import safe_open
 
-    for path in sorted(Path(folder).glob(WEIGHTS)):
+    for path in weight_files(folder):
         with safe_open(path, framework="pt") as opened:
             for name in opened.keys():  # noqa: SIM118 – safe_open is no mapping
                 yield name, opened.get_tensor(name)

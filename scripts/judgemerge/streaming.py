@@ -67,6 +67,7 @@ def open_model(model: str, settings: Mapping[str, Any], scratch: str | Path):
     if (path / quantizing.FILE).is_file():
         return backends.load("llama_cpp", path, settings)
     models.check_folder(path)
+    models.check_one_set_of_weights(path)
     return backends.load(settings.get("backend") or backends.DEFAULT, path, settings)
 
 
@@ -78,8 +79,10 @@ def _gguf_folder(path: Path, tokenizer: str | None, scratch: Path) -> Path:
             raise JudgemergeError(
                 f"{path}: {folder} has no {name}; give the folder of the model it was made from with --tokenizer"
             )
-    for found in (*folder.glob("*.json"), *folder.glob("*.jinja")):
-        (scratch / found.name).symlink_to(found.resolve())
+    for found in models.description_files(folder):
+        link = scratch / found.relative_to(folder)
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(found.resolve())
     (scratch / quantizing.FILE).symlink_to(path.resolve())
     return scratch
 

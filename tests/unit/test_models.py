@@ -29,6 +29,11 @@ def change_config(folder, **keys):
     (folder / "config.json").write_text(json.dumps({**config, **keys}), encoding="utf-8")
 
 
+def write_index(folder, *shards):
+    weight_map = {name: shard for shard in shards for name in models.header(folder / shard)}
+    files.write_json(folder / models.INDEX, {"weight_map": weight_map})
+
+
 def test_the_digest_does_not_know_where_the_model_lies(model, tmp_path):
     before = models.describe(model)
     elsewhere = shutil.copytree(model, tmp_path / "other" / "name")
@@ -66,7 +71,8 @@ def test_the_digest_changes_with_one_byte(model, name):
 
 def test_the_digest_changes_with_a_setting_or_a_name(model):
     before = models.describe(model)["digest"]
-    (model / "model.safetensors").rename(model / "other.safetensors")
+    (model / "model.safetensors").rename(model / "model-00001-of-00001.safetensors")
+    write_index(model, "model-00001-of-00001.safetensors")
     renamed = models.describe(model)["digest"]
     change_config(model, rope_theta=1.0)
     assert len({before, renamed, models.describe(model)["digest"]}) == 3
@@ -115,6 +121,134 @@ def test_links_point_to_the_files_that_are_loaded(model, tmp_path):
     assert (tmp_path / "linked" / "model.safetensors").readlink() == model / "model.safetensors"
     assert not (tmp_path / "linked" / "training_args.bin").exists()
     assert models.describe(tmp_path / "linked")["digest"] == models.describe(model)["digest"]
+
+
+STRAY = (
+    "consolidated.safetensors",  # Mistral's own names, beside the shards
+    "fp16/model.safetensors",
+    "adapter/adapter_model.safetensors",
+    "adapter_model.safetensors",
+    "model-00001-of-00002.safetensors",  # of a download that was given up
+    "pytorch_model.bin",
+    "onnx/model.onnx",
+    "trainer_state.json",
+    "all_results.json",
+    "training_args.bin",
+    "fp16/config.json",
+)
+BELONGS = ("tokenizer.model", "added_tokens.json", "special_tokens_map.json", "vocab.json", "merges.txt")
+
+
+def put(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        if name.endswith(".safetensors"):
+            shutil.copyfile(folder / "model.safetensors", folder / name)
+        else:
+            (folder / name).write_text("{}")
+
+
+def below(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_only_what_the_index_or_the_single_file_holds_counts_as_weights(model, tmp_path):
+    before = models.describe(model)
+    shapes, size = models.tensor_shapes(model), models.size_on_disk(tmp_path / "none.json", model)
+    plain = below(model)
+    put(model, *STRAY)
+    assert models.describe(model)["digest"] == before["digest"]
+    assert models.describe(model)["parameters"] == before["parameters"]
+    assert models.tensor_shapes(model) == shapes == {name: tuple(t.shape) for name, t in models.tensors(model)}
+    assert models.size_on_disk(tmp_path / "none.json", model) == size
+    put(model, *BELONGS, "modules.json", "1_Pooling/config.json")
+    models.link_files(model, tmp_path / "linked")
+    models.copy_model(model, tmp_path / "copied")
+    assert below(tmp_path / "linked") == below(tmp_path / "copied")
+    assert below(tmp_path / "copied") == {*plain, *BELONGS, "modules.json", "1_Pooling/config.json"}
+    # What would be downloaded is decided from names alone, by the same list.
+    assert set(models.wanted_names(below(model), None, "repo")) == below(tmp_path / "copied")
+
+
+def test_the_index_decides_where_there_is_one(model, tmp_path):
+    put(model, "model-00001-of-00001.safetensors", "model-00001-of-00002.safetensors", "consolidated.safetensors")
+    write_index(model, "model-00001-of-00001.safetensors")
+    assert [path.name for path in models.weight_files(model)] == ["model-00001-of-00001.safetensors"]
+    with pytest.raises(
+        JudgemergeError, match=r"has model\.safetensors and model\.safetensors\.index\.json, which names"
+    ):
+        models.check_one_set_of_weights(model)
+    models.link_files(model, tmp_path / "linked")
+    models.check_one_set_of_weights(tmp_path / "linked")
+    assert {"model.safetensors", "consolidated.safetensors"} & below(tmp_path / "linked") == set()
+
+
+@pytest.mark.parametrize("weight_map", [{}, None, {"x": "fp16/model.safetensors"}, {"x": 3}])
+def test_an_index_that_names_no_files_is_refused(model, weight_map):
+    files.write_json(model / models.INDEX, {"weight_map": weight_map})
+    with pytest.raises(JudgemergeError, match="names no files of this folder; download or write the model again"):
+        models.check_folder(model)
+
+
+def test_weights_under_another_name_are_refused_by_that_name(model):
+    (model / "model.safetensors").rename(model / "model.fp16.safetensors")
+    with pytest.raises(
+        JudgemergeError, match=r"'model\.fp16\.safetensors' is there, but neither model\.safetensors nor"
+    ):
+        models.check_folder(model)
+
+
+def test_a_tokenizer_without_tokenizer_json_is_part_of_the_identity(model):
+    put(model, "tokenizer.model")
+    before = models.describe(model)["digest"]
+    (model / "tokenizer.model").write_text("other")
+    assert models.describe(model)["digest"] == before  # tokenizer.json decides
+    (model / "tokenizer.json").unlink()
+    without = models.describe(model)["digest"]
+    (model / "tokenizer.model").write_text("third")
+    assert len({before, without, models.describe(model)["digest"]}) == 3
+
+
+def test_exchanged_weights_are_found_in_a_plan_and_when_they_are_loaded(model, tmp_path, tiny_models):
+    manifest = models.describe(model)
+    before = models.fingerprint(model)
+    os.utime(model / "model.safetensors", (1, 1))
+    assert models.fingerprint(model) == before
+    models.check_digest(model, manifest)
+    times = (model / "model.safetensors").stat()
+    shutil.copyfile(tiny_models["one"] / "model.safetensors", model / "model.safetensors")
+    os.utime(model / "model.safetensors", ns=(times.st_atime_ns, times.st_mtime_ns + 1))
+    assert models.fingerprint(model) != before
+    with pytest.raises(JudgemergeError, match=r"model\.safetensors: has changed since the model was described \("):
+        models.check_digest(model, manifest)
+    assert models.fingerprint(tmp_path / "nowhere") is None
+
+
+def test_a_setting_that_was_added_later_is_found_when_the_model_is_loaded(model):
+    manifest = models.describe(model)
+    put(model, "special_tokens_map.json")
+    with pytest.raises(JudgemergeError, match="'special_tokens_map.json' was not there when the model was described"):
+        models.check_digest(model, manifest)
+
+
+def test_a_large_file_is_sampled_from_its_beginning_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "SAMPLE", 16)
+    (tmp_path / "model.safetensors").write_bytes(bytes(5000))
+    marks = {models.fingerprint(tmp_path)}
+    for place in (0, 2500, 4999):
+        content = bytearray(5000)
+        content[place - place % 79 : place + 79] = b"x" * len(content[place - place % 79 : place + 79])
+        (tmp_path / "model.safetensors").write_bytes(content)
+        os.utime(tmp_path / "model.safetensors", (place, place))
+        marks.add(models.fingerprint(tmp_path))
+    assert len(marks) == 4
+
+
+def test_an_export_gets_the_vocabulary_files_that_its_base_has(model, tmp_path):
+    export = shutil.copytree(model, tmp_path / "export")
+    put(model, "tokenizer.model", "added_tokens.json", "generation_config.json")
+    models.complete_description(export, model)
+    assert below(export) == {*below(model)} - {"added_tokens.json"}
 
 
 def test_links_to_no_model_are_refused(tmp_path):

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from judgemerge import files
+from judgemerge import files, hub, models
 from judgemerge.embedding import Pair, documents, made_documents, questions
 from judgemerge.errors import JudgemergeError
 
@@ -124,34 +124,16 @@ def open_reranker(folder: str | Path, max_tokens: int | None = None):
     )
 
 
-WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "vocab.txt", "merges.txt", "1_*/*", "2_*/*")
-_UNWANTED = ("onnx/*", "openvino/*")
-
-
 def copy_model(source: str | Path, destination: str | Path) -> None:
     """Copy what is needed to load a model, with the sub-folders of its sentence-transformers modules."""
     if not Path(source).is_dir():
         raise JudgemergeError(f"embedding: path '{source}' is no folder; give the folder of a Hugging Face model")
-    for pattern in WANTED:
-        for path in Path(source).glob(pattern):
-            if path.is_file():
-                target = Path(destination) / path.relative_to(source)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target)
+    for path in models.model_files(source):
+        target = Path(destination) / path.relative_to(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
 
 
 def download_model(repo: str, revision: str, destination: str | Path) -> None:
     """Download one commit of a model of the hub; a hub that cannot be reached is one sentence."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    try:
-        snapshot_download(
-            repo, revision=revision, local_dir=destination, allow_patterns=list(WANTED), ignore_patterns=list(_UNWANTED)
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError) as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise JudgemergeError(
-            f"embedding: '{repo}' at {revision[:8]} could not be downloaded ({first_line}); download it elsewhere and "
-            "give its folder as `path`"
-        ) from error
+    hub.download(repo, revision, destination, "embedding")

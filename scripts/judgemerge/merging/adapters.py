@@ -1,7 +1,8 @@
 """LoRA adapters as parents of a merge: base + Σ weight · scale · B·A, without exporting a model per adapter.
 
-Only plain and rank-stabilised LoRA on linear layers is read; anything else that peft can store (DoRA, modules_to_save,
-embeddings, patterns of ranks) is refused by name. The arithmetic is peft's own: `updates` is its combination `cat` (the
+Plain and rank-stabilised LoRA on linear layers and embeddings is read; anything else that peft can store (DoRA,
+modules_to_save, patterns of ranks, adapted parameters) is refused by name. Copies of the base's own weights, which peft
+saves beside adapted embeddings and output layers, are left out where they equal the base's and refused otherwise. The arithmetic is peft's own: `updates` is its combination `cat` (the
 sum of the updates), `matrices` its `linear` (which mixes A and B, so that the product has cross terms).
 """
 
@@ -18,7 +19,18 @@ if TYPE_CHECKING:
 
     from judgemerge.merging.streams import Weights
 
-_REFUSED = ("use_dora", "lora_bias", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out")
+_REFUSED = (
+    "use_dora",
+    "lora_bias",
+    "rank_pattern",
+    "alpha_pattern",
+    "modules_to_save",
+    "fan_in_fan_out",
+    "target_parameters",
+    "trainable_token_indices",
+    "layer_replication",
+    "alora_invocation_tokens",
+)
 _PREFIX = "base_model.model."
 
 
@@ -44,15 +56,31 @@ class Adapter:
         root = math.sqrt(config["r"]) if config.get("use_rslora") else config["r"]
         self.scale = config["lora_alpha"] / root
         self.matrices: dict[str, dict[str, torch.Tensor]] = {}
+        self.copies: dict[str, torch.Tensor] = {}  # of the base's weights, by their names there
         path = Path(folder, "adapter_model.safetensors")
         for name, tensor in load_file(path).items():
             module, _, which = name.removeprefix(_PREFIX).rpartition(".lora_")
-            if which not in ("A.weight", "B.weight"):
+            if which in ("A.weight", "B.weight"):
+                self.matrices.setdefault(f"{module}.weight", {})[which[0]] = tensor
+            elif which in ("embedding_A", "embedding_B"):
+                # peft adds (B·A) transposed to an embedding: Aᵀ·Bᵀ.
+                self.matrices.setdefault(f"{module}.weight", {})["BA"[which.endswith("B")]] = tensor.T
+            elif not module and name.endswith(".weight"):
+                self.copies[name.removeprefix(_PREFIX).replace(".base_layer.", ".")] = tensor
+            else:
                 raise JudgemergeError(f"{path}: tensor '{name}' is no LoRA on a linear layer; export the model")
-            self.matrices.setdefault(f"{module}.weight", {})[which[0]] = tensor
+        for name, pair in self.matrices.items():
+            if len(pair) != 2:
+                raise JudgemergeError(f"{path}: '{name}' has lora_{min(pair)} alone; train or download it again")
 
     def check(self, base: "Weights", folder: str | Path) -> None:
         """Refuse an adapter that changes a weight which the base does not have in that shape."""
+        for name, tensor in self.copies.items():
+            if name in base.entries and not _equal(base.get(name), tensor):
+                raise JudgemergeError(
+                    f"{folder}: the adapter brings a '{name}' {list(tensor.shape)} of its own, other than that of "
+                    f"{base.folder}; give the model that it was trained on, or export the adapter and merge that"
+                )
         for name, pair in self.matrices.items():
             entry = base.entries.get(name)
             shape = (pair["B"].shape[0], pair["A"].shape[1])
@@ -62,6 +90,14 @@ class Adapter:
                     f"{folder}: the adapter changes '{name}' {list(shape)}, but {base.folder} has {there}; give the "
                     "one that it was trained on"
                 )
+
+
+def _equal(ours: "torch.Tensor", theirs: "torch.Tensor") -> bool:
+    """Return whether two tensors hold the same numbers, in whichever of their formats is the narrower one."""
+    import torch
+
+    narrow = min((ours, theirs), key=lambda tensor: tensor.element_size()).dtype
+    return ours.shape == theirs.shape and torch.equal(ours.to(narrow), theirs.to(narrow))
 
 
 def merged_tensor(

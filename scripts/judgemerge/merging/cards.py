@@ -63,6 +63,7 @@ def card(name: str, manifest: Mapping, agreement: "pd.DataFrame | None" = None) 
         "|---|---|---|",
         *(f"| {parent} | {_role(parent, merge)} | `{digest}` |" for parent, digest in made["parents"].items()),
         "",
+        *_donor(made.get("donor"), merge.get("allow")),
         *_weighed(made.get("weights")),
         *_left_out(made.get("left_out", [])),
         "## Tools",
@@ -83,6 +84,13 @@ def _recipe(merge: Mapping) -> dict:
 def _role(parent: str, merge: Mapping) -> str:
     roles = ["base"] if parent == merge.get("base") else []
     return " and ".join([*roles, *(["parent"] if parent in merge["models"] else [])]) or "base of an adapter"
+
+
+def _donor(donor: str | None, allow: list[str] | None) -> list[str]:
+    if donor is None:
+        return []
+    differing = f" Allowed to differ between the models: {', '.join(allow)}." if allow else ""
+    return [f"Config, tokenizer, chat template and generation settings: those of {donor}.{differing}", ""]
 
 
 def _weighed(weights: Mapping | None) -> list[str]:

@@ -45,6 +45,7 @@ def check_merge(
         if parent not in models:
             fail(f"names model '{parent}'{did_you_mean(parent, models)}")
     _check_base_and_number(merge, method, models, fail)
+    _check_donor(merge, method, adapters, fail)
     for parent, parameters in parents.items():
         _check_parameters(parameters, method.per_model, f"models.{parent}", fail)
     _check_parameters(merge["parameters"], method.overall, "parameters", fail)
@@ -78,6 +79,16 @@ def _check_base_and_number(merge: dict, method: Method, models: set[str], fail) 
     if len(parents) < lowest or (highest and len(parents) > highest):
         wanted = f"exactly {lowest}" if lowest == highest else f"at least {lowest}"
         fail(f"has {len(parents)} models; method '{merge['method']}' takes {wanted}")
+
+
+def _check_donor(merge: dict, method: Method, adapters: Mapping[str, str] | None, fail) -> None:
+    if "donor" not in merge:
+        return
+    as_adapters = method.adapters or merge.get("adapters")
+    known = [name for name in (merge.get("base"), *merge["models"]) if name]
+    known = [name for name in known if not (as_adapters and name in (adapters or {}))]
+    if merge["donor"] not in known:
+        fail(f"names donor '{merge['donor']}'{did_you_mean(merge['donor'], known)}")
 
 
 def _check_parameters(given: dict, allowed: tuple[str, ...], key: str, fail) -> None:

@@ -7,7 +7,8 @@ scripts/weigh_models.py and scripts/merge_models.py. The weights are softmax(−
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from judgemerge.errors import JudgemergeError
@@ -18,17 +19,22 @@ _OF_LOSSES = ("batch_size", "max_length", "n_negatives", "average")
 
 
 def weigh(
-    folders: Mapping[str, str | Path], examples: Sequence[dict], parameters: Mapping, seed: int, threads: int = 1
+    folders: Mapping[str, str | Path],
+    examples: Sequence[dict],
+    parameters: Mapping,
+    seed: int,
+    threads: int = 1,
+    allow: Collection[str] = (),
 ) -> dict:
     """Return {weights, losses, temperature, kind, n_examples, n_given, ...} of the models in `folders`.
 
     `parameters` are those of the method `cocktail`: kind, temperature, n_examples, batch_size, max_length, n_negatives,
-    average. Models are loaded one after the other.
+    average; `allow` what may differ between the models. Models are loaded one after the other.
     """
     import torch
 
     torch.set_num_threads(threads)
-    preflight.check_parents(folders)
+    preflight.check_parents(folders, allow)
     kind = parameters.get("kind", "decoder")
     temperature = parameters.get("temperature", TEMPERATURE)
     chosen = losses.drawn(examples, parameters.get("n_examples"), seed)
@@ -71,7 +77,11 @@ def mix(
     checks.check_sum(list(weights.values()), fail)
     merge = entry({name: weights[name] for name in folders}, dtype)
     noted = engine.merge_all({"mix": merge}, folders, {"mix": output}, threads, shard_bytes)["mix"]
-    checks.check_result(output, next(iter(folders.values())), tuple(noted["left_out"]))
+    try:
+        checks.check_result(output, next(iter(folders.values())), tuple(noted["left_out"]))
+    except JudgemergeError:
+        shutil.rmtree(output)
+        raise
     return noted
 
 

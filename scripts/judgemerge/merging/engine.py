@@ -9,15 +9,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from judgemerge import files
+from judgemerge import files, models
 from judgemerge.errors import JudgemergeError
-from judgemerge.merging import preflight
+from judgemerge.merging import descriptions, preflight
 from judgemerge.merging.adapters import Adapter
 from judgemerge.merging.streams import FLOATING, SHARD_BYTES, Weights, Writer
 
-# What describes a model beside its weights: tokenizer, generation settings, modules of sentence-transformers.
-_COPIED = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt")
-_NOT_COPIED = ("*.index.json", "trainer_state.json", "*_results.json", "adapter_config.json", "config.json")
 _BY_VALUE = ("linear", "cocktail", "task_arithmetic")
 _FORMATS = {torch_name: format for format, torch_name in FLOATING.items()}
 
@@ -74,7 +71,8 @@ def merge_all(
                 del tensors  # before the next ones are read
         for label, merge in merges.items():
             writers[label].finish()
-            copy_description(folders[donor], outputs[label], merge["dtype"])
+            describing = descriptions.donor(merge, {name: folders[name] for name in weights})
+            copy_description(folders[describing], outputs[label], merge["dtype"])
     except BaseException:
         for label, writer in writers.items():
             writer.close()
@@ -187,17 +185,16 @@ def _copy_equal(name: str, weights: Mapping[str, Weights], writers: Mapping[str,
 def copy_description(source: str | Path, destination: str | Path, dtype: str) -> None:
     """Copy config (with the new number format), tokenizer and the like from a parent to the merged model's folder."""
     source, destination = Path(source), Path(destination)
-    left = {path for pattern in _NOT_COPIED for path in source.glob(pattern)}
-    for pattern in _COPIED:
-        for path in sorted(source.glob(pattern)):
-            if path.is_file() and path not in left:
-                shutil.copyfile(path, destination / path.name)
-    for folder in sorted(source.glob("[0-9]_*")):  # modules of sentence-transformers
-        if list(folder.glob("*.safetensors")):
-            raise JudgemergeError(
-                f"{folder}: this module has weights, which a merge does not reach; merge the models without it"
-            )
-        shutil.copytree(folder, destination / folder.name)
+    with_weights = models.description_files(source, models.MODULE_WEIGHTS)
+    if with_weights:
+        raise JudgemergeError(
+            f"{with_weights[0].parent}: this module has weights, which a merge does not reach; "
+            "merge the models without it"
+        )
+    for path in models.description_files(source):
+        target = destination / path.relative_to(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
     config = files.read_json(source / "config.json")
     config = {key: value for key, value in config.items() if key not in ("dtype", "torch_dtype", "_name_or_path")}
     files.write_json(destination / "config.json", {**config, "dtype": dtype})

@@ -3,51 +3,34 @@
 mergekit finds a mismatch after minutes (or cuts embeddings with a warning); here it is one sentence before any work.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from judgemerge import files, models
 from judgemerge.errors import JudgemergeError
+from judgemerge.merging import descriptions
 
 if TYPE_CHECKING:
     from judgemerge.merging.streams import Weights
 
-# Keys of config.json that decide what the numbers mean; a key that one model lacks is not compared.
-SAME = (
-    "model_type",
-    "architectures",
-    "hidden_size",
-    "d_model",
-    "intermediate_size",
-    "d_ff",
-    "num_hidden_layers",
-    "num_layers",
-    "num_attention_heads",
-    "num_heads",
-    "num_key_value_heads",
-    "head_dim",
-    "vocab_size",
-    "hidden_act",
-    "num_local_experts",
-    "tie_word_embeddings",
-)
 QUANTIZED = ("quantization_config",)
 # Buffers that libraries write in one version and not in another, and make again when they load a model.
 BUFFERS = (".position_ids", ".token_type_ids")
 
 
-def check_parents(folders: Mapping[str, str | Path]) -> dict:
+def check_parents(folders: Mapping[str, str | Path], allow: Collection[str] = ()) -> dict:
     """Return what was compared between the models in `folders`; refuse the first that does not fit the first model.
 
-    Compared are architecture and sizes (config.json), names and shapes of all tensors, and token ids. Different
-    floating-point formats are only noted: a merge says itself which format it computes in.
+    Compared are config.json as a whole, chat template and special tokens (descriptions.check; `allow` names what may
+    differ), names and shapes of all tensors, and token ids. Different floating-point formats are only noted: a merge
+    says itself which format it computes in.
     """
     names = list(folders)
     facts = {name: _facts(folders[name]) for name in names}
     first = names[0]
+    descriptions.check(folders, allow)
     for name in names[1:]:
-        _compare_configs(folders[first], facts[first]["config"], folders[name], facts[name]["config"])
         _compare_tensors(folders[first], facts[first], folders[name], facts[name])
         _compare_tokens(folders[first], facts[first]["tokens"], folders[name], facts[name]["tokens"])
     return {
@@ -70,7 +53,7 @@ def _facts(folder: str | Path) -> dict:
                 f"{folder / 'config.json'}: the model is quantized ({key}); give the one it was made of"
             )
     headers = {}
-    for path in sorted(folder.glob(models.WEIGHTS)):
+    for path in models.weight_files(folder):
         for name, entry in models.header(path).items():
             headers[name] = {**entry, "path": path}
     return {"config": config, "headers": headers, "tokens": _tokens(folder / "tokenizer.json")}
@@ -85,15 +68,6 @@ def _tokens(path: Path) -> dict[str, int] | None:
     if isinstance(vocabulary, list):  # unigram models list [token, score]
         vocabulary = {token: number for number, (token, _) in enumerate(vocabulary)}
     return vocabulary | {entry["content"]: entry["id"] for entry in content.get("added_tokens", [])}
-
-
-def _compare_configs(one: str | Path, ours: dict, two: str | Path, theirs: dict) -> None:
-    for key in SAME:
-        if key in ours and key in theirs and ours[key] != theirs[key]:
-            raise JudgemergeError(
-                f"{Path(two, 'config.json')}: '{key}' is {theirs[key]!r}, but {ours[key]!r} in "
-                f"{Path(one, 'config.json')}; only models of one architecture can be merged"
-            )
 
 
 def _compare_tensors(one: str | Path, ours: dict, two: str | Path, theirs: dict) -> None:
@@ -131,6 +105,8 @@ def _may_be_tied(name: str, entry: dict, headers: dict, config: dict) -> bool:
 
 
 def _compare_tokens(one: str | Path, ours: dict | None, two: str | Path, theirs: dict | None) -> None:
+    if ours is None and theirs is None:
+        _compare_vocabularies(one, two)
     if ours is None or theirs is None or ours == theirs:
         return
     moved = [token for token in ours if theirs.get(token) != ours[token]]
@@ -141,6 +117,14 @@ def _compare_tokens(one: str | Path, ours: dict | None, two: str | Path, theirs:
         f"difference: {token!r} is {theirs.get(token, 'missing')} there and {ours.get(token, 'missing')} here; use "
         "models with one tokenizer"
     )
+
+
+def _compare_vocabularies(one: str | Path, two: str | Path) -> None:
+    """Refuse tokenizers without tokenizer.json that are built from other files (tokenizer.model, vocab.txt …)."""
+    for path in models.description_files(one, models.VOCABULARIES):
+        other = Path(two, path.name)
+        if other.is_file() and other.read_bytes() != path.read_bytes():
+            raise JudgemergeError(f"{other}: differs from {path}; use models with one tokenizer")
 
 
 def shared_tensors(weights: Mapping[str, "Weights"], donor: str) -> tuple[list[str], list[str]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from judgemerge import files, provenance
-from judgemerge.merging import cards, checks, preflight, recipes
+from judgemerge import files, models, provenance
+from judgemerge.merging import cards, checks, descriptions, mergekit, preflight, recipes
 from judgemerge.processes import run_tool
 
 
@@ -28,32 +28,87 @@ def merge_folders(
     `folders` gives the folder of every model that is read; `bases` names those that are adapters, each with the model
     it was trained on. `weights` is what `cocktail.weigh` found, for a cocktail that gives none itself.
     """
-    bases = dict(bases or {})
     output = Path(output)
     shutil.rmtree(output, ignore_errors=True)
-    preflight.check_parents({model: folder for model, folder in folders.items() if model not in bases})
+    try:
+        return _merged(name, merge, folders, output, recipe_file, threads, digests, dict(bases or {}), weights)
+    except BaseException:  # an interrupt as well: nothing half-written is left, in none of its steps
+        _remove(output)
+        Path(recipe_file).unlink(missing_ok=True)
+        raise
+
+
+def _merged(
+    name: str,
+    merge: dict,
+    folders: Mapping[str, str | Path],
+    output: Path,
+    recipe_file: str | Path,
+    threads: int,
+    digests: Mapping[str, str],
+    bases: Mapping[str, str],
+    weights: dict | None,
+) -> dict:
+    plain = {model: folder for model, folder in folders.items() if model not in bases}
+    preflight.check_parents(plain, merge.get("allow", ()))
+    donor = descriptions.donor(merge, plain)
     reference = folders[bases.get(_first(merge), _first(merge))]
-    left_out: list[str] = []
     if recipes.own_engine(merge):
         from judgemerge.merging import engine
 
         computed = _with_weights(merge, weights)
-        _write_recipe(recipe_file, {**computed, "folders": {model: str(folder) for model, folder in folders.items()}})
+        known = {model: str(folder) for model, folder in folders.items()}
+        _write_recipe(recipe_file, {**computed, "folders": known}, donor)
         left_out = engine.merge_all({name: computed}, folders, {name: output}, threads)[name]["left_out"]
     else:
         given = {
-            model: f"{folders[bases[model]]}+{folder}" if model in bases else folder
-            for model, folder in folders.items()
+            model: f"{folders[bases[model]]}+{folders[model]}" if model in bases else folders[model]
+            for model in folders
         }
-        _write_recipe(recipe_file, recipes.recipe(merge, given))
-        _run_mergekit(recipe_file, output, merge["seed"], threads)
+        _write_recipe(recipe_file, recipes.recipe(merge, given), donor)
+        left_out = _by_mergekit(merge, plain, reference, plain[donor], output, recipe_file, threads)
     checks.check_result(output, reference, tuple(left_out))
-    made = {"rule": "merge_models", "merge": merge, "parents": dict(digests), "threads": threads}
+    made = {"rule": "merge_models", "merge": merge, "donor": donor, "parents": dict(digests), "threads": threads}
     made |= {"weights": weights} if weights else {}
     made |= {"left_out": left_out} if left_out else {}
     text = cards.card(name, {"made_by": made, "versions": provenance.versions()})
     (output / "README.md").write_text(text, encoding="utf-8")
     return made
+
+
+def _by_mergekit(
+    merge: dict,
+    plain: Mapping[str, str | Path],
+    reference: str | Path,
+    donor: str | Path,
+    output: Path,
+    recipe_file: str | Path,
+    threads: int,
+) -> list[str]:
+    """Merge with mergekit, then put names and description right; return the tensors that were left out.
+
+    mergekit writes mixtures of experts packed, copies of tied weights that only some parents store, and the description
+    of a parent that depends on Python's hash seed.
+    """
+    from judgemerge.merging import engine, stored_names
+    from judgemerge.merging.streams import Weights
+
+    for folder in plain.values():
+        mergekit.check(folder, merge["method"])
+    weights = {model: Weights(folder) for model, folder in plain.items()}
+    _, left_out = preflight.shared_tensors(weights, next(name for name, folder in plain.items() if folder == reference))
+    _run_mergekit(recipe_file, output, merge["seed"], threads)
+    stored_names.restore(output, reference, left_out)
+    for path in models.description_files(output):
+        path.unlink()
+    engine.copy_description(donor, output, merge["dtype"])
+    return left_out
+
+
+def _remove(output: Path) -> None:
+    """Remove a merge that failed, with the folder that adapters were folded in."""
+    for path in (output, *output.parent.glob(f"{output.name}.lora*")):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def merge_variants(
@@ -67,21 +122,27 @@ def merge_variants(
 
     Only for merges that judgemerge computes itself.
     """
-    from judgemerge import models
     from judgemerge.merging import engine
 
-    preflight.check_parents(folders)
+    preflight.check_parents(folders, next(iter(merges.values())).get("allow", ()))
     fresh = {name: Path(f"{path}.part") for name, path in outputs.items()}
-    noted = engine.merge_all(merges, folders, fresh, threads)
     made = {}
-    for name, merge in merges.items():
-        left_out = noted[name]["left_out"]
-        checks.check_result(fresh[name], folders[_first(merge)], tuple(left_out))
-        made[name] = {"rule": "merge_variants", "merge": merge, "parents": dict(digests), "threads": threads}
-        made[name] |= {"left_out": left_out} if left_out else {}
-        text = cards.card(name, {"made_by": made[name], "versions": provenance.versions()})
-        (fresh[name] / "README.md").write_text(text, encoding="utf-8")
-        models.move_into_place(fresh[name], outputs[name])
+    try:
+        noted = engine.merge_all(merges, folders, fresh, threads)
+        for name, merge in merges.items():
+            left_out = noted[name]["left_out"]
+            checks.check_result(fresh[name], folders[_first(merge)], tuple(left_out))
+            made[name] = {"rule": "merge_variants", "merge": merge, "donor": descriptions.donor(merge, folders)}
+            made[name] |= {"parents": dict(digests), "threads": threads}
+            made[name] |= {"left_out": left_out} if left_out else {}
+            text = cards.card(name, {"made_by": made[name], "versions": provenance.versions()})
+            (fresh[name] / "README.md").write_text(text, encoding="utf-8")
+    except BaseException:
+        for path in fresh.values():
+            _remove(path)
+        raise
+    for name, path in fresh.items():
+        models.move_into_place(path, outputs[name])
     return made
 
 
@@ -96,8 +157,9 @@ def _with_weights(merge: dict, weights: dict | None) -> dict:
     return {**merge, "models": {model: {"weight": weights["weights"][model]} for model in merge["models"]}}
 
 
-def _write_recipe(path: str | Path, content: dict) -> None:
+def _write_recipe(path: str | Path, content: dict, donor: str) -> None:
     with files.atomic_writer(path) as file:
+        file.write(f"# Config, tokenizer, chat template and generation settings are those of {donor}.\n")
         yaml.safe_dump(content, file, sort_keys=False)
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 SHARD_BYTES = 5_000_000_000
 PIECE = 1 << 20  # values; new memory for a whole tensor costs as much as reading it (measured), a piece is used again
-INDEX = "model.safetensors.index.json"
 # Names of number formats in safetensors headers and in torch; floating ones first.
 FLOATING = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 WHOLE = {"I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool"}
@@ -49,7 +48,7 @@ class Weights:
         self.folder = Path(folder)
         models.check_folder(folder)
         self.entries: dict[str, Entry] = {}
-        for path in sorted(self.folder.glob(models.WEIGHTS)):
+        for path in models.weight_files(folder):
             for name, entry in models.header(path).items():
                 if name in self.entries:
                     raise JudgemergeError(f"{path}: tensor '{name}' is also in another file; remove the stale file")
@@ -196,7 +195,7 @@ class Writer:
 
             where = {name: self._file_name(n) for n, shard in enumerate(self._shards) for name, _ in shard}
             total = sum(size for shard in self._shards for _, size in shard)
-            files.write_json(self.folder / INDEX, {"metadata": {"total_size": total}, "weight_map": where})
+            files.write_json(self.folder / models.INDEX, {"metadata": {"total_size": total}, "weight_map": where})
 
     def close(self) -> None:
         """Close the file that is being written."""
