@@ -34,6 +34,7 @@ rule judge_suite:
         max_prompt_tokens=settings["judging"]["max_prompt_tokens"],
         dtype=settings["judging"]["dtype"],
         backend=judge_backend,
+        chat=judge_chat,
         store="results/{study}/store",
         sources="results/{study}/sources",
         categories=settings["judging"]["categories"],
@@ -73,7 +74,7 @@ rule parse_replies:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        code=source_digest("parsing", "sampling", "items"),
+        code=source_digest("parsing", "chat_templates", "sampling", "items"),
     message:
         "Parsing {wildcards.judge} on {wildcards.benchmark}"
     script:

@@ -178,7 +178,7 @@ rule read_judged_answers:
         runtime=per_attempt(10),
     params:
         comparison=comparison_entry,
-        code=source_digest("model_comparisons", "metrics", "parsing", "items"),
+        code=source_digest("model_comparisons", "metrics", "parsing", "chat_templates", "items"),
     message:
         "Reading what {wildcards.judge} said in {wildcards.comparison}"
     script:

@@ -33,7 +33,7 @@ rule screen_base:
     params:
         screening=settings.get("screening"),
         common=settings["training"],
-        judging={key: settings["judging"][key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")},
+        judging=screening_judging,
         seed=settings["seed"],
         work="results/{study}/training/screening_{screened}",
     message:

@@ -72,9 +72,9 @@ rule train_trial:
         expert=target_settings,
         training_prompts=of_target(training_prompt_names),
         prompts=development_prompts,
-        judging={key: settings["judging"][key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")},
+        judging=trial_judging,
         sources="results/{study}/sources",
-        common=shared_settings(settings),
+        common=of_target(training_common),
         seed=settings["seed"],
         work="results/{study}/training/{tuning}_trials/{trial}",
     message:
@@ -113,7 +113,7 @@ rule merge_trial:
         merge=target_settings,
         bases=of_target(merge_bases),
         prompts=development_prompts,
-        judging={key: settings["judging"][key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")},
+        judging=trial_judging,
         sources="results/{study}/sources",
     message:
         "Trial {wildcards.trial} of {wildcards.blending}"

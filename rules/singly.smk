@@ -85,7 +85,7 @@ rule compare_grades:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        code=source_digest("singly", "parsing", "sampling", "items"),
+        code=source_digest("singly", "parsing", "chat_templates", "sampling", "items"),
     message:
         "Comparing the grades of {wildcards.derived} on {wildcards.benchmark}"
     script:

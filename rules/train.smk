@@ -138,7 +138,7 @@ rule train_expert:
         expert=lookup(within=settings, dpath="experts/{expert}"),
         prompts=training_prompt_names,
         sources="results/{study}/sources",
-        common=shared_settings(settings),
+        common=training_common,
         seed=settings["seed"],
         work="results/{study}/training/{expert}",
     message:

@@ -20,6 +20,11 @@ def screening_prompt(wildcards):
     return f"config/prompts/{settings['screening']['prompt']}.yaml"
 
 
+def screening_judging(wildcards):
+    """How the screened model is asked for its losses."""
+    return judging_of(wildcards.screened)
+
+
 def screening_parts(wildcards):
     """The losses of all screened models."""
     return [results_file("screening/{name}.json", name=name) for name in screening_bases()]
