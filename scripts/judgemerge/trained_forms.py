@@ -208,10 +208,14 @@ def fitting(
     tokenizer, folder: str | Path, settings: Mapping, chat: Mapping, several_turns: bool = False
 ) -> Iterator[str]:
     """Yield LLaMA-Factory's templates that write what the chat template of the model in `folder` writes."""
-    from llamafactory.data.template import TEMPLATES
+    from llamafactory.data.template import TEMPLATES, ReasoningTemplate
 
-    # Those for pictures last: they write the same text.
-    for name in sorted(TEMPLATES, key=lambda name: type(TEMPLATES[name].mm_plugin).__name__ != "BasePlugin"):
+    def is_special(name: str) -> tuple[bool, bool]:
+        """Order templates: those for pictures last, before them those that add an empty thought to every answer."""
+        template = TEMPLATES[name]
+        return type(template.mm_plugin).__name__ != "BasePlugin", isinstance(template, ReasoningTemplate)
+
+    for name in sorted(TEMPLATES, key=is_special):
         if not _added_tokens(tokenizer, TEMPLATES[name]) and _fits(
             tokenizer, folder, name, settings, chat, several_turns
         ):
