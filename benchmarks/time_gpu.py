@@ -208,9 +208,10 @@ def lora_training(folder: Path, work: Path, n_examples: int) -> None:
     template = load_template(time_judging.HERE / "config/prompts/plain_pairwise.yaml")
     rows = list(training.rows(items, template, "original"))
     training.write_dataset(work / "data", rows)
-    tokenizer = llamafactory.load_tokenizer(folder, "llama3")
-    n_tokens = sum(training.count_tokens(tokenizer, row) for row in rows)
-    settings = training.expert_settings({}, {"lora_rank": 8, "lora_alpha": 16, "per_device_train_batch_size": 8})
+    form = llamafactory.load_form(folder, {"template": "llama3"}, {}, "benchmark")
+    n_tokens = sum(map(form.count, rows))
+    settings = {"template": form.name, "lora_rank": 8, "lora_alpha": 16, "per_device_train_batch_size": 8}
+    settings = training.expert_settings({}, settings)
     settings |= {"num_train_epochs": 1.0, "learning_rate": 1e-4, "flash_attn": "sdpa", "bf16": ON_GPU}
     recipe = training.training_recipe(folder, work / "data", work / "output", settings, seed=1)
     (work / "recipe.yaml").write_text(yaml.safe_dump(recipe))

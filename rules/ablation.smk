@@ -73,7 +73,7 @@ rule score_steadiness:
         prompts=drawn_prompts(),
         singly=study.singly,
         statistics=settings["statistics"],
-        code=source_digest("agreement", "pages", "parsing", "sampling", "items"),
+        code=source_digest("agreement", "pages", "parsing", "chat_templates", "sampling", "items"),
     message:
         "Scoring how steady the judges are"
     script:

@@ -5,6 +5,7 @@ import re
 
 sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
 
+from judgemerge import planned_forms
 from judgemerge.catalogues import load_yaml
 from judgemerge.digests import source_digest
 from judgemerge.errors import JudgemergeError
@@ -22,6 +23,8 @@ try:
     load_yaml(STUDY_FILE)  # Snakemake keeps the last of two equal keys and says nothing
     study = load_study(config, STUDY_FILE, os.path.join(workflow.basedir, "config"))
     EXPECTED = read_expected("config/expected.tsv", study.name)
+    if workflow.is_main_process:
+        planned_forms.check(study)
 except JudgemergeError as error:
     raise WorkflowError(str(error)) from None
 settings = study.settings
@@ -53,6 +56,13 @@ def per_attempt(amount):
         return amount * attempt
 
     return resource
+
+
+def judging_of(model):
+    """Return how a job that judges on the side asks a model."""
+    chat = study.chat(model)
+    told = {key: settings["judging"][key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")}
+    return told | ({"chat": chat} if chat else {})
 
 
 def known_size(model):

@@ -35,6 +35,7 @@ rule judge_suite:
         dtype=settings["judging"]["dtype"],
         asked=suite_prompt_contents,
         backend=judge_backend,
+        chat=judge_chat,
         store="results/{study}/store",
         sources="results/{study}/sources",
         categories=settings["judging"]["categories"],
@@ -75,7 +76,7 @@ rule parse_replies:
         runtime=per_attempt(10),
     params:
         asked=judge_prompt_content,
-        code=source_digest("parsing", "sampling", "items"),
+        code=source_digest("parsing", "chat_templates", "sampling", "items"),
     message:
         "Parsing {wildcards.judge} on {wildcards.benchmark}"
     script:

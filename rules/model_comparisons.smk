@@ -183,7 +183,7 @@ rule read_judged_answers:
         comparison=comparison_entry,
         graded_by=comparison_metric_contents,
         asked=comparison_prompt_contents,
-        code=source_digest("model_comparisons", "metrics", "parsing", "items"),
+        code=source_digest("model_comparisons", "metrics", "parsing", "chat_templates", "items"),
     message:
         "Reading what {wildcards.judge} said in {wildcards.comparison}"
     script:

@@ -155,7 +155,8 @@ rule write_modelfile:
         runtime=per_attempt(10),
     params:
         context=deployed_context,
-        code=source_digest("deploying", "quantizing"),
+        chat=quantization_chat,
+        code=source_digest("deploying", "quantizing", "chat_templates"),
     message:
         "Writing the Modelfile of {wildcards.quantization}"
     script:

@@ -34,7 +34,7 @@ rule screen_base:
         screening=settings.get("screening"),
         asked=screening_prompt_content(),
         common=settings["training"],
-        judging={key: settings["judging"][key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")},
+        judging=screening_judging,
         seed=settings["seed"],
         work="results/{study}/training/screening_{screened}",
     message:

@@ -74,9 +74,9 @@ rule train_trial:
         trained_with=of_target(expert_prompt_contents),
         prompts=development_prompts,
         asked=development_prompt_contents,
-        judging={key: settings["judging"][key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")},
+        judging=trial_judging,
         sources="results/{study}/sources",
-        common=shared_settings(settings),
+        common=of_target(training_common),
         seed=settings["seed"],
         work="results/{study}/training/{tuning}_trials/{trial}",
     message:
@@ -116,7 +116,7 @@ rule merge_trial:
         bases=of_target(merge_bases),
         prompts=development_prompts,
         asked=development_prompt_contents,
-        judging={key: settings["judging"][key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")},
+        judging=trial_judging,
         sources="results/{study}/sources",
     message:
         "Trial {wildcards.trial} of {wildcards.blending}"

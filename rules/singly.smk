@@ -87,7 +87,7 @@ rule compare_grades:
         runtime=per_attempt(10),
     params:
         asked=singly_content(),
-        code=source_digest("singly", "parsing", "sampling", "items"),
+        code=source_digest("singly", "parsing", "chat_templates", "sampling", "items"),
     message:
         "Comparing the grades of {wildcards.derived} on {wildcards.benchmark}"
     script:

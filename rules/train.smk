@@ -140,7 +140,7 @@ rule train_expert:
         prompts=training_prompt_names,
         asked=expert_prompt_contents,
         sources="results/{study}/sources",
-        common=shared_settings(settings),
+        common=training_common,
         seed=settings["seed"],
         work="results/{study}/training/{expert}",
     message:

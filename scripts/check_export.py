@@ -1,6 +1,7 @@
 """Make checks/{expert}.export.json: the exported expert answers as base + adapter does, or the job fails."""
 
 from judgemerge import exports, files
+from judgemerge.chat_templates import Chat
 from judgemerge.logs import logged
 
 N_PROMPTS, N_CHARACTERS = 4, 2000  # a few are enough: a wrong scale or a missing layer shows in the first logits
@@ -10,13 +11,8 @@ def main(base: str, adapter: str, exported: str, rows: list[str], threads: int, 
     """Compare on prompts of the expert's own training data."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(exported, trust_remote_code=False)
-    texts = [
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": row[:N_CHARACTERS]}], tokenize=False, add_generation_prompt=True
-        )
-        for row in rows[:N_PROMPTS]
-    ]
+    chat = Chat(AutoTokenizer.from_pretrained(exported, trust_remote_code=False), exported)
+    texts = [chat.render([{"role": "user", "content": row[:N_CHARACTERS]}]) for row in rows[:N_PROMPTS]]
     found = exports.compare(base, adapter, exported, texts, threads)
     exports.check(found, exported)
     files.write_json(report, found)

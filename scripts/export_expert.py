@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from judgemerge import files, models, training
+from judgemerge import chat_templates, files, models, training
 from judgemerge.catalogues import load_yaml
 from judgemerge.llamafactory import export
 from judgemerge.logs import logged
 
 
 def main(adapter: str, recipe_file: str, base: str, base_digest: str, threads: int, model: str, manifest: str) -> None:
-    """Export with the chat template that the expert was trained with; a fully trained model is only linked."""
+    """Export with the chat template and the ends of a turn that the expert was trained with."""
     trained = load_yaml(recipe_file)
     fresh = Path(f"{model}.part")
     origin = {"base": base_digest}
@@ -20,8 +20,23 @@ def main(adapter: str, recipe_file: str, base: str, base_digest: str, threads: i
         models.check_folder(adapter)
         models.copy_model(adapter, fresh)
     models.complete_description(fresh, base)
+    carry_form(fresh, trained.get("asked_by"))
     models.move_into_place(fresh, model)
     files.write_json(manifest, models.describe(model, rule="export_expert", **origin, training=trained))
+
+
+def carry_form(folder: str | Path, chat_template: str | None) -> None:
+    """Give a model folder the chat template it was trained in, and settings that name all that ends a turn.
+
+    LLaMA-Factory's export replaces chat templates by its own for some templates, and leaves the base's end token in the
+    generation settings. A folder that has it right already stays byte for byte.
+    """
+    from transformers import AutoTokenizer
+
+    if chat_template is not None and chat_templates.read(folder) != chat_template:
+        chat_templates.write(folder, chat_template)
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    chat_templates.write_turn_ends(folder, chat_templates.Chat(tokenizer, folder).turn_ends)
 
 
 if "snakemake" in globals():

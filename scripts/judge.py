@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from judgemerge import streaming
+from judgemerge import chat_templates, streaming
 from judgemerge.errors import JudgemergeError
 
 PROMPTS = Path(__file__).resolve().parent.parent / "config" / "prompts"
@@ -88,6 +88,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--dtype", choices=["auto", "float32", "float16", "bfloat16"], default="auto", help="of weights"
     )
     parser.add_argument("--backend", choices=["transformers", "vllm"], help="of a model folder (transformers)")
+    parser.add_argument("--chat-template", help="instead of the model's: a name of config/chat_templates, or a file")
+    parser.add_argument("--template-arguments", type=_object, help='JSON for the template ({"enable_thinking": false})')
+    parser.add_argument("--date", default=chat_templates.DATE, help="what templates show as today (%(default)s)")
     parser.add_argument("--tokenizer", help="folder with the tokenizer of a .gguf file, when it lies elsewhere")
     parser.add_argument("--sources", help="folder of raw files that prompts take texts from: results/<study>/sources")
     parser.add_argument("--name", help="name of the model at the endpoint")
@@ -99,6 +102,8 @@ def open_model(options: argparse.Namespace, scratch: str, max_new_tokens: int):
     """Return the backend that the options describe; `scratch` is an empty folder that must outlive it."""
     settings = {key: value for key, value in vars(options).items() if value is not None}
     settings["max_new_tokens"] = max_new_tokens
+    chat = ("chat_template", "template_arguments", "date")
+    settings["chat"] = {key: settings[key] for key in chat if key in settings}
     if options.api_key_variable:
         settings["api_key"] = os.environ.get(options.api_key_variable)
     return streaming.open_model(options.model, settings, scratch)

@@ -1,6 +1,8 @@
 """Make replies/{judge}/{suite}.jsonl: what one judge writes about one suite, going on where a kill left off."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from judgemerge import backends, failures, files, judging, sampling, speed
 from judgemerge.items import read_items
@@ -25,6 +27,7 @@ def main(
     backend: str = backends.DEFAULT,
     drawing: sampling.Sampling = sampling.GREEDY,
     timing: str | None = None,
+    chat: Mapping = MappingProxyType({}),
 ) -> int:
     """Judge what the store does not hold yet, then write the suite's replies; return how many were asked."""
     templates = {template.protocol: template for template in (load_template(path, sources) for path in prompts)}
@@ -33,6 +36,7 @@ def main(
         "batch_tokens": batch_tokens,
         "threads": threads,
         "max_prompt_tokens": max_prompt_tokens,
+        "chat": chat,
         "max_new_tokens": max((template.max_new_tokens for template in templates.values()), default=1),
     }
     loaded = backends.load(backend, model, settings)
@@ -79,4 +83,5 @@ if "snakemake" in globals():
             threads=snakemake.threads,
             drawing=sampling.Sampling(**snakemake.params.drawing),
             timing=snakemake.output.timing,
+            chat=snakemake.params.chat,
         )

@@ -7,7 +7,7 @@ import yaml
 
 from judgemerge import demo_tasks, files, models, provenance, tiny, training
 from judgemerge.items import read_items
-from judgemerge.llamafactory import train
+from judgemerge.llamafactory import load_form, train
 from judgemerge.logs import logged
 from judgemerge.prompts import load_template
 
@@ -68,8 +68,6 @@ def _stage_data(stage: dict, make: dict, by_name: dict[str, str], templates: dic
 
 def _pretrain(make: dict, stages: list, seed: int, threads: int, work: Path, finished: Path) -> None:
     """Make the random model, run every stage on the result of the one before, and keep the last."""
-    from transformers import AutoTokenizer
-
     current = work / "random"
     tiny.make_base(
         current,
@@ -89,10 +87,13 @@ def _pretrain(make: dict, stages: list, seed: int, threads: int, work: Path, fin
             kind = "pt"
         else:
             limit = stage["settings"].get("cutoff_len", training.COMMON["cutoff_len"])
-            training.check_lengths(AutoTokenizer.from_pretrained(current), rows, limit, f"{finished}, stage {number}")
+            where = f"{finished}, stage {number}"
+            form = load_form(current, {"template": tiny.TEMPLATE, **stage["settings"]}, {}, where)
+            rows = list(map(form.laid_out, rows))
+            training.check_lengths(form, rows, limit, where)
             training.write_dataset(data, rows)
             kind = "sft"
-        settings = {"finetuning_type": "full", "stage": kind, **stage["settings"]}
+        settings = {"finetuning_type": "full", "stage": kind, "template": tiny.TEMPLATE, **stage["settings"]}
         train(training.training_recipe(current, data, result, settings, seed), threads)
         current = result
     models.move_into_place(current, finished, leave_out=("checkpoint-*",))

@@ -51,7 +51,7 @@ def main(
     verdicts, complete = trials.judge(
         sets,
         {template.protocol: template for template in templates},
-        Transformers(merged, judging["dtype"], judging["batch_tokens"], merging["threads"]),
+        Transformers(merged, judging["dtype"], judging["batch_tokens"], merging["threads"], judging.get("chat", {})),
         judging["max_prompt_tokens"],
         metrics,
         search["pruning_every"] if search["pruning"] != "none" else None,

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import yaml
 
-from judgemerge import curves, files, preferences, screening, training
+from judgemerge import curves, files, preferences, screening, trained_forms, training
 from judgemerge.items import read_items, sample
-from judgemerge.llamafactory import load_tokenizer, train
+from judgemerge.llamafactory import load_form, train
 from judgemerge.logs import logged
 from judgemerge.prompts import load_template
 from train_trial import load_trained
@@ -37,18 +37,19 @@ def main(
     own = training.expert_settings(common, settings["settings"] | chosen)
     rows = preferences.rows([item for path in items for item in read_items(path)], template, ranking=False)
     limit = own.get("cutoff_len", training.COMMON["cutoff_len"])
-    tokenizer = load_tokenizer(base, own.get("template", training.COMMON["template"]))
-    kept = training.fitting(tokenizer, rows, limit, losses)
+    form = load_form(base, own, judging.get("chat", {}), losses, trained_forms.has_several_turns(rows))
+    kept = training.fitting(form, list(map(form.laid_out, rows)), limit, losses)
     known = files.read_json(manifest)
     identity = files.sha256_text(known["digest"], yaml.safe_dump([own, seed]), *map(str, kept))[:12]
     folder = Path(work, identity)
     output, finished = folder / "output", folder / "finished"
     training.write_dataset(folder / "data", kept)
-    recipe = training.training_recipe(base, folder / "data", output, own, seed, training.latest_checkpoint(output))
+    checkpoint = training.latest_checkpoint(output)
+    recipe = training.training_recipe(base, folder / "data", output, {**own, "template": form.name}, seed, checkpoint)
     if not finished.exists():
         train(recipe, threads)
         finished.touch()
-    backend = load_trained(base, output, judging, threads)
+    backend = load_trained(base, output, judging, threads, form.chat.text)
     tested = [item for path in held_out for item in read_items(path)]
     drawn = sample(tested, settings["limit"], seed) if "limit" in settings else tested
     asked = screening.questions(drawn, template, backend)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from judgemerge import curves, files, models, preferences, training
+from judgemerge import curves, files, models, preferences, trained_forms, training
 from judgemerge.items import read_items
-from judgemerge.llamafactory import load_tokenizer, train
+from judgemerge.llamafactory import load_form, train
 from judgemerge.logs import logged
 from judgemerge.prompts import load_template
 
@@ -41,37 +41,42 @@ def main(
     sets, counts = training.select(
         {name: read_items(path) for name, path in items.items()}, files.read_json(left_out), expert["subset"], seed
     )
+    chat = common.get("chat", {})
+    common = {key: value for key, value in common.items() if key != "chat"}
     settings = training.expert_settings(common, expert["settings"])
     rows = training.rows_of_sets(sets.values(), templates, expert["orders"], settings["stage"])
     conversations = any(template.mode == "likelihood" for template in templates.values())
     n_ties = sum(map(preferences.n_ties, sets.values())) if conversations else 0
     limit = settings.get("cutoff_len", training.COMMON["cutoff_len"])
-    tokenizer = load_tokenizer(base, settings.get("template", training.COMMON["template"]))
+    held_out = training.rows_of_sets(map(read_items, evaluation), templates, "original", settings["stage"])
+    form = load_form(base, settings, chat, recipe_file, trained_forms.has_several_turns([*rows, *held_out]))
+    rows, held_out = list(map(form.laid_out, rows)), list(map(form.laid_out, held_out))
     n_rows = len(rows)
     if expert["too_long"] == "leave_out":
-        rows = training.fitting(tokenizer, rows, limit, recipe_file)
-    training.check_lengths(tokenizer, rows, limit, recipe_file)
-    held_out = training.rows_of_sets(map(read_items, evaluation), templates, "original", settings["stage"])
+        rows = training.fitting(form, rows, limit, recipe_file)
+    training.check_lengths(form, rows, limit, recipe_file)
     if held_out:
-        held_out = training.fitting(tokenizer, held_out, limit, recipe_file)
+        held_out = training.fitting(form, held_out, limit, recipe_file)
         settings |= {"eval_dataset": training.EVALUATION}
         settings.setdefault("per_device_eval_batch_size", settings.get("per_device_train_batch_size", 8))
-    form = [expert["format"]] if expert["format"] != "alpaca" else []
+    layout = [expert["format"]] if expert["format"] != "alpaca" else []
     shown = map(str, [*rows, *held_out])
-    identity = files.sha256_text(base_digest, yaml.safe_dump([settings, seed, *form]), *shown)[:12]
+    identity = files.sha256_text(base_digest, yaml.safe_dump([settings, seed, *layout]), *shown)[:12]
     folder = Path(work, identity)
     output, finished = folder / "output", folder / "finished"
     n_examples = training.write_dataset(folder / "data", rows, form=expert["format"])
     if held_out:
         training.write_dataset(folder / "data", held_out, name=training.EVALUATION)
-    recipe = training.training_recipe(base, folder / "data", output, settings, seed, training.latest_checkpoint(output))
+    checkpoint = training.latest_checkpoint(output)
+    known = {**settings, "template": form.name}
+    recipe = training.training_recipe(base, folder / "data", output, known, seed, checkpoint)
     if not finished.exists():
         train(recipe, threads, watch)
         finished.touch()
     curves.write(curve, curves.state_of(output))
     with files.atomic_writer(recipe_file) as file:
         said = {"examples": n_examples, "ties_left_out": n_ties, "too_long": n_rows - n_examples}
-        said |= {"item_sets": counts, "threads": threads}
+        said |= {"item_sets": counts, "threads": threads, "asked_by": form.chat.text}
         yaml.safe_dump({**said, **recipe}, file, sort_keys=False)
     for other in Path(work).iterdir():
         if other != folder:

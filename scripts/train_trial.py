@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from judgemerge import files, models, searching, trials
+from judgemerge.catalogues import load_yaml
 from judgemerge.items import read_items
 from judgemerge.logs import logged
 from judgemerge.processes import Stopped
@@ -50,7 +51,8 @@ def main(
         complete = False
     if complete:
         sets = {name: list(read_items(path)) for name, path in development.items()}
-        backend = load_trained(training["base"], place / "adapter", judging, training["threads"])
+        asked_by = load_yaml(place / "recipe.yaml")["asked_by"]
+        backend = load_trained(training["base"], place / "adapter", judging, training["threads"], asked_by)
         templates = {template.protocol: template for template in map(_template, prompts.values())}
         metrics = searching.targets(search)
         verdicts, _ = trials.judge(sets, templates, backend, judging["max_prompt_tokens"], metrics)
@@ -64,16 +66,20 @@ def _template(name: str):
     return load_template(f"config/prompts/{name}.yaml")
 
 
-def load_trained(base: str, trained: Path, judging: dict, threads: int):
-    """Return the trained model: the adapter folded into its base in memory, or the whole model that was written."""
+def load_trained(base: str, trained: Path, judging: dict, threads: int, chat_template: str):
+    """Return the trained model: the adapter folded into its base in memory, or the whole model that was written.
+
+    `chat_template` is the text of the one that it was trained in, whatever its folder has.
+    """
     from judgemerge.backends.transformers import Transformers
 
+    chat = {**judging.get("chat", {}), "text": chat_template}
     if not (trained / "adapter_config.json").exists():
         models.check_folder(trained)
-        return Transformers(trained, judging["dtype"], judging["batch_tokens"], threads)
+        return Transformers(trained, judging["dtype"], judging["batch_tokens"], threads, chat)
     from peft import PeftModel
 
-    backend = Transformers(base, judging["dtype"], judging["batch_tokens"], threads)
+    backend = Transformers(base, judging["dtype"], judging["batch_tokens"], threads, chat)
     backend.model = PeftModel.from_pretrained(backend.model, trained).merge_and_unload().eval()
     return backend
 

@@ -72,6 +72,11 @@ def judge_backend(wildcards):
     return study.backend(wildcards.judge)
 
 
+def judge_chat(wildcards):
+    """How the chat template of one judge is used."""
+    return study.chat(wildcards.judge)
+
+
 def judge_gpus(wildcards):
     """The GPUs that one judge asks for."""
     return NEEDS.judging_gpus(wildcards.judge)

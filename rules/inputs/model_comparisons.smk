@@ -85,7 +85,9 @@ def comparison_generation(wildcards):
 def answering_settings(wildcards):
     """What the backend is told, besides threads and batches; weights answer with transformers, which alone draws."""
     entry = model_comparisons.with_limit(COMPARISONS[wildcards.comparison], settings["judging"])
-    return {"dtype": settings["judging"]["dtype"], "max_prompt_tokens": entry["max_prompt_tokens"]}
+    chat = study.chat(wildcards.judge if hasattr(wildcards, "judge") else wildcards.model)
+    told = {"dtype": settings["judging"]["dtype"], "max_prompt_tokens": entry["max_prompt_tokens"]}
+    return told | ({"chat": chat} if chat else {})
 
 
 def grading_settings(wildcards):

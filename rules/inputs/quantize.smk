@@ -82,6 +82,11 @@ def quantization_results():
     return [results_file(name) for name in names]
 
 
+def quantization_chat(wildcards):
+    """How the chat template of a quantization is used."""
+    return study.chat(wildcards.quantization)
+
+
 def deployed_context(wildcards):
     """The window that a served judge needs: the longest prompt that is judged, and the longest reply."""
     replies = [load_template(study.catalogues.prompts[name]).max_new_tokens for name in study.prompts_used]

@@ -25,6 +25,11 @@ def screening_prompt_content():
     return prompt_contents({"pairwise": settings["screening"]["prompt"]}) if screening_bases() else {}
 
 
+def screening_judging(wildcards):
+    """How the screened model is asked for its losses."""
+    return judging_of(wildcards.screened)
+
+
 def screening_parts(wildcards):
     """The losses of all screened models."""
     return [results_file("screening/{name}.json", name=name) for name in screening_bases()]

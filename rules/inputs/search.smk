@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from judgemerge.searching import targets
+from judgemerge.searching import best_name, targets
 
 SEARCHED = {kind: [name for name, search in study.searches.items() if kind in search] for kind in ("expert", "merge")}
 
@@ -35,6 +35,11 @@ def target_settings(wildcards):
     """The expert or merge that a search starts from."""
     name = study.target_of(search_of(wildcards))
     return study.experts.get(name) or study.merges[name]
+
+
+def trial_judging(wildcards):
+    """How a trial's model is asked: as the model that its search ends with."""
+    return judging_of(best_name(search_of(wildcards)))
 
 
 def training_leaks(wildcards):

@@ -35,6 +35,12 @@ def evaluation_items(wildcards):
     return [results_file("items/{name}.jsonl", name=name) for name in names]
 
 
+def training_common(wildcards):
+    """What all trainings share, and how the chat template of the expert's base is used where the study says so."""
+    chat = study.chat(study.base_of(wildcards.expert))
+    return shared_settings(settings) | ({"chat": chat} if chat else {})
+
+
 def base_model(wildcards):
     """The folder of the model that an expert is trained from."""
     return results_file("models/{name}", name=study.base_of(wildcards.expert))

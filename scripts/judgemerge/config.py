@@ -1,6 +1,7 @@
 """A study file → checked settings with every default filled in. Runs at every start: imports nothing heavy."""
 
 import copy
+import datetime
 import difflib
 from typing import Any
 
@@ -45,6 +46,8 @@ def at_scale(settings: dict, where: str) -> dict:
     settings = copy.deepcopy(settings)
     if settings.get("downloads") in ("true", "false"):  # a profile hands on what --config says as text
         settings["downloads"] = settings["downloads"] == "true"
+    if isinstance(settings.get("date"), datetime.date):  # YAML reads 2024-07-26 as a date
+        settings["date"] = settings["date"].isoformat()
     scales, scale = settings.pop("scales", None), settings.pop("scale", None)
     if scale in (None, ""):
         return settings

@@ -4,12 +4,12 @@ import importlib.util
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import yaml
 
-from judgemerge import files
+from judgemerge import files, trained_forms
 from judgemerge.errors import JudgemergeError
 from judgemerge.processes import run_tool
 
@@ -36,16 +36,15 @@ def train(recipe: dict, threads: int, watch: Callable[[Path], bool] | None = Non
     files.make_group_readable(recipe["output_dir"])  # safetensors writes 0600; others of the group may go on with it
 
 
-def load_tokenizer(folder: str | Path, template: str):
-    """Return the tokenizer in a model folder; one without a chat template gets LLaMA-Factory's, as in training."""
+def load_form(
+    folder: str | Path, settings: Mapping, chat: Mapping, where: str, several_turns: bool = False
+) -> trained_forms.Form:
+    """Return the checked form of a training on the model in `folder` (trained_forms.of)."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    if tokenizer.chat_template is None:
-        from llamafactory.data.template import TEMPLATES
-
-        TEMPLATES[template].fix_jinja_template(tokenizer)
-    return tokenizer
+    fast = settings.get("use_fast_tokenizer", True)
+    tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=fast, padding_side="right", trust_remote_code=False)
+    return trained_forms.of(tokenizer, folder, settings, chat, where, several_turns)
 
 
 def export(recipe: dict, threads: int) -> None:

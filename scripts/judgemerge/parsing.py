@@ -2,7 +2,8 @@
 
 Each format is one function from the reply text and the template's `reply` settings to (value, reason): exactly one of
 the two is set. Pairwise formats return `first`, `second` or `tie` *as shown to the judge*; pointwise ones a number.
-Reason codes: `empty`, `no_verdict`, `contradictory`, `no_score`, `out_of_range`.
+Reason codes: `empty`, `turn_mark` (the mark of another turn stands in the reply), `no_verdict`, `contradictory`,
+`no_score`, `out_of_range`.
 """
 
 import json
@@ -11,6 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from judgemerge.chat_templates import has_turn_mark
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import CLASSES, SWAPPED, Order, Verdict
 
@@ -263,6 +265,8 @@ def parse(reply: str | None, reason: str | None, settings: dict, item: str, orde
         return Verdict(item, order, "error", reason=reason or "no_reply")
     if not reply.strip():
         return Verdict(item, order, "error", reason="empty")
+    if has_turn_mark(reply):
+        return Verdict(item, order, "error", reason="turn_mark")
     chosen = FORMATS[settings["format"]]
     value, reason = chosen.parse(reply, settings)
     if reason:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from judgemerge import files
-from judgemerge.backends import TURN_ENDS
 from judgemerge.errors import JudgemergeError, did_you_mean
 
 # Key in config/sources.yaml: the source package of llama-cpp-python, which holds llama.cpp's converter.
@@ -134,14 +133,6 @@ def inspect(path: str | Path, kind: str) -> dict:
         "fallbacks": {name: count for name, count in sorted(others.items()) if name not in usual_types(kind)},
         "file_bytes": Path(path).stat().st_size,
     }
-
-
-def turn_ends(folder: str | Path, vocabulary: Mapping[str, int]) -> set[int]:
-    """Return every token that ends a turn: those of the generation config, else of config.json, and those by name."""
-    shipped = Path(folder, "generation_config.json")
-    ends = files.read_json(shipped if shipped.is_file() else Path(folder, "config.json")).get("eos_token_id")
-    named = {vocabulary[name] for name in TURN_ENDS if name in vocabulary}
-    return ({*(ends if isinstance(ends, list) else [ends])} | named) - {None}
 
 
 def load_llama_cpp():

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from judgemerge import (
+    chat_templates,
     config,
     merging,
     metrics,
@@ -184,6 +185,8 @@ class Study:
             return [model]
         if model in self.searched:
             return self.roots(self.target_of(self.searched[model]))
+        if model in self.quantizations:
+            return self.roots(self.quantizations[model]["model"])
         parents = [self.base_of(model)] if model in self.experts else self.parents(model)
         return list(dict.fromkeys(root for parent in parents for root in self.roots(parent)))
 
@@ -403,6 +406,22 @@ class Study:
     def backend(self, judge: str) -> str:
         """Return what a judge with weights in safetensors answers with."""
         return self.settings["judging"]["judges"].get(judge, {}).get("backend", self.settings["judging"]["backend"])
+
+    def chat(self, model: str) -> dict:
+        """Return how a model's chat template is used: the arguments of chat_templates.Chat that the study gives.
+
+        What is made from a model is asked as that model is, unless `judging.judges` says otherwise. Empty where nothing
+        is said, so that finished jobs of such a study stay finished.
+        """
+        single = self.settings["judging"]["judges"]
+        origins = [self.models[root] for root in (self.roots(model) if model in self.model_names else [])]
+        quantized = self.quantizations.get(model, {}).get("model")
+        chosen: dict = {} if self.settings["date"] == chat_templates.DATE else {"date": self.settings["date"]}
+        for key in ("chat_template", "template_arguments"):
+            for entry in (single.get(model, {}), single.get(quantized, {}), *origins):
+                if key in entry:
+                    chosen.setdefault(key, entry[key])
+        return chosen
 
     def reply_format(self, judge: str, benchmark: str) -> str:
         """Return the format that a judge's replies to a benchmark are read in."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from judgemerge import (
     ablation,
+    chat_templates,
     endpoints,
     merging,
     model_comparisons,
@@ -39,6 +40,7 @@ def check_study(study: Study, schema: dict) -> None:
     _check_benchmarks(study)
     _check_judges(study)
     endpoints.check(study)
+    chat_templates.check(study)
     rubrics.check(study)
     sampling.check(study)
     singly.check(study)

@@ -35,6 +35,7 @@ CHAT = (
     "{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
 )
+TEMPLATE = "llama3"  # LLaMA-Factory's name of it
 ROW = 256
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from judgemerge import files, preferences, prompts
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import Item, sample
+from judgemerge.trained_forms import Form
 
 # What every training file says unless the study says otherwise. Downloads of code are never allowed.
 COMMON = {
@@ -17,7 +18,6 @@ COMMON = {
     "report_to": "none",
     "plot_loss": True,
     "logging_steps": 10,
-    "template": "llama3",
     "cutoff_len": 2048,
     "lr_scheduler_type": "cosine",
 }
@@ -183,19 +183,11 @@ def write_dataset(
     return len(content)
 
 
-def count_tokens(tokenizer, row: dict) -> int:
-    """Return the length of an example in tokens, chat template included; of a pair, that of the longer one."""
-    if "rejected" in row:
-        ends = (row["chosen"], row["rejected"])
-        return max(count_tokens(tokenizer, {"messages": [*row["messages"], end]}) for end in ends)
-    return len(tokenizer.apply_chat_template(messages(row), return_dict=True)["input_ids"])
-
-
-def check_lengths(tokenizer, alpaca_rows: Iterable[dict], limit: int, where: str) -> int:
+def check_lengths(form: Form, alpaca_rows: Iterable[dict], limit: int, where: str) -> int:
     """Return the longest example in tokens; refuse one beyond `limit`, which LLaMA-Factory would cut without a word."""
     longest = 0
     for number, row in enumerate(alpaca_rows):
-        length = count_tokens(tokenizer, row)
+        length = form.count(row)
         if length > limit:
             raise JudgemergeError(
                 f"{where}: training example {number} has {length} tokens, cutoff_len is {limit} and "
@@ -205,9 +197,9 @@ def check_lengths(tokenizer, alpaca_rows: Iterable[dict], limit: int, where: str
     return longest
 
 
-def fitting(tokenizer, alpaca_rows: list[dict], limit: int, where: str) -> list[dict]:
+def fitting(form: Form, alpaca_rows: list[dict], limit: int, where: str) -> list[dict]:
     """Return the rows of at most `limit` tokens; raises JudgemergeError when there are none."""
-    kept = [row for row in alpaca_rows if count_tokens(tokenizer, row) <= limit]
+    kept = [row for row in alpaca_rows if form.count(row) <= limit]
     if not kept:
         raise JudgemergeError(
             f"{where}: all {len(alpaca_rows)} training examples have more than {limit} tokens (cutoff_len); raise it"

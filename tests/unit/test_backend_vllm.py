@@ -56,13 +56,14 @@ def test_prompts_are_those_of_the_transformers_backend(backend, tiny_models):
     assert backend.digest_settings == "vllm,greedy,float32" != other.digest_settings
 
 
-def output(ids, text, reply):
+def output(ids, reply):
     """Return what vLLM gives back: a RequestOutput has these fields, among others (vllm/outputs.py)."""
-    return SimpleNamespace(prompt_token_ids=ids, outputs=[SimpleNamespace(text=text, token_ids=reply)])
+    return SimpleNamespace(prompt_token_ids=ids, outputs=[SimpleNamespace(token_ids=reply)])
 
 
-def test_answers_are_mapped_and_counted():
-    assert completion(output([1, 2, 3], "Verdict: A", [7, 8, 9, 4])) == Completion("Verdict: A", 3, 4)
+def test_answers_are_mapped_and_counted(backend):
+    reply = backend.tokenizer("Verdict: A<|eot_id|>", add_special_tokens=False)["input_ids"]
+    assert completion(output([1, 2, 3], reply), backend.chat) == Completion("Verdict: A", 3, len(reply))
 
 
 def test_each_prompt_once_in_its_order_and_what_is_too_long_is_said(backend, monkeypatch):
@@ -70,7 +71,10 @@ def test_each_prompt_once_in_its_order_and_what_is_too_long_is_said(backend, mon
 
     def generate(self, pairs, max_new_tokens):
         asked.append([index for index, _ in pairs])
-        yield from ((index, completion(output(ids, str(index), [1]))) for index, ids in pairs)
+        yield from (
+            (index, completion(output(ids, backend.tokenizer.encode(str(index))[1:]), self.chat))
+            for index, ids in pairs
+        )
 
     monkeypatch.setattr(VLLM, "_complete", generate)
     monkeypatch.setattr("judgemerge.backends.vllm.PROMPTS_AT_ONCE", 3)

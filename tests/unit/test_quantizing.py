@@ -176,14 +176,7 @@ def test_only_llama3s_own_split_is_called_so(tiny_models):
         assert not llama_converter.splits_like_llama3(changed)
 
 
-# ---- what ends a turn; what a manifest covers ----
-
-
-def test_turn_ends_come_from_the_generation_config_and_by_name(tmp_path):
-    (tmp_path / "config.json").write_text('{"eos_token_id": 7}')
-    assert quantizing.turn_ends(tmp_path, {"<|eot_id|>": 3, "x": 1}) == {3, 7}
-    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [5, 6]}')
-    assert quantizing.turn_ends(tmp_path, {}) == {5, 6}
+# ---- what a manifest covers ----
 
 
 def test_a_folder_with_a_gguf_file_has_a_digest_of_it(tmp_path):

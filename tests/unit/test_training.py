@@ -125,20 +125,18 @@ def test_an_export_never_runs_foreign_code():
 
 
 def test_an_example_that_would_be_cut_is_refused(tiny_models, templates, pairs):
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(tiny_models["base"])
+    form = llamafactory.load_form(tiny_models["base"], {}, {}, "mine")
     rows = list(training.rows(pairs, templates["pairwise"], "both"))
-    longest = training.check_lengths(tokenizer, rows, 10_000, "mine")
-    assert training.check_lengths(tokenizer, rows, longest, "mine") == longest
+    longest = training.check_lengths(form, rows, 10_000, "mine")
+    assert training.check_lengths(form, rows, longest, "mine") == longest
     long = {**rows[0], "instruction": rows[0]["instruction"] + " word" * 300}
     with pytest.raises(JudgemergeError) as caught:
-        training.check_lengths(tokenizer, [*rows, long], longest, "recipes/mine.yaml")
+        training.check_lengths(form, [*rows, long], longest, "recipes/mine.yaml")
     assert str(caught.value).startswith(f"recipes/mine.yaml: training example {len(rows)} has ")
     assert str(caught.value).endswith(f"tokens, cutoff_len is {longest} and would cut it; raise cutoff_len")
     with_system = [{**rows[0], "system": "Be strict and brief."}]
-    assert training.check_lengths(tokenizer, with_system, 10_000, "mine") > training.check_lengths(
-        tokenizer, rows[:1], 10_000, "mine"
+    assert training.check_lengths(form, with_system, 10_000, "mine") > training.check_lengths(
+        form, rows[:1], 10_000, "mine"
     )
 
 

@@ -2,7 +2,8 @@
 
 Each backend is one module here, imported only when asked for, that offers `load(model, settings)`: `model` is the
 folder of the model (of an endpoint: its manifest), `settings` what the job says (`dtype`, `batch_tokens`,
-`max_prompt_tokens`, `threads`, and what single backends know besides). The object it returns has
+`max_prompt_tokens`, `threads`, `chat` (how the model's chat template is used: arguments of chat_templates.Chat), and
+what single backends know besides). The object it returns has
     digest_settings: what, besides the prompt, decides a reply (goes into the prompt's digest)
     render(messages) -> str: the exact text the model reads
     counts(texts) -> list of int: their lengths in tokens
@@ -23,8 +24,6 @@ from typing import Any
 from judgemerge.errors import JudgemergeError, did_you_mean
 
 DEFAULT = "transformers"
-# Tokens that end a turn by their names, whatever a model's generation settings say.
-TURN_ENDS = ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>")
 
 
 @dataclass(frozen=True)

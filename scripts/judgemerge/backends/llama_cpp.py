@@ -12,12 +12,14 @@ import weakref
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from transformers import AutoTokenizer
 
 from judgemerge import files, quantizing
 from judgemerge.backends import Completion
+from judgemerge.chat_templates import Chat
 from judgemerge.errors import JudgemergeError
 
 llama_cpp = quantizing.load_llama_cpp()
@@ -29,22 +31,26 @@ SHARED = 0  # the sequence that holds what the prompts of a batch have in common
 
 
 def load(folder: str | Path, settings: Mapping) -> "LlamaCpp":
-    """Return the model in `folder` with `batch_tokens` and `threads` of the settings."""
-    return LlamaCpp(folder, settings["batch_tokens"], settings["threads"])
+    """Return the model in `folder` with `batch_tokens`, `threads` and `chat` of the settings."""
+    return LlamaCpp(folder, settings["batch_tokens"], settings["threads"], settings.get("chat", {}))
 
 
 class LlamaCpp:
     """One quantized model; greedy, prompts with a common beginning side by side."""
 
-    def __init__(self, folder: str | Path, batch_tokens: int, threads: int):
-        """Read the tokenizer of the model in `folder`; the first prompt that is asked loads the weights."""
+    def __init__(self, folder: str | Path, batch_tokens: int, threads: int, chat: Mapping = MappingProxyType({})):
+        """Read the tokenizer of the model in `folder`; the first prompt that is asked loads the weights.
+
+        `chat` are arguments of chat_templates.Chat.
+        """
         self.folder = Path(folder)
         self.batch_tokens = batch_tokens
         self.threads = threads
         about = self.folder / quantizing.ABOUT
         kind = files.read_json(about)["type"] if about.is_file() else "unknown"
         self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        self.digest_settings = f"greedy,llama_cpp,{kind}"
+        self.chat = Chat(self.tokenizer, folder, **chat)
+        self.digest_settings = f"greedy,llama_cpp,{kind}{self.chat.digest}"
 
     @cached_property
     def weights(self) -> "Weights":
@@ -62,11 +68,11 @@ class LlamaCpp:
     @cached_property
     def stop(self) -> set[int]:
         """Every token that ends a turn."""
-        return quantizing.turn_ends(self.folder, self.tokenizer.get_vocab())
+        return set(self.chat.turn_ends)
 
     def render(self, messages: list[dict[str, str]]) -> str:
         """Return the text the model reads, generation prompt included."""
-        return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return self.chat.render(messages)
 
     def counts(self, texts: list[str]) -> list[int]:
         """Return the number of tokens of each text."""
@@ -99,9 +105,8 @@ class LlamaCpp:
             session.close()
 
     def _completion(self, prompt: Sequence[int], reply: list[int]) -> Completion:
-        ended = bool(reply) and reply[-1] in self.stop
-        text = self.tokenizer.decode(reply[: len(reply) - ended], skip_special_tokens=True)
-        return Completion(text, len(prompt), len(reply))
+        text, n_tokens = self.chat.reply(reply)
+        return Completion(text, len(prompt), n_tokens)
 
 
 def batches(prompts: Sequence[Sequence[int]], n_cells: int, max_new_tokens: int) -> list[list[int]]:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors import SafetensorError
@@ -26,13 +27,16 @@ from transformers import (
 )
 
 from judgemerge import batching, decoding
-from judgemerge.backends import TURN_ENDS, Completion, Draw
+from judgemerge.backends import Completion, Draw
+from judgemerge.chat_templates import Chat
 from judgemerge.errors import JudgemergeError
 
 
 def load(folder: str | Path, settings: Mapping) -> "Transformers":
-    """Return the model in `folder` with `dtype`, `batch_tokens` and `threads` of the settings."""
-    return Transformers(folder, settings["dtype"], settings["batch_tokens"], settings["threads"])
+    """Return the model in `folder` with `dtype`, `batch_tokens`, `threads` and `chat` of the settings."""
+    return Transformers(
+        folder, settings["dtype"], settings["batch_tokens"], settings["threads"], settings.get("chat", {})
+    )
 
 
 class Transformers:
@@ -41,8 +45,18 @@ class Transformers:
     draws = True
     reuse_prefix = True  # a test and a benchmark turn it off
 
-    def __init__(self, folder: str | Path, dtype: str, batch_tokens: int, threads: int):
-        """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights."""
+    def __init__(
+        self,
+        folder: str | Path,
+        dtype: str,
+        batch_tokens: int,
+        threads: int,
+        chat: Mapping = MappingProxyType({}),
+    ):
+        """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights.
+
+        `chat` are arguments of chat_templates.Chat.
+        """
         torch.set_num_threads(threads)
         self.folder = folder
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -53,7 +67,8 @@ class Transformers:
         if self.tokenizer.pad_token is None:
             # Padding is masked out; any token serves, and adding one would resize the embeddings.
             self.tokenizer.pad_token = self.tokenizer.eos_token
-        self.digest_settings = f"greedy,{self.dtype}"
+        self.chat = Chat(self.tokenizer, folder, **chat)
+        self.digest_settings = f"greedy,{self.dtype}{self.chat.digest}"
 
     @cached_property
     def model(self) -> PreTrainedModel:
@@ -78,16 +93,12 @@ class Transformers:
 
     @cached_property
     def stop(self) -> list[int]:
-        """Every token that ends a turn: those of the generation config, and Llama 3's by name."""
-        configured = self.model.generation_config.eos_token_id
-        stop = set(configured if isinstance(configured, list) else [configured]) - {None}
-        vocabulary = self.tokenizer.get_vocab()
-        stop |= {vocabulary[name] for name in TURN_ENDS if name in vocabulary}
-        return sorted(stop)
+        """Every token that ends a turn."""
+        return self.chat.turn_ends
 
     def render(self, messages: list[dict[str, str]]) -> str:
         """Return the text the model reads, generation prompt included."""
-        return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return self.chat.render(messages)
 
     def counts(self, texts: list[str]) -> list[int]:
         """Return the number of tokens of each text."""
@@ -156,17 +167,8 @@ class Transformers:
         return bool(getattr(settings, "sliding_window", None)) or not hasattr(settings, "num_attention_heads")
 
     def continuation(self, messages: list[dict[str, str]], reply: str) -> str:
-        """Return what follows `render(messages)` when the assistant answers `reply`: the reply and the end of its turn.
-
-        Where the chat template writes an answered turn in another way than it opens one, the end is the stop token.
-        """
-        opened = self.render(messages)
-        closed = self.tokenizer.apply_chat_template(
-            [*messages, {"role": "assistant", "content": reply}], tokenize=False, add_generation_prompt=False
-        )
-        if closed.startswith(opened) and reply.strip() in closed[len(opened) :]:
-            return closed[len(opened) :]
-        return reply + (self.tokenizer.eos_token or "")
+        """Return what follows `render(messages)` when the assistant answers `reply`, the end of its turn included."""
+        return self.chat.continuation(messages, reply)
 
     def score(
         self, questions: list[tuple[str, tuple[str, ...]]], skip: Collection[int] = ()
@@ -199,9 +201,8 @@ class Transformers:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def _completion(self, ids: list[int], n_prompt: int) -> Completion:
-        end = next((position for position, token in enumerate(ids) if token in self.stop), len(ids))
-        text = self.tokenizer.decode(ids[:end], skip_special_tokens=True)
-        return Completion(text, n_prompt, min(end + 1, len(ids)))
+        text, n_tokens = self.chat.reply(ids)
+        return Completion(text, n_prompt, n_tokens)
 
 
 class _Question:

@@ -8,9 +8,11 @@ over, so that no second BOS can slip in.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from judgemerge.backends import TURN_ENDS, Completion, Failure
+from judgemerge.backends import Completion, Failure
+from judgemerge.chat_templates import Chat
 from judgemerge.errors import JudgemergeError
 
 # Replies are stored after every so many prompts; many at once keep the GPU busy, few lose little to a kill.
@@ -20,20 +22,29 @@ PROMPTS_AT_ONCE = 1024
 class VLLM:
     """One model; greedy. Prompts keep their order: neighbours share their prefix, both orders of an item above all."""
 
-    def __init__(self, folder: str | Path, dtype: str, max_prompt_tokens: int, max_new_tokens: int, seed: int = 0):
-        """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights."""
-        from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+    def __init__(
+        self,
+        folder: str | Path,
+        dtype: str,
+        max_prompt_tokens: int,
+        max_new_tokens: int,
+        seed: int = 0,
+        chat: Mapping = MappingProxyType({}),
+    ):
+        """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights.
+
+        `chat` are arguments of chat_templates.Chat.
+        """
+        from transformers import AutoConfig, AutoTokenizer
 
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        shipped = Path(folder, "generation_config.json").is_file()
-        ends = (GenerationConfig.from_pretrained(folder) if shipped else config).eos_token_id
-        self.configured_ends = {*(ends if isinstance(ends, list) else [ends]), self.tokenizer.eos_token_id} - {None}
+        self.chat = Chat(self.tokenizer, folder, **chat)
         most = getattr(config, "max_position_embeddings", None) or max_prompt_tokens + max_new_tokens
         self.max_model_len = min(most, max_prompt_tokens + max_new_tokens)
         self.arguments = engine_arguments(folder, dtype, self.max_model_len, seed)
         own = str(config.dtype or "float32").removeprefix("torch.")
-        self.digest_settings = f"vllm,greedy,{own if dtype == 'auto' else dtype}"
+        self.digest_settings = f"vllm,greedy,{own if dtype == 'auto' else dtype}{self.chat.digest}"
 
     @cached_property
     def engine(self):
@@ -53,7 +64,7 @@ class VLLM:
 
     def render(self, messages: list[dict[str, str]]) -> str:
         """Return the text the model reads, generation prompt included."""
-        return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return self.chat.render(messages)
 
     def counts(self, texts: list[str]) -> list[int]:
         """Return the number of tokens of each text."""
@@ -74,9 +85,7 @@ class VLLM:
 
     def sampling(self, max_new_tokens: int) -> dict[str, Any]:
         """Return the sampling settings of one request: greedy, ended by every token that ends a turn."""
-        vocabulary = self.tokenizer.get_vocab()
-        ends = {*self.configured_ends, *(vocabulary[name] for name in TURN_ENDS if name in vocabulary)}
-        return {"temperature": 0.0, "max_tokens": max_new_tokens, "stop_token_ids": sorted(ends)}
+        return {"temperature": 0.0, "max_tokens": max_new_tokens, "stop_token_ids": self.chat.turn_ends}
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         return self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
@@ -96,7 +105,7 @@ class VLLM:
             use_tqdm=False,
         )
         for (index, _), output in zip(asked, outputs, strict=True):
-            yield index, completion(output)
+            yield index, completion(output, self.chat)
 
 
 def engine_arguments(folder: str | Path, dtype: str, max_model_len: int, seed: int) -> dict[str, Any]:
@@ -113,12 +122,14 @@ def engine_arguments(folder: str | Path, dtype: str, max_model_len: int, seed: i
     }
 
 
-def completion(output) -> Completion:
+def completion(output, chat: Chat) -> Completion:
     """Return the completion in a vllm.RequestOutput; its token ids include the one that ended it."""
     (best,) = output.outputs
-    return Completion(best.text, len(output.prompt_token_ids), len(best.token_ids))
+    text, n_tokens = chat.reply(list(best.token_ids))
+    return Completion(text, len(output.prompt_token_ids), n_tokens)
 
 
 def load(folder: str | Path, settings: Mapping[str, Any]) -> VLLM:
-    """Return the model in `folder` with `dtype`, `max_prompt_tokens` and `max_new_tokens` of the settings."""
-    return VLLM(folder, settings["dtype"], settings["max_prompt_tokens"], settings["max_new_tokens"])
+    """Return the model in `folder` with `dtype`, `max_prompt_tokens`, `max_new_tokens` and `chat` of the settings."""
+    limits = settings["max_prompt_tokens"], settings["max_new_tokens"]
+    return VLLM(folder, settings["dtype"], *limits, chat=settings.get("chat", {}))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from judgemerge import files
+from judgemerge.chat_templates import Chat
 from judgemerge.errors import JudgemergeError
 
 Average = Literal["batch", "example"]
@@ -87,9 +88,10 @@ def decoder_ids(tokenizer, example: dict, number: int, max_length: int) -> tuple
     through the chat template, as in training.
     """
     if "messages" in example:
-        asked = tokenizer.apply_chat_template(example["messages"], add_generation_prompt=True, return_dict=True)
+        chat = Chat(tokenizer, tokenizer.name_or_path)
         answered = [*example["messages"], {"role": "assistant", "content": example["output"]}]
-        prompt, ids = asked["input_ids"], tokenizer.apply_chat_template(answered, return_dict=True)["input_ids"]
+        texts = [chat.render(example["messages"]), chat.answered(answered)]
+        prompt, ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
         if ids[: len(prompt)] != prompt:
             raise JudgemergeError(
                 f"example {number}: the chat template shows the prompt differently once it is answered; give input and "

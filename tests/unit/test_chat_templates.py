@@ -1,0 +1,223 @@
+"""Chat templates as models ship them: what is asked, on whatever day, and what ends a turn."""
+
+import json
+import time
+
+import pytest
+from test_deploying import CHATML, CHATML_DEFAULT, GEMMA
+from transformers import AutoTokenizer
+
+from judgemerge import chat_templates, files
+from judgemerge.chat_templates import Chat
+from judgemerge.errors import JudgemergeError
+
+# Mistral 7B Instruct and what was made from it: anything but user, assistant, user … is refused.
+STRICT = (
+    "{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
+    "{% if message['role'] == 'user' %}{{ '[INST] ' + message['content'] + ' [/INST]' }}"
+    "{% elif message['role'] == 'assistant' %}{{ message['content'] + eos_token }}"
+    "{% else %}{{ raise_exception('Only user and assistant roles are supported!') }}{% endif %}{% endfor %}"
+)
+SILENT = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
+    "{{ '[INST] ' + message['content'] + ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
+    "{{ message['content'] + eos_token }}{% endif %}{% endfor %}"
+)
+HEAD = "<|start_header_id|>' + {} + '<|end_header_id|>\\n\\n"
+# Llama 3.2 writes a system header with today's date in any case.
+DATED = (
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% set system = messages[0]['content'] | trim %}"
+    "{% set messages = messages[1:] %}{% else %}{% set system = '' %}{% endif %}"
+    "{% if strftime_now is defined %}{% set date_string = strftime_now('%d %b %Y') %}"
+    "{% else %}{% set date_string = '26 Jul 2024' %}{% endif %}"
+    "{{ '<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: ' }}"
+    "{{ date_string + '\n\n' + system + '<|eot_id|>' }}{% for message in messages %}"
+    "{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' + message['content'] | trim + '<|eot_id|>' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
+)
+QWEN3 = CHATML + (
+    "{% if add_generation_prompt and enable_thinking is defined and enable_thinking is false %}"
+    "{{ '<think>\n\n</think>\n\n' }}{% endif %}"
+)
+UNOPENED = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{% endfor %}"
+)
+IN_PARTS = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
+    "{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+S, U = {"role": "system", "content": "Be fair."}, {"role": "user", "content": "A or B?"}
+MORE = [U, {"role": "assistant", "content": "A."}, {"role": "user", "content": "Why?"}]
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_models):
+    return tiny_models["base"]
+
+
+@pytest.fixture
+def tokenizer(folder):
+    return AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture
+def chat(tokenizer, folder):
+    """Return a function that makes the Chat of a template."""
+
+    def made(text, **settings):
+        tokenizer.chat_template = text
+        return Chat(tokenizer, folder, **settings)
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("template", "asked"),
+    [
+        (STRICT, "<|begin_of_text|>[INST] Be fair.\n\nA or B? [/INST]"),
+        (SILENT, "<|begin_of_text|>[INST] Be fair.\n\nA or B? [/INST]"),
+        (GEMMA, "<|begin_of_text|><start_of_turn>user\nBe fair.\n\nA or B?<end_of_turn>\n<start_of_turn>model\n"),
+        (
+            CHATML,
+            "<|im_start|>system\nBe fair.<|im_end|>\n<|im_start|>user\nA or B?<|im_end|>\n<|im_start|>assistant\n",
+        ),
+    ],
+)
+def test_a_system_text_is_asked_whatever_the_template_takes(chat, template, asked):
+    one = chat(template)
+    assert one.render([S, U]) == asked
+    assert one.has_system_turn == (template is CHATML)
+    assert one.digest == ("" if template is CHATML else ",system=first_user")
+    assert one.render(MORE).count("A or B?") == 1
+    assert one.render([S, *MORE]).index("Be fair.") < one.render([S, *MORE]).index("A or B?")
+
+
+def test_a_template_that_takes_a_system_message_leaves_text_and_digest_as_they_were(tokenizer, folder):
+    one = Chat(tokenizer, folder)
+    assert one.digest == ""
+    for talk in ([U], [S, U], MORE, [S, *MORE]):
+        assert one.render(talk) == tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=True)
+
+
+@pytest.mark.parametrize("template", [STRICT, SILENT, GEMMA, CHATML, CHATML_DEFAULT, DATED, QWEN3, UNOPENED, IN_PARTS])
+def test_a_reply_is_opened_once_and_a_text_begun_once(chat, template, tokenizer):
+    for talk in ([U], [S, U], [S, *MORE]):
+        text = chat(template).render(talk)
+        assert text.count("assistant\n") + text.count("model\n") <= 1 + text.count("A.")
+        assert text.count(tokenizer.bos_token) == template.count("bos_token")
+        assert text.endswith(("[/INST]", "assistant\n", "assistant<|end_header_id|>\n\n", "model\n"))
+    assert chat("{{ bos_token }}" + STRICT).render([U]).count(tokenizer.bos_token) == 1
+
+
+def test_the_same_prompt_is_asked_on_every_day(chat, monkeypatch):
+    texts = []
+    for zone in ("UTC-14", "UTC+12"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        texts.append(chat(DATED).render([S, U]))
+    monkeypatch.undo()
+    time.tzset()
+    assert texts[0] == texts[1] and "Today Date: 26 Jul 2024\n" in texts[0]
+    assert chat(DATED).digest == ",date=2024-07-26"
+    later = chat(DATED, date="2026-11-30")
+    assert "Today Date: 30 Nov 2026\n" in later.render([U]) and later.digest == ",date=2026-11-30"
+    assert chat("{{ strftime_now('%s %Z') }}" + STRICT).render([U]).startswith("1721995200 ")
+    with pytest.raises(JudgemergeError, match="date is '30.11.2026', no date; write it as 2024-07-26"):
+        chat(DATED, date="30.11.2026")
+
+
+@pytest.mark.parametrize(
+    ("template", "sentence"),
+    [
+        (None, "has no chat template; say with chat_template how the model is asked: alpaca, .* a file"),
+        ("{{ 'nothing' }}", "shows nothing of a user's message; give another one with chat_template"),
+        ("{{ messages | random }}", "draws at random"),
+        (STRICT + "{{ lipsum() }}", r"refuses a conversation of user \("),
+        ("{{ raise_exception('Never.') }}", r"refuses a conversation of user \(Never.\); give another one"),
+        ("{{ now() }}" + STRICT, r"refuses a conversation of user \('now' is undefined\)"),
+        ("{% if %}", "refuses a conversation of user"),
+        (
+            {"tool_use": STRICT, "rag": STRICT},
+            r"several chat templates \(tool_use, rag\) and none of them is the default",
+        ),
+    ],
+)
+def test_a_template_that_cannot_be_used_is_one_sentence(chat, folder, template, sentence):
+    with pytest.raises(JudgemergeError, match=sentence) as caught:
+        chat(template)
+    assert str(folder) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_conversation_that_is_refused_later_is_one_sentence(chat):
+    with pytest.raises(JudgemergeError, match=r"refuses a conversation of user, user \(Conversation roles must"):
+        chat(STRICT).render([U, U])
+
+
+def test_arguments_reach_the_template_and_its_prompts(chat):
+    thinking, plain = chat(QWEN3), chat(QWEN3, template_arguments={"enable_thinking": False})
+    assert plain.render([U]) == thinking.render([U]) + "<think>\n\n</think>\n\n"
+    assert (thinking.digest, plain.digest) == ("", ',arguments={"enable_thinking": false}')
+    with pytest.raises(JudgemergeError, match="does not use 'enable_thinkin'; did you mean 'enable_thinking'"):
+        chat(QWEN3, template_arguments={"enable_thinkin": False})
+    with pytest.raises(JudgemergeError, match="judgemerge itself gives 'messages' to chat templates"):
+        chat(QWEN3, template_arguments={"messages": []})
+
+
+def test_every_named_template_asks_once_what_is_to_be_asked(chat, tokenizer, tmp_path):
+    assert "none" in chat_templates.names()
+    for name in chat_templates.names():
+        text = chat(None, chat_template=name).render([S, *MORE])
+        assert all(text.count(message["content"]) == 1 for message in [S, *MORE])
+    assert chat(None, chat_template="none").render([S, U]) == "<|begin_of_text|>Be fair.\n\nA or B?\n\n"
+    (tmp_path / "own.jinja").write_text(GEMMA)
+    assert chat(None, chat_template=str(tmp_path / "own.jinja")).render([U]) == chat(GEMMA).render([U])
+    with pytest.raises(JudgemergeError, match="is 'gema', neither a file nor .* did you mean 'gemma'"):
+        chat(None, chat_template="gema")
+
+
+def test_a_folder_tells_its_template_wherever_it_stands(folder, tmp_path):
+    assert chat_templates.read(folder) == AutoTokenizer.from_pretrained(folder).chat_template
+    assert chat_templates.read(tmp_path) is None
+    settings = {"chat_template": [{"name": "tool_use", "template": "a"}, {"name": "default", "template": "b"}]}
+    files.write_json(tmp_path / "tokenizer_config.json", settings)
+    assert chat_templates.read(tmp_path) == "b"
+    chat_templates.write(tmp_path, "c")
+    assert chat_templates.read(tmp_path) == "c"
+    assert chat_templates.agreed([tmp_path, tmp_path / "none"]) == "c"
+    assert chat_templates.agreed([tmp_path, folder]) is None
+
+
+# ---- what ends a turn ----
+
+
+def with_tokens(tokenizer, *names):
+    tokenizer.add_special_tokens({"additional_special_tokens": list(names)}, replace_extra_special_tokens=False)
+    return tokenizer.convert_tokens_to_ids(list(names))
+
+
+def test_a_turn_ends_where_settings_tokenizer_and_template_say(chat, tokenizer, tmp_path):
+    files.write_json(tmp_path / "config.json", {"eos_token_id": 7})
+    start, end = with_tokens(tokenizer, "<turn>", "<turn_end>")
+    template = GEMMA.replace("<start_of_turn>", "<turn>").replace("<end_of_turn>", "<turn_end>")
+    tokenizer.chat_template = template
+    known = {tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids(["<|eot_id|>", "<|end_of_text|>"])}
+    assert set(Chat(tokenizer, tmp_path).turn_ends) == {7, end, *known}
+    files.write_json(tmp_path / "generation_config.json", {"eos_token_id": [5, 6]})
+    one = Chat(tokenizer, tmp_path)
+    assert set(one.turn_ends) == {5, 6, end, *known}
+    reply = tokenizer("Verdict: tie<turn_end>\nVerdict: A", add_special_tokens=False)["input_ids"]
+    assert one.reply(reply) == ("Verdict: tie", reply.index(end) + 1)
+    chat_templates.write_turn_ends(tmp_path, one.turn_ends)
+    assert json.loads((tmp_path / "generation_config.json").read_text()) == {"eos_token_id": one.turn_ends}
+    # A reply that opens another turn without ending its own never reads like a verdict.
+    assert one.reply([*reply[: reply.index(end)], start]) == ("Verdict: tie<turn>", reply.index(end) + 1)
+
+
+def test_settings_that_say_all_of_it_stay_as_they_are(folder, tokenizer, tmp_path):
+    shipped = (folder / "generation_config.json").read_bytes()
+    (tmp_path / "generation_config.json").write_bytes(shipped)
+    chat_templates.write_turn_ends(tmp_path, Chat(tokenizer, folder).turn_ends)
+    assert (tmp_path / "generation_config.json").read_bytes() == shipped
