@@ -21,10 +21,17 @@ class Answer:
     cut: bool = False
 
 
-def reply(text: str | None, finish_reason: str = "stop", usage: dict | None = None, **others) -> Answer:
-    """Return a chat completion as OpenAI's API gives it."""
+def reply(
+    text: str | None,
+    finish_reason: str | None = "stop",
+    usage: dict | None = None,
+    reasoning_content: str | None = None,
+    **others,
+) -> Answer:
+    """Return a chat completion as OpenAI's API gives it; some servers give a thought apart, as `reasoning_content`."""
     usage = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14} if usage is None else usage
     message = {"role": "assistant", "content": text}
+    message |= {} if reasoning_content is None else {"reasoning_content": reasoning_content}
     choice = {"index": 0, "message": message, "finish_reason": finish_reason}
     value = {"id": "1", "object": "chat.completion", "choices": [choice], "usage": usage}
     return Answer(json.dumps(value).encode(), headers={"Content-Type": "application/json"}, **others)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from judgemerge import files, metrics
+from judgemerge import files, metrics, parsing
 from judgemerge.backends import Draw, Failure
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import Item
@@ -141,10 +141,13 @@ def rows(asked: Iterable[Question], store: Store) -> Iterator[dict]:
         known = store.replies.get(one.key) if one.key else None
         reason = None if known else one.reason or store.failures.get(one.key, "no_reply")
         known = known or {}
+        # A thought is no part of the answer that judges are shown; one that never ended leaves no answer.
+        opened = parsing.opened_thought(one.text or "")
+        text, unfinished = parsing.answer(opened + known["text"]) if known else (None, None)
         yield {
             **row,
-            "text": known.get("text"),
-            "reason": reason,
+            "text": None if unfinished else text,
+            "reason": reason or unfinished,
             "prompt_tokens": known.get("prompt_tokens"),
             "tokens": known.get("reply_tokens"),
             "seconds": known.get("seconds"),

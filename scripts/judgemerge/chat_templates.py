@@ -326,8 +326,10 @@ class Chat:
             return None
         return first_special(self.tokenizer, self.tokenizer(rest, add_special_tokens=False)["input_ids"])
 
-    def reply(self, ids: Sequence[int]) -> tuple[str, int]:
-        """Return the text of a reply up to the token that ends its turn, and its number of tokens, that one included.
+    def reply(self, ids: Sequence[int]) -> tuple[str, int, str]:
+        """Return the text of a reply up to the token that ends its turn, its number of tokens, and why it ended.
+
+        The token that ends the turn is counted. Without one the reply ran into the limit of tokens (`length`, else `stop`).
 
         Special tokens are left out, unless there are some before the end: then all are shown, so that a reply that
         went on with another turn never reads like a verdict (parsing.py).
@@ -336,7 +338,7 @@ class Chat:
         end = next((position for position, token in enumerate(ids) if token in stop), len(ids))
         strays = special_ids(self.tokenizer) & set(ids[:end])
         text = self.tokenizer.decode(ids[:end], skip_special_tokens=not strays)
-        return text, min(end + 1, len(ids))
+        return text, min(end + 1, len(ids)), "stop" if end < len(ids) else "length"
 
 
 def special_ids(tokenizer) -> set[int]:

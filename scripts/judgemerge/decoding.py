@@ -200,6 +200,17 @@ def greedy(ids: torch.Tensor, logits: torch.Tensor, numbers: list[int]) -> torch
     return logits.argmax(dim=-1)
 
 
+def checked(choose: Chooser, error: Exception) -> Chooser:
+    """Return a chooser that raises `error` when the likeliest token's logit is no number (NaN, infinite)."""
+
+    def chosen(ids: torch.Tensor, logits: torch.Tensor, numbers: list[int]) -> torch.Tensor:
+        if not torch.isfinite(logits.amax(dim=-1)).all():  # −inf, a forbidden token, may stand beside numbers
+            raise error
+        return choose(ids, logits, numbers)
+
+    return chosen
+
+
 @torch.inference_mode()
 def reply(
     reader: Reader, batch: Sequence[Group], n_new: int, stop: Sequence[int], choose: Chooser = greedy

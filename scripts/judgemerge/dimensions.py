@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from judgemerge import parsing
 from judgemerge.items import SWAPPED, Order
 
 OVERALL = "overall score"
@@ -39,9 +40,9 @@ class Scores:
 def read_scores(reply: str, protocol: str) -> list[Scores]:
     """Return the scores of each response as shown: two for a pair, one for a single answer, none where none are stated.
 
-    Scores count only before `###`: the feedback may quote others.
+    Scores count only before `###`: the feedback may quote others. A thought before the answer states nothing.
     """
-    head = reply.partition("###")[0]
+    head = parsing.answer(reply)[0].partition("###")[0]
     blocks = re.split(r"@@@", head)[1:] if protocol == "pairwise" else [head]
     found = [_scores(block) for block in blocks]
     return [scores for scores in found if scores.dimensions or scores.overall is not None]

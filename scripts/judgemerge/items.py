@@ -84,13 +84,20 @@ class Unlabelled(Item):
 
 @dataclass(frozen=True)
 class Verdict:
-    """A parsed reply to one item in one order; `outcome` is mapped back to the benchmark's order."""
+    """A parsed reply to one item in one order; `outcome` is mapped back to the benchmark's order.
+
+    `raw` is what was matched in the reply, as it stands there, so that the mapping can be checked without the parser;
+    `cut` says whether the reply ran into the limit of tokens, None where that is not known. Neither makes two verdicts
+    different.
+    """
 
     item: str
     order: Order
     outcome: Outcome
     score: float | None = None
     reason: str | None = None
+    raw: str | None = field(default=None, compare=False)
+    cut: bool | None = field(default=None, compare=False)
 
 
 def sample(items: list[Item], n: int, seed: int | None) -> list[Item]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from judgemerge import files, prompts
+from judgemerge import files, parsing, prompts
 from judgemerge.backends import Failure
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import Item, Order
@@ -79,6 +79,8 @@ class Store:
                     break  # another job is writing this line right now, or was killed in it
                 try:
                     row = json.loads(line)
+                    if not _is_finite(row["text"]):
+                        continue  # stored before backends refused it: the prompt is asked again
                     self.replies[row.pop("prompt")] = row
                 except (ValueError, AttributeError, TypeError, KeyError):
                     raise JudgemergeError(
@@ -86,8 +88,15 @@ class Store:
                     ) from None
 
     def add(self, rows: Iterable[tuple[str, dict]]) -> None:
-        """Append replies by prompt digest; they survive a kill of the process once this returns."""
+        """Append replies by prompt digest; they survive a kill of the process once this returns.
+
+        Log-probabilities that are no numbers raise JudgemergeError: they are the model's failure, and no reply.
+        """
         for key, row in rows:
+            if not _is_finite(row["text"]):
+                raise JudgemergeError(
+                    f"{self.path}: a log-probability is not finite ({row['text'][:80]}); nothing stored"
+                )
             self.replies[key] = row
             self._file.write(json.dumps({"prompt": key, **row}, ensure_ascii=False) + "\n")
         self._file.flush()
@@ -100,6 +109,11 @@ class Store:
     def close(self) -> None:
         """Close the own file."""
         self._file.close()
+
+
+def _is_finite(text: str) -> bool:
+    """Return whether a reply of log-probabilities holds numbers alone; any other is text, and counts as finite."""
+    return not (text.startswith('{"logprobs"') and ("NaN" in text or "Infinity" in text))
 
 
 def with_category(item: Item, categories: dict) -> Item:
@@ -200,18 +214,30 @@ def answer(
 
 
 def replies(asks: Iterable[Ask], store: Store) -> Iterable[dict]:
-    """Yield one reply row per ask, in the order asked (docs/architecture.md, "Reply")."""
+    """Yield one reply row per ask, in the order asked (docs/architecture.md, "Reply").
+
+    Where the prompt opens a thought for the model, the reply begins with what opens it. Of replies that were stored
+    before it was kept, `finish_reason` is None.
+    """
     for ask in asks:
         row = {"benchmark": ask.benchmark, "item": ask.item, "order": ask.order, "prompt": ask.key}
         failed = store.failures.get(ask.key)
         if ask.key is None or failed:
-            yield {**row, "reply": None, "reason": failed or ask.reason, "prompt_tokens": None, "reply_tokens": None}
+            nothing = dict.fromkeys(("prompt_tokens", "reply_tokens", "finish_reason"))
+            yield {**row, "reply": None, "reason": failed or ask.reason, **nothing}
         else:
             known = store.replies[ask.key]
             yield {
                 **row,
-                "reply": known["text"],
+                "reply": whole_reply(ask, known["text"]),
                 "reason": None,
                 "prompt_tokens": known["prompt_tokens"],
                 "reply_tokens": known["reply_tokens"],
+                "finish_reason": known.get("finish_reason"),
             }
+
+
+def whole_reply(ask: Ask, text: str) -> str:
+    """Return what a model wrote, behind the mark of a thought that its prompt ends with, if it does."""
+    opened = "" if ask.options else parsing.opened_thought(ask.text or "")
+    return f"{opened}\n{text}" if opened else text

@@ -172,7 +172,7 @@ def results(replies: Iterable[Mapping], settings: Mapping[str, Mapping], models:
     """
     for reply in replies:
         kind = reply["benchmark"]
-        verdict = parsing.parse(reply["reply"], reply["reason"], settings[kind], reply["item"], reply["order"])
+        verdict = parsing.parse_row(reply, settings[kind])
         unit, _, model = (reply["item"], "", "") if kind == PAIRS else reply["item"].rpartition("/")
         question, _, sample = unit.rpartition("#")
         row = {"metric": kind, "question": question, "sample": int(sample), "order": reply["order"]}

@@ -1,79 +1,354 @@
 """Replies → verdicts. A reply that cannot be read is an error with a reason code, never a tie and never a guess.
 
-Each format is one function from the reply text and the template's `reply` settings to (value, reason): exactly one of
-the two is set. Pairwise formats return `first`, `second` or `tie` *as shown to the judge*; pointwise ones a number.
-Reason codes: `empty`, `turn_mark` (the mark of another turn stands in the reply), `no_verdict`, `contradictory`,
-`no_score`, `out_of_range`.
+Each format is one function from the answer in a reply and the template's `reply` settings to a Reading. Pairwise
+formats return `first`, `second` or `tie` *as shown to the judge*; pointwise ones a number. All formats agree in what
+is not theirs: a thought (`<think>…</think>`) is no part of the answer, marks of emphasis mean nothing, `8/10` and
+`8 out of 10` are 8, `4.0` is 4.
+Reason codes: `empty`, `turn_mark` (the mark of another turn stands in the reply), `unfinished_thought`, `cut`, `no_verdict`, `contradictory`, `no_score`, `out_of_range`.
+
+A reply that ran into the limit of tokens (`finish_reason` length) is `cut`, unless the format closes the verdict itself
+(by a bracket, a tag, the end of the line or what else cannot be part of it), and what was written after it cannot take
+it back: in forms that end with the verdict nothing but the same verdict again, in forms that begin with it anything.
 """
 
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from judgemerge.chat_templates import has_turn_mark
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import CLASSES, SWAPPED, Order, Verdict
 
-Parsed = tuple[str | float | None, str | None]
-_NUMBER = r"[-+]?\d+(?:\.\d+)?"
+CUT = "length"  # the finish reason of a reply that ran into the limit of tokens
+# How models mark a thought. Some chat templates open it already in the prompt (judging.opened_thought).
+THOUGHTS = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("◁think▷", "◁/think▷"),
+)
+_THOUGHT_BEGINS, _THOUGHT_ENDS = (
+    re.compile("|".join(re.escape(pair[side]) for pair in THOUGHTS), re.IGNORECASE) for side in (0, 1)
+)
+LONGEST_RAW = 200  # characters of what was matched that a verdict keeps
+MOST_SCORES = 1000  # of a scale that are tried one by one
 # Marks around a word on the same line. It must not run over line ends: a reply of many empty lines took minutes.
 _MARKS = r"[^\w\n]*"
+# Marks of emphasis, at the edge of a word or alone: 2**3 stays as it is.
+_EMPHASIS = re.compile(r"(?<![\w*_`])[*_`]++|(?<![*_`])[*_`]++(?!\w)")
+# What ends a label or a number, so that nothing written later can be part of it.
+_LABEL_ENDS = re.compile(r"[ \t]*(?:[\n)\]}>.!;\"'”’]|&&&|</)")
+_NUMBER_ENDS = re.compile(r"[ \t]*(?:[\n)\]}>\"'”’]|&&&|</)")
 
 
-def verdict_line(reply: str, settings: dict) -> Parsed:
-    """Read the last line `Verdict: <label>`; earlier lines may say anything."""
-    pattern = rf"^{_MARKS}verdict[^\w\n:]*:{_MARKS}(\w+){_MARKS}$"
-    return _verdict(re.findall(pattern, reply, re.IGNORECASE | re.MULTILINE)[-1:], settings)
+@dataclass(frozen=True)
+class Reading:
+    """What a format makes of an answer: exactly one of value and reason, the words that it was read from, and whether
+    these would stand whatever was written after them."""
+
+    value: str | float | None = None
+    reason: str | None = None
+    raw: str | None = None
+    closed: bool = False
 
 
-def double_brackets(reply: str, settings: dict) -> Parsed:
+# ---- what of a reply is the answer ----
+
+
+def answer(reply: str) -> tuple[str, str | None]:
+    """Return what follows the last thought of a reply, and None; or what there is, and `unfinished_thought`."""
+    ends = [match.end() for match in _THOUGHT_ENDS.finditer(reply)]
+    text = reply[ends[-1] :] if ends else reply
+    return text, "unfinished_thought" if _THOUGHT_BEGINS.search(text) else None
+
+
+def opened_thought(prompt: str) -> str:
+    """Return the mark of a thought that a prompt ends with, so that the reply begins inside it; empty without one."""
+    end = prompt.rstrip()[-40:].lower()
+    return next((begin for begin, _ in THOUGHTS if end.endswith(begin.lower())), "")
+
+
+def plain(text: str) -> str:
+    """Return a text without Markdown's marks of emphasis, and without backslashes before brackets and such marks."""
+    return _EMPHASIS.sub("", re.sub(r"\\(?=[\[\]*_`])", "", text))
+
+
+# ---- patterns that formats share ----
+
+
+def _labels(settings: dict) -> str:
+    """Return the pattern of a label, longest first; white space within it may be any."""
+    texts = sorted((str(settings[outcome]) for outcome in CLASSES if outcome in settings), key=len, reverse=True)
+    return "|".join(_bounded(text) for text in texts)
+
+
+def _bounded(label: str) -> str:
+    pattern = r"[ \t]+".join(map(re.escape, label.split()))
+    before = r"(?<!\w)" if re.match(r"\w", label) else ""
+    return before + pattern + (r"(?!\w)" if re.search(r"\w\Z", label) else "")
+
+
+def _number(settings: dict, whole: bool = False) -> str:
+    """Return the pattern of a number, as group `value`, and of the scale's end after it: `/10`, `out of 10`."""
+    digits = r"\d{1,9}(?:\.0{1,9})?" if whole else r"\d{1,30}(?:\.\d{1,30})?"
+    top = re.escape(f"{settings['maximum']:g}")
+    scale = rf"(?:[ \t]*(?:/|(?:out[ \t]*)?of\b)[ \t]*{top}(?![\w.]*\d))?"
+    return rf"(?P<said>(?P<value>[-+]?{digits}){scale})"
+
+
+def _label_or_word(settings: dict, word: str = r"\w+") -> str:
+    """Return the pattern of a label, as group `value`, or of another word in its place, which is no verdict."""
+    return rf"(?:(?P<said>(?P<value>{_labels(settings)}))|(?:{word}))"
+
+
+# ---- formats ----
+
+
+def verdict_line(text: str, settings: dict) -> Reading:
+    """Read the last line `Verdict: <label>`; earlier lines may say anything but several other verdicts."""
+    pattern = rf"^{_MARKS}verdict[^\w\n:]*:(?:{_MARKS}(?P<said>(?P<value>{_labels(settings)})){_MARKS}$|.*)"
+    return _at_the_end(_verdicts(pattern, text, re.MULTILINE), text, settings)
+
+
+def double_brackets(text: str, settings: dict) -> Reading:
     """Read `[[<label>]]`, as in MT-Bench (Zheng et al. 2023); two different labels contradict each other."""
-    return _verdict(re.findall(r"\[\[\s*(\w+)\s*\]\]", reply), settings)
+    word = r"[^\[\]\s]{1,40}"
+    return _all_alike(_verdicts(rf"\[\[\s*{_label_or_word(settings, word)}\s*\]\]", text), text, settings)
 
 
-def final_verdict(reply: str, settings: dict) -> Parsed:
+def final_verdict(text: str, settings: dict) -> Reading:
     """Read `Final Verdict: [[<label>]]`; a label in brackets elsewhere says nothing, two different ones contradict."""
-    pattern = r"final verdict[^\w\n:]*:[^\w\n\[]*\[\[\s*(\w+)\s*\]\]"
-    return _verdict(re.findall(pattern, reply, re.IGNORECASE), settings)
+    word = r"[^\[\]\s]{1,40}"
+    pattern = rf"final verdict[^\w\n:]*:[^\w\n\[]*\[\[\s*{_label_or_word(settings, word)}\s*\]\]"
+    return _all_alike(_verdicts(pattern, text), text, settings)
 
 
-def score_line(reply: str, settings: dict) -> Parsed:
-    """Read the last line `Score: <number>`, optionally followed by `/ <maximum>`."""
-    scale = rf"(?:[ \t]*/[ \t]*{settings['maximum']:g})?"
-    pattern = rf"^{_MARKS}score[^\w\n:]*:[^\w\n.]*?({_NUMBER}){scale}[ \t\r.*]*$"
-    return _score(re.findall(pattern, reply, re.IGNORECASE | re.MULTILINE)[-1:], settings)
+def score_line(text: str, settings: dict) -> Reading:
+    """Read the last line `Score: <number>`, optionally followed by `/ <maximum>` or `out of <maximum>`."""
+    number = rf"[^\w\n.]*?{_number(settings)}[ \t\r.)\]}}\"'”’]*$"
+    found = _scores(rf"^{_MARKS}score[^\w\n:]*:(?:{number}|.*)", text, re.MULTILINE)
+    return _at_the_end(found, text, settings)
 
 
-def rating_brackets(reply: str, settings: dict) -> Parsed:
+def rating_brackets(text: str, settings: dict) -> Reading:
     """Read `[[<number>]]`, as in MT-Bench and Auto-J; two different numbers contradict each other."""
-    return _score(re.findall(rf"\[\[\s*({_NUMBER})\s*\]\]", reply), settings)
+    return _all_alike(_scores(rf"\[\[\s*{_number(settings)}\s*\]\]", text), text, settings)
 
 
-def likelihoods(reply: str, settings: dict) -> Parsed:
+def final_result(text: str, settings: dict) -> Reading:
+    """Read the last `Final Result: {<label>}` of MELD's pairwise form; braces and quotes may be missing.
+
+    `{A or B or Tie}`, the form itself, is no verdict.
+    """
+    pattern = rf"final result[^\w\n:]*:[^\w\n]*{_label_or_word(settings)}(?!\w)(?![ \t]+or[ \t])"
+    return _at_the_end(_verdicts(pattern, text), text, settings, feedback_follows=True)
+
+
+def overall_score(text: str, settings: dict) -> Reading:
+    """Read `###Overall Score: {<number>}` of MELD's pointwise form: the field after ###, not the dimension's entry."""
+    pattern = rf"###[^\w\n]*overall score[^\w\n:]*:[^\w\n.+-]*{_number(settings)}(?![\w.]*\d)"
+    return _all_alike(_scores(pattern, text), text, settings, feedback_follows=True)
+
+
+# What may stand between the mark of a result and its value, and what may follow the value at the end of a line.
+_RESULT_MARK = r"(?:\[(?:result|score)\]|\b(?:result|score)\b(?=[ \t]*:)|\bscore[ \t]+of\b|[(\[]score\b)"
+_RESULT_END = r"[ \t\r)\].]*$"
+
+
+def result_score(text: str, settings: dict) -> Reading:
+    """Read Prometheus' `[RESULT] <number>` at the end of the reply.
+
+    Also accepted, as by its library: [SCORE], `Score: n`, `Result: n`, "score of n", a bracket around the number, "/5"
+    or "out of 5" after it. The number must be whole; a word after it is no end.
+    """
+    pattern = rf"{_RESULT_MARK}[ \t:([]*(?<![\w.]){_number(settings, whole=True)}{_RESULT_END}"
+    found = _scores(pattern, text, re.MULTILINE)
+    return _at_the_end(found, text, settings) if _is_last(found, text) else _nothing(settings)
+
+
+def result_label(text: str, settings: dict) -> Reading:
+    """Read Prometheus' `[RESULT] <label>` at the end of the reply.
+
+    Also accepted, as by its library: `[RESULT: A]`, `[Response A]`, `[Result] Response A`, and `Result: A` at the start
+    of the line. A label without a mark is prose.
+    """
+    mark = r"(?:\[result\][ \t:]*|\[result[ \t]*:[ \t]*|\[(?=response[ \t])|^[ \t]*result[ \t]*:[ \t]*)"
+    label = rf"(?P<said>(?P<value>{_labels(settings)}))"
+    found = _verdicts(rf"{mark}(?:response[ \t]+)??[(\[]?{label}{_RESULT_END}", text, re.MULTILINE)
+    return _at_the_end(found, text, settings) if _is_last(found, text) else _nothing(settings)
+
+
+def score_tag(text: str, settings: dict) -> Reading:
+    """Read `<score>n</score>` after the feedback, as in Flow-Judge (`<feedback>…</feedback><score>n</score>`).
+
+    Tags within the feedback are prose; without a feedback the whole reply counts. The number must be whole and the tag
+    closed: a rubric describes nothing between its scores, and a reply that was cut may have been about to say 10.
+    """
+    rest = after_feedback(text)
+    found = _scores(rf"<score>\s*{_number(settings, whole=True)}\s*</score>", rest)
+    return _all_alike(found, rest, settings)
+
+
+def after_feedback(reply: str) -> str:
+    """Return what follows the last `</feedback>`; the whole reply where there is none."""
+    ends = [match.end() for match in re.finditer(r"</feedback>", reply, re.IGNORECASE)]
+    return reply[ends[-1] :] if ends else reply
+
+
+def final_decision(text: str, settings: dict) -> Reading:
+    """Read what follows the last "final decision is", as in Auto-J (Li et al. 2023): `Response 1`, say."""
+    pattern = rf"final decision(?:[ \t]+is\b|[ \t]*(?=:))(?:{_MARKS}(?P<said>(?P<value>{_labels(settings)})))?"
+    return _at_the_end(_verdicts(pattern, text), text, settings)
+
+
+def first_line(text: str, settings: dict) -> Reading:
+    """Read the first line, which holds the label alone, as in PandaLM (Wang et al. 2023): `1`, `2` or `Tie`."""
+    text = text.lstrip()
+    pattern = rf"\A{_MARKS}(?P<said>(?P<value>{_labels(settings)})){_MARKS}(?:\n|\Z)"
+    return _all_alike(_verdicts(pattern, text)[:1], text, settings, feedback_follows=True)
+
+
+def integer(text: str, settings: dict) -> Reading:
+    """Read a reply that is one whole number and nothing else but the end of its scale."""
+    pattern = rf"\A[^\w+-]*{_number(settings, whole=True)}\W*\Z"
+    return _all_alike(_scores(pattern, text), text, settings)
+
+
+def likelihoods(reply: str, settings: dict) -> Reading:
     """Compare the log-probabilities of both responses, averaged over their tokens as in ORPO; exact equality is a tie.
 
     The reply is {"logprobs": [sum per response], "tokens": [number per response]}, as backends score them.
     """
     values = _averages(reply, 2)
     if values is None:
-        return None, "no_verdict"
-    return ("tie" if values[0] == values[1] else CLASSES[values.index(max(values))]), None
+        return Reading(reason="no_verdict")
+    return Reading("tie" if values[0] == values[1] else CLASSES[values.index(max(values))], raw=str(values))
 
 
-def choice(reply: str, settings: dict) -> Parsed:
+def choice(reply: str, settings: dict) -> Reading:
     """Take the label with the highest probability; two that are exactly alike decide nothing."""
     labels = [outcome for outcome in CLASSES if outcome in settings]
     best = _best(_sums(reply, len(labels)))
-    return (labels[best], None) if best is not None else (None, "no_verdict")
+    if best is None:
+        return Reading(reason="no_verdict")
+    return Reading(labels[best], raw=str(settings[labels[best]]))
 
 
-def choice_score(reply: str, settings: dict) -> Parsed:
+def choice_score(reply: str, settings: dict) -> Reading:
     """Take the whole number of the scale with the highest probability; two that are exactly alike decide nothing."""
     scale = range(settings["minimum"], settings["maximum"] + 1)
     best = _best(_sums(reply, len(scale)))
-    return (float(scale[best]), None) if best is not None else (None, "no_score")
+    return Reading(reason="no_score") if best is None else Reading(float(scale[best]), raw=str(scale[best]))
+
+
+# ---- what was found → one reading ----
+
+
+@dataclass(frozen=True)
+class _Find:
+    """A place where a verdict (a label in small letters) or a score stands; `value` is None where it is neither."""
+
+    value: str | float | None
+    start: int
+    end: int
+    said_end: int  # where the label or the number ends
+    raw: str
+
+
+def _verdicts(pattern: str, text: str, flags: int = 0) -> list[_Find]:
+    return _finds(pattern, text, flags, lambda label: " ".join(label.lower().split()))
+
+
+def _scores(pattern: str, text: str, flags: int = 0) -> list[_Find]:
+    return _finds(pattern, text, flags, float)
+
+
+def _finds(pattern: str, text: str, flags: int, read: Callable[[str], str | float]) -> list[_Find]:
+    found = []
+    for match in re.finditer(pattern, text, flags | re.IGNORECASE):
+        value = None if match["value"] is None else read(match["value"])
+        said_end = match.end() if value is None else match.end("said")
+        found.append(_Find(value, match.start(), match.end(), said_end, match[0].strip()))
+    return found
+
+
+def _is_last(found: Sequence[_Find], text: str) -> bool:
+    """Return whether nothing but white space follows the last of what was found."""
+    return bool(found) and not text[found[-1].end :].strip()
+
+
+def _has_words(text: str) -> bool:
+    return re.search(r"\w", text) is not None
+
+
+def _all_alike(found: Sequence[_Find], text: str, settings: dict, feedback_follows: bool = False) -> Reading:
+    """Return the one value that all places agree in; others contradict each other."""
+    if len({one.raw.lower() if one.value is None else one.value for one in found}) > 1:
+        return _contradictory(found)
+    return _reading(found, text, settings, feedback_follows)
+
+
+def _at_the_end(found: Sequence[_Find], text: str, settings: dict, feedback_follows: bool = False) -> Reading:
+    """Return the last value; an earlier one counts as taken back by it.
+
+    That takes words between the two, and the last one standing at the end. Different verdicts one below the other are
+    the form copied, and more than two are no change of mind: they contradict each other.
+    """
+    read = [one for one in found if one.value is not None]
+    changes = [(one, two) for one, two in zip(read, read[1:], strict=False) if one.value != two.value]
+    copied = any(not _has_words(text[one.end : two.start]) for one, two in changes)
+    several = len(changes) > 1 and isinstance(read[0].value, str)
+    unsettled = bool(changes) and not feedback_follows and _has_words(text[found[-1].end :])
+    if copied or several or unsettled:
+        return _contradictory(read)
+    return _reading(found, text, settings, feedback_follows)
+
+
+def _reading(found: Sequence[_Find], text: str, settings: dict, feedback_follows: bool) -> Reading:
+    if not found or found[-1].value is None:
+        return _nothing(settings)
+    last = found[-1]
+    closed = _is_closed(found, text, feedback_follows)
+    raw = last.raw[:LONGEST_RAW]
+    if isinstance(last.value, str):
+        outcomes = {" ".join(str(settings[one]).lower().split()): one for one in CLASSES if one in settings}
+        return Reading(outcomes[last.value], raw=raw, closed=closed)
+    if settings["minimum"] <= last.value <= settings["maximum"]:
+        return Reading(last.value, raw=raw, closed=closed)
+    return Reading(reason="out_of_range", raw=raw, closed=closed)
+
+
+def _is_closed(found: Sequence[_Find], text: str, feedback_follows: bool) -> bool:
+    """Return whether the last place would be read alike, whatever was written after the text."""
+    last = found[-1]
+    if not (_LABEL_ENDS if isinstance(last.value, str) else _NUMBER_ENDS).match(text, last.said_end):
+        return False
+    rest = text[last.end :]
+    repeats = sum(one.value == last.value for one in found) > 1
+    begun = repeats and _without_marks(last.raw).startswith(_without_marks(rest))
+    return feedback_follows or begun or not re.search(r"[\w\[({<#@]", rest)
+
+
+def _without_marks(text: str) -> str:
+    return re.sub(r"^\W+", "", text).rstrip().lower()
+
+
+def _nothing(settings: dict) -> Reading:
+    return Reading(reason="no_score" if "minimum" in settings else "no_verdict")
+
+
+def _contradictory(found: Sequence[_Find]) -> Reading:
+    texts = list(dict.fromkeys(one.raw for one in found))
+    return Reading(reason="contradictory", raw=" | ".join(texts)[:LONGEST_RAW])
+
+
+# ---- replies of log-probabilities ----
 
 
 def _scored(reply: str, expected: int) -> tuple[list[float], list[int]] | None:
@@ -102,119 +377,22 @@ def _best(values: list[float] | None) -> int | None:
     return values.index(max(values)) if values and values.count(max(values)) == 1 else None
 
 
-def final_result(reply: str, settings: dict) -> Parsed:
-    """Read the last `Final Result: {<label>}` of MELD's pairwise form; braces and quotes may be missing.
-
-    `{A or B or Tie}`, the form itself, is no verdict.
-    """
-    found = re.findall(r"final result[^\w\n:]*:[^\w\n]*(\w+)\b(?! or )", reply, re.IGNORECASE)
-    return _verdict(found[-1:], settings)
-
-
-def overall_score(reply: str, settings: dict) -> Parsed:
-    """Read `###Overall Score: {<number>}` of MELD's pointwise form: the field after ###, not the dimension's entry."""
-    found = re.findall(rf"###[^\w\n]*overall score[^\w\n:]*:[^\w\n.+-]*({_NUMBER})(?![\w.]*\d)", reply, re.IGNORECASE)
-    return _score(found, settings)
-
-
-# What may stand between the mark of a result and its value, and what may follow the value at the end of a reply.
-_RESULT_MARK = r"(?:\[(?:result|score)\]|\b(?:result|score)\b(?=[ \t]*:)|\bscore[ \t]+of\b|[(\[]score\b)"
-_RESULT_END = r"[ \t]*[)\]]?[ \t]*[.*]*[ \t]*$"
-
-
-def result_score(reply: str, settings: dict) -> Parsed:
-    """Read Prometheus' `[RESULT] <number>` at the end of the reply.
-
-    Also accepted, as by its library: [SCORE], `Score: n`, `Result: n`, "score of n", a bracket around the number, "/5"
-    or "out of 5" after it. The number must be whole; a word after it is no end.
-    """
-    top = f"{settings['maximum']:g}"
-    scale = rf"(?:[ \t]*/[ \t]*{top}|[ \t]*out[ \t]*of[ \t]*{top})?"
-    value = rf"{_RESULT_MARK}[ \t:([]*(?<![\w.])([-+]?\d{{1,9}}){scale}{_RESULT_END}"
-    return _score(re.findall(value, _last_line(reply), re.IGNORECASE), settings)
-
-
-def result_label(reply: str, settings: dict) -> Parsed:
-    """Read Prometheus' `[RESULT] <label>` at the end of the reply.
-
-    Also accepted, as by its library: `[RESULT: A]`, `[Response A]`, `[Result] Response A`, and `Result: A` at the start
-    of the line. A label without a mark is prose.
-    """
-    mark = (
-        r"(?:\[result\][ \t:]*(?:response[ \t]+)?|\[result[ \t]*:[ \t]*|\[response[ \t]+|^[ \t*]*result[ \t]*:[ \t]*)"
-    )
-    return _verdict(re.findall(rf"{mark}[(\[]?(\w{{1,9}}){_RESULT_END}", _last_line(reply), re.IGNORECASE), settings)
-
-
-def _last_line(reply: str) -> str:
-    """Return the end of the last line that is not empty: long enough for any result, short enough for any pattern."""
-    return reply.rstrip().rpartition("\n")[2][-200:]
-
-
-def score_tag(reply: str, settings: dict) -> Parsed:
-    """Read `<score>n</score>` after the feedback, as in Flow-Judge (`<feedback>…</feedback><score>n</score>`).
-
-    Tags within the feedback are prose; without a feedback the whole reply counts. The number must be whole and the tag
-    closed: a rubric describes nothing between its scores, and a reply that was cut may have been about to say 10.
-    """
-    found = re.findall(r"<score>\s*([-+]?\d{1,9})\s*</score>", after_feedback(reply), re.IGNORECASE)
-    return _score(found, settings)
-
-
-def after_feedback(reply: str) -> str:
-    """Return what follows the last `</feedback>`; the whole reply where there is none."""
-    ends = [match.end() for match in re.finditer(r"</feedback>", reply, re.IGNORECASE)]
-    return reply[ends[-1] :] if ends else reply
-
-
-def final_decision(reply: str, settings: dict) -> Parsed:
-    """Read what follows the last "final decision is", as in Auto-J (Li et al. 2023): `Response 1`, say."""
-    ends = [match.end() for match in re.finditer("final decision is", reply, re.IGNORECASE)]
-    labels = "|".join(re.escape(str(settings[outcome])) for outcome in CLASSES if outcome in settings)
-    match = re.compile(rf"{_MARKS}({labels})(?!\w)", re.IGNORECASE).match(reply, ends[-1]) if ends else None
-    return _verdict([match[1]] if match else [], settings)
-
-
-def first_line(reply: str, settings: dict) -> Parsed:
-    """Read the first line, which holds the label alone, as in PandaLM (Wang et al. 2023): `1`, `2` or `Tie`."""
-    match = re.fullmatch(rf"{_MARKS}(\w+){_MARKS}", reply.strip().partition("\n")[0])
-    return _verdict([match[1]] if match else [], settings)
-
-
-def integer(reply: str, settings: dict) -> Parsed:
-    """Read a reply that is one whole number and nothing else."""
-    match = re.fullmatch(r"[^\w+-]*([-+]?\d+)\W*", reply)
-    return _score([match[1]] if match else [], settings)
-
-
-def _verdict(found: list[str], settings: dict) -> Parsed:
-    if len({label.lower() for label in found}) > 1:
-        return None, "contradictory"
-    for outcome in CLASSES:
-        if found and outcome in settings and found[0].lower() == str(settings[outcome]).lower():
-            return outcome, None
-    return None, "no_verdict"
-
-
-def _score(found: list[str], settings: dict) -> Parsed:
-    values = {float(number) for number in found}
-    if not values:
-        return None, "no_score"
-    if len(values) > 1:
-        return None, "contradictory"
-    score = values.pop()
-    return (score, None) if settings["minimum"] <= score <= settings["maximum"] else (None, "out_of_range")
+# ---- formats by name ----
 
 
 @dataclass(frozen=True)
 class Format:
-    """A reply format: its parser, the protocol it serves, the settings a template must give, and the judging mode."""
+    """A reply format: its parser, the protocol it serves, the settings a template must give, and the judging mode.
 
-    parse: Callable[[str, dict], Parsed]
+    `whole` formats read whole numbers alone.
+    """
+
+    parse: Callable[[str, dict], Reading]
     protocol: str
     required: frozenset[str]
     optional: frozenset[str] = frozenset()
     mode: str = "generate"
+    whole: bool = False
 
 
 _LABELS = {"protocol": "pairwise", "required": frozenset({"first", "second"}), "optional": frozenset({"tie"})}
@@ -229,18 +407,19 @@ FORMATS = {
     "score_line": Format(score_line, **_SCALE),
     "overall_score": Format(overall_score, **_SCALE),
     "rating_brackets": Format(rating_brackets, **_SCALE),
-    "score_tag": Format(score_tag, **_SCALE),
-    "integer": Format(integer, **_SCALE),
+    "score_tag": Format(score_tag, **_SCALE, whole=True),
+    "integer": Format(integer, **_SCALE, whole=True),
     "result_label": Format(result_label, **_LABELS),
-    "result_score": Format(result_score, **_SCALE),
+    "result_score": Format(result_score, **_SCALE, whole=True),
     "choice": Format(choice, **_LABELS, mode="choices"),
-    "choice_score": Format(choice_score, **_SCALE, mode="choices"),
+    "choice_score": Format(choice_score, **_SCALE, mode="choices", whole=True),
     "likelihoods": Format(likelihoods, "pairwise", frozenset(), mode="likelihood"),
 }
 
 
 def check_format(settings: dict, protocol: str, where: str, mode: str = "generate") -> None:
-    """Refuse reply settings that name no format, the wrong protocol, mode or keys; `where` names their file."""
+    """Refuse reply settings that name no format, the wrong protocol, mode or keys, or labels and a scale that cannot be
+    told apart; `where` names their file."""
     name = settings.get("format")
     if name not in FORMATS:
         raise JudgemergeError(f"{where}: reply.format '{name}' is unknown{did_you_mean(name, FORMATS)}")
@@ -257,20 +436,85 @@ def check_format(settings: dict, protocol: str, where: str, mode: str = "generat
     for key in sorted(given - chosen.required - chosen.optional):
         allowed = chosen.required | chosen.optional
         raise JudgemergeError(f"{where}: reply.{key} is unknown{did_you_mean(key, allowed)}")
-
-
-def parse(reply: str | None, reason: str | None, settings: dict, item: str, order: Order) -> Verdict:
-    """Return the verdict in a reply, mapped back to the benchmark's order; `reason` says why there is no reply."""
-    if reply is None:
-        return Verdict(item, order, "error", reason=reason or "no_reply")
-    if not reply.strip():
-        return Verdict(item, order, "error", reason="empty")
-    if has_turn_mark(reply):
-        return Verdict(item, order, "error", reason="turn_mark")
-    chosen = FORMATS[settings["format"]]
-    value, reason = chosen.parse(reply, settings)
-    if reason:
-        return Verdict(item, order, "error", reason=reason)
+    _check_labels(settings, where)
     if chosen.protocol == "pointwise":
-        return Verdict(item, order, "score", score=value)
-    return Verdict(item, order, value if order == "original" else SWAPPED[value])
+        _check_scale(settings, where, chosen.whole)
+
+
+def _check_labels(settings: dict, where: str) -> None:
+    """Refuse labels that are no text or whole number, and two that are the same but for case and white space."""
+    seen: dict[str, str] = {}
+    for outcome in (outcome for outcome in CLASSES if outcome in settings):
+        label = settings[outcome]
+        if isinstance(label, bool) or not isinstance(label, (str, int)):
+            raise JudgemergeError(f"{where}: reply.{outcome} is {label!r}, no text; put the label in quotes")
+        if not str(label).strip():
+            raise JudgemergeError(f"{where}: reply.{outcome} is empty; give a label")
+        other = seen.setdefault(" ".join(str(label).lower().split()), outcome)
+        if other != outcome:
+            raise JudgemergeError(
+                f"{where}: reply.{other} '{settings[other]}' and reply.{outcome} '{label}' are read alike; "
+                "give labels that differ in more than case"
+            )
+
+
+def _check_scale(settings: dict, where: str, whole: bool) -> None:
+    """Refuse a scale whose ends are no (whole) numbers, or that does not rise."""
+    for key in ("minimum", "maximum"):
+        value, kinds = settings[key], (int,) if whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+            wanted = f"a whole number, as format '{settings['format']}' reads them" if whole else "a number"
+            raise JudgemergeError(f"{where}: reply.{key} is {value!r}; give {wanted}")
+    if settings["minimum"] >= settings["maximum"]:
+        raise JudgemergeError(
+            f"{where}: reply.minimum is {settings['minimum']} and reply.maximum {settings['maximum']}; "
+            "the minimum must be the smaller one"
+        )
+
+
+def scores(settings: dict) -> list[float]:
+    """Return the scores of a scale that a check tries: both ends and the whole numbers between, the first thousand."""
+    low, high = settings["minimum"], settings["maximum"]
+    between = range(math.ceil(low), min(math.floor(high), math.ceil(low) + MOST_SCORES) + 1)
+    return sorted({low, high, *between})
+
+
+# ---- a reply → a verdict ----
+
+
+def parse(
+    reply: str | None, reason: str | None, settings: dict, item: str, order: Order, finish_reason: str | None = None
+) -> Verdict:
+    """Return the verdict in a reply, mapped back to the benchmark's order.
+
+    `reason` says why there is no reply, `finish_reason` why it ended (CUT: at the limit of tokens; None: not known, as
+    of replies that were stored before it was kept).
+    """
+    cut = None if finish_reason is None or reply is None else finish_reason == CUT
+    reading = Reading(reason=reason or "no_reply") if reply is None else _read(reply, settings)
+    # What stands open at the limit might have become anything; that verdicts contradict each other is known already.
+    if cut and reading.reason not in ("unfinished_thought", "contradictory") and not reading.closed:
+        reading = Reading(reason="cut", raw=reading.raw)
+    if reading.reason:
+        return Verdict(item, order, "error", reason=reading.reason, raw=reading.raw, cut=cut)
+    if FORMATS[settings["format"]].protocol == "pointwise":
+        return Verdict(item, order, "score", score=reading.value, raw=reading.raw, cut=cut)
+    outcome = reading.value if order == "original" else SWAPPED[reading.value]
+    return Verdict(item, order, outcome, raw=reading.raw, cut=cut)
+
+
+def parse_row(row: dict, settings: dict) -> Verdict:
+    """Return the verdict in a reply row (docs/architecture.md, "Reply")."""
+    return parse(row["reply"], row["reason"], settings, row["item"], row["order"], row.get("finish_reason"))
+
+
+def _read(reply: str, settings: dict) -> Reading:
+    chosen = FORMATS[settings["format"]]
+    if chosen.mode != "generate":
+        return chosen.parse(reply, settings) if reply.strip() else Reading(reason="empty")
+    if has_turn_mark(reply):
+        return Reading(reason="turn_mark")
+    text, reason = answer(reply)
+    if reason:
+        return Reading(reason=reason)
+    return chosen.parse(plain(text), settings) if text.strip() else Reading(reason="empty")

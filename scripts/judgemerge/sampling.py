@@ -121,14 +121,15 @@ def _is_unread(ask: judging.Ask, store: judging.Store, template: prompts.Templat
     known = store.replies.get(ask.key)
     if known is None:  # a failure of the backend is not the judge's
         return False
-    return parsing.parse(known["text"], None, template.reply, ask.item, ask.order).outcome == "error"
+    (row,) = judging.replies([ask], store)
+    return parsing.parse_row(row, template.reply).outcome == "error"
 
 
 def by_run(rows: Iterable[Mapping], settings: Mapping) -> dict[int, list[Verdict]]:
     """Return the verdicts of each run in reply rows; a row without `run` belongs to run 1."""
     runs: dict[int, list[Verdict]] = {}
     for row in rows:
-        verdict = parsing.parse(row["reply"], row["reason"], settings, row["item"], row["order"])
+        verdict = parsing.parse_row(row, settings)
         runs.setdefault(row.get(RUN, 1), []).append(verdict)
     return runs
 
@@ -146,6 +147,6 @@ def combine(runs: Mapping[int, Sequence[Verdict]]) -> Iterator[Verdict]:
     for verdict in runs.get(1, ()):
         if len(runs) > 1 and verdict.item in scores:
             mean = statistics.fmean(scores[verdict.item])
-            yield Verdict(verdict.item, verdict.order, "score", score=mean)
+            yield Verdict(verdict.item, verdict.order, "score", score=mean, cut=verdict.cut)
         else:
             yield verdict

@@ -328,8 +328,8 @@ class Judge:
         return {**result, "orders": orders}
 
     def _order(self, row: dict) -> dict:
-        verdict = parsing.parse(row["reply"], row["reason"], self.template.reply, row["item"], row["order"])
-        reply = row["reply"] or ""
+        verdict = parsing.parse_row(row, self.template.reply)
+        reply = parsing.answer(row["reply"] or "")[0]
         scores = dimensions.read_scores(reply, self.template.protocol)
         if row["order"] == "swapped":
             scores = scores[::-1]
@@ -343,6 +343,7 @@ class Judge:
             "scores": [{"dimensions": score.dimensions, "overall": score.overall} for score in scores],
             "feedback": dimensions.feedback(reply) or reply.strip(),
             "reply": row["reply"],
+            "finish_reason": row["finish_reason"],
             "prompt_tokens": row["prompt_tokens"],
             "reply_tokens": row["reply_tokens"],
         }

@@ -85,7 +85,7 @@ def _answered(
     judging.answer(asks, limits, backend, store)
     settings = templates[items[0].protocol].reply
     rows = judging.replies(asks, store)
-    return [parsing.parse(row["reply"], row["reason"], settings, row["item"], row["order"]) for row in rows]
+    return [parsing.parse_row(row, settings) for row in rows]
 
 
 def value_of(

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from judgemerge import backends
-from judgemerge.backends import Completion, Failure
+from judgemerge.backends import Completion, Draw, Failure, not_finite
 from judgemerge.backends.transformers import Transformers
-from judgemerge.backends.vllm import VLLM, completion, engine_arguments
+from judgemerge.backends.vllm import VLLM, completion, engine_arguments, is_finite
 from judgemerge.errors import JudgemergeError
 
 SETTINGS = {"dtype": "auto", "batch_tokens": 100, "threads": 1, "max_prompt_tokens": 300, "max_new_tokens": 20}
@@ -56,20 +56,44 @@ def test_prompts_are_those_of_the_transformers_backend(backend, tiny_models):
     assert backend.digest_settings == "vllm,greedy,float32" != other.digest_settings
 
 
-def output(ids, reply):
+def output(ids, reply, finish_reason="stop", logprob=-0.5):
     """Return what vLLM gives back: a RequestOutput has these fields, among others (vllm/outputs.py)."""
-    return SimpleNamespace(prompt_token_ids=ids, outputs=[SimpleNamespace(token_ids=reply)])
+    best = SimpleNamespace(token_ids=reply, finish_reason=finish_reason, cumulative_logprob=logprob)
+    return SimpleNamespace(prompt_token_ids=ids, outputs=[best])
 
 
 def test_answers_are_mapped_and_counted(backend):
     reply = backend.tokenizer("Verdict: A<|eot_id|>", add_special_tokens=False)["input_ids"]
-    assert completion(output([1, 2, 3], reply), backend.chat) == Completion("Verdict: A", 3, len(reply))
+    mapped = completion(output([1, 2, 3], reply), backend.chat)
+    assert (mapped, mapped.finish_reason) == (Completion("Verdict: A", 3, len(reply)), "stop")
+    assert completion(output([1], reply[:-1], "length"), backend.chat).finish_reason == "length"
+
+
+def test_replies_are_drawn_with_a_seed_per_prompt_and_greedy_ones_are_not(backend):
+    greedy, ends = backend.sampling(5), backend.sampling(5)["stop_token_ids"]
+    assert greedy == {"temperature": 0.0, "max_tokens": 5, "stop_token_ids": ends, "logprobs": 0}
+    draw = Draw(0.7, 0.9, 1.03, 42, 0.1)
+    one, other = backend.sampling(5, draw, 0), backend.sampling(5, draw, 1)
+    how = {"temperature": 0.7, "top_p": 0.9, "repetition_penalty": 1.03, "min_p": 0.1}
+    assert one == greedy | how | {"seed": one["seed"]} and one["seed"] != other["seed"]
+    assert backend.sampling(5, draw, 1) == other
+    assert backend.sampling(5, Draw(1.0, 1.0, 1.0, 42, seeds=(7, 8)), 1)["seed"] == 8
+    assert backend.draws
+
+
+def test_logits_that_are_no_numbers_end_the_job_and_name_the_dtype(backend):
+    nan = output([1], [0] * 8, "length", float("nan"))
+    assert not is_finite(nan) and is_finite(output([1], [7]))
+    error = not_finite("models/m", "float16")
+    assert str(error) == (
+        "models/m: the logits are not finite in float16; set judging.dtype: bfloat16 (judge.py: --dtype bfloat16)"
+    )
 
 
 def test_each_prompt_once_in_its_order_and_what_is_too_long_is_said(backend, monkeypatch):
     asked = []
 
-    def generate(self, pairs, max_new_tokens):
+    def generate(self, pairs, max_new_tokens, draw):
         asked.append([index for index, _ in pairs])
         yield from (
             (index, completion(output(ids, backend.tokenizer.encode(str(index))[1:]), self.chat))

@@ -209,11 +209,11 @@ def test_a_turn_ends_where_settings_tokenizer_and_template_say(chat, tokenizer, 
     one = Chat(tokenizer, tmp_path)
     assert set(one.turn_ends) == {5, 6, end, *known}
     reply = tokenizer("Verdict: tie<turn_end>\nVerdict: A", add_special_tokens=False)["input_ids"]
-    assert one.reply(reply) == ("Verdict: tie", reply.index(end) + 1)
+    assert one.reply(reply) == ("Verdict: tie", reply.index(end) + 1, "stop")
     chat_templates.write_turn_ends(tmp_path, one.turn_ends)
     assert json.loads((tmp_path / "generation_config.json").read_text()) == {"eos_token_id": one.turn_ends}
     # A reply that opens another turn without ending its own never reads like a verdict.
-    assert one.reply([*reply[: reply.index(end)], start]) == ("Verdict: tie<turn>", reply.index(end) + 1)
+    assert one.reply([*reply[: reply.index(end)], start]) == ("Verdict: tie<turn>", reply.index(end) + 1, "length")
 
 
 def test_settings_that_say_all_of_it_stay_as_they_are(folder, tokenizer, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from judgemerge.backends import Completion
 from judgemerge.embedding import Chunk, Pair, asking, made_documents, questions, rewriting, selection
 from judgemerge.errors import JudgemergeError
 
@@ -134,6 +135,21 @@ def test_relevance_below_the_threshold_and_unreadable_replies_are_counted(tmp_pa
     assert counts == {"judged": 4, "relevant": 2, "unreadable_relevance": 1}
 
 
+def test_a_thought_is_no_reply_and_a_broken_off_line_no_question(tmp_path, collection):
+    class Thinker(Writer):
+        def complete(self, texts, max_new_tokens, skip=()):
+            endings = {"One?\nTwo?\nHow man": "length", "<think>\nWhat? Which?": "length"}
+            for batch in super().complete(texts, max_new_tokens, skip):
+                yield [(n, Completion(one.text, 1, 1, endings.get(one.text, "stop"))) for n, one in batch]
+
+    replies = iter(["One?\nTwo?\nHow man", "<think>\nWhat? Which?", "<think>\nHm?\n</think>\n\nThree?\nFour?\nFive?"])
+    writer = Thinker(lambda text: next(replies))
+    for _ in range(2):  # the second time from the store
+        pairs, missing = asking.questions_of(collection[:3], collection, 3, writer, tmp_path / "store.jsonl", "s")
+        assert [one.anchor for one in pairs] == ["One?", "Two?", "Three?", "Four?", "Five?"]
+        assert missing == {"missing_no_reply": 3, "missing_too_few": 1}
+
+
 # ---- selection ----
 
 
@@ -142,7 +158,11 @@ def test_relevance_below_the_threshold_and_unreadable_replies_are_counted(tmp_pa
     [
         ("0.85", 0.85), ("1", 1.0), ("1.00", 1.0), ("0", 0.0), (" 0.5\n", 0.5),
         ("Score: 0.70", 0.7), ("相关性：0.9", 0.9),
-        ("10", None), ("1.5", None), ("-0.5", None), ("0.8 because it fits", None), ("high", None),
+        ("0.85 because it fits", 0.85), ("**0.85**", 0.85), ("Score: **0.85**, since it fits", 0.85), ("0.85/1", 0.85),
+        ("0.85\n\nThe passage answers it.", 0.85), ("1.00 out of 1", 1.0),
+        ("0.85 because it is more than 0.5", None), ("0.85\n0.9", None), ("0.85 or 0.9", None),
+        ("0.85/100", None), ("0.85 percent", None), ("1 of 10", None), ("1. The passage", None),
+        ("10", None), ("1.5", None), ("-0.5", None), ("high", None),
         ("", None), (None, None),
         ("8/10", None), (".5", None),
     ],

@@ -73,6 +73,29 @@ GOOD = {
 }
 
 
+ENDINGS = {
+    "ended": (reply("a", "stop"), "stop", "a"),
+    "at the limit": (reply("a", "length"), "length", "a"),
+    "at the limit, in another server's words": (reply("a", "MAX_TOKENS"), "length", "a"),
+    "nothing said": (reply("a", None), None, "a"),
+    "all thought": (reply(None, "length", reasoning_content="Is A [[A]]"), "length", "<think>\nIs A [[A]]"),
+    "thought apart": (reply("[[B]]", "stop", reasoning_content="Is A [[A]]"), "stop", "[[B]]"),
+}
+
+
+@pytest.mark.parametrize(("answer", "finish_reason", "text"), ENDINGS.values(), ids=ENDINGS)
+def test_how_a_reply_ended_is_kept(answer, finish_reason, text):
+    with serving(lambda body, n: answer) as server:
+        found = ask(make(server.url))[0]
+    assert (found.finish_reason, found.text) == (finish_reason, text)
+
+
+def test_a_text_that_a_filter_broke_off_is_refused():
+    with serving(lambda body, n: reply("Verdict: A, for", "content_filter")) as server:
+        found = ask(make(server.url))[0]
+    assert found.reason == "endpoint_refused" and "broken off" in found.detail
+
+
 @pytest.mark.parametrize(("answer", "expected"), GOOD.values(), ids=GOOD)
 def test_unusual_but_right_replies(answer, expected):
     with serving(lambda body, n: answer) as server:

@@ -1,5 +1,6 @@
 """Judging with a real, tiny model: batches, the store, resuming, and a kill in the middle."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from judgemerge.demo_tasks import make_items
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import Item, write_items
 from judgemerge.judging import Store
+from judgemerge.parsing import parse_row
 from judgemerge.prompts import Template, load_template, render
 
 
@@ -121,9 +123,76 @@ def test_a_reply_holds_what_was_generated(backend, pairs, templates, tmp_path):
             "reason",
             "prompt_tokens",
             "reply_tokens",
+            "finish_reason",
         }
+        assert row["finish_reason"] == ("length" if row["reply_tokens"] == 8 else "stop")  # the model is untrained
         assert isinstance(row["reply"], str) and row["reason"] is None and 1 <= row["reply_tokens"] <= 8
     assert len({row["prompt"] for row in rows}) == 6
+
+
+def test_a_store_from_before_finish_reasons_is_read(pairs, templates, backend, tmp_path):
+    rows, _ = ask_all(pairs[:1], templates, backend, tmp_path)
+    (path,) = tmp_path.glob("*.jsonl")
+    old = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for row in old:
+        del row["finish_reason"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in old), encoding="utf-8")
+    again, n_new = ask_all(pairs[:1], templates, backend, tmp_path)
+    assert n_new == 0 and again == [{**row, "finish_reason": None} for row in rows]
+
+
+def test_a_thought_that_the_prompt_opens_is_part_of_the_reply(tmp_path):
+    store = judging.Store(tmp_path, "suite")
+    store.add(
+        [("k", {"text": "First [[A]]. Let me", "prompt_tokens": 1, "reply_tokens": 9, "finish_reason": "length"})]
+    )
+    opened = judging.Ask("b", "i", "original", "k", "<|im_start|>assistant\n<think>\n")
+    (row,) = judging.replies([opened], store)
+    settings = {"format": "double_brackets", "first": "A", "second": "B"}
+    assert row["reply"].startswith("<think>\n") and parse_row(row, settings).reason == "unfinished_thought"
+    (plain,) = judging.replies([dataclasses.replace(opened, text="assistant\n")], store)
+    assert plain["reply"] == "First [[A]]. Let me" and parse_row(plain, settings).reason == "cut"
+
+
+def test_log_probabilities_that_are_no_numbers_are_never_stored_and_old_ones_asked_again(tmp_path):
+    nan = {"text": '{"logprobs": [NaN, -1.0], "tokens": [1, 1]}', "prompt_tokens": 3, "reply_tokens": 2}
+    (tmp_path / "old.jsonl").write_text(json.dumps({"prompt": "k", **nan}) + "\n", encoding="utf-8")
+    store = judging.Store(tmp_path, "suite")
+    assert not store.knows("k")
+    with pytest.raises(JudgemergeError, match="suite.jsonl: a log-probability is not finite"):
+        store.add([("k", nan)])
+    assert store.path.read_text(encoding="utf-8") == "" and not store.knows("k")
+
+
+@pytest.fixture(scope="module")
+def overflowing(tiny_models, tmp_path_factory):
+    """Return a model whose feed-forward layers leave the range of float16, as Qwen2's did."""
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path_factory.mktemp("overflowing") / "model"
+    shutil.copytree(tiny_models["base"], folder)
+    (path,) = folder.glob("*.safetensors")
+    tensors = load_file(path)
+    wide = {name: tensor * (3e4 if "up_proj" in name or "down_proj" in name else 1) for name, tensor in tensors.items()}
+    save_file(wide, path, metadata={"format": "pt"})
+    return folder
+
+
+@pytest.mark.parametrize("ask", ["complete", "score"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_logits_that_are_no_numbers_end_the_job_with_the_dtype_to_use(overflowing, ask, dtype):
+    backend = Transformers(overflowing, dtype, 512, 1)
+    run = {
+        "complete": lambda: list(backend.complete(["a b c", "d e"], 4)),
+        "score": lambda: list(backend.score([("a b c", (" A", " B"))])),
+    }[ask]
+    if dtype == "float16":
+        with pytest.raises(
+            JudgemergeError, match=r"model: the logits are not finite in float16; set .*dtype: bfloat16"
+        ):
+            run()
+    else:
+        assert run()
 
 
 def test_what_cannot_be_asked_has_a_reason_and_is_not_asked(backend, pairs, templates, tmp_path):

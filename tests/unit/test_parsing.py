@@ -39,10 +39,14 @@ def test_golden_replies(data, name):
     assert len(golden["cases"]) >= 15
     found = {}
     for case in golden["cases"]:
-        verdict = parse(case["reply"], None, golden["settings"], "item", "original")
+        verdict = parse(case["reply"], None, golden["settings"], "item", "original", case.get("finish_reason"))
         value = verdict.outcome if verdict.score is None else verdict.score
-        found[case["reply"]] = f"error: {verdict.reason}" if verdict.reason else value
-    assert found == {case["reply"]: case["gives"] for case in golden["cases"]}
+        found[_key(case)] = f"error: {verdict.reason}" if verdict.reason else value
+    assert found == {_key(case): case["gives"] for case in golden["cases"]}
+
+
+def _key(case):
+    return case["reply"], case.get("finish_reason")
 
 
 LONG = [

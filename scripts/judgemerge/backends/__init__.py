@@ -13,11 +13,13 @@ what single backends know besides). The object it returns has
     what may follow it), and the text of a completion is then JSON (transformers.py says which)
     draws, True where complete() also takes `draw` (a Draw): replies are then sampled with its seed
     prepare(), if it likes: load the weights now, so that judging is timed without it
+The module says in `ABILITIES` which of `draws` and `scores` its object has, so that a plan can compare them.
 """
 
+import ast
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +45,16 @@ class Draw:
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model wrote, with the token counts that cost is computed from (None: an endpoint did not say)."""
+    """What a model wrote, with the token counts that cost is computed from (None: an endpoint did not say).
+
+    `finish_reason` is `stop` where the model ended the reply itself, `length` where the limit of tokens did, None where
+    nothing was written (log-probabilities) or nobody said. Completions are equal when they say the same.
+    """
 
     text: str
     prompt_tokens: int | None
     reply_tokens: int | None
+    finish_reason: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -58,9 +65,34 @@ class Failure:
     detail: str = ""
 
 
+def not_finite(where: str | Path, dtype: str) -> JudgemergeError:
+    """Return the error of a model whose logits or log-probabilities are no numbers; a wider number format mends most.
+
+    What such a model writes ("!!!!!!!!") looks like a reply, and must never be stored as one.
+    """
+    dtype = dtype.removeprefix("torch.")
+    wider = {"float16": "bfloat16", "bfloat16": "float32"}.get(dtype)
+    remedy = (
+        f"set judging.dtype: {wider} (judge.py: --dtype {wider})" if wider else "its weights are damaged, get it again"
+    )
+    return JudgemergeError(f"{where}: the logits are not finite in {dtype}; {remedy}")
+
+
 def names() -> list[str]:
     """Return the backends there are."""
     return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
+
+
+def abilities(name: str) -> tuple[str, ...]:
+    """Return what a backend can do besides greedy replies, as its module says (`ABILITIES`): `draws`, `scores`.
+
+    The module is read and not imported: a plan asks, where torch would take seconds and vLLM may not be installed.
+    """
+    tree = ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+    for line in tree.body:
+        if isinstance(line, ast.Assign) and [getattr(target, "id", None) for target in line.targets] == ["ABILITIES"]:
+            return ast.literal_eval(line.value)
+    return ()
 
 
 def of(manifest: Mapping, wanted: str = DEFAULT) -> str:

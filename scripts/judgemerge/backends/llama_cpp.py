@@ -24,6 +24,7 @@ from judgemerge.errors import JudgemergeError
 
 llama_cpp = quantizing.load_llama_cpp()
 
+ABILITIES = ()
 REPLIES_AT_ONCE = 8
 TOKENS_AT_ONCE = 512  # read in one step of the arithmetic
 WARNINGS = (3, 4)  # ggml's levels of warnings and errors; below them it tells every tensor
@@ -105,8 +106,8 @@ class LlamaCpp:
             session.close()
 
     def _completion(self, prompt: Sequence[int], reply: list[int]) -> Completion:
-        text, n_tokens = self.chat.reply(reply)
-        return Completion(text, len(prompt), n_tokens)
+        text, n_tokens, finish_reason = self.chat.reply(reply)
+        return Completion(text, len(prompt), n_tokens, finish_reason)
 
 
 def batches(prompts: Sequence[Sequence[int]], n_cells: int, max_new_tokens: int) -> list[list[int]]:
@@ -141,6 +142,7 @@ class Weights:
 
     def __init__(self, path: Path):
         """Map the file; raises JudgemergeError when llama.cpp does not understand it."""
+        self.path = path
         llama_cpp.llama_log_set(_warn, ctypes.c_void_p(None))
         llama_cpp.llama_backend_init()
         parameters = llama_cpp.llama_model_default_params()
@@ -240,7 +242,13 @@ class Session:
             for place, (_, _, sequence, asked) in enumerate(part):
                 if asked:
                     logits = llama_cpp.llama_get_logits_ith(self.context, place)
-                    chosen[sequence] = int(np.ctypeslib.as_array(logits, (self.weights.n_vocabulary,)).argmax())
+                    values = np.ctypeslib.as_array(logits, (self.weights.n_vocabulary,))
+                    chosen[sequence] = int(values.argmax())
+                    if not np.isfinite(values[chosen[sequence]]):  # argmax of NaN is its first place
+                        raise JudgemergeError(
+                            f"{self.weights.path}: llama.cpp's logits are not finite; quantize to another type, or "
+                            "judge the model itself with judging.dtype: bfloat16"
+                        )
         return chosen
 
     def close(self) -> None:

@@ -30,12 +30,15 @@ from judgemerge.errors import JudgemergeError
 
 logger = logging.getLogger(__name__)
 
+ABILITIES = ()
 FIRST_WAIT = 1.0  # seconds before the second attempt; doubled before every further one
 LONGEST_WAIT = 60.0  # an endpoint may ask for more (Retry-After), but never for more than
 LONGEST_RETRY_AFTER = 600.0
 MAXIMUM_BYTES = 16 << 20  # of one reply; an endpoint that sends more is broken
 IN_A_ROW = 8  # prompts without a reply, one after the other, until the endpoint counts as down
 _BUSY = {408, 409, 425, 429}
+# What servers call the limit of tokens; OpenAI's own word is length.
+_AT_THE_LIMIT = {"length", "max_tokens", "max_output_tokens", "model_length"}
 _TOO_LONG = ("context_length", "context length", "maximum context", "too many tokens", "prompt is too long")
 
 
@@ -231,12 +234,18 @@ class OpenAI:
             value = json.loads(content)
             choice = value["choices"][0]
             text, ended = _text(choice["message"].get("content")), choice.get("finish_reason")
+            ended = "length" if str(ended).lower() in _AT_THE_LIMIT else ended
+            thought = choice["message"].get("reasoning_content") or choice["message"].get("reasoning")
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
             raise _TryAgain(f"no chat completion: {self._message(content)}") from None
-        if text is None and ended not in ("stop", "length"):
-            return Failure("endpoint_refused", f"no text, finish_reason is {self._shown(str(ended))}")
+        if ended == "content_filter" or text is None and ended not in ("stop", "length"):
+            what = "no text" if text is None else "the text was broken off"
+            return Failure("endpoint_refused", f"{what}, finish_reason is {self._shown(str(ended))}")
+        if not text and isinstance(thought, str) and ended == "length":
+            text = f"<think>\n{thought}"  # the whole reply was thought, which the server gives apart
         counts = value.get("usage") if isinstance(value.get("usage"), dict) else {}
-        return Completion(text or "", _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens")))
+        tokens = (_count(counts.get(name)) for name in ("prompt_tokens", "completion_tokens"))
+        return Completion(text or "", *tokens, ended if isinstance(ended, str) else None)
 
     # ---- helpers ----
 

@@ -7,6 +7,7 @@ and the text tokenized without further special tokens: a second BOS would shift 
 """
 
 import json
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -27,9 +28,11 @@ from transformers import (
 )
 
 from judgemerge import batching, decoding
-from judgemerge.backends import Completion, Draw
+from judgemerge.backends import Completion, Draw, not_finite
 from judgemerge.chat_templates import Chat
 from judgemerge.errors import JudgemergeError
+
+ABILITIES = ("draws", "scores")
 
 
 def load(folder: str | Path, settings: Mapping) -> "Transformers":
@@ -139,6 +142,7 @@ class Transformers:
             choose = decoding.greedy
         else:
             choose = Drawn(draw, [draw.seeds[index] for index in order] if draw.seeds else None)
+        choose = decoding.checked(choose, not_finite(self.folder, str(self.dtype)))
         with torch.random.fork_rng(enabled=draw is not None):
             if draw is not None and not draw.seeds:
                 torch.manual_seed((draw.seed << 20) + min(order))
@@ -193,6 +197,8 @@ class Transformers:
                     number, row = passes[place]
                     asked[number].take(row, logits)
                     if asked[number].is_done:
+                        if not asked[number].is_finite:
+                            raise not_finite(self.folder, str(self.dtype))
                         done.append((number, asked[number].completion()))
             if done:
                 yield done
@@ -201,8 +207,8 @@ class Transformers:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def _completion(self, ids: list[int], n_prompt: int) -> Completion:
-        text, n_tokens = self.chat.reply(ids)
-        return Completion(text, n_prompt, n_tokens)
+        text, n_tokens, finish_reason = self.chat.reply(ids)
+        return Completion(text, n_prompt, n_tokens, finish_reason)
 
 
 class _Question:
@@ -235,6 +241,11 @@ class _Question:
     def is_done(self) -> bool:
         """Whether every option has its log-probability."""
         return len(self.sums) == len(self.options)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every log-probability is a number."""
+        return all(map(math.isfinite, self.sums.values()))
 
     def completion(self) -> Completion:
         """Return the sums and token counts as JSON."""

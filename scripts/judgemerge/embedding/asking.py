@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from judgemerge import files
+from judgemerge import files, parsing
 from judgemerge.embedding import Chunk, Pair, questions, rewriting, selection
 from judgemerge.errors import JudgemergeError
 from judgemerge.logs import Progress
@@ -24,6 +24,8 @@ def open_model(endpoint: Mapping[str, Any], environment: Mapping[str, str]):
 def replies(backend, asked: Sequence[Messages], max_new_tokens: int, store: str | Path, what: str) -> list[str | None]:
     """Return the reply to each of `asked`, in their order; None where the model gave none.
 
+    A thought is no part of a reply. Of one that ran into `max_new_tokens` the last line is left out, for it may be
+    broken off: None where that is all.
     `store` is a JSON-lines file that is read first and appended to as replies come, so that a killed run asks only
     what is missing. Failures are not stored: the next run asks again.
     """
@@ -41,15 +43,29 @@ def replies(backend, asked: Sequence[Messages], max_new_tokens: int, store: str 
                     done += 1
                     text = getattr(result, "text", None)
                     if text is not None:
-                        known[keys[index]] = text
-                        file.write(json.dumps({"asked": keys[index], "reply": text}, ensure_ascii=False) + "\n")
+                        row = {
+                            "asked": keys[index],
+                            "reply": text,
+                            "finish_reason": getattr(result, "finish_reason", None),
+                        }
+                        known[keys[index]] = row
+                        file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 file.flush()
                 report(done, len(texts))
-    return [known.get(key) for key in keys]
+    return [_whole(known[key]) if key in known else None for key in keys]
 
 
-def _stored(store: str | Path) -> dict[str, str]:
-    """Return asked → reply; a last line that a killed run left half written is taken off the file."""
+def _whole(row: Mapping[str, Any]) -> str | None:
+    """Return the whole lines of the answer in a stored reply, None where there are none."""
+    text, unfinished = parsing.answer(row["reply"])
+    if row.get("finish_reason") == parsing.CUT:
+        text = text.rpartition("\n")[0]
+        return text if text.strip() and not unfinished else None
+    return None if unfinished else text
+
+
+def _stored(store: str | Path) -> dict[str, dict]:
+    """Return asked → stored row; a last line that a killed run left half written is taken off the file."""
     if not Path(store).is_file():
         return {}
     lines = Path(store).read_text(encoding="utf-8").split("\n")
@@ -63,7 +79,7 @@ def _stored(store: str | Path) -> dict[str, str]:
         raise JudgemergeError(
             f"{store}: a line is not JSON; delete the file, and its questions are asked again"
         ) from None
-    return {row["asked"]: row["reply"] for row in rows}
+    return {row["asked"]: row for row in rows}
 
 
 def questions_of(

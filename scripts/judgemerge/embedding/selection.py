@@ -8,10 +8,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from judgemerge import parsing
 from judgemerge.embedding import Pair, texts
 
 RANK_CONSTANT = 60  # reciprocal rank fusion (Cormack, Clarke and Büttcher 2009); ranks count from 0 as in RAGSDK
-_SCORE = re.compile(r"(?:relevance|score|相关性|分数)?\s*[:：=]?\s*(0(?:\.\d+)?|1(?:\.0+)?)\s*[.。]?", re.IGNORECASE)
+# The number, the end of its scale, and at most a reason after it that holds no other number between 0 and 1.
+_SCORE = re.compile(
+    r"(?:relevance|score|相关性|分数)?\s*[:：=]?\s*(0(?:\.\d+)?|1(?:\.0+)?)(?:\s*(?:/|out of)\s*1(?:\.0+)?(?![\d.]))?"
+    r"(?:\s*[.。]?|\s*[,;(–—-]?\s*(?:because|since|as|因为)\b.*|\s*\n.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_OTHER = re.compile(r"(?<![\d.])[01]\.\d|^\W*\d\W*$", re.MULTILINE)
 
 
 def bm25_scores(pairs: Sequence[Pair]) -> np.ndarray:
@@ -94,6 +101,10 @@ def relevance_prompt(pair: Pair) -> list[dict[str, str]]:
 
 
 def read_relevance(reply: str | None) -> float | None:
-    """Return the number that a reply is, between 0 and 1; None (an error) for anything else, such as "10" or "high"."""
-    match = _SCORE.fullmatch(reply.strip()) if reply else None
-    return float(match.group(1)) if match else None
+    """Return the number that a reply is, between 0 and 1; None (an error) for anything else, such as "10" or "high".
+
+    Marks of emphasis and a reason after the number ("0.85 because …") change nothing; a second number does.
+    """
+    text = parsing.plain(reply).strip() if reply else ""
+    match = _SCORE.fullmatch(text)
+    return float(match[1]) if match and not _OTHER.search(text, match.end(1)) else None
