@@ -126,7 +126,7 @@ rule read_recorded:
         judge=lookup(within=study.catalogues.recorded, dpath="{recorded}"),
         roles=recorded_roles,
         drawn=benchmark_is_drawn,
-        code=source_digest("recorded", "items"),
+        code=recorded_digest,
     message:
         "Reading {wildcards.recorded} on {wildcards.benchmark}"
     script:

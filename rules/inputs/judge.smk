@@ -8,6 +8,15 @@ def benchmark_is_drawn(wildcards):
     return study.limit(wildcards.benchmark) is not None
 
 
+def recorded_digest(wildcards):
+    """A digest of the code that reads one recorded judge: editing another format leaves it alone."""
+    form = study.catalogues.recorded[wildcards.recorded]["format"]
+    shared = ["recorded", "recorded_formats.__init__", "recorded_formats._joins", "items", "records"]
+    return source_digest(
+        f"recorded_formats.{form}", *shared, "benchmarks._rows", "benchmarks._fields", "benchmarks.mtbench"
+    )
+
+
 def recorded_roles(wildcards):
     """The role that each raw file of a recorded judge plays, in the order of `recorded_files`."""
     return list(study.recorded_sources(wildcards.recorded, wildcards.benchmark))

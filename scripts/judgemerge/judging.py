@@ -89,7 +89,7 @@ class Store:
         """Append replies by prompt digest; they survive a kill of the process once this returns."""
         for key, row in rows:
             self.replies[key] = row
-            self._file.write(json.dumps({"prompt": key, **row}, ensure_ascii=False) + "\n")
+            self._file.write(files.json_line({"prompt": key, **row}))
         self._file.flush()
         os.fsync(self._file.fileno())
 

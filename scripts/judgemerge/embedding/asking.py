@@ -42,7 +42,7 @@ def replies(backend, asked: Sequence[Messages], max_new_tokens: int, store: str 
                     text = getattr(result, "text", None)
                     if text is not None:
                         known[keys[index]] = text
-                        file.write(json.dumps({"asked": keys[index], "reply": text}, ensure_ascii=False) + "\n")
+                        file.write(files.json_line({"asked": keys[index], "reply": text}))
                 file.flush()
                 report(done, len(texts))
     return [known.get(key) for key in keys]
