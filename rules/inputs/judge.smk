@@ -62,3 +62,17 @@ def judge_backend(wildcards):
 def judge_gpus(wildcards):
     """The GPUs that one judge asks for."""
     return NEEDS.judging_gpus(wildcards.judge)
+
+
+def recorded_pairs():
+    """Return (benchmark, judge) for every recorded judge on the benchmarks that are run."""
+    return [
+        (name, judge) for name in study.benchmarks for judge in study.judges_of(name) if study.kind(judge) == "recorded"
+    ]
+
+
+def recorded_counts(wildcards):
+    """What the files of recorded judges hold, in the order of `recorded_pairs`."""
+    return [
+        results_file("verdicts/{judge}/{name}.counts.json", judge=judge, name=name) for name, judge in recorded_pairs()
+    ]

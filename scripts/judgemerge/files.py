@@ -100,9 +100,14 @@ def is_writable(text: str) -> bool:
 
 
 def read_jsonl(path: str | Path) -> Iterator[dict]:
-    """Yield the objects of a JSON-lines file; a broken line is named by its number."""
+    """Yield the objects of a JSON-lines file; a broken line is named by its number, a row that is no object by its."""
     with open(path, "rb") as file:
-        yield from parse_jsonl(file, path)
+        for number, value in enumerate(parse_jsonl(file, path)):
+            if not isinstance(value, dict):
+                raise JudgemergeError(
+                    f"{path}: row {number} is {type(value).__name__}, not an object with named fields; correct it"
+                )
+            yield value
 
 
 def parse_jsonl(lines: Iterable[bytes], path: str | Path) -> Iterator[Any]:
