@@ -90,7 +90,7 @@ def check_fit(format: str, paths: dict, items: Sequence[Item], recorded: Sequenc
     """Refuse a file of which too little belongs to the items, or too little of what belongs to them is understood.
 
     Both shares have to reach `options.minimum_share` (default 0.5): of the rows, or of the items where they are fewer,
-    those that belong together; and of the values in these rows, null aside, those that the labels know. A slip in the
+    those that belong together; and of the values in these rows, null and NaN aside, those that the labels know. A slip in the
     catalogue would be booked as the judge's errors.
     """
     least = _minimum_share(options, "options")
@@ -104,7 +104,7 @@ def check_fit(format: str, paths: dict, items: Sequence[Item], recorded: Sequenc
                 f"{path}: {_misfit(n_joined, rows, _unknown(format, role, path, items, options), items)}; correct the "
                 f"file or the field of the id, {mend}"
             )
-        values = Counter(one.value for one in mine if one.value is not None)
+        values = Counter(one.value for one in mine if one.value not in (None, "NaN"))
         n_read = sum(one.verdict.outcome != "error" for one in mine)
         if values and n_read < least * (n_read + values.total()):
             listed = ", ".join(f"{value!r:.60} ({n} times)" for value, n in values.most_common(5))
@@ -152,6 +152,9 @@ def _of_role(recorded: Iterable[Recorded], role: str) -> list[Recorded]:
 
 
 def _rows(format: str, role: str, path: Path, options: dict) -> Iterator[Row]:
+    form = recorded_format(format)
+    if hasattr(form, "rows"):
+        return form.rows(path)
     return read_rows(path, _settings(format, role, options).get("rows"))
 
 

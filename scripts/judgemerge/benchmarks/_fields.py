@@ -121,6 +121,8 @@ def _unexplained(row: Row, answer: Answer, value: Any, labels: Mapping, protocol
         return row.error(
             f"field '{field}' is {shown(value)}, which is no finite number; write null where there is no answer"
         )
+    if protocol == "pairwise" and isinstance(value, list):
+        return row.error(f"field '{field}' is {shown(value)}, which is no pair of finite scores; correct the row")
     return row.error(f"field '{field}' is {value!r:.200}, which is no {protocol} label; {known_words(labels)}")
 
 

@@ -9,6 +9,7 @@ has
   to items by number or id (`_joins.by_key`), and texts must agree wherever the file has them (`_joins.check_text`). A
   reply that cannot be read is an error `unparsed`, never a tie; an item without a row is an error `not_recorded`;
 * optionally `VERDICT_FIELDS`: the fields whose values counts.json lists, also of rows that belong to no item;
+* optionally `rows(path) -> Iterator[Row]`, where a file is none that `benchmarks/_rows.read_rows` reads;
 * optionally `check(entry, where)`: refuses an entry of the catalogue that cannot be right.
 
 Imports nothing heavy: the Snakefile checks the catalogue.

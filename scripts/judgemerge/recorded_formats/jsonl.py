@@ -25,7 +25,7 @@ from judgemerge.benchmarks import _fields
 from judgemerge.benchmarks._rows import Row, check_layout, read_rows
 from judgemerge.catalogues import check_keys
 from judgemerge.errors import JudgemergeError
-from judgemerge.items import SWAPPED, Item, Verdict
+from judgemerge.items import LONE_SURROGATE, SWAPPED, Item, Verdict
 from judgemerge.recorded_formats import ORDERS, Recorded
 from judgemerge.recorded_formats._joins import by_key, not_recorded
 from judgemerge.records import spelled
@@ -130,7 +130,8 @@ def _rows(path: Path, settings: dict, items: list[Item], options: dict) -> dict[
 
 def id_of(row: Row, fields: Mapping) -> str:
     """Return the id of the item that a row is about, or the row's number where the file has no ids."""
-    return _fields.name_of(row, fields["item"]) if "item" in fields else str(row.number)
+    name = _fields.name_of(row, fields["item"]) if "item" in fields else str(row.number)
+    return LONE_SURROGATE.sub("\ufffd", name)  # as in the items
 
 
 def _recorded(item: Item, order: str, row: Row, fields: dict, labels: dict, back: bool) -> Recorded:
