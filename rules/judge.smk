@@ -129,14 +129,45 @@ rule read_recorded:
         judge=recorded_spec,
         roles=recorded_roles,
         drawn=benchmark_is_drawn,
-        code=source_digest("recorded", "items"),
+        code=recorded_digest,
     message:
         "Reading {wildcards.recorded} on {wildcards.benchmark}"
     script:
         "../scripts/read_recorded.py"
 
 
+rule count_recorded:
+    """recorded.csv: what the files of recorded judges hold, and what of it no item and no label explains."""
+    input:
+        recorded_counts,
+    output:
+        table="results/{study}/tables/recorded.csv",
+        page=report(
+            "results/{study}/tables/recorded.html",
+            caption="captions/recorded.rst",
+            category="Tables",
+            labels={"table": "Recorded judges"},
+        ),
+    log:
+        "results/{study}/logs/count_recorded.log",
+    benchmark:
+        "results/{study}/timings/count_recorded.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        judged=recorded_pairs(),
+        code=source_digest("pages"),
+    message:
+        "Counting what recorded judges left"
+    script:
+        "../scripts/count_recorded.py"
+
+
 localrules:
     parse_replies,
     answer_baselines,
     read_recorded,
+    count_recorded,

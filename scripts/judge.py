@@ -10,7 +10,6 @@ nothing could be judged at all (a wrong option, a model that does not load, an e
 """
 
 import argparse
-import json
 import os
 import queue
 import sys
@@ -21,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from judgemerge import chat_templates, streaming
+from judgemerge import chat_templates, files, streaming
 from judgemerge.errors import JudgemergeError
 
 PROMPTS = Path(__file__).resolve().parent.parent / "config" / "prompts"
@@ -32,7 +31,7 @@ def main(judge: streaming.Judge, source: IO[bytes], output: IO[str], batch: int)
     counts: Counter[str] = Counter()
     for records in batches(streaming.split(streaming.read_lines(source)), batch):
         for result in judge.answer(records):
-            output.write(json.dumps(result, ensure_ascii=False) + "\n")
+            output.write(files.json_line(result))
             counts.update(streaming.kinds(result))
         output.flush()
     return counts

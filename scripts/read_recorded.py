@@ -3,15 +3,18 @@
 from judgemerge import failures, files
 from judgemerge.items import read_items, write_verdicts
 from judgemerge.logs import logged
-from judgemerge.recorded import count_recorded, read_recorded
+from judgemerge.recorded import count_recorded, options_for, read_recorded
 
 
-def main(judge: dict, paths: dict[str, str], items: str, drawn: bool, verdicts: str, counts: str) -> None:
+def main(
+    judge: dict, benchmark: str, paths: dict[str, str], items: str, drawn: bool, verdicts: str, counts: str
+) -> None:
     """Write the recorded verdicts on every item, also on those whose text is not public, and what the files hold."""
-    options = {**judge.get("options", {}), "drawn": drawn}  # a sample of the items: the files hold more than they
-    recorded = list(read_recorded(judge["format"], paths, read_items(items), options))
+    options = options_for(judge, benchmark, drawn)
+    known = read_items(items)
+    recorded = read_recorded(judge["format"], paths, known, options)
     write_verdicts(verdicts, (entry.verdict for entry in recorded))
-    files.write_json(counts, count_recorded(judge["format"], paths, recorded))
+    files.write_json(counts, count_recorded(judge["format"], paths, recorded, known, options))
 
 
 if "snakemake" in globals():
@@ -20,6 +23,7 @@ if "snakemake" in globals():
             main,
             snakemake.output,
             judge=snakemake.params.judge,
+            benchmark=snakemake.wildcards.benchmark,
             paths=dict(zip(snakemake.params.roles, snakemake.input.files, strict=True)),
             items=snakemake.input.item_set,
             drawn=snakemake.params.drawn,

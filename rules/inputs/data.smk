@@ -46,7 +46,9 @@ def adapter_digest(wildcards):
         f"benchmarks.{adapter}",
         "benchmarks.__init__",
         "benchmarks._rows",
+        "benchmarks._fields",
         "benchmarks._explanations",
+        "records",
         "items",
         *generator,
     )

@@ -6,12 +6,21 @@ from judgemerge.recorded import deciding as deciding_of_verdicts
 
 def recorded_spec(wildcards):
     """What the catalogue says that decides which verdicts of a recorded judge come out."""
-    return deciding_of_verdicts(study.catalogues.recorded[wildcards.recorded])
+    return deciding_of_verdicts(study.catalogues.recorded[wildcards.recorded], wildcards.benchmark)
 
 
 def benchmark_is_drawn(wildcards):
     """Whether a benchmark is run on a sample of its items."""
     return study.limit(wildcards.benchmark) is not None
+
+
+def recorded_digest(wildcards):
+    """A digest of the code that reads one recorded judge: editing another format leaves it alone."""
+    form = study.catalogues.recorded[wildcards.recorded]["format"]
+    shared = ["recorded", "recorded_formats.__init__", "recorded_formats._joins", "items", "records"]
+    return source_digest(
+        f"recorded_formats.{form}", *shared, "benchmarks._rows", "benchmarks._fields", "benchmarks.mtbench"
+    )
 
 
 def recorded_roles(wildcards):
@@ -80,3 +89,17 @@ def judge_chat(wildcards):
 def judge_gpus(wildcards):
     """The GPUs that one judge asks for."""
     return NEEDS.judging_gpus(wildcards.judge)
+
+
+def recorded_pairs():
+    """Return (benchmark, judge) for every recorded judge on the benchmarks that are run."""
+    return [
+        (name, judge) for name in study.benchmarks for judge in study.judges_of(name) if study.kind(judge) == "recorded"
+    ]
+
+
+def recorded_counts(wildcards):
+    """What the files of recorded judges hold, in the order of `recorded_pairs`."""
+    return [
+        results_file("verdicts/{judge}/{name}.counts.json", judge=judge, name=name) for name, judge in recorded_pairs()
+    ]

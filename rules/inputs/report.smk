@@ -24,13 +24,14 @@ def everything_but_the_record():
     """Return the tables, figures and checks of the study."""
     judged = ("agreement", "items", *COMPARED) if study.judges else ()
     tables = [f"{name}.{kind}" for name in judged for kind in ("csv", "html")]
+    recorded = ["recorded.csv", "recorded.html"] if recorded_pairs() else []
     published = ["published.csv", "published.html", "published.ok"] if EXPECTED else []
     overlap = ["overlap.csv", "overlap.html"] if study.overlap_pairs else []
     unified = ["unified.csv", "unified.html"] if settings["unified_table"] else []
     checks = [results_file("checks/{name}.export.json", name=name) for name in study.lora_experts]
     statements = ["statements.csv", "statements.html"] if stating_pairs() else []
     return [
-        *(results_file(f"tables/{name}") for name in [*tables, *published, *overlap, *statements, *unified]),
+        *(results_file(f"tables/{name}") for name in [*tables, *recorded, *published, *overlap, *statements, *unified]),
         *checks,
         *endpoint_results(),
         *quantization_results(),

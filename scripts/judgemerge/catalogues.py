@@ -8,11 +8,17 @@ from judgemerge.errors import JudgemergeError
 
 
 class _UniqueKeyLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # libyaml reads ten times as fast
-    """Refuses a key that occurs twice in one mapping (plain YAML keeps the last and says nothing)."""
+    """Refuses a key that occurs twice in one mapping (plain YAML keeps the last and says nothing).
+
+    A key yes, no, on or off is the word that stands there, as in YAML 1.2: keys are names and the words of other
+    people's files, of which YAML 1.1 makes booleans. Keys true and false stay booleans.
+    """
 
     def construct_mapping(self, node, deep=False):
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:bool" and key_node.value.lower() not in ("true", "false"):
+                key_node.tag = "tag:yaml.org,2002:str"
             if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *name` takes keys over; own keys win
                 continue
             key = self.construct_object(key_node, deep=True)

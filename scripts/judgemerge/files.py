@@ -51,19 +51,23 @@ def version(path: str | Path) -> tuple[str | Path, int, int]:
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
     with atomic_writer(path) as file:
-        json.dump(value, file, ensure_ascii=False, indent=1)
-        file.write("\n")
+        file.write(json_line(value, indent=1))
 
 
 def read_json(path: str | Path) -> Any:
     """Return the parsed JSON file; a broken one is named with its line."""
+    return parse_json(Path(path).read_bytes(), path)
+
+
+def parse_json(data: bytes, path: str | Path) -> Any:
+    """Return the JSON value of `data`, what `path` holds; a byte-order mark is passed over."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(data.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise JudgemergeError(
             f"{path}: line {error.lineno} is not JSON ({error.msg}); fetch or write the file again"
         ) from None
-    except (UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # no UTF-8, a number of thousands of digits, a list in a list in a …
         raise _no_json(path) from None
 
 
@@ -76,26 +80,52 @@ def write_jsonl(path: str | Path, rows: Iterable[dict]) -> int:
     n_rows = 0
     with atomic_writer(path) as file:
         for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+            file.write(json_line(row, separators=(",", ":")))
             n_rows += 1
     return n_rows
 
 
+def json_line(value: Any, **settings: Any) -> str:
+    """Return the value as one line of JSON that UTF-8 can hold: half of a surrogate pair stays the escape it was."""
+    text = json.dumps(value, ensure_ascii=False, **settings) + "\n"
+    return text if is_writable(text) else json.dumps(value, **settings) + "\n"
+
+
+def is_writable(text: str) -> bool:
+    """Return whether UTF-8 can hold a text; it cannot where half of a surrogate pair stands alone."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def read_jsonl(path: str | Path) -> Iterator[dict]:
-    """Yield the objects of a JSON-lines file; a broken line is named by its number."""
-    with open(path, "rb") as file:  # decoded line by line, so that what is no text has a line, too
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                value = json.loads(line.decode())
-            except json.JSONDecodeError as error:
+    """Yield the objects of a JSON-lines file; a broken line is named by its number, a row that is no object by its."""
+    with open(path, "rb") as file:
+        for number, value in enumerate(parse_jsonl(file, path)):
+            if not isinstance(value, dict):
                 raise JudgemergeError(
-                    f"{path}: line {number} is not JSON ({error.msg}); fetch or write the file again"
-                ) from None
-            except (UnicodeDecodeError, RecursionError):
-                raise _no_json(f"{path}: line {number}") from None
+                    f"{path}: row {number} is {type(value).__name__}, not an object with named fields; correct it"
+                )
             yield value
+
+
+def parse_jsonl(lines: Iterable[bytes], path: str | Path) -> Iterator[Any]:
+    """Yield the values of JSON lines, the content of `path`; a byte-order mark is passed over."""
+    for number, line in enumerate(lines, 1):  # decoded line by line, so that what is no text has a line, too
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        except json.JSONDecodeError as error:
+            if number == 1 and not line.decode("utf-8-sig").strip():
+                continue  # a byte-order mark alone
+            raise JudgemergeError(
+                f"{path}: line {number} is not JSON ({error.msg}); fetch or write the file again"
+            ) from None
+        except (ValueError, RecursionError):
+            raise _no_json(f"{path}: line {number}") from None
+        yield value
 
 
 def sha256_file(path: str | Path) -> str:
@@ -108,7 +138,7 @@ def sha256_text(*parts: str) -> str:
     """Return the hexadecimal sha256 of the parts, each preceded by its length so that no two lists collide."""
     digest = hashlib.sha256()
     for part in parts:
-        data = part.encode()
+        data = part.encode(errors="surrogatepass")
         digest.update(f"{len(data)}:".encode())
         digest.update(data)
     return digest.hexdigest()

@@ -1,6 +1,9 @@
 """Items, verdicts and outcomes: the shapes that every stage shares (docs/architecture.md, "Shapes")."""
 
 import dataclasses
+import json
+import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +18,7 @@ Outcome = Literal["first", "second", "tie", "error", "score"]
 
 PROTOCOLS = ("pairwise", "pointwise")  # what can be judged; a set of `prompts` is only looked up elsewhere
 CLASSES = ("first", "second", "tie")
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 SWAPPED = {"first": "second", "second": "first", "tie": "tie", "error": "error"}
 
 
@@ -57,20 +61,46 @@ class Item:
             raise JudgemergeError(
                 f"{where}: {len(self.responses)} responses, but a {self.protocol} item has {expected}"
             )
+        object.__setattr__(self, "truth", plain_number(self.truth))
+        object.__setattr__(self, "votes", tuple(Vote(one.annotator, plain_number(one.vote)) for one in self.votes))
         self._check_truth(where)
+        for vote in self.votes:
+            self._check_answer(vote.vote, f"{where}: the vote of '{vote.annotator}'")
 
     def _check_truth(self, where: str) -> None:
-        if self.protocol == "pairwise" and self.truth not in CLASSES:
-            raise JudgemergeError(f"{where}: truth is {self.truth!r}, not one of {', '.join(CLASSES)}")
-        if self.protocol == "pointwise" and (isinstance(self.truth, (str, bool)) or self.truth is None):
-            raise JudgemergeError(f"{where}: truth is {self.truth!r}, not a number")
-        if self.protocol == "prompts" and self.truth is not None:
+        if self.protocol != "prompts":
+            self._check_answer(self.truth, f"{where}: truth")
+        elif self.truth is not None:
             raise JudgemergeError(f"{where}: truth is {self.truth!r}, but a prompt alone has none")
+
+    def _check_answer(self, answer: object, where: str) -> None:
+        """Refuse what is no class (pairwise) and no finite number (pointwise), whatever the adapter."""
+        if self.protocol == "pairwise" and answer not in CLASSES:
+            raise JudgemergeError(f"{where} is {answer!r}, not one of {', '.join(CLASSES)}{self._row()}")
+        if self.protocol == "pointwise" and not is_finite_number(answer):
+            raise JudgemergeError(f"{where} is {answer!r}, not a finite number{self._row()}")
+
+    def _row(self) -> str:
+        """Return where the item comes from, as the end of a sentence."""
+        row = self.origin.get("row")
+        return "" if row is None else f"; correct or leave out row {row} of '{self.origin.get('source')}'"
 
     @property
     def judgeable(self) -> bool:
         """Whether the response texts are there to be judged."""
         return bool(self.responses)
+
+
+def is_finite_number(value: object) -> bool:
+    """Return whether a value is a number that counts as a grade: no boolean, no NaN, not infinite."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
+def plain_number(value: object) -> object:
+    """Return a number of numpy or pandas as Python has it, which JSON can write; anything else as it is."""
+    if type(value) in (str, int, float, bool, type(None)):
+        return value
+    return value.item() if hasattr(value, "item") else value
 
 
 @dataclass(frozen=True)
@@ -128,6 +158,16 @@ def part_of(
     mine = set(clusters[start:end])
     part = [item for item in items if item.cluster in mine]
     return part if draw is None else sample(part, draw, seed)
+
+
+def without_lone_surrogates(item: Item) -> tuple[Item, int]:
+    """Return the item with U+FFFD for every half of a surrogate pair, which no tokenizer takes, and their number."""
+    row = dataclasses.asdict(item)
+    text = json.dumps(row, ensure_ascii=False, default=str)
+    if files.is_writable(text):
+        return item, 0
+    replaced, n = LONE_SURROGATE.subn("\ufffd", text)
+    return _item(json.loads(replaced)), n
 
 
 def write_items(path: str | Path, items: Iterable[Item]) -> int:

@@ -98,7 +98,7 @@ class Store:
                     f"{self.path}: a log-probability is not finite ({row['text'][:80]}); nothing stored"
                 )
             self.replies[key] = row
-            self._file.write(json.dumps({"prompt": key, **row}, ensure_ascii=False) + "\n")
+            self._file.write(files.json_line({"prompt": key, **row}))
         self._file.flush()
         os.fsync(self._file.fileno())
 

@@ -23,7 +23,7 @@ from judgemerge.benchmarks import load_catalogue
 from judgemerge.catalogues import load_yaml
 from judgemerge.embedding import checks as embedding
 from judgemerge.prompts import load_template, prompt_sources
-from judgemerge.recorded import load_recorded
+from judgemerge.recorded import load_recorded, source_of
 from judgemerge.sources import Source, load_sources
 from judgemerge.study_checks import check_study
 from judgemerge.training import stage_sets
@@ -317,7 +317,8 @@ class Study:
 
     def recorded_sources(self, judge: str, benchmark: str) -> dict[str, str]:
         """Return the raw files of a recorded judge on a benchmark: role → key in sources.yaml, or path of a file."""
-        return self.catalogues.recorded[judge]["benchmarks"][benchmark]
+        roles = self.catalogues.recorded[judge]["benchmarks"][benchmark]
+        return {name: source_of(role) for name, role in roles.items()}
 
     @cached_property
     def source_keys(self) -> list[str]:

@@ -27,6 +27,7 @@ from judgemerge.baselines import BASELINES
 from judgemerge.embedding import checks as embedding
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.prompts import load_template
+from judgemerge.recorded import source_of
 from judgemerge.training import stage_sets
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def _check_recorded(study: Study, judge: str) -> None:
             )
         for role, value in roles.items():
             if benchmark in study.all_benchmarks:
-                _check_raw_file(study, f"{where}: {benchmark}", role, value)
+                _check_raw_file(study, f"{where}: {benchmark}", role, source_of(value))
 
 
 def _check_prompt(study: Study, prompt: str | None, protocol: str, key: str) -> None:

@@ -301,7 +301,7 @@ def test_jsonl_grades(data):
         ({}, "benchmark 'bench': options has no fields"),
         ({"fields": {"prompt": "question", "votes": ["anna"]}}, "options.fields has no responses"),
         ({"fields": {**OWN_FIELDS, "promt": "x"}}, "options.fields has the unknown key 'promt'"),
-        ({"fields": {**OWN_FIELDS, "votes": "anna"}}, "options.fields: votes is 'anna', not list"),
+        ({"fields": {**OWN_FIELDS, "votes": 3}}, "options.fields: votes is 3, not str or list"),
         ({"fields": {"prompt": "question", "responses": []}}, "names neither label nor votes"),
         ({"fields": OWN_FIELDS, "labels": {1: "A"}}, "options.labels maps to 'A', not to first, second, tie"),
         ({"fields": OWN_FIELDS, "labels": {1: "first"}}, "row 1: field 'ben' is 2.*no pairwise label; .* knows 1"),

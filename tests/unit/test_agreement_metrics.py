@@ -180,7 +180,17 @@ def test_items_without_texts_are_left_out_for_everyone():
     assert table.loc["accuracy", "value"] == 1
     nothing = scores([pair(0, "first", responses=())], []).set_index("metric")
     assert set(nothing["note"]) == {"no item has its texts"}
-    assert (nothing["n"] == 0).all()
+    assert nothing["value"].isna().all()
+
+
+def test_published_verdicts_on_a_set_without_any_text_count():
+    items = [pair(0, "first", responses=()), pair(1, "second", responses=())]
+    table = scores(items, [said(items[0], "first"), said(items[1], "first")]).set_index("metric")
+    assert table.loc["accuracy_first", "value"] == 1 / 2
+    unasked = [
+        Verdict(item.id, order, "error", reason="no_text") for item in items for order in ("original", "swapped")
+    ]
+    assert set(scores(items, unasked)["note"]) == {"no item has its texts"}
 
 
 def test_all_pointwise_verdicts_erroneous():

@@ -8,7 +8,8 @@ import pytest
 
 from judgemerge.benchmarks import load_catalogue, load_items
 from judgemerge.errors import JudgemergeError
-from judgemerge.recorded import FORMATS, ROLES, Recorded, count_recorded, load_recorded, read_recorded
+from judgemerge.recorded import count_recorded, load_recorded, read_recorded
+from judgemerge.recorded_formats import Recorded, names, recorded_format
 from judgemerge.sources import load_sources
 
 MTBENCH_ROLES = ("votes", "questions", "references", "answers_alpha", "answers_zeta")
@@ -108,7 +109,9 @@ def test_jsonl_of_other_items_is_refused(data, tmp_path):
         ({}, "options has no fields"),
         ({"fields": {"item": "id"}}, "options.fields needs either verdict .* or score"),
         ({"fields": {"item": "id", "verdict": "v", "score": "s"}}, "options.fields needs either verdict .* or score"),
-        ({"fields": {"verdict": "v"}}, "options.fields has no item"),
+        ({"fields": {"verdict": "v"}, "rows": {"where": {"x": 1}}}, "options.fields has no item, and .* row number"),
+        ({"fields": {**FIELDS, "verdict": ["a"]}}, "options.fields.verdict: two scores are two fields"),
+        ({"fields": FIELDS, "minimum_share": 2}, "minimum_share is 2, not a number from 0 to 1"),
         ({"fields": FIELDS, "labels": {"A": "A"}}, "options.labels maps to 'A', not to first, second, tie"),
         ({"fields": FIELDS, "label": {}}, "options has the unknown key 'label'"),
         ({"fields": FIELDS}, "options.positions is 'None'; say `shown` when"),
@@ -337,7 +340,10 @@ def test_formats_without_a_verdict_field_have_no_values(data):
 
 
 def test_every_format_says_its_roles():
-    assert ROLES.keys() == FORMATS.keys()
+    assert {"llmbar", "autoj", "pandalm", "mtbench_snapshot", "fastchat_pairs", "meld_autoj", "jsonl"} <= set(names())
+    for name in names():
+        required, optional = recorded_format(name).ROLES
+        assert required or optional
 
 
 def test_unknown_format():
@@ -351,7 +357,7 @@ def test_catalogue_names_known_benchmarks_and_sources(repository):
     judges = load_recorded(config / "recorded.yaml")
     assert len({judge.label for judge in judges.values()}) == len(judges)
     for judge in judges.values():
-        assert judge.format in FORMATS
+        assert judge.format in names()
         assert judge.benchmarks.keys() <= benchmarks.keys()
         assert all(set(roles.values()) <= sources.keys() for roles in judge.benchmarks.values())
 

@@ -13,6 +13,7 @@ FIRST, SECOND, TIE, ERROR = range(4)
 CODES = {"first": FIRST, "second": SECOND, "tie": TIE, "error": ERROR}
 ORDERS = {"original": 0, "swapped": 1}
 NOT_RECORDED = "not_recorded"
+NO_TEXT = "no_text"  # the judge was not asked, because the item's texts are not public
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class JudgeArrays:
     `codes` is (n_items, 2): outcome codes 0 first, 1 second, 2 tie, 3 error, columns original and swapped order.
     `scores` is (n_items,): pointwise scores, NaN where the verdict is an error; empty for a pairwise benchmark.
     `recorded` says for each order whether the judge was asked in it at all: an order in which every verdict is
-    missing or carries the reason not_recorded was never run. A missing verdict in a recorded order is an error.
+    missing or carries the reason not_recorded or no_text was never run. A missing verdict in a recorded order is an
+    error.
     """
 
     judge: str
@@ -60,11 +62,15 @@ class JudgeArrays:
 
 
 def benchmark_arrays(items: Iterable[Item], judgeable_only: bool = True) -> BenchmarkArrays:
-    """Return the arrays of one benchmark; items without texts are left out unless `judgeable_only` is false."""
+    """Return the arrays of one benchmark; items without texts are left out unless `judgeable_only` is false.
+
+    A set without any text is there whole: nobody can be asked about it, but published verdicts on it are verdicts.
+    """
     everything = sorted(items, key=lambda item: item.id)
     if not everything:
         raise JudgemergeError("no items to score: the items file is empty; check its adapter in config/benchmarks.yaml")
     _refuse_mixture(everything)
+    judgeable_only = judgeable_only and any(item.judgeable for item in everything)
     kept = tuple(item for item in everything if item.judgeable or not judgeable_only)
     pairwise = everything[0].protocol == "pairwise"
     truth = np.array([CODES[item.truth] if pairwise else item.truth for item in kept], dtype=int if pairwise else float)
@@ -103,7 +109,7 @@ def judge_arrays(benchmark: BenchmarkArrays, judge: str, verdicts: Iterable[Verd
         index, column = position.get(verdict.item), ORDERS[verdict.order]
         if index is None:
             continue
-        recorded[column] |= verdict.outcome != "error" or verdict.reason != NOT_RECORDED
+        recorded[column] |= verdict.outcome != "error" or verdict.reason not in (NOT_RECORDED, NO_TEXT)
         if pairwise:
             codes[index, column] = CODES[verdict.outcome]
         elif verdict.outcome == "score" and column == ORDERS["original"]:

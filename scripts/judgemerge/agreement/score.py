@@ -192,10 +192,9 @@ def count_errors(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str) ->
 def value_note(benchmark: BenchmarkArrays, judge: JudgeStatistics, metric: str) -> str:
     """Return why a value is undefined, or in what it departs from the metric's definition; empty when neither."""
     recorded = judge.arrays.recorded
-    if benchmark.n_items == 0:
-        return "no item has its texts"
     if not any(recorded):
-        return "no verdict was recorded"
+        has_texts = any(item.judgeable for item in benchmark.items)
+        return "no verdict was recorded" if has_texts else "no item has its texts"
     if benchmark.protocol == "pointwise":
         return "" if np.isfinite(judge.values.get(metric, np.nan)) else _pointwise_note(benchmark, judge.arrays, metric)
     if not all(recorded):

@@ -6,6 +6,8 @@ wants to be reported. Its docstring states the truth rule. Nothing else register
 """
 
 import collections
+import dataclasses
+import fnmatch
 import importlib
 import pkgutil
 from pathlib import Path
@@ -13,7 +15,7 @@ from types import ModuleType
 
 from judgemerge.catalogues import check_keys, load_yaml
 from judgemerge.errors import JudgemergeError, did_you_mean
-from judgemerge.items import CLASSES, PROTOCOLS, Item, part_of, sample
+from judgemerge.items import CLASSES, PROTOCOLS, Item, part_of, sample, without_lone_surrogates
 
 REQUIRED = {"adapter": str, "protocol": str, "description": str, "truth": str, "sources": dict}
 OPTIONAL = {
@@ -21,6 +23,7 @@ OPTIONAL = {
     "about": int,  # how many items it has (before `part`), where nobody could count them; for plans alone
     "truth_by": str,  # people, facts (the right answer is known) or a model
     "category": str,  # what the categories are
+    "categories": dict,  # category as the adapter gives it → category in tables; * stands for any text
     "published": str,  # module of judgemerge/published/ that counts as the benchmark's paper does
     "licence": str,
     "rubric": str,  # rubric of its items: a name of config/rubrics/ or the path of a YAML file
@@ -78,7 +81,9 @@ def load_items(
     if missing:
         raise JudgemergeError(f"benchmark '{benchmark}': no file given for {', '.join(sorted(missing))}")
     counts = collections.Counter(rows=0)
+    paths = {role: Path(path) for role, path in paths.items()}  # the contract of adapters, whoever calls
     items = list(adapter(spec["adapter"]).load(paths, {"options": {}, **spec, "name": benchmark}, counts))
+    items = _mended(items, spec.get("categories", {}), counts, f"benchmark '{benchmark}'")
     repeated = [item for item, n in collections.Counter(item.id for item in items).items() if n > 1]
     if repeated:
         raise JudgemergeError(f"benchmark '{benchmark}': id '{repeated[0]}' occurs twice; ids must be unique")
@@ -106,6 +111,33 @@ def load_items(
         counts |= _describe(drawn) | {"drawn_from": len(items)}
         items = drawn
     return items, counts
+
+
+def _mended(items: list[Item], categories: dict, counts: collections.Counter, where: str) -> list[Item]:
+    """Return the items with their categories mapped and their texts fit for UTF-8; what was replaced is counted."""
+    mended, used = [], set()
+    for item in items:
+        item, n_surrogates = without_lone_surrogates(item)
+        if n_surrogates:
+            counts["lone_surrogates"] += n_surrogates
+        pattern = _pattern_of(item.category, categories)
+        if pattern is not None:
+            item = dataclasses.replace(item, category=str(categories[pattern]))
+            used.add(pattern)
+        mended.append(item)
+    unused = [pattern for pattern in categories if pattern not in used]
+    if unused and items:
+        known = {item.category for item in items if item.category}
+        raise JudgemergeError(
+            f"{where}: categories maps '{unused[0]}', but no item that is left to it has that category"
+            f"{did_you_mean(str(unused[0]), known)}"
+        )
+    return mended
+
+
+def _pattern_of(category: str | None, categories: dict) -> object | None:
+    matches = (one for one in categories if category is not None and fnmatch.fnmatchcase(category, str(one)))
+    return next(matches, None)
 
 
 def _describe(items: list[Item]) -> dict:

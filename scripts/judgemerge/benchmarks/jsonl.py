@@ -1,128 +1,193 @@
-"""Any JSON-lines file (or JSON list) whose fields are named in the catalogue entry: a benchmark without Python.
+"""Any file of rows whose fields are named in the catalogue entry: a benchmark without Python.
 
-A set of protocol `prompts` (to be looked for in benchmarks) names the field `prompt`, and neither responses nor label.
+JSON lines, a JSON list or object, CSV, TSV or Parquet, plain or gzipped. A set of protocol `prompts` (to be looked for
+in benchmarks) names the field `prompt`, and neither responses nor label.
 
 Truth: the field `options.fields.label`, mapped by `options.labels` to first, second or tie (pairwise) or to a number
 (pointwise); without a label field, the majority of the votes, an even split being a tie (pairwise), or their mean
 (pointwise). No F1 is published for data of your own.
 
     options:
-      fields:
-        prompt: question            # a field with a text, or with a list of user turns
-        responses: [answer_a, answer_b]   # one field per response: a text, or a list of assistant turns
-        label: winner
-        votes: [anna, ben]          # optional: one field per annotator
+      fields:                       # names, or paths: scores.fluency, judgments.0.decision
+        prompt: question            # a text, a list of user turns, or messages {role, content}; [a, b] joins two fields
+        responses: [answer_a, answer_b]   # one field per response: a text, a list of assistant turns, or messages;
+                                          # [] where the texts are not public: nothing can be judged anew
+        label: winner               # or [score_a, score_b]: the higher score wins, equal ones are a tie
+        votes: [anna, ben]          # one field per annotator (or pair of scores of one); or one field with a list of
+                                    # votes, with an object {annotator: vote}, or with objects of `vote`, `annotator`
+        vote: choice                # with `votes`: the vote in each of its objects; without: every row is one vote,
+        annotator: worker           #   by this annotator, and the rows of one `id` are one item
         id: key                     # optional, like all that follow; default: the row number, counted from 0
         category: topic
         cluster: source_text        # default: the prompt, with case and white space folded
-        reference: solution
+        reference: solution         # a list of texts is one reference, with a blank line between them
         models: [model_a, model_b]
         extra: [difficulty]         # kept as they are
-      labels: {a: first, b: second, both: tie}   # value in the file → class or number; applies to votes too
+      labels: {a: first, b: second, both: tie, skipped: null}   # value in the file → class or number; votes, too
+      label: first                  # instead of fields.label: the same truth for every row (chosen, rejected)
+      rows: {list: samples, keys: [annotator, item], where: {split: test}}   # where rows are; see _rows.read_rows
+
+A vote that is absent, null or blank was not cast, and so is a word that `labels` maps to null; an item without a vote,
+or with a label that is mapped to null, is left out and counted (`without_truth`). Numbers may be written as text; NaN
+and infinite ones are refused. An optional field may be absent or null in a row, but not absent in all of them.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from judgemerge.benchmarks._rows import Row, cluster_of, majority, read_rows
+from judgemerge.benchmarks import _fields
+from judgemerge.benchmarks._rows import Row, check_layout, cluster_of, majority, read_rows
 from judgemerge.catalogues import check_keys
 from judgemerge.errors import JudgemergeError
-from judgemerge.items import CLASSES, Item, Vote
+from judgemerge.items import Item, Vote
 
-OPTIONAL = {"votes": list, "models": list, "extra": list} | dict.fromkeys(
-    ("id", "category", "cluster", "reference"), str
-)
 PROMPT_OPTIONAL = {"extra": list} | dict.fromkeys(("id", "category", "cluster"), str)
+OPTIONAL = PROMPT_OPTIONAL | {
+    "label": (str, list),
+    "votes": (str, list),
+    "vote": (str, list),
+    "annotator": str,
+    "models": list,
+    "reference": str,
+}
 
 
 def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
-    """Yield the items of role `rows`; counts rows and votes."""
+    """Yield the items of role `rows`; counts rows, votes and items that have no truth."""
     fields, labels = _check(spec)
-    for row in read_rows(paths["rows"]):
-        counts["rows"] += 1
-        counts["votes"] += len(fields.get("votes", ()))
-        yield _item(row, fields, labels, spec)
+    rows = list(read_rows(paths["rows"], spec["options"].get("rows")))
+    where = f"benchmark '{spec['name']}': options.fields"
+    _fields.refuse_unknown(_optional_fields(fields), rows, where)
+    for group in _groups(rows, fields):
+        counts["rows"] += len(group)
+        votes = _votes(group, fields, labels, spec["protocol"])
+        counts["votes"] += len(votes)
+        truth = _truth(group, votes, fields, labels, spec)
+        if truth is None and spec["protocol"] != "prompts":
+            counts["without_truth"] += 1
+            continue
+        yield _item(group[0], votes, truth, fields, spec)
 
 
 def _check(spec: dict) -> tuple[dict, dict]:
-    where = f"benchmark '{spec['name']}'"
-    check_keys(spec["options"], {"fields": dict}, {"labels": dict}, f"{where}: options")
-    fields = spec["options"]["fields"]
+    where, options = f"benchmark '{spec['name']}'", spec["options"]
+    known = {"labels": dict, "label": (str, int, float), "rows": dict}
+    check_keys(options, {"fields": dict}, known, f"{where}: options")
+    check_layout(options.get("rows", {}), f"{where}: options.rows")
+    fields = options["fields"]
     if spec["protocol"] == "prompts":
-        check_keys(fields, {"prompt": str}, PROMPT_OPTIONAL, f"{where}: options.fields")
+        check_keys(fields, {"prompt": (str, list)}, PROMPT_OPTIONAL, f"{where}: options.fields")
         return fields, {}
-    check_keys(fields, {"prompt": str, "responses": list}, {**OPTIONAL, "label": str}, f"{where}: options.fields")
-    if not {"label", "votes"} & fields.keys():
-        raise JudgemergeError(
-            f"{where}: options.fields names neither label nor votes; name the field that has the truth"
-        )
+    check_keys(fields, {"prompt": (str, list), "responses": list}, OPTIONAL, f"{where}: options.fields")
+    _check_truth(fields, options, where)
     wanted = 2 if spec["protocol"] == "pairwise" else 1
-    if len(fields["responses"]) != wanted:
+    if len(fields["responses"]) not in (0, wanted):
         raise JudgemergeError(
             f"{where}: options.fields.responses names {len(fields['responses'])}, but a {spec['protocol']} item has "
             f"{wanted}; name one field per response"
         )
-    # YAML may read 1, true and "1" as three different keys; the file may write any of them.
-    labels = {str(value): label for value, label in spec["options"].get("labels", {}).items()}
-    wrong = [label for label in labels.values() if _is_wrong(label, spec["protocol"])]
-    if wrong:
-        meaning = ", ".join(CLASSES) if spec["protocol"] == "pairwise" else "a number"
-        raise JudgemergeError(f"{where}: options.labels maps to {wrong[0]!r}, not to {meaning}")
-    return fields, labels
+    labels = _fields.label_map(options.get("labels", {}), spec["protocol"], where)
+    return fields, (_fields.OUR_WORDS if spec["protocol"] == "pairwise" else {}) | labels
 
 
-def _is_wrong(label: object, protocol: str) -> bool:
-    return label not in CLASSES if protocol == "pairwise" else type(label) not in (int, float)
+def _check_truth(fields: dict, options: dict, where: str) -> None:
+    """Refuse an entry that does not say where its truth is, or says it twice."""
+    if not {"label", "votes", "vote"} & fields.keys() and "label" not in options:
+        raise JudgemergeError(
+            f"{where}: options.fields names neither label nor votes; name the field that has the truth"
+        )
+    if "label" in fields and "label" in options:
+        raise JudgemergeError(f"{where}: options.label and options.fields.label both say what is right; delete one")
+    if "annotator" in fields and "vote" not in fields:
+        raise JudgemergeError(f"{where}: options.fields has annotator and no vote; name the field of one vote")
+    if "vote" in fields and "votes" not in fields and "id" not in fields:
+        raise JudgemergeError(f"{where}: options.fields has vote and no id; name the field that rows of an item share")
+    votes = fields.get("votes", [])
+    pairs = [fields.get("label"), fields.get("vote"), *(votes if isinstance(votes, list) else ())]
+    if any(isinstance(answer, list) and len(answer) != 2 for answer in pairs):
+        raise JudgemergeError(f"{where}: options.fields: two scores are two fields, one per response; name two")
 
 
-def _item(row: Row, fields: dict, labels: dict, spec: dict) -> Item:
-    turns = _turns(row, fields["prompt"])
-    pairwise = spec["protocol"] == "pairwise"
-    votes = tuple(Vote(name, _label(row, name, labels, spec["protocol"])) for name in fields.get("votes", ()))
+def _optional_fields(fields: dict) -> Iterator[str]:
+    """Yield the fields that a row may lack."""
+    yield from (fields[name] for name in ("category", "reference") if name in fields)
+    yield from (*fields.get("models", ()), *fields.get("extra", ()))
+    votes = fields.get("votes", [])
+    for answer in [votes] if isinstance(votes, str) else votes:
+        yield from _fields.names_of(answer)
+    if "votes" not in fields:
+        yield from (name for key in ("vote", "annotator") if key in fields for name in _fields.names_of(fields[key]))
+
+
+def _groups(rows: list[Row], fields: dict) -> Iterable[list[Row]]:
+    """Return the rows of every item: one each, or those of one id where a row is a vote."""
+    if "vote" not in fields or "votes" in fields:
+        return [[row] for row in rows]
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(_fields.name_of(row, fields["id"]), []).append(row)
+    for group in groups.values():
+        _check_same(group, fields)
+    return groups.values()
+
+
+def _check_same(group: list[Row], fields: dict) -> None:
+    """Refuse rows of one item that show other texts or another label, and two votes of one annotator."""
+    label = fields.get("label", [])
+    same = [*_fields.names_of(fields["prompt"]), *fields.get("responses", ()), *_fields.names_of(label)]
+    seen: dict[str, int] = {}
+    for row in group:
+        for name in same:
+            if row.find(name) != group[0].find(name):
+                raise row.error(f"has another '{name}' than row {group[0].number} with the same id; correct one id")
+        annotator = row.value(fields["annotator"]) if "annotator" in fields else None
+        if annotator is not None and seen.setdefault(str(annotator), row.number) != row.number:
+            raise row.error(f"is a second vote of '{annotator}', after row {seen[str(annotator)]}; leave one out")
+
+
+def _votes(group: list[Row], fields: dict, labels: dict, protocol: str) -> tuple[Vote, ...]:
+    if "votes" in fields:
+        where = _fields.VoteFields(fields["votes"], fields.get("vote"), fields.get("annotator"))
+        return _fields.read_votes(group[0], where, labels, protocol)
+    if "vote" not in fields:
+        return ()
+    votes = []
+    for number, row in enumerate(group, 1):
+        name = row.value(fields["annotator"]) if "annotator" in fields else None
+        read = _fields.read_votes(row, _fields.VoteFields([fields["vote"]]), labels, protocol)
+        votes += [Vote(str(number if name is None else name), one.vote) for one in read]
+    return tuple(votes)
+
+
+def _truth(group: list[Row], votes: tuple[Vote, ...], fields: dict, labels: dict, spec: dict) -> str | float | None:
     if spec["protocol"] == "prompts":
-        truth = None
-    elif "label" in fields:
-        truth = _label(row, fields["label"], labels, spec["protocol"])
-    else:
-        truth = majority(votes) if pairwise else sum(vote.vote for vote in votes) / len(votes)
-    optional = {name: _optional(row, fields[name]) for name in ("category", "reference") if name in fields}
+        return None
+    if "label" in spec["options"]:
+        constant = Row(group[0].file, group[0].number, {"options.label": spec["options"]["label"]})
+        return _fields.read_answer(constant, "options.label", labels, spec["protocol"])
+    if "label" in fields:
+        return _fields.read_answer(group[0], fields["label"], labels, spec["protocol"])
+    if not votes:
+        return None
+    return majority(votes) if spec["protocol"] == "pairwise" else sum(vote.vote for vote in votes) / len(votes)
+
+
+def _item(row: Row, votes: tuple[Vote, ...], truth: str | float | None, fields: dict, spec: dict) -> Item:
+    prompt = _fields.read_prompt(row, fields["prompt"])
+    extra: dict[str, Any] = {"system": prompt.system} if prompt.system is not None else {}
     return Item(
-        id=str(row.get(fields["id"], (str, int))) if "id" in fields else str(row.number),
+        id=_fields.name_of(row, fields["id"]) if "id" in fields else str(row.number),
         benchmark=spec["name"],
         protocol=spec["protocol"],
-        turns=turns,
-        responses=tuple(_turns(row, name) for name in fields.get("responses", ())),
-        models=tuple(row.get(name) for name in fields.get("models", ())),
+        turns=prompt.turns,
+        responses=tuple(_fields.read_response(row, name, prompt) for name in fields.get("responses", ())),
+        models=tuple(_fields.joined_text(row, name) or "" for name in fields.get("models", ())),
         votes=votes,
         truth=truth,
-        cluster=cluster_of(str(row.get(fields["cluster"], (str, int))) if "cluster" in fields else turns[0]),
+        cluster=cluster_of(_fields.name_of(row, fields["cluster"]) if "cluster" in fields else prompt.turns[0]),
         origin={"source": spec["sources"]["rows"], "row": row.number},
-        extra={name: row.data.get(name) for name in fields.get("extra", ())},
-        **optional,
+        extra=extra | {name: _fields.plain_value(row, name) for name in fields.get("extra", ())},
+        **{name: _fields.joined_text(row, fields[name]) for name in ("category", "reference") if name in fields},
     )
-
-
-def _turns(row: Row, field: str) -> tuple[str, ...]:
-    value = row.get(field, (str, list))
-    turns = (value,) if isinstance(value, str) else tuple(value)
-    if not turns or not all(isinstance(turn, str) for turn in turns):
-        raise row.error(f"field '{field}' is not a text or a list of texts")
-    return turns
-
-
-def _optional(row: Row, field: str) -> str | None:
-    value = row.get(field, (str, int, float, type(None)))
-    return None if value is None else str(value)
-
-
-def _label(row: Row, field: str, labels: dict[str, Any], protocol: str) -> str | float:
-    value = row.get(field, (str, int, float, bool))
-    # A field read as float compares as the whole number it may have been written as.
-    written = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    label = labels.get(written, labels.get(str(value), value))
-    if _is_wrong(label, protocol):
-        known = f"options.labels knows {', '.join(labels)}" if labels else "say in options.labels what it means"
-        raise row.error(f"field '{field}' is {value!r}, which is no {protocol} label; {known}")
-    return label if protocol == "pairwise" else float(label)

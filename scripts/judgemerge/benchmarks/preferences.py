@@ -20,13 +20,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from judgemerge.benchmarks._fields import message
 from judgemerge.benchmarks._rows import Row, cluster_of, read_rows
 from judgemerge.catalogues import check_keys
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import Item
 
 FORMS = ("messages", "sharegpt", "conversation")
-ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
 Messages = list[tuple[str, str]]
 
 
@@ -37,7 +37,7 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
     form = options["form"]
     if form not in FORMS:
         raise JudgemergeError(f"benchmark '{spec['name']}': options.form is '{form}'{did_you_mean(form, FORMS)}")
-    for row in _read(paths["rows"]):
+    for row in read_rows(paths["rows"]):
         counts["rows"] += 1
         shared, answers = _split(row, form)
         if answers is None:
@@ -45,21 +45,6 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
             continue
         counts["with_system"] += bool(shared and shared[0][0] == "system")
         yield _item(row, shared, answers, spec)
-
-
-def _read(path: Path) -> Iterator[Row]:
-    with open(path, "rb") as file:
-        is_parquet = file.read(4) == b"PAR1"  # a fetched file has no suffix to tell by
-    if not is_parquet:
-        yield from read_rows(path)
-        return
-    from pyarrow import parquet
-
-    number = 0
-    for batch in parquet.ParquetFile(path).iter_batches():
-        for data in batch.to_pylist():
-            yield Row(path, number, data)
-            number += 1
 
 
 def _split(row: Row, form: str) -> tuple[Messages, tuple[str, ...] | None]:
@@ -85,23 +70,14 @@ def _split(row: Row, form: str) -> tuple[Messages, tuple[str, ...] | None]:
 
 
 def _messages(row: Row, field: str) -> Messages:
-    found = [_read_message(row, field, value) for value in row.get(field, list)]
+    found = [message(row, field, value) for value in row.get(field, list)]
     if not found:
         raise row.error(f"field '{field}' is an empty conversation")
     return found
 
 
 def _message(row: Row, field: str) -> tuple[str, str]:
-    return _read_message(row, field, row.get(field, dict))
-
-
-def _read_message(row: Row, field: str, value: object) -> tuple[str, str]:
-    """Return (role, text) of {role, content} or {from, value}."""
-    value = value if isinstance(value, dict) else {}
-    role, text = value.get("role", value.get("from")), value.get("content", value.get("value"))
-    if not isinstance(role, str) or role not in ROLES or not isinstance(text, str):
-        raise row.error(f"field '{field}' has a message without a known role ({', '.join(ROLES)}) or without a text")
-    return ROLES[role], text
+    return message(row, field, row.get(field, dict))
 
 
 def _item(row: Row, shared: Messages, answers: tuple[str, ...], spec: dict) -> Item:

@@ -49,7 +49,7 @@ def replies(backend, asked: Sequence[Messages], max_new_tokens: int, store: str 
                             "finish_reason": getattr(result, "finish_reason", None),
                         }
                         known[keys[index]] = row
-                        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                        file.write(files.json_line(row))
                 file.flush()
                 report(done, len(texts))
     return [_whole(known[key]) if key in known else None for key in keys]

@@ -13,6 +13,7 @@ from pathlib import Path
 from judgemerge import files
 from judgemerge.embedding import Chunk, Pair
 from judgemerge.errors import JudgemergeError, did_you_mean
+from judgemerge.records import read_records
 
 REVIEW_COLUMNS = ("id", "keep", "question", "text", "document", "remark")
 _NO = {"no", "n", "0", "false", "x", "nein", "否"}
@@ -58,7 +59,8 @@ def review_text(rows: Iterable[Mapping]) -> str:
 
 
 def read_set(path: str | Path, keys: Mapping[str, str]) -> tuple[list[dict], dict]:
-    """Return evaluation rows and counts {rows, queries, left_out, reasons} of a .csv review or a .jsonl file.
+    """Return evaluation rows and counts {rows, queries, left_out, reasons} of a .csv review, or of rows in JSON or
+    Parquet.
 
     `keys` names the keys of a question (`query`) and of its text or texts (`document`) where the file has unusual ones.
     A row with an empty question or no text is left out and counted.
@@ -103,7 +105,9 @@ def _review(path: Path) -> Iterable[tuple[dict | None, str | None]]:
 
 def _lines(path: Path, keys: Mapping[str, str]) -> Iterable[tuple[dict | None, str | None]]:
     question_key = text_key = None
-    for number, row in enumerate(files.read_jsonl(path)):
+    for number, row in enumerate(read_records(path)):
+        if not isinstance(row, dict):
+            raise JudgemergeError(f"{path}: row {number} is {type(row).__name__}, not an object with named fields")
         if question_key is None:
             question_key = _key(path, row, keys.get("query"), QUESTION_KEYS, "query")
             text_key = _key(path, row, keys.get("document"), TEXT_KEYS, "document")
@@ -114,17 +118,11 @@ def _lines(path: Path, keys: Mapping[str, str]) -> Iterable[tuple[dict | None, s
         if not isinstance(question, str) or not question.strip() or not texts:
             yield None, "empty question or text"
         else:
-            wrong = [text for text in row.get("neg") or () if isinstance(text, str) and text not in texts]
-            yield (
-                _row(
-                    f"row {number}",
-                    question.strip(),
-                    texts,
-                    wrong,
-                    row.get("document") if text_key != "document" else None,
-                ),
-                None,
-            )
+            others = row["neg"] if isinstance(row.get("neg"), list) else []
+            wrong = [text for text in others if isinstance(text, str) and text not in texts]
+            document = row.get("document") if text_key != "document" else None
+            document = document if isinstance(document, str) else None
+            yield _row(f"row {number}", question.strip(), texts, wrong, document), None
 
 
 def _key(path: Path, row: Mapping, chosen: str | None, usual: Sequence[str], role: str) -> str:

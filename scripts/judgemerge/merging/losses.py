@@ -58,7 +58,9 @@ def check_example(row: dict, kind: str, where: str) -> None:
         needed = ("input", *needed)
     for field in needed:
         wanted = list if field in ("pos", "neg") else str
-        if not isinstance(row.get(field), wanted) or (field == "pos" and not row[field]):
+        texts = row.get(field) if wanted is list else [row.get(field)]
+        is_right = isinstance(row.get(field), wanted) and all(isinstance(text, str) for text in texts)
+        if not is_right or (field == "pos" and not row[field]):
             raise JudgemergeError(f"{where} has no {field}; a {kind} example needs {', '.join(needed)}")
 
 
