@@ -1,11 +1,15 @@
 """Metrics against scikit-learn and SciPy on random cases, against hand counts, and by their properties."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from agreement_cases import both, pair, point, random_pairwise, random_pointwise, said, values
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
+from judgemerge.agreement import kendall
+from judgemerge.agreement.metrics import pointwise_metrics
 from judgemerge.agreement.score import score_benchmark
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import Verdict
@@ -78,6 +82,38 @@ def test_pointwise_metrics_equal_scipy(seed):
     assert got.keys() == expected.keys()
     for metric, value in expected.items():
         assert got[metric] == pytest.approx(value, abs=1e-10, nan_ok=True), metric
+
+
+@pytest.mark.parametrize(
+    ("n_cells", "truth_levels", "score_levels"),
+    [(0, 0, 0), (1, 0, 0), (40, 5, 5), (900, 0, 0), (900, 5, 0), (900, 0, 7), (3000, 4, 300)],
+)
+def test_kendall_by_blocks_counts_every_pair_once(n_cells, truth_levels, score_levels):
+    rng = np.random.default_rng(n_cells)
+    truth = rng.normal(size=n_cells)
+    score = truth + rng.normal(size=n_cells)
+    truth, score = (
+        np.round(x * levels / 6) if levels else x for x, levels in ((truth, truth_levels), (score, score_levels))
+    )
+    weights = rng.integers(0, 4, size=(n_cells, 3)).astype(float)
+    signs = np.sign(truth[:, None] - truth) * np.sign(score[:, None] - score)
+    expected = (weights * (signs @ weights)).sum(axis=0)
+    assert (kendall.PairSigns(truth, score).difference(weights) == expected).all()
+    # Weights that single precision does not hold are summed in double precision.
+    large = kendall.PairSigns(truth, score).difference(weights * 1e7)
+    np.testing.assert_allclose(large, expected * 1e14, rtol=1e-12, atol=1e-3)
+
+
+def test_kendall_of_a_large_set_needs_no_matrix_of_all_pairs():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=14_000)
+    score = truth + rng.normal(size=14_000)
+    tracemalloc.start()
+    found = pointwise_metrics(truth, score, np.ones((14_000, 20)))["kendall"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(found, stats.kendalltau(truth, score)[0], atol=1e-12)
+    assert peak < 100e6  # 14,000² float64 are 1.6 GB
 
 
 def test_hand_counted_pairwise():

@@ -1,6 +1,6 @@
 """Every metric of every judge on one benchmark, with intervals: the rows of scores/{benchmark}.csv."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ from judgemerge.agreement.metrics import (
     pairwise_counts,
     pairwise_metrics,
     pointwise_cells,
-    pointwise_metrics,
+    replicated,
 )
 from judgemerge.items import Item, Verdict
 
@@ -43,7 +43,6 @@ COLUMNS = (
     "note",
 )
 RULES = "house"
-CELLS_AT_ONCE = 4_000_000  # pointwise cells × resamples in one pass: a few arrays of 32 MB
 
 
 @dataclass(frozen=True)
@@ -70,27 +69,39 @@ class BenchmarkStatistics:
 
 
 def benchmark_statistics(
-    items: Iterable[Item], verdicts_by_judge: Mapping[str, Iterable[Verdict]], n_resamples: int, seed: int
+    items: Iterable[Item],
+    verdicts_by_judge: Mapping[str, Iterable[Verdict]],
+    n_resamples: int,
+    seed: int,
+    grade_metrics: Collection[str] = POINTWISE_METRICS,
 ) -> BenchmarkStatistics:
     """Return the statistics of every judge over one shared matrix of cluster weights.
 
-    Peak memory is about 8 bytes × n_resamples × n_clusters plus 100 MB: 0.2 GB for 10,000 × 1,200.
+    `grade_metrics` are those of a pointwise benchmark that are wanted: Kendall's tau alone takes more than the others.
+    Peak memory is about 2 bytes × n_resamples × n_clusters plus 300 MB: 0.6 GB for 10,000 × 14,000.
     """
     benchmark = benchmark_arrays(items)
     weights = resampling_weights(benchmark.n_clusters, n_resamples, generator(seed, benchmark.benchmark))
     judges = {
-        judge: judge_statistics(benchmark, judge_arrays(benchmark, judge, verdicts), weights)
+        judge: judge_statistics(benchmark, judge_arrays(benchmark, judge, verdicts), weights, grade_metrics)
         for judge, verdicts in verdicts_by_judge.items()
     }
     return BenchmarkStatistics(benchmark, judges, effective_clusters(benchmark.cluster_sizes))
 
 
-def judge_statistics(benchmark: BenchmarkArrays, judge: JudgeArrays, weights: np.ndarray) -> JudgeStatistics:
+def judge_statistics(
+    benchmark: BenchmarkArrays,
+    judge: JudgeArrays,
+    weights: np.ndarray,
+    grade_metrics: Collection[str] = POINTWISE_METRICS,
+) -> JudgeStatistics:
     """Return the metrics of one judge for the items, for every resample and without every cluster."""
-    compute = _pairwise if benchmark.protocol == "pairwise" else _pointwise
     if benchmark.n_items == 0 or not any(judge.recorded):
         return JudgeStatistics(judge, {}, {}, {})
-    whole, resampled, jackknife = compute(benchmark, judge, weights)
+    if benchmark.protocol == "pairwise":
+        whole, resampled, jackknife = _pairwise(benchmark, judge, weights)
+    else:
+        whole, resampled, jackknife = _pointwise(benchmark, judge, weights, grade_metrics)
     return JudgeStatistics(judge, {name: float(value[0]) for name, value in whole.items()}, resampled, jackknife)
 
 
@@ -102,29 +113,17 @@ def _pairwise(benchmark: BenchmarkArrays, judge: JudgeArrays, weights: np.ndarra
     )
 
 
-def _pointwise(benchmark: BenchmarkArrays, judge: JudgeArrays, weights: np.ndarray) -> tuple[dict, dict, dict]:
-    truth, score, counts = pointwise_cells(benchmark, judge)
+def _pointwise(
+    benchmark: BenchmarkArrays, judge: JudgeArrays, weights: np.ndarray, names: Collection[str]
+) -> tuple[dict, dict, dict]:
+    results = replicated(pointwise_cells(benchmark, judge), weights, names)
     items = np.bincount(benchmark.cluster, minlength=benchmark.n_clusters)
     failed = np.bincount(benchmark.cluster[np.isnan(judge.scores)], minlength=benchmark.n_clusters)
     rates = np.stack([failed, items]).astype(float)
-    results = []
-    for transform in (lambda c: c.sum(axis=1, keepdims=True), lambda c: weighted_sums(c, weights), leave_one_out):
-        result = _pointwise_in_chunks(truth, score, transform(counts))
-        n_failed, n_items = transform(rates)
+    sums = rates.sum(axis=1, keepdims=True), weighted_sums(rates, weights), leave_one_out(rates)
+    for result, (n_failed, n_items) in zip(results, sums, strict=True):
         result["error_rate"] = divide(n_failed.astype(float), n_items.astype(float))
-        results.append(result)
-    return tuple(results)
-
-
-def _pointwise_in_chunks(truth: np.ndarray, score: np.ndarray, sums: np.ndarray) -> dict[str, np.ndarray]:
-    """Return `pointwise_metrics` of sums (n_cells, n_columns), a bounded number of columns at a time."""
-    step = max(1, CELLS_AT_ONCE // max(len(truth), 1))
-    parts = [
-        pointwise_metrics(truth, score, sums[:, start : start + step].astype(float))
-        for start in range(0, sums.shape[1], step)
-    ]
-    parts = parts or [pointwise_metrics(truth, score, sums.astype(float))]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return results
 
 
 def score_benchmark(
@@ -133,18 +132,23 @@ def score_benchmark(
     n_resamples: int = 10_000,
     confidence: float = 0.95,
     seed: int = 0,
+    metrics: Collection[str] | None = None,
 ) -> pd.DataFrame:
-    """Return one row per judge and metric: value, interval, n, errors and, where undefined, why.
+    """Return one row per judge and metric (all of the protocol unless given): value, interval, n, errors, and why not.
 
     `n` is the number of items with texts, the same for every judge; `errors` counts the erroneous verdicts in the
     orders that the metric uses (a missing verdict is one). Intervals: `bootstrap.py`.
     """
-    return score_table(benchmark_statistics(items, verdicts_by_judge, n_resamples, seed), confidence)
+    wanted = POINTWISE_METRICS if metrics is None else metrics
+    return score_table(benchmark_statistics(items, verdicts_by_judge, n_resamples, seed, wanted), confidence, metrics)
 
 
-def score_table(statistics: BenchmarkStatistics, confidence: float) -> pd.DataFrame:
+def score_table(
+    statistics: BenchmarkStatistics, confidence: float, metrics: Collection[str] | None = None
+) -> pd.DataFrame:
     """Return the rows of `score_benchmark` from statistics already computed."""
     names = PAIRWISE_METRICS if statistics.benchmark.protocol == "pairwise" else POINTWISE_METRICS
+    names = [name for name in names if metrics is None or name in metrics]
     rows = [_row(statistics, judge, metric, confidence) for judge in statistics.judges.values() for metric in names]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
