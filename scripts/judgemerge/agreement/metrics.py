@@ -15,19 +15,20 @@ from scipy import sparse
 from judgemerge.agreement.arrays import ERROR, BenchmarkArrays, JudgeArrays
 from judgemerge.agreement.kendall import PairSigns
 
+TABLE_METRICS = ("macro_precision", "macro_recall", "macro_f1", "kappa")  # of a confusion table
+ORDER_NAMES = ("first", "swapped")  # as metrics of one order are called
 PAIRWISE_METRICS = (
     "accuracy_first",
     "accuracy_swapped",
     "accuracy",
     "accuracy_both",
     "consistency",
-    "macro_precision",
-    "macro_recall",
-    "macro_f1",
-    "kappa",
+    *TABLE_METRICS,
     "tie_rate",
     "error_rate",
+    *(f"{name}_{order}" for order in ORDER_NAMES for name in TABLE_METRICS),
 )
+SAME_SCALE = ("mae", "kappa_quadratic")  # mean nothing when judge and people use different scales
 POINTWISE_METRICS = ("pearson", "spearman", "kendall", "mae", "kappa_quadratic", "error_rate")
 PROPORTIONS = (
     "accuracy_first",
@@ -69,17 +70,18 @@ def pairwise_counts(benchmark: BenchmarkArrays, judge: JudgeArrays) -> np.ndarra
 def pairwise_metrics(counts: np.ndarray, recorded: tuple[bool, bool] = (True, True)) -> dict[str, np.ndarray]:
     """Return every pairwise metric from counts as `pairwise_counts` makes them, (N_COUNTS, ...) → (...).
 
-    Only metrics that the recorded orders define are in the result. A judge asked in one order has its accuracy in that
-    order, its tie rate and its error rate; everything pooled over the orders would then be another quantity.
+    Only metrics that the recorded orders define are in the result. A judge asked in one order has its accuracy, macro
+    means and kappa in that order, its tie rate and its error rate; everything pooled over the orders would then be
+    another quantity.
     """
     table = counts[:N_CONFUSION].reshape(2, 3, 4, *counts.shape[1:])
     n_items = table[0].sum(axis=(0, 1))
     right = table[:, 0, 0] + table[:, 1, 1] + table[:, 2, 2]
     asked = [order for order in range(2) if recorded[order]]
     result = {}
-    for order, name in enumerate(("accuracy_first", "accuracy_swapped")):
-        if recorded[order]:
-            result[name] = divide(right[order], n_items)
+    for order in asked:
+        result[f"accuracy_{ORDER_NAMES[order]}"] = divide(right[order], n_items)
+        result |= {f"{name}_{ORDER_NAMES[order]}": value for name, value in confusion_metrics(table[order]).items()}
     if all(recorded):
         result["accuracy"] = divide(right[0] + right[1], 2 * n_items)
         result["accuracy_both"] = divide(counts[BOTH_RIGHT], n_items)
@@ -221,6 +223,27 @@ def replicated(
         columns(resampled, len(weights)),
         columns(without_one, counts.shape[1]),
     )
+
+
+def scale_mismatch(truth: np.ndarray, score: np.ndarray) -> tuple[bool, str]:
+    """Return whether a judge's scores are on another scale than people's grades, and what is to be said about it.
+
+    They are when fewer than a quarter of the scores, (n_units,), lie between the lowest and the highest grade, and one
+    range is more than twice as wide as the other: 0 to 1 beside 1 to 6, or a number of characters. With fewer than half
+    of the scores there, both may still be meant as the same scale; that is said, and nothing is left out. A side that
+    is constant has no scale.
+    """
+    if not len(score) or np.ptp(truth) == 0 or np.ptp(score) == 0:
+        return False, ""
+    inside = np.mean((score >= truth.min()) & (score <= truth.max()))
+    widths = np.ptp(truth), np.ptp(score)
+    if inside >= 0.5 or max(widths) <= 2 * min(widths):
+        return False, ""
+    grades, scores = (f"from {side.min():.4g} to {side.max():.4g}" for side in (truth, score))
+    ranges = f"people grade {grades}, the judge {scores}"
+    if inside < 0.25:
+        return True, f"not on one scale: {ranges}"
+    return False, f"perhaps not on one scale: {ranges}"
 
 
 def _levels(values: np.ndarray) -> tuple[np.ndarray, sparse.csr_array]:

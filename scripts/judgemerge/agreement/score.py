@@ -18,14 +18,17 @@ from judgemerge.agreement.bootstrap import (
 )
 from judgemerge.agreement.estimates import Estimate
 from judgemerge.agreement.metrics import (
+    ORDER_NAMES,
     PAIRWISE_METRICS,
     POINTWISE_METRICS,
     PROPORTIONS,
+    SAME_SCALE,
     divide,
     pairwise_counts,
     pairwise_metrics,
     pointwise_cells,
     replicated,
+    scale_mismatch,
 )
 from judgemerge.items import Item, Verdict
 
@@ -121,9 +124,18 @@ def _pointwise(
     failed = np.bincount(benchmark.cluster[np.isnan(judge.scores)], minlength=benchmark.n_clusters)
     rates = np.stack([failed, items]).astype(float)
     sums = rates.sum(axis=1, keepdims=True), weighted_sums(rates, weights), leave_one_out(rates)
+    different = scale_mismatch(*_readable(benchmark, judge))[0]
     for result, (n_failed, n_items) in zip(results, sums, strict=True):
+        for name in SAME_SCALE if different else ():
+            result.pop(name, None)
         result["error_rate"] = divide(n_failed.astype(float), n_items.astype(float))
     return results
+
+
+def _readable(benchmark: BenchmarkArrays, judge: JudgeArrays) -> tuple[np.ndarray, np.ndarray]:
+    """Return the truth and the score of every item with a readable verdict."""
+    readable = ~np.isnan(judge.scores)
+    return benchmark.truth[readable], judge.scores[readable]
 
 
 def score_benchmark(
@@ -188,8 +200,8 @@ def count_errors(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str) ->
     """Return the erroneous verdicts in the orders that a metric uses."""
     if benchmark.protocol == "pointwise":
         return int(np.isnan(judge.scores).sum())
-    orders = {"accuracy_first": [0], "accuracy_swapped": [1]}.get(metric, [0, 1])
-    asked = [order for order in orders if judge.recorded[order]]
+    alone = [order for order, name in enumerate(ORDER_NAMES) if metric.endswith(f"_{name}")]
+    asked = [order for order in alone or (0, 1) if judge.recorded[order]]
     return int((judge.codes[:, asked] == ERROR).sum())
 
 
@@ -201,7 +213,7 @@ def value_note(benchmark: BenchmarkArrays, judge: JudgeStatistics, metric: str) 
     if not any(recorded):
         return "no verdict was recorded"
     if benchmark.protocol == "pointwise":
-        return "" if np.isfinite(judge.values.get(metric, np.nan)) else _pointwise_note(benchmark, judge.arrays, metric)
+        return _pointwise_note(benchmark, judge.arrays, metric, judge.values.get(metric, np.nan))
     if not all(recorded):
         only = f"only the {'original' if recorded[0] else 'swapped'} order was recorded"
         if metric in ("tie_rate", "error_rate") or metric not in judge.values:
@@ -211,13 +223,18 @@ def value_note(benchmark: BenchmarkArrays, judge: JudgeStatistics, metric: str) 
     return ""
 
 
-def _pointwise_note(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str) -> str:
-    readable = ~np.isnan(judge.scores)
-    if not readable.any():
+def _pointwise_note(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str, value: float) -> str:
+    truth, score = _readable(benchmark, judge)
+    different, scales = scale_mismatch(truth, score) if metric in SAME_SCALE else (False, "")
+    if np.isfinite(value):
+        return scales
+    if not len(score):
         return "every verdict is an error"
-    if metric == "kappa_quadratic" and not _whole(benchmark.truth[readable], judge.scores[readable]):
+    if metric == "kappa_quadratic" and not _whole(truth, score):
         return "truth or scores are not whole numbers"
-    if np.ptp(judge.scores[readable]) == 0:
+    if different:
+        return scales
+    if np.ptp(score) == 0:
         return "the judge's scores are constant"
     return "the truth is constant"
 
