@@ -215,7 +215,8 @@ rule tabulate_model_comparison:
     params:
         comparison=comparison_entry,
         statistics=settings["statistics"],
-        code=source_digest("model_comparisons", "metrics", "agreement", "pages"),
+        labels=study.labels,
+        code=source_digest("model_comparisons", "metrics", "agreement", "pages", "frames"),
     message:
         "Tabulating {wildcards.comparison}"
     script:
@@ -240,6 +241,8 @@ use rule draw_accuracy as draw_model_comparison with:
     params:
         figure="model_comparison",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=[],
         code=FIGURE_CODE,
 

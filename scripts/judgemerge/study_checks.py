@@ -166,6 +166,9 @@ def _check_benchmarks(study: Study) -> None:
                     f"{study.where}: suites.{suite}.limit draws from '{benchmark}', which a model is also trained on; "
                     "remove the limit"
                 )
+    for key in ("judges", "labels"):
+        for judge in study.settings["display"][key]:
+            _known(study, judge, study.judges, f"display.{key} names the unknown judge")
     for item_set in study.settings["overlap"]["also"]:
         _known(study, item_set, study.catalogues.benchmarks, "overlap.also names the unknown item set")
     for item_set in study.item_sets:
