@@ -14,6 +14,7 @@ def main(items: str, verdicts: dict[str, str], statistics: dict, scores: str) ->
         n_resamples=statistics["resamples"],
         confidence=statistics["confidence"],
         seed=statistics["seed"],
+        group_by=statistics["group_by"],
     )
     with files.atomic_writer(scores) as file:
         table.to_csv(file, index=False)
