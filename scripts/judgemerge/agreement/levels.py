@@ -36,15 +36,17 @@ def levels(
 ) -> dict[str, Level]:
     """Return the level of each metric that the items allow; none without systems and groups.
 
-    Systems are there when every item names one model and there are at least three; groups when one has two answers.
+    Systems are there when every item names one model and there are at least three; groups of one prompt when items name
+    their models and one prompt has two answers, groups of one category when every item has one.
     `weights` is (n_resamples, n_clusters). Items without a readable score are left out on both sides.
     """
     readable = ~np.isnan(judge.scores)
     found = {}
     systems = [item.models[0] if len(item.models) == 1 else None for item in benchmark.items]
-    if None not in systems and len(set(systems)) >= FEWEST_SYSTEMS:
+    named = None not in systems
+    if named and len(set(systems)) >= FEWEST_SYSTEMS:
         found |= dict.fromkeys(SYSTEM, _systems(benchmark, judge, np.array(systems), readable, weights))
-    groups = _groups(benchmark, group_by)
+    groups = _groups(benchmark, group_by) if named or group_by != "cluster" else None
     if groups is not None and np.bincount(groups).max(initial=0) > 1 and groups.max() > 0:
         found |= dict.fromkeys(SUMMARY, _summaries(benchmark, judge, groups, readable, weights, group_by))
     return found

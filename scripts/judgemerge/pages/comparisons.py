@@ -50,8 +50,8 @@ def _beside_best(rows: pd.DataFrame, judges: Sequence[str]) -> str:
     chosen = rows[rows["judge_a"].isin(first) & rows["judge_b"].isin(first)]
     n_pairs = len(rows[["judge_a", "judge_b"]].drop_duplicates())
     said = (
-        f"<p>{metric}, each judge minus the best, {html.escape(best)}. All {n_pairs:,} pairs of {len(judges)} judges, on "
-        "every metric, stand in tables/comparisons.csv.</p>"
+        f"<p>{metric}, each judge minus the best, {html.escape(best)}. All {n_pairs:,} pairs of {len(judges)} judges, "
+        "on every metric, stand in tables/comparisons.csv.</p>"
     )
     among = details(f"The {len(first)} best judges among each other", _whole(chosen, [j for j in judges if j in first]))
     missing = notes((str(judge), f"– {row['note']}") for judge, row in beside.iterrows() if np.isnan(row["difference"]))
