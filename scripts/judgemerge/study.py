@@ -461,6 +461,16 @@ class Study:
         return sorted({name for prompts in [*asked, *trained] for name in prompts.values() if name})
 
     @cached_property
+    def averages(self) -> dict[str, dict]:
+        """The averages whose benchmarks are all run (optional suites may not be)."""
+        run = set(self.benchmarks)
+        return {
+            name: entry
+            for name, entry in self.settings["averages"].items()
+            if self.judges and run.issuperset(entry.get("benchmarks") or [entry["categories_of"]])
+        }
+
+    @cached_property
     def labels(self) -> dict[str, str]:
         """Judge → the words by which figures and pages name it; CSV tables have its name.
 

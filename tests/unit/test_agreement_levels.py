@@ -1,4 +1,4 @@
-"""Correlations of systems and within prompts: against SciPy, by hand, and what is said where there is nothing to say."""
+"""Correlations of systems and within prompts: against SciPy, and what is said where there is nothing to say."""
 
 import numpy as np
 import pytest
