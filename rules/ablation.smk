@@ -36,6 +36,7 @@ rule compare_variants:
         shares=SWEEP,
         made_here=is_made_here(),
         statistics=settings["statistics"],
+        labels=study.labels,
         code=source_digest("ablation", "agreement", "pages", "items"),
     message:
         "Comparing the variants with the published table"
@@ -73,7 +74,8 @@ rule score_steadiness:
         prompts=drawn_prompts(),
         singly=study.singly,
         statistics=settings["statistics"],
-        code=source_digest("agreement", "pages", "parsing", "chat_templates", "sampling", "items"),
+        labels=study.labels,
+        code=source_digest("agreement", "pages", "frames", "parsing", "sampling", "items"),
     message:
         "Scoring how steady the judges are"
     script:
@@ -98,6 +100,8 @@ use rule draw_accuracy as draw_ablation with:
     params:
         figure="ablation",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=list(ABLATION.get("tables", {}))[:1],
         code=FIGURE_CODE,
 
@@ -120,6 +124,8 @@ use rule draw_accuracy as draw_sweep with:
     params:
         figure="sweep",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=[],
         code=FIGURE_CODE,
 

@@ -17,8 +17,8 @@ rule compare_judges:
     conda:
         "../envs/stats.yaml"
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(20),
+        mem_mb=needed("mem_mb", "score", "benchmark"),
+        runtime=needed("runtime", "score", "benchmark"),
     params:
         judges=benchmark_judges,
         own_models=benchmark_own_models,

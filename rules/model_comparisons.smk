@@ -221,7 +221,8 @@ rule tabulate_model_comparison:
         comparison=comparison_entry,
         graded_by=comparison_metric_contents,
         statistics=settings["statistics"],
-        code=source_digest("model_comparisons", "metrics", "agreement", "pages"),
+        labels=study.labels,
+        code=source_digest("model_comparisons", "metrics", "agreement", "pages", "frames"),
     message:
         "Tabulating {wildcards.comparison}"
     script:
@@ -246,6 +247,8 @@ use rule draw_accuracy as draw_model_comparison with:
     params:
         figure="model_comparison",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=[],
         code=FIGURE_CODE,
 

@@ -56,7 +56,8 @@ rule compare_published:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        code=source_digest("expected", "pages"),
+        labels=study.labels,
+        code=source_digest("expected", "pages", "frames"),
     message:
         "Comparing with the published numbers"
     script:

@@ -108,6 +108,7 @@ rule render_quantizations:
         runtime=per_attempt(10),
     params:
         confidence=lookup(within=settings, dpath="statistics/confidence"),
+        labels=study.labels,
         code=source_digest("pages", "frames"),
     message:
         "Rendering the table of quantizations"
@@ -133,6 +134,8 @@ use rule draw_accuracy as draw_quantization with:
     params:
         figure="quantization",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=[],
         code=FIGURE_CODE,
 

@@ -34,6 +34,8 @@ rule draw_accuracy:
     params:
         figure="accuracy",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=[],
         code=FIGURE_CODE,
     message:
@@ -58,6 +60,8 @@ use rule draw_accuracy as draw_consistency with:
     params:
         figure="consistency",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=[],
         code=FIGURE_CODE,
 
@@ -78,6 +82,8 @@ use rule draw_accuracy as draw_grading with:
     params:
         figure="grading",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=[],
         code=FIGURE_CODE,
 
@@ -98,6 +104,8 @@ use rule draw_accuracy as draw_merges with:
     params:
         figure="merges",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=skill_benchmarks(),
         code=FIGURE_CODE,
 
@@ -120,6 +128,8 @@ use rule draw_accuracy as draw_differences with:
     params:
         figure="differences",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=[],
         code=FIGURE_CODE,
 
@@ -142,6 +152,8 @@ use rule draw_accuracy as draw_humans with:
     params:
         figure="humans",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=[],
         code=FIGURE_CODE,
 
@@ -164,6 +176,8 @@ use rule draw_accuracy as draw_bias_position with:
     params:
         figure="bias_position",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=[],
         code=FIGURE_CODE,
 
@@ -186,6 +200,8 @@ use rule draw_accuracy as draw_bias_length with:
     params:
         figure="bias_length",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=[],
         code=FIGURE_CODE,
 
@@ -240,7 +256,7 @@ rule render_tables:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        judges=study.judges,
+        labels=study.labels,
         left_out=study.left_out_suites,
         confidence=lookup(within=settings, dpath="statistics/confidence"),
         code=source_digest("pages", "overlap", "frames", "agreement.headlines"),

@@ -18,8 +18,8 @@ rule score_benchmark:
     conda:
         "../envs/stats.yaml"
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(20),
+        mem_mb=needed("mem_mb", "score", "benchmark"),
+        runtime=needed("runtime", "score", "benchmark"),
     params:
         judges=benchmark_judges,
         statistics=settings["statistics"],
@@ -28,6 +28,33 @@ rule score_benchmark:
         "Scoring {wildcards.benchmark}"
     script:
         "../scripts/score_benchmark.py"
+
+
+rule average_scores:
+    """Means over benchmarks, or over the categories of one, with intervals."""
+    input:
+        scores=averaged_scores,
+        bias=averaged_bias,
+    output:
+        "results/{study}/scores/averages.csv",
+    log:
+        "results/{study}/logs/average_scores.log",
+    benchmark:
+        "results/{study}/timings/average_scores.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        averages=study.averages,
+        benchmarks=averaged_benchmarks(),
+        grouped=grouped_benchmarks(),
+        code=source_digest("agreement", "frames"),
+    message:
+        "Averaging the scores"
+    script:
+        "../scripts/average_scores.py"
 
 
 rule collect_scores:
@@ -73,5 +100,6 @@ rule count_items:
 
 
 localrules:
+    average_scores,
     collect_scores,
     count_items,

@@ -116,6 +116,8 @@ use rule draw_accuracy as draw_curves with:
     params:
         figure="curves",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=[],
         code=FIGURE_CODE,
 
@@ -138,6 +140,8 @@ use rule draw_accuracy as draw_screening with:
     params:
         figure="screening",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=[],
         code=FIGURE_CODE,
 

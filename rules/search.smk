@@ -257,6 +257,8 @@ use rule draw_accuracy as draw_search with:
     params:
         figure="search",
         kinds=judge_kinds(),
+        labels=study.labels,
+        chosen=settings["display"]["judges"],
         panels=[],
         code=FIGURE_CODE,
 

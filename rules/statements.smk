@@ -31,7 +31,8 @@ rule check_statements:
         judged=stating_pairs(),
         benchmarks=stating_benchmarks(),
         statistics=settings["statistics"],
-        code=source_digest("dimensions", "agreement", "pages", "items"),
+        labels=study.labels,
+        code=source_digest("dimensions", "agreement", "pages", "frames", "items"),
     message:
         "Checking judges against their own scores"
     script:

@@ -30,7 +30,7 @@ rule tabulate_unified:
     params:
         benchmarks=unified_benchmarks(),
         judged=unified_pairs(),
-        labels={judge: study.label(judge) for judge in study.judges},
+        labels=study.labels,
         code=source_digest("published", "agreement", "items", "pages"),
     message:
         "Counting as one judge from many data sets does"

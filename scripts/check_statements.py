@@ -6,6 +6,7 @@ from judgemerge import failures, files, pages
 from judgemerge.agreement.estimates import Settings
 from judgemerge.agreement.statements import statement_table
 from judgemerge.errors import JudgemergeError
+from judgemerge.frames import with_labels
 from judgemerge.items import read_items, read_verdicts
 from judgemerge.logs import logged
 from judgemerge.pages import statements
@@ -17,6 +18,7 @@ def main(
     replies: list[str],
     verdicts: list[str],
     statistics: dict,
+    labels: dict[str, str],
     table: str,
     page: str,
 ) -> None:
@@ -36,7 +38,7 @@ def main(
         result.to_csv(file, index=False)
     intro = statements.INTRO.format(confidence=f"{100 * statistics['confidence']:g} %")
     with files.atomic_writer(page) as file:
-        file.write(pages.page("Scores and verdicts", intro, statements.statement_sections(result)))
+        file.write(pages.page("Scores and verdicts", intro, statements.statement_sections(with_labels(result, labels))))
 
 
 if "snakemake" in globals():
@@ -47,6 +49,7 @@ if "snakemake" in globals():
             replies=list(snakemake.input.replies),
             verdicts=list(snakemake.input.verdicts),
             statistics=snakemake.params.statistics,
+            labels=snakemake.params.labels,
             table=snakemake.output.table,
             page=snakemake.output.page,
         )

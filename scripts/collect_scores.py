@@ -1,16 +1,28 @@
 """Make tables/{name}.csv: the scores of all benchmarks, one below the other."""
 
+import sys
+
 import pandas as pd
 
 from judgemerge import files
 from judgemerge.logs import logged
 
+CELL = ("judge", "benchmark", "metric", "rules")
+
 
 def main(scores: list[str], table: str) -> None:
-    """Concatenate the scores as they are: text in, text out, so that no digit changes."""
+    """Concatenate the scores as they are: text in, text out, so that no digit changes.
+
+    A paper's module may count with house rules what every benchmark has anyway; such a cell is taken once.
+    """
     parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in scores]
+    whole = pd.concat(parts)
+    if set(CELL) <= set(whole):
+        repeated = whole.duplicated(list(CELL))
+        print(f"{repeated.sum()} cells are in two tables; the first of each is kept", file=sys.stderr)
+        whole = whole[~repeated]
     with files.atomic_writer(table) as file:
-        pd.concat(parts).to_csv(file, index=False)
+        whole.to_csv(file, index=False)
 
 
 if "snakemake" in globals():

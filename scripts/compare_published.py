@@ -5,6 +5,7 @@ import csv
 import pandas as pd
 
 from judgemerge import expected, files, pages
+from judgemerge.frames import with_labels
 from judgemerge.logs import logged
 
 INTRO = (
@@ -15,7 +16,7 @@ INTRO = (
 )
 
 
-def main(scores: str, expected_file: str, study: str, table: str, page: str) -> None:
+def main(scores: str, expected_file: str, study: str, labels: dict[str, str], table: str, page: str) -> None:
     """Write the comparison of one study as CSV and as a page with one section per benchmark."""
     with open(scores, encoding="utf-8", newline="") as file:
         rows = expected.compare(expected.read_expected(expected_file, study), csv.DictReader(file))
@@ -24,11 +25,8 @@ def main(scores: str, expected_file: str, study: str, table: str, page: str) -> 
         frame.to_csv(file, index=False)
     passed = sum(row["result"] == "pass" for row in rows)
     with files.atomic_writer(page) as file:
-        file.write(
-            pages.page(
-                "Published numbers", INTRO.format(passed=passed, total=len(rows)), pages.published_sections(frame)
-            )
-        )
+        sections = pages.published_sections(with_labels(frame, labels))
+        file.write(pages.page("Published numbers", INTRO.format(passed=passed, total=len(rows)), sections))
 
 
 if "snakemake" in globals():
@@ -37,6 +35,7 @@ if "snakemake" in globals():
             scores=snakemake.input.scores,
             expected_file=snakemake.input.expected,
             study=snakemake.wildcards.study,
+            labels=snakemake.params.labels,
             table=snakemake.output.table,
             page=snakemake.output.page,
         )

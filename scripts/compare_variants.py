@@ -3,6 +3,7 @@
 from judgemerge import ablation, failures, files, pages
 from judgemerge.agreement.ablation import ablation_table, measure, sweep_table
 from judgemerge.agreement.estimates import Settings
+from judgemerge.frames import with_labels
 from judgemerge.items import read_items, read_verdicts
 from judgemerge.logs import logged
 
@@ -16,6 +17,7 @@ def main(
     benchmarks: dict[str, str],
     shares: dict[str, float],
     statistics: dict,
+    labels: dict[str, str],
     made_here: bool,
     written: dict[str, str],
 ) -> None:
@@ -33,7 +35,13 @@ def main(
         with files.atomic_writer(path) as file:
             frame.to_csv(file, index=False)
     with files.atomic_writer(written["page"]) as file:
-        file.write(pages.page(pages.ablation.TITLE, pages.ablation.intro(made_here), pages.ablation.sections(table)))
+        file.write(
+            pages.page(
+                pages.ablation.TITLE,
+                pages.ablation.intro(made_here),
+                pages.ablation.sections(with_labels(table, labels)),
+            )
+        )
 
 
 if "snakemake" in globals():
@@ -45,6 +53,7 @@ if "snakemake" in globals():
             benchmarks=snakemake.params.benchmarks,
             shares=snakemake.params.shares,
             statistics=snakemake.params.statistics,
+            labels=snakemake.params.labels,
             made_here=snakemake.params.made_here,
             written=dict(snakemake.output.items()),
         )

@@ -1,14 +1,32 @@
 """Make figures/{figure}.svg and .png from the one table that the figure's rule gives it."""
 
 from judgemerge import figures, files
-from judgemerge.frames import read_table
+from judgemerge.frames import of_judges, read_table, with_labels
 from judgemerge.logs import logged
 
 
-def main(figure: str, table: str, kinds: dict[str, str], panels: list[str], svg: str, png: str) -> None:
-    """Draw one figure of judgemerge.figures.FIGURES in both formats, without a time stamp inside."""
+def main(
+    figure: str,
+    table: str,
+    kinds: dict[str, str],
+    panels: list[str],
+    svg: str,
+    png: str,
+    labels: dict[str, str] | None = None,
+    chosen: list[str] | None = None,
+) -> None:
+    """Draw one figure of judgemerge.figures.FIGURES in both formats, without a time stamp inside.
+
+    `labels` are the words for judges, `chosen` those to be shown (all when there are none).
+    """
     figures.use_style()
-    drawn = figures.FIGURES[figure](read_table(table), kinds, panels)
+    rows = of_judges(read_table(table), chosen, kinds) if chosen else read_table(table)
+    # A dollar sign would start a formula.
+    words = {judge: (labels or {}).get(judge, judge).replace("$", r"\$") for judge in kinds}
+    shown = {words[judge]: kind for judge, kind in kinds.items() if not chosen or judge in chosen}
+    drawn = figures.FIGURES[figure](with_labels(rows, words), shown, panels)
+    if len(shown) < len(kinds):
+        figures.add_footnote(drawn, f"{len(shown)} of {len(kinds)} judges, chosen in display.judges.")
     for path, kind, metadata in ((svg, "svg", {"Date": None}), (png, "png", {})):
         with files.atomic_writer(path, "wb") as file:
             drawn.savefig(file, format=kind, metadata=metadata, bbox_inches="tight")
@@ -21,6 +39,8 @@ if "snakemake" in globals():
             table=snakemake.input.table,
             kinds=snakemake.params.kinds,
             panels=snakemake.params.panels,
+            labels=snakemake.params.get("labels"),
+            chosen=snakemake.params.get("chosen"),
             svg=snakemake.output.svg,
             png=snakemake.output.png,
         )

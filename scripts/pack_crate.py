@@ -48,7 +48,9 @@ def main(study_file: str, config: Sequence[str] = (), directory: str | None = No
         _replace(Path(os.path.realpath(target)), fresh)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     dirty = "" if record["git"]["dirty"] is False else "; made from code that is not a clean commit"
-    return f"{target}: {len(chosen)} files, {size / 1e6:.1f} MB, checked{dirty}"
+    unsaid = [name for name in ("authors", "licence") if not record["settings"].get("about", {}).get(name)]
+    hint = f"; no {' and no '.join(unsaid)}, say them in `about` of the study" if unsaid else ""
+    return f"{target}: {len(chosen)} files, {size / 1e6:.1f} MB, checked{dirty}{hint}"
 
 
 def _check_replaceable(target: Path) -> None:
@@ -110,7 +112,8 @@ def _chosen(study: Study, record: dict, made: dict[str, crate.Made], results: Pa
     chosen[crate.STUDY].write_text(yaml.safe_dump(record["settings"], sort_keys=False), encoding="utf-8")
     chosen |= {f"config/{name}": ROOT / "config" / name for name in crate.CATALOGUES}
     chosen |= {f"config/prompts/{name}.yaml": study.catalogues.prompts[name] for name in study.prompts_used}
-    return chosen | {name: ROOT / name for name in ("CITATION.cff", "LICENSE")}
+    # Those of the code, not of the results: apart from them.
+    return chosen | {f"judgemerge/{name}": ROOT / name for name in ("CITATION.cff", "LICENSE")}
 
 
 def _derive_and_write(
@@ -125,7 +128,8 @@ def _derive_and_write(
     sizes = {key: Path(path).stat().st_size for path, key in sources.items() if Path(path).is_file()}
     held = {key: entry | ({"bytes": sizes[key]} if key in sizes else {}) for key, entry in record["sources"].items()}
     finished = datetime.datetime.fromtimestamp((results / "run.json").stat().st_mtime, datetime.UTC)
-    crate.build(record | {"sources": held}, chosen, derived, load_yaml(ROOT / "CITATION.cff"), finished).write(fresh)
+    packed_crate = crate.build(record | {"sources": held}, chosen, derived, load_yaml(ROOT / "CITATION.cff"), finished)
+    crate.write(packed_crate, fresh)
 
 
 def _arguments() -> argparse.Namespace:

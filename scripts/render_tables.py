@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from judgemerge import failures, files, overlap, pages
-from judgemerge.frames import read_table
+from judgemerge.frames import read_table, with_labels
 from judgemerge.logs import logged
 
 AGREEMENT = (
@@ -30,11 +30,12 @@ def main(
     tables: Mapping[str, str],
     written: Mapping[str, str],
     overlap_tables: list[str],
-    judges: list[str],
+    labels: dict[str, str],
     left_out: list[str],
     confidence: float,
 ) -> None:
-    """Write one page per table; `tables` and `written` hold CSV and HTML files by the name of the table.
+    """Write one page per table; `tables` and `written` hold CSV and HTML files by the name of the table,
+    `labels` the words for every judge, in the order in which they are shown.
 
     `overlap_tables` is the table of shared prompts, or empty where nothing was compared.
     """
@@ -46,7 +47,12 @@ def main(
     failed = failures.missing(zip(agreement["judge"], agreement["benchmark"], agreement["note"], strict=True))
     for name, (title, intro, make_sections) in PAGES.items():
         text = intro.format(confidence=f"{100 * confidence:g} %") + failed + (note if name == "agreement" else "")
-        _write(written[name], title, text, make_sections(read_table(tables[name]), judges))
+        _write(
+            written[name],
+            title,
+            text,
+            make_sections(with_labels(read_table(tables[name]), labels), list(labels.values())),
+        )
     _write(written["item_counts"], "Items", ITEMS, [("Counts", pages.frame(_item_counts(tables["item_counts"])))])
 
 
@@ -68,7 +74,7 @@ if "snakemake" in globals():
             tables={name: path for name, path in snakemake.input.items() if name != "overlap"},
             written=dict(snakemake.output.items()),
             overlap_tables=list(snakemake.input.overlap),
-            judges=snakemake.params.judges,
+            labels=snakemake.params.labels,
             left_out=snakemake.params.left_out,
             confidence=snakemake.params.confidence,
         )

@@ -15,6 +15,7 @@ def main(items: str, verdicts: dict[str, str], statistics: dict, scores: str) ->
         n_resamples=statistics["resamples"],
         confidence=statistics["confidence"],
         seed=statistics["seed"],
+        group_by=statistics["group_by"],
     )
     for judge, reason in reasons.items():
         table.loc[table["judge"] == judge, ["errors", "note"]] = [0, f"{failures.NOTE}{reason}"]

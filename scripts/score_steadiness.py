@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from judgemerge import failures, files, pages, sampling
 from judgemerge.agreement import steadiness
 from judgemerge.agreement.estimates import Settings
+from judgemerge.frames import with_labels
 from judgemerge.items import Item, read_items, read_verdicts
 from judgemerge.logs import logged
 from judgemerge.prompts import load_template
@@ -18,6 +19,7 @@ def main(
     replies: dict[Pair, tuple[str, str]],
     singly: dict[str, str],
     statistics: dict,
+    labels: dict[str, str],
     table: str,
     page: str,
 ) -> None:
@@ -38,7 +40,11 @@ def main(
     with files.atomic_writer(table) as file:
         frame.to_csv(file, index=False)
     with files.atomic_writer(page) as file:
-        file.write(pages.page(pages.steadiness.TITLE, pages.steadiness.INTRO, pages.steadiness.sections(frame)))
+        file.write(
+            pages.page(
+                pages.steadiness.TITLE, pages.steadiness.INTRO, pages.steadiness.sections(with_labels(frame, labels))
+            )
+        )
 
 
 def _recorded(items: list[Item], settings: Settings) -> Iterator[dict]:
@@ -70,6 +76,7 @@ if "snakemake" in globals():
             replies=dict(zip(map(tuple, snakemake.params.drawn), drawn, strict=True)),
             singly=snakemake.params.singly,
             statistics=snakemake.params.statistics,
+            labels=snakemake.params.labels,
             table=snakemake.output.table,
             page=snakemake.output.page,
         )

@@ -7,6 +7,7 @@ import pandas as pd
 from judgemerge import files, metrics
 from judgemerge.agreement import model_comparisons as tables
 from judgemerge.agreement.estimates import Settings
+from judgemerge.frames import with_labels
 from judgemerge.items import Item, read_items
 from judgemerge.logs import logged
 from judgemerge.model_comparisons import PAIRS, by_unit
@@ -28,6 +29,7 @@ def main(
     table: str,
     page: str,
     disagreements: str,
+    labels: dict[str, str],
 ) -> None:
     """Write every number with n, errors and interval, and what a person should read."""
     items = {item.id: item for item in read_items(questions)}
@@ -56,7 +58,7 @@ def main(
             }
             for unit in known[entry["models"][0]]
         },
-        "replies": {judge: _replies(judged) for judge, judged in said.items()},
+        "replies": {labels.get(judge, judge): _replies(judged) for judge, judged in said.items()},
     }
     about = {
         "metrics": found,
@@ -69,7 +71,8 @@ def main(
     intro = pages.INTRO.format(
         first=first, second=second, n=len(items), questions=entry["questions"], confidence=confidence
     )
-    made = pages.sections(written, entry, about, reading, texts, quoted, name)
+    reading = {labels.get(judge, judge): rows for judge, rows in reading.items()}
+    made = pages.sections(with_labels(written, labels), entry, about, reading, texts, quoted, name)
     with files.atomic_writer(page) as file:
         file.write(html_page(f"Model comparison {name}", intro, made))
 
@@ -123,4 +126,5 @@ if "snakemake" in globals():
             table=snakemake.output.table,
             page=snakemake.output.page,
             disagreements=snakemake.output.disagreements,
+            labels=snakemake.params.labels,
         )

@@ -4,7 +4,7 @@ import pandas as pd
 
 from judgemerge import failures, files, pages
 from judgemerge.agreement.estimates import DECIMALS
-from judgemerge.frames import read_table
+from judgemerge.frames import read_table, with_labels
 from judgemerge.items import read_items, read_verdicts
 from judgemerge.logs import logged
 from judgemerge.published import Case, unified
@@ -26,7 +26,7 @@ def main(
     for benchmark, path in items.items():
         judged, _ = failures.divide(verdicts[benchmark])
         case = Case(read_items(path), {judge: list(read_verdicts(file)) for judge, file in judged.items()})
-        records += [_computed(counted, labels, drawn_from.get(benchmark)) for counted in unified.counted_rows(case)]
+        records += [_computed(counted, drawn_from.get(benchmark)) for counted in unified.counted_rows(case)]
         records += [_quoted(figure) for figure in unified.quoted() if figure.benchmark == benchmark]
     with files.atomic_writer(table) as file:
         pd.DataFrame(records, columns=list(COLUMNS)).round(DECIMALS).to_csv(file, index=False)
@@ -35,16 +35,16 @@ def main(
             pages.page(
                 "As one judge from many data sets counts",
                 pages.unified.INTRO,
-                pages.unified_sections(read_table(table)),
+                pages.unified_sections(with_labels(read_table(table), labels)),
             )
         )
 
 
-def _computed(counted: unified.Counted, labels: dict[str, str], drawn_from: int | None) -> dict:
+def _computed(counted: unified.Counted, drawn_from: int | None) -> dict:
     values = unified.measures(counted)
     return {
         "benchmark": counted.benchmark,
-        "judge": labels[counted.judge],
+        "judge": counted.judge,
         "origin": "computed",
         "items": counted.n_items,
         "drawn_from": drawn_from,

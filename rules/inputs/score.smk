@@ -20,8 +20,30 @@ def benchmark_own_models(wildcards):
 
 def study_scores(wildcards):
     """The scores of every benchmark that is run, then those counted as in the papers."""
-    names = [*study.benchmarks, *(["published"] if published_protocols() else [])]
+    names = [*study.benchmarks, *(["averages"] if study.averages else [])]
+    names += ["published"] if published_protocols() else []
     return [results_file("scores/{name}.csv", name=name) for name in names]
+
+
+def grouped_benchmarks():
+    """The benchmarks whose categories are averaged."""
+    return list(dict.fromkeys(entry["categories_of"] for entry in study.averages.values() if "categories_of" in entry))
+
+
+def averaged_benchmarks():
+    """The benchmarks that averages are taken over, and those whose categories are."""
+    members = [name for entry in study.averages.values() for name in entry.get("benchmarks", [])]
+    return list(dict.fromkeys([*members, *grouped_benchmarks()]))
+
+
+def averaged_scores(wildcards):
+    """The scores of `averaged_benchmarks`."""
+    return [results_file("scores/{name}.csv", name=name) for name in averaged_benchmarks()]
+
+
+def averaged_bias(wildcards):
+    """The tables of bias, which hold the categories, of `grouped_benchmarks`."""
+    return [results_file("scores/{name}.bias.csv", name=name) for name in grouped_benchmarks()]
 
 
 def study_counts(wildcards):

@@ -1,9 +1,9 @@
 """A study's results as an RO-Crate (RO-Crate 1.1, Process Run Crate 0.5): what others need to check and cite them.
 
 In the crate are tables, figures, the report, scores, the record of the run, settings and catalogues, recipes, model
-manifests, and the verdicts of models and baselines unless they are large. Left out are models, replies and raw data,
-and with them the verdicts of recorded judges, which are raw data of others in another form. Raw files are named by
-address and sha256.
+manifests and cards, counts and decisions of the embedding stages, and the verdicts of models and baselines unless they
+are large. Left out are models, replies and raw data, and with them the verdicts of recorded judges, which are raw data
+of others in another form. Raw files are named by address and sha256.
 
 Every file that a rule made is the result of one CreateAction, whose objects are what it was made from: files of the
 crate, or raw files. What lies between and is not packed (items, replies) is passed over. Which file was made from which
@@ -11,7 +11,9 @@ tells Snakemake (`--detailed-summary`).
 """
 
 import datetime
+import html
 import mimetypes
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +24,27 @@ from rocrate.rocrate import ROCrate
 
 from judgemerge import files
 from judgemerge.errors import JudgemergeError
+from judgemerge.provenance import seconds_of
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 LICENCE = "https://spdx.org/licenses/"
 VERDICTS_LIMIT = 20_000_000  # bytes of all verdicts together
-PATTERNS = ("tables/*", "figures/*", "scores/*.csv", "recipes/*", "models/*.json", "report.html", "run.json")
+PATTERNS = (
+    "tables/*",
+    "figures/*",
+    "scores/*.csv",
+    "recipes/*",
+    "models/*.json",
+    "cards/*.md",
+    "checks/*.json",
+    "weights/*.json",
+    "embedding/**/*.counts.json",
+    "embedding/**/decision.json",
+    "embedding/models/*.json",
+    "embedding/review/*.csv",
+    "report.html",
+    "run.json",
+)
 CATALOGUES = ("sources.yaml", "benchmarks.yaml", "recorded.yaml", "expected.tsv", "config.schema.yaml")
 STUDY = "config/study.yaml"
 # The catalogue whose entry decides what a rule makes, beside the settings of the study.
@@ -55,11 +73,16 @@ class Made:
 
 @dataclass(frozen=True)
 class Derivation:
-    """One job: the files of the crate it made, and what they were made from (files of the crate, or `source:` keys)."""
+    """One job: the files of the crate it made, what they were made from (files of the crate, or `source:` keys), when.
+
+    `start` is None where nothing says how long the job took.
+    """
 
     rule: str
     results: tuple[str, ...]
     objects: tuple[str, ...]
+    start: datetime.datetime | None = None
+    end: datetime.datetime | None = None
 
 
 def parse_summary(text: str) -> dict[str, Made]:
@@ -114,8 +137,20 @@ def derivations(
         objects = dict.fromkeys(_origins(paths[0], made, packed, sources))
         deciding = [STUDY, *(DECIDED_BY[rule] for rule in _rules(paths[0], made, packed) if rule in DECIDED_BY)]
         objects |= dict.fromkeys(name for name in deciding if name in configs)
-        found.append(Derivation(made[paths[0]].rule, tuple(packed[path] for path in paths), tuple(objects)))
+        names = tuple(packed[path] for path in paths)
+        found.append(Derivation(made[paths[0]].rule, names, tuple(objects), *_times(paths, made[paths[0]].job)))
     return found
+
+
+def _times(paths: Sequence[str], log: str) -> tuple[datetime.datetime | None, datetime.datetime | None]:
+    """Return when a job began and ended: when its last file was written, less what its record of the time says."""
+    written = [Path(path).stat().st_mtime for path in paths if Path(path).is_file()]
+    if not written:
+        return None, None
+    end = datetime.datetime.fromtimestamp(max(written), datetime.UTC)
+    timing = Path(log.replace("/logs/", "/timings/", 1)).with_suffix(".tsv")
+    seconds = seconds_of(timing) if timing.is_file() else None
+    return None if seconds is None else end - datetime.timedelta(seconds=seconds), end
 
 
 def _origins(
@@ -146,7 +181,9 @@ def build(
 ) -> ROCrate:
     """Return the crate: `record` is run.json, `citation` CITATION.cff, `date` when the results were finished.
 
-    `bytes` of a raw file are given in `record["sources"]` where they are known.
+    Whose results these are and under which licence stands in the study (`about`); what is not said there is not in the
+    crate. CITATION.cff speaks of the code alone. `bytes` of a raw file are given in `record["sources"]` where they are
+    known.
     """
     crate = ROCrate(version="1.1", gen_preview=True)
     commit, dirty = record["git"]["commit"], record["git"]["dirty"]
@@ -162,11 +199,19 @@ def build(
     root["keywords"] = ", ".join(citation.get("keywords", []))
     profile = {"@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
     root["conformsTo"] = crate.add(ContextEntity(crate, PROFILE, profile))
-    root["license"] = licence = _licence(crate, citation["license"])
-    authors = [_author(crate, number, entry) for number, entry in enumerate(citation["authors"], 1)]
-    root["author"], root["publisher"] = _one_or_list(authors), authors[0]
+    about = record["settings"].get("about", {})
+    authors = [_author(crate, f"#author-{number}", entry) for number, entry in enumerate(about.get("authors", []), 1)]
+    if authors:
+        root["author"] = _one_or_list(authors)
+    if "publisher" in about:
+        root["publisher"] = _author(crate, "#publisher", {"name": about["publisher"]})
+    if "licence" in about:
+        root["license"] = _licence(crate, about["licence"])
     software = _software(crate, record, citation, f"{citation['version']}, {code}")
-    software["license"], software["author"] = licence, _one_or_list(authors)
+    software["license"] = _licence(crate, citation["license"])
+    developers = [_author(crate, f"#developer-{n}", entry) for n, entry in enumerate(citation["authors"], 1)]
+    software["author"] = _one_or_list(developers)
+    instruments: dict[str, Entity] = {}
     entities = {name: _packed(crate, name, path) for name, path in chosen.items()}
     for key, source in record["sources"].items():
         entities[f"source:{key}"] = _source(crate, key, source, date)
@@ -174,13 +219,18 @@ def build(
         properties = {
             "name": f"{one.rule}: {', '.join(one.results)}",
             "description": f"A job of the Snakemake rule {one.rule}",
-            "endTime": date.isoformat(timespec="seconds"),
+            "endTime": (one.end or date).isoformat(timespec="seconds"),
         }
+        if one.start is not None:
+            properties["startTime"] = one.start.isoformat(timespec="seconds")
+        if one.rule not in instruments:
+            instruments[one.rule] = _rule(crate, one.rule, software)
         objects, results = ([entities[name] for name in names] for names in (one.objects, one.results))
         action = crate.add_action(
-            software, f"#job-{number}", _one_or_list(objects), _one_or_list(results), properties=properties
+            instruments[one.rule], f"#job-{number}", _one_or_list(objects), _one_or_list(results), properties=properties
         )
-        action["agent"] = authors[0]
+        if authors:
+            action["agent"] = authors[0]
         root.append_to("mentions", action)
     return crate
 
@@ -205,19 +255,38 @@ def _software(crate: ROCrate, record: dict, citation: dict, version: str) -> Ent
     return crate.add(ContextEntity(crate, f"swh:1:rev:{commit}" if commit else "#judgemerge", properties))
 
 
+def _rule(crate: ROCrate, rule: str, software: Entity) -> Entity:
+    """Return the rule that made some files, a part of the code."""
+    properties = {
+        "@type": "SoftwareApplication",
+        "name": f"Snakemake rule {rule} of judgemerge",
+        "softwareVersion": software["softwareVersion"],
+        "isPartOf": software,
+    }
+    entity = crate.add(ContextEntity(crate, f"#rule-{rule}", properties))
+    if software.get("url"):
+        entity["url"] = software["url"]
+    return entity
+
+
 def _licence(crate: ROCrate, name: str) -> Entity:
+    """Return a licence by its SPDX name or its address."""
+    address = name if "://" in name else LICENCE + name
     return crate.add(
-        ContextEntity(crate, f"{LICENCE}{name}", {"@type": "CreativeWork", "name": name, "identifier": LICENCE + name})
+        ContextEntity(crate, address, {"@type": "CreativeWork", "name": name, "identifier": address, "url": address})
     )
 
 
-def _author(crate: ROCrate, number: int, entry: dict) -> Entity:
-    """Return an author of CITATION.cff, which knows persons (family-names, given-names, orcid) and entities (name)."""
+def _author(crate: ROCrate, identifier: str, entry: dict) -> Entity:
+    """Return an author as in CITATION.cff: a person (family-names, given-names, orcid) or an entity (name, website)."""
     if "name" in entry:
-        identifier = entry.get("website") or f"#author-{number}"
-        return crate.add(ContextEntity(crate, identifier, {"@type": "Organization", "name": entry["name"]}))
+        properties = {"@type": "Organization", "name": entry["name"]}
+        return crate.add(ContextEntity(crate, entry.get("website") or identifier, properties))
     name = " ".join(filter(None, (entry.get("given-names"), entry.get("family-names"))))
-    return crate.add(ContextEntity(crate, entry.get("orcid") or f"#author-{number}", {"@type": "Person", "name": name}))
+    person = {"@type": "Person", "name": name}
+    if "affiliation" in entry:
+        person["affiliation"] = entry["affiliation"]
+    return crate.add(ContextEntity(crate, entry.get("orcid") or identifier, person))
 
 
 def _kind(name: str) -> str:
@@ -251,6 +320,20 @@ def _source(crate: ROCrate, key: str, source: dict, date: datetime.datetime) -> 
     return crate.add_file(source["url"], fetch_remote=False, validate_url=False, properties=properties)
 
 
+def write(crate: ROCrate, folder: str | Path) -> None:
+    """Write the crate with its page, on which the licence is a link: rocrate prints the entity, which browsers hide."""
+    crate.write(folder)
+    licence = crate.root_dataset.get("license")
+    if licence is None:
+        return
+    page = Path(folder, "ro-crate-preview.html")
+    text = page.read_text(encoding="utf-8")
+    link = f"<dd><a href='{html.escape(licence.id, quote=True)}'>{html.escape(licence['name'])}</a></dd>"
+    text, n_mended = re.subn(r"(<dt>License</dt>\s*)<dd>.*?</dd>", lambda match: match[1] + link, text, flags=re.DOTALL)
+    if n_mended:
+        page.write_text(text, encoding="utf-8")
+
+
 def problems(folder: str | Path) -> list[str]:
     """Return what is wrong with a crate, as sentences: it is read again, and what a reader relies on is looked up."""
     folder = Path(folder)
@@ -258,7 +341,7 @@ def problems(folder: str | Path) -> list[str]:
         crate = ROCrate(folder)
     except (ValueError, KeyError, AssertionError, OSError) as error:
         return [f"{folder}: is no RO-Crate ({error})"]
-    wanted = ("name", "description", "datePublished", "license", "author")
+    wanted = ("name", "description", "datePublished")
     found = [f"{folder}: the crate has no {name}" for name in wanted if not crate.root_dataset.get(name)]
     described = set()
     for part in crate.data_entities:

@@ -1,5 +1,6 @@
 """Tables of a study as data frames."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -11,3 +12,19 @@ def read_table(path: str | Path) -> pd.DataFrame:
     Nothing else is read as NaN: a judge may be called `null`.
     """
     return pd.read_csv(path, keep_default_na=False, na_values=[""]).fillna({"note": "", "group": ""})
+
+
+JUDGE_COLUMNS = ("judge", "judge_a", "judge_b", "rater", "parent")
+
+
+def with_labels(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return the table with judges named as figures and pages name them; people and other names stay as they are."""
+    renamed = {column: table[column].replace(dict(labels)) for column in JUDGE_COLUMNS if column in table}
+    return table.assign(**renamed)
+
+
+def of_judges(table: pd.DataFrame, chosen: Mapping[str, object], every: Mapping[str, object]) -> pd.DataFrame:
+    """Return the rows of the judges in `chosen`, and those that are about none of `every` judge."""
+    left_out = set(every) - set(chosen)
+    about = [table[column].isin(left_out) for column in JUDGE_COLUMNS if column in table and column != "parent"]
+    return table[~pd.concat(about, axis=1).any(axis=1)] if about and left_out else table

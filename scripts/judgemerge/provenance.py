@@ -73,6 +73,12 @@ def timings(folder: str | Path) -> list[dict]:
     return rows
 
 
+def seconds_of(path: str | Path) -> float | None:
+    """Return the seconds in one benchmark file of Snakemake; None where it says nothing."""
+    head, *lines = Path(path).read_text(encoding="utf-8").splitlines() or [""]
+    return _number(dict(zip(head.split("\t"), lines[-1].split("\t"), strict=False)).get("s")) if lines else None
+
+
 def _number(text: str | None) -> float | None:
     try:
         return float(text)

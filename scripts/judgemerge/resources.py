@@ -32,6 +32,8 @@ GPU_BANDWIDTH, CPU_BANDWIDTH = 1e12, 5e9
 SECONDS_PER_TOKEN_STEP = 0.03  # what transformers spends in Python on every step of a batch
 SECONDS_PER_GB = 30  # reading or writing weights on a shared file system
 MINUTES_TO_START = 10
+SCORING_MB = 600
+GRADES_SECONDS = 25  # one judge, 14,000 continuous grades, 10,000 resamples: measured on one core
 UNKNOWN_ITEMS = 1000
 # What a training asks for whose length nobody knows, at every attempt: it goes on at its checkpoint.
 LONG_MINUTES = 2880
@@ -336,6 +338,17 @@ class Needs:
         names = model_comparisons.asked_prompts(self.study, comparison).values()
         prompts = [load_template(self.study.catalogues.prompts[name]) for name in names]
         return self._inference(judge, [(n_each, prompt.max_new_tokens) for prompt in prompts])
+
+    def score(self, benchmark: str) -> Need:
+        """Return what the metrics of all judges on one benchmark take: weights of two bytes per item and resample.
+
+        Grades take longest: n^1.5 operations per resample, and a resample without each item; measured at 14,000.
+        """
+        n_items = min(self._items(benchmark), self.study.limit(benchmark) or math.inf)
+        n_resamples = self.study.settings["statistics"]["resamples"]
+        n_judges = len(self.study.judges_of(benchmark))
+        seconds = GRADES_SECONDS * n_judges * (n_items / 14_000) ** 1.5 * (n_resamples + n_items) / 24_000
+        return _need(max(2000, SCORING_MB + _mb(3 * n_resamples * n_items)), 300 + seconds)
 
     def _questions(self, comparison: str) -> int:
         entry = self.study.settings["model_comparisons"][comparison]

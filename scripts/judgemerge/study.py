@@ -3,6 +3,7 @@
 Everything that can be wrong with a study is found here, before the first job. Imports nothing heavy.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -484,11 +485,27 @@ class Study:
         trained += [model_comparisons.asked_prompts(self, name) for name in self.settings["model_comparisons"]]
         return sorted({name for prompts in [*asked, *trained] for name in prompts.values() if name})
 
-    def label(self, judge: str) -> str:
-        """Return the name shown in tables and figures."""
-        if self.kind(judge) == "recorded":
-            return self.catalogues.recorded[judge].get("label", judge)
-        return judge
+    @cached_property
+    def averages(self) -> dict[str, dict]:
+        """The averages whose benchmarks are all run (optional suites may not be)."""
+        run = set(self.benchmarks)
+        return {
+            name: entry
+            for name, entry in self.settings["averages"].items()
+            if self.judges and run.issuperset(entry.get("benchmarks") or [entry["categories_of"]])
+        }
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Judge → the words by which figures and pages name it; CSV tables have its name.
+
+        Two judges never have the same words: those of one label are told apart by their names in brackets.
+        """
+        recorded = self.catalogues.recorded
+        words = {judge: recorded[judge]["label"] for judge in self.judges if self.kind(judge) == "recorded"}
+        words = {judge: judge for judge in self.judges} | words | self.settings["display"]["labels"]
+        taken = Counter(words.values())
+        return {judge: text if taken[text] == 1 else f"{text} ({judge})" for judge, text in words.items()}
 
 
 def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:

@@ -169,6 +169,19 @@ def _check_benchmarks(study: Study) -> None:
                     f"{study.where}: suites.{suite}.limit draws from '{benchmark}', which a model is also trained on; "
                     "remove the limit"
                 )
+    for name, entry in study.settings["averages"].items():
+        members = entry.get("benchmarks") or [entry["categories_of"]]
+        for benchmark in members:
+            _known(study, benchmark, study.all_benchmarks, f"averages.{name} names the unknown benchmark")
+        if len(set(map(study.protocol, members))) > 1:
+            raise JudgemergeError(
+                f"{study.where}: averages.{name} mixes benchmarks of pairs and of grades; make two averages of them"
+            )
+        if name in study.catalogues.benchmarks:
+            raise JudgemergeError(f"{study.where}: averages.{name} has the name of a benchmark; rename it")
+    for key in ("judges", "labels"):
+        for judge in study.settings["display"][key]:
+            _known(study, judge, study.judges, f"display.{key} names the unknown judge")
     for item_set in study.settings["overlap"]["also"]:
         _known(study, item_set, study.catalogues.benchmarks, "overlap.also names the unknown item set")
     for item_set in study.item_sets:

@@ -34,7 +34,10 @@ def test_a_finished_study_is_packed_and_packed_again(finished, pack):
     assert problems(crate) == []
     names = {path.relative_to(crate).as_posix() for path in crate.rglob("*") if path.is_file()}
     assert process.stdout.startswith(f"packed: {len(names) - 2} files, ")
-    assert process.stdout.endswith("checked; made from code that is not a clean commit\n")
+    assert process.stdout.endswith(
+        "checked; made from code that is not a clean commit; no authors and no licence, "
+        "say them in `about` of the study\n"
+    )
     assert {"tables/agreement.csv", "run.json", "config/study.yaml", "verdicts/longer/demo_pairwise.jsonl"} <= names
     assert not any(name.startswith(("items/", "replies/", "sources/", "store/")) for name in names)
     assert not any("earlier" in name or name.endswith(".safetensors") for name in names)

@@ -191,7 +191,7 @@ def test_the_page_says_what_a_tiny_run_is(table):
 
 def test_the_figures_are_drawn(table):
     drawn = FIGURES["ablation"](table, {"linear": "merge"}, ["merge_methods"])
-    assert [axes.get_title() for axes in drawn.axes if axes.get_visible()] == [
+    assert [" ".join(axes.get_title().split()) for axes in drawn.axes if axes.get_visible()] == [
         "vicuna_absolute (n = 10, up to 1 unread)",
         "hhh (n = 10, up to 1 unread)",
     ]

@@ -217,8 +217,12 @@ def test_alpha_formula_for_resamples_equals_the_package():
         table = rng.integers(0, 3, size=(30, 4)).astype(float)
         table[:, 0] += 2
         numbers = np.array([1.0, 2.0, 4.0, 7.0])
-        counts = np.stack(humans._alpha_counts(table, numbers, level))
-        value = humans._alpha_function(numbers, level)(counts.sum(axis=1, keepdims=True))[0]
+        names = CLASSES if level == "nominal" else numbers
+        table = table[:, : len(names)]
+        values = [[name for name, n in zip(names, row, strict=True) for _ in range(int(n))] for row in table]
+        numbers = numbers[: len(names)]
+        counts = humans._class_counts(values) if level == "nominal" else humans._number_counts(values)
+        value = humans._alpha_of[level](np.stack(counts).sum(axis=1, keepdims=True))[0]
         expected = krippendorff.alpha(value_counts=table, value_domain=numbers, level_of_measurement=level)
         assert value == pytest.approx(expected)
 

@@ -1,11 +1,15 @@
 """Metrics against scikit-learn and SciPy on random cases, against hand counts, and by their properties."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from agreement_cases import both, pair, point, random_pairwise, random_pointwise, said, values
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
+from judgemerge.agreement import kendall
+from judgemerge.agreement.metrics import pointwise_metrics
 from judgemerge.agreement.score import score_benchmark
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import Verdict
@@ -19,27 +23,29 @@ def scores(items, verdicts, **more):
 
 def slow_pairwise(truth, original, swapped):
     """The definitions, item by item, with scikit-learn for the pooled tables."""
-    truth2, outcomes = [*truth, *truth], [*original, *swapped]
-    labels = sorted(set(truth))
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        truth2, outcomes, labels=labels, average="macro", zero_division=0
-    )
     both_orders = list(zip(truth, original, swapped, strict=True))
-    with np.errstate(invalid="ignore"):
-        kappa = cohen_kappa_score(truth2, outcomes) if len({*truth2, *outcomes}) > 1 else np.nan
+    outcomes = [*original, *swapped]
     return {
         "accuracy_first": np.mean([t == o for t, o, _ in both_orders]),
         "accuracy_swapped": np.mean([t == s for t, _, s in both_orders]),
         "accuracy": np.mean([((t == o) + (t == s)) / 2 for t, o, s in both_orders]),
         "accuracy_both": np.mean([t == o == s for t, o, s in both_orders]),
         "consistency": np.mean([o == s != "error" for _, o, s in both_orders]),
-        "macro_precision": precision,
-        "macro_recall": recall,
-        "macro_f1": f1,
-        "kappa": kappa,
+        **slow_table([*truth, *truth], outcomes),
+        **{f"{name}_first": value for name, value in slow_table(truth, original).items()},
+        **{f"{name}_swapped": value for name, value in slow_table(truth, swapped).items()},
         "tie_rate": np.mean([o == "tie" for o in outcomes]),
         "error_rate": np.mean([o == "error" for o in outcomes]),
     }
+
+
+def slow_table(truth, outcomes):
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        truth, outcomes, labels=sorted(set(truth)), average="macro", zero_division=0
+    )
+    with np.errstate(invalid="ignore"):
+        kappa = cohen_kappa_score(truth, outcomes) if len({*truth, *outcomes}) > 1 else np.nan
+    return {"macro_precision": precision, "macro_recall": recall, "macro_f1": f1, "kappa": kappa}
 
 
 @pytest.mark.parametrize("seed", range(80))
@@ -78,6 +84,38 @@ def test_pointwise_metrics_equal_scipy(seed):
     assert got.keys() == expected.keys()
     for metric, value in expected.items():
         assert got[metric] == pytest.approx(value, abs=1e-10, nan_ok=True), metric
+
+
+@pytest.mark.parametrize(
+    ("n_cells", "truth_levels", "score_levels"),
+    [(0, 0, 0), (1, 0, 0), (40, 5, 5), (900, 0, 0), (900, 5, 0), (900, 0, 7), (3000, 4, 300)],
+)
+def test_kendall_by_blocks_counts_every_pair_once(n_cells, truth_levels, score_levels):
+    rng = np.random.default_rng(n_cells)
+    truth = rng.normal(size=n_cells)
+    score = truth + rng.normal(size=n_cells)
+    truth, score = (
+        np.round(x * levels / 6) if levels else x for x, levels in ((truth, truth_levels), (score, score_levels))
+    )
+    weights = rng.integers(0, 4, size=(n_cells, 3)).astype(float)
+    signs = np.sign(truth[:, None] - truth) * np.sign(score[:, None] - score)
+    expected = (weights * (signs @ weights)).sum(axis=0)
+    assert (kendall.PairSigns(truth, score).difference(weights) == expected).all()
+    # Weights that single precision does not hold are summed in double precision.
+    large = kendall.PairSigns(truth, score).difference(weights * 1e7)
+    np.testing.assert_allclose(large, expected * 1e14, rtol=1e-12, atol=1e-3)
+
+
+def test_kendall_of_a_large_set_needs_no_matrix_of_all_pairs():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=14_000)
+    score = truth + rng.normal(size=14_000)
+    tracemalloc.start()
+    found = pointwise_metrics(truth, score, np.ones((14_000, 20)))["kendall"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(found, stats.kendalltau(truth, score)[0], atol=1e-12)
+    assert peak < 100e6  # 14,000² float64 are 1.6 GB
 
 
 def test_hand_counted_pairwise():
@@ -131,11 +169,15 @@ def test_renaming_first_and_second_everywhere_changes_nothing(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_exchanging_the_orders_exchanges_the_two_accuracies_only(seed):
+def test_exchanging_the_orders_exchanges_their_metrics_only(seed):
     items, original, swapped = random_pairwise(seed)
     one = values(scores(items, both(items, original, swapped)))
     other = values(scores(items, both(items, swapped, original)))
-    other["accuracy_first"], other["accuracy_swapped"] = other["accuracy_swapped"], other["accuracy_first"]
+    renamed = {"first": "swapped", "swapped": "first"}
+    other = {
+        "_".join([*name.split("_")[:-1], renamed.get(name.split("_")[-1], name.split("_")[-1])]): value
+        for name, value in other.items()
+    }
     assert one == pytest.approx(other, nan_ok=True)
 
 
@@ -143,12 +185,47 @@ def test_one_recorded_order_leaves_the_pooled_metrics_empty():
     items = [pair(i, t) for i, t in enumerate(["first", "second", "tie"])]
     table = scores(items, [said(item, "first") for item in items]).set_index("metric")
     assert table.loc["accuracy_first", "value"] == pytest.approx(1 / 3)
+    # By hand: one of three classes is ever predicted, with precision 1/3, recall 1 and F1 1/2; chance agrees as often.
+    assert table.loc["macro_f1_first", "value"] == pytest.approx(1 / 6)
+    assert table.loc["macro_recall_first", "value"] == pytest.approx(1 / 3)
+    assert table.loc["kappa_first", "value"] == 0
     assert table.loc["tie_rate", "value"] == 0
-    for metric in ("accuracy_swapped", "accuracy", "accuracy_both", "consistency", "macro_f1", "kappa"):
+    for metric in (
+        "accuracy_swapped",
+        "kappa_swapped",
+        "accuracy",
+        "accuracy_both",
+        "consistency",
+        "macro_f1",
+        "kappa",
+    ):
         assert np.isnan(table.loc[metric, "value"])
         assert table.loc[metric, "note"] == "only the original order was recorded"
     assert (table["n"] == 3).all()
     assert (table["errors"] == 0).all()
+
+
+PEOPLE = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0] * 3
+SCALES = {  # what a judge says to each grade → whether mae is left out, and the note
+    "the same scale": (lambda grade: grade + grade % 2, False, ""),
+    "one third of the scale": (lambda grade: 3 + grade % 2, False, ""),
+    "far off": (lambda grade: 6 + grade + grade % 2, False, ""),
+    "0 to 1": (lambda grade: (grade - 1) / 6, True, "not on one scale: {people}from 0 to 0.8333"),
+    "characters": (lambda grade: 200 * grade, True, "not on one scale: {people}from 200 to 1200"),
+    "1 to 16": (lambda grade: 3 * grade - 2, False, "perhaps not on one scale: {people}from 1 to 16"),
+}
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_the_absolute_error_over_two_scales_is_left_out(name):
+    judge, left_out, note = SCALES[name]
+    items = [point(i, grade) for i, grade in enumerate(PEOPLE)]
+    table = scores(items, [said(item, float(judge(item.truth))) for item in items]).set_index("metric")
+    assert np.isnan(table.loc["mae", "value"]) == left_out
+    assert table.loc["mae", "note"] == note.format(people="people grade from 1 to 6, the judge ")
+    assert np.isfinite(table.loc["pearson", "value"])
+    if left_out:
+        assert np.isnan(table.loc["kappa_quadratic", "value"])
 
 
 def test_missing_verdict_in_a_recorded_order_is_an_error():

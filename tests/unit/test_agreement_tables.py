@@ -164,3 +164,26 @@ def test_nothing_known_about_the_items_is_an_empty_table():
     items = [point(i, float(i)) for i in range(3)]
     table = tables.bias_table(items, {"judge": [said(item, 1.0) for item in items]}, {}, FEW)
     assert tuple(table.columns) == tables.BIAS_COLUMNS and len(table) == 0
+
+
+def test_a_judge_on_another_scale_has_no_difference_and_no_alpha():
+    items = [point(i, float(i % 6), votes=[("ann", float(i % 6)), ("bob", float((i + i % 2) % 6))]) for i in range(24)]
+    table = tables.human_table(items, {"long": [said(item, 300.0 * item.truth) for item in items]}, FEW)
+    for against, metric in (("others", "mae"), ("each other", "alpha"), ("each other", "alpha_change")):
+        row = cell(table, rater="long", against=against, metric=metric)
+        assert np.isnan(row["value"]) and row["note"].startswith("not on one scale: people grade from 0 to 5"), metric
+    assert np.isfinite(cell(table, rater="long", against="others", metric="spearman")["value"])
+    assert (cell(table, rater="humans", against="mean", metric="mae")["value"] > 0) and "majority" not in set(
+        table["against"]
+    )
+
+
+def test_items_without_votes_have_no_counts_of_votes():
+    table = tables.human_table([pair(i, "first") for i in range(3)], {}, FEW)
+    assert table[["against", "n", "note"]].values.tolist() == [["each other", 0, tables.NO_PAIRS]]
+
+
+def test_the_change_of_alpha_is_written_with_the_digits_of_the_others():
+    table = human_table(pairs(), judge=["first", "tie", "second", "first"])
+    change = cell(table, rater="judge", metric="alpha_change")["value"]
+    assert len(repr(float(change))) <= len("-0.") + 12

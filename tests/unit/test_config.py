@@ -138,7 +138,12 @@ def test_defaults_are_filled_at_every_depth(schema):
     assert full["experts"]["e"].items() >= {**EXPERT, "orders": "both", "drop_overlap": True, "settings": {}}.items()
     assert full["merges"]["both"]["seed"] == 7
     assert full["judging"]["prompts"] == {}
-    assert full["statistics"] == {"resamples": 10000, "confidence": 0.95, "seed": 1}
+    assert full["statistics"] == {
+        "resamples": 10000,
+        "confidence": 0.95,
+        "seed": 1,
+        "group_by": "cluster",
+    }
     full["judging"]["prompts"]["pairwise"] = "mine"
     assert check_against_schema(SMALL, schema, "study.yaml")["judging"]["prompts"] == {}
 

@@ -41,7 +41,7 @@ def ask_everything(checked):
     for question in QUESTIONS.split():
         getattr(checked, question)
     for judge in checked.judges:
-        checked.label(judge), checked.own_models(judge)
+        checked.labels[judge], checked.own_models(judge)
         for benchmark in checked.all_benchmarks:
             checked.protocol(benchmark), checked.limit(benchmark), checked.rubric(benchmark)
     for merge in checked.merges:

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 
 import pytest
 
@@ -18,21 +19,28 @@ CITATION = {
     "version": "0.1.0",
     "license": "MIT",
     "keywords": ["a", "b"],
-    "authors": [
-        {"given-names": "Ada", "family-names": "Lovelace", "orcid": "https://orcid.org/0000-0000-0000-0001"},
-        {"name": "A laboratory"},
-    ],
+    "authors": [{"name": "The developers"}],
 }
 URL = "https://example.org/rows.jsonl"
 DATE = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 
 
-def record(commit="a" * 40, dirty=False):
+ABOUT = {
+    "authors": [
+        {"given-names": "Ada", "family-names": "Lovelace", "orcid": "https://orcid.org/0000-0000-0000-0001"},
+        {"name": "A laboratory"},
+    ],
+    "publisher": "A library",
+    "licence": "CC-BY-4.0",
+}
+
+
+def record(commit="a" * 40, dirty=False, about=None):
     digest = sha256_text("rows")
     return {
         "study": "few",
         "git": {"commit": commit, "dirty": dirty},
-        "settings": {"study": "few", "description": "Two judges."},
+        "settings": {"study": "few", "description": "Two judges.", "about": about or {}},
         "versions": {"python": "3.11.7"},
         "sources": {
             "rows": {"url": URL, "sha256": digest, "licence": "MIT", "bytes": 12},
@@ -130,6 +138,16 @@ def results(tmp_path):
         "verdicts/m/b.jsonl",
         "verdicts/x/b.jsonl",
         "verdicts/x/b.counts.json",
+        "cards/m.md",
+        "checks/e.export.json",
+        "embedding/models/base.json",
+        "embedding/models/base/config.json",
+        "embedding/chunks/target.jsonl",
+        "embedding/chunks/target.counts.json",
+        "embedding/iterations/1/questions.jsonl",
+        "embedding/iterations/1/questions.counts.json",
+        "embedding/iterations/1/decision.json",
+        "embedding/review/target.csv",
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name, encoding="utf-8")
@@ -137,6 +155,13 @@ def results(tmp_path):
 
 
 SMALL = [
+    "cards/m.md",
+    "checks/e.export.json",
+    "embedding/chunks/target.counts.json",
+    "embedding/iterations/1/decision.json",
+    "embedding/iterations/1/questions.counts.json",
+    "embedding/models/base.json",
+    "embedding/review/target.csv",
     "figures/f.svg",
     "models/m.json",
     "recipes/m.merge.yaml",
@@ -173,7 +198,7 @@ def graph(folder):
 def packed(results, tmp_path):
     """Write a right crate and return its folder."""
     folder = tmp_path / "crate"
-    build(record(), chosen_files(results, ["m"]), DERIVED, CITATION, DATE).write(folder)
+    crate.write(build(record(about=ABOUT), chosen_files(results, ["m"]), DERIVED, CITATION, DATE), folder)
     return folder
 
 
@@ -188,11 +213,37 @@ def test_who_made_it_when_and_under_which_licence(packed):
     assert root["name"] == "judgemerge, study few"
     assert root["description"].startswith("Two judges. Tables,") and "a" * 40 in root["description"]
     assert root["datePublished"] == "2026-01-02"
-    assert root["license"] == {"@id": "https://spdx.org/licenses/MIT"}
+    assert root["license"] == {"@id": "https://spdx.org/licenses/CC-BY-4.0"}
+    assert entities[root["publisher"]["@id"]]["name"] == "A library"
+    page = (packed / "ro-crate-preview.html").read_text(encoding="utf-8")
+    assert "<a href='https://spdx.org/licenses/CC-BY-4.0'>CC-BY-4.0</a>" in page
     assert [entities[author["@id"]]["name"] for author in root["author"]] == ["Ada Lovelace", "A laboratory"]
     assert entities["https://orcid.org/0000-0000-0000-0001"]["@type"] == "Person"
     assert root["conformsTo"] == {"@id": crate.PROFILE}
     assert entities["ro-crate-metadata.json"]["conformsTo"] == {"@id": "https://w3id.org/ro/crate/1.1"}
+
+
+def test_what_the_study_does_not_say_is_not_in_the_crate(results, tmp_path):
+    crate.write(build(record(), chosen_files(results, ["m"]), DERIVED, CITATION, DATE), tmp_path / "crate")
+    entities = graph(tmp_path / "crate")
+    assert not {"author", "publisher", "license"} & entities["./"].keys()
+    assert "agent" not in entities["#job-1"]
+    assert problems(tmp_path / "crate") == []
+    software = entities[f"swh:1:rev:{'a' * 40}"]
+    assert software["license"] == {"@id": "https://spdx.org/licenses/MIT"}
+    assert entities[software["author"]["@id"]]["name"] == "The developers"
+
+
+def test_every_job_has_its_own_times(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path, text in (("r/tables/a.csv", "1"), ("r/timings/c.tsv", "s\tmax_rss\n12.5\t3\n"), ("r/scores/b.csv", "2")):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+        os.utime(tmp_path / path, (DATE.timestamp(), DATE.timestamp()))
+    derived = {one.rule: one for one in derivations(parse_summary(SUMMARY), PACKED, SOURCES, CONFIGS)}
+    assert (derived["collect"].end, derived["collect"].start) == (DATE, DATE - datetime.timedelta(seconds=12.5))
+    assert (derived["score_benchmark"].end, derived["score_benchmark"].start) == (DATE, None)
+    assert derived["parse_replies"].end is None
 
 
 def test_every_table_names_code_and_sources(packed):
@@ -204,7 +255,12 @@ def test_every_table_names_code_and_sources(packed):
     ]
     assert actions[1]["object"] == {"@id": "scores/b.csv"}
     assert {"@id": URL} in actions[0]["object"]
-    software = entities[actions[0]["instrument"]["@id"]]
+    instruments = [entities[action["instrument"]["@id"]] for action in actions]
+    assert [one["name"] for one in instruments] == [
+        "Snakemake rule score_benchmark of judgemerge",
+        "Snakemake rule collect of judgemerge",
+    ]
+    software = entities[instruments[0]["isPartOf"]["@id"]]
     assert software["@id"] == f"swh:1:rev:{'a' * 40}"
     assert software["softwareVersion"] == f"0.1.0, commit {'a' * 40}"
     source = entities[URL]
@@ -244,8 +300,8 @@ def test_a_lost_and_an_extra_file_are_noticed(packed):
 
 
 def test_missing_metadata_is_noticed(packed):
-    edit(packed, lambda entity: entity.pop("license", None) and None if entity["@id"] == "./" else None)
-    assert problems(packed) == [f"{packed}: the crate has no license"]
+    edit(packed, lambda entity: entity.pop("description", None) and None if entity["@id"] == "./" else None)
+    assert problems(packed) == [f"{packed}: the crate has no description"]
 
 
 def test_a_table_from_nowhere_is_noticed(packed):

@@ -1,6 +1,7 @@
 """Figures of small tables: what is drawn, what is said instead, and that nothing is cut off."""
 
 import functools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,8 @@ def texts(figure):
 
 
 def rows(axes):
-    return [label.get_text() for label in axes.get_yticklabels()]
+    """Return the names of a panel's rows; beside another panel they are not written again."""
+    return [axes.yaxis.get_major_formatter()(place, number) for number, place in enumerate(axes.get_yticks())]
 
 
 # Figures of single capabilities are drawn where those are tested.
@@ -185,13 +187,17 @@ def test_differences_name_the_best_judge_and_leave_it_out():
     table.loc[chosen, "p_holm"] = [0.04, 0.06, 0.5]
     figure = draw("differences", made_tables, kinds)
     assert titles(figure)[0] == f"pairs (n = 24)\nminus {best}"
+    assert "the best judge here" in texts(figure)
     assert titles(figure)[1].endswith(", Spearman")
     panel = shown(figure)[0]
-    assert rows(panel) == [judge for judge in kinds if judge != best]
+    assert rows(panel) == list(kinds)
     marks = {
         judge: line
-        for judge, line in zip(rows(panel), [line for line in panel.lines if line.get_marker() == "o"], strict=True)
+        for line in panel.lines
+        if line.get_marker() == "o"
+        for judge in [rows(panel)[int(line.get_ydata()[0])]]
     }
+    assert marks.keys() == kinds.keys() - {best}
     for judge, line in marks.items():
         assert line.get_xdata()[0] == pytest.approx(accuracy[judge] - accuracy[best])
         pair_rows = table[chosen & table["judge_a"].isin([judge, best]) & table["judge_b"].isin([judge, best])]
@@ -202,7 +208,7 @@ def test_people_are_above_the_judges_and_behind_them():
     kinds = {"one": "base", "longer": "baseline"}
     made_tables = made(kinds, votes=3)
     figure = draw("humans", made_tables, kinds)
-    assert [title.partition(" (")[0] for title in titles(figure)] == [
+    assert [" ".join(title.split()).partition(" (")[0] for title in titles(figure)] == [
         "pairs: the majority of the others",
         "pairs: single votes",
         "grades: the mean of the others, Spearman",
@@ -228,10 +234,12 @@ def test_benchmarks_where_only_baselines_have_both_orders_are_left_out_and_named
     for name in ("consistency", "bias_position"):
         both_tables = {TABLE[name]: pd.concat([first[TABLE[name]], second[TABLE[name]]])}
         figure = draw(name, both_tables, kinds)
-        assert titles(figure) == ["seen"]
+        assert [title.partition(" (")[0] for title in titles(figure)] == ["seen"]
         assert "recorded in both orders: unseen." in texts(figure)
         alone = {TABLE[name]: second[TABLE[name]][second[TABLE[name]]["judge"] == "random"]}
-        assert titles(draw(name, alone, kinds)) == ["unseen"]  # a study of baselines
+        assert [title.partition(" (")[0] for title in titles(draw(name, alone, kinds))] == [
+            "unseen"
+        ]  # a study of baselines
 
 
 def test_position_is_centred_on_no_preference():
@@ -250,6 +258,66 @@ def test_length_has_two_marks_per_judge_and_counts_verdicts():
         f"pairs\n▲ {sizes['accuracy_longer_better']}, ▽ {sizes['accuracy_shorter_better']} verdicts"
     )
     assert [line.get_marker() for line in panel.lines if line.get_marker() in "^v"] == ["^", "^", "v", "v"]
+
+
+MANY = {f"judge_{number:02d}_of_a_name_that_is_long": "merge" for number in range(24)}
+FEW_JUDGES = dict(list(MANY.items())[:3])
+
+
+@functools.cache
+def crowded():
+    """Return the tables of a benchmark with 24 judges and two with three of them."""
+    parts = [made(MANY, ["crowd"], votes=3), made(FEW_JUDGES, ["pairs", "more_pairs"], votes=3)]
+    return {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
+
+
+@pytest.mark.parametrize("name", ["accuracy", "differences", "humans", "bias_position", "bias_length"])
+def test_many_judges_are_a_heat_map_with_intervals(name):
+    figure = draw(name, crowded(), MANY)
+    (axes,) = shown(figure)
+    assert [label.get_text() for label in axes.get_yticklabels() if label.get_text() != "humans"] == list(MANY)
+    columns = [re.match(r"\w+", label.get_text())[0] for label in axes.get_xticklabels()]
+    assert list(dict.fromkeys(columns)) == ["crowd", "pairs", "more_pairs"]
+    n_fields = (24 + 3 + 3 + 3 * (name == "humans")) * (len(axes.get_xticks()) // 3)
+    assert len(axes.texts) == n_fields
+    assert sum("±" in text.get_text() for text in axes.texts) >= n_fields - 3
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in axes.texts[:40]]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_many_points_are_numbered_and_the_numbers_explained():
+    figure = draw("consistency", crowded(), MANY)
+    assert {text.get_text() for text in shown(figure)[0].texts} == {str(number) for number in range(1, 25)}
+    (entries,) = [legend.get_texts() for legend in figure.legends if len(legend.get_texts()) == 24]
+    assert [entry.get_text() for entry in entries] == list(MANY)
+
+
+def test_panels_side_by_side_name_their_rows_once_and_few_rows_are_not_stretched():
+    few, more = dict(list(MANY.items())[:2]), dict(list(MANY.items())[:12])
+    parts = [made(more, ["many", "pairs"])["agreement"], made(few, ["grades", "last"])["agreement"]]
+    table = pd.concat(parts).assign(rules="house", protocol="pairwise")
+    table.loc[table["metric"] == "spearman", "metric"] = "accuracy"
+    figure = draw("accuracy", {"agreement": table}, MANY)
+    figure.canvas.draw()
+    panels = {axes.get_title().partition(" ")[0]: axes for axes in shown(figure)}
+    assert [bool(panels[name].get_yticklabels()) for name in ("many", "pairs", "grades", "last")] == [True, False] * 2
+    row_heights = {name: axes.get_window_extent().height / len(rows(axes)) for name, axes in panels.items()}
+    assert row_heights["grades"] < 1.6 * row_heights["many"]
+    assert panels["many"].get_window_extent().width > figure.get_window_extent().width / 4
+
+
+def test_labels_are_drawn_and_chosen_judges_alone(tmp_path):
+    table = tmp_path / "table.csv"
+    kinds = {"one": "base", "two": "recorded", "three": "recorded"}
+    made(kinds)["agreement"].to_csv(table, index=False)
+    files = str(tmp_path / "a.svg"), str(tmp_path / "a.png")
+    labels = {"one": "The first one", "two": "GPT-4 at $3 to $5"}
+    draw_figure.main("accuracy", str(table), kinds, PANELS, *files, labels=labels, chosen=["one", "two"])
+    svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert ">The first one</text>" in svg and ">GPT-4 at $3 to $5</text>" in svg
+    assert "three" not in svg
+    assert "2 of 3 judges, chosen in display.judges." in svg
 
 
 @pytest.mark.parametrize("name", ["accuracy", "differences", "bias_position", "consistency"])

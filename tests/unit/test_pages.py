@@ -181,3 +181,30 @@ def test_a_judge_may_be_called_null(tmp_path):
     table = read_table(tmp_path / "table.csv")
     assert list(table["judge"]) == ["null", "NA"]
     assert np.isnan(table["value"][0]) and list(table["note"]) == ["because", ""]
+
+
+def test_a_page_of_many_judges_shows_the_best_and_stays_small():
+    judges = [f"judge_{number:02d}_of_a_name_that_is_long" for number in range(40)]
+    rng = np.random.default_rng(0)
+    skill = {judge: number / 100 for number, judge in enumerate(judges)}
+    rows = [
+        {"judge_a": a, "judge_b": b, "benchmark": "bench", "metric": metric, "difference": skill[a] - skill[b],
+         "ci_low": -1.0, "ci_high": 1.0, "p": 0.5, "p_holm": rng.random(), "test": "bootstrap", "n": 90, "note": ""}
+        for number, a in enumerate(judges) for b in judges[number + 1 :] for metric in ("accuracy", "kappa", "macro_f1")
+    ]  # fmt: skip
+    ((heading, html),) = pages.comparison_sections(pd.DataFrame(rows), judges)
+    assert heading == "bench (n = 90)"
+    assert f"each judge minus the best, {judges[-1]}. All 780 pairs of 40 judges" in html
+    beside, among = html.split("The 12 best judges among each other")
+    assert beside.index(f"<td>{judges[-2]}</td>") < beside.index(f"<td>{judges[0]}</td>")
+    assert "-0.010 <small>[-1.000, +1.000] p " in beside
+    assert judges[28] in among and judges[27] not in among
+    assert len(html) < 40_000
+
+
+def test_metrics_of_one_order_are_shown_where_a_judge_has_no_others(frames):
+    html = content(frames, "agreement")["bench (pairwise, house rules)"]
+    assert "<th>kappa_first</th>" in html and "<th>kappa_swapped</th>" not in html
+    both_orders = {"agreement": frames["agreement"].query("judge == 'judge'")}
+    html = content(both_orders, "agreement")["bench (pairwise, house rules)"]
+    assert "<th>accuracy_first</th>" in html and "<th>kappa_first</th>" not in html

@@ -87,6 +87,14 @@ def test_sizes_come_from_files_then_from_the_study_then_from_parents(needs):
     assert silent.size("llama").gb == resources.UNKNOWN_GB
 
 
+def test_scoring_asks_for_what_its_items_and_resamples_take(needs):
+    assert needs().score("demo_pairwise") == resources.Need(2000, 21)
+    many = needs()
+    many.study.catalogues.benchmarks["demo_pointwise"]["expected"] = {"items": 100_000}
+    assert many.score("demo_pointwise").mem_mb > 2e-6 * 10_000 * 100_000
+    assert many.score("demo_pointwise").runtime > 60
+
+
 def test_needs_grow_with_the_model(needs):
     small, large = (needs(known={"llama": Size(n * 2e9, n * 1e9)}) for n in (1, 8))
     for step, *names in (("train", "one"), ("export", "one"), ("merge", "wide"), ("judge", "wide", "demo")):

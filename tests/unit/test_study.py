@@ -199,7 +199,7 @@ def test_judges_of_a_benchmark_are_those_with_a_verdict(study):
     assert both.judges_of("pandalm") == ["start", "average", "longer", "pandalm_7b"]
     assert both.judges_of("autoj_pairwise") == ["start", "average", "longer"]
     assert [both.kind(judge) for judge in both.judges] == ["model", "model", "baseline", "recorded"]
-    assert both.label("pandalm_7b") == "PandaLM-7B"
+    assert both.labels["pandalm_7b"] == "PandaLM-7B"
     assert both.recorded_sources("pandalm_7b", "pandalm") == {"verdicts": "pandalm_pandalm7b"}
 
 

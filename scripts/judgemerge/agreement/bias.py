@@ -294,12 +294,11 @@ def breakdown(
     for group in sorted(groups):
         names = {item.id for item in groups[group]}
         part = {judge: [verdict for verdict in given if verdict.item in names] for judge, given in verdicts.items()}
-        table = score_benchmark(groups[group], part, settings.n_resamples, settings.confidence, settings.seed)
+        table = score_benchmark(groups[group], part, settings.n_resamples, settings.confidence, settings.seed, metrics)
         table.insert(table.columns.get_loc("benchmark") + 1, "by", by)
         table.insert(table.columns.get_loc("by") + 1, "group", group)
         tables.append(table)
-    result = pd.concat(tables, ignore_index=True)
-    return result if metrics is None else result[result["metric"].isin(metrics)].reset_index(drop=True)
+    return pd.concat(tables, ignore_index=True)
 
 
 # Its own writing

@@ -28,11 +28,12 @@ def generator(seed: int, name: str) -> np.random.Generator:
 
 
 def resampling_weights(n_clusters: int, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Return how often each cluster is drawn in each resample: (n_resamples, n_clusters) float32 whole numbers.
+    """Return how often each cluster is drawn in each resample: (n_resamples, n_clusters) small whole numbers.
 
     Each row is multinomial with equal probabilities and sums to n_clusters.
     """
-    weights = np.empty((n_resamples, n_clusters), dtype=np.float32)
+    kind = np.uint16 if n_clusters < 2**16 else np.uint32  # no cluster is drawn more than n_clusters times
+    weights = np.empty((n_resamples, n_clusters), dtype=kind)
     if n_clusters == 0:
         return weights
     step = max(1, 2_000_000 // n_clusters)
@@ -52,7 +53,12 @@ def weighted_sums(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     largest = np.abs(counts).max(initial=0) * weights.shape[1]
     exact = largest < MAX_EXACT_FLOAT32 and np.all(counts == np.round(counts))
-    return counts.astype(np.float32 if exact else np.float64) @ weights.T
+    counts = counts.astype(np.float32 if exact else np.float64)
+    sums = np.empty((len(counts), len(weights)), dtype=counts.dtype)
+    step = max(1, 2_000_000 // max(weights.shape[1], 1))  # the weights are turned into such numbers a part at a time
+    for start in range(0, len(weights), step):
+        sums[:, start : start + step] = counts @ weights[start : start + step].T.astype(counts.dtype)
+    return sums
 
 
 def leave_one_out(counts: np.ndarray) -> np.ndarray:

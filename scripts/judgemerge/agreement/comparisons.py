@@ -49,7 +49,9 @@ def compare_benchmark(
     bootstrap row is the one to quote. A metric that one of the two judges does not define (one recorded order, constant
     scores) has empty cells and a note.
     """
-    return comparison_table(benchmark_statistics(items, verdicts_by_judge, n_resamples, seed), confidence, metrics)
+    wanted = metrics or POINTWISE_HEADLINES
+    statistics = benchmark_statistics(items, verdicts_by_judge, n_resamples, seed, wanted)
+    return comparison_table(statistics, confidence, metrics)
 
 
 def comparison_table(

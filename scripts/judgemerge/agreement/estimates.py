@@ -19,7 +19,7 @@ from judgemerge.agreement.bootstrap import (
     resampling_weights,
     weighted_sums,
 )
-from judgemerge.agreement.metrics import confusion_metrics, divide
+from judgemerge.agreement.metrics import Cells, confusion_metrics, divide, replicated
 
 DECIMALS = 12  # rounds away what BLAS libraries add in different orders, so that tables are the same everywhere
 
@@ -118,6 +118,20 @@ def estimate(
         resampled = function(weighted_sums(counts, sample.weights).astype(float))
         ends = bca_interval(value, resampled, jackknife, sample.effective, sample.settings.confidence)
     return Estimate(value, *ends)
+
+
+def grade_estimates(sample: Sample, cells: Cells, names: Sequence[str]) -> dict[str, Estimate]:
+    """Return the pointwise metrics of these names with BCa intervals; undefined ones where there is no cluster."""
+    if sample.n_clusters == 0 or not len(cells.truth):
+        return dict.fromkeys(names, UNDEFINED)
+    whole, resampled, jackknife = replicated(cells, sample.weights, names)
+    confidence = sample.settings.confidence
+    result = {}
+    for name in names:
+        value = float(whole[name][0])
+        ends = bca_interval(value, resampled[name], jackknife[name], sample.effective, confidence)
+        result[name] = Estimate(value, *ends)
+    return result
 
 
 def proportion(sample: Sample, hits: np.ndarray) -> Estimate:

@@ -11,22 +11,24 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import krippendorff
 import numpy as np
 import pandas as pd
 
 from judgemerge.agreement.arrays import CODES, ERROR, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 from judgemerge.agreement.estimates import (
+    DECIMALS,
     DEFAULTS,
+    UNDEFINED,
     Sample,
     Settings,
     confusion_estimates,
     draw_sample,
     estimate,
+    grade_estimates,
     proportion,
 )
-from judgemerge.agreement.metrics import divide, pointwise_metrics
-from judgemerge.items import Item, Verdict, Vote
+from judgemerge.agreement.metrics import cells_of, divide
+from judgemerge.items import CLASSES, Item, Verdict, Vote
 
 CLASS_METRICS = ("accuracy", "macro_f1", "kappa")
 NUMBER_METRICS = ("pearson", "spearman", "kendall", "mae")
@@ -155,13 +157,8 @@ def _sides(votes: Sequence[_Compared]) -> tuple[list, list]:
 
 def number_estimates(sample: Sample, truth: np.ndarray, score: np.ndarray) -> dict:
     """Return the pointwise metrics with intervals for numbers, (n_units,) each."""
-    cells, index = np.unique(np.column_stack([truth, score]), axis=0, return_inverse=True)
-    index = index.reshape(-1)
-    counts = sample.count(*(index == cell for cell in range(len(cells))))
-    return {
-        metric: estimate(sample, counts, lambda sums, m=metric: pointwise_metrics(cells[:, 0], cells[:, 1], sums)[m])
-        for metric in NUMBER_METRICS
-    }
+    cells = cells_of(truth, score, sample.cluster, sample.n_clusters)
+    return grade_estimates(sample, cells, NUMBER_METRICS)
 
 
 def annotator_pairs(items: Sequence[Item], min_shared: int = 20, settings: Settings = DEFAULTS) -> pd.DataFrame:
@@ -280,7 +277,7 @@ def alpha_table(
     Nominal for classes, interval for numbers. `change` is the alpha with the judge minus the annotators' own; a judge
     that agrees with people as they do among themselves leaves it near 0. An erroneous verdict is a missing value. `n`
     counts items with at least two values, `values` the values on them. Source: Krippendorff 2011, "Computing
-    Krippendorff's Alpha-Reliability"; the value is that of the `krippendorff` package.
+    Krippendorff's Alpha-Reliability"; the value equals that of the `krippendorff` package.
     """
     benchmark = benchmark_arrays(items, judgeable_only=False)
     votes = [[vote.vote for vote in item.votes] for item in benchmark.items]
@@ -290,7 +287,7 @@ def alpha_table(
         added = [own + value for own, value in zip(votes, _judge_values(benchmark, judge), strict=True)]
         rows.append(_alpha_row(benchmark, f"humans and {name}", added, settings))
     table = pd.DataFrame(rows)
-    table["change"] = table["value"] - table["value"].iloc[0]
+    table["change"] = (table["value"] - table["value"].iloc[0]).round(DECIMALS) + 0.0
     return table
 
 
@@ -304,46 +301,49 @@ def _judge_values(benchmark: BenchmarkArrays, judge: JudgeArrays) -> list[list]:
 
 def _alpha_row(benchmark: BenchmarkArrays, raters: str, values: Sequence[Sequence], settings: Settings) -> dict:
     kept = [(item.cluster, own) for item, own in zip(benchmark.items, values, strict=True) if len(own) > 1]
-    domain = sorted({value for _, own in kept for value in own})
+    different = {value for _, own in kept for value in own}
     level = "nominal" if benchmark.protocol == "pairwise" else "interval"
-    numbers = np.arange(len(domain)) if level == "nominal" else np.array(domain, dtype=float)
-    position = {value: index for index, value in enumerate(domain)}
-    table = np.zeros((len(kept), len(domain)))
-    for row, (_, own) in enumerate(kept):
-        np.add.at(table[row], [position[value] for value in own], 1)
     note = ""
-    if len(domain) > 1:
+    if len(different) > 1:
         sample = draw_sample([cluster for cluster, _ in kept], f"{benchmark.benchmark}/alpha", settings)
-        result = estimate(sample, sample.count(*_alpha_counts(table, numbers, level)), _alpha_function(numbers, level))
-        value = krippendorff.alpha(value_counts=table, value_domain=numbers, level_of_measurement=level)
-        columns = result.columns() | {"value": float(np.round(value, 12))}
+        counts = (_class_counts if level == "nominal" else _number_counts)([own for _, own in kept])
+        columns = estimate(sample, sample.count(*counts), _alpha_of[level]).columns()
     else:
-        columns = {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan}
+        columns = UNDEFINED.columns()
         note = "fewer than two values on one item" if not kept else "all values are the same"
     identity = {"raters": raters, "benchmark": benchmark.benchmark, "level": level}
-    return identity | columns | {"n": len(kept), "values": int(table.sum()), "note": note}
+    return identity | columns | {"n": len(kept), "values": sum(len(own) for _, own in kept), "note": note}
 
 
-def _squared_distances(numbers: np.ndarray, level: str) -> np.ndarray:
-    gap = numbers[:, None] - numbers
-    return (gap != 0).astype(float) if level == "nominal" else gap**2
+def _class_counts(values: Sequence[Sequence[str]]) -> list[np.ndarray]:
+    """Return, per item, the observed disagreement and how often each class occurs; each item has several values."""
+    table = np.array([[own.count(name) for name in CLASSES] for own in values], dtype=float)
+    n_values = table.sum(axis=1)
+    return [(n_values**2 - (table**2).sum(axis=1)) / (n_values - 1), *table.T]
 
 
-def _alpha_counts(table: np.ndarray, numbers: np.ndarray, level: str) -> list[np.ndarray]:
-    """Return what alpha is made of, per item: observed disagreement, then how often each value occurs.
+def _number_counts(values: Sequence[Sequence[float]]) -> list[np.ndarray]:
+    """Return, per item, the observed disagreement, the number of values, their sum and the sum of their squares.
 
-    `table` is (n_items, n_values) with at least two values in each row.
+    The values are centred first: the expected disagreement is a difference of squares and would cancel far from 0.
     """
-    pairs = np.einsum("iv,vw,iw->i", table, _squared_distances(numbers, level), table)
-    return [pairs / (table.sum(axis=1) - 1), *table.T]
+    middle = np.mean([value for own in values for value in own])
+    n_values, sums, squares = (
+        np.array([sum((value - middle) ** power for value in own) for own in values], dtype=float) for power in range(3)
+    )
+    return [2 * (n_values * squares - sums**2) / (n_values - 1), n_values, sums, squares]
 
 
-def _alpha_function(numbers: np.ndarray, level: str) -> Callable[[np.ndarray], np.ndarray]:
-    distances = _squared_distances(numbers, level)
+def _class_alpha(sums: np.ndarray) -> np.ndarray:
+    observed, classes = sums[0], sums[1:]
+    total = classes.sum(axis=0)
+    return 1 - divide(observed * (total - 1), total**2 - (classes**2).sum(axis=0))
 
-    def alpha(sums: np.ndarray) -> np.ndarray:
-        observed, values = sums[0], sums[1:]
-        expected = ((distances @ values) * values).sum(axis=0)
-        return 1 - divide(observed * (values.sum(axis=0) - 1), expected)
 
-    return alpha
+def _number_alpha(sums: np.ndarray) -> np.ndarray:
+    observed, n_values, total, squares = sums
+    expected = 2 * (n_values * squares - total**2)
+    return 1 - divide(observed * (n_values - 1), np.where(expected > 1e-9 * n_values * squares, expected, 0))
+
+
+_alpha_of = {"nominal": _class_alpha, "interval": _number_alpha}

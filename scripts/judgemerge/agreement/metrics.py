@@ -5,23 +5,30 @@ counts of all clusters), the bootstrap (weighted counts, one column per resample
 cluster): the leading axis of an array is *what is counted*, the trailing axis, if any, is *which resample*.
 """
 
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
+from scipy import sparse
 
 from judgemerge.agreement.arrays import ERROR, BenchmarkArrays, JudgeArrays
+from judgemerge.agreement.kendall import PairSigns
 
+TABLE_METRICS = ("macro_precision", "macro_recall", "macro_f1", "kappa")  # of a confusion table
+ORDER_NAMES = ("first", "swapped")  # as metrics of one order are called
 PAIRWISE_METRICS = (
     "accuracy_first",
     "accuracy_swapped",
     "accuracy",
     "accuracy_both",
     "consistency",
-    "macro_precision",
-    "macro_recall",
-    "macro_f1",
-    "kappa",
+    *TABLE_METRICS,
     "tie_rate",
     "error_rate",
+    *(f"{name}_{order}" for order in ORDER_NAMES for name in TABLE_METRICS),
 )
+SAME_SCALE = ("mae", "kappa_quadratic")  # mean nothing when judge and people use different scales
 POINTWISE_METRICS = ("pearson", "spearman", "kendall", "mae", "kappa_quadratic", "error_rate")
 PROPORTIONS = (
     "accuracy_first",
@@ -33,6 +40,7 @@ PROPORTIONS = (
     "error_rate",
 )
 
+CELLS_AT_ONCE = 2_000_000  # numbers of one array over cells (or clusters) and columns: 16 MB
 N_CONFUSION = 2 * 3 * 4  # orders × truth classes × outcome codes
 BOTH_RIGHT, CONSISTENT, N_COUNTS = N_CONFUSION, N_CONFUSION + 1, N_CONFUSION + 2
 
@@ -62,17 +70,18 @@ def pairwise_counts(benchmark: BenchmarkArrays, judge: JudgeArrays) -> np.ndarra
 def pairwise_metrics(counts: np.ndarray, recorded: tuple[bool, bool] = (True, True)) -> dict[str, np.ndarray]:
     """Return every pairwise metric from counts as `pairwise_counts` makes them, (N_COUNTS, ...) → (...).
 
-    Only metrics that the recorded orders define are in the result. A judge asked in one order has its accuracy in that
-    order, its tie rate and its error rate; everything pooled over the orders would then be another quantity.
+    Only metrics that the recorded orders define are in the result. A judge asked in one order has its accuracy, macro
+    means and kappa in that order, its tie rate and its error rate; everything pooled over the orders would then be
+    another quantity.
     """
     table = counts[:N_CONFUSION].reshape(2, 3, 4, *counts.shape[1:])
     n_items = table[0].sum(axis=(0, 1))
     right = table[:, 0, 0] + table[:, 1, 1] + table[:, 2, 2]
     asked = [order for order in range(2) if recorded[order]]
     result = {}
-    for order, name in enumerate(("accuracy_first", "accuracy_swapped")):
-        if recorded[order]:
-            result[name] = divide(right[order], n_items)
+    for order in asked:
+        result[f"accuracy_{ORDER_NAMES[order]}"] = divide(right[order], n_items)
+        result |= {f"{name}_{ORDER_NAMES[order]}": value for name, value in confusion_metrics(table[order]).items()}
     if all(recorded):
         result["accuracy"] = divide(right[0] + right[1], 2 * n_items)
         result["accuracy_both"] = divide(counts[BOTH_RIGHT], n_items)
@@ -110,48 +119,139 @@ def confusion_metrics(table: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def pointwise_cells(benchmark: BenchmarkArrays, judge: JudgeArrays) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the distinct (truth, score) pairs and their counts per cluster; errors are left out.
+@dataclass(frozen=True)
+class Cells:
+    """The distinct (truth, score) pairs of a set of grades, (n_cells,) each, and how often each cluster has them.
 
-    Shapes (n_cells,), (n_cells,), (n_cells, n_clusters). A five-point scale has at most 25 cells, so the sums of a
-    resample are far shorter than its items; with continuous scores every item is a cell of its own.
+    `counts` is sparse, (n_cells, n_clusters). A five-point scale has at most 25 cells, so the sums of a resample are
+    far shorter than its items; with continuous scores every item is a cell of its own, in one cluster.
     """
+
+    truth: np.ndarray
+    score: np.ndarray
+    counts: sparse.csr_array
+
+    @cached_property
+    def truth_levels(self) -> tuple[np.ndarray, sparse.csr_array]:
+        """The level of each cell on the side of the truth, and what sums cells to levels."""
+        return _levels(self.truth)
+
+    @cached_property
+    def score_levels(self) -> tuple[np.ndarray, sparse.csr_array]:
+        """The level of each cell on the side of the scores, and what sums cells to levels."""
+        return _levels(self.score)
+
+    @cached_property
+    def pairs(self) -> PairSigns:
+        """The sign products of all pairs of cells."""
+        return PairSigns(self.truth, self.score)
+
+    def metrics(self, weights: np.ndarray, names: Collection[str] = POINTWISE_METRICS) -> dict[str, np.ndarray]:
+        """Return Pearson, Spearman, Kendall tau-b, mean absolute error and quadratic kappa of weighted cells.
+
+        `weights` is (n_cells, n_columns): how often each cell occurs; `names` leaves out the others. A correlation is
+        NaN when either side is constant. Quadratic kappa (Cohen 1968) is there only when all truths and scores are
+        whole numbers; the scale is then every whole number between the extremes, as in scikit-learn with
+        `labels=range(...)`.
+        """
+        truth, score = self.truth, self.score
+        correlations = {}
+        if not {"pearson", "spearman", "kendall"}.isdisjoint(names):
+            level_weights = [of_cells @ weights for _, of_cells in (self.truth_levels, self.score_levels)]
+            varies = np.logical_and(*((weight > 0).sum(axis=0) > 1 for weight in level_weights))
+            if "pearson" in names:
+                correlations["pearson"] = _pearson(truth, score, weights)
+            if "spearman" in names:
+                levels = self.truth_levels[0], self.score_levels[0]
+                correlations["spearman"] = _spearman(levels, level_weights, weights)
+            if "kendall" in names:
+                correlations["kendall"] = _kendall(self.pairs, level_weights, weights)
+        result = {name: np.where(varies, values, np.nan) for name, values in correlations.items()}
+        if "mae" in names:
+            result["mae"] = divide(np.abs(truth - score) @ weights, weights.sum(axis=0))
+        whole = np.all(truth == np.round(truth)) and np.all(score == np.round(score))
+        if "kappa_quadratic" in names and whole:
+            result["kappa_quadratic"] = _kappa_quadratic(truth, score, weights)
+        return result
+
+
+def cells_of(truth: np.ndarray, score: np.ndarray, cluster: np.ndarray, n_clusters: int) -> Cells:
+    """Return the cells of grades: `truth`, `score` and `cluster` (0 … n_clusters − 1) are (n_units,)."""
+    pairs, index = np.unique(np.column_stack([truth, score]), axis=0, return_inverse=True)
+    places = (index.reshape(-1), cluster)
+    counts = sparse.csr_array((np.ones(len(cluster)), places), shape=(len(pairs), n_clusters))
+    counts.sum_duplicates()
+    return Cells(pairs[:, 0], pairs[:, 1], counts)
+
+
+def pointwise_cells(benchmark: BenchmarkArrays, judge: JudgeArrays) -> Cells:
+    """Return the cells of what one judge said about a benchmark; errors are left out."""
     readable = ~np.isnan(judge.scores)
-    pairs = np.column_stack([benchmark.truth[readable], judge.scores[readable]])
-    cells, index = np.unique(pairs, axis=0, return_inverse=True)
-    counts = np.zeros((len(cells), benchmark.n_clusters))
-    np.add.at(counts, (index.reshape(-1), benchmark.cluster[readable]), 1)
-    return cells[:, 0], cells[:, 1], counts
+    cluster = benchmark.cluster[readable]
+    return cells_of(benchmark.truth[readable], judge.scores[readable], cluster, benchmark.n_clusters)
 
 
 def pointwise_metrics(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Return Pearson, Spearman, Kendall tau-b, mean absolute error and quadratic kappa of weighted cells.
+    """Return `Cells.metrics` of cells (n_cells,) with weights (n_cells, n_columns)."""
+    return Cells(truth, score, sparse.csr_array((len(truth), 0))).metrics(weights)
 
-    `truth` and `score` are (n_cells,), `weights` (n_cells, ...): how often each cell occurs. A correlation is NaN when
-    either side is constant. Quadratic kappa (Cohen 1968) is there only when all truths and scores are whole numbers;
-    the scale is then every whole number between the extremes, as in scikit-learn with `labels=range(...)`.
+
+def replicated(
+    cells: Cells, weights: np.ndarray, names: Collection[str] = POINTWISE_METRICS
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the metrics of all clusters, (1,), of every resample, (n_resamples,), and without each, (n_clusters,).
+
+    `weights` is (n_resamples, n_clusters). Columns are taken so many at a time that no array has more than
+    CELLS_AT_ONCE numbers.
     """
-    total = weights.sum(axis=0)
-    truth_level, truth_weight = _levels(truth, weights)
-    score_level, score_weight = _levels(score, weights)
-    varies = ((truth_weight > 0).sum(axis=0) > 1) & ((score_weight > 0).sum(axis=0) > 1)
-    correlations = {
-        "pearson": _pearson(truth, score, weights),
-        "spearman": _spearman(truth_level, truth_weight, score_level, score_weight, weights),
-        "kendall": _kendall(truth, truth_weight, score, score_weight, weights),
-    }
-    result = {name: np.where(varies, values, np.nan) for name, values in correlations.items()}
-    result["mae"] = divide(np.abs(truth - score) @ weights, total)
-    if np.all(truth == np.round(truth)) and np.all(score == np.round(score)):
-        result["kappa_quadratic"] = _kappa_quadratic(truth, score, weights)
-    return result
+    counts, n_cells = cells.counts, len(cells.truth)
+    whole = np.asarray(counts.sum(axis=1), dtype=float).reshape(n_cells, 1)
+    step = max(1, CELLS_AT_ONCE // max(counts.shape[0], counts.shape[1], 1))
+
+    def resampled(start: int) -> np.ndarray:
+        return counts @ weights[start : start + step].astype(float).T
+
+    def without_one(start: int) -> np.ndarray:
+        return whole - counts[:, start : start + step].toarray()
+
+    def columns(make: Callable[[int], np.ndarray], n_columns: int) -> dict[str, np.ndarray]:
+        parts = [cells.metrics(make(start), names) for start in range(0, max(n_columns, 1), step)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    return (
+        cells.metrics(whole, names),
+        columns(resampled, len(weights)),
+        columns(without_one, counts.shape[1]),
+    )
 
 
-def _levels(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the level index of each cell, (n_cells,), and the weight of each level, (n_levels, ...)."""
+def scale_mismatch(truth: np.ndarray, score: np.ndarray) -> tuple[bool, str]:
+    """Return whether a judge's scores are on another scale than people's grades, and what is to be said about it.
+
+    They are when fewer than a quarter of the scores, (n_units,), lie between the lowest and the highest grade, and one
+    range is more than twice as wide as the other: 0 to 1 beside 1 to 6, or a number of characters. With fewer than half
+    of the scores there, both may still be meant as the same scale; that is said, and nothing is left out. A side that
+    is constant has no scale.
+    """
+    if not len(score) or np.ptp(truth) == 0 or np.ptp(score) == 0:
+        return False, ""
+    inside = np.mean((score >= truth.min()) & (score <= truth.max()))
+    widths = np.ptp(truth), np.ptp(score)
+    if inside >= 0.5 or max(widths) <= 2 * min(widths):
+        return False, ""
+    grades, scores = (f"from {side.min():.4g} to {side.max():.4g}" for side in (truth, score))
+    ranges = f"people grade {grades}, the judge {scores}"
+    if inside < 0.25:
+        return True, f"not on one scale: {ranges}"
+    return False, f"perhaps not on one scale: {ranges}"
+
+
+def _levels(values: np.ndarray) -> tuple[np.ndarray, sparse.csr_array]:
+    """Return the level of each cell, (n_cells,), and the matrix that sums cells to levels, (n_levels, n_cells)."""
     levels, index = np.unique(values, return_inverse=True)
-    indicator = (np.arange(len(levels))[:, None] == index).astype(weights.dtype)
-    return index, indicator @ weights
+    index = index.reshape(-1)
+    of_cells = (np.ones(len(values)), (index, np.arange(len(values))))
+    return index, sparse.csr_array(of_cells, shape=(len(levels), len(values)))
 
 
 def _moments(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -170,32 +270,23 @@ def _pearson(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.nd
     return np.clip(divide(covariance, np.sqrt(np.maximum(variance_t * variance_s, 0))), -1, 1)
 
 
-def _spearman(
-    truth_level: np.ndarray,
-    truth_weight: np.ndarray,
-    score_level: np.ndarray,
-    score_weight: np.ndarray,
-    weights: np.ndarray,
-) -> np.ndarray:
+def _spearman(levels: Sequence[np.ndarray], level_weights: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
     """Pearson correlation of weighted midranks; a level's midrank is the weight below it plus half its own."""
     half = weights.sum(axis=0) / 2  # the weighted mean of the midranks
-    truth_rank = np.cumsum(truth_weight, axis=0) - truth_weight / 2 - half
-    score_rank = np.cumsum(score_weight, axis=0) - score_weight / 2 - half
-    covariance = (weights * truth_rank[truth_level] * score_rank[score_level]).sum(axis=0)
-    spread = (truth_weight * truth_rank**2).sum(axis=0) * (score_weight * score_rank**2).sum(axis=0)
-    return np.clip(divide(covariance, np.sqrt(spread)), -1, 1)
+    truth_rank, score_rank = (np.cumsum(weight, axis=0) - weight / 2 - half for weight in level_weights)
+    covariance = np.einsum("ij,ij,ij->j", weights, truth_rank[levels[0]], score_rank[levels[1]])
+    spreads = (
+        np.einsum("ij,ij,ij->j", weight, rank, rank)
+        for weight, rank in zip(level_weights, (truth_rank, score_rank), strict=True)
+    )
+    return np.clip(divide(covariance, np.sqrt(np.prod(list(spreads), axis=0))), -1, 1)
 
 
-def _kendall(
-    truth: np.ndarray, truth_weight: np.ndarray, score: np.ndarray, score_weight: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
-    """Tau-b (Kendall 1945): concordant minus discordant pairs is the quadratic form ½ w'Sw, S the sign products."""
-    signs = np.sign(truth[:, None] - truth) * np.sign(score[:, None] - score)
-    difference = (weights * (signs.astype(weights.dtype) @ weights)).sum(axis=0, dtype=float)
-    square = weights.sum(axis=0, dtype=float) ** 2
-    untied_truth = square - (truth_weight.astype(float) ** 2).sum(axis=0)
-    untied_score = square - (score_weight.astype(float) ** 2).sum(axis=0)
-    return np.clip(divide(difference, np.sqrt(untied_truth * untied_score)), -1, 1)
+def _kendall(pairs: PairSigns, level_weights: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """Tau-b (Kendall 1945): concordant minus discordant pairs, over the pairs that each side does not tie."""
+    square = weights.sum(axis=0) ** 2
+    untied = [square - np.einsum("ij,ij->j", weight, weight) for weight in level_weights]
+    return np.clip(divide(pairs.difference(weights), np.sqrt(untied[0] * untied[1])), -1, 1)
 
 
 def _kappa_quadratic(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -21,8 +21,8 @@ from judgemerge.agreement.arrays import (
     benchmark_arrays,
     judge_arrays,
 )
-from judgemerge.agreement.estimates import UNDEFINED, Estimate, Sample, Settings, estimate, proportion
-from judgemerge.agreement.metrics import pointwise_cells, pointwise_metrics
+from judgemerge.agreement.estimates import UNDEFINED, Estimate, Sample, Settings, grade_estimates, proportion
+from judgemerge.agreement.metrics import pointwise_cells
 from judgemerge.items import Item, Verdict
 
 COLUMNS = (
@@ -103,10 +103,7 @@ def with_parent(
 
 
 def _spearman(benchmark: BenchmarkArrays, judge: JudgeArrays, sample: Sample) -> Estimate:
-    truth, score, counts = pointwise_cells(benchmark, judge)
-    if not len(truth):
-        return UNDEFINED
-    return estimate(sample, counts, lambda sums: pointwise_metrics(truth, score, sums.astype(float))["spearman"])
+    return grade_estimates(sample, pointwise_cells(benchmark, judge), ["spearman"])["spearman"]
 
 
 def _row(benchmark: BenchmarkArrays, model: Model, judge: JudgeArrays, metric: str, found: Estimate) -> dict:

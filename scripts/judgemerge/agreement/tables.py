@@ -8,6 +8,7 @@ import pandas as pd
 from judgemerge.agreement import bias, humans
 from judgemerge.agreement.arrays import CODES, ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 from judgemerge.agreement.estimates import DEFAULTS, UNDEFINED, Settings, confusion_estimates, draw_sample
+from judgemerge.agreement.metrics import scale_mismatch
 from judgemerge.items import Item, Verdict
 
 HUMAN_COLUMNS = (
@@ -42,16 +43,17 @@ def human_table(
     `kind` is humans (pooled), annotator or judge. `against` is
 
     - "votes": counts of votes (`humans.vote_summary`); n is the number of items with votes,
-    - "majority": of all votes, the annotator's own included; annotators only,
-    - "others", "others, splits left out": the majority of the other votes on the item. For people that is the
+    - "majority" (for grades "mean"): of all votes, the annotator's own included; annotators only,
+    - "others", "others, splits left out": the majority (mean) of the other votes on the item. For people that is the
       leave-one-out ceiling; a judge stands in for each person in turn, so that both meet the same labels,
     - "single votes", "single votes, ties left out": `humans.vote_agreement`, people or a judge against people,
     - the name of another annotator, on the items both voted on,
     - "each other": Krippendorff's alpha on items with several votes; a judge's row is the alpha with it added,
       `alpha_change` what that adds. Without such items this is the only row besides the counts; its note says so.
+      A benchmark without any vote has no counts.
     """
     several = [item for item in items if len(item.votes) > 1]
-    parts = [_vote_counts(items)]
+    parts = [_vote_counts(items)] if any(item.votes for item in items) else []
     if several:
         names = {item.id for item in several}
         on_several = {judge: [one for one in said if one.item in names] for judge, said in verdicts_by_judge.items()}
@@ -63,11 +65,13 @@ def human_table(
         ]
     else:
         identity = {"kind": HUMANS, "rater": HUMANS, "against": "each other", "metric": "alpha"}
-        parts.append(pd.DataFrame([identity | UNDEFINED.columns() | {"n": 0, "note": NO_PAIRS}]))
+        parts.append(pd.DataFrame([identity | UNDEFINED.columns() | {"n": 0, "errors": 0, "note": NO_PAIRS}]))
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     table["benchmark"] = items[0].benchmark
     table["errors"] = table["errors"].fillna(0).astype(int)
-    table.loc[table["metric"] == "alpha_change", "note"] = "difference of two alphas: no interval"
+    table["note"] = table["note"].fillna("")
+    unexplained = (table["metric"] == "alpha_change") & (table["note"] == "")
+    table.loc[unexplained, "note"] = "difference of two alphas: no interval"
     return _with_notes(table)[list(HUMAN_COLUMNS)]
 
 
@@ -94,6 +98,8 @@ def _annotators(items: Sequence[Item], settings: Settings) -> pd.DataFrame:
     alone = humans.annotator_agreement(items, settings).rename(columns={"annotator": "rater"})
     alone["rater"] = alone["rater"].replace(humans.EVERYONE, HUMANS)
     split = (alone["splits"] > 0) & alone["against"].isin(["majority", "others"])
+    if items[0].protocol == "pointwise":
+        alone["against"] = alone["against"].replace("majority", "mean")
     counted = alone["splits"].astype(str) + " of these votes meet an even split, which counts as a tie"
     pairs = humans.annotator_pairs(items, settings=settings)
     pairs = pairs.rename(columns={"annotator_a": "rater", "annotator_b": "against"})
@@ -155,14 +161,20 @@ def _stand_in_rows(
         errors, item = int((~readable).sum()), item[readable]
         said, metrics = judge.scores[item], humans.NUMBER_METRICS
     sample = draw_sample(benchmark.cluster[item].astype(str), f"{benchmark.benchmark}/stand-ins/{against}", settings)
+    note = ""
     if not len(item):
         estimates = dict.fromkeys(metrics, UNDEFINED)
     elif benchmark.protocol == "pairwise":
         estimates = confusion_estimates(sample, np.array([CODES[label] for label in labels]), said)
     else:
         estimates = humans.number_estimates(sample, np.array(labels), said)
+        different, note = scale_mismatch(np.array(labels), said)
+        estimates["mae"] = UNDEFINED if different else estimates["mae"]
     identity, sizes = {"kind": "judge", "rater": judge.judge, "against": against}, {"n": n_asked, "errors": errors}
-    return [identity | {"metric": metric, **estimates[metric].columns(), **sizes} for metric in metrics]
+    return [
+        identity | {"metric": metric, **estimates[metric].columns(), **sizes, "note": note if metric == "mae" else ""}
+        for metric in metrics
+    ]
 
 
 def _alpha(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Settings) -> pd.DataFrame:
@@ -170,8 +182,23 @@ def _alpha(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: 
     table["rater"] = [HUMANS, *verdicts_by_judge]
     table["kind"] = [HUMANS, *("judge" for _ in verdicts_by_judge)]
     table["errors"] = [0, *(_error_count(items, name, said) for name, said in verdicts_by_judge.items())]
+    for name, verdicts in verdicts_by_judge.items():
+        different, note = _scales(items, name, verdicts)
+        if note:
+            numbers = ["value", "ci_low", "ci_high", "change"] if different else []
+            table.loc[table["rater"] == name, numbers] = np.nan
+            table.loc[table["rater"] == name, "note"] = note
     change = table.iloc[1:].assign(metric="alpha_change", value=table["change"].iloc[1:], ci_low=np.nan, ci_high=np.nan)
     return pd.concat([table.assign(metric="alpha"), change]).assign(against="each other")
+
+
+def _scales(items: Sequence[Item], name: str, verdicts: Sequence[Verdict]) -> tuple[bool, str]:
+    """Return `scale_mismatch` of a judge's scores and people's votes; nothing for classes."""
+    if items[0].protocol == "pairwise":
+        return False, ""
+    scores = judge_arrays(benchmark_arrays(items, judgeable_only=False), name, verdicts).scores
+    votes = np.array([vote.vote for item in items for vote in item.votes], dtype=float)
+    return scale_mismatch(votes, scores[~np.isnan(scores)])
 
 
 def _error_count(items: Sequence[Item], name: str, verdicts: Sequence[Verdict]) -> int:

@@ -19,9 +19,9 @@ from judgemerge.figures import (
     retrieval,
     searches,
 )
-from judgemerge.figures.panels import COLOURS, use_style
+from judgemerge.figures.panels import COLOURS, add_footnote, use_style
 
-__all__ = ["COLOURS", "FIGURES", "use_style"]
+__all__ = ["COLOURS", "FIGURES", "add_footnote", "use_style"]
 
 FIGURES: dict[str, Callable[..., Figure]] = {
     "accuracy": agreement.accuracy,

@@ -7,7 +7,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from judgemerge.ablation import MEAN
-from judgemerge.figures.panels import DARK, colour, dot, finish, judge_rows, kind_marks, left_out, mark, panel_grid
+from judgemerge.figures.panels import (
+    DARK,
+    colour,
+    dot,
+    finish,
+    head,
+    judge_panels,
+    kind_marks,
+    left_out,
+    mark,
+    panel_grid,
+)
 
 SIDES = {"direct": "grades: Pearson correlation", "pairwise": "pairs: accuracy without human ties"}
 
@@ -18,7 +29,9 @@ def ablation(table: pd.DataFrame, kinds: dict[str, str], panels: Sequence[str]) 
     keys = list(rows[["side", "column"]].drop_duplicates().itertuples(index=False, name=None))
     shown = [key for key in keys if _of(rows, key)["value"].notna().any() or _of(rows, key)["n"].max() > 0]
     names = list(rows["row"].unique())
-    figure, axes = panel_grid({"/".join(key): len(names) for key in shown}, width=3.2, share=False)
+    figure, axes, _ = judge_panels(
+        {"/".join(key): names for key in shown}, list(dict.fromkeys(names)), width=2.8, share=False
+    )
     for key in shown:
         own, place = _of(rows, key).set_index("row"), axes["/".join(key)]
         for position, name in enumerate(names):
@@ -30,8 +43,7 @@ def ablation(table: pd.DataFrame, kinds: dict[str, str], panels: Sequence[str]) 
                 place.plot(
                     row["published"], position, "D", color=DARK, markerfacecolor="none", markersize=4.5, zorder=5
                 )
-        judge_rows(place, names)
-        place.set_title(_named(own["benchmark"].iloc[0], own), fontsize=9)
+        head(place, _named(own["benchmark"].iloc[0], own), 2.8)
         place.set_xlabel(SIDES[key[0]], fontsize=8)
     marks = [*kind_marks(rows["judge"], kinds), mark("published, quoted", marker="D", filled=False)]
     missing = [column for side, column in keys if (side, column) not in shown]

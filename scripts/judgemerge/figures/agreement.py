@@ -7,14 +7,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from judgemerge.figures.panels import (
     COLOURS,
+    cell_of,
     colour,
     dot,
     finish,
+    head,
+    heat_map,
     in_order,
-    judge_rows,
+    is_crowded,
+    judge_panels,
     kind_marks,
     left_out,
     mark,
@@ -27,6 +32,9 @@ NAMES = {
     "consistency": "position consistency (same verdict in both orders)",
     "spearman": "Spearman correlation with the human grade",
 }
+METRICS_OF_SKILLS = ("accuracy", "spearman")
+UNDEFINED = "–: undefined, see the note in the table."
+MOST_NAMES, LONGEST_NAME = 10, 25  # points in a panel, letters of a name: beyond, points are numbered
 # Shown, with a hollow mark, for a judge that has no value of the metric.
 _INSTEAD = {"accuracy": ("accuracy_first", "one order recorded")}
 
@@ -48,17 +56,31 @@ def grading(table: pd.DataFrame, kinds: dict[str, str], panels: Sequence[str] = 
 
 
 def _by_judge(table: pd.DataFrame, kinds: dict[str, str], metric: str) -> Figure:
-    """One panel per benchmark, one row per judge: the metric with its interval."""
+    """One panel per benchmark, one row per judge: the metric with its interval; many judges are a heat map."""
     rows = select(table, metric).set_index(["benchmark", "judge"])
     benchmarks = list(dict.fromkeys(rows.index.get_level_values("benchmark")))
-    figure, axes = panel_grid({name: len(rows.loc[name]) for name in benchmarks})
-    marks = kind_marks(rows.index.get_level_values("judge"), kinds)
     other, meaning = _INSTEAD.get(metric, (None, ""))
     instead = select(table, other).set_index(["benchmark", "judge"])
-    replaced = [_panel(axes[name], rows.loc[name], _part(instead, name), kinds) for name in benchmarks]
-    for name in benchmarks:
-        axes[name].set_title(f"{name} (n = {rows.loc[name, 'n'].max()})")
-    return finish(figure, NAMES.get(metric, metric), marks + ([mark(meaning, filled=False)] if any(replaced) else []))
+    parts = {name: _with_instead(rows.loc[name], _part(instead, name)) for name in benchmarks}
+    replaced = any(part["instead"].any() for part in parts.values())
+    judges = {name: list(part.index) for name, part in parts.items()}
+    titles = {name: f"{name} (n = {part['n'].max()})" for name, part in parts.items()}
+    marks = kind_marks(rows.index.get_level_values("judge"), kinds)
+    if is_crowded(judges):
+        cells = {
+            titles[name]: {judge: cell_of(row, "¹" if row["instead"] else "") for judge, row in part.iterrows()}
+            for name, part in parts.items()
+        }
+        label = f"{NAMES.get(metric, metric)} ± half its interval"
+        return finish(heat_map(cells, kinds), label, marks, f"¹ {meaning}. {UNDEFINED}" if replaced else UNDEFINED)
+    figure, axes, names = judge_panels(judges, in_order(rows.index.get_level_values("judge"), kinds))
+    for name, part in parts.items():
+        for judge, row in part.iterrows():
+            dot(axes[name], names[name].index(judge), row, colour(judge, kinds), filled=not row["instead"])
+        if "majority" in part.index and not np.isnan(part.loc["majority", "value"]):
+            axes[name].axvline(part.loc["majority", "value"], color=COLOURS["baseline"], lw=0.8, ls="--", zorder=0)
+        head(axes[name], titles[name])
+    return finish(figure, NAMES.get(metric, metric), marks + ([mark(meaning, filled=False)] if replaced else []))
 
 
 def _part(rows: pd.DataFrame, benchmark: str) -> pd.DataFrame:
@@ -66,19 +88,13 @@ def _part(rows: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     return rows.loc[benchmark] if benchmark in rows.index else rows.iloc[:0].droplevel("benchmark")
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, instead: pd.DataFrame, kinds: dict[str, str]) -> bool:
-    """Draw one row per judge; return whether a judge is shown with the value it has instead."""
-    judges = in_order(rows.index, kinds)
-    replaced = False
-    for position, judge in enumerate(judges):
-        row, filled = rows.loc[judge], True
-        if np.isnan(row["value"]) and judge in instead.index and not np.isnan(instead.loc[judge, "value"]):
-            row, filled, replaced = instead.loc[judge], False, True
-        dot(axes, position, row, colour(judge, kinds), filled=filled)
-    if "majority" in judges and not np.isnan(rows.loc["majority", "value"]):
-        axes.axvline(rows.loc["majority", "value"], color=COLOURS["baseline"], linewidth=0.8, linestyle="--", zorder=0)
-    judge_rows(axes, judges)
-    return replaced
+def _with_instead(rows: pd.DataFrame, instead: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows by judge, for judges without a value the row that they have instead; `instead` marks those."""
+    there = instead[instead["value"].notna()].index
+    replaced = rows["value"].isna() & rows.index.isin(there)
+    return pd.concat([rows[~replaced], instead.loc[rows.index[replaced]]]).assign(
+        instead=[judge in rows.index[replaced] for judge in [*rows.index[~replaced], *rows.index[replaced]]]
+    )
 
 
 def consistency(table: pd.DataFrame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Figure:
@@ -90,7 +106,13 @@ def consistency(table: pd.DataFrame, kinds: dict[str, str], panels: Sequence[str
     both = wide["accuracy"].join(wide["consistency"], rsuffix="_y").dropna(subset=["value", "value_y"])
     shown, _ = worth_showing(both.reset_index(), kinds)
     missing = [name for name in select(table, "accuracy")["benchmark"].unique() if name not in shown]
-    figure, axes = panel_grid(dict.fromkeys(shown, 9), width=3.2)
+    drawn = both.loc[shown] if shown else both.iloc[:0]
+    judges = in_order(drawn.index.get_level_values("judge"), kinds)
+    most = drawn.groupby(level="benchmark").size().max() if shown else 0
+    numbered = most > MOST_NAMES or max(map(len, judges), default=0) > LONGEST_NAME
+    words = {judge: str(number) if numbered else judge for number, judge in enumerate(judges, 1)}
+    crowded = most > 3 * MOST_NAMES
+    figure, axes = panel_grid(dict.fromkeys(shown, 18 if crowded else 9), width=4.6 if crowded else 3.2)
     for name in shown:
         points = both.loc[name]
         for judge, row in points.iterrows():
@@ -100,18 +122,41 @@ def consistency(table: pd.DataFrame, kinds: dict[str, str], panels: Sequence[str
                 xerr=_error(row, ""),
                 yerr=_error(row, "_y"),
                 fmt="o",
-                markersize=4.5,
+                markersize=3.5 if most > MOST_NAMES else 4.5,
                 linewidth=0.9,
+                elinewidth=0.4 if most > MOST_NAMES else 0.9,
                 color=colour(judge, kinds),
             )
         axes[name].set(xlim=_LIMITS, ylim=_LIMITS, xlabel=None, ylabel=None)
-        axes[name].set_title(name)
-        _name_points(axes[name], points)
+        head(axes[name], f"{name} (n = {points['n'].max()})")
+        _name_points(axes[name], points.rename(index=words))
     if shown:
         figure.supylabel(NAMES["consistency"], fontsize=9)
-    marks = kind_marks(both.loc[shown].index.get_level_values("judge"), kinds)
+    marks = kind_marks(judges, kinds)
     because = "no judge but baselines was recorded in both orders"
-    return finish(figure, NAMES["accuracy"], marks, left_out(missing, because))
+    finish(figure, NAMES["accuracy"], marks, left_out(missing, because))
+    if shown and numbered:
+        _explain_numbers(figure, judges, kinds)
+    return figure
+
+
+def _explain_numbers(figure: Figure, judges: Sequence[str], kinds: dict[str, str]) -> None:
+    """Write beside the figure which judge each number is."""
+    entries = [
+        Line2D(
+            [],
+            [],
+            marker=f"${n}$",
+            markersize=7 if n < 10 else 9,
+            linestyle="",
+            color=colour(judge, kinds),
+            label=judge,
+        )
+        for n, judge in enumerate(judges, 1)
+    ]
+    columns = math.ceil(0.16 * len(judges) / (figure.get_figheight() - 1.4))
+    figure.set_figwidth(figure.get_figwidth() + columns * (0.4 + 0.055 * max(map(len, judges))))
+    figure.legend(handles=entries, loc="outside right center", ncols=columns, frameon=False, fontsize=7)
 
 
 def _error(row: pd.Series, suffix: str) -> np.ndarray:
@@ -180,16 +225,18 @@ def _is_nearer(box: tuple, own: tuple[float, float], others: Sequence[tuple[floa
 def merges(table: pd.DataFrame, kinds: dict[str, str], panels: Sequence[str]) -> Figure:
     """Base, experts and merges, row by row, on one benchmark of pairs and one of grades."""
     models = {judge: kind for judge, kind in kinds.items() if kind in ("base", "expert", "merge")}
-    figure, axes = panel_grid(dict.fromkeys(panels, len(models)), columns=2, width=3.6, share=False)
-    for benchmark, metric in zip(panels, ("accuracy", "spearman"), strict=True):
-        rows = select(table, metric, [benchmark]).set_index("judge")
-        judges = [judge for judge in models if judge in rows.index]
-        for position, judge in enumerate(judges):
-            dot(axes[benchmark], position, rows.loc[judge], colour(judge, kinds))
-        baseline = rows["value"].get("majority", np.nan)
+    rows = {
+        benchmark: select(table, metric, [benchmark]).set_index("judge")
+        for benchmark, metric in zip(panels, METRICS_OF_SKILLS, strict=True)
+    }
+    judges = {benchmark: [judge for judge in models if judge in part.index] for benchmark, part in rows.items()}
+    figure, axes, names = judge_panels(judges, list(models), columns=2, width=3.2, share=False)
+    for (benchmark, part), metric in zip(rows.items(), METRICS_OF_SKILLS, strict=True):
+        for judge in judges[benchmark]:
+            dot(axes[benchmark], names[benchmark].index(judge), part.loc[judge], colour(judge, kinds))
+        baseline = part["value"].get("majority", np.nan)
         if not np.isnan(baseline):
             axes[benchmark].axvline(baseline, color=COLOURS["baseline"], linewidth=0.8, linestyle="--", zorder=0)
-        judge_rows(axes[benchmark], judges)
-        axes[benchmark].set_title(f"{benchmark} (n = {rows['n'].max()})")
-        axes[benchmark].set_xlabel(NAMES[metric])
+        head(axes[benchmark], f"{benchmark} (n = {part['n'].max()})", 3.2)
+        axes[benchmark].set_xlabel(NAMES[metric], fontsize=8)
     return finish(figure, "", kind_marks(models, kinds))

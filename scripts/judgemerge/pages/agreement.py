@@ -7,6 +7,8 @@ import pandas as pd
 
 from judgemerge.pages.markup import grid, notes, value_cell
 
+ENDINGS = ("_first", "_swapped")  # metrics of one order
+
 
 def agreement_sections(table: pd.DataFrame, judges: Sequence[str]) -> list[tuple[str, str]]:
     """Return one section per benchmark and rules.
@@ -24,7 +26,7 @@ def agreement_sections(table: pd.DataFrame, judges: Sequence[str]) -> list[tuple
 
 
 def _by_judge(rows: pd.DataFrame, judges: Sequence[str]) -> str:
-    metrics = list(rows["metric"].unique())
+    metrics = [metric for metric in rows["metric"].unique() if not _is_said_elsewhere(rows, metric)]
     cells = {(row.judge, row.metric): value_cell(row) for row in rows.itertuples()}
     counts = rows.groupby("judge")[["n", "errors"]].max()
     lines = [
@@ -33,6 +35,18 @@ def _by_judge(rows: pd.DataFrame, judges: Sequence[str]) -> str:
         for judge in judges
     ]
     return grid(["judge", "n", "errors", *metrics], lines)
+
+
+def _is_said_elsewhere(rows: pd.DataFrame, metric: str) -> bool:
+    """Return whether a metric of one order says no more than the pooled one: every judge was recorded in both orders.
+
+    Accuracy is shown in each order whatever judges there are.
+    """
+    pooled = next((metric.removesuffix(ending) for ending in ENDINGS if metric.endswith(ending)), None)
+    if pooled is None or pooled == "accuracy":
+        return False
+    values = rows.pivot_table(index="judge", columns="metric", values="value")
+    return metric not in values or (pooled in values and values.loc[values[metric].notna(), pooled].notna().all())
 
 
 def _by_metric(rows: pd.DataFrame, judges: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from judgemerge.agreement.headlines import SIGNIFICANT, against, headline_rows
+from judgemerge.agreement.headlines import SIGNIFICANT, against, best_judge, headline_rows
 from judgemerge.pages.markup import details, grid, notes
 
 INTRO = (
@@ -18,16 +18,44 @@ INTRO = (
 )
 
 
+MOST_JUDGES = 12  # a matrix of more is too wide to read, and its pairs are too many for a page
+
+
 def comparison_sections(table: pd.DataFrame, judges: Sequence[str]) -> list[tuple[str, str]]:
     """Return one section per benchmark; `judges` says in which order judges are shown."""
     sections = []
     for benchmark, rows in table.groupby("benchmark", sort=False):
         present = {*rows["judge_a"], *rows["judge_b"]}
         order = [judge for judge in judges if judge in present] + sorted(present.difference(judges))
-        n_pairs = len(rows[["judge_a", "judge_b"]].drop_duplicates())
-        every = details(f"All metrics, pairs of judges: {n_pairs}", _pairs(rows))
-        sections.append((f"{benchmark} (n = {rows['n'].max()})", _matrix(headline_rows(rows), order) + every))
+        heading = f"{benchmark} (n = {rows['n'].max()})"
+        sections.append((heading, _whole(rows, order) if len(order) <= MOST_JUDGES else _beside_best(rows, order)))
     return sections or [("Nothing to compare", "<p>No benchmark has two judges.</p>")]
+
+
+def _whole(rows: pd.DataFrame, judges: Sequence[str]) -> str:
+    """Return the matrix of all judges, and every pair on every metric, folded away."""
+    n_pairs = len(rows[["judge_a", "judge_b"]].drop_duplicates())
+    return _matrix(headline_rows(rows), judges) + details(f"All metrics, pairs of judges: {n_pairs}", _pairs(rows))
+
+
+def _beside_best(rows: pd.DataFrame, judges: Sequence[str]) -> str:
+    """Return what a reader of many judges asks first: each minus the best one, and all of the best among each other."""
+    shown = headline_rows(rows)
+    metric, best = html.escape(shown["metric"].iloc[0]), best_judge(shown)
+    if best is None:
+        return f"<p>{metric}: no two judges can be compared; the reasons stand in tables/comparisons.csv.</p>"
+    beside = against(shown, best).sort_values("difference", ascending=False, kind="stable")
+    lines = [[html.escape(judge), _long_cell(row, True)] for judge, row in beside.iterrows()]
+    first = {best, *beside.index[: MOST_JUDGES - 1]}
+    chosen = rows[rows["judge_a"].isin(first) & rows["judge_b"].isin(first)]
+    n_pairs = len(rows[["judge_a", "judge_b"]].drop_duplicates())
+    said = (
+        f"<p>{metric}, each judge minus the best, {html.escape(best)}. All {n_pairs:,} pairs of {len(judges)} judges, "
+        "on every metric, stand in tables/comparisons.csv.</p>"
+    )
+    among = details(f"The {len(first)} best judges among each other", _whole(chosen, [j for j in judges if j in first]))
+    missing = notes((str(judge), f"– {row['note']}") for judge, row in beside.iterrows() if np.isnan(row["difference"]))
+    return said + grid(["judge", f"minus {best}"], lines) + missing + among
 
 
 def _matrix(rows: pd.DataFrame, judges: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ _COLUMNS = (  # heading, against, metric
     ("alpha", "each other", "alpha"),
     ("alpha: change", "each other", "alpha_change"),
 )
-_ALONE = ("majority", "others", "others, splits left out")
+_ALONE = ("majority", "mean", "others", "others, splits left out")
 
 
 def human_sections(table: pd.DataFrame, judges: Sequence[str]) -> list[tuple[str, str]]:
@@ -87,7 +87,8 @@ def _annotators(rows: pd.DataFrame) -> str:
         [html.escape(name), sizes[name], *(cells.get((name, *column), "") for column in columns)] for name in names
     ]
     head = ["annotator", "votes", *(f"{against}: {metric}" for against, metric in columns)]
-    content = "<p>Against the majority of all votes, the annotator's own included, and of the others.</p>"
+    centre = "mean" if "mean" in set(rows["against"]) else "majority"
+    content = f"<p>Against the {centre} of all votes, the annotator's own included, and of the others.</p>"
     return details(f"Each annotator alone: {len(names)}", content + grid(head, lines))
 
 
