@@ -63,9 +63,22 @@ def known_size(model):
 
 NEEDS = Needs(study, known_size)
 GPUS = NEEDS.gpus
+try:
+    NEEDS.check_judges()
+except JudgemergeError as error:
+    raise WorkflowError(str(error)) from None
 TRAINING_NODES = several_nodes(settings)
 # The cluster profile reads these: a study without GPUs goes to the partition for CPUs.
-os.environ.update(JUDGEMERGE_GPUS=str(settings["gpus"]), JUDGEMERGE_NODES=str(settings["nodes"]))
+os.environ.update(
+    JUDGEMERGE_GPUS=str(settings["gpus"]),
+    JUDGEMERGE_NODES=str(settings["nodes"]),
+    JUDGEMERGE_JUDGE_GPUS=str(NEEDS.most_judging_gpus()),
+)
+
+
+def judge_gpus(wildcards):
+    """The GPUs that one judge, or a model that answers like one, asks for."""
+    return NEEDS.judging_gpus(wildcards.judge if hasattr(wildcards, "judge") else wildcards.model)
 
 
 def needed(amount, step, *names):

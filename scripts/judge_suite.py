@@ -25,6 +25,7 @@ def main(
     backend: str = backends.DEFAULT,
     drawing: sampling.Sampling = sampling.GREEDY,
     timing: str | None = None,
+    gpus: int = 1,
 ) -> int:
     """Judge what the store does not hold yet, then write the suite's replies; return how many were asked."""
     templates = {template.protocol: template for template in (load_template(path, sources) for path in prompts)}
@@ -32,6 +33,7 @@ def main(
         "dtype": dtype,
         "batch_tokens": batch_tokens,
         "threads": threads,
+        "gpus": gpus,
         "max_prompt_tokens": max_prompt_tokens,
         "max_new_tokens": max((template.max_new_tokens for template in templates.values()), default=1),
     }
@@ -79,4 +81,5 @@ if "snakemake" in globals():
             threads=snakemake.threads,
             drawing=sampling.Sampling(**snakemake.params.drawing),
             timing=snakemake.output.timing,
+            gpus=snakemake.resources.judge_gpus,
         )

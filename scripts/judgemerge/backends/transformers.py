@@ -31,8 +31,9 @@ from judgemerge.errors import JudgemergeError
 
 
 def load(folder: str | Path, settings: Mapping) -> "Transformers":
-    """Return the model in `folder` with `dtype`, `batch_tokens` and `threads` of the settings."""
-    return Transformers(folder, settings["dtype"], settings["batch_tokens"], settings["threads"])
+    """Return the model in `folder` with `dtype`, `batch_tokens`, `threads` and, if given, `gpus` of the settings."""
+    gpus = settings.get("gpus", 1)
+    return Transformers(folder, settings["dtype"], settings["batch_tokens"], settings["threads"], gpus)
 
 
 class Transformers:
@@ -41,11 +42,15 @@ class Transformers:
     draws = True
     reuse_prefix = True  # a test and a benchmark turn it off
 
-    def __init__(self, folder: str | Path, dtype: str, batch_tokens: int, threads: int):
-        """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights."""
+    def __init__(self, folder: str | Path, dtype: str, batch_tokens: int, threads: int, gpus: int = 1):
+        """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights.
+
+        With several `gpus` the layers are spread over all that are visible.
+        """
         torch.set_num_threads(threads)
         self.folder = folder
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.placement = "auto" if self.device == "cuda" and gpus > 1 else self.device
         self.batch_tokens = batch_tokens
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         self.dtype = (config.dtype or torch.float32) if dtype == "auto" else getattr(torch, dtype)
@@ -58,7 +63,7 @@ class Transformers:
     @cached_property
     def model(self) -> PreTrainedModel:
         """The weights, from safetensors, never running code that came with them."""
-        how = {"dtype": self.dtype, "use_safetensors": True, "trust_remote_code": False, "device_map": self.device}
+        how = {"dtype": self.dtype, "use_safetensors": True, "trust_remote_code": False, "device_map": self.placement}
         try:
             model = AutoModelForCausalLM.from_pretrained(self.folder, **how).eval()
         except SafetensorError as error:

@@ -20,7 +20,15 @@ PROMPTS_AT_ONCE = 1024
 class VLLM:
     """One model; greedy. Prompts keep their order: neighbours share their prefix, both orders of an item above all."""
 
-    def __init__(self, folder: str | Path, dtype: str, max_prompt_tokens: int, max_new_tokens: int, seed: int = 0):
+    def __init__(
+        self,
+        folder: str | Path,
+        dtype: str,
+        max_prompt_tokens: int,
+        max_new_tokens: int,
+        seed: int = 0,
+        gpus: int = 1,
+    ):
         """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights."""
         from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
@@ -31,7 +39,7 @@ class VLLM:
         self.configured_ends = {*(ends if isinstance(ends, list) else [ends]), self.tokenizer.eos_token_id} - {None}
         most = getattr(config, "max_position_embeddings", None) or max_prompt_tokens + max_new_tokens
         self.max_model_len = min(most, max_prompt_tokens + max_new_tokens)
-        self.arguments = engine_arguments(folder, dtype, self.max_model_len, seed)
+        self.arguments = engine_arguments(folder, dtype, self.max_model_len, seed, gpus)
         own = str(config.dtype or "float32").removeprefix("torch.")
         self.digest_settings = f"vllm,greedy,{own if dtype == 'auto' else dtype}"
 
@@ -99,9 +107,10 @@ class VLLM:
             yield index, completion(output)
 
 
-def engine_arguments(folder: str | Path, dtype: str, max_model_len: int, seed: int) -> dict[str, Any]:
-    """Return what vllm.LLM is made with."""
-    return {
+def engine_arguments(folder: str | Path, dtype: str, max_model_len: int, seed: int, gpus: int = 1) -> dict[str, Any]:
+    """Return what vllm.LLM is made with; on several GPUs every tensor is divided among them."""
+    divided = {"tensor_parallel_size": gpus} if gpus > 1 else {}
+    return divided | {
         "model": str(folder),
         "dtype": dtype,
         "max_model_len": max_model_len,
@@ -120,5 +129,6 @@ def completion(output) -> Completion:
 
 
 def load(folder: str | Path, settings: Mapping[str, Any]) -> VLLM:
-    """Return the model in `folder` with `dtype`, `max_prompt_tokens` and `max_new_tokens` of the settings."""
-    return VLLM(folder, settings["dtype"], settings["max_prompt_tokens"], settings["max_new_tokens"])
+    """Return the model in `folder` with `dtype`, `max_prompt_tokens`, `max_new_tokens` and `gpus` of the settings."""
+    tokens = settings["max_prompt_tokens"], settings["max_new_tokens"]
+    return VLLM(folder, settings["dtype"], *tokens, gpus=settings.get("gpus", 1))
