@@ -55,6 +55,11 @@ def per_attempt(amount):
     return resource
 
 
+def results_file(pattern, **wildcards):
+    """Return one path below this study's results."""
+    return f"results/{study.name}/{pattern.format(**wildcards)}"
+
+
 def known_size(model):
     """Return the size of a model that is there already: in this study's results, or in the folder it is found in."""
     found = size_on_disk(results_file("models/{name}.json", name=model), study.models.get(model, {}).get("path"))
@@ -62,11 +67,11 @@ def known_size(model):
 
 
 NEEDS = Needs(study, known_size)
-GPUS = NEEDS.gpus
 try:
     NEEDS.check_judges()
 except JudgemergeError as error:
     raise WorkflowError(str(error)) from None
+GPUS = NEEDS.gpus
 TRAINING_NODES = several_nodes(settings)
 # The cluster profile reads these: a study without GPUs goes to the partition for CPUs.
 os.environ.update(
@@ -88,11 +93,6 @@ def needed(amount, step, *names):
         return getattr(NEEDS, step)(*(wildcards[name] for name in names)).at(amount, attempt)
 
     return resource
-
-
-def results_file(pattern, **wildcards):
-    """Return one path below this study's results."""
-    return f"results/{study.name}/{pattern.format(**wildcards)}"
 
 
 def raw_files(by_role):

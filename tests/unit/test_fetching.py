@@ -190,9 +190,8 @@ def test_build_mirror_writes_what_is_missing_or_wrong(tmp_path):
 
 
 def test_build_mirror_fetches_what_nobody_has_seen_and_names_what_it_cannot_have(tmp_path):
-    unseen = Source(
-        "hub", "", 0, "MIT", address="https://huggingface.co/datasets/a/b/resolve/main/c.parquet", unseen=True
-    )
+    address = "https://huggingface.co/datasets/a/b/resolve/main/c.parquet"
+    unseen = Source("hub", "", 0, "MIT", address=address, unseen=True)
     absent = source("https://example.org/absent.txt")
     put(tmp_path / "old", unseen)
     missing: list[str] = []
