@@ -63,7 +63,7 @@ rule all:
 
 
 rule sources:
-    """Every raw file of the study, so that the rest can run without internet."""
+    """Every raw file and every downloaded model of the study, so that the rest can run without internet."""
     input:
         study_sources,
 

@@ -58,6 +58,11 @@ def per_attempt(amount):
     return resource
 
 
+def results_file(pattern, **wildcards):
+    """Return one path below this study's results."""
+    return f"results/{study.name}/{pattern.format(**wildcards)}"
+
+
 def judging_of(model):
     """Return how a job that judges on the side asks a model."""
     chat = study.chat(model)
@@ -72,10 +77,23 @@ def known_size(model):
 
 
 NEEDS = Needs(study, known_size)
+try:
+    NEEDS.check_judges()
+except JudgemergeError as error:
+    raise WorkflowError(str(error)) from None
 GPUS = NEEDS.gpus
 TRAINING_NODES = several_nodes(settings)
 # The cluster profile reads these: a study without GPUs goes to the partition for CPUs.
-os.environ.update(JUDGEMERGE_GPUS=str(settings["gpus"]), JUDGEMERGE_NODES=str(settings["nodes"]))
+os.environ.update(
+    JUDGEMERGE_GPUS=str(settings["gpus"]),
+    JUDGEMERGE_NODES=str(settings["nodes"]),
+    JUDGEMERGE_JUDGE_GPUS=str(NEEDS.most_judging_gpus()),
+)
+
+
+def judge_gpus(wildcards):
+    """The GPUs that one judge, or a model that answers like one, asks for."""
+    return NEEDS.judging_gpus(wildcards.judge if hasattr(wildcards, "judge") else wildcards.model)
 
 
 def needed(amount, step, *names):
@@ -85,11 +103,6 @@ def needed(amount, step, *names):
         return getattr(NEEDS, step)(*(wildcards[name] for name in names)).at(amount, attempt)
 
     return resource
-
-
-def results_file(pattern, **wildcards):
-    """Return one path below this study's results."""
-    return f"results/{study.name}/{pattern.format(**wildcards)}"
 
 
 def raw_files(by_role):

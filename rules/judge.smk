@@ -27,8 +27,10 @@ rule judge_suite:
     resources:
         mem_mb=needed("mem_mb", "judge", "judge", "suite"),
         runtime=needed("runtime", "judge", "judge", "suite"),
-        gpu=GPUS["judge_suite"],
-        # A resource, not a parameter: another batch size must not judge everything again.
+        gpu=judge_gpus,
+        # Resources, not parameters: another batch size or number of GPUs must not judge everything again. The profile
+        # may ask for GPUs in another way than `gpu`.
+        judge_gpus=judge_gpus,
         batch_tokens=settings["judging"]["batch_tokens"],
     params:
         max_prompt_tokens=settings["judging"]["max_prompt_tokens"],
@@ -55,6 +57,7 @@ use rule judge_suite as judge_suite_gguf with:
         mem_mb=needed("mem_mb", "judge", "judge", "suite"),
         runtime=needed("runtime", "judge", "judge", "suite"),
         gpu=judge_gpus,
+        judge_gpus=judge_gpus,
         batch_tokens=settings["judging"]["batch_tokens"],
 
 

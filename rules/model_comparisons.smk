@@ -57,7 +57,8 @@ rule generate_answers:
     resources:
         mem_mb=needed("mem_mb", "answer", "model", "comparison"),
         runtime=needed("runtime", "answer", "model", "comparison"),
-        gpu=answering_gpus,
+        gpu=judge_gpus,
+        judge_gpus=judge_gpus,
         # A resource, not a parameter: another batch size must not answer everything again.
         batch_tokens=settings["judging"]["batch_tokens"],
     params:
@@ -118,7 +119,8 @@ rule judge_answers:
     resources:
         mem_mb=needed("mem_mb", "compare", "judge", "comparison"),
         runtime=needed("runtime", "compare", "judge", "comparison"),
-        gpu=answering_gpus,
+        gpu=judge_gpus,
+        judge_gpus=judge_gpus,
         batch_tokens=settings["judging"]["batch_tokens"],
     params:
         comparison=comparison_entry,

@@ -50,7 +50,8 @@ rule judge_sides:
     resources:
         mem_mb=sides_needed("mem_mb"),
         runtime=sides_needed("runtime"),
-        gpu=GPUS["judge_suite"],
+        gpu=judge_gpus,
+        judge_gpus=judge_gpus,
         batch_tokens=settings["judging"]["batch_tokens"],
     params:
         max_prompt_tokens=settings["judging"]["max_prompt_tokens"],

@@ -6,18 +6,38 @@ Example: python scripts/build_mirror.py --study config/config.yaml --dir .mirror
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from judgemerge.errors import JudgemergeError
 from judgemerge.fetching import build_mirror
+from judgemerge.study import Study
 from study_options import add_study_options, read_study
 
 
 def main(study_file: str, directory: str, mirror: str | None = None, config: Sequence[str] = ()) -> str:
-    """Fetch every raw file that the study can ask for, optional suites too; return a sentence saying what was done."""
+    """Fetch every raw file that the study can ask for, optional suites too; return a sentence saying what was done.
+
+    It names what a machine without internet needs besides. Raises JudgemergeError when a file could not be had.
+    """
     study = read_study(study_file, config, downloads=True)
     chosen = [study.catalogues.sources[key] for key in study.source_keys]
-    written, kept = build_mirror(chosen, directory, mirror)
-    return f"{directory}: {len(written)} files written, {len(kept)} were right already"
+    missing: list[str] = []
+    written, kept = build_mirror(chosen, directory, mirror, missing)
+    done = f"{directory}: {len(written)} files written, {len(kept)} were right already"
+    if missing:
+        raise JudgemergeError(f"{done}; {len(missing)} could not be had, call again for them: {'; '.join(missing)}")
+    return "".join([done, *left_out(study, study_file)])
+
+
+def left_out(study: Study, study_file: str) -> list[str]:
+    """Return what the study needs besides, and how it is had: files that only people can fetch, and models."""
+    sources = map(study.catalogues.sources.get, study.source_keys)
+    by_hand = [source.url for source in sources if source.is_local and not Path(source.url).is_file()]
+    files = f"; fetch by hand, as config/sources.yaml says beside them: {', '.join(by_hand)}"
+    models = study.downloaded_models
+    fetching = f"snakemake --cores 1 --configfile {study_file} -- sources"
+    repos = f"; models are no part of a mirror, `{fetching}` fetches them: {', '.join(models)}"
+    return [*([files] if by_hand else []), *([repos] if models else [])]
 
 
 def _arguments() -> argparse.Namespace:

@@ -65,7 +65,11 @@ if "snakemake" in globals():
             questions=snakemake.input.questions,
             generation=answering.Generation(**snakemake.params.generation),
             settings=snakemake.params.settings
-            | {"threads": snakemake.threads, "batch_tokens": snakemake.resources.batch_tokens},
+            | {
+                "threads": snakemake.threads,
+                "batch_tokens": snakemake.resources.batch_tokens,
+                "gpus": snakemake.resources.get("judge_gpus", 0),
+            },
             endpoint=snakemake.params.endpoint,
             store=snakemake.params.store,
             own=f"{snakemake.wildcards.comparison}_answers",

@@ -80,7 +80,11 @@ if "snakemake" in globals():
             prompts="config/prompts",
             sources=snakemake.params.sources,
             settings=snakemake.params.settings
-            | {"threads": snakemake.threads, "batch_tokens": snakemake.resources.batch_tokens},
+            | {
+                "threads": snakemake.threads,
+                "batch_tokens": snakemake.resources.batch_tokens,
+                "gpus": snakemake.resources.get("judge_gpus", 0),
+            },
             endpoint=snakemake.params.endpoint,
             store=snakemake.params.store,
             own=f"{snakemake.wildcards.comparison}_judged",

@@ -28,6 +28,7 @@ def main(
     drawing: sampling.Sampling = sampling.GREEDY,
     timing: str | None = None,
     chat: Mapping = MappingProxyType({}),
+    gpus: int = 1,
 ) -> int:
     """Judge what the store does not hold yet, then write the suite's replies; return how many were asked."""
     templates = {template.protocol: template for template in (load_template(path, sources) for path in prompts)}
@@ -35,6 +36,7 @@ def main(
         "dtype": dtype,
         "batch_tokens": batch_tokens,
         "threads": threads,
+        "gpus": gpus,
         "max_prompt_tokens": max_prompt_tokens,
         "chat": chat,
         "max_new_tokens": max((template.max_new_tokens for template in templates.values()), default=1),
@@ -84,4 +86,5 @@ if "snakemake" in globals():
             drawing=sampling.Sampling(**snakemake.params.drawing),
             timing=snakemake.output.timing,
             chat=snakemake.params.chat,
+            gpus=snakemake.resources.judge_gpus,
         )

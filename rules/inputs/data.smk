@@ -9,8 +9,15 @@ def benchmark_spec(wildcards):
 
 
 def study_sources(wildcards):
-    """The raw files that are fetched: of every benchmark and recorded judge that is run, and of training sets."""
-    return [results_file("sources/{source}", source=key) for key in study.source_keys]
+    """What is fetched: raw files of benchmarks, recorded judges and training sets, and every model of the hub."""
+    files = [results_file("sources/{source}", source=key) for key in study.source_keys]
+    models = [name for name in study.models if "repo" in study.models[name]]
+    encoders = [name for name, entry in ENCODERS.items() if "repo" in entry] if "embedding" in settings else []
+    return [
+        *files,
+        *(results_file("models/{name}.json", name=name) for name in models),
+        *(embedding_file("models/{name}.json", name=name) for name in encoders),
+    ]
 
 
 def source_sha256(wildcards):

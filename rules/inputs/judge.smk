@@ -86,11 +86,6 @@ def judge_chat(wildcards):
     return study.chat(wildcards.judge)
 
 
-def judge_gpus(wildcards):
-    """The GPUs that one judge asks for."""
-    return NEEDS.judging_gpus(wildcards.judge)
-
-
 def recorded_pairs():
     """Return (benchmark, judge) for every recorded judge on the benchmarks that are run."""
     return [

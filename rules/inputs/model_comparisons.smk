@@ -101,11 +101,6 @@ def endpoint_of(wildcards):
     return study.models.get(name, {}).get("endpoint")
 
 
-def answering_gpus(wildcards):
-    """The GPUs that one model or judge asks for."""
-    return NEEDS.judging_gpus(wildcards.judge if hasattr(wildcards, "judge") else wildcards.model)
-
-
 def model_comparison_results():
     """Return the tables of all comparisons."""
     return [results_file(f"tables/model_comparison_{name}.{kind}") for name in COMPARISONS for kind in ("csv", "html")]

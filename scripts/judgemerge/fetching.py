@@ -53,7 +53,7 @@ def fetch(
     if copy is not None and not fall_back:
         raise JudgemergeError(
             f"source '{source.key}': the mirror has no {copy}; put the file of {source.url} there "
-            "(scripts/build_mirror.py does), or study without `mirror` to download it"
+            "(`make mirror` on a machine with internet does), or study without `mirror` to download it"
         )
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(_TryAgain),
@@ -80,24 +80,42 @@ def is_right(source: Source, path: str | Path) -> bool:
 
 
 def build_mirror(
-    sources: Iterable[Source], directory: str | Path, mirror: str | Path | None = None
+    sources: Iterable[Source],
+    directory: str | Path,
+    mirror: str | Path | None = None,
+    missing: list[str] | None = None,
 ) -> tuple[list[Path], list[Path]]:
     """Lay out a mirror of the sources in `directory`; return the paths written and the paths that were right already.
 
-    A file that is wrong is replaced. With `mirror` the files come from another mirror instead of the network. Sources
-    on this machine need no mirror and are left out; so are unseen ones, which may be huge and are fetched when needed.
+    A file that is wrong is kept as `<name>.wrong` beside the right one. With `mirror` the files come from another one
+    instead of the network. Sources on this machine need no mirror. What cannot be had is added to `missing`, one
+    sentence each; without such a list the first one is raised.
     """
     written, kept = [], []
     for source in sources:
-        if source.is_local or source.unseen:
-            continue
         path = Path(directory) / source.mirror_path
+        if source.is_local:
+            continue
         if is_right(source, path):
             kept.append(path)
-        else:
-            fetch(source, path, mirror)
+            continue
+        try:
+            _fetch_beside(source, path, mirror)
             written.append(path)
+        except JudgemergeError as error:
+            if missing is None:
+                raise
+            missing.append(str(error))
     return written, kept
+
+
+def _fetch_beside(source: Source, path: Path, mirror: str | Path | None) -> None:
+    """Fetch a source to `path`; what lies there is moved out of the way once the right file is here."""
+    fresh = path.with_name(f"{path.name}.new")
+    fetch(source, fresh, mirror)
+    if path.exists():
+        path.replace(path.with_name(f"{path.name}.wrong"))
+    fresh.replace(path)
 
 
 def _read(path: Path) -> Iterator[bytes]:

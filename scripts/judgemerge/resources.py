@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from judgemerge import quantizing, searching, training
+from judgemerge.errors import JudgemergeError
 from judgemerge.judging import ORDERS
 from judgemerge.progress import Job
 from judgemerge.study import Study
@@ -35,6 +36,8 @@ MINUTES_TO_START = 10
 SCORING_MB = 600
 GRADES_SECONDS = 25  # one judge, 14,000 continuous grades, 10,000 resamples: measured on one core
 UNKNOWN_ITEMS = 1000
+GPU_GB = 80.0  # memory of one GPU, unless the study says what its own have
+FILLED = 0.9  # of which weights can take so much
 # What a training asks for whose length nobody knows, at every attempt: it goes on at its checkpoint.
 LONG_MINUTES = 2880
 
@@ -269,9 +272,59 @@ class Needs:
         return _need(QUANTIZING_MB + _mb(0.5 * size.bytes), seconds)
 
     def judging_gpus(self, judge: str) -> int:
-        """Return the GPUs of a judge; a quantization has one only where the study says that llama.cpp can use it."""
-        wanted = self.study.quantizations.get(judge, {}).get("gpu", True)
-        return self.gpus["judge_suite"] if wanted else 0
+        """Return the GPUs of a judge; a quantization has some only where the study says that llama.cpp can use them."""
+        if not self.gpus["judge_suite"] or not self.study.quantizations.get(judge, {}).get("gpu", True):
+            return 0
+        judging = self.study.settings["judging"]
+        return judging["judges"].get(judge, {}).get("gpus", judging.get("gpus", 1))
+
+    def most_judging_gpus(self) -> int:
+        """Return the GPUs that the judge with the most of them asks for."""
+        return max(map(self.judging_gpus, self._judges_here()), default=self.gpus["judge_suite"])
+
+    def check_judges(self) -> None:
+        """Refuse a judge whose weights do not fit on its GPUs, as far as their size is known."""
+        memory = self.study.settings.get("gpu_gb", GPU_GB)
+        for judge in self._judges_here():
+            n_gpus = self.judging_gpus(judge)
+            if n_gpus and self._has_known_size(judge) and self._weights(judge) > n_gpus * memory * GB:
+                weights = self._weights(judge) / GB
+                enough = next(2**power for power in range(1, 20) if 2**power * memory * FILLED > weights)
+                raise JudgemergeError(
+                    f"{self.study.where}: judge '{judge}' has {weights:.1f} GB of weights, which do not fit on "
+                    f"{n_gpus} GPU{'s' if n_gpus > 1 else ''} of {memory:g} GB; set judging.judges.{judge}.gpus: "
+                    f"{enough}, or gpu_gb to the memory that yours have"
+                )
+
+    def _judges_here(self) -> list[str]:
+        """Return the judges with weights on this machine, those of comparisons included."""
+        from judgemerge import model_comparisons
+
+        named = dict.fromkeys([*self.study.judges, *model_comparisons.names_of(self.study)])
+        remote = self.study.models_by_origin("endpoint")
+        return [judge for judge in named if judge in self.study.model_names and judge not in remote]
+
+    def _has_known_size(self, model: str) -> bool:
+        """Return whether a model's size is more than a guess."""
+        study = self.study
+        if self.known(model) is not None:
+            return True
+        if model in study.models:
+            return bool({"make", "size_gb"} & study.models[model].keys())
+        if model in study.searched:
+            return self._has_known_size(study.target_of(study.searched[model]))
+        made_from = study.parents(model) if model in study.merges else []
+        made_from += [study.base_of(model)] if model in study.experts else []
+        made_from += [study.quantizations[model]["model"]] if model in study.quantizations else []
+        return all(map(self._has_known_size, made_from))
+
+    def _weights(self, judge: str) -> float:
+        """Return the bytes of a judge's weights in memory."""
+        size = self.size(judge)
+        own = size.bytes / size.parameters
+        # llama.cpp reads the weights as they are in the file.
+        judging = self.study.settings["judging"]
+        return size.parameters * (own if judge in self.study.quantizations else BYTES.get(judging["dtype"], own))
 
     def weigh(self, merge: str) -> Need:
         """Return what the weights of a cocktail take: its models one after the other, a forward pass per example."""
@@ -359,10 +412,7 @@ class Needs:
         settings = self.study.settings
         judging = settings["judging"]
         size = self.size(judge)
-        own = size.bytes / size.parameters
-        # llama.cpp reads the weights as they are in the file.
-        width = own if judge in self.study.quantizations else BYTES.get(judging["dtype"], own)
-        weights = size.parameters * width
+        weights = self._weights(judge)
         on_gpu = bool(self.judging_gpus(judge))
         flops = GPU_FLOPS if on_gpu else CPU_FLOPS * settings["threads"]
         bandwidth = GPU_BANDWIDTH if on_gpu else CPU_BANDWIDTH

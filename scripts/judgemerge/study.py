@@ -327,6 +327,13 @@ class Study:
         return [value for value in self._raw_files() if value in self.catalogues.sources]
 
     @cached_property
+    def downloaded_models(self) -> list[str]:
+        """The repositories of the hub that models, embedding models and rerankers of the study come from."""
+        embedding_part = self.settings.get("embedding", {})
+        entries = [*self.models.values(), *(embedding_part.get(role, {}) for role in ("embedder", "reranker"))]
+        return list(dict.fromkeys(entry["repo"] for entry in entries if "repo" in entry))
+
+    @cached_property
     def local_files(self) -> list[str]:
         """The raw files that are given by their path."""
         return [value for value in self._raw_files() if value not in self.catalogues.sources]

@@ -189,6 +189,43 @@ def test_build_mirror_writes_what_is_missing_or_wrong(tmp_path):
     assert build_mirror(sources, tmp_path / "new")[0] == []
 
 
+def test_build_mirror_fetches_what_nobody_has_seen_and_names_what_it_cannot_have(tmp_path):
+    address = "https://huggingface.co/datasets/a/b/resolve/main/c.parquet"
+    unseen = Source("hub", "", 0, "MIT", address=address, unseen=True)
+    absent = source("https://example.org/absent.txt")
+    put(tmp_path / "old", unseen)
+    missing: list[str] = []
+    written, _ = build_mirror([absent, unseen], tmp_path / "new", tmp_path / "old", missing)
+    assert [path.name for path in written] == ["c.parquet"]
+    assert len(missing) == 1 and "absent.txt" in missing[0]
+
+
+def test_a_file_that_is_replaced_in_a_mirror_is_kept_beside_it(tmp_path):
+    wrong = source("https://example.org/wrong.txt")
+    put(tmp_path / "old", wrong)
+    put(tmp_path / "new", wrong, b"mine")
+    build_mirror([wrong], tmp_path / "new", tmp_path / "old")
+    path = tmp_path / "new" / wrong.mirror_path
+    assert is_right(wrong, path) and path.with_name("wrong.txt.wrong").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("study", "named"),
+    [
+        ("orpo", ["meta-llama/Llama-3.2-1B-Instruct", "flowaicom/Flow-Judge-v0.1"]),
+        ("unified", ["data/pandalm_train.json", "google/gemma-7b"]),
+        ("embedder", ["BAAI/bge-"]),
+        ("meld", ["data/MELD_pairwise.json"]),
+    ],
+)
+def test_a_mirror_names_what_is_needed_besides(repository, monkeypatch, study, named):
+    monkeypatch.chdir(repository)
+    file = f"config/studies/{study}.yaml"
+    said = "".join(build_mirror_script.left_out(build_mirror_script.read_study(file, downloads=True), file))
+    assert all(name in said for name in named)
+    assert f"--configfile {file} -- sources" in said
+
+
 STUDY = """
 study: small
 suites: {pairs: {benchmarks: [llmbar_gptout, pandalm]}}

@@ -7,6 +7,7 @@ import pytest
 
 from judgemerge import progress, resources, tiny
 from judgemerge.catalogues import load_yaml
+from judgemerge.errors import JudgemergeError
 from judgemerge.models import size_on_disk
 from judgemerge.resources import Asked, Needs, Size
 from judgemerge.study import load_study
@@ -308,3 +309,38 @@ def test_a_plan_says_what_is_expected_and_what_it_does_not_know():
 def test_a_judge_is_given_the_time_of_the_items_that_are_drawn(needs):
     few = needs(suites={"demo": {"benchmarks": ["demo_pairwise"], "limit": 10}})
     assert few.judge("half", "demo").runtime < needs().judge("half", "demo").runtime
+
+
+# ---- judges on several GPUs ----
+
+
+def test_a_judge_has_as_many_gpus_as_the_study_says_it_needs(needs):
+    judging = {**LLAMA["judging"], "gpus": 2, "judges": {"half": {"gpus": 4}}}
+    said = needs(gpus=1, judging=judging)
+    assert (said.judging_gpus("wide"), said.judging_gpus("half"), said.most_judging_gpus()) == (2, 4, 4)
+    assert needs(judging=judging).judging_gpus("half") == 0  # a study without GPUs
+    assert needs(gpus=4).judging_gpus("half") == 1
+
+
+def test_a_judge_that_does_not_fit_is_refused_in_the_plan(needs):
+    huge = {"llama": Size(93.4e9, 46.7e9)}
+    with pytest.raises(JudgemergeError, match="'llama' has 93.4 GB of weights, .* on 1 GPU of 80 GB; .*gpus: 2"):
+        needs(known=huge, gpus=1, judges=["llama"]).check_judges()
+    needs(known=huge, gpus=1, gpu_gb=141, judges=["llama"]).check_judges()
+    needs(known=huge, gpus=1, judges=["llama"], judging={**LLAMA["judging"], "gpus": 2}).check_judges()
+    needs(known=huge, gpus=0, judges=["llama"]).check_judges()
+    unknown = {"llama": {"repo": "a/b", "revision": "0" * 40}}
+    needs(models=unknown, gpus=1, gpu_gb=1, judges=["llama"]).check_judges()  # nobody knows
+
+
+def test_the_published_8x7b_judges_fit(repository):
+    needs = full_size(repository, "prometheus")
+    needs.check_judges()
+    assert needs.judging_gpus("supermario_8x7b") == needs.judging_gpus("mixtral") == 2 > needs.judging_gpus("direct")
+
+
+def test_backends_spread_a_judge_over_its_gpus():
+    from judgemerge.backends.vllm import engine_arguments
+
+    assert engine_arguments("m", "auto", 99, 0, gpus=4)["tensor_parallel_size"] == 4
+    assert "tensor_parallel_size" not in engine_arguments("m", "auto", 99, 0)

@@ -77,8 +77,9 @@ def test_the_site_block_reaches_every_rule_with_gpus(profile, repository):
 def test_gres_replaces_gpus(profile):
     asked = profile(gpu_request="gres", gpu_model="a100")["set-resources"]
     assert asked["train_expert"] == {"gpu": 0, "gres": "'gpu:a100:$JUDGEMERGE_GPUS' if $JUDGEMERGE_GPUS else None"}
-    assert asked["judge_suite"]["gres"] == "'gpu:a100:1' if $JUDGEMERGE_GPUS else None"
-    assert profile(gpu_request="gres")["set-resources"]["judge_suite"]["gres"].startswith("'gpu:1'")
+    assert asked["screen_base"]["gres"] == "'gpu:a100:1' if $JUDGEMERGE_GPUS else None"
+    assert asked["judge_suite"]["gres"] == "'gpu:a100:$JUDGEMERGE_JUDGE_GPUS' if $JUDGEMERGE_GPUS else None"
+    assert profile(gpu_request="gres")["set-resources"]["screen_base"]["gres"].startswith("'gpu:1'")
 
 
 def test_there_is_no_default_profile(repository):

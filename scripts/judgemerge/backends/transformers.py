@@ -36,9 +36,14 @@ ABILITIES = ("draws", "scores")
 
 
 def load(folder: str | Path, settings: Mapping) -> "Transformers":
-    """Return the model in `folder` with `dtype`, `batch_tokens`, `threads` and `chat` of the settings."""
+    """Return the model in `folder` with `dtype`, `batch_tokens`, `threads`, `chat` and `gpus` of the settings."""
     return Transformers(
-        folder, settings["dtype"], settings["batch_tokens"], settings["threads"], settings.get("chat", {})
+        folder,
+        settings["dtype"],
+        settings["batch_tokens"],
+        settings["threads"],
+        settings.get("chat", {}),
+        settings.get("gpus", 1),
     )
 
 
@@ -55,14 +60,16 @@ class Transformers:
         batch_tokens: int,
         threads: int,
         chat: Mapping = MappingProxyType({}),
+        gpus: int = 1,
     ):
         """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights.
 
-        `chat` are arguments of chat_templates.Chat.
+        `chat` are arguments of chat_templates.Chat. With several `gpus` the layers are spread over all that are visible.
         """
         torch.set_num_threads(threads)
         self.folder = folder
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.placement = "auto" if self.device == "cuda" and gpus > 1 else self.device
         self.batch_tokens = batch_tokens
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         self.dtype = (config.dtype or torch.float32) if dtype == "auto" else getattr(torch, dtype)
@@ -76,7 +83,7 @@ class Transformers:
     @cached_property
     def model(self) -> PreTrainedModel:
         """The weights, from safetensors, never running code that came with them."""
-        how = {"dtype": self.dtype, "use_safetensors": True, "trust_remote_code": False, "device_map": self.device}
+        how = {"dtype": self.dtype, "use_safetensors": True, "trust_remote_code": False, "device_map": self.placement}
         try:
             model = AutoModelForCausalLM.from_pretrained(self.folder, **how).eval()
         except SafetensorError as error:

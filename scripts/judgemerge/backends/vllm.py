@@ -37,6 +37,7 @@ class VLLM:
         max_new_tokens: int,
         seed: int = 0,
         chat: Mapping = MappingProxyType({}),
+        gpus: int = 1,
     ):
         """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights.
 
@@ -49,7 +50,7 @@ class VLLM:
         self.chat = Chat(self.tokenizer, folder, **chat)
         most = getattr(config, "max_position_embeddings", None) or max_prompt_tokens + max_new_tokens
         self.max_model_len = min(most, max_prompt_tokens + max_new_tokens)
-        self.arguments = engine_arguments(folder, dtype, self.max_model_len, seed)
+        self.arguments = engine_arguments(folder, dtype, self.max_model_len, seed, gpus)
         own = str(config.dtype or "float32").removeprefix("torch.")
         self.dtype = own if dtype == "auto" else dtype
         self.digest_settings = f"vllm,greedy,{self.dtype}{self.chat.digest}"
@@ -128,9 +129,10 @@ class VLLM:
             yield index, completion(output, self.chat)
 
 
-def engine_arguments(folder: str | Path, dtype: str, max_model_len: int, seed: int) -> dict[str, Any]:
-    """Return what vllm.LLM is made with."""
-    return {
+def engine_arguments(folder: str | Path, dtype: str, max_model_len: int, seed: int, gpus: int = 1) -> dict[str, Any]:
+    """Return what vllm.LLM is made with; on several GPUs every tensor is divided among them."""
+    divided = {"tensor_parallel_size": gpus} if gpus > 1 else {}
+    return divided | {
         "model": str(folder),
         "dtype": dtype,
         "max_model_len": max_model_len,
@@ -155,6 +157,6 @@ def completion(output, chat: Chat) -> Completion:
 
 
 def load(folder: str | Path, settings: Mapping[str, Any]) -> VLLM:
-    """Return the model in `folder` with `dtype`, `max_prompt_tokens`, `max_new_tokens` and `chat` of the settings."""
+    """Return the model in `folder` with `dtype`, `max_prompt_tokens`, `max_new_tokens`, `chat` and `gpus` of the settings."""
     limits = settings["max_prompt_tokens"], settings["max_new_tokens"]
-    return VLLM(folder, settings["dtype"], *limits, chat=settings.get("chat", {}))
+    return VLLM(folder, settings["dtype"], *limits, chat=settings.get("chat", {}), gpus=settings.get("gpus", 1))

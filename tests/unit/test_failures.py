@@ -1,0 +1,79 @@
+"""What a job leaves that cannot be done for one judge alone, and what becomes of it."""
+
+import errno
+import json
+
+import pytest
+
+from judgemerge import failures, files
+from judgemerge.errors import JudgemergeError
+
+
+def raising(error):
+    def function(**arguments):
+        raise error
+
+    return function
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (JudgemergeError("weights: cannot be read; fetch them again"), "weights: cannot be read; fetch them again"),
+        (RuntimeError("CUDA out of memory"), "unexpected RuntimeError: CUDA out of memory"),
+        (FileNotFoundError(errno.ENOENT, "no such file", "config.json"), "unexpected FileNotFoundError: "),
+    ],
+)
+def test_what_one_judge_cannot_do_stands_in_its_outputs(tmp_path, error, reason):
+    outputs = [tmp_path / "replies.jsonl", tmp_path / "timing.json"]
+    failures.attempt(raising(error), outputs, model="m")
+    assert all(failures.reason_of(path).startswith(reason) for path in outputs)
+    with pytest.raises(JudgemergeError, match=reason.split(":")[0]):
+        failures.check(*outputs)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "no room", "x"), MemoryError(), KeyboardInterrupt()])
+def test_what_would_hit_every_judge_is_raised(tmp_path, error):
+    with pytest.raises(type(error)):
+        failures.attempt(raising(error), [tmp_path / "replies.jsonl"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_can_be_done_is_done(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    failures.attempt(files.write_jsonl, [path], path=path, rows=[{"failed": None, "item": "a"}])
+    assert failures.reason_of(path) is None or json.loads(path.read_text())["failed"] is None
+
+
+def test_files_are_divided_into_those_that_hold_something_and_reasons(tmp_path):
+    good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
+    files.write_jsonl(good, [{"benchmark": "b"}])
+    failures.mark([bad], "no template")
+    assert failures.divide({"a": good, "b": bad}) == ({"a": good}, {"b": "no template"})
+
+
+def test_pages_name_judge_benchmarks_and_reason():
+    rows = [
+        ("a", "one", "not judged: no room"),
+        ("a", "two", "not judged: no room"),
+        ("b", "one", "constant"),
+        ("b", "one", float("nan")),
+    ]
+    assert failures.missing(rows) == " Missing, because they could not judge: a on one, two (no room)."
+    assert failures.missing(rows[2:]) == ""
+
+
+def test_failed_files_are_forgotten_with_their_timings_and_nothing_else(tmp_path):
+    results = tmp_path / "results"
+    kept = results / "replies/good/suite.jsonl"
+    files.write_jsonl(kept, [{"benchmark": "b"}])
+    gone = [
+        results / name for name in ("replies/bad/suite.jsonl", "replies/bad/suite.timing.json", "verdicts/bad/b.jsonl")
+    ]
+    failures.mark(gone, "no template")
+    timing = results / "timings/judge_suite/bad/suite.tsv"
+    timing.parent.mkdir(parents=True)
+    timing.touch()
+    assert failures.sentences(map(str, gone[2:])) == ["bad on b: no template"]
+    assert failures.forget(results) == ["bad: no template"]
+    assert [path for path in results.rglob("*") if path.is_file()] == [kept]
