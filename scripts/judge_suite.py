@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from judgemerge import backends, files, judging, sampling, speed
+from judgemerge import backends, files, judging, models, sampling, speed
 from judgemerge.items import read_items
 from judgemerge.logs import Progress, logged
 from judgemerge.prompts import load_template
@@ -59,7 +59,7 @@ def main(
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        manifest = files.read_json(snakemake.input.manifest)
+        manifest = models.described(snakemake.input.model, snakemake.input.manifest)
         main(
             model=snakemake.input.model,
             digest=manifest["digest"],

@@ -36,10 +36,11 @@ def adapter_digest(folder: str) -> str:
 if "snakemake" in globals():
     folders = [*snakemake.input.models, *snakemake.input.adapters]
     names = [Path(path).name for path in folders]
-    known = [files.read_json(path)["digest"] for path in snakemake.input.manifests]
-    digests = [*known, *map(adapter_digest, snakemake.input.adapters)]
     processes.end_cleanly()
     with logged(snakemake.log[0]):
+        pairs = zip(snakemake.input.models, snakemake.input.manifests, strict=True)
+        known = [models.described(*pair)["digest"] for pair in pairs]
+        digests = [*known, *map(adapter_digest, snakemake.input.adapters)]
         main(
             merge=snakemake.params.merge,
             parents=dict(zip(names, folders, strict=True)),

@@ -1,4 +1,4 @@
-"""What stands beside the weights of a merge: whose description it gets, what may differ, what a failure leaves behind."""
+"""Beside the weights of a merge: whose description it gets, what may differ, what a failure leaves behind."""
 
 import json
 import os
@@ -104,7 +104,9 @@ def test_chat_templates_and_special_tokens_are_compared(copies):
     two = {name: copies[name] for name in ("one", "two")}
     template = (copies["two"] / "chat_template.jinja").read_text()
     (copies["two"] / "chat_template.jinja").write_text(template + "{{ 'x' }}")
-    with pytest.raises(JudgemergeError, match=r"two: chat_template is ….*x.*…, but ….* in .*one; merge models that are"):
+    with pytest.raises(
+        JudgemergeError, match=r"two: chat_template is ….*x.*…, but ….* in .*one; merge models that are"
+    ):
         preflight.check_parents(two)
     preflight.check_parents(two, ["chat_template"])
     # The same template in the other place where libraries put it.
@@ -112,7 +114,9 @@ def test_chat_templates_and_special_tokens_are_compared(copies):
     change(copies["two"], "tokenizer_config.json", chat_template=template)
     preflight.check_parents(two)
     change(copies["two"], "tokenizer_config.json", bos_token="<|other|>")
-    with pytest.raises(JudgemergeError, match=r"two: bos_token is '<\|other\|>', but '.*' in .*one; merge models with the"):
+    with pytest.raises(
+        JudgemergeError, match=r"two: bos_token is '<\|other\|>', but '.*' in .*one; merge models with the"
+    ):
         preflight.check_parents(two)
     preflight.check_parents(two, ["special_tokens"])
 
@@ -235,10 +239,14 @@ def test_stored_copies_of_tied_weights_are_left_out_by_both_engines(tmp_path, en
 def test_architectures_that_mergekit_does_not_merge_are_refused_before(tmp_path):
     pytest.importorskip("mergekit")
     bert = random_model(tmp_path / "bert", 0, "Bert", BERT)
-    with pytest.raises(JudgemergeError, match=r"bert: mergekit 0\.1\.5 cannot merge this model \(it fails on .*streamed`"):
+    with pytest.raises(
+        JudgemergeError, match=r"bert: mergekit 0\.1\.5 cannot merge this model \(it fails on .*streamed`"
+    ):
         mergekit.check(bert, "linear")
     cohere = random_model(tmp_path / "cohere", 0, "Cohere", SIZES)
-    with pytest.raises(JudgemergeError, match=r"it wants tensor 'model\.layers\.0\.self_attn\.q_norm\.weight'.*cocktail, or"):
+    with pytest.raises(
+        JudgemergeError, match=r"it wants tensor 'model\.layers\.0\.self_attn\.q_norm\.weight'.*cocktail, or"
+    ):
         mergekit.check(cohere, "slerp")
     biased = random_model(tmp_path / "biased", 0, "Llama", SIZES, attention_bias=True)
     with pytest.raises(JudgemergeError, match=r"it would leave out tensor 'model\.layers\.0\.self_attn\.k_proj\.bias'"):
@@ -334,7 +342,9 @@ def test_weights_of_two_places_are_the_same_values(tmp_path, copies):
     from safetensors.torch import load_file, save_file
 
     tensors = load_file(copies["one"] / "model.safetensors")
-    save_file({f"layers.{name}": values for name, values in tensors.items()}, copies["one"] / "consolidated.safetensors")
+    save_file(
+        {f"layers.{name}": values for name, values in tensors.items()}, copies["one"] / "consolidated.safetensors"
+    )
     folder, _ = merged(tmp_path, entry(engine="streamed"), copies)
     assert models.tensor_shapes(folder) == models.tensor_shapes(copies["two"])
     assert list(Weights(copies["one"]).entries) == list(Weights(copies["two"]).entries)
