@@ -4,7 +4,7 @@ from pathlib import Path
 
 from judgemerge import files, models, processes
 from judgemerge.logs import logged
-from judgemerge.merging.runs import merge_folders
+from judgemerge.merging.runs import merge_folders, nothing_left
 
 
 def main(
@@ -23,9 +23,10 @@ def main(
     fresh.parent.mkdir(parents=True, exist_ok=True)
     found = files.read_json(weights) if weights else None
     name = Path(model).name
-    made = merge_folders(name, merge, parents, fresh, recipe_file, threads, digests, bases, found)
-    models.move_into_place(fresh, model)
-    files.write_json(manifest, models.describe(model, **made))
+    with nothing_left(fresh, model, manifest, recipe_file):
+        made = merge_folders(name, merge, parents, fresh, recipe_file, threads, digests, bases, found)
+        models.move_into_place(fresh, model)
+        files.write_json(manifest, models.describe(model, **made))
 
 
 def adapter_digest(folder: str) -> str:

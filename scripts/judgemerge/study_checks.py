@@ -13,6 +13,7 @@ from judgemerge import (
     endpoints,
     merging,
     model_comparisons,
+    models,
     preferences,
     published,
     quantizing,
@@ -120,7 +121,14 @@ def _check_models(study: Study) -> None:
 
 
 def _check_local_parents(study: Study) -> None:
-    """Refuse merges of models that lie in folders of this machine and do not fit: their files say so now."""
+    """Refuse models in folders of this machine that cannot be loaded, and merges of those that do not fit."""
+    for name in study.models_by_origin("path"):
+        folder = Path(study.models[name]["path"])
+        if list(folder.glob("*.safetensors*")):
+            try:
+                models.check_folder(folder)
+            except JudgemergeError as error:
+                raise JudgemergeError(f"{study.where}: models.{name}.path: {error}") from None
     compared = set()
     for name, merge in study.merges.items():
         paths = {root: study.models[root].get("path", "") for root in study.roots(name)}

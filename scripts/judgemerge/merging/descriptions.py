@@ -221,6 +221,10 @@ def donor(merge: Mapping, folders: Mapping[str, str | Path]) -> str:
     the others that has one. `folders` holds the models that are read as such, no adapters.
     """
     if merge.get("donor"):
+        if merge["donor"] not in folders:
+            raise JudgemergeError(
+                f"donor '{merge['donor']}' is no model that the merge reads as such; name one of: {', '.join(folders)}"
+            )
         return merge["donor"]
     order: Sequence[str] = [*([merge["base"]] if "base" in merge else []), *merge["models"]]
     order = [name for name in order if name in folders] or list(folders)
