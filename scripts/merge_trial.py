@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from judgemerge import files, models, searching, trials
+from judgemerge import files, models, processes, searching, trials
 from judgemerge.items import read_items
 from judgemerge.logs import logged
 from judgemerge.prompts import load_template
@@ -76,6 +76,7 @@ def parents(folders: list[str], manifests: list[str], adapters: list[str]) -> di
 
 
 if "snakemake" in globals():
+    processes.end_cleanly()
     with logged(snakemake.log[0]):
         main(
             search=snakemake.params.search,

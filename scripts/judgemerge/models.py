@@ -200,7 +200,8 @@ def check_digest(folder: str | Path, manifest: Mapping) -> None:
                 f"{path}: has changed since the model was described ({manifest['digest'][:16]}); delete {folder} and "
                 f"{folder}.json, so that it is described and judged as what it is now"
             )
-    new = {path.relative_to(folder).as_posix() for path in deciding_files(folder)} - set(manifest["files"])
+    there = {*weight_files(folder), *description_files(folder, SETTINGS)}
+    new = {path.name for path in there} - set(manifest["files"])
     if new:
         raise JudgemergeError(
             f"{folder}: '{min(new)}' was not there when the model was described ({manifest['digest'][:16]}); delete "
