@@ -10,7 +10,9 @@ min_version("9.0")
 
 # Tools installed beside Snakemake are found without activating its environment; packages below ~/.local never are.
 # Threads that wait for each other sleep: on a shared machine spinning ones made a training 20 times slower (measured).
+# Sets of texts have one order in every process.
 os.environ.update(
+    PYTHONHASHSEED="0",
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
     PYTHONNOUSERSITE="1",
     OMP_WAIT_POLICY=os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),

@@ -10,7 +10,7 @@ from judgemerge.catalogues import load_yaml
 from judgemerge.digests import source_digest
 from judgemerge.errors import JudgemergeError
 from judgemerge.expected import read_expected
-from judgemerge.models import size_on_disk
+from judgemerge.models import fingerprint, size_on_disk
 from judgemerge.patterns import one_of
 from judgemerge.prompts import content
 from judgemerge.resources import Needs, Size, several_nodes

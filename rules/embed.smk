@@ -174,6 +174,7 @@ rule fetch_encoder:
         runtime=per_attempt(240),
     params:
         entry=encoder_entry,
+        fingerprint=encoder_fingerprint,
     message:
         "Fetching {wildcards.fetched_encoder}"
     script:

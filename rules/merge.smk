@@ -15,7 +15,7 @@ rule check_parents:
     benchmark:
         "results/{study}/timings/check_parents.tsv"
     conda:
-        "../envs/stats.yaml"
+        "../envs/merge.yaml"
     resources:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),

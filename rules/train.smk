@@ -76,6 +76,7 @@ rule link_model:
         runtime=per_attempt(60),
     params:
         path=lookup(within=settings, dpath="models/{found}/path"),
+        fingerprint=found_fingerprint,
     message:
         "Linking {wildcards.found}"
     script:

@@ -2,12 +2,18 @@
 
 from judgemerge import files
 from judgemerge.logs import logged
-from judgemerge.merging import preflight
+from judgemerge.merging import mergekit, preflight
 
 
-def main(folders: dict[str, str], groups: list[list[str]], out: str) -> None:
-    """Compare the models of every group, from their headers alone."""
-    files.write_json(out, [preflight.check_parents({name: folders[name] for name in group}) for group in groups])
+def main(folders: dict[str, str], groups: list[dict], out: str) -> None:
+    """Compare the models of every group, {models, allow, mergekit}, from their headers alone."""
+    for group in groups:
+        for name in group["models"] if group["mergekit"] else ():
+            mergekit.check(folders[name], group["mergekit"])
+    found = [
+        preflight.check_parents({name: folders[name] for name in group["models"]}, group["allow"]) for group in groups
+    ]
+    files.write_json(out, found)
 
 
 if "snakemake" in globals():

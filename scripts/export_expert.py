@@ -45,7 +45,7 @@ if "snakemake" in globals():
             adapter=snakemake.input.adapter,
             recipe_file=snakemake.input.recipe,
             base=snakemake.input.model,
-            base_digest=files.read_json(snakemake.input.manifest)["digest"],
+            base_digest=models.described(snakemake.input.model, snakemake.input.manifest)["digest"],
             threads=snakemake.threads,
             model=snakemake.output.model,
             manifest=snakemake.output.manifest,

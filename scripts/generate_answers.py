@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from judgemerge import answering, backends, files, provenance
+from judgemerge import answering, backends, files, models, provenance
 from judgemerge.items import read_items
 from judgemerge.judging import Store
 from judgemerge.logs import Progress, logged
@@ -61,7 +61,7 @@ if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
             model=snakemake.input.model,
-            manifest=files.read_json(snakemake.input.manifest),
+            manifest=models.described(snakemake.input.model, snakemake.input.manifest),
             questions=snakemake.input.questions,
             generation=answering.Generation(**snakemake.params.generation),
             settings=snakemake.params.settings

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from generate_answers import load_backend
-from judgemerge import files, judging, metrics, provenance
+from judgemerge import files, judging, metrics, models, provenance
 from judgemerge import model_comparisons as comparisons
 from judgemerge.items import read_items
 from judgemerge.logs import Progress, logged
@@ -72,7 +72,7 @@ if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
             model=snakemake.input.model,
-            manifest=files.read_json(snakemake.input.manifest),
+            manifest=models.described(snakemake.input.model, snakemake.input.manifest),
             questions=snakemake.input.questions,
             answers=dict(zip(snakemake.params.comparison["models"], snakemake.input.answers, strict=True)),
             entry=snakemake.params.comparison,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from judgemerge import backends, failures, files, judging, sampling, speed
+from judgemerge import backends, failures, files, judging, models, sampling, speed
 from judgemerge.items import read_items
 from judgemerge.logs import Progress, logged
 from judgemerge.prompts import load_template
@@ -65,7 +65,7 @@ def main(
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        manifest = files.read_json(snakemake.input.manifest)
+        manifest = models.described(snakemake.input.model, snakemake.input.manifest)
         failures.attempt(
             main,
             snakemake.output,

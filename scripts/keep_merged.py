@@ -1,11 +1,12 @@
 """Make models/{blended}: the merge that was the best trial of a search, merged again."""
 
-from judgemerge import files, searching
+from judgemerge import files, processes, searching
 from judgemerge.logs import logged
 from merge_models import main as merge_models
 from merge_trial import parents
 
 if "snakemake" in globals():
+    processes.end_cleanly()
     with logged(snakemake.log[0]):
         merge_models(
             merge=searching.applied(snakemake.params.merge, files.read_json(snakemake.input.chosen)["params"], "merge"),

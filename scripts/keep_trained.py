@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from export_expert import main as export_expert
-from judgemerge import files
+from judgemerge import files, models
 from judgemerge.logs import logged
 
 
@@ -20,7 +20,7 @@ if "snakemake" in globals():
             chosen=snakemake.input.chosen,
             trials=list(snakemake.input.trials),
             base=snakemake.input.model,
-            base_digest=files.read_json(snakemake.input.manifest)["digest"],
+            base_digest=models.described(snakemake.input.model, snakemake.input.manifest)["digest"],
             threads=snakemake.threads,
             model=snakemake.output.model,
             manifest=snakemake.output.manifest,

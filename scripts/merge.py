@@ -32,7 +32,7 @@ def main(
     """
     from judgemerge.merging import losses
     from judgemerge.merging.cocktail import weigh
-    from judgemerge.merging.runs import merge_folders, merge_variants
+    from judgemerge.merging.runs import merge_folders, merge_variants, nothing_left
 
     name = Path(output).name
     settings = grids.expand_grids({"merges": {name: merge}, "judges": []}, "merge.py")
@@ -61,10 +61,11 @@ def main(
         fresh = Path(f"{outputs[variant]}.part")
         recipe = Path(f"{outputs[variant]}.recipe.yaml")
         fresh.parent.mkdir(parents=True, exist_ok=True)
-        made = merge_folders(variant, entry, folders, fresh, recipe, threads, digests, bases, weights)
-        recipe.rename(fresh / "recipe.yaml")
-        models.move_into_place(fresh, outputs[variant])
-        manifests[variant] = _described(outputs[variant], made)
+        with nothing_left(fresh, recipe, outputs[variant], f"{outputs[variant]}.json"):
+            made = merge_folders(variant, entry, folders, fresh, recipe, threads, digests, bases, weights)
+            recipe.rename(fresh / "recipe.yaml")
+            models.move_into_place(fresh, outputs[variant])
+            manifests[variant] = _described(outputs[variant], made)
     return manifests
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from judgemerge import files, models, processes
 from judgemerge.logs import logged
-from judgemerge.merging.runs import merge_folders
+from judgemerge.merging.runs import merge_folders, nothing_left
 
 
 def main(
@@ -23,9 +23,10 @@ def main(
     fresh.parent.mkdir(parents=True, exist_ok=True)
     found = files.read_json(weights) if weights else None
     name = Path(model).name
-    made = merge_folders(name, merge, parents, fresh, recipe_file, threads, digests, bases, found)
-    models.move_into_place(fresh, model)
-    files.write_json(manifest, models.describe(model, **made))
+    with nothing_left(fresh, model, manifest, recipe_file):
+        made = merge_folders(name, merge, parents, fresh, recipe_file, threads, digests, bases, found)
+        models.move_into_place(fresh, model)
+        files.write_json(manifest, models.describe(model, **made))
 
 
 def adapter_digest(folder: str) -> str:
@@ -36,10 +37,11 @@ def adapter_digest(folder: str) -> str:
 if "snakemake" in globals():
     folders = [*snakemake.input.models, *snakemake.input.adapters]
     names = [Path(path).name for path in folders]
-    known = [files.read_json(path)["digest"] for path in snakemake.input.manifests]
-    digests = [*known, *map(adapter_digest, snakemake.input.adapters)]
     processes.end_cleanly()
     with logged(snakemake.log[0]):
+        pairs = zip(snakemake.input.models, snakemake.input.manifests, strict=True)
+        known = [models.described(*pair)["digest"] for pair in pairs]
+        digests = [*known, *map(adapter_digest, snakemake.input.adapters)]
         main(
             merge=snakemake.params.merge,
             parents=dict(zip(names, folders, strict=True)),

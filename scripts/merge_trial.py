@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from judgemerge import files, searching, trials
+from judgemerge import files, models, processes, searching, trials
 from judgemerge.items import read_items
 from judgemerge.logs import logged
 from judgemerge.prompts import load_template
@@ -65,7 +65,10 @@ def main(
 def parents(folders: list[str], manifests: list[str], adapters: list[str]) -> dict[str, dict[str, str]]:
     """Return {parents, digests} of a merge, as merge_models.main wants them."""
     names = [Path(path).name for path in [*folders, *adapters]]
-    digests = [*(files.read_json(path)["digest"] for path in manifests), *map(adapter_digest, adapters)]
+    digests = [
+        *(models.described(*pair)["digest"] for pair in zip(folders, manifests, strict=True)),
+        *map(adapter_digest, adapters),
+    ]
     return {
         "parents": dict(zip(names, [*folders, *adapters], strict=True)),
         "digests": dict(zip(names, digests, strict=True)),
@@ -73,6 +76,7 @@ def parents(folders: list[str], manifests: list[str], adapters: list[str]) -> di
 
 
 if "snakemake" in globals():
+    processes.end_cleanly()
     with logged(snakemake.log[0]):
         main(
             search=snakemake.params.search,

@@ -98,7 +98,7 @@ if "snakemake" in globals():
             sources=snakemake.params.sources,
             common=snakemake.params.common,
             base=snakemake.input.model,
-            base_digest=files.read_json(snakemake.input.manifest)["digest"],
+            base_digest=models.described(snakemake.input.model, snakemake.input.manifest)["digest"],
             seed=snakemake.params.seed,
             threads=snakemake.threads,
             work=snakemake.params.work,

@@ -83,6 +83,12 @@ def encoder_entry(wildcards):
     return ENCODERS[wildcards.fetched_encoder]
 
 
+def encoder_fingerprint(wildcards):
+    """What the files of a model folder of this machine are known by; nothing for one of the hub."""
+    path = encoder_entry(wildcards).get("path")
+    return path and fingerprint(path)
+
+
 def encoder_make(wildcards):
     """How a made model is made."""
     return ENCODERS[wildcards.made_encoder]["make"]

@@ -1,5 +1,7 @@
 """Input functions of rules/merge.smk."""
 
+from judgemerge.merging.recipes import own_engine
+
 
 def parent_models(wildcards):
     """The folders of the models that a merge reads, the base first; its adapters are not among them."""
@@ -12,10 +14,20 @@ def parent_manifests(wildcards):
 
 
 def compared_models():
-    """Return the models that merges bring together, and the groups that they are compared in."""
-    groups = [study.roots(name) for name in study.merges]
-    groups = [list(group) for group in dict.fromkeys(tuple(sorted(group)) for group in groups) if len(group) > 1]
-    return sorted({name for group in groups for name in group}), groups
+    """Return the models that merges bring together, and the groups that they are compared in: {models, allow, mergekit}.
+
+    `mergekit` is the method of a merge that it computes. One model alone is only looked at for that, and only where it
+    is not made here.
+    """
+    groups = []
+    for name, merge in study.merges.items():
+        roots = sorted(study.roots(name))
+        method = None if own_engine(merge) else merge["method"]
+        foreign = method and any("make" not in study.models[root] for root in roots)
+        group = {"models": roots, "allow": study.allowed_differences(name), "mergekit": method if foreign else None}
+        if (len(roots) > 1 or foreign) and group not in groups:
+            groups.append(group)
+    return sorted({name for group in groups for name in group["models"]}), groups
 
 
 def merge_adapters(wildcards):

@@ -1,6 +1,11 @@
 """Input functions of rules/train.smk."""
 
 
+def found_fingerprint(wildcards):
+    """What the files of a model folder of this machine are known by: exchanged weights are another model."""
+    return fingerprint(settings["models"][wildcards.found]["path"])
+
+
 def stage_items(wildcards):
     """The item sets that a made model is pretrained on."""
     stages = settings["models"][wildcards.made]["make"]["stages"]

@@ -12,6 +12,7 @@ def download(repo: str, revision: str, destination: str | Path, where: str) -> N
     The index of the weights decides which weights are fetched (models.wanted_names). Raises JudgemergeError with one
     sentence, which `where` begins, for a hub that cannot be reached.
     """
+    from httpx import TransportError
     from huggingface_hub import hf_hub_download, list_repo_files, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
@@ -22,8 +23,8 @@ def download(repo: str, revision: str, destination: str | Path, where: str) -> N
             index = files.read_json(hf_hub_download(repo, models.INDEX, revision=revision, local_dir=destination))
         wanted = models.wanted_names(names, index, repo)
         snapshot_download(repo, revision=revision, local_dir=destination, allow_patterns=wanted)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError) as error:
-        first_line = str(error).strip().splitlines()[0]
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, TransportError, ConnectionError) as error:
+        first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise JudgemergeError(
             f"{where}: '{repo}' at {revision[:8]} could not be downloaded ({first_line}); log in with `hf auth login` "
             "if it is gated, or download it elsewhere and give its folder as `path`"

@@ -183,16 +183,25 @@ def deciding_files(folder: str | Path) -> list[Path]:
     return sorted([*weight_files(folder), *description_files(folder, patterns)])
 
 
+def described(folder: str | Path, manifest: str | Path) -> dict:
+    """Return the manifest of a model that is about to be loaded, checked against its files (an endpoint has none)."""
+    found = files.read_json(manifest)
+    if "files" in found:
+        check_digest(folder, found)
+    return found
+
+
 def check_digest(folder: str | Path, manifest: Mapping) -> None:
     """Refuse to load a model whose files are not the ones that its manifest was written for: all are read again."""
     for name, entry in manifest["files"].items():
         path = Path(folder, name)
-        if not path.is_file() or path.stat().st_size != entry["bytes"] or _sha256(path) != entry["sha256"]:
+        if not path.is_file() or _sha256(path) != entry["sha256"]:
             raise JudgemergeError(
                 f"{path}: has changed since the model was described ({manifest['digest'][:16]}); delete {folder} and "
                 f"{folder}.json, so that it is described and judged as what it is now"
             )
-    new = {path.relative_to(folder).as_posix() for path in deciding_files(folder)} - set(manifest["files"])
+    there = {*weight_files(folder), *description_files(folder, SETTINGS)}
+    new = {path.name for path in there} - set(manifest["files"])
     if new:
         raise JudgemergeError(
             f"{folder}: '{min(new)}' was not there when the model was described ({manifest['digest'][:16]}); delete "

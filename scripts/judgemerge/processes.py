@@ -27,6 +27,7 @@ def run_tool(command: list[str], threads: int, stop: Callable[[], bool] | None =
         "MKL_NUM_THREADS": str(threads),
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONHASHSEED": "0",  # mergekit and others go through sets
         **environment,
     }
     try:

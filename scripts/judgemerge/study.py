@@ -191,6 +191,11 @@ class Study:
         parents = [self.base_of(model)] if model in self.experts else self.parents(model)
         return list(dict.fromkeys(root for parent in parents for root in self.roots(parent)))
 
+    def allowed_differences(self, merge: str) -> list[str]:
+        """Return what may differ between the models that a merge comes from: its own `allow`, and its parents'."""
+        inner = [self.allowed_differences(name) for name in self.parents(merge) if name in self.merges]
+        return sorted({*self.merges[merge].get("allow", []), *(key for keys in inner for key in keys)})
+
     def examples_of(self, merge: str) -> str | None:
         """Return the item set, or the path of a file, that a merge's weights are computed from."""
         return self.merges[merge].get("examples")

@@ -14,6 +14,7 @@ from judgemerge import (
     endpoints,
     merging,
     model_comparisons,
+    models,
     preferences,
     published,
     quantizing,
@@ -26,6 +27,7 @@ from judgemerge import (
 from judgemerge.baselines import BASELINES
 from judgemerge.embedding import checks as embedding
 from judgemerge.errors import JudgemergeError, did_you_mean
+from judgemerge.merging import preflight
 from judgemerge.prompts import load_template
 from judgemerge.recorded import source_of
 from judgemerge.training import stage_sets
@@ -118,6 +120,31 @@ def _check_models(study: Study) -> None:
         merging.check_merge(name, merge, weighty, study.where, study.adapters)
         _check_examples(study, name)
     _check_no_cycle(study)
+    _check_local_parents(study)
+
+
+def _check_local_parents(study: Study) -> None:
+    """Refuse models in folders of this machine that cannot be loaded, and merges of those that do not fit."""
+    for name in study.models_by_origin("path"):
+        folder = Path(study.models[name]["path"])
+        if list(folder.glob("*.safetensors*")):
+            try:
+                models.check_folder(folder)
+            except JudgemergeError as error:
+                raise JudgemergeError(f"{study.where}: models.{name}.path: {error}") from None
+    compared = set()
+    for name, merge in study.merges.items():
+        paths = {root: study.models[root].get("path", "") for root in study.roots(name)}
+        folders = {root: path for root, path in paths.items() if Path(path, "config.json").is_file()}
+        allow = study.allowed_differences(name)
+        key = (*folders, None, *allow, None, "" if merging.own_engine(merge) else merge["method"])
+        if key in compared:
+            continue
+        compared.add(key)
+        try:
+            preflight.check_local(folders, allow, key[-1])
+        except JudgemergeError as error:
+            raise JudgemergeError(f"{study.where}: merge '{name}': {error}") from None
 
 
 def _check_examples(study: Study, merge: str) -> None:

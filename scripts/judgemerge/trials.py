@@ -19,7 +19,9 @@ def watcher(pruner: searching.Pruner, minimised: bool) -> Callable[[Path], bool]
     """
 
     def watch(output: Path) -> bool:
-        states = sorted(output.glob("checkpoint-*/trainer_state.json"), key=lambda path: path.stat().st_mtime)
+        states = sorted(
+            output.glob("checkpoint-*/trainer_state.json"), key=lambda path: int(path.parent.name.rpartition("-")[2])
+        )
         done = output / "trainer_state.json"
         if done.exists():
             states.append(done)

@@ -3,7 +3,9 @@
 import contextlib
 import csv
 import json
+import os
 import re
+import shutil
 import time
 from collections import Counter
 from importlib.util import find_spec
@@ -12,8 +14,10 @@ import pytest
 import yaml
 from workflow_runs import runner
 
+from judgemerge import models
 from judgemerge.catalogues import load_yaml
 from judgemerge.digests import source_digest
+from judgemerge.errors import JudgemergeError
 from judgemerge.files import sha256_file
 from judgemerge.study import load_study
 
@@ -203,6 +207,28 @@ def test_a_key_that_stands_twice_is_refused(checkout, snakemake):
     assert process.returncode != 0
     sentence = r"^twice\.yaml: line \d+: key 'study' occurs twice; rename or delete one$"
     assert re.search(sentence, process.stdout + process.stderr, re.MULTILINE)
+
+
+def test_exchanged_weights_of_a_folder_are_seen_in_a_plan(checkout, snakemake, tiny_models, tmp_path):
+    folder = shutil.copytree(tiny_models["one"], tmp_path / "model")
+    study = {"study": "exchanged", "models": {"found": {"path": str(folder)}}, "judges": ["found", "longer"]}
+    study |= {
+        "suites": {"s": {"benchmarks": ["demo_pairwise"]}},
+        "judging": {"prompts": {"pairwise": "brief_pairwise"}},
+    }
+    (checkout / "exchanged.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    target = ("--configfile", "exchanged.yaml", "--", "results/exchanged/models/found.json")
+    assert snakemake("--cores", "1", *target).returncode == 0
+    weights = folder / "model.safetensors"
+    times = weights.stat()
+    os.utime(weights)
+    assert planned(snakemake("--dry-run", *target)) == {}
+    shutil.copyfile(tiny_models["two"] / "model.safetensors", weights)
+    os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))  # as rsync and tar leave them
+    assert planned(snakemake("--dry-run", *target)) == {"link_model": 1}
+    manifest = checkout / "results" / "exchanged" / "models" / "found.json"
+    with pytest.raises(JudgemergeError, match="has changed since the model was described"):
+        models.described(manifest.with_suffix(""), manifest)
 
 
 @pytest.mark.skipif(find_spec("llama_cpp") is not None, reason="llama-cpp-python is installed here")

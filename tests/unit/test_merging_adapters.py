@@ -113,6 +113,45 @@ def test_kinds_of_adapters_that_are_not_plain_are_refused(tmp_path, tiny_models,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("target", ["lm_head", "embed_tokens"])
+def test_copies_of_the_bases_weights_that_peft_saves_are_left_out_or_refused(tmp_path, tiny_models, target):
+    import peft
+    from safetensors.torch import save_file
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(tiny_models["base"])
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        model = peft.get_peft_model(base, peft.LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", target]))
+        for key, parameter in model.named_parameters():
+            if "lora_" in key:
+                torch.nn.init.normal_(parameter, std=0.1)
+    model.save_pretrained(tmp_path / "first")
+    path = tmp_path / "first" / "adapter_model.safetensors"
+    stored = load_file(path)
+    copy = next(name for name in stored if name.endswith(f"{target}.base_layer.weight"))
+    theirs = model.merge_and_unload().state_dict()
+    for name, values in run(merge(first=1.0), tmp_path, tiny_models, {"first": tmp_path / "first"}).items():
+        torch.testing.assert_close(values, theirs[name], rtol=0, atol=1e-5)
+    stored[copy] = stored[copy] + 1
+    save_file(stored, path)
+    with pytest.raises(
+        JudgemergeError, match=rf"first: the adapter brings a '.*{target}\.weight' \[512, 256\] of its own"
+    ):
+        run(merge(first=1.0), tmp_path, tiny_models, {"first": tmp_path / "first"})
+
+
+def test_the_digest_of_an_adapter_knows_its_scale_but_not_its_place(tmp_path, adapters):
+    import shutil
+
+    copy = shutil.copytree(adapters["first"], tmp_path / "copy")
+    config = files.read_json(copy / "adapter_config.json")
+    files.write_json(copy / "adapter_config.json", config | {"base_model_name_or_path": "elsewhere"})
+    assert models.adapter_digest(copy) == models.adapter_digest(adapters["first"])
+    files.write_json(copy / "adapter_config.json", config | {"lora_alpha": 24})
+    assert models.adapter_digest(copy) != models.adapter_digest(adapters["first"])
+
+
 def test_experts_must_be_adapters_of_the_base():
     known, bases = {"base", "other", "first", "full"}, {"first": "base"}
     check_merge("mine", merge(first=1.0), known, "study.yaml", bases)

@@ -320,3 +320,44 @@ def test_raw_files_may_be_given_by_their_path(repository, tmp_path, data):
         load_study(
             small(suites={"made": {"benchmarks": ["mine"]}}, experts={}, merges={}, judges=["longer"]), "s", config
         )
+
+
+def test_parents_in_folders_of_this_machine_are_compared_in_the_plan(study, tmp_path, tiny_models):
+    import json
+
+    folders = {name: shutil.copytree(tiny_models[name], tmp_path / name) for name in ("one", "two")}
+    config = json.loads((folders["two"] / "config.json").read_text(encoding="utf-8"))
+    (folders["two"] / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 0.01}), encoding="utf-8")
+    found = {
+        "models": {name: {"path": str(folder)} for name, folder in folders.items()},
+        "experts": {},
+        "base": None,
+        "judges": ["average"],
+    }
+    with pytest.raises(
+        JudgemergeError, match="^study.yaml: merge 'average': .*'rms_norm_eps' is 0.01, but 1e-0[56] in "
+    ):
+        study(**found)
+    allowed = study(**found, merges={"average": {**AVERAGE, "allow": ["rms_norm_eps"]}})
+    assert allowed.allowed_differences("average") == ["rms_norm_eps"]
+    (folders["two"] / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    study(**found)
+    tokenizer = json.loads((folders["two"] / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer["added_tokens"][0]["content"] = "<|moved|>"
+    (folders["two"] / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    with pytest.raises(JudgemergeError, match="merge 'average': .*two/tokenizer.json: .*first difference"):
+        study(**found)
+
+
+def test_an_architecture_that_mergekit_does_not_merge_is_refused_in_the_plan(study, tmp_path, tiny_models):
+    pytest.importorskip("mergekit")
+    import json
+
+    folder = shutil.copytree(tiny_models["one"], tmp_path / "bert")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    changed = {**config, "model_type": "bert", "architectures": ["BertModel"]}
+    (folder / "config.json").write_text(json.dumps(changed), encoding="utf-8")
+    found = {"models": {"start": {"path": str(folder)}}}
+    with pytest.raises(JudgemergeError, match="merge 'average': .* cannot merge this model .*set `engine: streamed`"):
+        study(**found)
+    study(**found, merges={"average": {**AVERAGE, "engine": "streamed"}})

@@ -5,7 +5,7 @@ Importing this package is cheap (a study is checked at every start); torch is im
 
 from judgemerge.merging.checks import check_merge, check_result
 from judgemerge.merging.grids import expand_grids
-from judgemerge.merging.recipes import adapters_read, recipe
+from judgemerge.merging.recipes import adapters_read, own_engine, recipe
 from judgemerge.merging.table import METHODS, NORMALIZED_BY_DEFAULT, RANGES, Method
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "check_merge",
     "check_result",
     "expand_grids",
+    "own_engine",
     "recipe",
 ]

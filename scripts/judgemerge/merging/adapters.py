@@ -2,8 +2,9 @@
 
 Plain and rank-stabilised LoRA on linear layers and embeddings is read; anything else that peft can store (DoRA,
 modules_to_save, patterns of ranks, adapted parameters) is refused by name. Copies of the base's own weights, which peft
-saves beside adapted embeddings and output layers, are left out where they equal the base's and refused otherwise. The arithmetic is peft's own: `updates` is its combination `cat` (the
-sum of the updates), `matrices` its `linear` (which mixes A and B, so that the product has cross terms).
+saves beside adapted embeddings and output layers, are left out where they equal the base's and refused otherwise. The
+arithmetic is peft's own: `updates` is its combination `cat` (the sum of the updates), `matrices` its `linear` (which
+mixes A and B, so that the product has cross terms).
 """
 
 import math

@@ -23,7 +23,8 @@ HARMLESS = frozenset(
         "attention_probs_dropout_prob", "classifier_dropout", "classifier_dropout_prob", "resid_pdrop", "embd_pdrop",
         "attn_pdrop", "dropout", "dropout_rate", "activation_dropout", "router_jitter_noise", "router_aux_loss_coef",
         "output_router_logits", "problem_type", "finetuning_task", "task_specific_params", "pad_token_id",
-        "_commit_hash", "unsloth_fixed", "unsloth_version", "model_name", "neftune_noise_alpha", "use_bfloat16", "tokenizer_class",
+        "_commit_hash", "unsloth_fixed", "unsloth_version", "model_name", "neftune_noise_alpha", "use_bfloat16",
+        "tokenizer_class",
     }
 )  # fmt: skip
 # Keys without which models cannot be merged at all; `allow` does not help there, for their tensors differ.
@@ -165,10 +166,10 @@ def _check_speech(one: str | Path, two: str | Path, allow: Collection[str]) -> N
         place = next(
             (n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(map(len, (ours, theirs)))
         )
-        start = max(0, place - 20)
+        mine, other = (text[max(0, place - 20) : place + 40] for text in (ours, theirs))
         raise JudgemergeError(
-            f"{two}: {TEMPLATE} is …{theirs[start : place + 40]!r}…, but …{ours[start : place + 40]!r}… in {one}; merge "
-            f"models that are asked alike, or put {TEMPLATE} into the merge's `allow` (`donor` says whose it gets)"
+            f"{two}: {TEMPLATE} is …{other!r}…, but …{mine!r}… in {one}; merge models that are asked alike, or put "
+            f"{TEMPLATE} into the merge's `allow` (`donor` says whose it gets)"
         )
     if TOKENS in allow:
         return
@@ -220,6 +221,10 @@ def donor(merge: Mapping, folders: Mapping[str, str | Path]) -> str:
     the others that has one. `folders` holds the models that are read as such, no adapters.
     """
     if merge.get("donor"):
+        if merge["donor"] not in folders:
+            raise JudgemergeError(
+                f"donor '{merge['donor']}' is no model that the merge reads as such; name one of: {', '.join(folders)}"
+            )
         return merge["donor"]
     order: Sequence[str] = [*([merge["base"]] if "base" in merge else []), *merge["models"]]
     order = [name for name in order if name in folders] or list(folders)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from judgemerge import files, models
 from judgemerge.errors import JudgemergeError
-from judgemerge.merging import descriptions
+from judgemerge.merging import descriptions, mergekit
 
 if TYPE_CHECKING:
     from judgemerge.merging.streams import Weights
@@ -43,7 +43,32 @@ def check_parents(folders: Mapping[str, str | Path], allow: Collection[str] = ()
     }
 
 
-def _facts(folder: str | Path) -> dict:
+def check_local(folders: Mapping[str, str | Path], allow: Collection[str], method: str) -> None:
+    """Refuse models for a merge as check_parents does, in the milliseconds that a plan has.
+
+    `method` is mergekit's, empty when judgemerge merges itself. Tokenizers are only read where their files differ.
+    """
+    for folder in folders.values():
+        models.check_folder(folder)
+        if method:
+            mergekit.check(folder, method)
+    if len(folders) < 2:
+        return
+    descriptions.check(folders, allow)
+    first, *others = folders.values()
+    for other in others:
+        texts = [
+            path.read_bytes()
+            for path in (Path(first, "tokenizer.json"), Path(other, "tokenizer.json"))
+            if path.is_file()
+        ]
+        same = len(texts) < 2 or texts[0] == texts[1]
+        ours, theirs = (_facts(folder, tokens=not same) for folder in (first, other))
+        _compare_tensors(first, ours, other, theirs)
+        _compare_tokens(first, ours["tokens"], other, theirs["tokens"])
+
+
+def _facts(folder: str | Path, tokens: bool = True) -> dict:
     folder = Path(folder)
     models.check_folder(folder)
     config = files.read_json(folder / "config.json")
@@ -56,7 +81,7 @@ def _facts(folder: str | Path) -> dict:
     for path in models.weight_files(folder):
         for name, entry in models.header(path).items():
             headers[name] = {**entry, "path": path}
-    return {"config": config, "headers": headers, "tokens": _tokens(folder / "tokenizer.json")}
+    return {"config": config, "headers": headers, "tokens": _tokens(folder / "tokenizer.json") if tokens else None}
 
 
 def _tokens(path: Path) -> dict[str, int] | None:

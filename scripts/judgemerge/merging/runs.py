@@ -1,8 +1,9 @@
 """One merge from folders to a folder: parents compared, merged by mergekit or by ourselves, every tensor checked."""
 
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import yaml
@@ -30,11 +31,19 @@ def merge_folders(
     """
     output = Path(output)
     shutil.rmtree(output, ignore_errors=True)
-    try:
+    with nothing_left(output, recipe_file):
         return _merged(name, merge, folders, output, recipe_file, threads, digests, dict(bases or {}), weights)
-    except BaseException:  # an interrupt as well: nothing half-written is left, in none of its steps
-        _remove(output)
-        Path(recipe_file).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def nothing_left(*paths: str | Path) -> Iterator[None]:
+    """Remove files and folders again, and those that adapters were folded in, if the block fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        for path in map(Path, paths):
+            for found in (path, *path.parent.glob(f"{path.name}.lora*")):
+                shutil.rmtree(found) if found.is_dir() else found.unlink(missing_ok=True)
         raise
 
 
@@ -105,12 +114,6 @@ def _by_mergekit(
     return left_out
 
 
-def _remove(output: Path) -> None:
-    """Remove a merge that failed, with the folder that adapters were folded in."""
-    for path in (output, *output.parent.glob(f"{output.name}.lora*")):
-        shutil.rmtree(path, ignore_errors=True)
-
-
 def merge_variants(
     merges: Mapping[str, dict],
     folders: Mapping[str, str | Path],
@@ -127,7 +130,7 @@ def merge_variants(
     preflight.check_parents(folders, next(iter(merges.values())).get("allow", ()))
     fresh = {name: Path(f"{path}.part") for name, path in outputs.items()}
     made = {}
-    try:
+    with nothing_left(*fresh.values()):
         noted = engine.merge_all(merges, folders, fresh, threads)
         for name, merge in merges.items():
             left_out = noted[name]["left_out"]
@@ -137,12 +140,8 @@ def merge_variants(
             made[name] |= {"left_out": left_out} if left_out else {}
             text = cards.card(name, {"made_by": made[name], "versions": provenance.versions()})
             (fresh[name] / "README.md").write_text(text, encoding="utf-8")
-    except BaseException:
-        for path in fresh.values():
-            _remove(path)
-        raise
-    for name, path in fresh.items():
-        models.move_into_place(path, outputs[name])
+        for name, path in fresh.items():
+            models.move_into_place(path, outputs[name])
     return made
 
 

@@ -28,18 +28,22 @@ def restore(output: str | Path, reference: str | Path, left_out: Collection[str]
         return
     packed = [name for name in merged.entries if name not in expected and name not in left_out]
     source = {name: name for name in expected if name in merged.entries}
-    parts = dict(_parts(output, {name: merged.entries[name].shape for name in packed})) if packed else {}
+    model = _model(output) if packed else None
+    parts = dict(_parts(model, {name: merged.entries[name].shape for name in packed}))
     for name, stored in parts.items():
         source |= dict.fromkeys(stored, name)
     # What cannot be taken apart is written as it is, for the check to name it.
     source |= {name: name for name in packed if not parts.get(name)}
-    _write(output, merged, source, {part: shape for stored in parts.values() for part, shape in stored.items()})
+    _write(output, model, merged, source, {part: shape for stored in parts.values() for part, shape in stored.items()})
 
 
-def _write(output: Path, merged: Weights, source: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]) -> None:
+def _write(
+    output: Path, model, merged: Weights, source: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]
+) -> None:
     """Write every tensor of `source` (name → the merged tensor that holds it) and put the files into place."""
     fresh = output / "stored_names"
-    ordered = sorted(source, key=lambda name: list(merged.entries).index(source[name]))
+    places = {name: place for place, name in enumerate(merged.entries)}
+    ordered = sorted(source, key=lambda name: places[source[name]])
     writer = Writer(
         fresh, [(n, merged.entries[source[n]].format, shapes.get(n, merged.entries[source[n]].shape)) for n in ordered]
     )
@@ -49,7 +53,7 @@ def _write(output: Path, merged: Weights, source: Mapping[str, str], shapes: Map
             writer.add(name, merged.get(name))
             continue
         if source[name] not in held:
-            held = {source[name]: _taken_apart(_model(output), {source[name]: merged.get(source[name])})}
+            held = {source[name]: _taken_apart(model, {source[name]: merged.get(source[name])})}
         writer.add(name, held[source[name]][name])
     writer.finish()
     for path in [*models.weight_files(output), output / models.INDEX]:
@@ -59,11 +63,10 @@ def _write(output: Path, merged: Weights, source: Mapping[str, str], shapes: Map
     shutil.rmtree(fresh)
 
 
-def _parts(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:
+def _parts(model, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:
     """Yield each loaded tensor with the stored ones that it holds: name → shape. No values are needed for that."""
     import torch
 
-    model = _model(folder)
     for name, shape in shapes.items():
         stored = _taken_apart(model, {name: torch.empty(shape, device="meta")})
         yield name, {part: tuple(tensor.shape) for part, tensor in stored.items() if part != name}
