@@ -51,6 +51,7 @@ rule download_model:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(240),
     params:
+        **MODEL_TEMPLATES,
         repo=lookup(within=settings, dpath="models/{downloaded}/repo"),
         revision=lookup(within=settings, dpath="models/{downloaded}/revision"),
     message:
@@ -74,6 +75,7 @@ rule link_model:
         mem_mb=per_attempt(500),
         runtime=per_attempt(60),
     params:
+        **MODEL_TEMPLATES,
         path=lookup(within=settings, dpath="models/{found}/path"),
     message:
         "Linking {wildcards.found}"

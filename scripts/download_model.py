@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from judgemerge import files, models
+from judgemerge import chat_templates, files, models
 from judgemerge.errors import JudgemergeError
 from judgemerge.logs import logged
 
 
-def main(repo: str, revision: str, model: str, manifest: str) -> None:
+def main(repo: str, revision: str, model: str, manifest: str, chat_template: str | None = None) -> None:
     """Download what is needed to load the model; a hub that cannot be reached is one sentence."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
@@ -22,6 +22,8 @@ def main(repo: str, revision: str, model: str, manifest: str) -> None:
             f"models: '{repo}' at {revision[:8]} could not be downloaded ({first_line}); log in with `hf auth login` "
             "if it is gated, or download it elsewhere and give its folder as `path`"
         ) from error
+    if chat_template is not None:  # the text of another one than the model's own
+        chat_templates.write(fresh, chat_template)
     models.move_into_place(fresh, model, leave_out=(".cache",))
     files.write_json(manifest, models.describe(model, rule="download_model", repo=repo, revision=revision))
 
@@ -33,4 +35,5 @@ if "snakemake" in globals():
             revision=snakemake.params.revision,
             model=snakemake.output.model,
             manifest=snakemake.output.manifest,
+            chat_template=snakemake.params.get("chat_template"),
         )

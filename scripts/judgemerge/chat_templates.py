@@ -125,6 +125,14 @@ def _check_arguments(arguments: Mapping[str, Any], where: str) -> None:
             raise JudgemergeError(f"{where}: judgemerge itself gives '{name}' to chat templates; leave it out")
 
 
+def in_user_turn(messages: Messages) -> list[Mapping[str, str]]:
+    """Return a conversation whose system text stands before the first user message, an empty line between."""
+    if messages[0]["role"] != "system":
+        return list(messages)
+    system, first, *rest = messages
+    return [{**first, "content": f"{system['content']}\n\n{first['content']}"}, *rest]
+
+
 class _Refusal(JudgemergeError):
     """A conversation that a chat template does not render; the text says why."""
 
@@ -271,10 +279,7 @@ class Chat:
 
     def placed(self, messages: Messages) -> list[Mapping[str, str]]:
         """Return the conversation as the template can show it: without a system message where it takes none."""
-        if not self._system_first or messages[0]["role"] != "system":
-            return list(messages)
-        system, first, *rest = messages
-        return [{**first, "content": f"{system['content']}\n\n{first['content']}"}, *rest]
+        return in_user_turn(messages) if self._system_first else list(messages)
 
     def render(self, messages: Messages) -> str:
         """Return the text the model reads, its reply opened exactly once, the token that begins a text at most once."""
