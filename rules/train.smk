@@ -52,6 +52,7 @@ rule download_model:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(240),
     params:
+        **MODEL_TEMPLATES,
         repo=lookup(within=settings, dpath="models/{downloaded}/repo"),
         revision=lookup(within=settings, dpath="models/{downloaded}/revision"),
     message:
@@ -75,6 +76,7 @@ rule link_model:
         mem_mb=per_attempt(500),
         runtime=per_attempt(60),
     params:
+        **MODEL_TEMPLATES,
         path=lookup(within=settings, dpath="models/{found}/path"),
         fingerprint=found_fingerprint,
     message:

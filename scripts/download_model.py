@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-from judgemerge import files, hub, models
+from judgemerge import chat_templates, files, hub, models
 from judgemerge.logs import logged
 
 
-def main(repo: str, revision: str, model: str, manifest: str) -> None:
+def main(repo: str, revision: str, model: str, manifest: str, chat_template: str | None = None) -> None:
     """Download what is needed to load the model; a hub that cannot be reached is one sentence."""
     fresh = Path(f"{model}.part")  # an interrupted download goes on here
     hub.download(repo, revision, fresh, "models")
     models.check_folder(fresh)
+    if chat_template is not None:  # the text of another one than the model's own
+        chat_templates.write(fresh, chat_template)
     models.move_into_place(fresh, model, leave_out=(".cache",))
     files.write_json(manifest, models.describe(model, rule="download_model", repo=repo, revision=revision))
 
@@ -22,4 +24,5 @@ if "snakemake" in globals():
             revision=snakemake.params.revision,
             model=snakemake.output.model,
             manifest=snakemake.output.manifest,
+            chat_template=snakemake.params.get("chat_template"),
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from judgemerge import crate, files
+from judgemerge import chat_templates, crate, files
 from judgemerge.catalogues import load_yaml
 from judgemerge.errors import JudgemergeError
 from judgemerge.study import Study
@@ -112,6 +112,8 @@ def _chosen(study: Study, record: dict, made: dict[str, crate.Made], results: Pa
     chosen[crate.STUDY].write_text(yaml.safe_dump(record["settings"], sort_keys=False), encoding="utf-8")
     chosen |= {f"config/{name}": ROOT / "config" / name for name in crate.CATALOGUES}
     chosen |= {f"config/prompts/{name}.yaml": study.catalogues.prompts[name] for name in study.prompts_used}
+    asked = [chat_templates.file_of(name) for name in study.chat_templates]
+    chosen |= {f"config/chat_templates/{path.name}": path for path in asked}
     # Those of the code, not of the results: apart from them.
     return chosen | {f"judgemerge/{name}": ROOT / name for name in ("CITATION.cff", "LICENSE")}
 

@@ -37,7 +37,7 @@ def main(
     own = training.expert_settings(common, settings["settings"] | chosen)
     rows = preferences.rows([item for path in items for item in read_items(path)], template, ranking=False)
     limit = own.get("cutoff_len", training.COMMON["cutoff_len"])
-    form = load_form(base, own, judging.get("chat", {}), losses, trained_forms.has_several_turns(rows))
+    form = load_form(base, own, judging.get("chat", {}), losses, trained_forms.longer_talks(rows))
     kept = training.fitting(form, list(map(form.laid_out, rows)), limit, losses)
     known = files.read_json(manifest)
     identity = files.sha256_text(known["digest"], yaml.safe_dump([own, seed]), *map(str, kept))[:12]

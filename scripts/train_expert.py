@@ -49,7 +49,7 @@ def main(
     n_ties = sum(map(preferences.n_ties, sets.values())) if conversations else 0
     limit = settings.get("cutoff_len", training.COMMON["cutoff_len"])
     held_out = training.rows_of_sets(map(read_items, evaluation), templates, "original", settings["stage"])
-    form = load_form(base, settings, chat, recipe_file, trained_forms.has_several_turns([*rows, *held_out]))
+    form = load_form(base, settings, chat, recipe_file, trained_forms.longer_talks([*rows, *held_out]))
     rows, held_out = list(map(form.laid_out, rows)), list(map(form.laid_out, held_out))
     n_rows = len(rows)
     if expert["too_long"] == "leave_out":

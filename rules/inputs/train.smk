@@ -6,6 +6,16 @@ def found_fingerprint(wildcards):
     return fingerprint(settings["models"][wildcards.found]["path"])
 
 
+def model_template(wildcards):
+    """The text of the chat template that the study gives a model instead of its own, None for its own."""
+    name = wildcards.downloaded if hasattr(wildcards, "downloaded") else wildcards.found
+    return study.model_template(name)
+
+
+# A parameter only where some model has one: models that were downloaded before must not be downloaded again.
+MODEL_TEMPLATES = {"chat_template": model_template} if any(map(study.model_template, study.models)) else {}
+
+
 def stage_items(wildcards):
     """The item sets that a made model is pretrained on."""
     stages = settings["models"][wildcards.made]["make"]["stages"]

@@ -64,9 +64,14 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.jinja"))
 
 
+def file_of(name: str) -> Path:
+    """Return the file that a study's `chat_template` means."""
+    return Path(name) if "/" in name or Path(name).suffix else FOLDER / f"{name}.jinja"
+
+
 def load(name: str, where: str) -> str:
     """Return the chat template that `name` means: one of config/chat_templates/, or a file; `where` names the key."""
-    path = Path(name) if "/" in name or Path(name).suffix else FOLDER / f"{name}.jinja"
+    path = file_of(name)
     if not path.is_file():
         known = did_you_mean(name, names())
         raise JudgemergeError(f"{where} is '{name}', neither a file nor a name of config/chat_templates{known}")
@@ -96,10 +101,11 @@ def check(study) -> None:
                 f"{where}: '{model}' is an endpoint, which renders its prompts itself; leave chat_template and "
                 "template_arguments out (vLLM takes endpoint.settings.chat_template_kwargs)"
             )
-    for name in [judge for judge in study.settings.get("judges", []) if "path" in study.models.get(judge, {})]:
-        folder = Path(study.models[name]["path"])
-        if folder.is_dir() and "chat_template" not in study.chat(name) and read(folder) is None:
-            raise JudgemergeError(f"{study.where}: judge '{name}': {_no_template(folder)}")
+    for name in _asked(study):
+        folder = Path(study.models.get(study.quantizations.get(name, {}).get("model", name), {}).get("path", ""))
+        is_known = "chat_template" in study.chat(name) or not (folder / "tokenizer_config.json").is_file()
+        if not is_known and read(folder) is None:
+            raise JudgemergeError(f"{study.where}: '{name}' is asked, but {_no_template(folder)}")
     trained = [(name, study.base_of(name), expert["settings"]) for name, expert in study.experts.items()]
     for name, base, own in trained:
         folder = Path(study.models.get(base, {}).get("path", ""))
@@ -110,6 +116,14 @@ def check(study) -> None:
                 f"{study.where}: experts.{name} has no settings.template, and its base '{base}' ({folder}) no chat "
                 "template that one follows from; set training.template"
             )
+
+
+def _asked(study) -> list[str]:
+    """Return the models that are asked something: judges, and what a comparison of models has answer or judge."""
+    found = [*study.settings.get("judges", [])]
+    for entry in study.settings["model_comparisons"].values():
+        found += [*entry["models"], *entry["judges"]]
+    return list(dict.fromkeys(found))
 
 
 def _no_template(folder: str | Path) -> str:
@@ -123,6 +137,14 @@ def _check_arguments(arguments: Mapping[str, Any], where: str) -> None:
     for name in arguments:
         if name in TAKEN:
             raise JudgemergeError(f"{where}: judgemerge itself gives '{name}' to chat templates; leave it out")
+
+
+def in_user_turn(messages: Messages) -> list[Mapping[str, str]]:
+    """Return a conversation whose system text stands before the first user message, an empty line between."""
+    if messages[0]["role"] != "system":
+        return list(messages)
+    system, first, *rest = messages
+    return [{**first, "content": f"{system['content']}\n\n{first['content']}"}, *rest]
 
 
 class _Refusal(JudgemergeError):
@@ -271,10 +293,7 @@ class Chat:
 
     def placed(self, messages: Messages) -> list[Mapping[str, str]]:
         """Return the conversation as the template can show it: without a system message where it takes none."""
-        if not self._system_first or messages[0]["role"] != "system":
-            return list(messages)
-        system, first, *rest = messages
-        return [{**first, "content": f"{system['content']}\n\n{first['content']}"}, *rest]
+        return in_user_turn(messages) if self._system_first else list(messages)
 
     def render(self, messages: Messages) -> str:
         """Return the text the model reads, its reply opened exactly once, the token that begins a text at most once."""

@@ -4,12 +4,12 @@ import importlib.util
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
-from judgemerge import files, trained_forms
+from judgemerge import chat_templates, files, trained_forms
 from judgemerge.errors import JudgemergeError
 from judgemerge.processes import run_tool
 
@@ -37,14 +37,14 @@ def train(recipe: dict, threads: int, watch: Callable[[Path], bool] | None = Non
 
 
 def load_form(
-    folder: str | Path, settings: Mapping, chat: Mapping, where: str, several_turns: bool = False
+    folder: str | Path, settings: Mapping, chat: Mapping, where: str, longer: Sequence[chat_templates.Messages] = ()
 ) -> trained_forms.Form:
     """Return the checked form of a training on the model in `folder` (trained_forms.of)."""
     from transformers import AutoTokenizer
 
     fast = settings.get("use_fast_tokenizer", True)
     tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=fast, padding_side="right", trust_remote_code=False)
-    return trained_forms.of(tokenizer, folder, settings, chat, where, several_turns)
+    return trained_forms.of(tokenizer, folder, settings, chat, where, longer)
 
 
 def export(recipe: dict, threads: int) -> None:

@@ -6,13 +6,14 @@ LLaMA-Factory, which takes seconds to import, so a process of its own makes it, 
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from judgemerge import files
-from judgemerge.errors import JudgemergeError
+from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.training import expert_settings, shared_settings
 
 SCRIPT = Path(__file__).resolve().parents[1] / "check_form.py"
@@ -41,11 +42,25 @@ def trainings(study) -> Iterator[tuple[str, str, dict]]:
         yield "screening", base, {key: own[key] for key in KEYS if key in own}
 
 
+def template_names(package: Path) -> set[str]:
+    """Return the templates that LLaMA-Factory's source registers; importing it would take seconds."""
+    source = (package / "data" / "template.py").read_text(encoding="utf-8")
+    return set(re.findall(r'register_template\(\s*name="([^"]+)"', source))
+
+
 def check(study, kept: Path = KEPT) -> None:
     """Raise JudgemergeError for a training whose form is not the one that its base is asked in."""
-    if importlib.util.find_spec("llamafactory") is None:  # Snakemake deploys it; the training checks the same
+    installed = importlib.util.find_spec("llamafactory")
+    if installed is None:  # Snakemake deploys it; the training checks the same
         return
+    known = template_names(Path(installed.origin).parent)
     for key, base, settings in trainings(study):
+        name = settings.get("template")
+        if name is not None and name not in known:
+            raise JudgemergeError(
+                f"{study.where}: {key} trains in template '{name}', which LLaMA-Factory does not have"
+                f"{did_you_mean(name, known)}"
+            )
         folder = study.models.get(base, {}).get("path")
         if folder and Path(folder, "tokenizer_config.json").is_file():
             fault = _fault({"folder": folder, "settings": settings, "chat": study.chat(base)}, kept)

@@ -421,6 +421,17 @@ class Study:
         """Return what a judge with weights in safetensors answers with."""
         return self.settings["judging"]["judges"].get(judge, {}).get("backend", self.settings["judging"]["backend"])
 
+    @property
+    def chat_templates(self) -> list[str]:
+        """The chat templates that models or judges are given instead of their own."""
+        entries = [*self.models.values(), *self.settings["judging"]["judges"].values()]
+        return list(dict.fromkeys(entry["chat_template"] for entry in entries if "chat_template" in entry))
+
+    def model_template(self, model: str) -> str | None:
+        """Return the text of the chat template that the study gives a model of `models`; None leaves it its own."""
+        name = self.models[model].get("chat_template")
+        return name and chat_templates.load(name, f"{self.where}: models.{model}.chat_template")
+
     def chat(self, model: str) -> dict:
         """Return how a model's chat template is used: the arguments of chat_templates.Chat that the study gives.
 

@@ -10,6 +10,7 @@ import copy
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from judgemerge import chat_templates
 from judgemerge.chat_templates import Chat, Messages
@@ -57,7 +58,7 @@ class Form:
         if len(tokenizer) != size:
             raise JudgemergeError(f"{where}: template '{name}' adds tokens to the vocabulary of {folder}; take another")
         self.chat = Chat(tokenizer, folder, **chat, **self._generated(folder, chat))
-        self._laid_out_as: dict[bool, tuple[str, str] | None] = {}
+        self._laid_out_as: dict[bool, tuple[str, str] | Literal["as_is", "in_user"]] = {}
 
     def _generated(self, folder: str | Path, chat: Mapping) -> dict[str, str]:
         """Return {text} of LLaMA-Factory's own chat template, which its export gives a model that has none."""
@@ -94,12 +95,12 @@ class Form:
 
     # ---- agreement ----
 
-    def check(self, several_turns: bool = False) -> None:
+    def check(self, longer: Sequence[Messages] = ()) -> None:
         """Refuse a template that cannot write what the chat template does, with and without a system message.
 
-        Conversations of several turns are compared only when the training has some.
+        `longer` are conversations of several turns, where the training has some (`longer_talks`).
         """
-        for messages in SINGLE + (SEVERAL if several_turns else ()):
+        for messages in (*SINGLE, *longer):
             own, trained = self.chat.render(messages), self.text(self._placed(messages))[0]
             if not self._agree(own, trained, messages):
                 raise JudgemergeError(
@@ -129,31 +130,35 @@ class Form:
         """Return the conversation as it has to be given to LLaMA-Factory so that it writes what the model is asked."""
         has_system = messages[0]["role"] == "system"
         around = self._around(has_system)
-        if around is None:
+        if around == "as_is":
             return self.chat.placed(messages)
+        if around == "in_user":
+            return chat_templates.in_user_turn(messages)
         given = messages[0]["content"] if has_system else ""
         talk = messages[1:] if has_system else messages
         return [{"role": "system", "content": f"{around[0]}{given}{around[1]}"}, *talk]
 
-    def _around(self, has_system: bool) -> tuple[str, str] | None:
-        """Return what the chat template writes around a system text; None where nothing has to be changed."""
+    def _around(self, has_system: bool) -> tuple[str, str] | Literal["as_is", "in_user"]:
+        """Return what the chat template writes around a system text, or that it needs nothing, or the user's turn."""
         if has_system not in self._laid_out_as:
             self._laid_out_as[has_system] = self._difference(has_system)
         return self._laid_out_as[has_system]
 
-    def _difference(self, has_system: bool) -> tuple[str, str] | None:
+    def _difference(self, has_system: bool) -> tuple[str, str] | Literal["as_is", "in_user"]:
         messages = SINGLE[has_system]
         own = self.chat.render(messages)
         if self.text(self.chat.placed(messages))[0] == own:
-            return None
+            return "as_is"
+        if has_system and self.text(chat_templates.in_user_turn(messages))[0] == own:
+            return "in_user"
         before, _, after = self.text(SINGLE[True])[0].partition(_SYSTEM["content"])
         if len(own) <= len(before + after) or not (own.startswith(before) and own.endswith(after)):
-            return None
+            return "as_is"
         middle = own[len(before) : len(own) - len(after)]
         if not has_system:
             return middle, ""
         parts = middle.split(_SYSTEM["content"])
-        return (parts[0], parts[1]) if len(parts) == 2 else None
+        return (parts[0], parts[1]) if len(parts) == 2 else "as_is"
 
     def laid_out(self, row: Mapping) -> dict:
         """Return a training row as LLaMA-Factory is given it; one that needs no change as it is."""
@@ -170,7 +175,7 @@ class Form:
 
 
 def of(
-    tokenizer, folder: str | Path, settings: Mapping, chat: Mapping, where: str, several_turns: bool = False
+    tokenizer, folder: str | Path, settings: Mapping, chat: Mapping, where: str, longer: Sequence[Messages] = ()
 ) -> Form:
     """Return the checked form of a training on the model in `folder`.
 
@@ -184,7 +189,7 @@ def of(
             raise JudgemergeError(
                 f"{where}: training.template is not set, and {folder} has no chat template that it follows from; set it"
             )
-        name = next(fitting(tokenizer, folder, settings, chat, several_turns), None)
+        name = next(fitting(tokenizer, folder, settings, chat, longer), None)
         if name is None:
             own = Chat(tokenizer, folder, **chat).render([_USER])
             raise JudgemergeError(
@@ -193,19 +198,24 @@ def of(
             )
     form = Form(tokenizer, folder, name, settings, chat, where)
     try:
-        form.check(several_turns)
+        form.check(longer)
     except JudgemergeError as error:
-        raise JudgemergeError(f"{error}; {_advice(tokenizer, folder, settings, chat, several_turns)}") from None
+        raise JudgemergeError(f"{error}; {_advice(tokenizer, folder, settings, chat, longer)}") from None
     return form
 
 
-def has_several_turns(rows: Iterable[Mapping]) -> bool:
-    """Return whether some training row is a conversation of several turns."""
-    return any(sum(message["role"] == "user" for message in row.get("messages", ())) > 1 for row in rows)
+def longer_talks(rows: Iterable[Mapping]) -> list[Messages]:
+    """Return what to compare for the conversations of several turns among training rows, with and without system."""
+    found = {row["messages"][0]["role"] == "system" for row in rows if _n_questions(row) > 1}
+    return [SEVERAL[has_system] for has_system in sorted(found)]
+
+
+def _n_questions(row: Mapping) -> int:
+    return sum(message["role"] == "user" for message in row.get("messages", ()))
 
 
 def fitting(
-    tokenizer, folder: str | Path, settings: Mapping, chat: Mapping, several_turns: bool = False
+    tokenizer, folder: str | Path, settings: Mapping, chat: Mapping, longer: Sequence[Messages] = ()
 ) -> Iterator[str]:
     """Yield LLaMA-Factory's templates that write what the chat template of the model in `folder` writes."""
     from llamafactory.data.template import TEMPLATES, ReasoningTemplate
@@ -216,17 +226,15 @@ def fitting(
         return type(template.mm_plugin).__name__ != "BasePlugin", isinstance(template, ReasoningTemplate)
 
     for name in sorted(TEMPLATES, key=is_special):
-        if not _added_tokens(tokenizer, TEMPLATES[name]) and _fits(
-            tokenizer, folder, name, settings, chat, several_turns
-        ):
+        if not _added_tokens(tokenizer, TEMPLATES[name]) and _fits(tokenizer, folder, name, (settings, chat), longer):
             yield name
 
 
-def _fits(tokenizer, folder: str | Path, name: str, settings: Mapping, chat: Mapping, several_turns: bool) -> bool:
+def _fits(tokenizer, folder: str | Path, name: str, given: tuple[Mapping, Mapping], longer: Sequence[Messages]) -> bool:
     before = logging.root.manager.disable
     logging.disable(logging.INFO)  # LLaMA-Factory tells every token that it sets, here of templates that nobody uses
     try:
-        Form(copy.deepcopy(tokenizer), folder, name, settings, chat, name).check(several_turns)
+        Form(copy.deepcopy(tokenizer), folder, name, *given, name).check(longer)
     except JudgemergeError:
         return False
     finally:
@@ -234,9 +242,9 @@ def _fits(tokenizer, folder: str | Path, name: str, settings: Mapping, chat: Map
     return True
 
 
-def _advice(tokenizer, folder, settings: Mapping, chat: Mapping, several_turns: bool = False) -> str:
+def _advice(tokenizer, folder, settings: Mapping, chat: Mapping, longer: Sequence[Messages] = ()) -> str:
     """Return what to do about a template that does not fit."""
-    known = list(fitting(tokenizer, folder, settings, chat, several_turns)) if _has_one(tokenizer, chat) else []
+    known = list(fitting(tokenizer, folder, settings, chat, longer)) if _has_one(tokenizer, chat) else []
     if known:
         return f"set training.template to {' or '.join(known[:3])}"
     return (

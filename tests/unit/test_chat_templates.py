@@ -7,6 +7,7 @@ import pytest
 from test_deploying import CHATML, CHATML_DEFAULT, GEMMA
 from transformers import AutoTokenizer
 
+import link_model
 from judgemerge import chat_templates, files
 from judgemerge.chat_templates import Chat
 from judgemerge.errors import JudgemergeError
@@ -188,6 +189,15 @@ def test_a_folder_tells_its_template_wherever_it_stands(folder, tmp_path):
     assert chat_templates.read(tmp_path) == "c"
     assert chat_templates.agreed([tmp_path, tmp_path / "none"]) == "c"
     assert chat_templates.agreed([tmp_path, folder]) is None
+
+
+def test_a_template_of_the_study_is_written_beside_the_links_and_not_through_them(folder, tmp_path):
+    own = chat_templates.read(folder)
+    link_model.main(str(folder), str(tmp_path / "m"), str(tmp_path / "m.json"), chat_templates.load("none", "here"))
+    link_model.main(str(folder), str(tmp_path / "n"), str(tmp_path / "n.json"))
+    assert AutoTokenizer.from_pretrained(tmp_path / "m").chat_template == chat_templates.load("none", "here")
+    assert chat_templates.read(folder) == chat_templates.read(tmp_path / "n") == own
+    assert files.read_json(tmp_path / "m.json")["digest"] != files.read_json(tmp_path / "n.json")["digest"]
 
 
 # ---- what ends a turn ----

@@ -1,5 +1,6 @@
 """Cross-checks of a study against the real catalogues, and the questions that rules ask about it."""
 
+import datetime
 import shutil
 
 import pytest
@@ -361,3 +362,45 @@ def test_an_architecture_that_mergekit_does_not_merge_is_refused_in_the_plan(stu
     with pytest.raises(JudgemergeError, match="merge 'average': .* cannot merge this model .*set `engine: streamed`"):
         study(**found)
     study(**found, merges={"average": {**AVERAGE, "engine": "streamed"}})
+
+
+# ---- how models are asked ----
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """Return the folder of a model whose tokenizer has no chat template."""
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    return str(tmp_path)
+
+
+def test_a_model_in_a_folder_without_a_chat_template_is_refused_in_the_plan_unless_the_study_names_one(study, bare):
+    start = {"models": {"start": {"path": bare}}, "training": {"template": "default"}}
+    with pytest.raises(JudgemergeError, match=r"study.yaml: 'start' is asked, but .* has no chat template; say with"):
+        study(**start)
+    with pytest.raises(JudgemergeError, match=r"experts.one has no settings.template, and its base 'start'"):
+        study(models=start["models"], judges=["longer"])
+    named = study(models={"start": {"path": bare, "chat_template": "gemma"}})
+    assert {named.chat(name)["chat_template"] for name in ("start", "one", "average")} == {"gemma"}
+    assert "<start_of_turn>" in named.model_template("start")
+    own = study(**start, judging={"prompts": PROMPTS, "judges": {"start": {"chat_template": "none"}}})
+    assert own.chat("start") == {"chat_template": "none"} and own.chat("one") == {} == study().chat("start")
+    assert own.model_template("start") is None and own.chat_templates == ["none"]
+
+
+def test_arguments_and_date_of_templates_are_checked_and_handed_down(study, repository):
+    thinking = {"start": {"path": "start", "template_arguments": {"enable_thinking": False}}}
+    found = study(models=thinking, quantizations={"q": {"model": "average", "type": "F16"}}, date="2025-01-31")
+    assert found.chat("q") == {"date": "2025-01-31", "template_arguments": {"enable_thinking": False}}
+    as_yaml = small(date=datetime.date(2025, 1, 31))
+    assert load_study(as_yaml, "study.yaml", repository / "config").settings["date"] == "2025-01-31"
+    for changes, sentence in (
+        ({"models": {"start": {"path": "start", "chat_template": "gema"}}}, "models.start.chat_template is 'gema'"),
+        (
+            {"models": {"start": {"path": "start", "template_arguments": {"tools": []}}}},
+            "judgemerge itself gives 'tools'",
+        ),
+        ({"date": "2025-02-31"}, "date is '2025-02-31', no date; write it as 2024-07-26"),
+    ):
+        with pytest.raises(JudgemergeError, match=sentence):
+            study(**changes)

@@ -11,7 +11,7 @@ from test_deploying import CHATML, CHATML_DEFAULT, GEMMA
 from transformers import AutoTokenizer
 
 import export_expert
-from judgemerge import chat_templates, llamafactory, planned_forms, training
+from judgemerge import chat_templates, llamafactory, planned_forms, trained_forms, training
 from judgemerge.chat_templates import Chat
 from judgemerge.errors import JudgemergeError
 
@@ -39,8 +39,8 @@ def model(tiny_models, tmp_path_factory):
     return made
 
 
-def form(folder, several_turns=True, chat=None, **settings):
-    return llamafactory.load_form(folder, settings, chat or {}, "experts.x", several_turns)
+def form(folder, chat=None, longer=(), **settings):
+    return llamafactory.load_form(folder, settings, chat or {}, "experts.x", longer)
 
 
 def trained(one, messages):
@@ -63,22 +63,20 @@ def trained(one, messages):
 )
 def test_what_is_trained_is_what_is_asked_with_and_without_a_system_text(model, template, tokens, name):
     folder = model(template, *tokens)
-    one = form(folder, several_turns=False, template=name)
+    one = form(folder, template=name)
     asked = Chat(AutoTokenizer.from_pretrained(folder), folder)
     for messages in ([U], [S, U]):
         assert trained(one, messages) == asked.render(messages)
-    assert form(folder, several_turns=False).name in planned_names(folder), "and without a name one that fits is taken"
+    assert form(folder).name in planned_names(folder), "and without a name one that fits is taken"
 
 
 def planned_names(folder):
-    from judgemerge import trained_forms
-
     return list(trained_forms.fitting(AutoTokenizer.from_pretrained(folder), folder, {}, {}))
 
 
 def test_conversations_of_several_turns_are_laid_out_as_they_are_asked(model):
     folder = model(CHATML_DEFAULT, *TURNS["chatml"])
-    one = form(folder, template="chatml")
+    one = form(folder, template="chatml", longer=trained_forms.longer_talks([{"messages": [S, *MORE]}]))
     asked = Chat(AutoTokenizer.from_pretrained(folder), folder)
     answer = {"role": "assistant", "content": "So."}
     for messages in (MORE, [S, *MORE]):
@@ -87,6 +85,20 @@ def test_conversations_of_several_turns_are_laid_out_as_they_are_asked(model):
     ranked = {"messages": [U], "chosen": answer, "rejected": {"role": "assistant", "content": "No, not at all so."}}
     assert one.laid_out(ranked)["messages"][0] == {"role": "system", "content": "You are a helpful assistant."}
     assert one.count(ranked) == one.count({"messages": [U, ranked["rejected"]]}) > one.count({"messages": [U, answer]})
+
+
+def test_conversations_are_compared_only_in_the_shapes_that_a_training_has(model):
+    last = "{{ bos_token }}{% set s = '' %}{% if messages[0]['role'] == 'system' %}{% set s = messages[0]['content'] + "
+    last += (
+        "'\n\n' %}{% endif %}{% for m in messages %}{% if m['role'] == 'user' %}{{ '[INST] ' + (s if loop.last else '')"
+    )
+    last += " + m['content'] + '[/INST]' }}{% elif m['role'] == 'assistant' %}{{ ' ' + m['content'] + eos_token }}"
+    folder = model(last + "{% endif %}{% endfor %}")  # Mistral's later releases: the system text in the last turn
+    assert trained_forms.longer_talks([{"messages": [S, U]}, {"instruction": "x"}]) == []
+    form(folder, template="mistral")
+    form(folder, template="mistral", longer=trained_forms.longer_talks([{"messages": MORE}]))
+    with pytest.raises(JudgemergeError, match="trains on "):
+        form(folder, template="mistral", longer=trained_forms.longer_talks([{"messages": [S, *MORE]}]))
 
 
 def test_a_row_that_needs_no_change_has_none(tiny_models):
@@ -112,7 +124,7 @@ def test_a_row_that_needs_no_change_has_none(tiny_models):
 )
 def test_another_form_is_refused_before_anything_is_trained(model, template, tokens, name, sentence):
     with pytest.raises(JudgemergeError, match=sentence) as caught:
-        form(model(template, *tokens), several_turns=False, **({"template": name} if name else {}))
+        form(model(template, *tokens), **({"template": name} if name else {}))
     assert "\n" not in str(caught.value)
 
 
@@ -124,6 +136,8 @@ def test_a_model_without_a_template_is_asked_as_it_is_trained_or_as_the_study_sa
     assert end in one.chat.turn_ends
     named = form(folder, chat={"chat_template": "gemma"}, template="gemma")
     assert named.chat.render([S, U]) == one.chat.render([S, U])
+    mistral = form(folder, chat={"chat_template": "mistral_v1"}, template="llama2")
+    assert trained(mistral, [S, U]) == "<|begin_of_text|>[INST] Be fair.\n\nA or B? [/INST]"
     with pytest.raises(JudgemergeError, match=r"trains on .*start_of_turn.*asks .*INST"):
         form(folder, chat={"chat_template": "llama2"}, template="gemma")
 
@@ -135,7 +149,7 @@ def test_lengths_are_those_that_llamafactory_encodes(model):
         (CHATML_DEFAULT, TURNS["chatml"], "chatml"),
         (GEMMA, (*TURNS["gemma"], "<eos>"), "gemma2"),
     ):
-        one = form(model(template, *tokens), several_turns=False, template=name)
+        one = form(model(template, *tokens), template=name)
         row = one.laid_out({"instruction": "A or B? " * 9, "input": "", "output": "Verdict: A", "system": "Be fair."})
         *prompt, answer = training.messages(row)
         system, turns = (prompt[0]["content"], prompt[1:]) if len(prompt) == 2 else (None, prompt)
