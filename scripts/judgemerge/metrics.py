@@ -15,7 +15,7 @@ from pathlib import Path
 from judgemerge.catalogues import check_keys, load_yaml
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import CLASSES, Item
-from judgemerge.prompts import Template, Unrenderable
+from judgemerge.prompts import Template, Unrenderable, check_reading
 
 FOLDER = Path("config/metrics")
 FIELDS = ("prompt", "reference", "category", "better_response")  # of every item; others stand in `extra`
@@ -70,7 +70,7 @@ def metric_file(name: str, where: str, folder: str | Path = FOLDER) -> Path:
 def load_metric(path: str | Path) -> Metric:
     """Return the metric in a YAML file; its name is the file's stem."""
     path = Path(path)
-    raw = load_yaml(path)
+    raw = load_yaml(path, words=True)
     required = {"criteria": str, "scores": dict, "inputs": list, "output": str}
     check_keys(raw, required, {"description": str, "shown": bool}, f"{path}: the metric")
     scores = raw["scores"]
@@ -81,7 +81,9 @@ def load_metric(path: str | Path) -> Metric:
     for text in (raw["criteria"], raw["output"], *scores.values()):
         if not isinstance(text, str) or not text.strip():
             raise JudgemergeError(f"{path}: criteria, output or a score has no text; describe it")
-    inputs = tuple(map(str, raw["inputs"]))
+    if not all(isinstance(name, str) and name.strip() for name in raw["inputs"]):
+        raise JudgemergeError(f"{path}: inputs are {', '.join(map(str, raw['inputs']))}; give names, as texts")
+    inputs = tuple(raw["inputs"])
     if len({*inputs, raw["output"]}) <= len(inputs):
         raise JudgemergeError(f"{path}: inputs and output have a name twice; give each its own")
     return Metric(**{**raw, "name": path.stem, "inputs": inputs})
@@ -144,11 +146,16 @@ def placeholders(metric: Metric, values: Mapping[str, str], answer: str) -> dict
 
 def with_scale(template: Template, metric: Metric) -> Template:
     """Return the prompt with the metric's scale in place of its own."""
-    return dataclasses.replace(template, reply={**template.reply, "minimum": metric.minimum, "maximum": metric.maximum})
+    scaled = dataclasses.replace(
+        template, reply={**template.reply, "minimum": metric.minimum, "maximum": metric.maximum}
+    )
+    check_reading(scaled, f"metric '{metric.name}' with prompt '{template.name}'")
+    return scaled
 
 
 def check_prompt(template: Template, metric: Metric, where: str) -> None:
     """Refuse a prompt that hides from the judge what the metric says, or that grades on a scale of its own."""
+    with_scale(template, metric)
     if metric.shown:
         needed = [("evaluation_criteria", "criterion", "rubric"), ("scoring_rubric", "rubric")]
         for names in needed:

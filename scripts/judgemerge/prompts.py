@@ -70,7 +70,7 @@ def _loaded(path: Path, changed: int, size: int) -> "Template":
 
 @cache
 def _sources_of(path: Path, changed: int, size: int) -> tuple[str, ...]:
-    raw = load_yaml(path)
+    raw = load_yaml(path, words=True)
     user = [raw["user"]["source"]] if isinstance(raw.get("user"), dict) and "source" in raw["user"] else []
     criteria = [str(source) for source in raw.get("criteria", {}).values() if not isinstance(source, dict)]
     return tuple(dict.fromkeys([*user, *criteria]))
@@ -98,7 +98,7 @@ def load_template(path: str | Path, sources: str | Path | None = None) -> Templa
 
 
 def _read_template(path: Path, sources: str | Path | None) -> Template:
-    raw = load_yaml(path)
+    raw = load_yaml(path, words=True)
     if raw.get("mode") == "likelihood":
         raw = LIKELIHOOD | raw
     check_keys(raw, KEYS, OPTIONAL_KEYS, f"{path}: the prompt")
@@ -139,7 +139,45 @@ def _read_template(path: Path, sources: str | Path | None) -> Template:
             f"{path}: target is '{template.target}'; mode choices compares what may stand for {answer}, so only fixed "
             "text can stand before it"
         )
+    check_reading(template, str(path))
     return template
+
+
+def check_reading(template: Template, where: str) -> None:
+    """Refuse a prompt whose format does not read every label or score, in both orders, out of its own target.
+
+    Judges are trained on the target and read by the format: where the two do not fit, every reply is an error.
+    """
+    if template.mode != "generate":
+        return
+    if template.protocol == "pairwise":
+        named = {outcome: str(template.reply[outcome]) for outcome in CLASSES if outcome in template.reply}
+        _check_readings(template, {label: outcome for outcome, label in named.items()}, where, "original")
+        _check_readings(template, {label: SWAPPED[outcome] for outcome, label in named.items()}, where, "swapped")
+    else:
+        scores = {score_text(score): score for score in parsing.scores(template.reply)}
+        _check_readings(template, scores, where, "original")
+
+
+def _check_readings(template: Template, expected: dict, where: str, order: Order) -> None:
+    """Refuse a target that, with a label or score filled in, is not read as what is expected of it."""
+    for word, value in expected.items():
+        answers = {"verdict": word, "score": word}
+        others = dict.fromkeys(_PLACEHOLDER.findall(template.target), "some words")
+        text = _fill(template.target, others | answers)
+        verdict = parsing.parse(text, None, template.reply, "", order)
+        found = verdict.outcome if verdict.score is None else verdict.score
+        if found != value:
+            name = template.reply["format"]
+            raise JudgemergeError(
+                f"{where}: format '{name}' reads '{word}' in the target as {verdict.reason or found} "
+                f"({' '.join(text.split())[-60:]!r}); give another label, scale, target or format"
+            )
+
+
+def score_text(score: float) -> str:
+    """Return a score as targets spell it: whole numbers without a point, none with an exponent."""
+    return str(int(score)) if float(score).is_integer() else f"{score:g}"
 
 
 def _text_of(source: str, sources: str | Path | None, path: Path) -> str:
@@ -215,7 +253,7 @@ def target(template: Template, item: Item, order: Order) -> str:
     """
     values: dict[str, str | None] = {}
     if item.protocol == "pointwise":
-        values["score"] = f"{item.truth:g}"
+        values["score"] = score_text(item.truth)
     else:
         values["verdict"] = str(template.reply[item.truth if order == "original" else SWAPPED[item.truth]])
     for name in set(_PLACEHOLDER.findall(template.target)) & {"explanation", *template.extra_fields}:
