@@ -57,6 +57,11 @@ class Template:
         """The placeholders that the template uses."""
         return set(_PLACEHOLDER.findall(self.user + (self.system or "")))
 
+    @property
+    def target_fields(self) -> set[str]:
+        """The placeholders that the answer of a training example uses."""
+        return set(_PLACEHOLDER.findall(self.target))
+
 
 class Unrenderable(Exception):
     """The item lacks what the template needs; the message is a reason code."""

@@ -399,6 +399,12 @@ class Study:
         """Return what a judge with weights in safetensors answers with."""
         return self.settings["judging"]["judges"].get(judge, {}).get("backend", self.settings["judging"]["backend"])
 
+    def backend_of(self, model: str) -> str:
+        """Return the backend that any model of the study answers with, endpoints and quantizations included."""
+        if model in self.models_by_origin("endpoint"):
+            return "openai"
+        return "llama_cpp" if model in self.quantizations else self.backend(model)
+
     def reply_format(self, judge: str, benchmark: str) -> str:
         """Return the format that a judge's replies to a benchmark are read in."""
         prompt = self.prompt(judge, self.protocol(benchmark))

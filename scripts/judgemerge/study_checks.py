@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from judgemerge import (
     ablation,
     endpoints,
+    fitting,
     merging,
     model_comparisons,
     preferences,
@@ -47,6 +48,7 @@ def check_study(study: Study, schema: dict) -> None:
     searching.check(study, schema)
     screening.check(study)
     model_comparisons.check(study)
+    fitting.check(study)
     embedding.check(study)
 
 
