@@ -6,10 +6,10 @@ study that draws replies. Put together they give jobs that fail after their down
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from judgemerge import backends, item_fields, sampling
+from judgemerge import backends, item_fields, sampling, searching
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import PROTOCOLS
 from judgemerge.model_comparisons import PAIRS, metrics_of, prompt_names
@@ -29,8 +29,16 @@ def check(study: Study) -> None:
             _check_judge(study, judge, protocol)
     for judge in study.singly.values():
         _check_singly(study, judge)
-    for expert in study.experts:
-        _check_training(study, expert)
+    for expert, entry in study.experts.items():
+        prompts = study.training_prompts(expert)
+        _check_training(study, prompts, entry["train_on"], f"expert '{expert}'", f"experts.{expert}.prompts")
+    for model in study.models_by_origin("make"):
+        stages = study.models[model]["make"]["stages"]
+        for number, (stage, prompts) in enumerate(zip(stages, study.stage_prompts(model), strict=True)):
+            key = f"models.{model}.make.stages.{number}.prompts"
+            _check_training(study, prompts, stage["data"], f"the pretraining of '{model}'", key)
+    for search in study.searches:
+        _check_search(study, search)
     for name in study.settings["model_comparisons"]:
         _check_comparison(study, name)
 
@@ -75,14 +83,23 @@ def _check_singly(study: Study, judge: str) -> None:
         _check_fields(study, template, template.fields, sets, user, f"suite '{suite}'", "singly.prompt")
 
 
-def _check_training(study: Study, expert: str) -> None:
+def _check_training(study: Study, prompts: Mapping[str, str], item_sets: list[str], user: str, key: str) -> None:
     """Refuse a prompt, or an answer to it, that no item of a training set can fill."""
-    for protocol, prompt in study.training_prompts(expert).items():
+    for protocol, prompt in prompts.items():
         template = _template(study, prompt)
         fields = template.fields | (template.target_fields & {"explanation", *template.extra_fields})
-        sets = [name for name in study.experts[expert]["train_on"] if study.protocol(name) == protocol]
-        key = f"experts.{expert}.prompts.{protocol}"
-        _check_fields(study, template, fields, sets, f"expert '{expert}'", "its training sets", key)
+        sets = [name for name in item_sets if study.protocol(name) == protocol]
+        _check_fields(study, template, fields, sets, user, "its training sets", f"{key}.{protocol}")
+
+
+def _check_search(study: Study, search: str) -> None:
+    """Refuse a prompt that no item of a search's development sets can fill."""
+    for protocol, prompt in study.development_prompts(search).items():
+        if prompt is None:  # refused elsewhere
+            continue
+        template, key = _template(study, prompt), f"judging.judges.{searching.best_name(search)}.{protocol}"
+        sets = [name for name in searching.targets(study.searches[search]) if study.protocol(name) == protocol]
+        _check_fields(study, template, template.fields, sets, f"search '{search}'", "its development sets", key)
 
 
 def _check_comparison(study: Study, name: str) -> None:

@@ -76,6 +76,22 @@ REFUSED = {
         {"experts": {"new": {"train_on": ["meld_pairwise"], "prompts": {"pairwise": "unified_pairwise"}}}},
         "prompt 'unified_pairwise' of expert 'new' needs {explanation}, which no item of its training sets has",
     ),
+    "a search's development set without a criterion": (
+        judging(judges={"merged_best": {"pairwise": "prometheus_relative"}})
+        | {
+            "merges": {"merged": {"method": "linear", "models": {"one": {"weight": 0.5}, "two": {"weight": 0.5}}}},
+            "searches": {
+                "merged": {
+                    "merge": "merged",
+                    "space": {"models.one.weight": {"low": 0.1, "high": 1.0}},
+                    "development": {"demo_pairwise_development": "accuracy"},
+                }
+            },
+            "judges": ["one", "merged_best"],
+            "suites": {"pairs": {"benchmarks": ["preference_bench"]}},
+        },
+        "search 'merged' needs {criterion}, which no item of its development sets has (demo_pairwise_development)",
+    ),
     "single grades by a rubric that pairs lack": (
         {"singly": {"judges": ["one"], "prompt": "prometheus_absolute"}},
         "singly, judge 'one' needs {rubric}, which no item of suite 'pairs' has",
