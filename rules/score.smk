@@ -99,7 +99,38 @@ rule count_items:
         "../scripts/count_items.py"
 
 
+rule count_replies:
+    """replies.csv: how the replies of every judge ended, and why some could not be read."""
+    input:
+        verdicts=written_verdicts,
+    output:
+        table="results/{study}/tables/replies.csv",
+        page=report(
+            "results/{study}/tables/replies.html",
+            caption="captions/replies.rst",
+            category="Tables",
+            labels={"table": "Replies"},
+        ),
+    log:
+        "results/{study}/logs/count_replies.log",
+    benchmark:
+        "results/{study}/timings/count_replies.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        units=written_pairs(),
+        code=source_digest("reply_counts", "items", "pages"),
+    message:
+        "Counting replies"
+    script:
+        "../scripts/count_replies.py"
+
+
 localrules:
     average_scores,
     collect_scores,
+    count_replies,
     count_items,

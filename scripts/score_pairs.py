@@ -1,7 +1,7 @@
 """Make embedding/iterations/{iteration}/scored.jsonl: how well each question fits its chunk, by BM25 and a reranker."""
 
 from judgemerge import files
-from judgemerge.embedding import decisions, encoders, pair_of, selection
+from judgemerge.embedding import decisions, encoders, pair_of, retrieval, selection
 from judgemerge.logs import logged
 
 
@@ -19,7 +19,7 @@ def main(
         torch.set_num_threads(threads)
         model = encoders.open_reranker(reranker[0], max_tokens)
         asked = [(pair.anchor, pair.positive) for pair in found]
-        scores["reranker"] = model.predict(asked, batch_size=batch_size, show_progress_bar=False)
+        scores["reranker"] = retrieval.predicted(model, asked, batch_size)
     each = ({name: float(values[place]) for name, values in scores.items()} for place in range(len(found)))
     files.write_jsonl(rows, (pair.row() | own for pair, own in zip(found, each, strict=True)))
 

@@ -30,8 +30,9 @@ def everything_but_the_record():
     unified = ["unified.csv", "unified.html"] if settings["unified_table"] else []
     checks = [results_file("checks/{name}.export.json", name=name) for name in study.lora_experts]
     statements = ["statements.csv", "statements.html"] if stating_pairs() else []
+    replies = ["replies.csv", "replies.html"] if written_pairs() else []
     return [
-        *(results_file(f"tables/{name}") for name in [*tables, *recorded, *published, *overlap, *statements, *unified]),
+        *(results_file(f"tables/{name}") for name in [*tables, *recorded, *published, *overlap, *replies, *statements, *unified]),
         *checks,
         *endpoint_results(),
         *quantization_results(),

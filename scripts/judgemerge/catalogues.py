@@ -31,11 +31,31 @@ class _UniqueKeyLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # libyam
         return super().construct_mapping(node, deep)
 
 
-def load_yaml(path: str | Path) -> dict:
-    """Return the mapping in a YAML file; a missing, broken or empty file raises JudgemergeError."""
+class _WordLoader(_UniqueKeyLoader):
+    """Refuses yes, no, on and off without quotes, which YAML 1.1 reads as truth values where words are meant."""
+
+
+def _refuse_word(loader: _WordLoader, node: yaml.ScalarNode) -> bool:
+    value = loader.construct_yaml_bool(node)
+    if node.value.lower() not in ("true", "false"):
+        raise JudgemergeError(
+            f"{node.start_mark.name}: line {node.start_mark.line + 1}: YAML reads {node.value} without quotes as "
+            f"{str(value).lower()}; put the word in quotes"
+        )
+    return value
+
+
+_WordLoader.add_constructor("tag:yaml.org,2002:bool", _refuse_word)
+
+
+def load_yaml(path: str | Path, words: bool = False) -> dict:
+    """Return the mapping in a YAML file; a missing, broken or empty file raises JudgemergeError.
+
+    With `words` the file holds labels and texts, and yes, no, on and off have to stand in quotes.
+    """
     try:
         with open(path, encoding="utf-8") as file:
-            value = yaml.load(file, Loader=_UniqueKeyLoader)
+            value = yaml.load(file, Loader=_WordLoader if words else _UniqueKeyLoader)
     except FileNotFoundError:
         raise JudgemergeError(f"{path}: no such file; check the path in the study") from None
     except yaml.MarkedYAMLError as error:

@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 
 from judgemerge import files, provenance
 from judgemerge.errors import JudgemergeError
-from judgemerge.items import PROTOCOLS
-from judgemerge.prompts import load_template
 
 # How an endpoint is asked, with the schema's defaults. None of it decides a reply, so none is part of the identity.
 LIMITS = {
@@ -55,7 +53,7 @@ def manifest(endpoint: Mapping) -> dict:
 
 
 def check(study) -> None:
-    """Refuse what an endpoint cannot be asked: a wrong address, settings of ours, log-probabilities, its weights."""
+    """Refuse what an endpoint cannot be asked: a wrong address, settings of ours, its weights; fitting.py: the rest."""
     for name in study.models_by_origin("endpoint"):
         check_entry(study.models[name]["endpoint"], f"{study.where}: models.{name}.endpoint")
     _check_uses(study)
@@ -92,14 +90,6 @@ def _check_uses(study) -> None:
             raise JudgemergeError(
                 f"{study.where}: merges.{merge} takes '{parent}', an endpoint without weights; remove it"
             )
-    for judge in (judge for judge in study.judges if judge in endpoints):
-        for protocol in PROTOCOLS:
-            prompt = study.prompt(judge, protocol)
-            if prompt and load_template(study.catalogues.prompts[prompt]).mode != "generate":
-                raise JudgemergeError(
-                    f"{study.where}: judge '{judge}' is an endpoint, which gives no log-probabilities, as its "
-                    f"{protocol} prompt '{prompt}' wants them; name another in judging.judges.{judge}.{protocol}"
-                )
 
 
 def cost(prompt_tokens: int, reply_tokens: int, price: Mapping | None) -> float | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from judgemerge.catalogues import check_keys, load_yaml
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import CLASSES, Item
-from judgemerge.prompts import Template, Unrenderable
+from judgemerge.prompts import Template, Unrenderable, check_reading
 from judgemerge.published_texts import python_arguments
 
 FOLDER = Path("config/metrics")
@@ -80,7 +80,7 @@ def load_metric(path: str | Path, sources: str | Path | None = None) -> Metric:
     empty: enough for checking a study and for reading replies, not for asking.
     """
     path = Path(path)
-    raw = load_yaml(path)
+    raw = load_yaml(path, words=True)
     required = {"scores": dict, "inputs": list, "output": str}
     required |= {"texts": dict} if "texts" in raw else {"criteria": str}
     check_keys(raw, required, {"description": str, "shown": bool}, f"{path}: the metric")
@@ -96,7 +96,9 @@ def load_metric(path: str | Path, sources: str | Path | None = None) -> Metric:
     for text in (raw["criteria"], raw["output"], *scores.values()):
         if not isinstance(text, str) or not text.strip():
             raise JudgemergeError(f"{path}: criteria, output or a score has no text; describe it")
-    inputs = tuple(map(str, raw["inputs"]))
+    if not all(isinstance(name, str) and name.strip() for name in raw["inputs"]):
+        raise JudgemergeError(f"{path}: inputs are {', '.join(map(str, raw['inputs']))}; give names, as texts")
+    inputs = tuple(raw["inputs"])
     if len({*inputs, raw["output"]}) <= len(inputs):
         raise JudgemergeError(f"{path}: inputs and output have a name twice; give each its own")
     return Metric(**{**raw, "name": path.stem, "inputs": inputs})
@@ -175,11 +177,16 @@ def placeholders(metric: Metric, values: Mapping[str, str], answer: str) -> dict
 
 def with_scale(template: Template, metric: Metric) -> Template:
     """Return the prompt with the metric's scale in place of its own."""
-    return dataclasses.replace(template, reply={**template.reply, "minimum": metric.minimum, "maximum": metric.maximum})
+    scaled = dataclasses.replace(
+        template, reply={**template.reply, "minimum": metric.minimum, "maximum": metric.maximum}
+    )
+    check_reading(scaled, f"metric '{metric.name}' with prompt '{template.name}'")
+    return scaled
 
 
 def check_prompt(template: Template, metric: Metric, where: str) -> None:
     """Refuse a prompt that hides from the judge what the metric says, or that grades on a scale of its own."""
+    with_scale(template, metric)
     if metric.shown:
         needed = [("evaluation_criteria", "criterion", "rubric"), ("scoring_rubric", "rubric")]
         for names in needed:

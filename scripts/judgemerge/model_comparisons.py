@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from judgemerge import judging, metrics, parsing, prompts
+from judgemerge import backends, judging, metrics, parsing, prompts
 from judgemerge.answering import Generation
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import Item, Unlabelled
@@ -205,10 +205,14 @@ def metric_files(study, comparison: str) -> list:
     return [metrics.metric_file(name, where, study.catalogues.metrics) for name in names]
 
 
+def metrics_of(study, comparison: str) -> list[Metric]:
+    """Return the metrics of a comparison."""
+    return [metrics.load_metric(path) for path in metric_files(study, comparison)]
+
+
 def asked_prompts(study, comparison: str) -> dict[str, str]:
     """Return the name of the prompt of the pairs, if they are judged, and of every metric of a comparison."""
-    found = [metrics.load_metric(path) for path in metric_files(study, comparison)]
-    return prompt_names(study.settings["model_comparisons"][comparison], found)
+    return prompt_names(study.settings["model_comparisons"][comparison], metrics_of(study, comparison))
 
 
 def metric_sources(study, comparison: str) -> list[str]:
@@ -273,11 +277,6 @@ def _check_prompts(study, entry: Mapping, found: Sequence[Metric], where: str) -
             raise JudgemergeError(f"{where}.prompts: '{prompt}' is {template.protocol}, but has to be {wanted}")
         if template.mode == "likelihood":
             raise JudgemergeError(f"{where}.prompts: '{prompt}' has mode likelihood, which shows no pair; name another")
-        endpoints = [judge for judge in entry["judges"] if judge in study.models_by_origin("endpoint")]
-        if template.mode != "generate" and endpoints:
-            raise JudgemergeError(
-                f"{where}.prompts: '{prompt}' wants log-probabilities, which endpoint '{endpoints[0]}' does not give"
-            )
         if kind != PAIRS:
             metric = next(metric for metric in found if metric.name == kind)
             metrics.check_prompt(template, metric, f"{where}.prompts")
@@ -291,9 +290,8 @@ def _check_generation(study, entry: Mapping, where: str) -> None:
         )
     if generation.is_greedy and (generation.top_p < 1 or generation.min_p > 0):
         raise JudgemergeError(f"{where}.generation has top_p or min_p, which greedy answers ignore; set a temperature")
-    greedy = [*study.quantizations, *study.models_by_origin("endpoint")]
     for model in entry["models"]:
-        if not generation.is_greedy and model in greedy:
+        if not generation.is_greedy and "draws" not in backends.abilities(study.backend_of(model)):
             raise JudgemergeError(
                 f"{where}.generation.temperature: '{model}' can only answer greedily here; set it to 0"
             )

@@ -15,7 +15,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from judgemerge.chat_templates import has_turn_mark
 from judgemerge.errors import JudgemergeError, did_you_mean
@@ -192,7 +192,9 @@ def score_tag(text: str, settings: dict) -> Reading:
     """
     rest = after_feedback(text)
     found = _scores(rf"<score>\s*{_number(settings, whole=True)}\s*</score>", rest)
-    return _all_alike(found, rest, settings)
+    reading = _all_alike(found, rest, settings)
+    still_open = re.search(r"<feedback>", rest, re.IGNORECASE) is not None
+    return replace(reading, closed=reading.closed and not still_open)
 
 
 def after_feedback(reply: str) -> str:

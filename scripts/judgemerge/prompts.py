@@ -74,6 +74,11 @@ class Template:
         """The placeholders that every item must fill: those of `otherwise`, where there is one."""
         return set(_PLACEHOLDER.findall((self.otherwise or self.user) + (self.system or "")))
 
+    @property
+    def target_fields(self) -> set[str]:
+        """The placeholders that the answer of a training example uses."""
+        return set(_PLACEHOLDER.findall(self.target))
+
 
 class Unrenderable(Exception):
     """The item lacks what the template needs; the message is a reason code."""
@@ -87,7 +92,7 @@ def _loaded(path: Path, changed: int, size: int) -> "Template":
 
 @cache
 def _sources_of(path: Path, changed: int, size: int) -> tuple[str, ...]:
-    raw = load_yaml(path)
+    raw = load_yaml(path, words=True)
     texts = [raw.get(key) for key in ("user", "otherwise", "system")]
     messages = [text["source"] for text in texts if isinstance(text, dict) and "source" in text]
     criteria = [str(source) for source in raw.get("criteria", {}).values() if not isinstance(source, dict)]
@@ -96,7 +101,7 @@ def _sources_of(path: Path, changed: int, size: int) -> tuple[str, ...]:
 
 @cache
 def _content(path: Path, changed: int, size: int) -> dict:
-    return {key: value for key, value in load_yaml(path).items() if key != "description"}
+    return {key: value for key, value in load_yaml(path).items() if key not in ("description", "wording")}
 
 
 def content(path: str | Path) -> dict:
@@ -126,7 +131,7 @@ def load_template(path: str | Path, sources: str | Path | None = None) -> Templa
 
 
 def _read_template(path: Path, sources: str | Path | None) -> Template:
-    raw = load_yaml(path)
+    raw = load_yaml(path, words=True)
     if raw.get("mode") == "likelihood":
         raw = LIKELIHOOD | raw
     check_keys(raw, KEYS, OPTIONAL_KEYS, f"{path}: the prompt")
@@ -176,7 +181,45 @@ def _read_template(path: Path, sources: str | Path | None) -> Template:
             f"{path}: target is '{template.target}'; mode choices compares what may stand for {answer}, so only fixed "
             "text can stand before it"
         )
+    check_reading(template, str(path))
     return template
+
+
+def check_reading(template: Template, where: str) -> None:
+    """Refuse a prompt whose format does not read every label or score, in both orders, out of its own target.
+
+    Judges are trained on the target and read by the format: where the two do not fit, every reply is an error.
+    """
+    if template.mode != "generate":
+        return
+    if template.protocol == "pairwise":
+        named = {outcome: str(template.reply[outcome]) for outcome in CLASSES if outcome in template.reply}
+        _check_readings(template, {label: outcome for outcome, label in named.items()}, where, "original")
+        _check_readings(template, {label: SWAPPED[outcome] for outcome, label in named.items()}, where, "swapped")
+    else:
+        scores = {score_text(score): score for score in parsing.scores(template.reply)}
+        _check_readings(template, scores, where, "original")
+
+
+def _check_readings(template: Template, expected: dict, where: str, order: Order) -> None:
+    """Refuse a target that, with a label or score filled in, is not read as what is expected of it."""
+    for word, value in expected.items():
+        answers = {"verdict": word, "score": word}
+        others = dict.fromkeys(_PLACEHOLDER.findall(template.target), "some words")
+        text = _filled_and_stripped(template.target, others | answers)
+        verdict = parsing.parse(text, None, template.reply, "", order)
+        found = verdict.outcome if verdict.score is None else verdict.score
+        if found != value:
+            name = template.reply["format"]
+            raise JudgemergeError(
+                f"{where}: format '{name}' reads '{word}' in the target as {verdict.reason or found} "
+                f"({' '.join(text.split())[-60:]!r}); give another label, scale, target or format"
+            )
+
+
+def score_text(score: float) -> str:
+    """Return a score as targets spell it: whole numbers without a point, none with an exponent."""
+    return str(int(score)) if float(score).is_integer() else f"{score:g}"
 
 
 def _text_of(source: str, sources: str | Path | None, path: Path, name: str = "", key: str = "") -> str:
@@ -277,7 +320,7 @@ def target(template: Template, item: Item, order: Order) -> str:
     """
     values: dict[str, str | None] = {}
     if item.protocol == "pointwise":
-        values["score"] = f"{item.truth:g}"
+        values["score"] = score_text(item.truth)
     else:
         values["verdict"] = str(template.reply[item.truth if order == "original" else SWAPPED[item.truth]])
     for name in set(_PLACEHOLDER.findall(template.target)) & {"explanation", *template.extra_fields}:

@@ -32,11 +32,14 @@ def rubric_file(name: str, where: str, folder: str | Path = FOLDER) -> Path:
 
 def load_rubric(path: str | Path) -> dict[str, str]:
     """Return {rubric, criterion} of a rubric file: a criterion and scores 1 to 5."""
-    raw = load_yaml(path)
+    raw = load_yaml(path, words=True)
     check_keys(raw, {"criterion": str, "scores": dict}, {}, f"{path}: the rubric")
     if {str(score) for score in raw["scores"]} != {str(score) for score in SCORES}:
         raise JudgemergeError(f"{path}: scores are {', '.join(map(str, raw['scores']))}; describe 1, 2, 3, 4 and 5")
-    by_score = {str(score): str(text) for score, text in raw["scores"].items()}
+    for score, text in raw["scores"].items():
+        if not isinstance(text, str) or not text.strip():
+            raise JudgemergeError(f"{path}: score {score} is {text!r}, no text; describe it, in quotes")
+    by_score = {str(score): text for score, text in raw["scores"].items()}
     scores = tuple(by_score[str(score)] for score in SCORES)
     return {"rubric": rubric_text(raw["criterion"], scores), "criterion": raw["criterion"]}
 

@@ -421,6 +421,12 @@ class Study:
         """Return what a judge with weights in safetensors answers with."""
         return self.settings["judging"]["judges"].get(judge, {}).get("backend", self.settings["judging"]["backend"])
 
+    def backend_of(self, model: str) -> str:
+        """Return the backend that any model of the study answers with, endpoints and quantizations included."""
+        if model in self.models_by_origin("endpoint"):
+            return "openai"
+        return "llama_cpp" if model in self.quantizations else self.backend(model)
+
     @property
     def chat_templates(self) -> list[str]:
         """The chat templates that models or judges are given instead of their own."""

@@ -12,6 +12,7 @@ from judgemerge import (
     ablation,
     chat_templates,
     endpoints,
+    fitting,
     merging,
     model_comparisons,
     models,
@@ -52,6 +53,7 @@ def check_study(study: Study, schema: dict) -> None:
     searching.check(study, schema)
     screening.check(study)
     model_comparisons.check(study)
+    fitting.check(study)
     embedding.check(study)
 
 

@@ -150,7 +150,8 @@ def test_a_score_with_its_dimensions(browser, repository, tmp_path):
     prompt = tmp_path / "graded.yaml"
     prompt.write_text(
         "protocol: pointwise\nuser: 'Grade {response} to {prompt} by {rubric} and {reference}'\nfields: [rubric]\n"
-        "reply: {format: overall_score, minimum: 1, maximum: 10}\ntarget: '{score}'\nmax_new_tokens: 99\n"
+        "reply: {format: overall_score, minimum: 1, maximum: 10}\n"
+        "target: '###Overall Score: {{score}}'\nmax_new_tokens: 99\n"
     )
     text = (
         "@@@Dimension Scores: {'Accuracy': 8, '<img src=x onerror=window.hacked=5>': 6, 'Overall Score': 7}"
@@ -181,7 +182,7 @@ def test_a_model_folder(browser, repository, tiny_models):
         fill(browser, "Question", "How many legs has a cat?")
         fill(browser, "Answer", "Four.")
         press(browser)
-        until_shown(browser, "No score (no_score)")  # an untrained model writes nothing that could be read
+        until_shown(browser, "No score (cut)")  # an untrained model does not stop
         assert any(text and "score" not in text for text in shown(browser))
 
 

@@ -14,7 +14,7 @@ from workflow_runs import copy_workflow, runner
 
 from judgemerge.files import sha256_file, sha256_text
 from judgemerge.items import read_items
-from judgemerge.parsing import parse
+from judgemerge.parsing import parse_row
 from judgemerge.prompts import load_template, render
 
 pytestmark = pytest.mark.slow
@@ -138,7 +138,7 @@ def test_a_number_of_a_model_all_the_way(walked):
 
     tokenizer = AutoTokenizer.from_pretrained(results / "models/judge")
     for (name, order), reply in replies.items():
-        verdict = parse(reply["reply"], reply["reason"], template.reply, name, order)
+        verdict = parse_row(reply, template.reply)
         assert vars(verdict) == verdicts[name, order]
         messages = render(template, items[name], order)
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)

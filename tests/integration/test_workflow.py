@@ -112,6 +112,7 @@ def test_one_merge_parameter_changes_its_branch_alone(repository, tmp_path):
         "score_benchmark": len(study.benchmarks),
         "compare_judges": len(study.benchmarks),
         "draw_merges": 1,
+        "count_replies": 1,
         "write_card": len(study.merges),  # a card shows the scores of the parents too
         **AFTER_SCORES,
     }

@@ -405,3 +405,12 @@ def test_a_sample_of_pairs_keeps_their_order():
 def test_examples_for_weights():
     found = mixing.examples_of(pairs(10), 3, 4, 1)
     assert len(found) == 3 and all(len(one["neg"]) == 4 and one["pos"][0] not in one["neg"] for one in found)
+
+
+def test_a_reranker_without_numbers_is_refused():
+    class Broken:
+        def predict(self, asked, batch_size, show_progress_bar):
+            return [0.5, float("nan")]
+
+    with pytest.raises(JudgemergeError, match="the reranker gives scores that are no numbers"):
+        retrieval.predicted(Broken(), [("q", "a"), ("q", "b")], 2)

@@ -143,9 +143,8 @@ def test_a_store_from_before_finish_reasons_is_read(pairs, templates, backend, t
 
 def test_a_thought_that_the_prompt_opens_is_part_of_the_reply(tmp_path):
     store = judging.Store(tmp_path, "suite")
-    store.add(
-        [("k", {"text": "First [[A]]. Let me", "prompt_tokens": 1, "reply_tokens": 9, "finish_reason": "length"})]
-    )
+    cut = {"text": "First [[A]]. Let me", "prompt_tokens": 1, "reply_tokens": 9, "finish_reason": "length"}
+    store.add([("k", cut)])
     opened = judging.Ask("b", "i", "original", "k", "<|im_start|>assistant\n<think>\n")
     (row,) = judging.replies([opened], store)
     settings = {"format": "double_brackets", "first": "A", "second": "B"}
@@ -187,9 +186,7 @@ def test_logits_that_are_no_numbers_end_the_job_with_the_dtype_to_use(overflowin
         "score": lambda: list(backend.score([("a b c", (" A", " B"))])),
     }[ask]
     if dtype == "float16":
-        with pytest.raises(
-            JudgemergeError, match=r"model: the logits are not finite in float16; set .*dtype: bfloat16"
-        ):
+        with pytest.raises(JudgemergeError, match=r"model: the logits are not finite in float16; .*dtype: bfloat16"):
             run()
     else:
         assert run()

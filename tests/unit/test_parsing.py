@@ -49,6 +49,23 @@ def _key(case):
     return case["reply"], case.get("finish_reason")
 
 
+TAKEN_BACK = ("On reflection", "All in all", "No, wait", "</think>")  # the first verdict was whole, and then changed
+
+
+@pytest.mark.parametrize("name", [name for name, entry in FORMATS.items() if entry.mode == "generate"])
+def test_a_reply_that_is_cut_anywhere_is_read_as_the_whole_one_or_not_at_all(data, name):
+    golden = json.loads((data / "parsing" / f"{name}.json").read_text(encoding="utf-8"))
+    for case in golden["cases"]:
+        reply = case["reply"]
+        if str(case["gives"]).startswith("error") or any(words in reply for words in TAKEN_BACK):
+            continue
+        for end in range(len(reply)):
+            verdict = parse(reply[:end], None, golden["settings"], "item", "original", "length")
+            value = verdict.outcome if verdict.score is None else verdict.score
+            assert value in ("error", case["gives"]), (reply, reply[:end])
+            assert verdict.cut and (verdict.reason is None or verdict.reason in ("cut", "contradictory"))
+
+
 LONG = [
     "\n" * 200_000,
     "*\n" * 100_000,

@@ -173,6 +173,124 @@ def test_a_bad_template_is_refused_in_one_sentence(tmp_path, changes, sentence):
     assert "\n" not in str(caught.value)
 
 
+VERDICTS = {"user": "{prompt} {response_a} {response_b}", "protocol": "pairwise", "max_new_tokens": 8}
+GRADES = {"user": "{prompt} {response}", "protocol": "pointwise", "max_new_tokens": 8}
+TARGETS = {
+    "verdict_line": "Verdict: {verdict}",
+    "double_brackets": "[[{verdict}]]",
+    "final_verdict": "Final Verdict: [[{verdict}]]",
+    "final_result": "###Final Result: {{verdict}}&&&",
+    "final_decision": "So, the final decision is {verdict}.",
+    "first_line": "{verdict}",
+    "result_label": "[RESULT] {verdict}",
+    "score_line": "Score: {score}",
+    "overall_score": "###Overall Score: {{score}}&&&",
+    "rating_brackets": "Rating: [[{score}]]",
+    "integer": "{score}",
+    "result_score": "[RESULT] {score}",
+    "score_tag": "<score>{score}</score>",
+}
+PAIRWISE = [name for name, text in TARGETS.items() if "{verdict}" in text]
+POINTWISE = [name for name, text in TARGETS.items() if "{score}" in text]
+
+
+def loaded(folder, reply, target=None):
+    """Return the template of a file with these reply settings, `reply` as YAML, and the format's usual target."""
+    name = yaml.safe_load(reply)["format"]
+    rest = {**(VERDICTS if name in PAIRWISE else GRADES), "target": target or TARGETS[name]}
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump(rest) + f"reply: {reply}\n", encoding="utf-8")
+    return load_template(path)
+
+
+@pytest.mark.parametrize("name", PAIRWISE)
+@pytest.mark.parametrize(
+    "labels",
+    [
+        'first: "A>B", second: "B>A", tie: "A=B"',
+        "first: Response A, second: Response B, tie: Neither of them",
+        "first: Output (a), second: Output (b)",
+        "first: Assistant A, second: Assistant B, tie: a tie",
+        'first: "yes", second: "no"',
+        "first: 1, second: 2, tie: 0",
+        "first: A, second: AB",
+        "first: modèle_1, second: 模型二",
+    ],
+)
+def test_every_format_reads_labels_of_any_kind(tmp_path, name, labels):
+    template = loaded(tmp_path, f"{{format: {name}, {labels}}}")
+    written = target(template, pair(truth="second"), "original")
+    assert parse(written, None, template.reply, "", "original").outcome == "second"
+
+
+LABELS = {
+    "words that YAML reads as truth values": (
+        "{format: verdict_line, first: yes, second: no}",
+        "mine.yaml: line 5: YAML reads yes without quotes as true; put the word in quotes",
+    ),
+    "off": ('{format: first_line, first: "on", second: Off}', "YAML reads Off without quotes as false"),
+    "a truth value": (
+        "{format: verdict_line, first: true, second: B}",
+        "reply.first is True, no text; put",
+    ),
+    "a label twice": (
+        "{format: verdict_line, first: A, second: A}",
+        "reply.first 'A' and reply.second 'A' are read",
+    ),
+    "labels that differ in case": ("{format: double_brackets, first: A, second: a}", "are read alike"),
+    "labels that differ in blanks": ('{format: first_line, first: "A B", second: "a  b"}', "are read alike"),
+    "nothing": ("{format: verdict_line, first: A, second: B, tie: }", "reply.tie is None, no text"),
+    "blank": ('{format: verdict_line, first: A, second: " "}', "reply.second is empty"),
+    "a list": ("{format: verdict_line, first: [A], second: B}", "reply.first is ['A'], no text"),
+    "a fraction": ("{format: verdict_line, first: 1.0, second: 2.0}", "reply.first is 1.0, no text"),
+    "marks of emphasis": ('{format: verdict_line, first: "**", second: B}', "reads '**' in the target as"),
+    "a scale as text": ('{format: score_line, minimum: "1", maximum: 5}', "reply.minimum is '1'; give a number"),
+    "a scale that falls": (
+        "{format: score_line, minimum: 5, maximum: 1}",
+        "minimum is 5 and reply.maximum 1",
+    ),
+    "a scale of one score": ("{format: integer, minimum: 3, maximum: 3}", "the minimum must be the smaller one"),
+    "no end": ("{format: rating_brackets, minimum: 1, maximum: null}", "reply.maximum is None; give a number"),
+    "an end that is no number": (
+        "{format: score_line, minimum: 0, maximum: .nan}",
+        "reply.maximum is nan; give",
+    ),
+    "an endless scale": ("{format: score_line, minimum: 0, maximum: .inf}", "reply.maximum is inf; give a number"),
+    "a truth value as an end": (
+        "{format: score_line, minimum: false, maximum: 5}",
+        "reply.minimum is False; give",
+    ),
+    "halves in a format of whole numbers": (
+        "{format: result_score, minimum: 0.5, maximum: 5}",
+        "reply.minimum is 0.5; give a whole number, as format 'result_score' reads them",
+    ),
+}
+
+
+@pytest.mark.parametrize(("reply", "sentence"), LABELS.values(), ids=LABELS)
+def test_labels_and_scales_that_a_format_cannot_read_are_refused(tmp_path, reply, sentence):
+    with pytest.raises(JudgemergeError) as caught:
+        loaded(tmp_path, reply)
+    assert str(caught.value).startswith(str(tmp_path / "mine.yaml"))
+    assert sentence in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", POINTWISE)
+@pytest.mark.parametrize(("minimum", "maximum"), [(0, 1), (-2, 2), (1, 100), (0, 1_000_000), (-1, 0)])
+def test_every_format_reads_every_score_of_its_scale(tmp_path, name, minimum, maximum):
+    template = loaded(tmp_path, f"{{format: {name}, minimum: {minimum}, maximum: {maximum}}}")
+    for truth in (minimum, maximum):
+        written = target(template, point(truth=truth), "original")
+        assert parse(written, None, template.reply, "", "original").score == truth
+
+
+def test_a_target_that_its_format_cannot_read_is_refused(tmp_path):
+    with pytest.raises(JudgemergeError, match="format 'verdict_line' reads 'A' in the target as no_verdict"):
+        loaded(tmp_path, "{format: verdict_line, first: A, second: B}", "Verdict: {verdict}, because {explanation}")
+    with pytest.raises(JudgemergeError, match="format 'score_tag' reads '1' in the target as no_score"):
+        loaded(tmp_path, "{format: score_tag, minimum: 1, maximum: 5}", "Score: {score}")
+
+
 def test_an_unknown_template_names_the_nearest(repository):
     with pytest.raises(JudgemergeError, match=r"there is no prompt 'brief_pairwize'; did you mean 'brief_pairwise'\?"):
         load_template(repository / "config" / "prompts" / "brief_pairwize.yaml")

@@ -371,7 +371,7 @@ def test_a_model_folder_gives_the_replies_of_its_backend(repository, tiny_models
     template = load_template(repository / "config" / "prompts" / "brief_pairwise.yaml")
     alone = Judge(Transformers(tiny_models["base"], "float32", 16384, 1), template, 4096)
     assert result == alone.answer([Record(1, json.dumps(pair()))])[0]
-    assert result["orders"][0]["reason"] == "no_verdict"  # the model is untrained
+    assert result["orders"][0]["reason"] == "cut"  # the model is untrained and does not stop
 
 
 def test_a_gguf_file_without_its_tokenizer_is_refused(tmp_path):

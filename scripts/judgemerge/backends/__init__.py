@@ -20,6 +20,7 @@ import ast
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
 
 
+@cache
 def abilities(name: str) -> tuple[str, ...]:
     """Return what a backend can do besides greedy replies, as its module says (`ABILITIES`): `draws`, `scores`.
 

@@ -88,6 +88,14 @@ def similarity(model, task: Task, query_prompt: str = "", batch_size: int = 32) 
     return queries @ texts.T
 
 
+def predicted(scorer, asked: Sequence[tuple[str, str]], batch_size: int) -> np.ndarray:
+    """Return the reranker's score of each (query, text); such as are no numbers would sort anyhow, and are refused."""
+    scores = np.asarray(scorer.predict(list(asked), batch_size=batch_size, show_progress_bar=False), float)
+    if not np.isfinite(scores).all():
+        raise JudgemergeError("the reranker gives scores that are no numbers; check its training (precision, rate)")
+    return scores
+
+
 def search(model, task: Task, query_prompt: str = "", batch_size: int = 32) -> list[list[int]]:
     """Return `ranks` by the cosine of the model's embeddings."""
     return ranks(task, similarity(model, task, query_prompt, batch_size))
@@ -104,7 +112,7 @@ def rerank(scorer, task: Task, similar: np.ndarray, depth: int, batch_size: int 
         first = pool[np.argsort(-row[pool], kind="stable")[:depth]]
         firsts.append(first)
         asked += [(query.text, task.texts[place]) for place in first]
-    given = np.asarray(scorer.predict(asked, batch_size=batch_size, show_progress_bar=False), float)
+    given = predicted(scorer, asked, batch_size)
     sorted_anew, start = np.array(similar), 0
     for row, first in zip(sorted_anew, firsts, strict=True):
         places = np.argsort(np.argsort(given[start : start + len(first)], kind="stable"), kind="stable")

@@ -1,0 +1,40 @@
+"""Make tables/replies.{csv,html}: how the replies of every judge ended, and why some could not be read."""
+
+import pandas as pd
+
+from judgemerge import files, pages, reply_counts
+from judgemerge.items import read_verdicts
+from judgemerge.logs import logged
+
+INTRO = (
+    "cut: replies that ran into max_new_tokens of their prompt, whether they could be read or not; cut_share of those "
+    "whose end is known. errors: replies without a verdict, by reason. A cut reply is read only where its form is "
+    "closed (docs/judging.md)."
+)
+
+
+def main(verdicts: list[str], units: list[tuple[str, str]], table: str, page: str) -> None:
+    """Write one row per judge and benchmark; `units` names them in the order of `verdicts`."""
+    rows = [
+        reply_counts.table_row(judge, benchmark, list(read_verdicts(path)))
+        for (judge, benchmark), path in zip(units, verdicts, strict=True)
+    ]
+    frame = pd.DataFrame(rows, columns=reply_counts.COLUMNS)
+    with files.atomic_writer(table) as file:
+        frame.to_csv(file, index=False)
+    sections = [
+        (benchmark, pages.frame(own.drop(columns="benchmark")))
+        for benchmark, own in frame.groupby("benchmark", sort=False)
+    ]
+    with files.atomic_writer(page) as file:
+        file.write(pages.page("Replies", INTRO, sections))
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            verdicts=list(snakemake.input.verdicts),
+            units=snakemake.params.units,
+            table=snakemake.output.table,
+            page=snakemake.output.page,
+        )
