@@ -73,10 +73,7 @@ def test_numbers_of_numpy_become_numbers_that_json_can_write(tmp_path):
 
 
 def test_a_number_in_any_adapter_is_finite(tmp_path):
-    rows = [
-        {"id": n, "question_body": "q", "answer_body": "a", "label": math.nan, "scenario": "s", "category": "c"}
-        for n in (1, 2)
-    ]
+    row = {"id": 1, "question_body": "q", "answer_body": "a", "label": math.nan, "scenario": "s", "category": "c"}
     spec = {"adapter": "meld", "protocol": "pointwise", "sources": {"rows": "k"}, "options": {"form": "pointwise"}}
     with pytest.raises(JudgemergeError, match="row 0: field 'label' is NaN, which is no finite number"):
         load_items("b", spec, {"rows": write(tmp_path / "rows.jsonl", [row])})
