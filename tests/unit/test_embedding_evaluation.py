@@ -405,3 +405,18 @@ def test_a_sample_of_pairs_keeps_their_order():
 def test_examples_for_weights():
     found = mixing.examples_of(pairs(10), 3, 4, 1)
     assert len(found) == 3 and all(len(one["neg"]) == 4 and one["pos"][0] not in one["neg"] for one in found)
+
+
+def test_holes_as_tables_write_them_are_no_texts_and_the_file_may_be_a_list(tmp_path):
+    rows = [
+        {"query": "Who?", "pos": ["I."], "neg": float("nan"), "document": float("nan")},
+        {"query": float("nan"), "pos": ["I."]},
+        {"query": "Where?", "pos": [float("nan")]},
+    ]
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    (row,), counts = evaluation_sets.read_set(path, {})
+    assert (row["anchor"], row["negatives"], counts["left_out"]) == ("Who?", [], 2)
+    path.write_text("[1]", encoding="utf-8")
+    with pytest.raises(JudgemergeError, match="row 0 is int, not an object"):
+        evaluation_sets.read_set(path, {})
