@@ -191,6 +191,7 @@ def test_llmbar_missing_row(data, tmp_path):
         (lambda rows: rows[1].update(output_2="x"), "row 1: field 'output_2' starts with 'x', but item 1"),
         (lambda rows: rows[1].update(results=[]), "row 1: field 'results' does not end with an object"),
         (lambda rows: rows[1]["results"][0].pop("swap = True"), "row 1: has no field 'swap = True'"),
+        (lambda rows: rows[1]["results"][0]["swap = True"].update(completion=[]), "row 1: has no field 'completion.0'"),
         (
             lambda rows: rows[1]["results"][0]["swap = True"].update(winner="3"),
             "row 1: field 'winner' is '3', not one of",
