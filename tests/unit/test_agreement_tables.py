@@ -5,7 +5,9 @@ import pytest
 from agreement_cases import both, pair, point, said
 
 from judgemerge.agreement import tables
+from judgemerge.agreement.arrays import benchmark_arrays
 from judgemerge.agreement.estimates import Settings
+from judgemerge.items import Verdict
 
 FEW = Settings(n_resamples=100)
 VOTES = [
@@ -164,3 +166,10 @@ def test_nothing_known_about_the_items_is_an_empty_table():
     items = [point(i, float(i)) for i in range(3)]
     table = tables.bias_table(items, {"judge": [said(item, 1.0) for item in items]}, {}, FEW)
     assert tuple(table.columns) == tables.BIAS_COLUMNS and len(table) == 0
+
+
+def test_a_judge_was_not_asked_about_texts_that_are_not_public():
+    items = [pair(0, "first"), pair(1, "second", responses=())]
+    benchmark = benchmark_arrays(items, judgeable_only=False)
+    unasked = [Verdict(items[1].id, order, "error", reason="no_text") for order in ("original", "swapped")]
+    assert tables.was_asked(benchmark, [said(items[0], "error"), *unasked]).tolist() == [True, False]
