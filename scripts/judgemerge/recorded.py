@@ -96,8 +96,8 @@ def check_fit(format: str, paths: dict, items: Sequence[Item], recorded: Sequenc
     """Refuse a file of which too little belongs to the items, or too little of what belongs to them is understood.
 
     Both shares have to reach `options.minimum_share` (default 0.5): of the rows, or of the items where they are fewer,
-    those that belong together; and of the values in these rows, null and NaN aside, those that the labels know. A slip in the
-    catalogue would be booked as the judge's errors.
+    those that belong together; and of the values in these rows, null and NaN aside, those that the labels know. A slip
+    in the catalogue would be booked as the judge's errors.
     """
     least = _minimum_share(options, "options")
     mend = "or set options.minimum_share to less in config/recorded.yaml"

@@ -94,7 +94,8 @@ def test_the_page_is_true_from_top_to_bottom(repository, tmp_path):
             assert value, text
             reader.write(value, text)
     changed = {name for _, _, _, name, _ in page if name and name.startswith(("scripts/", "rules/", "Snakefile"))}
-    assert changed == {"scripts/judgemerge/benchmarks/panel.py", "scripts/judgemerge/benchmarks/essays.py"}
+    added = ("benchmarks/panel", "benchmarks/essays", "published/panel", "recorded_formats/lines")
+    assert changed == {f"scripts/judgemerge/{name}.py" for name in added}
 
 
 def test_every_block_of_the_page_is_understood(repository):
@@ -113,3 +114,16 @@ def test_the_python_of_the_page_is_in_style(repository, tmp_path):
         settings = ["--config", str(repository / "pyproject.toml"), str(tmp_path)]
         process = subprocess.run([sys.executable, "-m", "ruff", *arguments, *settings], capture_output=True, text=True)
         assert process.returncode == 0, process.stdout
+
+
+def test_git_ignores_what_the_page_writes_and_an_environment_that_is_a_link(repository, tmp_path):
+    import shutil
+    import subprocess
+
+    shutil.copy(repository / ".gitignore", tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "panel.jsonl").touch()
+    (tmp_path / ".venv").symlink_to(tmp_path / "elsewhere")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    process = subprocess.run(["git", "status", "--short"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert process.stdout.split() == ["??", ".gitignore"]

@@ -5,7 +5,9 @@ import pytest
 from agreement_cases import both, pair, point, said
 
 from judgemerge.agreement import tables
+from judgemerge.agreement.arrays import benchmark_arrays
 from judgemerge.agreement.estimates import Settings
+from judgemerge.items import Verdict
 
 FEW = Settings(n_resamples=100)
 VOTES = [
@@ -187,3 +189,10 @@ def test_the_change_of_alpha_is_written_with_the_digits_of_the_others():
     table = human_table(pairs(), judge=["first", "tie", "second", "first"])
     change = cell(table, rater="judge", metric="alpha_change")["value"]
     assert len(repr(float(change))) <= len("-0.") + 12
+
+
+def test_a_judge_was_not_asked_about_texts_that_are_not_public():
+    items = [pair(0, "first"), pair(1, "second", responses=())]
+    benchmark = benchmark_arrays(items, judgeable_only=False)
+    unasked = [Verdict(items[1].id, order, "error", reason="no_text") for order in ("original", "swapped")]
+    assert tables.was_asked(benchmark, [said(items[0], "error"), *unasked]).tolist() == [True, False]

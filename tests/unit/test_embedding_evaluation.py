@@ -414,3 +414,18 @@ def test_a_reranker_without_numbers_is_refused():
 
     with pytest.raises(JudgemergeError, match="the reranker gives scores that are no numbers"):
         retrieval.predicted(Broken(), [("q", "a"), ("q", "b")], 2)
+
+
+def test_holes_as_tables_write_them_are_no_texts_and_the_file_may_be_a_list(tmp_path):
+    rows = [
+        {"query": "Who?", "pos": ["I."], "neg": float("nan"), "document": float("nan")},
+        {"query": float("nan"), "pos": ["I."]},
+        {"query": "Where?", "pos": [float("nan")]},
+    ]
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    (row,), counts = evaluation_sets.read_set(path, {})
+    assert (row["anchor"], row["negatives"], counts["left_out"]) == ("Who?", [], 2)
+    path.write_text("[1]", encoding="utf-8")
+    with pytest.raises(JudgemergeError, match="row 0 is int, not an object"):
+        evaluation_sets.read_set(path, {})

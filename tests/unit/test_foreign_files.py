@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import runpy
 
 import numpy as np
 import pytest
@@ -73,10 +74,7 @@ def test_numbers_of_numpy_become_numbers_that_json_can_write(tmp_path):
 
 
 def test_a_number_in_any_adapter_is_finite(tmp_path):
-    rows = [
-        {"id": n, "question_body": "q", "answer_body": "a", "label": math.nan, "scenario": "s", "category": "c"}
-        for n in (1, 2)
-    ]
+    row = {"id": 1, "question_body": "q", "answer_body": "a", "label": math.nan, "scenario": "s", "category": "c"}
     spec = {"adapter": "meld", "protocol": "pointwise", "sources": {"rows": "k"}, "options": {"form": "pointwise"}}
     with pytest.raises(JudgemergeError, match="row 0: field 'label' is NaN, which is no finite number"):
         load_items("b", spec, {"rows": write(tmp_path / "rows.jsonl", [row])})
@@ -504,3 +502,24 @@ def test_a_misspelt_field_of_a_verdict_is_named(tmp_path):
     rows = [{"id": item.id, "choice": "first"} for item in items]
     with pytest.raises(JudgemergeError, match="row 0: has no field 'choise', .* did you mean 'choice'"):
         read(tmp_path, rows, items, fields={"item": "id", "verdict": "choise"})
+
+
+def test_what_nobody_understood_is_in_a_table_and_on_a_page(tmp_path, repository):
+    counts = {
+        "outcomes": {"first": 3, "unparsed": 1},
+        "rows": {"original": 6},
+        "values": {},
+        "not_joined": {"original": 2},
+        "unknown_ids": {"original": ["x<b>"]},
+        "unmapped": {"original": {"A>>B": 1}},
+    }
+    files.write_json(tmp_path / "counts.json", counts)
+    script = runpy.run_path(str(repository / "scripts" / "count_recorded.py"))
+    pages = tmp_path / "recorded.csv", tmp_path / "recorded.html"
+    script["main"]({("bench", "judge"): str(tmp_path / "counts.json")}, *map(str, pages))
+    table = pages[0].read_text().splitlines()
+    assert "judge,bench,original,unmapped,A>>B,1" in table
+    assert "judge,bench,original,not_joined,,2" in table
+    page = pages[1].read_text()
+    assert "A&gt;&gt;B" in page
+    assert "x<b>" not in page

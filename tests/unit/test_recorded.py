@@ -3,8 +3,10 @@
 import itertools
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
+from mutations import changed
 
 from judgemerge.benchmarks import load_catalogue, load_items
 from judgemerge.errors import JudgemergeError
@@ -191,6 +193,7 @@ def test_llmbar_missing_row(data, tmp_path):
         (lambda rows: rows[1].update(output_2="x"), "row 1: field 'output_2' starts with 'x', but item 1"),
         (lambda rows: rows[1].update(results=[]), "row 1: field 'results' does not end with an object"),
         (lambda rows: rows[1]["results"][0].pop("swap = True"), "row 1: has no field 'swap = True'"),
+        (lambda rows: rows[1]["results"][0]["swap = True"].update(completion=[]), "row 1: has no field 'completion.0'"),
         (
             lambda rows: rows[1]["results"][0]["swap = True"].update(winner="3"),
             "row 1: field 'winner' is '3', not one of",
@@ -494,3 +497,34 @@ def test_real_fastchat_pairs(repository, mirror, tmp_path):
     classes = ("first", "second", "tie", "unparsed", "not_recorded")
     assert [by_order(recorded, "original").count(name) for name in classes] == [40, 23, 11, 1, 5]
     assert [by_order(recorded, "swapped").count(name) for name in classes] == [20, 39, 14, 2, 5]
+
+
+# ---- broken files ----
+
+FUZZED = {
+    "llmbar": ("result", "llmbar_rating.json", lambda data: items_of("llmbar", data / "llmbar.json")),
+    "autoj": ("original", "autoj_original.jsonl", lambda data: items_of("autoj", data / "autoj.jsonl")),
+    "pandalm": ("verdicts", "pandalm_gpt35.json", lambda data: items_of("pandalm", data / "pandalm.json")),
+    "mtbench_snapshot": ("verdicts", "mtbench_gpt4_pair.jsonl", mtbench_items),
+    "fastchat_pairs": ("verdicts", "fastchat_gpt4_pair.jsonl", mtbench_items),
+    "meld_autoj": (
+        "verdicts",
+        "meld_length_bias.json",
+        lambda data: items_of("meld", data / "meld_length_bias.json", form="length_bias"),
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FUZZED)
+def test_broken_rows_are_verdicts_or_a_sentence(data, tmp_path, form):
+    role, name, items = FUZZED[form]
+    items = items(data)
+    for seed in range(120):
+        path = rewrite(data / name, tmp_path / "rows.json", lambda rows, seed=seed: changed(rows, Random(seed))[0])
+        try:
+            recorded = read_recorded(form, {role: path}, items)
+            counts = count_recorded(form, {role: path}, recorded, items)
+        except JudgemergeError as error:
+            assert "\n" not in str(error)
+        else:
+            assert sum(counts["outcomes"].values()) == len(recorded)

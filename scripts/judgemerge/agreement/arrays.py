@@ -12,8 +12,7 @@ from judgemerge.items import CLASSES, Item, Verdict
 FIRST, SECOND, TIE, ERROR = range(4)
 CODES = {"first": FIRST, "second": SECOND, "tie": TIE, "error": ERROR}
 ORDERS = {"original": 0, "swapped": 1}
-NOT_RECORDED = "not_recorded"
-NO_TEXT = "no_text"  # the judge was not asked, because the item's texts are not public
+NOT_ASKED = ("not_recorded", "no_text")  # reasons of verdicts that are none; no_text: the item's texts are not public
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def judge_arrays(benchmark: BenchmarkArrays, judge: str, verdicts: Iterable[Verd
         index, column = position.get(verdict.item), ORDERS[verdict.order]
         if index is None:
             continue
-        recorded[column] |= verdict.outcome != "error" or verdict.reason not in (NOT_RECORDED, NO_TEXT)
+        recorded[column] |= verdict.outcome != "error" or verdict.reason not in NOT_ASKED
         if pairwise:
             codes[index, column] = CODES[verdict.outcome]
         elif verdict.outcome == "score" and column == ORDERS["original"]:

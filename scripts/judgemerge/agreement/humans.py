@@ -14,7 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from judgemerge.agreement.arrays import CODES, ERROR, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
+from judgemerge.agreement.arrays import (
+    CODES,
+    ERROR,
+    NOT_ASKED,
+    TIE,
+    BenchmarkArrays,
+    JudgeArrays,
+    benchmark_arrays,
+    judge_arrays,
+)
 from judgemerge.agreement.estimates import (
     DECIMALS,
     DEFAULTS,
@@ -224,7 +233,7 @@ def vote_agreement(
     rows = _vote_rows(benchmark, "human", _human_comparisons(votes), settings)
     for judge, verdicts in verdicts_by_judge.items():
         verdicts = list(verdicts)
-        seen = {verdict.item for verdict in verdicts if verdict.reason != "not_recorded"}
+        seen = {verdict.item for verdict in verdicts if verdict.reason not in NOT_ASKED}
         asked = np.array([item.id in seen for item in benchmark.items])
         codes = combined_codes(judge_arrays(benchmark, judge, verdicts))
         rows += _vote_rows(benchmark, judge, _judge_comparisons(votes, codes, asked), settings)

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 
 from judgemerge.agreement import bias, humans
-from judgemerge.agreement.arrays import CODES, ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
+from judgemerge.agreement.arrays import (
+    CODES,
+    ERROR,
+    NOT_ASKED,
+    BenchmarkArrays,
+    JudgeArrays,
+    benchmark_arrays,
+    judge_arrays,
+)
 from judgemerge.agreement.estimates import DEFAULTS, UNDEFINED, Settings, confusion_estimates, draw_sample
 from judgemerge.agreement.metrics import scale_mismatch
 from judgemerge.items import Item, Verdict
@@ -143,7 +151,7 @@ def _without(item: Item, left_out: int) -> list[str | float]:
 
 def was_asked(benchmark: BenchmarkArrays, verdicts: Iterable[Verdict]) -> np.ndarray:
     """Return whether the judge has a verdict on each item, (n_items,); one that is an error is a verdict, too."""
-    seen = {verdict.item for verdict in verdicts if verdict.reason != "not_recorded"}
+    seen = {verdict.item for verdict in verdicts if verdict.reason not in NOT_ASKED}
     return np.array([item.id in seen for item in benchmark.items], dtype=bool)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from judgemerge.agreement.arrays import ERROR, TIE, benchmark_arrays, judge_arrays
+from judgemerge.agreement.arrays import ERROR, NOT_ASKED, TIE, benchmark_arrays, judge_arrays
 from judgemerge.agreement.humans import combined_codes, vote_agreement
 from judgemerge.published import HUMANS, Case, Row
 from judgemerge.published._cells import kappa, rate
@@ -41,7 +41,7 @@ def rows(case: Case) -> Iterator[Row]:
 def _majority(case: Case) -> Iterator[Row]:
     """Yield agreement and kappa with the majority of the votes on a pair."""
     for judge, verdicts in case.verdicts.items():
-        asked = {one.item for one in verdicts if one.reason != "not_recorded"}
+        asked = {one.item for one in verdicts if one.reason not in NOT_ASKED}
         items = [item for item in case.items if item.id in asked]
         if not items:
             continue

@@ -45,9 +45,9 @@ def read(paths: dict[str, Path], items: list[Item], options: dict) -> Iterator[R
 def _llmbar_verdict(item: Item, order: str, last: Row, game: Row, rule: str) -> Recorded:
     outcome = {"1": "first", "2": "second", None: None}[game.get("winner", (str, type(None)), ("1", "2", None))]
     if "score_1" not in last.data:
-        completion = game.get("completion", list)
-        return recorded(item, order, outcome, completion[0], last, finish_reason=completion[1])
-    texts = [last.get(f"score_{number}", list)[0] for number in (1, 2)]
+        reply = game.get("completion.0", (str, type(None)))
+        return recorded(item, order, outcome, reply, last, finish_reason=game.value("completion.1"))
+    texts = [last.get(f"score_{number}.0") for number in (1, 2)]
     if rule == "scores":
         outcome = _compare(*(int(text) if re.fullmatch(r"\s*[+-]?\d+\s*", text) else None for text in texts))
     return recorded(item, order, outcome, "\n".join(texts), last)
