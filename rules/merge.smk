@@ -107,6 +107,7 @@ rule write_card:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
+        about=merge_about,
         code=source_digest("merging.cards", "merging.table", "frames"),
     message:
         "Writing the card of {wildcards.merge}"

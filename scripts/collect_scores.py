@@ -19,7 +19,8 @@ def main(scores: list[str], table: str) -> None:
     whole = pd.concat(parts)
     if set(CELL) <= set(whole):
         repeated = whole.duplicated(list(CELL))
-        print(f"{repeated.sum()} cells are in two tables; the first of each is kept", file=sys.stderr)
+        if repeated.any():
+            print(f"{repeated.sum()} cells are in two tables; the first of each is kept", file=sys.stderr)
         whole = whole[~repeated]
     with files.atomic_writer(table) as file:
         whole.to_csv(file, index=False)

@@ -6,10 +6,10 @@ from judgemerge.logs import logged
 from judgemerge.merging import cards
 
 
-def main(merge: str, manifest: str, agreement: str, card: str) -> None:
+def main(merge: str, manifest: str, agreement: str, about: dict, card: str) -> None:
     """Write the card that lies in the model's folder, and below it what the tables say of the merge and its parents."""
     with files.atomic_writer(card) as file:
-        file.write(cards.card(merge, files.read_json(manifest), read_table(agreement)))
+        file.write(cards.card(merge, files.read_json(manifest), read_table(agreement), about))
 
 
 if "snakemake" in globals():
@@ -18,5 +18,6 @@ if "snakemake" in globals():
             merge=snakemake.wildcards.merge,
             manifest=snakemake.input.manifest,
             agreement=snakemake.input.agreement,
+            about=snakemake.params.about,
             card=snakemake.output[0],
         )

@@ -72,6 +72,21 @@ def compared_folders(wildcards):
     return [results_file("models/{name}", name=name) for name in compared_models()[0]]
 
 
+def merge_about(wildcards):
+    """What the study knows of a merge besides its manifest: for its card."""
+    parents = study.models_read(wildcards.merge)
+    repos = {name: study.models[name]["repo"] for name in parents if "repo" in study.models.get(name, {})}
+    suites = study.suites if wildcards.merge in study.judges else []
+    prompts = {prompt for suite in suites for prompt in study.prompts_of(wildcards.merge, suite).values()}
+    asked = ", ".join(sorted(filter(None, prompts)))
+    return {
+        "study": study.name,
+        "prompts": asked,
+        "repos": repos,
+        "licence": settings["about"].get("licence"),
+    }
+
+
 def merge_cards():
     """Return the card of every merge."""
     return [results_file("cards/{name}.md", name=name) for name in study.merges]

@@ -185,10 +185,18 @@ def test_items_without_votes_have_no_counts_of_votes():
     assert table[["against", "n", "note"]].values.tolist() == [["each other", 0, tables.NO_PAIRS]]
 
 
-def test_the_change_of_alpha_is_written_with_the_digits_of_the_others():
-    table = human_table(pairs(), judge=["first", "tie", "second", "first"])
-    change = cell(table, rater="judge", metric="alpha_change")["value"]
-    assert len(repr(float(change))) <= len("-0.") + 12
+def test_the_change_of_alpha_has_an_interval_and_the_digits_of_the_others():
+    items = pairs(VOTES * 5)
+    verdicts = ["first", "tie", "second", "first"] * 5
+    table = human_table(items, judge=verdicts)
+    row = cell(table, rater="judge", metric="alpha_change")
+    people, both_kinds = (cell(table, rater=who, metric="alpha")["value"] for who in ("humans", "judge"))
+    assert row["value"] == pytest.approx(both_kinds - people)
+    assert row["ci_low"] < row["value"] < row["ci_high"] and row["note"] == ""
+    # The items are drawn for both at once: the change is surer than either.
+    alone = cell(table, rater="judge", metric="alpha")
+    assert row["ci_high"] - row["ci_low"] < alone["ci_high"] - alone["ci_low"]
+    assert len(repr(float(row["value"]))) <= len("-0.") + 12
 
 
 def test_a_judge_was_not_asked_about_texts_that_are_not_public():

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
 import merge_models
@@ -321,6 +322,18 @@ def test_a_card_with_scores_stands_beside_its_parents():
     rows += [{**row, "judge": "mix", "metric": "accuracy[Code]", "value": 0.9}, {**rows[0], "rules": "published"}]
     text = cards.card("mix", manifest, pd.DataFrame(rows))
     assert "| benchmark | metric | mix | interval | n | errors | one |" in text
-    assert "| b | accuracy | 0.500 | 0.400 to 0.600 | 9 | 1 | 0.700 |" in text
+    assert "| b | accuracy | 0.500 | 0.400 to 0.600 | 9 | 1 | 0.700 (0.400 to 0.600) |" in text
+    head = yaml.safe_load(text.split("---")[1])
+    assert head == {
+        "library_name": "transformers",
+        "base_model": ["one", "two"],
+        "base_model_relation": "merge",
+        "tags": ["merge", "mergekit"],
+    }
+    about = {"repos": {"one": "owner/one"}, "licence": "CC-BY-4.0", "study": "mine", "prompts": "brief_pairwise"}
+    text = cards.card("mix", manifest, pd.DataFrame(rows), about)
+    head = yaml.safe_load(text.split("---")[1])
+    assert (head["base_model"], head["license"]) == (["owner/one", "two"], "cc-by-4.0")
+    assert "Study: mine." in text and "Prompts: brief_pairwise." in text
     assert text.count("| b |") == 1
     assert "Not judged in this study." in cards.card("else", manifest, pd.DataFrame(rows))

@@ -399,7 +399,7 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
         "trial", entry, questions, list(answers.values()), [results],
         [*(tmp_path / f"{model}.json" for model in MODELS), record], metric_files,
         "config/published/orpo_flow_judge.tsv", {"resamples": 200, "confidence": 0.95, "seed": 7},
-        tmp_path / "table.csv", page, disagreements,
+        tmp_path / "table.csv", page, disagreements, {},
     )  # fmt: skip
     table = pd.read_csv(tmp_path / "table.csv")
     assert list(table) == list(tables.COLUMNS)

@@ -25,9 +25,9 @@ from judgemerge.agreement.arrays import (
     judge_arrays,
 )
 from judgemerge.agreement.estimates import (
-    DECIMALS,
     DEFAULTS,
     UNDEFINED,
+    Estimate,
     Sample,
     Settings,
     confusion_estimates,
@@ -42,6 +42,7 @@ from judgemerge.items import CLASSES, Item, Verdict, Vote
 CLASS_METRICS = ("accuracy", "macro_f1", "kappa")
 NUMBER_METRICS = ("pearson", "spearman", "kendall", "mae")
 EVERYONE = "all"
+CHANGE = ("change", "change_low", "change_high")
 
 
 def majority(votes: Sequence[str | float]) -> str | float | None:
@@ -284,20 +285,43 @@ def alpha_table(
     """Return Krippendorff's alpha among the annotators, and with each judge added as one more annotator.
 
     Nominal for classes, interval for numbers. `change` is the alpha with the judge minus the annotators' own; a judge
-    that agrees with people as they do among themselves leaves it near 0. An erroneous verdict is a missing value. `n`
+    that agrees with people as they do among themselves leaves it near 0; its interval (`change_low`, `change_high`)
+    draws the items of both alphas together. An erroneous verdict is a missing value. `n`
     counts items with at least two values, `values` the values on them. Source: Krippendorff 2011, "Computing
     Krippendorff's Alpha-Reliability"; the value equals that of the `krippendorff` package.
     """
     benchmark = benchmark_arrays(items, judgeable_only=False)
     votes = [[vote.vote for vote in item.votes] for item in benchmark.items]
-    rows = [_alpha_row(benchmark, "humans", votes, settings)]
+    rows = [_alpha_row(benchmark, "humans", votes, settings) | dict(zip(CHANGE, (0.0, np.nan, np.nan), strict=True))]
     for name, verdicts in verdicts_by_judge.items():
         judge = judge_arrays(benchmark, name, verdicts)
         added = [own + value for own, value in zip(votes, _judge_values(benchmark, judge), strict=True)]
-        rows.append(_alpha_row(benchmark, f"humans and {name}", added, settings))
-    table = pd.DataFrame(rows)
-    table["change"] = (table["value"] - table["value"].iloc[0]).round(DECIMALS) + 0.0
-    return table
+        change = _alpha_change(benchmark, votes, added, settings).columns().values()
+        row = _alpha_row(benchmark, f"humans and {name}", added, settings)
+        rows.append(row | dict(zip(CHANGE, change, strict=True)))
+    return pd.DataFrame(rows)
+
+
+def _alpha_change(
+    benchmark: BenchmarkArrays, votes: Sequence[Sequence], added: Sequence[Sequence], settings: Settings
+) -> Estimate:
+    """Return the alpha of the values with a judge's minus that of the votes, over the same resamples of the items."""
+    kept = [index for index, values in enumerate(added) if len(values) > 1]
+    level = "nominal" if benchmark.protocol == "pairwise" else "interval"
+    both = [[values[index] for index in kept] for values in (votes, added)]
+    if any(len({value for own in values if len(own) > 1 for value in own}) < 2 for values in both):
+        return UNDEFINED
+    clusters = [benchmark.items[index].cluster for index in kept]
+    sample = draw_sample(clusters, f"{benchmark.benchmark}/alpha change", settings)
+    parts = []
+    for values in both:
+        several = np.array([len(own) > 1 for own in values])
+        found = (_class_counts if level == "nominal" else _number_counts)([own for own in values if len(own) > 1])
+        full = np.zeros((len(found), len(kept)))
+        full[:, several] = found
+        parts.append(sample.count(*full))
+    n_counts, alpha = len(parts[0]), _alpha_of[level]
+    return estimate(sample, np.concatenate(parts), lambda sums: alpha(sums[n_counts:]) - alpha(sums[:n_counts]))
 
 
 def _judge_values(benchmark: BenchmarkArrays, judge: JudgeArrays) -> list[list]:

@@ -77,9 +77,6 @@ def human_table(
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     table["benchmark"] = items[0].benchmark
     table["errors"] = table["errors"].fillna(0).astype(int)
-    table["note"] = table["note"].fillna("")
-    unexplained = (table["metric"] == "alpha_change") & (table["note"] == "")
-    table.loc[unexplained, "note"] = "difference of two alphas: no interval"
     return _with_notes(table)[list(HUMAN_COLUMNS)]
 
 
@@ -193,10 +190,11 @@ def _alpha(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: 
     for name, verdicts in verdicts_by_judge.items():
         different, note = _scales(items, name, verdicts)
         if note:
-            numbers = ["value", "ci_low", "ci_high", "change"] if different else []
+            numbers = ["value", "ci_low", "ci_high", *humans.CHANGE] if different else []
             table.loc[table["rater"] == name, numbers] = np.nan
             table.loc[table["rater"] == name, "note"] = note
-    change = table.iloc[1:].assign(metric="alpha_change", value=table["change"].iloc[1:], ci_low=np.nan, ci_high=np.nan)
+    shown = dict(zip(("value", "ci_low", "ci_high"), (table[name].iloc[1:] for name in humans.CHANGE), strict=True))
+    change = table.iloc[1:].assign(metric="alpha_change", **shown)
     return pd.concat([table.assign(metric="alpha"), change]).assign(against="each other")
 
 

@@ -27,8 +27,13 @@ _SHOWN = (
 _VERSIONS = ("python", "mergekit", "torch", "transformers", "safetensors", "numpy")
 
 
-def card(name: str, manifest: Mapping, agreement: "pd.DataFrame | None" = None) -> str:
+def card(
+    name: str, manifest: Mapping, agreement: "pd.DataFrame | None" = None, about: Mapping[str, object] | None = None
+) -> str:
     """Return the card as Markdown; `manifest` is the merge's (its digest may not be known yet), `agreement` the table.
+
+    `about` says what the study knows besides: `repos` (parent → its name on the hub), `licence`, and what is written as
+    a line of its own (study, prompts).
 
     The agreement is shown beside that of the parents, in our own rules, with intervals, n and errors; others stand
     in tables/agreement.csv.
@@ -36,10 +41,15 @@ def card(name: str, manifest: Mapping, agreement: "pd.DataFrame | None" = None) 
     made = manifest["made_by"]
     merge = made["merge"]
     method = METHODS[merge["method"]]
+    about = about or {}
+    repos = about.get("repos", {})
     engine = "judgemerge" if own_engine(merge) else "mergekit"
     lines = [
         "---",
         "library_name: transformers",
+        *([f"license: {about['licence'].lower()}"] if about.get("licence") else []),
+        yaml.safe_dump({"base_model": [repos.get(parent, parent) for parent in made["parents"]]}).rstrip(),
+        "base_model_relation: merge",
         f"tags: [merge, {engine}]",
         "---",
         "",
@@ -48,6 +58,8 @@ def card(name: str, manifest: Mapping, agreement: "pd.DataFrame | None" = None) 
         f"A merge by `{merge['method']}` ({method.paper}): {method.text}. Computed by {engine}.",
         "",
         *([f"Digest: `{manifest['digest']}`", ""] if "digest" in manifest else []),
+        *(f"{key[0].upper()}{key[1:]}: {about[key]}.  " for key in ("study", "prompts") if about.get(key)),
+        "",
         "## Recipe",
         "",
         "```yaml",
@@ -131,9 +143,9 @@ def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None") -> lis
         f"| benchmark | metric | {name} | interval | n | errors |{''.join(f' {other} |' for other in others)}",
         "|---" * (6 + len(others)) + "|",
     ]
-    values = rows.set_index(["judge", "benchmark", "metric"])["value"]
+    known = {(row.judge, row.benchmark, row.metric): row for row in rows.itertuples()}
     for row in own.itertuples():
-        beside = [_number(values.get((other, row.benchmark, row.metric))) for other in others]
+        beside = [_with_interval(known.get((other, row.benchmark, row.metric))) for other in others]
         cells = [
             row.benchmark,
             row.metric,
@@ -149,6 +161,10 @@ def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None") -> lis
 
 def _number(value: float | None) -> str:
     return "–" if value is None or value != value else f"{value:.3f}"  # NaN is the one number unlike itself
+
+
+def _with_interval(row) -> str:
+    return "–" if row is None else _number(row.value) + ("" if _interval(row) == "–" else f" ({_interval(row)})")
 
 
 def _interval(row) -> str:
