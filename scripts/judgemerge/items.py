@@ -84,13 +84,28 @@ class Unlabelled(Item):
 
 @dataclass(frozen=True)
 class Verdict:
-    """A parsed reply to one item in one order; `outcome` is mapped back to the benchmark's order."""
+    """A parsed reply to one item in one order; `outcome` is mapped back to the benchmark's order.
+
+    `published` is set where the benchmark's paper counts something else of the same reply than we do: another outcome
+    (LLMBar makes a winner of two equal ratings), or a grade (the first of several runs, of which ours is the mean).
+    """
 
     item: str
     order: Order
     outcome: Outcome
     score: float | None = None
     reason: str | None = None
+    published: Outcome | float | None = None
+
+
+def as_published(verdict: Verdict) -> Verdict:
+    """Return the verdict that the benchmark's paper counts."""
+    if verdict.published is None:
+        return verdict
+    if isinstance(verdict.published, str):
+        reason = verdict.reason if verdict.published == "error" else None
+        return Verdict(verdict.item, verdict.order, verdict.published, reason=reason)
+    return Verdict(verdict.item, verdict.order, "score", score=verdict.published)
 
 
 def sample(items: list[Item], n: int, seed: int | None) -> list[Item]:
@@ -147,7 +162,14 @@ def _item(row: dict) -> Item:
 
 def write_verdicts(path: str | Path, verdicts: Iterable[Verdict]) -> int:
     """Write verdicts as JSON lines; return how many."""
-    return files.write_jsonl(path, (dataclasses.asdict(verdict) for verdict in verdicts))
+    return files.write_jsonl(path, map(_verdict_row, verdicts))
+
+
+def _verdict_row(verdict: Verdict) -> dict:
+    row = dataclasses.asdict(verdict)
+    if verdict.published is None:  # as nearly everywhere
+        del row["published"]
+    return row
 
 
 def read_verdicts(path: str | Path) -> Iterator[Verdict]:

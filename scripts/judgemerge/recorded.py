@@ -7,6 +7,7 @@ row is an error `not_recorded`. A format is one function and one entry of FORMAT
 ROLES; the judges are in config/recorded.yaml.
 """
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -84,8 +85,8 @@ def read_llmbar(paths: dict[str, Path], items: list[Item], options: dict) -> Ite
     The verdict is in the last element of `results`, whatever the strategy put before it (metrics, a reference, the
     first round of Swap). Winners are already in the benchmark's order. Rating strategies score each output once, and
     LLMBar turns the two scores into winners: equal scores into one win each, and unreadable scores too. Here the scores
-    decide (equal = tie, unreadable = `unparsed`); with `rating: winners` LLMBar's winners stay, and so its published
-    accuracies. The reply of a rating is its two scores, one per line.
+    decide (equal = tie, unreadable = `unparsed`), and LLMBar's winners are kept for the rows with published rules; with
+    `rating: winners` they decide everywhere. The reply of a rating is its two scores, one per line.
     """
     rule = options.get("rating", "scores")
     if rule not in ("scores", "winners"):
@@ -113,9 +114,13 @@ def _llmbar_verdict(item: Item, order: str, last: Row, game: Row, rule: str) -> 
         completion = game.get("completion", list)
         return _recorded(item, order, outcome, completion[0], finish_reason=completion[1])
     texts = [last.get(f"score_{number}", list)[0] for number in (1, 2)]
+    winner = outcome
     if rule == "scores":
         outcome = _compare(*(int(text) if re.fullmatch(r"\s*[+-]?\d+\s*", text) else None for text in texts))
-    return _recorded(item, order, outcome, "\n".join(texts))
+    recorded = _recorded(item, order, outcome, "\n".join(texts))
+    if winner == outcome:
+        return recorded
+    return dataclasses.replace(recorded, verdict=dataclasses.replace(recorded.verdict, published=winner or "error"))
 
 
 def _compare(first: int | None, second: int | None) -> str | None:

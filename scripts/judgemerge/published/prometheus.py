@@ -7,6 +7,7 @@ import numpy as np
 
 from judgemerge.agreement.arrays import ERROR, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 from judgemerge.agreement.metrics import pointwise_metrics
+from judgemerge.items import as_published
 from judgemerge.published import Case, Row
 from judgemerge.published._cells import aligned, rate, truth_counts
 
@@ -17,8 +18,8 @@ def rows(case: Case) -> Iterator[Row]:
     """Yield what the paper prints: correlations and exact hits of grades, accuracy of one order of pairs.
 
     Grades: the mean over the runs against the mean of GPT-4's scores (or people's), over the items whose reply was
-    read; an exact hit is a grade equal to the truth, errors are misses. The paper gives hits for Feedback Bench
-    alone, and of its first run.
+    read. `exact` is the share of items whose grade in the first run equals the truth, errors are misses; the paper
+    gives it for Feedback Bench alone.
 
     Pairs: the original order only, as the paper judges one order (drawn at random per pair there, half of the pairs
     turned here). `accuracy_first` is over all pairs, by part for HHH; an error is a miss. "With ties" has two readings,
@@ -48,7 +49,8 @@ def _grades(case: Case) -> Iterator[Row]:
                 "" if np.isfinite(value) else "no reply was read" if not len(truth) else "grades or truth are constant"
             )
             yield Row(name, metric, value, benchmark.n_items, errors, note=note)
-        yield rate(name, "exact", judge.scores == benchmark.truth, ~read)
+        first = judge_arrays(benchmark, name, map(as_published, verdicts)).scores
+        yield rate(name, "exact", first == benchmark.truth, np.isnan(first))
 
 
 def _pairs(case: Case) -> Iterator[Row]:
