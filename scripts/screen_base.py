@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from judgemerge import curves, files, preferences, screening, training
+from judgemerge import curves, files, lora_targets, preferences, screening, training, written
 from judgemerge.items import read_items, sample
 from judgemerge.llamafactory import load_tokenizer, train
 from judgemerge.logs import logged
@@ -34,7 +34,7 @@ def main(
     chosen = {"template": settings["templates"][name]} if name in settings["templates"] else {}
     chosen |= {"stage": "sft", "max_steps": settings["steps"]}
     common = {key: value for key, value in common.items() if key not in preferences.STAGES["dpo"]}
-    own = training.expert_settings(common, settings["settings"] | chosen)
+    own, adapted = lora_targets.prepare(base, training.expert_settings(common, settings["settings"] | chosen), losses)
     rows = preferences.rows([item for path in items for item in read_items(path)], template, ranking=False)
     limit = own.get("cutoff_len", training.COMMON["cutoff_len"])
     tokenizer = load_tokenizer(base, own.get("template", training.COMMON["template"]))
@@ -47,6 +47,7 @@ def main(
     recipe = training.training_recipe(base, folder / "data", output, own, seed, training.latest_checkpoint(output))
     if not finished.exists():
         train(recipe, threads)
+        written.check(output, recipe, len(kept), adapted, losses)
         finished.touch()
     backend = load_trained(base, output, judging, threads)
     tested = [item for path in held_out for item in read_items(path)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from judgemerge import curves, files, models, preferences, training
+from judgemerge import curves, files, lora_targets, models, preferences, training, written
 from judgemerge.items import read_items
 from judgemerge.llamafactory import load_tokenizer, train
 from judgemerge.logs import logged
@@ -37,11 +37,11 @@ def main(
     folder is named after everything that decides the training, so that checkpoints of another one are never resumed. It
     keeps the finished adapter: when the rule runs again for the same training, nothing is trained again.
     """
+    settings, adapted = lora_targets.prepare(base, training.expert_settings(common, expert["settings"]), recipe_file)
     templates = {protocol: load_template(f"config/prompts/{name}.yaml", sources) for protocol, name in prompts.items()}
     sets, counts = training.select(
         {name: read_items(path) for name, path in items.items()}, files.read_json(left_out), expert["subset"], seed
     )
-    settings = training.expert_settings(common, expert["settings"])
     rows = training.rows_of_sets(sets.values(), templates, expert["orders"], settings["stage"])
     conversations = any(template.mode == "likelihood" for template in templates.values())
     n_ties = sum(map(preferences.n_ties, sets.values())) if conversations else 0
@@ -67,6 +67,7 @@ def main(
     recipe = training.training_recipe(base, folder / "data", output, settings, seed, training.latest_checkpoint(output))
     if not finished.exists():
         train(recipe, threads, watch)
+        written.check(output, recipe, n_examples, adapted, recipe_file)
         finished.touch()
     curves.write(curve, curves.state_of(output))
     with files.atomic_writer(recipe_file) as file:

@@ -73,7 +73,10 @@ def load_trained(base: str, trained: Path, judging: dict, threads: int):
         return Transformers(trained, judging["dtype"], judging["batch_tokens"], threads)
     from peft import PeftModel
 
+    from judgemerge import fused_experts
+
     backend = Transformers(base, judging["dtype"], judging["batch_tokens"], threads)
+    fused_experts.split_for(backend.model, trained)
     backend.model = PeftModel.from_pretrained(backend.model, trained).merge_and_unload().eval()
     return backend
 

@@ -1,9 +1,9 @@
-"""Make scripts/judgemerge/llamafactory_keys.json: every key of a LLaMA-Factory training file, with its types and choices.
+"""Make scripts/judgemerge/llamafactory_keys.json: every key of a LLaMA-Factory training file, with types and choices.
 
     .venv/bin/python tools/list_training_keys.py
 
-Reads the dataclasses of the LLaMA-Factory that is installed, which takes seconds and imports torch; a study file is checked
-against the list alone. Run it again when the lock has another LLaMA-Factory or Transformers; a test compares.
+Reads the dataclasses of the LLaMA-Factory that is installed, which takes seconds and imports torch; a study file is
+checked against the list alone. Run it again when the lock has another LLaMA-Factory or Transformers; a test compares.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ def text() -> str:
 
 
 def keys() -> dict[str, dict]:
-    """Return {key: {type, enum?, description?}} as JSON schemas, from the dataclasses that a training is parsed with."""
+    """Return {key: {type, enum?, description?}} as JSON schemas, from the dataclasses of a training."""
     from llamafactory.hparams.parser import _TRAIN_ARGS
 
     found = {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from judgemerge import (
     ablation,
     endpoints,
+    lora_targets,
     merging,
     model_comparisons,
     preferences,
@@ -44,6 +45,7 @@ def check_study(study: Study, schema: dict) -> None:
     singly.check(study)
     ablation.check(study)
     preferences.check(study)
+    lora_targets.check_study(study)
     searching.check(study, schema)
     screening.check(study)
     model_comparisons.check(study)

@@ -97,9 +97,7 @@ def test_runs_are_of_grades_alone_and_have_keys_and_seeds_of_their_own(tmp_path)
     assert len({row["prompt"] for row in rows}) == 5
     assert len({draw.seed for _, draw in backend.calls}) == 3
     verdicts = list(combine(by_run((row for row in rows if row["item"] == "grade"), GRADE.reply)))
-    assert verdicts == [
-        Verdict("grade", "original", "score", score=pytest.approx(7 / 3), published=1.0)
-    ]
+    assert verdicts == [Verdict("grade", "original", "score", score=pytest.approx(7 / 3), published=1.0)]
 
 
 def test_a_second_time_nothing_is_asked(tmp_path):
