@@ -50,7 +50,7 @@ def fused(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Yield name and module of every layer's fused experts."""
     for name, module in model.named_modules():
         parts = [getattr(module, part, None) for part in ("gate_up_proj", "down_proj")]
-        if all(isinstance(part, nn.Parameter) and part.ndim == 3 for part in parts):
+        if all(isinstance(part, nn.Parameter) and len(_shape(part)) == 3 for part in parts):
             yield name, module
 
 
