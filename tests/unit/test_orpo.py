@@ -13,6 +13,17 @@ BETA = 0.1
 LENGTHS = ((20, 3, 9), (4, 12, 2), (7, 5, 5))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def trl_without_extras():
+    """Let TRL see that its optional packages are not here: it takes (False, "N/A") of Transformers 5 for a yes."""
+    from trl import import_utils
+
+    for name in [name for name in vars(import_utils) if name.endswith("_available") and name.startswith("_")]:
+        found = getattr(import_utils, name)
+        setattr(import_utils, name, found[0] if isinstance(found, tuple) else found)
+    import_utils._mergekit_available = False  # its functions are of an older one
+
+
 @pytest.fixture(scope="module")
 def model(tiny_models):
     return AutoModelForCausalLM.from_pretrained(tiny_models["base"]).eval()
@@ -40,9 +51,6 @@ def batch():
 def of_trl(model, batch):
     """Return TRL's loss and metrics."""
     from accelerate import Accelerator
-    from trl import import_utils
-
-    import_utils._mergekit_available = False  # it would look for a function of an older mergekit
     from trl import ORPOTrainer
 
     trainer = object.__new__(ORPOTrainer)
