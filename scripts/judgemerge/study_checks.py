@@ -104,6 +104,7 @@ def _check_models(study: Study) -> None:
                 f"{study.where}: experts.{name}.settings.quantization_bit is {bits}, and training on a quantized base "
                 "needs a GPU; set gpus: 1, or leave the key out"
             )
+        _check_evaluation(study, name)
         for protocol, prompt in study.training_prompts(name).items():
             _check_prompt(study, prompt, protocol, f"experts.{name}")
     for item_set in (name for entry in study.models.values() for name in stage_sets(entry)):
@@ -117,6 +118,19 @@ def _check_models(study: Study) -> None:
         merging.check_merge(name, merge, weighty, study.where, study.adapters)
         _check_examples(study, name)
     _check_no_cycle(study)
+
+
+def _check_evaluation(study: Study, name: str) -> None:
+    """Refuse an expert whose evaluation loss is asked for and never taken, or taken on two sets at a time."""
+    expert, where = study.experts[name], f"{study.where}: experts.{name}"
+    given = {**study.settings["training"], **expert["settings"]}
+    if expert["evaluate_on"] and given.get("val_size"):
+        raise JudgemergeError(f"{where} has evaluate_on and val_size, of which LLaMA-Factory takes one; leave one out")
+    if "early_stopping_steps" in given:
+        if not expert["evaluate_on"] and not given.get("val_size"):
+            raise JudgemergeError(f"{where}: early_stopping_steps needs an evaluation; add evaluate_on or val_size")
+        if "eval_steps" not in given:
+            raise JudgemergeError(f"{where}: early_stopping_steps counts evaluations; set eval_steps, their distance")
 
 
 def _check_examples(study: Study, merge: str) -> None:

@@ -241,6 +241,10 @@ def training_recipe(
         recipe["save_strategy"] = "no"
     if recipe.get("val_size") or "eval_dataset" in recipe:
         recipe |= {"eval_strategy": "steps"}
+    if "early_stopping_steps" in recipe:
+        recipe |= {"load_best_model_at_end": True, "metric_for_best_model": "eval_loss", "greater_is_better": False}
+        recipe |= {"save_strategy": "steps", "save_steps": recipe["eval_steps"]}  # the best one must have been saved
+        recipe.setdefault("save_total_limit", 1)
     if checkpoint is not None:
         recipe["resume_from_checkpoint"] = str(checkpoint)
     return recipe

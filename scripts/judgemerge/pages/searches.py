@@ -37,7 +37,7 @@ def search_sections(trials: pd.DataFrame, weights: pd.DataFrame, space: Sequence
     shown["minus trial 0"] = [
         _span(row, "difference", "difference_low", "difference_high", signed=True) for _, row in trials.iterrows()
     ]
-    # Several development sets: what each of them says.
+    # Several development sets: what each of them says; the evaluation loss, and what was published of the same trial.
     for name in trials.columns[trials.columns.get_loc("difference_high") + 1 : trials.columns.get_loc("n")]:
         shown[name] = ["–" if pd.isna(value) else f"{value:.3f}" for value in trials[name]]
     shown = shown.assign(n=trials["n"], errors=trials["errors"], note=trials["note"])
