@@ -38,7 +38,8 @@ def main(
     rows = preferences.rows([item for path in items for item in read_items(path)], template, ranking=False)
     limit = own.get("cutoff_len", training.COMMON["cutoff_len"])
     tokenizer = load_tokenizer(base, own.get("template", training.COMMON["template"]))
-    kept = training.fitting(tokenizer, rows, limit, losses)
+    fitting = training.fitting(tokenizer, rows, limit, losses)
+    kept = training.drawn(fitting, own, seed)
     known = files.read_json(manifest)
     identity = files.sha256_text(known["digest"], yaml.safe_dump([own, seed]), *map(str, kept))[:12]
     folder = Path(work, identity)
@@ -56,7 +57,7 @@ def main(
     found = {
         "parameters": known["parameters"],
         "examples": len(kept),
-        "examples_too_long": len(rows) - len(kept),
+        "examples_too_long": len(rows) - len(fitting),
         "steps": settings["steps"],
         "answers": screening.losses(asked, backend, judging["max_prompt_tokens"]),
     }

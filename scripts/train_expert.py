@@ -42,7 +42,7 @@ def main(
     sets, counts = training.select(
         {name: read_items(path) for name, path in items.items()}, files.read_json(left_out), expert["subset"], seed
     )
-    rows = training.rows_of_sets(sets.values(), templates, expert["orders"], settings["stage"])
+    rows = training.rows_of_sets(sets.values(), templates, expert["orders"], settings["stage"], expert["format"])
     conversations = any(template.mode == "likelihood" for template in templates.values())
     n_ties = sum(map(preferences.n_ties, sets.values())) if conversations else 0
     limit = settings.get("cutoff_len", training.COMMON["cutoff_len"])
@@ -50,6 +50,8 @@ def main(
     n_rows = len(rows)
     if expert["too_long"] == "leave_out":
         rows = training.fitting(tokenizer, rows, limit, recipe_file)
+    n_fitting = len(rows)
+    rows = training.drawn(rows, settings, seed)
     training.check_lengths(tokenizer, rows, limit, recipe_file)
     held_out = training.rows_of_sets(map(read_items, evaluation), templates, "original", settings["stage"])
     if held_out:
@@ -71,8 +73,8 @@ def main(
         finished.touch()
     curves.write(curve, curves.state_of(output))
     with files.atomic_writer(recipe_file) as file:
-        said = {"examples": n_examples, "ties_left_out": n_ties, "too_long": n_rows - n_examples}
-        said |= {"item_sets": counts, "threads": threads}
+        said = {"examples": n_examples, "ties_left_out": n_ties, "too_long": n_rows - n_fitting}
+        said |= {"over_max_samples": n_fitting - n_examples, "item_sets": counts, "threads": threads}
         yaml.safe_dump({**said, **recipe}, file, sort_keys=False)
     for other in Path(work).iterdir():
         if other != folder:

@@ -26,6 +26,7 @@ MODES = ("generate", "choices", "likelihood")
 # A prompt of mode likelihood asks nothing: it shows the conversation as it is.
 LIKELIHOOD = {"user": "{prompt}", "target": "", "max_new_tokens": 0, "reply": {"format": "likelihoods"}}
 SOURCE_KEYS = {"source": str, "placeholders": dict}
+CUT_KEYS = {"start": str, "end": str}
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -114,7 +115,7 @@ def _read_template(path: Path, sources: str | Path | None) -> Template:
     }
     foreign = raw["user"]["placeholders"].values() if isinstance(raw["user"], dict) else None
     if isinstance(raw["user"], dict):
-        check_keys(raw["user"], SOURCE_KEYS, {}, f"{path}: user")
+        check_keys(raw["user"], SOURCE_KEYS, {"between": dict}, f"{path}: user")
         raw["user"] = _foreign_template(raw["user"], sources, path)
     template = Template(name=path.stem, **raw)
     known = PLACEHOLDERS[template.protocol] | {*template.extra_fields} | ({"criteria"} if template.criteria else set())
@@ -154,18 +155,30 @@ def _text_of(source: str, sources: str | Path | None, path: Path) -> str:
 def _foreign_template(user: dict, sources: str | Path | None, path: Path) -> str:
     """Return somebody else's template (Python format: doubled braces) with our placeholders.
 
-    Without `sources` the placeholders stand for the text that is not there yet.
+    `between` cuts it out of a script: from the first `start`, which belongs to it, to the next `end`. Without `sources`
+    the placeholders stand for the text that is not there yet.
     """
     names = {str(theirs): str(ours) for theirs, ours in user["placeholders"].items()}
     text = _text_of(user["source"], sources, path)
     if not text:
         return " ".join(f"{{{ours}}}" for ours in names.values())
+    text = _cut(text, user["between"], f"{path}: user.between", user["source"]) if "between" in user else text
     missing = [theirs for theirs in names if f"{{{theirs}}}" not in text]
     if missing:
         raise JudgemergeError(f"{path}: user.placeholders names '{missing[0]}', which {user['source']} does not have")
     doubled = {"{{": "{", "}}": "}"}
     pattern = re.compile(r"\{\{|\}\}|\{([A-Za-z0-9_]+)\}")
     return pattern.sub(lambda m: doubled.get(m[0]) or f"{{{names.get(m[1], m[1])}}}", text)
+
+
+def _cut(text: str, marks: dict, where: str, source: str) -> str:
+    check_keys(marks, CUT_KEYS, {}, where)
+    start = text.find(marks["start"])
+    end = text.find(marks["end"], start + len(marks["start"]))
+    for name, place in (("start", start), ("end", end)):
+        if place < 0:
+            raise JudgemergeError(f"{where}.{name} is '{marks[name]}', which {source} does not have; correct it")
+    return text[start:end]
 
 
 def render(template: Template, item: Item, order: Order) -> list[dict[str, str]]:

@@ -27,7 +27,7 @@ from judgemerge.baselines import BASELINES
 from judgemerge.embedding import checks as embedding
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.prompts import load_template
-from judgemerge.training import stage_sets
+from judgemerge.training import AS_PUBLISHED, stage_sets
 
 if TYPE_CHECKING:
     from judgemerge.study import Study
@@ -105,6 +105,10 @@ def _check_models(study: Study) -> None:
                 "needs a GPU; set gpus: 1, or leave the key out"
             )
         _check_evaluation(study, name)
+        if expert["format"] == AS_PUBLISHED and expert["orders"] != "original":
+            raise JudgemergeError(
+                f"{study.where}: experts.{name} has format as_published, whose rows have one order; set orders: original"
+            )
         for protocol, prompt in study.training_prompts(name).items():
             _check_prompt(study, prompt, protocol, f"experts.{name}")
     for item_set in (name for entry in study.models.values() for name in stage_sets(entry)):

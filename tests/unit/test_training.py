@@ -1,5 +1,6 @@
 """What LLaMA-Factory is given: rows, data sets, recipes; and what is checked before it starts."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -359,3 +360,25 @@ def test_an_evaluation_that_is_asked_for_is_possible(repository, expert, said):
     }  # fmt: skip
     with pytest.raises(JudgemergeError, match=said):
         load_study(study, "mine.yaml", repository / "config")
+
+
+# ---- limits and rows as they are ----
+
+
+def test_a_limit_draws_over_all_sets_and_not_the_first_rows():
+    rows = [{"number": number} for number in range(1000)]
+    drawn = training.drawn(rows, {"max_samples": 100}, seed=1)
+    numbers = [row["number"] for row in drawn]
+    assert len(set(numbers)) == 100 and numbers == sorted(numbers) and max(numbers) > 900
+    assert drawn == training.drawn(rows, {"max_samples": 100}, seed=1) != training.drawn(rows, {"max_samples": 100}, 2)
+    assert training.drawn(rows, {}, 1) is training.drawn(rows, {"max_samples": 1000}, 1) is rows
+
+
+def test_rows_of_a_training_file_are_copied_as_they_are(tmp_path, templates, pairs):
+    given = {"instruction": " Compare [BEGIN DATA] … \n", "input": "", "output": "###Final Result: {A}"}
+    items = [dataclasses.replace(pairs[0], extra={"training_row": given})]
+    rows = training.rows_of_sets([items], templates, "original", form="as_published")
+    training.write_dataset(tmp_path, rows, form="as_published")
+    assert json.loads((tmp_path / "training.json").read_text()) == [given]
+    with pytest.raises(JudgemergeError, match="does not hold the row that it comes from"):
+        training.rows_of_sets([pairs[:1]], templates, "original", form="as_published")
