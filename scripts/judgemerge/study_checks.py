@@ -107,7 +107,8 @@ def _check_models(study: Study) -> None:
         _check_evaluation(study, name)
         if expert["format"] == AS_PUBLISHED and expert["orders"] != "original":
             raise JudgemergeError(
-                f"{study.where}: experts.{name} has format as_published, whose rows have one order; set orders: original"
+                f"{study.where}: experts.{name} has format as_published, whose rows have one order; "
+                "set orders: original"
             )
         for protocol, prompt in study.training_prompts(name).items():
             _check_prompt(study, prompt, protocol, f"experts.{name}")

@@ -149,6 +149,19 @@ def test_prometheus_counts_exact_hits_of_the_first_run():
     assert (row.value, row.n, row.errors) == (pytest.approx(1 / 3), 3, 1)
 
 
+def test_prometheus_draws_one_order_per_pair_with_the_seed():
+    items = [pair(i, "first") for i in range(200)]
+    always_the_first_shown = both(items, ["first"] * 200, ["second"] * 200)
+    rows = counted("prometheus", items, {"judge": always_the_first_shown}, seed=1)
+    drawn = rows["judge", "accuracy_drawn[non-ties]", "published"]
+    assert value(rows, "judge", "accuracy_first[non-ties]") == 1
+    assert 0.4 < drawn.value < 0.6 and drawn.n == 200
+    again = counted("prometheus", items, {"judge": always_the_first_shown}, seed=1)
+    assert value(again, "judge", "accuracy_drawn[non-ties]") == drawn.value
+    alone = counted("prometheus", items, {"judge": always_the_first_shown[:200]}, seed=1)
+    assert ("judge", "accuracy_drawn[non-ties]", "published") not in alone
+
+
 def test_llmbar_counts_the_winners_of_ratings_whatever_our_rule_is():
     items = [pair(i, "first") for i in range(2)]
     ties = [
