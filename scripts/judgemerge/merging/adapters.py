@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _REFUSED = ("use_dora", "lora_bias", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out")
 _PREFIX = "base_model.model."
+_EXPERTS_STORED = (".mlp.experts.", ".block_sparse_moe.experts.")  # of Mixtral and its relatives
 
 
 class Adapter:
@@ -52,7 +53,14 @@ class Adapter:
             self.matrices.setdefault(f"{module}.weight", {})[which[0]] = tensor
 
     def check(self, base: "Weights", folder: str | Path) -> None:
-        """Refuse an adapter that changes a weight which the base does not have in that shape."""
+        """Refuse an adapter that changes a weight which the base does not have in that shape.
+
+        Layers that Transformers calls otherwise than the stored weights get their stored names.
+        """
+        renamed = {name: name.replace(*_EXPERTS_STORED) for name in self.matrices if name not in base.entries}
+        self.matrices = {
+            renamed[name] if renamed.get(name) in base.entries else name: pair for name, pair in self.matrices.items()
+        }
         for name, pair in self.matrices.items():
             entry = base.entries.get(name)
             shape = (pair["B"].shape[0], pair["A"].shape[1])
