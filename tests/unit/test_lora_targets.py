@@ -9,6 +9,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, MixtralConfig, Qwe
 
 from judgemerge import exports, fused_experts, llamafactory, lora_targets, models, training, written
 from judgemerge.errors import JudgemergeError
+from judgemerge.merging.adapters import Adapter
+from judgemerge.merging.streams import Weights
 from judgemerge.study import load_study
 
 SIZES = {
@@ -157,6 +159,17 @@ def test_training_and_export_change_the_weights_of_every_expert(mixtures, tmp_pa
     found = exports.compare(base, output, exported, ["Which answer?"], threads=1)
     exports.check(found, "exported")
     assert found["difference"] < 1e-4 < found["moved"]
+
+
+def test_an_adapter_of_experts_is_merged_under_the_stored_names(mixtures, tmp_path):
+    model = AutoModelForCausalLM.from_pretrained(mixtures["mixtral"])
+    fused_experts.split(model, "here")
+    adapted = get_peft_model(model, LoraConfig(r=2, target_modules=["w1", "q_proj"], init_lora_weights=False))
+    adapted.save_pretrained(tmp_path)
+    adapter, base = Adapter(tmp_path), Weights(mixtures["mixtral"])
+    adapter.check(base, tmp_path)
+    assert adapter.matrices.keys() <= base.entries.keys()
+    assert "model.layers.1.block_sparse_moe.experts.3.w1.weight" in adapter.matrices
 
 
 # ---- what was written ----
