@@ -79,7 +79,13 @@ def main(
         with files.atomic_writer(path) as file:
             frame.to_csv(file, index=False)
     label = searching.label(search)
-    said = {**search, "metric": label if len(targets) == 1 else f"the {label}", "development": " and ".join(targets)}
+    how = pages.searches.GRID if search["sampler"] == "grid" else pages.searches.PROPOSED.format(**search)
+    said = {
+        **search,
+        "how": how,
+        "metric": label if len(targets) == 1 else f"the {label}",
+        "development": " and ".join(targets),
+    }
     intro = pages.searches.SEARCH.format(
         confidence=f"{100 * statistics['confidence']:g} %", search=name, s="s" if len(targets) > 1 else "", **said
     )

@@ -273,6 +273,39 @@ def test_the_table_has_the_mean_every_set_and_the_difference(two_trials, tmp_pat
     assert "pairs.accuracy" in text and f"{second['grades.pearson']:.3f}" in text
 
 
+def test_a_grid_has_its_losses_and_the_published_ones_beside_them(two_trials, tmp_path, repository, monkeypatch):
+    monkeypatch.syspath_prepend(str(repository / "scripts"))
+    import tabulate_search
+
+    folder, _, found, _ = two_trials
+    (tmp_path / "published.tsv").write_text(
+        "# somebody's\nlora_rank\tpref_beta\tevaluation_loss\n16\t0.001\t1.25\n8\t1.0e-3\t1.5\n"
+    )
+    results = [tmp_path / "0.json", tmp_path / "1.json"]
+    for path, params, loss in zip(results, ({}, {"lora_rank": 8, "pref_beta": 0.001}), (1.2, 1.1), strict=True):
+        trial = int(path.stem)
+        files.write_json(path, {**found[trial], "params": params, "value": loss, "evaluation_loss": loss})
+    tabulate_search.main(
+        name="grid",
+        search=GRID
+        | {"development": "pairs", "metric": "evaluation_loss", "published": str(tmp_path / "published.tsv")},
+        default=CENTRE,
+        results=list(map(str, results)),
+        folders=[str(folder / f"trial_{trial}") for trial in (0, 1)],
+        development={"pairs": str(folder / "pairs.jsonl")},
+        statistics={"resamples": 300, "confidence": 0.95, "seed": 7},
+        table=str(tmp_path / "search.csv"),
+        importance=str(tmp_path / "importance.csv"),
+        page=str(tmp_path / "search.html"),
+    )
+    table = pd.read_csv(tmp_path / "search.csv")
+    assert list(table["evaluation_loss"]) == list(table["value"]) == [1.2, 1.1]
+    assert list(table["published.evaluation_loss"]) == [1.25, 1.5]
+    assert list(table["best"]) == [False, True]  # less is better
+    text = (tmp_path / "search.html").read_text(encoding="utf-8")
+    assert "every combination of the choices once" in text and "published.evaluation_loss" in text
+
+
 # ---- the study file ----
 
 STUDY = yaml.safe_load(Path("config/studies/orpo.yaml").read_text(encoding="utf-8")) | {"scale": "tiny"}
