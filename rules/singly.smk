@@ -61,7 +61,8 @@ rule judge_sides:
         store="results/{study}/store",
         sources="results/{study}/sources",
         categories=settings["judging"]["categories"],
-        drawing=settings["judging"]["sampling"] | {"runs": 1, "retries": settings["judging"]["retries"]},
+        drawing=settings["judging"]["sampling"]
+        | {"runs": 1 + settings["singly"]["redraws"], "retries": settings["judging"]["retries"]},
     message:
         "Grading the single responses of {wildcards.suite} with {wildcards.judge}"
     script:
@@ -72,6 +73,7 @@ rule compare_grades:
     """The verdicts on pairs that follow from two grades: the higher one wins, equal grades are a tie."""
     input:
         replies=graded_pairs,
+        item_set="results/{study}/items/{benchmark}.jsonl",
         prompt=singly_prompts,
     output:
         "results/{study}/verdicts/{derived}/{benchmark}.jsonl",

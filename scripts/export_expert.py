@@ -14,7 +14,8 @@ def main(adapter: str, recipe_file: str, base: str, base_digest: str, threads: i
     fresh = Path(f"{model}.part")
     origin = {"base": base_digest}
     if trained["finetuning_type"] == "lora":
-        export(training.export_recipe(base, adapter, fresh, trained["template"]), threads)
+        recipe = training.export_recipe(base, adapter, fresh, trained["template"])
+        export(recipe | {key: trained[key] for key in ("split_experts",) if key in trained}, threads)
         origin["adapter"] = files.sha256_file(Path(adapter, "adapter_model.safetensors"))
     else:
         models.check_folder(adapter)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from judgemerge import curves, files, preferences, screening, trained_forms, training
+from judgemerge import curves, files, lora_targets, preferences, screening, trained_forms, training, written
 from judgemerge.items import read_items, sample
 from judgemerge.llamafactory import load_form, train
 from judgemerge.logs import logged
@@ -34,11 +34,12 @@ def main(
     chosen = {"template": settings["templates"][name]} if name in settings["templates"] else {}
     chosen |= {"stage": "sft", "max_steps": settings["steps"]}
     common = {key: value for key, value in common.items() if key not in preferences.STAGES["dpo"]}
-    own = training.expert_settings(common, settings["settings"] | chosen)
+    own, adapted = lora_targets.prepare(base, training.expert_settings(common, settings["settings"] | chosen), losses)
     rows = preferences.rows([item for path in items for item in read_items(path)], template, ranking=False)
     limit = own.get("cutoff_len", training.COMMON["cutoff_len"])
     form = load_form(base, own, judging.get("chat", {}), losses, trained_forms.longer_talks(rows))
-    kept = training.fitting(form, list(map(form.laid_out, rows)), limit, losses)
+    fitting = training.fitting(form, list(map(form.laid_out, rows)), limit, losses)
+    kept = training.drawn(fitting, own, seed)
     known = files.read_json(manifest)
     identity = files.sha256_text(known["digest"], yaml.safe_dump([own, seed]), *map(str, kept))[:12]
     folder = Path(work, identity)
@@ -48,6 +49,7 @@ def main(
     recipe = training.training_recipe(base, folder / "data", output, {**own, "template": form.name}, seed, checkpoint)
     if not finished.exists():
         train(recipe, threads)
+        written.check(output, recipe, len(kept), adapted, losses)
         finished.touch()
     backend = load_trained(base, output, judging, threads, form.chat.text)
     tested = [item for path in held_out for item in read_items(path)]
@@ -56,7 +58,7 @@ def main(
     found = {
         "parameters": known["parameters"],
         "examples": len(kept),
-        "examples_too_long": len(rows) - len(kept),
+        "examples_too_long": len(rows) - len(fitting),
         "steps": settings["steps"],
         "answers": screening.losses(asked, backend, judging["max_prompt_tokens"]),
     }

@@ -42,8 +42,12 @@ def main(
     }
     targets = searching.targets(search)
     found = {
-        own: estimates(read_items(development[own]), own, metric, complete, settings) for own, metric in targets.items()
+        own: estimates(read_items(development[own]), own, metric, complete, settings)
+        if metric != searching.EVALUATION_LOSS  # a loss has no interval: it is one number per training
+        else {"value": {}, "difference": {}}
+        for own, metric in targets.items()
     }
+    others = searching.read_published(search["published"]) if "published" in search else []
     best = searching.best(search, read)["trial"]
     space = list(search["space"])
     rows = []
@@ -60,17 +64,28 @@ def main(
             row |= {
                 f"{own}.{metric}": found[own]["value"].get(trial, UNDEFINED).value for own, metric in targets.items()
             }
+        row |= {"evaluation_loss": result["evaluation_loss"]} if "evaluation_loss" in result else {}
+        theirs = searching.published_row(others, {key: params[key] for key in space if key in params})
+        row |= {f"published.{name}": value for name, value in theirs.items()}
         row |= {"n": result["n"], "errors": result["errors"], "best": result["trial"] == best}
         row["note"] = "given up early; the value is the last one reported" if result["state"] == "pruned" else ""
         rows.append(row)
     trials_table = pd.DataFrame(rows)
+    last = ["n", "errors", "best", "note"]  # what only some trials have stands before them
+    trials_table = trials_table[[*(name for name in trials_table.columns if name not in last), *last]]
     weighty = searching.importances(search, read, default)
     weights = pd.DataFrame({"parameter": list(weighty), "importance": list(weighty.values())})
     for path, frame in ((table, trials_table), (importance, weights)):
         with files.atomic_writer(path) as file:
             frame.to_csv(file, index=False)
     label = searching.label(search)
-    said = {**search, "metric": label if len(targets) == 1 else f"the {label}", "development": " and ".join(targets)}
+    how = pages.searches.GRID if search["sampler"] == "grid" else pages.searches.PROPOSED.format(**search)
+    said = {
+        **search,
+        "how": how,
+        "metric": label if len(targets) == 1 else f"the {label}",
+        "development": " and ".join(targets),
+    }
     intro = pages.searches.SEARCH.format(
         confidence=f"{100 * statistics['confidence']:g} %", search=name, s="s" if len(targets) > 1 else "", **said
     )

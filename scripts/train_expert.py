@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from judgemerge import curves, files, models, preferences, trained_forms, training
+from judgemerge import curves, files, lora_targets, models, preferences, trained_forms, training, written
 from judgemerge.items import read_items
 from judgemerge.llamafactory import load_form, train
 from judgemerge.logs import logged
@@ -37,14 +37,14 @@ def main(
     folder is named after everything that decides the training, so that checkpoints of another one are never resumed. It
     keeps the finished adapter: when the rule runs again for the same training, nothing is trained again.
     """
+    chat = common.get("chat", {})
+    common = {key: value for key, value in common.items() if key != "chat"}
+    settings, adapted = lora_targets.prepare(base, training.expert_settings(common, expert["settings"]), recipe_file)
     templates = {protocol: load_template(f"config/prompts/{name}.yaml", sources) for protocol, name in prompts.items()}
     sets, counts = training.select(
         {name: read_items(path) for name, path in items.items()}, files.read_json(left_out), expert["subset"], seed
     )
-    chat = common.get("chat", {})
-    common = {key: value for key, value in common.items() if key != "chat"}
-    settings = training.expert_settings(common, expert["settings"])
-    rows = training.rows_of_sets(sets.values(), templates, expert["orders"], settings["stage"])
+    rows = training.rows_of_sets(sets.values(), templates, expert["orders"], settings["stage"], expert["format"])
     conversations = any(template.mode == "likelihood" for template in templates.values())
     n_ties = sum(map(preferences.n_ties, sets.values())) if conversations else 0
     limit = settings.get("cutoff_len", training.COMMON["cutoff_len"])
@@ -54,6 +54,8 @@ def main(
     n_rows = len(rows)
     if expert["too_long"] == "leave_out":
         rows = training.fitting(form, rows, limit, recipe_file)
+    n_fitting = len(rows)
+    rows = training.drawn(rows, settings, seed)
     training.check_lengths(form, rows, limit, recipe_file)
     if held_out:
         held_out = training.fitting(form, held_out, limit, recipe_file)
@@ -72,11 +74,13 @@ def main(
     recipe = training.training_recipe(base, folder / "data", output, known, seed, checkpoint)
     if not finished.exists():
         train(recipe, threads, watch)
+        written.check(output, recipe, n_examples, adapted, recipe_file)
         finished.touch()
     curves.write(curve, curves.state_of(output))
     with files.atomic_writer(recipe_file) as file:
-        said = {"examples": n_examples, "ties_left_out": n_ties, "too_long": n_rows - n_examples}
-        said |= {"item_sets": counts, "threads": threads, "asked_by": form.chat.text}
+        said = {"examples": n_examples, "ties_left_out": n_ties, "too_long": n_rows - n_fitting}
+        said |= {"over_max_samples": n_fitting - n_examples, "item_sets": counts, "threads": threads}
+        said |= {"asked_by": form.chat.text}
         yaml.safe_dump({**said, **recipe}, file, sort_keys=False)
     for other in Path(work).iterdir():
         if other != folder:

@@ -40,13 +40,18 @@ def main(
         # A checkpoint at every evaluation holds what was measured so far.
         changed["settings"] |= {"eval_steps": search["pruning_every"], "save_steps": search["pruning_every"]}
         watched = {"evaluation": list(development.values()), "watch": trials.watcher(pruner, minimised)}
+    if "patience" in search:
+        every = {"eval_steps": search["pruning_every"], "save_steps": search["pruning_every"]}
+        changed["settings"] |= {"early_stopping_steps": search["patience"], **every}
+        watched = {"evaluation": list(development.values())}
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     written = {"recipe_file": str(place / "recipe.yaml"), "curve": str(place / "curve.csv")}
     found = {"trial": trial, "round": number, "params": params, "state": "pruned", "value": None, "n": 0, "errors": 0}
     try:
         train_expert(expert=changed, adapter=str(place / "adapter"), **written, **training, **watched)
-        complete = not trials.reports(pruner, files.read_json(place / "adapter" / "trainer_state.json"), minimised)
+        state = files.read_json(place / "adapter" / "trainer_state.json")
+        complete = not trials.reports(pruner, state, minimised)
     except Stopped:
         complete = False
     if complete:
@@ -57,6 +62,10 @@ def main(
         metrics = searching.targets(search)
         verdicts, _ = trials.judge(sets, templates, backend, judging["max_prompt_tokens"], metrics)
         found |= {"state": "complete", **trials.finish(place, sets, verdicts, metrics)}
+        if watched:
+            found["evaluation_loss"] = trials.lowest_loss(state)
+        if searching.EVALUATION_LOSS in metrics.values():
+            found["value"] = found["evaluation_loss"]
     elif pruner.reports:
         found["value"] = pruner.reports[-1][1]
     files.write_json(result, {**found, "reports": pruner.reports})
@@ -79,7 +88,10 @@ def load_trained(base: str, trained: Path, judging: dict, threads: int, chat_tem
         return Transformers(trained, judging["dtype"], judging["batch_tokens"], threads, chat)
     from peft import PeftModel
 
+    from judgemerge import fused_experts
+
     backend = Transformers(base, judging["dtype"], judging["batch_tokens"], threads, chat)
+    fused_experts.split_for(backend.model, trained)
     backend.model = PeftModel.from_pretrained(backend.model, trained).merge_and_unload().eval()
     return backend
 

@@ -348,7 +348,8 @@ class Chat:
     def reply(self, ids: Sequence[int]) -> tuple[str, int, str]:
         """Return the text of a reply up to the token that ends its turn, its number of tokens, and why it ended.
 
-        The token that ends the turn is counted. Without one the reply ran into the limit of tokens (`length`, else `stop`).
+        The token that ends the turn is counted. Without one the reply ran into the limit of tokens: `length`, else
+        `stop`.
 
         Special tokens are left out, unless there are some before the end: then all are shown, so that a reply that
         went on with another turn never reads like a verdict (parsing.py).

@@ -98,13 +98,16 @@ def _sentence(error: ValidationError) -> str:
     key = ".".join(str(part) for part in error.absolute_path)
     inside = f" in '{key}'" if key else ""
     if error.validator == "additionalProperties":
-        known = set(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - known)
-        return f"key '{unknown[0]}'{inside} is unknown{did_you_mean(unknown[0], known)}"
+        properties = error.schema.get("properties", {})
+        unknown = sorted(set(error.instance) - set(properties))
+        settable = {name for name, entry in properties.items() if "not" not in entry}
+        return f"key '{unknown[0]}'{inside} is unknown{did_you_mean(unknown[0], settable)}"
     if error.validator == "required":
         missing = next(name for name in error.validator_value if name not in error.instance)
         purpose = error.schema.get("properties", {}).get(missing, {}).get("description", "")
         return f"key '{missing}'{inside} is missing; add it{f' ({_first_sentence(purpose)})' if purpose else ''}"
+    if error.validator == "not":  # of keys that a file cannot set: the description says why
+        return f"'{key}' cannot be set: {error.schema['description']}; remove the key"
     if error.validator in ("enum", "const"):
         known = error.validator_value if error.validator == "enum" else [error.validator_value]
         return f"'{key}' is {error.instance!r}{did_you_mean(str(error.instance), map(str, known))}"

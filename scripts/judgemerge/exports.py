@@ -59,6 +59,9 @@ def _logits(folder: str | Path, texts: Sequence[str], adapter: str | Path | None
     if adapter is not None:
         from peft import PeftModel
 
+        from judgemerge import fused_experts
+
+        fused_experts.split_for(model, adapter)
         model = PeftModel.from_pretrained(model, adapter)
     model.eval()
     with torch.inference_mode():

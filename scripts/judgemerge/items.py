@@ -119,6 +119,8 @@ class Verdict:
     `raw` is what was matched in the reply, as it stands there, so that the mapping can be checked without the parser;
     `cut` says whether the reply ran into the limit of tokens, None where that is not known. Neither makes two verdicts
     different.
+    `published` is set where the benchmark's paper counts something else of the same reply than we do: another outcome
+    (LLMBar makes a winner of two equal ratings), or a grade (the first of several runs, of which ours is the mean).
     """
 
     item: str
@@ -128,6 +130,17 @@ class Verdict:
     reason: str | None = None
     raw: str | None = field(default=None, compare=False)
     cut: bool | None = field(default=None, compare=False)
+    published: Outcome | float | None = None
+
+
+def as_published(verdict: Verdict) -> Verdict:
+    """Return the verdict that the benchmark's paper counts."""
+    if verdict.published is None:
+        return verdict
+    if isinstance(verdict.published, str):
+        reason = verdict.reason if verdict.published == "error" else None
+        return Verdict(verdict.item, verdict.order, verdict.published, reason=reason)
+    return Verdict(verdict.item, verdict.order, "score", score=verdict.published)
 
 
 def sample(items: list[Item], n: int, seed: int | None) -> list[Item]:
@@ -194,7 +207,14 @@ def _item(row: dict) -> Item:
 
 def write_verdicts(path: str | Path, verdicts: Iterable[Verdict]) -> int:
     """Write verdicts as JSON lines; return how many."""
-    return files.write_jsonl(path, (dataclasses.asdict(verdict) for verdict in verdicts))
+    return files.write_jsonl(path, map(_verdict_row, verdicts))
+
+
+def _verdict_row(verdict: Verdict) -> dict:
+    row = dataclasses.asdict(verdict)
+    if verdict.published is None:  # as nearly everywhere
+        del row["published"]
+    return row
 
 
 def read_verdicts(path: str | Path) -> Iterator[Verdict]:

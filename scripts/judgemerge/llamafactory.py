@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -52,6 +53,18 @@ def export(recipe: dict, threads: int) -> None:
     _run("export", recipe, threads)
 
 
+# Keys of a recipe that LLaMA-Factory does not know, and how scripts/llamafactory_worker.py is told of them.
+WORKER = Path(__file__).parents[1] / "llamafactory_worker.py"
+ADDED = {"split_experts": "JUDGEMERGE_SPLIT_EXPERTS", "orpo_nll": "JUDGEMERGE_ORPO_NLL"}
+
+
+def program(recipe: dict) -> tuple[dict, list[str], dict[str, str]]:
+    """Return the recipe without the keys of our own, the command that runs it, and the environment that has them."""
+    added = {ADDED[key]: str(recipe[key]) for key in ADDED if recipe.get(key, "answer") != "answer"}
+    plain = {key: value for key, value in recipe.items() if key not in ADDED}
+    return plain, [sys.executable, str(WORKER)] if added else ["llamafactory-cli"], added
+
+
 def distributed(recipe: dict) -> tuple[dict, dict[str, str]]:
     """Return the recipe without `processes` and `nodes`, and the environment for LLaMA-Factory to start that many."""
     n_processes, nodes = recipe.get("processes", 1), recipe.get("nodes", 1)
@@ -95,7 +108,8 @@ def _run(
     # Other nodes see the recipe only where they see the results.
     with tempfile.TemporaryDirectory(dir=Path(recipe["output_dir"]).parent if launcher else None) as folder:
         path = Path(folder, f"{verb}.yaml")
-        path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
-        command = [*launcher, "llamafactory-cli", verb, str(path)]
+        plain, command, added = program(recipe)
+        path.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
+        command = [*launcher, *command, verb, str(path)]
         # DISABLE_VERSION_CHECK: the check insists on audio and vision packages that text never touches.
-        run_tool(command, threads, stop, DISABLE_VERSION_CHECK="1", **environment)
+        run_tool(command, threads, stop, DISABLE_VERSION_CHECK="1", **added, **environment)

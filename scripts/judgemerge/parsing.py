@@ -4,7 +4,8 @@ Each format is one function from the answer in a reply and the template's `reply
 formats return `first`, `second` or `tie` *as shown to the judge*; pointwise ones a number. All formats agree in what
 is not theirs: a thought (`<think>…</think>`) is no part of the answer, marks of emphasis mean nothing, `8/10` and
 `8 out of 10` are 8, `4.0` is 4.
-Reason codes: `empty`, `turn_mark` (the mark of another turn stands in the reply), `unfinished_thought`, `cut`, `no_verdict`, `contradictory`, `no_score`, `out_of_range`.
+Reason codes: `empty`, `turn_mark` (the mark of another turn stands in the reply), `unfinished_thought`, `cut`,
+`no_verdict`, `contradictory`, `no_score`, `out_of_range`.
 
 A reply that ran into the limit of tokens (`finish_reason` length) is `cut`, unless the format closes the verdict itself
 (by a bracket, a tag, the end of the line or what else cannot be part of it), and what was written after it cannot take

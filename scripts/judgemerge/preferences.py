@@ -13,7 +13,7 @@ from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import Item
 
 # LLaMA-Factory trains on the conversation's last answers only: `chosen` and `rejected`, or the chosen one (sft).
-STAGES = {"dpo": ("pref_loss", "pref_beta", "pref_ftx", "simpo_gamma", "dpo_label_smoothing")}
+STAGES = {"dpo": ("pref_loss", "pref_beta", "pref_ftx", "simpo_gamma", "dpo_label_smoothing", "orpo_nll")}
 
 
 def rows(items: Iterable[Item], template: prompts.Template, ranking: bool) -> list[dict]:
@@ -111,3 +111,5 @@ def check_expert(study, key: str, expert: dict, training_prompts: dict[str, str]
             )
     for wrong in sorted(set(given) & set(STAGES["dpo"])) if stage != "dpo" else []:
         raise JudgemergeError(f"{study.where}: {key} has {wrong}, which only stage dpo knows; add stage: dpo")
+    if "orpo_nll" in given and given.get("pref_loss") != "orpo":
+        raise JudgemergeError(f"{study.where}: {key} has orpo_nll, which only pref_loss orpo knows; leave it out")

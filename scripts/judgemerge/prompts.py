@@ -38,6 +38,7 @@ LIKELIHOOD = {"user": "{prompt}", "target": "", "max_new_tokens": 0, "reply": {"
 SOURCE_KEYS = {"source": str, "placeholders": dict}
 # A user message that is all of what somebody published with the item.
 WHOLE_MESSAGE = "{published_prompt}"
+CUT_KEYS = {"start": str, "end": str}
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -149,7 +150,7 @@ def _read_template(path: Path, sources: str | Path | None) -> Template:
     raw["exact"] = any("name" in text for text in foreign) or str(raw["user"]).strip() == WHOLE_MESSAGE
     for key in ("user", "otherwise"):
         if isinstance(raw.get(key), dict):
-            check_keys(raw[key], SOURCE_KEYS, {"name": str}, f"{path}: {key}")
+            check_keys(raw[key], SOURCE_KEYS, {"name": str, "between": dict}, f"{path}: {key}")
             raw[key] = _foreign_template(raw[key], sources, path, key)
     if isinstance(raw.get("system"), dict):
         check_keys(raw["system"], {"source": str, "name": str}, {}, f"{path}: system")
@@ -251,18 +252,31 @@ def _in_braces(ours: str) -> str:
 def _foreign_template(text: dict, sources: str | Path | None, path: Path, key: str) -> str:
     """Return somebody else's template (Python format: doubled braces) with our placeholders.
 
-    Without `sources` the placeholders stand for the text that is not there yet.
+    `between` cuts it out of a script: from the first `start`, which belongs to it, to the next `end`. Without `sources`
+    the placeholders stand for the text that is not there yet.
     """
     names = {str(theirs): _in_braces(str(ours)) for theirs, ours in text["placeholders"].items()}
     template = _text_of(text["source"], sources, path, text.get("name", ""), key)
     if not template:
         return " ".join(names.values())
+    if "between" in text:
+        template = _cut(template, text["between"], f"{path}: {key}.between", text["source"])
     missing = [theirs for theirs in names if f"{{{theirs}}}" not in template]
     if missing:
         raise JudgemergeError(f"{path}: {key}.placeholders names '{missing[0]}', which {text['source']} does not have")
     doubled = {"{{": "{", "}}": "}"}
     pattern = re.compile(r"\{\{|\}\}|\{([A-Za-z0-9_]+)\}")
     return pattern.sub(lambda m: doubled.get(m[0]) or names.get(m[1], f"{{{m[1]}}}"), template)
+
+
+def _cut(text: str, marks: dict, where: str, source: str) -> str:
+    check_keys(marks, CUT_KEYS, {}, where)
+    start = text.find(marks["start"])
+    end = text.find(marks["end"], start + len(marks["start"]))
+    for name, place in (("start", start), ("end", end)):
+        if place < 0:
+            raise JudgemergeError(f"{where}.{name} is '{marks[name]}', which {source} does not have; correct it")
+    return text[start:end]
 
 
 def render(template: Template, item: Item, order: Order) -> list[dict[str, str]]:

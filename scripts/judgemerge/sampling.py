@@ -137,7 +137,8 @@ def by_run(rows: Iterable[Mapping], settings: Mapping) -> dict[int, list[Verdict
 def combine(runs: Mapping[int, Sequence[Verdict]]) -> Iterator[Verdict]:
     """Yield one verdict per item and order: of grades the mean over the runs that were read, of pairs the first run's.
 
-    An item is an error when no run of it was read; the reason is the first run's.
+    An item is an error when no run of it was read; the reason is the first run's. Beside a mean stands the first run's
+    grade, or that it was not read, as `published`: papers that draw several runs count exact hits of the first.
     """
     scores: dict[str, list[float]] = {}
     for verdicts in runs.values():
@@ -147,6 +148,7 @@ def combine(runs: Mapping[int, Sequence[Verdict]]) -> Iterator[Verdict]:
     for verdict in runs.get(1, ()):
         if len(runs) > 1 and verdict.item in scores:
             mean = statistics.fmean(scores[verdict.item])
-            yield Verdict(verdict.item, verdict.order, "score", score=mean, cut=verdict.cut)
+            first = "error" if verdict.score is None else verdict.score
+            yield Verdict(verdict.item, verdict.order, "score", score=mean, cut=verdict.cut, published=first)
         else:
             yield verdict

@@ -1,4 +1,4 @@
-"""Searches for the settings of an expert or the parameters of a merge, round by round, with Optuna's samplers.
+"""Searches for the settings of an expert or the parameters of a merge, round by round: Optuna's samplers, or a grid.
 
 A round proposes `width` trials from the results of all earlier rounds, so trials of one round run side by side and the
 whole search is decided by its seed and its results: the same search again, or one that was killed in between, proposes
@@ -7,8 +7,11 @@ Nothing here reads anything but the results of trials; judgemerge.study imports 
 """
 
 import copy
+import csv
+import itertools
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from judgemerge import config, merging
@@ -20,7 +23,9 @@ METRICS = {
     "pointwise": ("spearman", "pearson", "kendall", "mae"),
     "prompts": (),
 }
-MINIMISED = ("mae",)
+# The lowest loss on the development set while an expert is trained; of a search for its settings alone.
+EVALUATION_LOSS = "evaluation_loss"
+MINIMISED = ("mae", EVALUATION_LOSS)
 Result = Mapping[
     str, Any
 ]  # {trial, round, params, state: complete | pruned, value, n, errors, reports: [[step, value]]}
@@ -77,8 +82,10 @@ def propose(search: Mapping, number: int, earlier: Iterable[Result], default: Ma
     """Return the settings of the trials of round `number`, in their order; `default` are the study's own settings.
 
     The first trial of round 0 is the default, with no settings of its own. A setting that was tried before is drawn
-    again, up to 100 times: in a small space it comes back.
+    again, up to 100 times: in a small space it comes back. A grid is run through in its order.
     """
+    if search["sampler"] == "grid":
+        return grid(search["space"], default)[number * search["width"] : (number + 1) * search["width"]]
     earlier = list(earlier)
     study = _study(search, number, earlier, default)
     proposed: list[dict] = [{}] if number == 0 else []
@@ -93,6 +100,28 @@ def propose(search: Mapping, number: int, earlier: Iterable[Result], default: Ma
         known.append(params)
         proposed.append(params)
     return proposed
+
+
+def grid(space: Mapping[str, Mapping], default: Mapping[str, Any]) -> list[dict]:
+    """Return every combination of the choices; the study's own setting is the first, with no settings of its own."""
+    combinations = itertools.product(*(entry["choices"] for entry in space.values()))
+    points = [dict(zip(space, values, strict=True)) for values in combinations]
+    return [{}, *(point for point in points if point != _inside(space, default))]
+
+
+def read_published(path: str | Path) -> list[dict[str, float]]:
+    """Return the rows of a file with somebody else's trials: tab-separated numbers, lines with # left out."""
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = csv.DictReader((line for line in file if not line.startswith("#")), delimiter="\t")
+        return [{name: float(value) for name, value in row.items()} for row in rows]
+
+
+def published_row(rows: Iterable[Mapping[str, float]], params: Mapping[str, Any]) -> dict[str, float]:
+    """Return what was published of the trial with these settings, without them; nothing where there is none."""
+    for row in rows:
+        if all(isinstance(value, (int, float)) and math.isclose(row[name], value) for name, value in params.items()):
+            return {name: value for name, value in row.items() if name not in params}
+    return {}
 
 
 def _study(search: Mapping, number: int, earlier: Iterable[Result], default: Mapping[str, Any]):
@@ -254,6 +283,8 @@ def check(study, schema: Mapping) -> None:
         for development, metric in targets(search).items():
             _check_development(study, development, where)
             _check_metric(study, name, development, metric, where)
+        _check_grid(study, name, search, where)
+        _check_patience(search, where)
         if len({metric in MINIMISED for metric in targets(search).values()}) > 1:
             raise JudgemergeError(
                 f"{where} takes the mean of metrics of which more is better and of mae; leave mae out"
@@ -269,6 +300,43 @@ def check(study, schema: Mapping) -> None:
                         merging.check_merge(search[kind], changed, study.model_names, study.where)
                     except JudgemergeError as error:
                         raise JudgemergeError(f"{where}: space.{parameter} makes this of a merge: {error}") from None
+
+
+def _check_grid(study, name: str, search: Mapping, where: str) -> None:
+    """Refuse a grid that is not run through as a whole, and published trials of other parameters."""
+    if search["sampler"] == "grid":
+        spans = [parameter for parameter, entry in search["space"].items() if "choices" not in entry]
+        if spans:
+            raise JudgemergeError(f"{where} has sampler grid, but space.{spans[0]} is a span; give it choices")
+        default = study.search_default(name)
+        if not _inside(search["space"], default):
+            raise JudgemergeError(
+                f"{where} has sampler grid, and the study's own setting ({default}) is no point of it; add its values "
+                "to the choices, or use sampler tpe"
+            )
+        points, n_trials = len(grid(search["space"], default)), search["rounds"] * search["width"]
+        if points != n_trials:
+            raise JudgemergeError(
+                f"{where}: the grid has {points} points, but rounds × width is {n_trials}; make them equal"
+            )
+    if "published" in search:
+        if not Path(search["published"]).is_file():
+            raise JudgemergeError(f"{where}: published is '{search['published']}', which is no file; correct the path")
+        columns = (read_published(search["published"]) or [{}])[0]
+        missing = [parameter for parameter in search["space"] if parameter not in columns]
+        if missing:
+            raise JudgemergeError(
+                f"{where}: {search['published']} has no column '{missing[0]}', which space has; add it"
+            )
+
+
+def _check_patience(search: Mapping, where: str) -> None:
+    if "patience" in search and search["pruning"] != "none":
+        raise JudgemergeError(f"{where} has patience and pruning; both end trials early, leave one out")
+    if EVALUATION_LOSS in targets(search).values() and len(targets(search)) > 1:
+        raise JudgemergeError(f"{where}: {EVALUATION_LOSS} is one number of all development sets; give one set")
+    if EVALUATION_LOSS in targets(search).values() and "patience" not in search and search["pruning"] == "none":
+        raise JudgemergeError(f"{where}: metric {EVALUATION_LOSS} needs patience or pruning, so that the loss is taken")
 
 
 def _check_development(study, development: str, where: str) -> None:
@@ -300,10 +368,12 @@ def _check_span(parameter: str, entry: Mapping, where: str) -> None:
 
 def _check_metric(study, name: str, development: str, metric: str, where: str) -> None:
     protocol = study.protocol(development)
-    if metric not in METRICS[protocol]:
+    if metric == EVALUATION_LOSS and "merge" in study.searches[name]:
+        raise JudgemergeError(f"{where}: metric {EVALUATION_LOSS} is of trainings; nothing is trained in a merge")
+    if metric not in (*METRICS[protocol], EVALUATION_LOSS):
         raise JudgemergeError(
             f"{where}: metric '{metric}' is none of {protocol} items, which {development} has"
-            f"{did_you_mean(metric, METRICS[protocol])}"
+            f"{did_you_mean(metric, (*METRICS[protocol], EVALUATION_LOSS))}"
         )
     if study.prompt(best_name(name), protocol) is None:
         raise JudgemergeError(

@@ -3,12 +3,14 @@
 Prometheus uses its absolute judges on pairs in this way ("a2r"; Kim et al. 2024, arXiv:2405.01535). The judge never
 sees the two responses together, so there is no order to swap: the verdict is the same in both orders by construction,
 and position consistency says nothing here. Equal grades are a tie. A pair is an error when either grade is one.
+Prometheus draws equal grades of a pair that people do not call a tie again, twice at most (`singly.redraws`): that
+looks at the truth, and favours the judge.
 
 A study names the judges in `singly.judges`; `direct` then also answers pairs as `direct_singly`.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import Item, Verdict
@@ -71,9 +73,25 @@ def compare_grades(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
             yield Verdict(pair, order, outcome, reason=reason)
 
 
+def compare_runs(runs: Mapping[int, Iterable[Verdict]], decided: Collection[str]) -> Iterator[Verdict]:
+    """Yield the verdict on each pair from the first run whose grades differ; of all equal ones, the tie of the first.
+
+    Only pairs in `decided`, those whose truth is no tie, are looked at again; an error of the first run stays one.
+    """
+    compared = [{(one.item, one.order): one for one in compare_grades(grades)} for _, grades in sorted(runs.items())]
+    for key, verdict in compared[0].items():
+        again = (later[key] for later in compared[1:]) if verdict.outcome == "tie" and key[0] in decided else ()
+        yield next((one for one in again if one.outcome in ("first", "second")), verdict)
+
+
 def check(study) -> None:
     """Refuse derived judges without a judge, a prompt for grades or pairs to compare."""
     entry = study.settings["singly"]
+    if entry["redraws"] and study.settings["judging"]["sampling"]["temperature"] == 0:
+        raise JudgemergeError(
+            f"{study.where}: singly.redraws asks for several draws of greedy replies, which are all the same; "
+            "set judging.sampling.temperature above 0"
+        )
     models = [judge for judge in study.settings["judges"] if study.kind(judge) == "model"]
     for judge in entry["judges"]:
         where = f"{study.where}: singly.judges names '{judge}'"

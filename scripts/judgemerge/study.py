@@ -18,6 +18,7 @@ from judgemerge import (
     rubrics,
     searching,
     singly,
+    training_keys,
 )
 from judgemerge.baselines import BASELINES
 from judgemerge.benchmarks import load_catalogue
@@ -542,7 +543,7 @@ def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:
 
     Raises JudgemergeError with one sentence for the first thing that is wrong.
     """
-    schema = load_yaml(Path(config_folder) / "config.schema.yaml")
+    schema = training_keys.complete(load_yaml(Path(config_folder) / "config.schema.yaml"))
     scaled = config.at_scale(settings, where)
     checked = merging.expand_grids(config.check_against_schema(scaled, schema, where), where)
     study = Study(checked, load_catalogues(config_folder), where)

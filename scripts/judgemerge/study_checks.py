@@ -13,6 +13,7 @@ from judgemerge import (
     chat_templates,
     endpoints,
     fitting,
+    lora_targets,
     merging,
     model_comparisons,
     models,
@@ -31,7 +32,7 @@ from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.merging import preflight
 from judgemerge.prompts import load_template
 from judgemerge.recorded import source_of
-from judgemerge.training import stage_sets
+from judgemerge.training import AS_PUBLISHED, stage_sets
 
 if TYPE_CHECKING:
     from judgemerge.study import Study
@@ -50,6 +51,7 @@ def check_study(study: Study, schema: dict) -> None:
     singly.check(study)
     ablation.check(study)
     preferences.check(study)
+    lora_targets.check_study(study)
     searching.check(study, schema)
     screening.check(study)
     model_comparisons.check(study)
@@ -109,6 +111,12 @@ def _check_models(study: Study) -> None:
                 f"{study.where}: experts.{name}.settings.quantization_bit is {bits}, and training on a quantized base "
                 "needs a GPU; set gpus: 1, or leave the key out"
             )
+        _check_evaluation(study, name)
+        if expert["format"] == AS_PUBLISHED and expert["orders"] != "original":
+            raise JudgemergeError(
+                f"{study.where}: experts.{name} has format as_published, whose rows have one order; "
+                "set orders: original"
+            )
         for protocol, prompt in study.training_prompts(name).items():
             _check_prompt(study, prompt, protocol, f"experts.{name}")
     for item_set in (name for entry in study.models.values() for name in stage_sets(entry)):
@@ -147,6 +155,19 @@ def _check_local_parents(study: Study) -> None:
             preflight.check_local(folders, allow, key[-1])
         except JudgemergeError as error:
             raise JudgemergeError(f"{study.where}: merge '{name}': {error}") from None
+
+
+def _check_evaluation(study: Study, name: str) -> None:
+    """Refuse an expert whose evaluation loss is asked for and never taken, or taken on two sets at a time."""
+    expert, where = study.experts[name], f"{study.where}: experts.{name}"
+    given = {**study.settings["training"], **expert["settings"]}
+    if expert["evaluate_on"] and given.get("val_size"):
+        raise JudgemergeError(f"{where} has evaluate_on and val_size, of which LLaMA-Factory takes one; leave one out")
+    if "early_stopping_steps" in given:
+        if not expert["evaluate_on"] and not given.get("val_size"):
+            raise JudgemergeError(f"{where}: early_stopping_steps needs an evaluation; add evaluate_on or val_size")
+        if "eval_steps" not in given:
+            raise JudgemergeError(f"{where}: early_stopping_steps counts evaluations; set eval_steps, their distance")
 
 
 def _check_examples(study: Study, merge: str) -> None:

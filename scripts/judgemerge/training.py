@@ -1,5 +1,6 @@
 """LLaMA-Factory trainings: data sets from items, recipes from study settings, and the token lengths checked before."""
 
+import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ COMMON = {
     "lr_scheduler_type": "cosine",
 }
 LORA = {"stage": "sft", "finetuning_type": "lora", "lora_target": "all"}
+AS_PUBLISHED = "as_published"  # the form of a training file whose rows are copied
 DATASET = "training"
 EVALUATION = "evaluation"
 # LLaMA-Factory's sharegpt form, told to look for OpenAI's names of roles.
@@ -95,14 +97,32 @@ def rows(items: Iterable[Item], template: prompts.Template, orders: str) -> Iter
             yield row
 
 
+def published_row(item: Item) -> dict[str, str]:
+    """Return the row of the training file that an item comes from, as it is."""
+    row = item.extra.get("training_row")
+    if row is None:
+        raise JudgemergeError(
+            f"training item {item.id} of '{item.benchmark}' does not hold the row that it comes from, which format "
+            "as_published copies; use format alpaca or messages, or a set that keeps its rows (adapter meld_training)"
+        )
+    return row
+
+
 def rows_of_sets(
-    sets: Iterable[list[Item]], templates: dict[str, prompts.Template], orders: str, stage: str = "sft"
+    sets: Iterable[list[Item]],
+    templates: dict[str, prompts.Template],
+    orders: str,
+    stage: str = "sft",
+    form: str = "alpaca",
 ) -> list[dict]:
     """Return the rows of several item sets, each with the template of its protocol.
 
-    They are alpaca rows; with a template of mode likelihood they are conversations (preferences.rows).
+    They are alpaca rows; with a template of mode likelihood they are conversations (preferences.rows). With form
+    as_published they are the rows of the training files, and no template has a say.
     """
     made: list[dict] = []
+    if form == AS_PUBLISHED:
+        return [published_row(item) for items in sets for item in items]
     for items in filter(None, sets):
         template = templates.get(items[0].protocol) or templates["pairwise"]  # for prompts with answers
         if template.mode == "likelihood":
@@ -207,6 +227,17 @@ def fitting(form: Form, alpaca_rows: list[dict], limit: int, where: str) -> list
     return kept
 
 
+def drawn(rows: list[dict], settings: dict, seed: int) -> list[dict]:
+    """Return at most `max_samples` of the rows, drawn over all of them, in their order.
+
+    LLaMA-Factory takes the first ones of a file: of several item sets in one file that would leave whole sets out.
+    """
+    limit = settings.get("max_samples", len(rows))
+    if limit >= len(rows):
+        return rows
+    return [rows[place] for place in sorted(random.Random(seed).sample(range(len(rows)), limit))]
+
+
 def training_recipe(
     model: str | Path,
     data: str | Path,
@@ -233,6 +264,10 @@ def training_recipe(
         recipe["save_strategy"] = "no"
     if recipe.get("val_size") or "eval_dataset" in recipe:
         recipe |= {"eval_strategy": "steps"}
+    if "early_stopping_steps" in recipe:
+        recipe |= {"load_best_model_at_end": True, "metric_for_best_model": "eval_loss", "greater_is_better": False}
+        recipe |= {"save_strategy": "steps", "save_steps": recipe["eval_steps"]}  # the best one must have been saved
+        recipe.setdefault("save_total_limit", 1)
     if checkpoint is not None:
         recipe["resume_from_checkpoint"] = str(checkpoint)
     return recipe

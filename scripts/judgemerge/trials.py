@@ -44,6 +44,12 @@ def reports(pruner: searching.Pruner, state: dict, minimised: bool) -> bool:
     return False
 
 
+def lowest_loss(state: Mapping) -> float:
+    """Return the lowest evaluation loss in a trainer state: that of the checkpoint which patience keeps."""
+    losses = [row["loss"] for row in curves.rows(state) if row["part"] == "evaluation"]
+    return min(losses, default=float("nan"))
+
+
 def judge(
     sets: Mapping[str, list[Item]],
     templates: Mapping[str, Template],

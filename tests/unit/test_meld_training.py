@@ -136,3 +136,49 @@ def test_real_items_in_the_published_prompt_are_taken_apart_without_loss(tmp_pat
     for one, other in zip(items, again, strict=True):
         texts, category, reference = essence(one)
         assert essence(other) == (texts, category, reference if with_reference else None)
+
+
+def test_the_row_of_the_training_file_stays_in_the_item(tmp_path):
+    text = "Judge.\n[BEGIN DATA]\n*** \n[Query]: Name a prime.\n*** \n[Response]: 7\n*** \n[END DATA]\nGo."
+    row = {"instruction": text, "input": "", "output": RAW_GRADE["output"], "note": "not copied"}
+    (item,), _ = load(tmp_path, [row], "pointwise", "llamafactory")
+    assert item.extra["training_row"] == {name: row[name] for name in ("instruction", "input", "output")}
+    (raw,), _ = load(tmp_path, [RAW_GRADE], "pointwise", "raw")
+    assert "training_row" not in raw.extra
+
+
+SCRIPT = """prompt = f'''other {category}'''
+                prompt = f'''
+                    You are assessing {kind} on a given user's query and judging. Here is the data:
+                    [Query]: {{instruction}}
+                    {answers}
+                    {{category}} {{criteria}} {{{{'Overall Score': n}}}}
+                '''
+                prompt = f'''You are assessing something else'''
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "answers", "row"),
+    [
+        ("pairwise", "two submitted responses", "{response1} | {response2}", RAW_PAIR),
+        ("pointwise", "submitted response", "{response}", RAW_GRADE),
+    ],
+)
+def test_the_prompt_of_the_inference_script_is_cut_out_of_it(tmp_path, repository, name, kind, answers, row):
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    script = SCRIPT.replace("{kind}", kind).replace("{answers}", answers).replace("{{", "{").replace("}}", "}")
+    (sources / f"meld_infer_{name}").write_text(script.replace("{{", "{{").replace("}}", "}}"))
+    for criteria in load_sources(repository / "config/sources.yaml"):
+        if criteria.startswith("meld_criteria"):
+            (sources / criteria).write_text(f"about {criteria}")
+    (item,), _ = load(tmp_path, [row], name, "raw")
+    template = load_template(repository / f"config/prompts/meld_infer_{name}.yaml", sources)
+    ((message,), shown) = render(template, item, "original"), [text for (text,) in item.responses]
+    text = message["content"]
+    assert text.startswith(f"You are assessing {kind}") and text.endswith("{'Overall Score': n}")
+    assert all(part in text for part in ["[Query]: Name a prime.", *shown, "math about meld_criteria_math"])
+    (sources / f"meld_infer_{name}").write_text("nothing")
+    with pytest.raises(JudgemergeError, match="user.between.start is 'You are assessing"):
+        load_template(repository / f"config/prompts/meld_infer_{name}.yaml", sources)

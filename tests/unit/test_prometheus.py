@@ -192,6 +192,19 @@ def test_one_percent_of_the_instructions_is_held_out(tmp_path):
     assert other != asked["test"]
 
 
+def test_rows_are_split_as_the_original_splits_them(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    rows = [feedback(f"Question {n}", score) for n in range(50) for score in range(1, 6)]
+    parts = {split: load(tmp_path, rows, "feedback", split=split, split_by="row")[0] for split in ("train", "test")}
+    theirs = datasets.Dataset.from_list(rows).train_test_split(test_size=0.01, seed=42)
+    for split, items in parts.items():
+        expected = {(row["orig_instruction"], int(row["orig_score"])) for row in theirs[split]}
+        assert {(item.turns[0], int(item.truth)) for item in items} == expected
+        assert len(items) == len(expected) == {"train": 247, "test": 3}[split]
+    with pytest.raises(JudgemergeError, match="option split_by is 'rows', not instruction or row"):
+        load(tmp_path, rows, "feedback", split="test", split_by="rows")
+
+
 def test_ten_pairs_of_five_scored_answers(tmp_path):
     rows = [feedback(f"Question {n}", score) for n in range(40) for score in range(1, 6)]
     items, counts = load(tmp_path, rows, "preference_pairs", "pairwise")

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from agreement_cases import both, pair, said
+from agreement_cases import both, pair, point, said
 from sklearn.metrics import cohen_kappa_score
 
 from judgemerge import expected, pages, published
 from judgemerge.agreement.score import COLUMNS
 from judgemerge.catalogues import load_yaml
 from judgemerge.errors import JudgemergeError
+from judgemerge.items import Verdict
 from judgemerge.published import HUMANS, Case
 from judgemerge.published._table import published_table
+from judgemerge.sampling import combine
 from judgemerge.study import load_study
 
 HEADER = "\t".join(expected.FIELDS)
@@ -121,6 +123,57 @@ def test_autoj_judge_of_one_order_has_no_consistency():
     metrics = {metric for judge, metric, _ in rows if judge == "judge"}
     assert "accuracy_first[Code]" in metrics
     assert not any(metric.startswith(("consistency", "accuracy_both", "accuracy_swapped")) for metric in metrics)
+
+
+# ---- MELD ----
+
+
+def test_meld_counts_every_unread_reply():
+    items = [pair(i, t) for i, t in enumerate(["first", "second", "tie", "first"])]
+    verdicts = both(items, ["first", "error", "error", "first"], ["first", "error", "tie", "first"])
+    row = counted("meld", items, {"judge": verdicts})["judge", "unread", "published"]
+    assert (row.value, row.n, row.errors) == (3, 8, 3)
+
+
+# ---- Prometheus ----
+
+
+def test_prometheus_counts_exact_hits_of_the_first_run():
+    items = [point(i, 4.0) for i in range(3)]
+    runs = {  # means 4.33, 4, 4; first grades 4, 3 and none
+        1: [said(items[0], 4), said(items[1], 3), said(items[2], "error")],
+        2: [said(items[0], 4), said(items[1], 4), said(items[2], 4)],
+        3: [said(items[0], 5), said(items[1], 5), said(items[2], 4)],
+    }
+    row = counted("prometheus", items, {"judge": list(combine(runs))})["judge", "exact", "published"]
+    assert (row.value, row.n, row.errors) == (pytest.approx(1 / 3), 3, 1)
+
+
+def test_prometheus_draws_one_order_per_pair_with_the_seed():
+    items = [pair(i, "first") for i in range(200)]
+    always_the_first_shown = both(items, ["first"] * 200, ["second"] * 200)
+    rows = counted("prometheus", items, {"judge": always_the_first_shown}, seed=1)
+    drawn = rows["judge", "accuracy_drawn[non-ties]", "published"]
+    assert value(rows, "judge", "accuracy_first[non-ties]") == 1
+    assert 0.4 < drawn.value < 0.6 and drawn.n == 200
+    again = counted("prometheus", items, {"judge": always_the_first_shown}, seed=1)
+    assert value(again, "judge", "accuracy_drawn[non-ties]") == drawn.value
+    alone = counted("prometheus", items, {"judge": always_the_first_shown[:200]}, seed=1)
+    assert ("judge", "accuracy_drawn[non-ties]", "published") not in alone
+
+
+def test_llmbar_counts_the_winners_of_ratings_whatever_our_rule_is():
+    items = [pair(i, "first") for i in range(2)]
+    ties = [
+        Verdict(i.id, order, "tie", published=won)
+        for i in items
+        for order, won in (("original", "first"), ("swapped", "second"))
+    ]
+    rows = counted("llmbar", items, {"judge": ties})
+    assert value(rows, "judge", "accuracy") == 1 / 2
+    assert value(rows, "judge", "consistency") == 0
+    assert value(rows, "judge", "unread") == 0
+    assert value(rows, "judge", "kappa_first", "house") == 0  # by our rules it says nothing but tie
 
 
 # ---- PandaLM ----

@@ -167,6 +167,11 @@ def test_llmbar_rating_scores_decide(data):
     assert recorded[0].reply == "9\n2"
 
 
+def test_llmbar_winners_are_kept_beside_the_verdict_of_the_scores(data):
+    verdicts = [entry.verdict for entry in llmbar(data, "rating")]
+    assert [verdict.published for verdict in verdicts] == [None] * 4 + ["second", "first", "first", "second"]
+
+
 def test_llmbar_rating_can_keep_the_winners(data):
     recorded = llmbar(data, "rating", rating="winners")
     assert by_order(recorded, "original") == ["first", "second", "second", "first"]

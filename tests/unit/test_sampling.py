@@ -97,7 +97,7 @@ def test_runs_are_of_grades_alone_and_have_keys_and_seeds_of_their_own(tmp_path)
     assert len({row["prompt"] for row in rows}) == 5
     assert len({draw.seed for _, draw in backend.calls}) == 3
     verdicts = list(combine(by_run((row for row in rows if row["item"] == "grade"), GRADE.reply)))
-    assert verdicts == [Verdict("grade", "original", "score", score=pytest.approx(7 / 3))]
+    assert verdicts == [Verdict("grade", "original", "score", score=pytest.approx(7 / 3), published=1.0)]
 
 
 def test_a_second_time_nothing_is_asked(tmp_path):
@@ -115,7 +115,7 @@ def test_a_mean_leaves_out_runs_that_were_not_read():
         3: [Verdict("a", "original", "score", score=5.0), Verdict("b", "original", "error", reason="no_score")],
     }
     assert list(combine(runs)) == [
-        Verdict("a", "original", "score", score=3.5),
+        Verdict("a", "original", "score", score=3.5, published="error"),
         Verdict("b", "original", "error", reason="empty"),
     ]
 

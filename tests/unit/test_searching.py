@@ -273,6 +273,39 @@ def test_the_table_has_the_mean_every_set_and_the_difference(two_trials, tmp_pat
     assert "pairs.accuracy" in text and f"{second['grades.pearson']:.3f}" in text
 
 
+def test_a_grid_has_its_losses_and_the_published_ones_beside_them(two_trials, tmp_path, repository, monkeypatch):
+    monkeypatch.syspath_prepend(str(repository / "scripts"))
+    import tabulate_search
+
+    folder, _, found, _ = two_trials
+    (tmp_path / "published.tsv").write_text(
+        "# somebody's\nlora_rank\tpref_beta\tevaluation_loss\n16\t0.001\t1.25\n8\t1.0e-3\t1.5\n"
+    )
+    results = [tmp_path / "0.json", tmp_path / "1.json"]
+    for path, params, loss in zip(results, ({}, {"lora_rank": 8, "pref_beta": 0.001}), (1.2, 1.1), strict=True):
+        trial = int(path.stem)
+        files.write_json(path, {**found[trial], "params": params, "value": loss, "evaluation_loss": loss})
+    tabulate_search.main(
+        name="grid",
+        search=GRID
+        | {"development": "pairs", "metric": "evaluation_loss", "published": str(tmp_path / "published.tsv")},
+        default=CENTRE,
+        results=list(map(str, results)),
+        folders=[str(folder / f"trial_{trial}") for trial in (0, 1)],
+        development={"pairs": str(folder / "pairs.jsonl")},
+        statistics={"resamples": 300, "confidence": 0.95, "seed": 7},
+        table=str(tmp_path / "search.csv"),
+        importance=str(tmp_path / "importance.csv"),
+        page=str(tmp_path / "search.html"),
+    )
+    table = pd.read_csv(tmp_path / "search.csv")
+    assert list(table["evaluation_loss"]) == list(table["value"]) == [1.2, 1.1]
+    assert list(table["published.evaluation_loss"]) == [1.25, 1.5]
+    assert list(table["best"]) == [False, True]  # less is better
+    text = (tmp_path / "search.html").read_text(encoding="utf-8")
+    assert "every combination of the choices once" in text and "published.evaluation_loss" in text
+
+
 # ---- the study file ----
 
 STUDY = yaml.safe_load(Path("config/studies/orpo.yaml").read_text(encoding="utf-8")) | {"scale": "tiny"}
@@ -323,10 +356,14 @@ def test_every_study_that_merges_judges_searches_for_a_merge_and_tests_it(name, 
         (("searches", "settings", "space", "lora_rank"), {"choices": [1.5, 2]}, "lora_rank"),
         (
             ("searches", "settings", "space", "learning_rate"),
-            {"low": 1e-2, "high": 1e-3, "log": True},
+            {"choices": None, "low": 1e-2, "high": 1e-3, "log": True},
             "low below high",
         ),
-        (("searches", "settings", "space", "weight_decay"), {"low": 0, "high": 0.1, "log": True}, "low above 0"),
+        (
+            ("searches", "settings", "space", "weight_decay"),
+            {"choices": None, "low": 0, "high": 0.1, "log": True},
+            "low above 0",
+        ),
         (("searches", "way", "space"), {"models.nobody.weight": {"low": 0.1, "high": 0.5}}, "models.nobody.weight"),
         (("searches", "way", "space"), {"parameters.density": {"low": 0.1, "high": 0.5}}, "density"),
         (("experts", "orpo_first", "prompts"), {"pairwise": "brief_pairwise"}, "trains on conversations"),
@@ -357,3 +394,84 @@ def test_curves_keep_what_was_logged(tmp_path):
     ]
     with pytest.raises(JudgemergeError, match="left no log"):
         curves.state_of(tmp_path)
+
+
+# ---- grids, patience, published trials ----
+
+GRID = SEARCH | {
+    "space": {"lora_rank": {"choices": [8, 16]}, "pref_beta": {"choices": [0.001, 0.01, 0.1]}},
+    "sampler": "grid", "rounds": 2, "width": 3, "pruning": "none",
+}  # fmt: skip
+CENTRE = {"lora_rank": 16, "pref_beta": 0.001}
+
+
+def test_a_grid_is_run_through_once_the_default_first():
+    rounds = [searching.propose(GRID, number, [], CENTRE) for number in range(2)]
+    assert rounds[0][0] == {} and [len(one) for one in rounds] == [3, 3]
+    tried = [{**CENTRE, **params} for one in rounds for params in one]
+    assert len({tuple(params.items()) for params in tried}) == 6
+    assert {params["pref_beta"] for params in tried} == {0.001, 0.01, 0.1}
+
+
+def orpo_with(**changes):
+    study = copy.deepcopy({key: value for key, value in STUDY.items() if key != "scale"})
+    study["searches"]["settings"] |= changes
+    return study
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"rounds": 8}, "the grid has 108 points, but rounds × width is 96; make them equal"),
+        ({"space": {"lora_rank": {"low": 8, "high": 16}}}, "space.lora_rank is a span; give it choices"),
+        ({"space": {"lora_rank": {"choices": [4, 8]}}}, "is no point of it; add its values"),
+        ({"published": "config/published/orpo_gird.tsv"}, "which is no file"),
+        (
+            {"space": {"lora_dropout": {"choices": [0, 0.1]}}, "rounds": 1, "width": 2},
+            "orpo_grid.tsv has no column 'lora_dropout'",
+        ),
+        ({"pruning": "median"}, "has patience and pruning"),
+        ({"patience": None}, "metric evaluation_loss needs patience or pruning"),
+        ({"metric": "evaluation_los"}, "did you mean 'evaluation_loss'"),
+    ],
+)
+def test_a_grid_that_is_not_whole_is_refused(changes, said):
+    study = orpo_with(**changes)
+    study["searches"]["settings"] = {k: v for k, v in study["searches"]["settings"].items() if v is not None}
+    with pytest.raises(JudgemergeError) as error:
+        load_study(study, "orpo.yaml", "config")
+    assert said in str(error.value)
+
+
+def test_the_study_runs_the_published_grid_and_quotes_each_of_its_trials():
+    study = load_study(orpo_with(), "orpo.yaml", "config")
+    search, default = study.searches["settings"], study.search_default("settings")
+    published = searching.read_published(search["published"])
+    found = [
+        searching.published_row(published, {**default, **params}) for params in searching.grid(search["space"], default)
+    ]
+    assert len(published) == len(found) == 108 and all(found)
+    # The final choice of the published search, its lowest loss, is trial 0.
+    assert found[0]["evaluation_loss"] == min(row["evaluation_loss"] for row in published) == 1.111952
+    assert searching.published_row(published, {**default, "pref_beta": 0.5}) == {}
+
+
+def test_the_published_grid_is_that_of_the_repository(mirror):
+    folder = next(Path(mirror).glob("AMomozZz/*/*/Llama-3.2-1B-Instruct_evaluation_results/3000+es"))
+    published = searching.read_published("config/published/orpo_grid.tsv")
+    names = ("lora_rank", "lora_alpha", "learning_rate", "weight_decay", "pref_beta")
+    assert len(list(folder.glob("*.json"))) == len(published) == 108
+    for row in published:
+        key = ", ".join(f"{row[name]:g}" for name in names)
+        source = json.loads((folder / f"({key}).json").read_text())
+        assert row["evaluation_loss"] == pytest.approx(source["eval_loss"], abs=1e-6)
+        assert row["reward_accuracy"] == pytest.approx(source["eval_rewards/accuracies"], abs=1e-4)
+        assert row["steps"] == pytest.approx(source["epoch"] * 15249 / 8, abs=1)
+
+
+def test_the_lowest_evaluation_loss_is_what_a_trial_is_worth():
+    history = [{"step": step, "eval_loss": loss} for step, loss in ((50, 2.0), (100, 1.5), (150, 1.7))]
+    assert trials.lowest_loss({"log_history": [{"step": 10, "loss": 0.1}, *history]}) == 1.5
+    assert math.isnan(trials.lowest_loss({"log_history": []}))
+    losses = [result(0, {}, 1.5), result(1, {}, 1.4), result(2, {}, 1.6)]
+    assert searching.best(GRID | {"metric": "evaluation_loss"}, losses)["trial"] == 1

@@ -3,11 +3,13 @@
 import pytest
 import yaml
 
+from judgemerge.catalogues import load_yaml
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import Item, Verdict
 from judgemerge.prompts import load_template, render, target
 from judgemerge.rubrics import load_rubric, rubric_file, with_rubric
-from judgemerge.singly import compare_grades, split_pairs
+from judgemerge.singly import compare_grades, compare_runs, split_pairs
+from judgemerge.study import load_study
 
 PAIR = Item(
     "p1", "bench", "pairwise", ("Why?",), (("Because.",), ("No.",)), "first", "why", {"source": "made", "row": 0},
@@ -34,6 +36,37 @@ def test_both_sides_are_graded_on_their_own():
 def test_the_higher_grade_wins_in_both_orders(first, second, outcome):
     verdicts = list(compare_grades([grade("first", first), grade("second", second)]))
     assert verdicts == [Verdict("p1", "original", outcome), Verdict("p1", "swapped", outcome)]
+
+
+@pytest.mark.parametrize(
+    ("grades", "decided", "outcome"),
+    [
+        ([(3, 3), (4, 2), (1, 5)], ["p1"], "first"),  # the first draw that differs
+        ([(3, 3), (4, 2), (1, 5)], [], "tie"),  # people call it a tie: nothing is drawn again
+        ([(3, 3), (2, 2), (5, 5)], ["p1"], "tie"),
+        ([(1, 5), (4, 2), (4, 2)], ["p1"], "second"),
+    ],
+)
+def test_equal_grades_are_drawn_again_where_people_decided(grades, decided, outcome):
+    runs = {n: [grade("first", one), grade("second", other)] for n, (one, other) in enumerate(grades, 1)}
+    assert list(compare_runs(runs, decided)) == [Verdict("p1", "original", outcome), Verdict("p1", "swapped", outcome)]
+
+
+def test_an_error_is_not_drawn_again():
+    runs = {
+        1: [grade("first", 5), grade("second", reason="no_score")],
+        2: [grade("first", 5), grade("second", 1)],
+    }
+    assert [one.outcome for one in compare_runs(runs, ["p1"])] == ["error", "error"]
+
+
+def test_redraws_of_greedy_grades_are_refused(repository):
+    study = load_yaml(repository / "config/studies/prometheus.yaml") | {"downloads": True}
+    study["singly"]["redraws"] = 2
+    load_study(study, "prometheus.yaml", repository / "config")
+    study["judging"]["sampling"] = {}
+    with pytest.raises(JudgemergeError, match="singly.redraws asks for several draws of greedy replies"):
+        load_study(study, "prometheus.yaml", repository / "config")
 
 
 def test_an_unread_grade_makes_the_pair_an_error():

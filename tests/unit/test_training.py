@@ -1,16 +1,19 @@
 """What LLaMA-Factory is given: rows, data sets, recipes; and what is checked before it starts."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
-from judgemerge import llamafactory, training
+from judgemerge import curves, llamafactory, models, training, written
 from judgemerge.demo_tasks import make_items
 from judgemerge.errors import JudgemergeError
 from judgemerge.prompts import Template, load_template
+from judgemerge.study import load_study
 
 
 @pytest.fixture(scope="module")
@@ -304,3 +307,76 @@ def test_two_nodes_train_together(tiny_models, templates, pairs, tools_on_path, 
     result = json.loads((tmp_path / "out" / "all_results.json").read_text())
     # As with two processes of one machine: two steps of two processes with two rows each.
     assert result["epoch"] == pytest.approx(8 / len(rows), rel=0.3)
+
+
+# ---- patience ----
+
+
+def test_patience_keeps_the_checkpoint_with_the_lowest_loss(tiny_models, tmp_path, tools_on_path):
+    """At such a rate the loss on other rows rises soon: what is kept is the model before that."""
+    rows = [{"instruction": f"Question {n}", "input": "", "output": f"Verdict: {'AB'[n % 2]}"} for n in range(8)]
+    training.write_dataset(tmp_path / "data", rows)
+    other = [{"instruction": "Name animals", "input": "", "output": "fox, owl, hen, and a sly cat"}]
+    training.write_dataset(tmp_path / "data", other, name=training.EVALUATION)
+    settings = {"cutoff_len": 64, "per_device_train_batch_size": 2, "num_train_epochs": 10.0, "learning_rate": 0.05}
+    settings |= {"eval_dataset": training.EVALUATION, "eval_steps": 2, "early_stopping_steps": 2}
+    recipe = training.training_recipe(
+        tiny_models["base"], tmp_path / "data", tmp_path / "out", training.expert_settings({}, settings), 3
+    )
+    llamafactory.train(recipe, threads=1)
+    state = curves.state_of(tmp_path / "out")
+    losses = {row["step"]: row["loss"] for row in curves.rows(state) if row["part"] == "evaluation"}
+    lowest = min(losses, key=losses.get)
+    assert state["global_step"] == lowest + 2 * settings["eval_steps"] < state["max_steps"] == 40
+    assert state["best_global_step"] == lowest
+    written.check(tmp_path / "out", recipe, len(rows), None, "here")  # ended because it was asked to
+    kept = dict(models.tensors(tmp_path / "out"))
+    saved = dict(models.tensors(tmp_path / "out" / f"checkpoint-{lowest}"))
+    assert all(torch.equal(kept[name], saved[name]) for name in kept)
+
+
+@pytest.mark.parametrize(
+    ("expert", "said"),
+    [
+        (
+            {"settings": {"early_stopping_steps": 2, "eval_steps": 5}},
+            "needs an evaluation; add evaluate_on",
+        ),
+        ({"settings": {"early_stopping_steps": 2, "val_size": 0.1}}, "counts evaluations; set eval_steps"),
+        (
+            {"settings": {"val_size": 0.1}, "evaluate_on": ["demo_pairwise_development"]},
+            "has evaluate_on and val_size, of which LLaMA-Factory takes one",
+        ),
+    ],
+)
+def test_an_evaluation_that_is_asked_for_is_possible(repository, expert, said):
+    study = {
+        "study": "mine", "models": {"base": {"make": {}}}, "base": "base", "judges": ["one"],
+        "experts": {"one": {"train_on": ["demo_pairwise_train"], **expert}},
+        "suites": {"demo": {"benchmarks": ["demo_pairwise"]}},
+        "judging": {"prompts": {"pairwise": "brief_pairwise"}},
+    }  # fmt: skip
+    with pytest.raises(JudgemergeError, match=said):
+        load_study(study, "mine.yaml", repository / "config")
+
+
+# ---- limits and rows as they are ----
+
+
+def test_a_limit_draws_over_all_sets_and_not_the_first_rows():
+    rows = [{"number": number} for number in range(1000)]
+    drawn = training.drawn(rows, {"max_samples": 100}, seed=1)
+    numbers = [row["number"] for row in drawn]
+    assert len(set(numbers)) == 100 and numbers == sorted(numbers) and max(numbers) > 900
+    assert drawn == training.drawn(rows, {"max_samples": 100}, seed=1) != training.drawn(rows, {"max_samples": 100}, 2)
+    assert training.drawn(rows, {}, 1) is training.drawn(rows, {"max_samples": 1000}, 1) is rows
+
+
+def test_rows_of_a_training_file_are_copied_as_they_are(tmp_path, templates, pairs):
+    given = {"instruction": " Compare [BEGIN DATA] … \n", "input": "", "output": "###Final Result: {A}"}
+    items = [dataclasses.replace(pairs[0], extra={"training_row": given})]
+    rows = training.rows_of_sets([items], templates, "original", form="as_published")
+    training.write_dataset(tmp_path, rows, form="as_published")
+    assert json.loads((tmp_path / "training.json").read_text()) == [given]
+    with pytest.raises(JudgemergeError, match="does not hold the row that it comes from"):
+        training.rows_of_sets([pairs[:1]], templates, "original", form="as_published")

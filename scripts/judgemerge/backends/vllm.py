@@ -157,6 +157,6 @@ def completion(output, chat: Chat) -> Completion:
 
 
 def load(folder: str | Path, settings: Mapping[str, Any]) -> VLLM:
-    """Return the model in `folder` with `dtype`, `max_prompt_tokens`, `max_new_tokens`, `chat` and `gpus` of the settings."""
+    """Return the model in `folder` with `dtype`, `max_*_tokens`, `chat` and `gpus` of the settings."""
     limits = settings["max_prompt_tokens"], settings["max_new_tokens"]
     return VLLM(folder, settings["dtype"], *limits, chat=settings.get("chat", {}), gpus=settings.get("gpus", 1))

@@ -6,7 +6,8 @@ file by its path (role `rows`), in one of two forms, chosen by `options.form`:
 
 llamafactory: {instruction, input, output} as LLaMA-Factory is trained with. The prompt's data block is taken apart
   again into query, responses, reference and category, so that the set can be compared with benchmarks and shown with
-  any prompt; the output must be in the published form.
+  any prompt; the output must be in the published form. The row itself stays in `extra.training_row`, for experts with
+  `format: as_published`.
 raw: {id, question_body, answer1_body, answer2_body | answer_body, reference?, category, output}, the fields of the test
   sets with the judgment beside them.
 
@@ -53,13 +54,14 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
             counts["unreadable"] += 1
             continue
         fields = FORMS[form](row, spec["protocol"])
+        kept = {name: row.get(name) for name in ("instruction", "input", "output")} if form == "llamafactory" else None
         yield Item(
             benchmark=spec["name"],
             protocol=spec["protocol"],
             truth=verdict.score if spec["protocol"] == "pointwise" else verdict.outcome,
             cluster=cluster_of(fields["turns"][0]),
             origin={"source": spec["sources"]["rows"], "row": row.number},
-            extra=explained(scores, dimensions.feedback(judgment) or ""),
+            extra=explained(scores, dimensions.feedback(judgment) or "") | ({"training_row": kept} if kept else {}),
             **fields,
         )
 

@@ -16,7 +16,9 @@ preference_pairs: the same pairs made from rows of the Feedback Collection: the 
   an instruction have the better answer first. The explanation is left out: none was written about the pair.
 
 Training rows: `options.split` is train or test: `options.test_share` (0.01) of the instructions, drawn with
-`options.seed` (42), are the test set. No instruction stands on both sides; the original draws single rows.
+`options.seed` (42), are the test set, so that no instruction stands on both sides. With `options.split_by: row` single
+rows are drawn, as the original does (datasets.Dataset.train_test_split with that share and seed, rows in file order):
+nearly all instructions of its test rows are trained on.
 
 `extra.rubric` is the whole rubric, `extra.criterion` its first line, which is all that a comparison is shown;
 `extra.published_prompt` is the text as published (pairs of requests: one per answer). No F1 is published.
@@ -25,6 +27,7 @@ Training rows: `options.split` is train or test: `options.test_share` (0.01) of 
 import collections
 import hashlib
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -37,8 +40,9 @@ from judgemerge.catalogues import check_keys
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import Item, Vote
 
-OPTIONS = {"truth": str, "split": str, "test_share": (int, float), "seed": int, "n_instructions": int}
+OPTIONS = {"truth": str, "split": str, "test_share": (int, float), "seed": int, "n_instructions": int, "split_by": str}
 SPLITS = ("train", "test")
+SPLIT_BY = ("instruction", "row")
 Made = Iterator[tuple[dict, tuple[Row, ...]]]  # the fields of an item, and the rows it comes from
 
 
@@ -164,7 +168,13 @@ def _chosen_split(rows: Iterator[Row], spec: dict, counts: Counter) -> list[Row]
     """Return the rows of the split, in their order; instructions with all their rows go to one side."""
     options = spec["options"]
     kept = list(rows)
-    if "split" in options:
+    if options.get("split_by", SPLIT_BY[0]) not in SPLIT_BY:
+        raise JudgemergeError(
+            f"benchmark '{spec['name']}': option split_by is '{options['split_by']}', not {' or '.join(SPLIT_BY)}"
+        )
+    if "split" in options and options.get("split_by") == "row":
+        kept = _drawn_rows(kept, options)
+    elif "split" in options:
         seed, share = options.get("seed", 42), options.get("test_share", 0.01)
         instructions = dict.fromkeys(row.get("orig_instruction") for row in kept)
         by_digest = sorted(instructions, key=lambda text: hashlib.sha256(f"{seed}\0{text}".encode()).digest())
@@ -176,6 +186,15 @@ def _chosen_split(rows: Iterator[Row], spec: dict, counts: Counter) -> list[Row]
         kept = [row for row in kept if row.data["orig_instruction"] in set(first)]
     counts["rows_of_the_split"] += len(kept)
     return kept
+
+
+def _drawn_rows(rows: list[Row], options: dict) -> list[Row]:
+    """Return the rows of a side, in their order, that `datasets` draws: the test set is the front of a permutation."""
+    import numpy as np
+
+    order = np.random.default_rng(options.get("seed", 42)).permutation(len(rows))
+    n_test = math.ceil(options.get("test_share", 0.01) * len(rows))
+    return [rows[place] for place in sorted(order[:n_test] if options["split"] == "test" else order[n_test:])]
 
 
 def _own_rubric(row: Row) -> dict:

@@ -33,6 +33,7 @@ _REFUSED = (
     "alora_invocation_tokens",
 )
 _PREFIX = "base_model.model."
+_EXPERTS_STORED = (".mlp.experts.", ".block_sparse_moe.experts.")  # of Mixtral and its relatives
 
 
 class Adapter:
@@ -75,7 +76,14 @@ class Adapter:
                 raise JudgemergeError(f"{path}: '{name}' has lora_{min(pair)} alone; train or download it again")
 
     def check(self, base: "Weights", folder: str | Path) -> None:
-        """Refuse an adapter that changes a weight which the base does not have in that shape."""
+        """Refuse an adapter that changes a weight which the base does not have in that shape.
+
+        Layers that Transformers calls otherwise than the stored weights get their stored names.
+        """
+        renamed = {name: name.replace(*_EXPERTS_STORED) for name in self.matrices if name not in base.entries}
+        self.matrices = {
+            renamed[name] if renamed.get(name) in base.entries else name: pair for name, pair in self.matrices.items()
+        }
         for name, tensor in self.copies.items():
             if name in base.entries and not _equal(base.get(name), tensor):
                 raise JudgemergeError(

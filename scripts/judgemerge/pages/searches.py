@@ -8,11 +8,13 @@ import pandas as pd
 from judgemerge.pages.markup import frame
 
 SEARCH = (
-    "Trials of search {search}: {rounds} rounds of {width}, each round proposed from all earlier ones ({sampler}, seed "
-    "{seed}). Trial 0 is the study's own setting. The value is {metric} on the development set{s} {development}, with "
-    "its {confidence} interval; the best of many trials looks better there than it is, so what counts is its row in "
-    "the tables of the held-out benchmarks, which no trial has seen."
+    "Trials of search {search}: {rounds} rounds of {width}, {how}. Trial 0 is the study's own setting. The value is "
+    "{metric} on the development set{s} {development}, with its {confidence} interval; the best of many trials looks "
+    "better there than it is, so what counts is its row in the tables of the held-out benchmarks, which no trial has "
+    "seen."
 )
+PROPOSED = "each round proposed from all earlier ones ({sampler}, seed {seed})"
+GRID = "every combination of the choices once"
 SCREENING = (
     "Every foundation model after the same number of fine-tuning steps: loss per token of held-out answers and bits "
     "per byte, each with its {confidence} interval (prompts resampled). Tokenizers cut texts differently, so between "
@@ -37,7 +39,7 @@ def search_sections(trials: pd.DataFrame, weights: pd.DataFrame, space: Sequence
     shown["minus trial 0"] = [
         _span(row, "difference", "difference_low", "difference_high", signed=True) for _, row in trials.iterrows()
     ]
-    # Several development sets: what each of them says.
+    # Several development sets: what each of them says; the evaluation loss, and what was published of the same trial.
     for name in trials.columns[trials.columns.get_loc("difference_high") + 1 : trials.columns.get_loc("n")]:
         shown[name] = ["–" if pd.isna(value) else f"{value:.3f}" for value in trials[name]]
     shown = shown.assign(n=trials["n"], errors=trials["errors"], note=trials["note"])

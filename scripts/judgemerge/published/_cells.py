@@ -7,7 +7,7 @@ import numpy as np
 from judgemerge.agreement.arrays import CODES, ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 from judgemerge.agreement.estimates import Settings, draw_sample, estimate
 from judgemerge.agreement.metrics import divide
-from judgemerge.items import CLASSES
+from judgemerge.items import CLASSES, as_published
 from judgemerge.published import HUMANS, Case, Row
 
 N_CODES = len(CODES)
@@ -15,10 +15,10 @@ ORDER_NAMES = ("first", "swapped")
 
 
 def aligned(case: Case) -> Iterator[tuple[BenchmarkArrays, JudgeArrays]]:
-    """Yield, per judge, all items of the benchmark (texts or not) and the judge's outcomes on them."""
+    """Yield, per judge, all items of the benchmark (texts or not) and the judge's outcomes as the paper counts them."""
     benchmark = benchmark_arrays(case.items, judgeable_only=False)
     for judge, verdicts in case.verdicts.items():
-        yield benchmark, judge_arrays(benchmark, judge, verdicts)
+        yield benchmark, judge_arrays(benchmark, judge, map(as_published, verdicts))
 
 
 def rate(judge: str, metric: str, hits: np.ndarray, unread: np.ndarray) -> Row:

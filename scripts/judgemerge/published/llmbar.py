@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from judgemerge.agreement.arrays import ERROR, FIRST
+from judgemerge.agreement.arrays import ERROR, FIRST, judge_arrays
 from judgemerge.published import Case, Row
 from judgemerge.published._cells import ORDER_NAMES, aligned, house_kappa, kappa, order_measures, rate, truth_counts
 
@@ -22,11 +22,12 @@ def rows(case: Case) -> Iterator[Row]:
     """Yield what statistics.json holds: accuracy per order, mean (Acc.), both; agreement of the orders (Agr.); kappas.
 
     Nothing is a tie; an unread verdict is wrong, and two unread verdicts agree. Averages over subsets are plain means,
-    whatever their sizes. A judge that rates the outputs is counted as in the paper only with the option
-    `rating: winners` (recorded.yaml).
+    whatever their sizes. Of a judge that rates the outputs LLMBar's winners count, whatever the option `rating` of
+    recorded.yaml says of our own rows.
     """
     yield from truth_counts(case)
     for benchmark, judge in aligned(case):
+        ours = judge_arrays(benchmark, judge.judge, case.verdicts[judge.judge]).codes
         for metric, hits, unread in order_measures(benchmark, judge):
             yield rate(judge.judge, metric, hits, unread)
         asked = [order for order in range(2) if judge.recorded[order]]
@@ -41,10 +42,10 @@ def rows(case: Case) -> Iterator[Row]:
             errors = int((judge.codes[:, order] == ERROR).sum())
             published[metric] = kappa(labels, coded[:, order])
             yield Row(judge.judge, metric, published[metric], len(labels), errors, KAPPA_NOTE)
-            yield house_kappa(case, benchmark, judge.judge, metric, labels, judge.codes[:, order])
+            yield house_kappa(case, benchmark, judge.judge, metric, labels, ours[:, order])
         if all(judge.recorded):
             mean = float(np.mean(list(published.values())))
             yield Row(judge.judge, "kappa_mean", mean, len(labels), unread, KAPPA_NOTE)
             between = kappa(coded[:, 0], coded[:, 1])
             yield Row(judge.judge, "kappa_of_orders", between, len(labels), unread, AGREEMENT_NOTE)
-            yield house_kappa(case, benchmark, judge.judge, "kappa_of_orders", *judge.codes.T)
+            yield house_kappa(case, benchmark, judge.judge, "kappa_of_orders", *ours.T)

@@ -24,8 +24,8 @@ def _pairwise(case: Case) -> Iterator[Row]:
     """Yield agreement, precision, recall and F1 of the original order, and consistency and accuracy over both.
 
     Precision and F1 are averages weighted by class, recall is the plain mean; the classes are those of truth and
-    predictions together. An unread verdict counts as a wrong class and is inconsistent. `unread` counts verdicts that
-    could not be read in either order.
+    predictions together. An unread verdict counts as a wrong class and is inconsistent. `unread` counts the replies of
+    both orders that could not be read.
     """
     for benchmark, judge in aligned(case):
         if not judge.recorded[0]:
@@ -40,7 +40,8 @@ def _pairwise(case: Case) -> Iterator[Row]:
             same = (judge.codes[:, 0] == judge.codes[:, 1]) & ~either
             yield rate(judge.judge, "consistency", same, either)
             yield rate(judge.judge, "accuracy_both", (judge.codes == truth[:, None]).all(axis=1), either)
-            yield Row(judge.judge, "unread", int((judge.codes == ERROR).all(axis=1).sum()), len(truth), 0)
+            n_unread = int((judge.codes == ERROR).sum())
+            yield Row(judge.judge, "unread", n_unread, judge.codes.size, n_unread)
 
 
 def _classification(benchmark: BenchmarkArrays, judge: JudgeArrays) -> dict[str, float]:

@@ -3,10 +3,11 @@
 The verdict is in the last element of `results`, whatever the strategy put before it (metrics, a reference, the
 first round of Swap). Winners are already in the benchmark's order. Rating strategies score each output once, and
 LLMBar turns the two scores into winners: equal scores into one win each, and unreadable scores too. Here the scores
-decide (equal = tie, unreadable = `unparsed`); with `rating: winners` LLMBar's winners stay, and so its published
-accuracies. The reply of a rating is its two scores, one per line.
+decide (equal = tie, unreadable = `unparsed`), and LLMBar's winners are kept for the rows with published rules; with
+`rating: winners` they decide everywhere. The reply of a rating is its two scores, one per line.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,9 +49,13 @@ def _llmbar_verdict(item: Item, order: str, last: Row, game: Row, rule: str) -> 
         reply = game.get("completion.0", (str, type(None)))
         return recorded(item, order, outcome, reply, last, finish_reason=game.value("completion.1"))
     texts = [last.get(f"score_{number}.0") for number in (1, 2)]
+    winner = outcome
     if rule == "scores":
         outcome = _compare(*(int(text) if re.fullmatch(r"\s*[+-]?\d+\s*", text) else None for text in texts))
-    return recorded(item, order, outcome, "\n".join(texts), last)
+    scored = recorded(item, order, outcome, "\n".join(texts), last)
+    if winner == outcome:
+        return scored
+    return dataclasses.replace(scored, verdict=dataclasses.replace(scored.verdict, published=winner or "error"))
 
 
 def _compare(first: int | None, second: int | None) -> str | None:
