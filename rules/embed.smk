@@ -170,10 +170,11 @@ rule fetch_encoder:
     conda:
         "../envs/embed.yaml"
     resources:
-        mem_mb=per_attempt(2000),
+        mem_mb=encoder_memory(3),
         runtime=per_attempt(240),
     params:
         entry=encoder_entry,
+        mixed=encoder_is_mixed,
     message:
         "Fetching {wildcards.fetched_encoder}"
     script:

@@ -7,18 +7,30 @@ from judgemerge.embedding import encoders
 from judgemerge.logs import logged
 
 
-def main(entry: dict, model: str, manifest: str) -> None:
-    """Download or copy what is needed to load the model, sub-folders of sentence-transformers included."""
+def main(entry: dict, mixed: bool, model: str, manifest: str) -> None:
+    """Download or copy what is needed to load the model, sub-folders of sentence-transformers included.
+
+    A base that will be `mixed` is tried for that at once, not after its training.
+    """
     fresh = Path(f"{model}.part")  # an interrupted download goes on here
     if "path" in entry:
         encoders.copy_model(entry["path"], fresh)
     else:
         encoders.download_model(entry["repo"], entry["revision"], fresh)
     models.check_folder(fresh)
+    if mixed:
+        from judgemerge.embedding import mixing
+
+        mixing.check_base(fresh)
     models.move_into_place(fresh, model, leave_out=(".cache",))
     files.write_json(manifest, models.describe(model, rule="fetch_encoder", **entry))
 
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        main(entry=snakemake.params.entry, model=snakemake.output.model, manifest=snakemake.output.manifest)
+        main(
+            entry=snakemake.params.entry,
+            mixed=snakemake.params.mixed,
+            model=snakemake.output.model,
+            manifest=snakemake.output.manifest,
+        )

@@ -30,7 +30,7 @@ def main(
     rows = training.labelled(found, settings["hard_negatives"], settings["random_negatives"], seed)
     tuned = encoders.open_reranker(reranker, settings["max_tokens"])
     done = training.train_reranker(tuned, rows, settings, Path(work) / "trainer", seed)
-    tuned.save_pretrained(f"{work}/model", create_model_card=False)
+    encoders.save_model(tuned, f"{work}/model", reranker)
     models.move_into_place(f"{work}/model", model)
     shutil.rmtree(work)
     files.write_json(manifest, models.describe(model, rule="train_reranker", training=settings, seed=seed, **done))

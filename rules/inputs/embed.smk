@@ -83,6 +83,11 @@ def encoder_entry(wildcards):
     return ENCODERS[wildcards.fetched_encoder]
 
 
+def encoder_is_mixed(wildcards):
+    """Whether a fetched model is a parent of mixtures."""
+    return wildcards.fetched_encoder != "reranker" and bool(MIXES)
+
+
 def encoder_make(wildcards):
     """How a made model is made."""
     return ENCODERS[wildcards.made_encoder]["make"]

@@ -264,6 +264,21 @@ def test_what_cannot_work_is_refused_before_the_first_job(load, changes, sentenc
         load({"embedding": changes})
 
 
+def test_a_model_folder_is_looked_at_in_the_plan(load, tmp_path):
+    place = {"repo": None, "revision": None, "size_gb": None, "path": str(tmp_path / "model")}
+    with pytest.raises(JudgemergeError, match="embedder.path is .*, which is no folder"):
+        load({"embedding": {"embedder": place}})
+    (tmp_path / "model" / "2_Dense").mkdir(parents=True)
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "model" / "pytorch_model.bin").write_text("")
+    with pytest.raises(JudgemergeError, match="no .safetensors file"):
+        load({"embedding": {"reranker": place}})
+    (tmp_path / "model" / "model.safetensors").write_text("")
+    (tmp_path / "model" / "2_Dense" / "pytorch_model.bin").write_text("")
+    with pytest.raises(JudgemergeError, match="module has weights"):
+        load({"embedding": {"embedder": place}})
+
+
 def test_a_study_needs_judges_or_an_embedding_model(repository):
     with pytest.raises(JudgemergeError, match="key 'suites' is missing"):
         load_study({"study": "empty"}, "empty.yaml", repository / "config")

@@ -3,11 +3,14 @@
 Imports nothing heavy: every start of Snakemake checks the study with it.
 """
 
+import os
 from collections.abc import Mapping
 
+from judgemerge import models
 from judgemerge.embedding.made_documents import DOMAINS
 from judgemerge.embedding.texts import LANGUAGES
 from judgemerge.errors import JudgemergeError, did_you_mean
+from judgemerge.merging import preflight, sentence_modules
 
 TARGET = "target"  # the task of the study's own documents
 
@@ -28,6 +31,9 @@ def check(study) -> None:
         raise JudgemergeError(f"{where}.reranker.make starts from a made embedder; give reranker a repo or a path")
     if "reranker" not in settings and "reranker_training" in settings:
         raise JudgemergeError(f"{where}.reranker_training has no reranker to train; add embedding.reranker")
+    for key in ("embedder", "reranker"):
+        if "path" in settings.get(key, {}):
+            _check_folder(settings[key]["path"], f"{where}.{key}.path")
     for weight in settings["forgetting"]["weights"]:
         if not 0 < weight < 1 or abs(weight - round(weight, 2)) > 1e-9:
             raise JudgemergeError(
@@ -35,6 +41,15 @@ def check(study) -> None:
             )
     for name, task in settings["forgetting"]["tasks"].items():
         _check_task(study, name, task, f"{where}.forgetting.tasks.{name}")
+
+
+def _check_folder(folder: str, where: str) -> None:
+    """Refuse a model folder that jobs would stumble over: no model, quantized, or modules that no mixture reaches."""
+    if not os.path.isdir(folder):
+        raise JudgemergeError(f"{where} is '{folder}', which is no folder; give the folder of a Hugging Face model")
+    models.check_folder(folder)
+    preflight.check_not_quantized(folder)
+    sentence_modules.check_modules(folder)
 
 
 def _check_documents(documents: Mapping, where: str) -> None:

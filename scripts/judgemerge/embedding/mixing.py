@@ -1,12 +1,32 @@
 """Mixtures of base and fine-tuned model (LM-Cocktail): given shares, or the share that losses on pairs ask for."""
 
 import dataclasses
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 from judgemerge.embedding import Pair, encoders, training
-from judgemerge.merging import checks, cocktail, engine, losses
+from judgemerge.errors import JudgemergeError
+from judgemerge.merging import checks, cocktail, engine, losses, preflight
+from judgemerge.merging.streams import FLOATING, WHOLE, Weights
+
+
+def check_base(base: str | Path) -> None:
+    """Refuse an embedding model that could be trained but not mixed: load it, save it, and compare both.
+
+    Whatever a later mixture would stumble over shows here, before a question is asked or a step is trained.
+    """
+    for name, entry in Weights(base).entries.items():
+        if entry.format not in FLOATING | WHOLE:
+            raise JudgemergeError(
+                f"{entry.path}: tensor '{name}' has format {entry.format}, which cannot be mixed; use the model that it "
+                "was quantized from"
+            )
+    with tempfile.TemporaryDirectory() as scratch:
+        encoders.save_model(encoders.open_embedder(base), scratch, base)
+        preflight.check_parents({"base": base, "saved again": scratch})
+        preflight.shared_tensors({"base": Weights(base), "saved again": Weights(scratch)}, "base")
 
 
 def mix(

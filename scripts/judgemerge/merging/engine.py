@@ -11,7 +11,7 @@ from pathlib import Path
 
 from judgemerge import files
 from judgemerge.errors import JudgemergeError
-from judgemerge.merging import preflight
+from judgemerge.merging import names, preflight, sentence_modules
 from judgemerge.merging.adapters import Adapter
 from judgemerge.merging.streams import FLOATING, SHARD_BYTES, Weights, Writer
 
@@ -75,6 +75,9 @@ def merge_all(
         for label, merge in merges.items():
             writers[label].finish()
             copy_description(folders[donor], outputs[label], merge["dtype"])
+            names.settle_architecture(outputs[label], [folders[name] for name in weights])
+            parents = {name: folders[name] for name in weights}
+            sentence_modules.complete(outputs[label], parents, merge["method"] == "cocktail")
     except BaseException:
         for label, writer in writers.items():
             writer.close()
@@ -192,11 +195,8 @@ def copy_description(source: str | Path, destination: str | Path, dtype: str) ->
         for path in sorted(source.glob(pattern)):
             if path.is_file() and path not in left:
                 shutil.copyfile(path, destination / path.name)
+    sentence_modules.check_modules(source)
     for folder in sorted(source.glob("[0-9]_*")):  # modules of sentence-transformers
-        if list(folder.glob("*.safetensors")):
-            raise JudgemergeError(
-                f"{folder}: this module has weights, which a merge does not reach; merge the models without it"
-            )
         shutil.copytree(folder, destination / folder.name)
     config = files.read_json(source / "config.json")
     config = {key: value for key, value in config.items() if key not in ("dtype", "torch_dtype", "_name_or_path")}

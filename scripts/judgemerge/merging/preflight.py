@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from judgemerge import files, models
 from judgemerge.errors import JudgemergeError
+from judgemerge.merging import names as tensor_names
+from judgemerge.merging import sentence_modules
 
 if TYPE_CHECKING:
     from judgemerge.merging.streams import Weights
@@ -45,6 +47,8 @@ def check_parents(folders: Mapping[str, str | Path]) -> dict:
     """
     names = list(folders)
     facts = {name: _facts(folders[name]) for name in names}
+    _rename(facts)
+    sentence_modules.check(folders)
     first = names[0]
     for name in names[1:]:
         _compare_configs(folders[first], facts[first]["config"], folders[name], facts[name]["config"])
@@ -60,20 +64,33 @@ def check_parents(folders: Mapping[str, str | Path]) -> dict:
     }
 
 
+def check_not_quantized(folder: str | Path) -> dict:
+    """Return the config of a model; refuse one whose weights are quantized."""
+    path = Path(folder, "config.json")
+    config = files.read_json(path)
+    for key in QUANTIZED:
+        if config.get(key):
+            raise JudgemergeError(f"{path}: the model is quantized ({key}); give the one it was made of")
+    return config
+
+
 def _facts(folder: str | Path) -> dict:
     folder = Path(folder)
     models.check_folder(folder)
-    config = files.read_json(folder / "config.json")
-    for key in QUANTIZED:
-        if config.get(key):
-            raise JudgemergeError(
-                f"{folder / 'config.json'}: the model is quantized ({key}); give the one it was made of"
-            )
+    config = check_not_quantized(folder)
     headers = {}
     for path in sorted(folder.glob(models.WEIGHTS)):
         for name, entry in models.header(path).items():
             headers[name] = {**entry, "path": path}
     return {"config": config, "headers": headers, "tokens": _tokens(folder / "tokenizer.json")}
+
+
+def _rename(facts: Mapping[str, dict]) -> None:
+    """Give the tensors of all models the names that they share; heads that a bare encoder lacks are left out."""
+    found = tensor_names.agreed({name: (fact["config"], fact["headers"]) for name, fact in facts.items()})
+    for name, fact in facts.items():
+        renamed = ((found[name][stored], entry) for stored, entry in fact["headers"].items())
+        fact["headers"] = {new: entry for new, entry in renamed if new is not None}
 
 
 def _tokens(path: Path) -> dict[str, int] | None:
@@ -89,6 +106,8 @@ def _tokens(path: Path) -> dict[str, int] | None:
 
 def _compare_configs(one: str | Path, ours: dict, two: str | Path, theirs: dict) -> None:
     for key in SAME:
+        if key == "architectures" and tensor_names.same_backbone(ours, theirs):
+            continue
         if key in ours and key in theirs and ours[key] != theirs[key]:
             raise JudgemergeError(
                 f"{Path(two, 'config.json')}: '{key}' is {theirs[key]!r}, but {ours[key]!r} in "
@@ -101,6 +120,8 @@ def _compare_tensors(one: str | Path, ours: dict, two: str | Path, theirs: dict)
         here, lacking = (ours, two) if name in ours["headers"] else (theirs, one)
         entry = here["headers"][name]
         if _is_buffer(name, entry["dtype"]) or _may_be_tied(name, entry, here["headers"], here["config"]):
+            continue
+        if tensor_names.may_be_invented(name, here["config"]):
             continue
         raise JudgemergeError(
             f"{entry['path']}: tensor '{name}' {entry['shape']} is missing in {lacking}; only models with the same "
@@ -146,19 +167,23 @@ def _compare_tokens(one: str | Path, ours: dict | None, two: str | Path, theirs:
 def shared_tensors(weights: Mapping[str, "Weights"], donor: str) -> tuple[list[str], list[str]]:
     """Return the tensors that a merge writes, in the donor's order, and those it leaves out.
 
-    Left out are buffers that not all models store, and stored copies of tied weights that not all models store. Any
-    other difference in names is an error that names the tensor and both folders.
+    Left out are buffers that not all models store, stored copies of tied weights that not all models store, and what
+    `names` says of encoders: heads and poolers. Any other difference in names is an error that names the tensor and
+    both folders.
     """
+    heads = tensor_names.rename_all(weights)
+    configs = {name: files.read_json(model.folder / "config.json") for name, model in weights.items()}
     ours = weights[donor]
     everywhere = [name for name in ours.entries if all(name in other.entries for other in weights.values())]
-    left_out = []
-    for model in weights.values():
+    left_out = heads
+    for label, model in weights.items():
         for name, entry in model.entries.items():
             if name in everywhere or name in left_out:
                 continue
             lacking = next(other for other in weights.values() if name not in other.entries)
             same_shape = [other for other in everywhere if model.entries[other].shape == entry.shape]
-            if not _is_buffer(name, entry.format) and not any(model.same(name, other) for other in same_shape):
+            known = _is_buffer(name, entry.format) or tensor_names.may_be_invented(name, configs[label])
+            if not known and not any(model.same(name, other) for other in same_shape):
                 raise JudgemergeError(
                     f"{entry.path}: tensor '{name}' {list(entry.shape)} is missing in {lacking.folder}; only models "
                     "with the same tensors can be merged"
