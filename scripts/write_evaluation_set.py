@@ -30,7 +30,7 @@ def main(
     files.write_jsonl(rows, made)
     with files.atomic_writer(review) as file:
         file.write(evaluation_sets.review_text(made))
-    lost = sum(reasons.values())
+    lost = sum(n for reason, n in reasons.items() if reason.startswith("missing_"))
     files.write_json(
         counts,
         {"rows": len(made) + n_repeats + lost, "queries": len(made), "left_out": lost, "documents": len(held),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgemerge.embedding import Chunk, Pair, asking, made_documents, questions, rewriting, selection
+from judgemerge.embedding import Chunk, Pair, asking, lists, made_documents, questions, rewriting, selection
 from judgemerge.errors import JudgemergeError
 
 CHINESE = Chunk("zh/0", "zh", 0, "润滑油每周更换一次。主轴过热时必须停机。水泵由技师检查。", "zh")
@@ -66,6 +66,52 @@ class Writer:
 )
 def test_replies_with_questions_are_read(reply, n, found, reason):
     assert questions.read_reply(reply, n) == (found, reason)
+
+
+LISTED = {
+    "a lead-in before numbers": ("Here are two questions:\n1. A?\n2. B?", ["A?", "B?"], 1),
+    "lead-in and closing words": ("Sure!\n\n1) Why A?\n2) Why B?\n\nLet me know if you need more!", ["Why A?", "Why B?"], 2),
+    "closing question": ("1. Why A?\n2. Why B?\nWould you like more?", ["Why A?", "Why B?"], 1),
+    "no numbers": ("Here are the questions you asked for:\nWhy A?\nWhy B?", ["Why A?", "Why B?"], 1),
+    "no numbers, no colon": ("Certainly! Below are two questions.\nWhy A?\nWhy B?", ["Why A?", "Why B?"], 1),
+    "search words stay": ("spindle speed table\ncoolant change interval", ["spindle speed table", "coolant change interval"], 0),
+    "a talkative question stays": ("Please can I oil it?\nOkay to run dry?", ["Please can I oil it?", "Okay to run dry?"], 0),
+    "bullets": ("Questions:\n- Why A?\n* Why B?", ["Why A?", "Why B?"], 1),
+    "bold and quoted": ("**Question 1:** Why A?\n**Question 2:** \"Why B?\"", ["Why A?", "Why B?"], 0),
+    "answers beside them": ("Q1: Why A?\nA1: Because.\nQ2: Why B?\nA2: So.", ["Why A?", "Why B?"], 2),
+    "answers of a plain list": ("Why A?\nAnswer: because", ["Why A?"], 1),
+    "headings": ("## Questions\nWhy A?\nWhy B?", ["Why A?", "Why B?"], 1),
+    "numbers that are no list": ("3.5 mm or 4.2 mm drill?\n24 hours drying?", ["3.5 mm or 4.2 mm drill?", "24 hours drying?"], 0),
+    "a number inside a numbered line": ("1. 3.5 mm drill?\n2. Why B?", ["3.5 mm drill?", "Why B?"], 0),
+    "one line": ("1. Why A? 2. Why B?", ["Why A?", "Why B?"], 0),
+    "lazy numbers": ("1. Why A?\n1. Why B?", ["Why A?", "Why B?"], 0),
+    "a JSON list": ('```json\n["Why A?", "Why B?"]\n```', ["Why A?", "Why B?"], 0),
+    "reasoning": ("<think>\n1. Not this?\n</think>\n1. Why A?\n2. Why B?", ["Why A?", "Why B?"], 0),
+    "unfinished reasoning": ("<think>\n1. Not this?", [], 0),
+    "three where two were wanted": ("1. Why A?\n2. Why B?\n3. Why C?", ["Why A?", "Why B?", "Why C?"], 0),
+    "a colon inside": ("Here you are:\nStep 3: why A?\nWhy B?", ["Step 3: why A?", "Why B?"], 1),
+    "only talk": ("I hope these questions help!", [], 1),
+    "Chinese": ("以下是两个问题：\n问题1：为什么是甲？\n问题2：为什么是乙？", ["为什么是甲？", "为什么是乙？"], 1),
+    "Chinese numerals": ("好的。\n一、为什么是甲？\n二、为什么是乙？", ["为什么是甲？", "为什么是乙？"], 1),
+    "Chinese, counted": ("第1个问题：为什么是甲？\n第2个问题：为什么是乙？\n希望有帮助！", ["为什么是甲？", "为什么是乙？"], 1),
+    "Chinese, no numbers": ("好的，以下是问题。\n为什么是甲？\n为什么是乙？", ["为什么是甲？", "为什么是乙？"], 1),
+    "Chinese, brackets": ("（1）为什么是甲？\n（2）为什么是乙？", ["为什么是甲？", "为什么是乙？"], 0),
+    "circled": ("①为什么是甲？\n②为什么是乙？", ["为什么是甲？", "为什么是乙？"], 0),
+    "Chinese, without numbers": ("问题：为什么是甲？\n答案：因为", ["为什么是甲？"], 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_talk_is_no_question_and_no_question_is_talk(name):
+    reply, wanted, n_other = LISTED[name]
+    assert lists.entries(reply) == (wanted, n_other)
+    assert questions.read_reply(reply, 2)[0] == wanted[:2]
+
+
+def test_what_is_left_out_of_replies_is_counted_by_what_it_is(collection, tmp_path):
+    writer = Writer(lambda text: "Here are three:\n1. Why A?\n2. Why B?\n3. Why C?")
+    pairs, counts = asking.questions_of(collection[:2], collection, 2, writer, tmp_path / "s.jsonl", "s")
+    assert len(pairs) == 4 and counts == {"lines_without_question": 2, "more_than_asked": 2}
 
 
 def test_term_questions_repeat_with_the_seed_and_use_words_of_their_chunk(collection):
@@ -229,7 +275,17 @@ def test_every_rewrite_stays_with_its_chunk(rewrites):
 
 @pytest.mark.parametrize(
     ("reply", "text"),
-    [("“What then?”", "What then?"), ("", None), ("One\nTwo", None), ("...", None), (None, None), (" plain ", "plain")],
+    [
+        ("“What then?”", "What then?"),
+        ("Here is the question:\n\nWhat then?", "What then?"),
+        ("Rewritten question: What then?", "What then?"),
+        ("改写后的问题：那么呢？", "那么呢？"),
+        ("", None),
+        ("One\nTwo", None),
+        ("...", None),
+        (None, None),
+        (" plain ", "plain"),
+    ],
 )
 def test_rewrites_are_one_line(reply, text):
     assert rewriting.read_reply(reply) == text

@@ -69,7 +69,7 @@ def _stored(store: str | Path) -> dict[str, str]:
 def questions_of(
     chunks: Sequence[Chunk], collection: Sequence[Chunk], n_questions: int, backend, store: str | Path, seed: str
 ) -> tuple[list[Pair], dict[str, int]]:
-    """Return pairs for every chunk, and how many questions are missing by reason.
+    """Return pairs for every chunk, how many questions are missing by reason (`missing_…`), and what was left out.
 
     With a backend its model is asked, else questions are made from terms, whose rarity the whole `collection` tells.
     """
@@ -81,12 +81,14 @@ def questions_of(
     else:
         asked = [questions.prompt(chunk.text, n_questions) for chunk in chunks]
         answers = replies(backend, asked, 128 * n_questions, store, "questions")
+        for text in answers:
+            missing.update(questions.left_out(text or "", n_questions))
         found = (([], "no_reply") if text is None else questions.read_reply(text, n_questions) for text in answers)
     for chunk, (texts, reason) in zip(chunks, found, strict=True):
         pairs += questions.pairs(chunk, texts)
         if len(texts) < n_questions:
             missing[f"missing_{reason}"] += n_questions - len(texts)
-    return pairs, dict(sorted(missing.items()))
+    return pairs, {reason: n for reason, n in sorted(missing.items()) if n}
 
 
 def relevant(pairs: Sequence[Pair], backend, threshold: float, store: str | Path) -> tuple[list[Pair], dict[str, int]]:

@@ -34,6 +34,8 @@ def check(study) -> None:
     for key in ("embedder", "reranker"):
         if "path" in settings.get(key, {}):
             _check_folder(settings[key]["path"], f"{where}.{key}.path")
+    if mixes(settings) and "path" in settings["embedder"]:
+        sentence_modules.check_modules(settings["embedder"]["path"])
     for weight in settings["forgetting"]["weights"]:
         if not 0 < weight < 1 or abs(weight - round(weight, 2)) > 1e-9:
             raise JudgemergeError(
@@ -44,12 +46,11 @@ def check(study) -> None:
 
 
 def _check_folder(folder: str, where: str) -> None:
-    """Refuse a model folder that jobs would stumble over: no model, quantized, or modules that no mixture reaches."""
+    """Refuse a model folder that jobs would stumble over: no model, or quantized."""
     if not os.path.isdir(folder):
         raise JudgemergeError(f"{where} is '{folder}', which is no folder; give the folder of a Hugging Face model")
     models.check_folder(folder)
     preflight.check_not_quantized(folder)
-    sentence_modules.check_modules(folder)
 
 
 def _check_documents(documents: Mapping, where: str) -> None:

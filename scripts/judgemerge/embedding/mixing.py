@@ -20,8 +20,8 @@ def check_base(base: str | Path) -> None:
     for name, entry in Weights(base).entries.items():
         if entry.format not in FLOATING | WHOLE:
             raise JudgemergeError(
-                f"{entry.path}: tensor '{name}' has format {entry.format}, which cannot be mixed; use the model that it "
-                "was quantized from"
+                f"{entry.path}: tensor '{name}' has format {entry.format}, which cannot be mixed; use the model that "
+                "it was quantized from"
             )
     with tempfile.TemporaryDirectory() as scratch:
         encoders.save_model(encoders.open_embedder(base), scratch, base)

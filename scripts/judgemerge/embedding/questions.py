@@ -7,15 +7,11 @@ of a language model teach (other words for the same thing), but it is real and r
 
 import math
 import random
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from judgemerge.embedding import Chunk, Pair, texts
+from judgemerge.embedding import Chunk, Pair, lists, texts
 
-_NUMBERING = re.compile(
-    r"^\s*(?:[-*•]\s+|(?:\(?\d{1,2}\s*[.):：、]|(?:q|question|frage|问题|質問)\s*\d{0,2}\s*[.):：])\s*)+", re.IGNORECASE
-)
 _LATIN = (
     "What should be known about {terms}?",
     "Where is there something on {terms}?",
@@ -42,13 +38,18 @@ def prompt(chunk: str, n_questions: int) -> list[dict[str, str]]:
 def read_reply(reply: str, n_questions: int) -> tuple[list[str], str | None]:
     """Return the questions of a reply, and why they are fewer than asked for (None when they are not).
 
-    One line is one question; numbers and bullets are taken off, empty and repeated lines left out. What is more than
-    asked for is cut off; nothing is invented for what is less.
+    What is no question (lists.py) is left out first; only then what is more than asked for is cut off. Nothing is
+    invented for what is less.
     """
-    lines = (_NUMBERING.sub("", line).strip() for line in reply.splitlines())
-    found = list(dict.fromkeys(line for line in lines if any(letter.isalpha() for letter in line)))
+    found, _ = lists.entries(reply)
     reason = None if len(found) >= n_questions else ("no_question" if not found else "too_few")
     return found[:n_questions], reason
+
+
+def left_out(reply: str, n_questions: int) -> dict[str, int]:
+    """Return how many lines of a reply are no questions of their own, and how many questions are more than asked for."""
+    found, n_other = lists.entries(reply)
+    return {"lines_without_question": n_other, "more_than_asked": max(0, len(found) - n_questions)}
 
 
 class TermMaker:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from judgemerge.embedding import Pair, texts
+from judgemerge.embedding import Pair, lists, texts
 
 STYLES = (
     "as a few search words without a sentence around them",
@@ -17,6 +17,9 @@ STYLES = (
     "as a beginner asks who does not know the right words",
     "as an instruction instead of a question",
     "with other words for everything but names",
+)
+_LABEL = re.compile(
+    r"(?:rewritten(?: question)?|rewrite|改写(?:后的问题)?|改寫(?:後的問題)?)\s*[:：]\s*", re.IGNORECASE
 )
 _PLAIN = ("{terms}", "how about {terms}", "tell me about {terms}", "{terms}?", "looking for {terms}")
 _PLAIN_CHINESE = ("{terms}", "请说说{terms}", "{terms}是怎么回事？")
@@ -37,11 +40,9 @@ def prompt(pair: Pair, style: str) -> list[dict[str, str]]:
 
 
 def read_reply(reply: str | None) -> str | None:
-    """Return the rewritten question, None where the reply holds none or more than one line."""
-    lines = [line.strip() for line in (reply or "").splitlines() if line.strip()]
-    if len(lines) != 1:
-        return None
-    text = re.sub(r"^[\"'“‘«「]+|[\"'”’»」]+$", "", lines[0]).strip()
+    """Return the rewritten question, None where the reply holds none or more than one beside its lead-in."""
+    found, _ = lists.entries(reply or "")
+    text = lists.unquoted(_LABEL.sub("", found[0], count=1)) if len(found) == 1 else ""
     return text if any(letter.isalpha() for letter in text) else None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from judgemerge.embedding import Pair, texts
+from judgemerge.embedding import Pair, lists, texts
 
 RANK_CONSTANT = 60  # reciprocal rank fusion (Cormack, Clarke and Büttcher 2009); ranks count from 0 as in RAGSDK
 _SCORE = re.compile(r"(?:relevance|score|相关性|分数)?\s*[:：=]?\s*(0(?:\.\d+)?|1(?:\.0+)?)\s*[.。]?", re.IGNORECASE)
@@ -95,5 +95,6 @@ def relevance_prompt(pair: Pair) -> list[dict[str, str]]:
 
 def read_relevance(reply: str | None) -> float | None:
     """Return the number that a reply is, between 0 and 1; None (an error) for anything else, such as "10" or "high"."""
-    match = _SCORE.fullmatch(reply.strip()) if reply else None
+    text = lists.without_thoughts(reply or "").strip().replace("**", "")
+    match = _SCORE.fullmatch(text)
     return float(match.group(1)) if match else None

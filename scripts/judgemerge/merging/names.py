@@ -2,7 +2,8 @@
 
 Transformers 5 writes the norms of an encoder that it loaded as `LayerNorm.gamma` and `beta`, hub checkpoints have
 `weight` and `bias`; an encoder stored with a head has a prefix (`bert.`, `roberta.`) that the bare one lacks; a pooler
-that a checkpoint lacks is invented when the model is loaded, and stored when it is saved. None of that is another model.
+that a checkpoint lacks is invented when the model is loaded, and stored when it is saved. None of this makes another
+model of it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -56,7 +57,7 @@ def _is_backbone(config: Mapping) -> bool:
 
 
 def same_backbone(one: Mapping, two: Mapping) -> bool:
-    """Whether two configs that name different architectures describe the same encoder, one of them with its first head."""
+    """Whether two configs that name different architectures describe one encoder, with its first head or without."""
     return one.get("model_type") == two.get("model_type") and is_encoder(one) and is_encoder(two)
 
 
