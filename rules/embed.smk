@@ -351,7 +351,7 @@ rule decide_iteration:
 
 
 rule choose_embedder:
-    """The fine-tuned model: that of the iteration that was the last one needed."""
+    """The fine-tuned model: that of the iteration with the highest recall."""
     input:
         decisions=of_all_iterations("iterations/{number}/decision.json"),
         folders=of_all_iterations("models/iteration_{number}"),
@@ -379,7 +379,7 @@ rule mix_embedders:
     input:
         base="results/{study}/embedding/models/base",
         tuned="results/{study}/embedding/models/tuned",
-        pairs="results/{study}/embedding/iterations/1/training.jsonl",
+        held_out="results/{study}/embedding/tasks/target.jsonl",
     output:
         models=[directory(f"results/{{study}}/embedding/models/{name}") for name in MIXES],
         manifests=[f"results/{{study}}/embedding/models/{name}.json" for name in MIXES],
@@ -396,6 +396,7 @@ rule mix_embedders:
     params:
         mixes=MIXES,
         by_loss=EMBEDDING["forgetting"].get("by_loss"),
+        query_prompt=EMBEDDING["query_prompt"],
         seed=settings["seed"],
     message:
         "Mixing base and fine-tuned model"

@@ -3,28 +3,28 @@
 from pathlib import Path
 
 from judgemerge import files, models
-from judgemerge.embedding import mixing, pair_of
+from judgemerge.embedding import evaluation_sets, mixing
 from judgemerge.logs import logged
 
 
 def main(
     base: str,
     tuned: str,
-    pairs: str,
+    held_out: str,
     mixes: dict,
     by_loss: dict | None,
+    query_prompt: str,
     seed: int,
     threads: int,
     outputs: list[str],
     manifests: list[str],
 ) -> None:
-    """Mix at the given shares of the tuned model, and at the share that follows from losses on a few pairs."""
+    """Mix at the given shares of the tuned model, and at the share that follows from losses on a few held-out pairs."""
     folders = {"base": base, "tuned": tuned}
     found = None
     if by_loss is not None:
-        found = mixing.weights_by_loss(
-            folders, [pair_of(row) for row in files.read_jsonl(pairs)], by_loss, seed, threads
-        )
+        pairs = evaluation_sets.pairs_of(files.read_jsonl(held_out))
+        found = mixing.weights_by_loss(folders, pairs, by_loss, seed, threads, query_prompt)
     shares = {name: found["weights"]["tuned"] if share is None else share for name, share in mixes.items()}
     mixing.mix(folders, shares, {Path(output).name: output for output in outputs}, threads)
     for output, manifest in zip(outputs, manifests, strict=True):
@@ -39,9 +39,10 @@ if "snakemake" in globals():
         main(
             base=snakemake.input.base,
             tuned=snakemake.input.tuned,
-            pairs=snakemake.input.pairs,
+            held_out=snakemake.input.held_out,
             mixes=snakemake.params.mixes,
             by_loss=snakemake.params.by_loss,
+            query_prompt=snakemake.params.query_prompt,
             seed=snakemake.params.seed,
             threads=snakemake.threads,
             outputs=list(snakemake.output.models),

@@ -24,7 +24,7 @@ def main(
 
     torch.set_num_threads(threads)
     shutil.rmtree(work, ignore_errors=True)
-    chosen = decisions.stopped_by(decided)["iteration"]
+    chosen = decisions.best(list(map(files.read_json, decided)))["iteration"]
     found = [pair_of(row) for row in files.read_jsonl(pairs[chosen - 1])]
     found = training.at_most(found, settings["max_pairs"], seed)
     rows = training.labelled(found, settings["hard_negatives"], settings["random_negatives"], seed)

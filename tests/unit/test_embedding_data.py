@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import write_questions
+from judgemerge import files
 from judgemerge.embedding import Chunk, Pair, asking, lists, made_documents, questions, rewriting, selection
 from judgemerge.errors import JudgemergeError
 
@@ -70,18 +72,34 @@ def test_replies_with_questions_are_read(reply, n, found, reason):
 
 LISTED = {
     "a lead-in before numbers": ("Here are two questions:\n1. A?\n2. B?", ["A?", "B?"], 1),
-    "lead-in and closing words": ("Sure!\n\n1) Why A?\n2) Why B?\n\nLet me know if you need more!", ["Why A?", "Why B?"], 2),
+    "lead-in and closing words": (
+        "Sure!\n\n1) Why A?\n2) Why B?\n\nLet me know if you need more!",
+        ["Why A?", "Why B?"],
+        2,
+    ),
     "closing question": ("1. Why A?\n2. Why B?\nWould you like more?", ["Why A?", "Why B?"], 1),
     "no numbers": ("Here are the questions you asked for:\nWhy A?\nWhy B?", ["Why A?", "Why B?"], 1),
     "no numbers, no colon": ("Certainly! Below are two questions.\nWhy A?\nWhy B?", ["Why A?", "Why B?"], 1),
-    "search words stay": ("spindle speed table\ncoolant change interval", ["spindle speed table", "coolant change interval"], 0),
-    "a talkative question stays": ("Please can I oil it?\nOkay to run dry?", ["Please can I oil it?", "Okay to run dry?"], 0),
+    "search words stay": (
+        "spindle speed table\ncoolant change interval",
+        ["spindle speed table", "coolant change interval"],
+        0,
+    ),
+    "a talkative question stays": (
+        "Please can I oil it?\nOkay to run dry?",
+        ["Please can I oil it?", "Okay to run dry?"],
+        0,
+    ),
     "bullets": ("Questions:\n- Why A?\n* Why B?", ["Why A?", "Why B?"], 1),
-    "bold and quoted": ("**Question 1:** Why A?\n**Question 2:** \"Why B?\"", ["Why A?", "Why B?"], 0),
+    "bold and quoted": ('**Question 1:** Why A?\n**Question 2:** "Why B?"', ["Why A?", "Why B?"], 0),
     "answers beside them": ("Q1: Why A?\nA1: Because.\nQ2: Why B?\nA2: So.", ["Why A?", "Why B?"], 2),
     "answers of a plain list": ("Why A?\nAnswer: because", ["Why A?"], 1),
     "headings": ("## Questions\nWhy A?\nWhy B?", ["Why A?", "Why B?"], 1),
-    "numbers that are no list": ("3.5 mm or 4.2 mm drill?\n24 hours drying?", ["3.5 mm or 4.2 mm drill?", "24 hours drying?"], 0),
+    "numbers that are no list": (
+        "3.5 mm or 4.2 mm drill?\n24 hours drying?",
+        ["3.5 mm or 4.2 mm drill?", "24 hours drying?"],
+        0,
+    ),
     "a number inside a numbered line": ("1. 3.5 mm drill?\n2. Why B?", ["3.5 mm drill?", "Why B?"], 0),
     "one line": ("1. Why A? 2. Why B?", ["Why A?", "Why B?"], 0),
     "lazy numbers": ("1. Why A?\n1. Why B?", ["Why A?", "Why B?"], 0),
@@ -93,12 +111,16 @@ LISTED = {
     "only talk": ("I hope these questions help!", [], 1),
     "Chinese": ("以下是两个问题：\n问题1：为什么是甲？\n问题2：为什么是乙？", ["为什么是甲？", "为什么是乙？"], 1),
     "Chinese numerals": ("好的。\n一、为什么是甲？\n二、为什么是乙？", ["为什么是甲？", "为什么是乙？"], 1),
-    "Chinese, counted": ("第1个问题：为什么是甲？\n第2个问题：为什么是乙？\n希望有帮助！", ["为什么是甲？", "为什么是乙？"], 1),
+    "Chinese, counted": (
+        "第1个问题：为什么是甲？\n第2个问题：为什么是乙？\n希望有帮助！",
+        ["为什么是甲？", "为什么是乙？"],
+        1,
+    ),
     "Chinese, no numbers": ("好的，以下是问题。\n为什么是甲？\n为什么是乙？", ["为什么是甲？", "为什么是乙？"], 1),
     "Chinese, brackets": ("（1）为什么是甲？\n（2）为什么是乙？", ["为什么是甲？", "为什么是乙？"], 0),
     "circled": ("①为什么是甲？\n②为什么是乙？", ["为什么是甲？", "为什么是乙？"], 0),
     "Chinese, without numbers": ("问题：为什么是甲？\n答案：因为", ["为什么是甲？"], 1),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", LISTED)
@@ -112,6 +134,35 @@ def test_what_is_left_out_of_replies_is_counted_by_what_it_is(collection, tmp_pa
     writer = Writer(lambda text: "Here are three:\n1. Why A?\n2. Why B?\n3. Why C?")
     pairs, counts = asking.questions_of(collection[:2], collection, 2, writer, tmp_path / "s.jsonl", "s")
     assert len(pairs) == 4 and counts == {"lines_without_question": 2, "more_than_asked": 2}
+
+
+@pytest.mark.parametrize(
+    ("settings", "n_asked"),
+    [({"temperature": 0.7, "seed": 42}, 8), ({"temperature": 0}, 4), ({"temperature": 0, "seed": 42}, 4),
+     ({"temperature": 0.7}, 8), ({}, 8)],
+)  # fmt: skip
+def test_every_iteration_asks_anew_or_for_nothing(collection, tmp_path, settings, n_asked):
+    files.write_jsonl(tmp_path / "chunks.jsonl", (vars(one) for one in collection[:4]))
+    endpoint = {"url": "http://localhost/v1", "model": "m", "settings": settings}
+    asked = []
+
+    def opened(entry, environment):
+        writer = Writer(lambda text: "1. Why A?\n2. Why B?")
+        writer.digest_settings = json.dumps(entry["settings"], sort_keys=True)
+        writer.asked = asked
+        return writer
+
+    part = {"questions": {"per_chunk": 2}, "iterations": {"maximum": 2, "slices": "cumulative"}}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(asking, "open_model", opened)
+        for iteration in (1, 2, 2):
+            write_questions.main(
+                chunks=str(tmp_path / "chunks.jsonl"), earlier=[], iteration=iteration,
+                settings={**part, "iterations": {"maximum": 1, "slices": "disjoint"}} if iteration == 1 else part,
+                share=0, writer=endpoint, seed=1, store=str(tmp_path / f"questions_{iteration}.jsonl"),
+                rows=str(tmp_path / "rows.jsonl"), counts=str(tmp_path / "counts.json"),
+            )  # fmt: skip
+    assert len(asked) == n_asked
 
 
 def test_term_questions_repeat_with_the_seed_and_use_words_of_their_chunk(collection):

@@ -9,7 +9,7 @@ import re
 
 _DIGITS = r"(?:\d{1,2}|[一二三四五六七八九十]{1,3}|[①②③④⑤⑥⑦⑧⑨⑩])"
 _WORD = r"(?:q|question|query|frage|pregunta|domanda|vraag|问题|提问|問題|质问|質問|问|題|题|질문)"
-# "1." "2)" "(3)" "四、" "第5题：" "Q6:" "Question 7." "问题八：", also in bold; a number that a digit follows is no label.
+# "1." "2)" "(3)" "四、" "第5题：" "Q6:" "Question 7." "问题八：", also in bold; a number before a digit is no label.
 _NUMBER = re.compile(
     rf"\s*(?:#+\s*)?\**\s*(?:"
     rf"(?:{_WORD}\s*|第\s*)?[（(]?\s*(?P<number>{_DIGITS})\s*(?:个)?(?:{_WORD})?\s*"
@@ -22,8 +22,8 @@ _BULLET = re.compile(r"\s*[-*•·–]\s+")
 _INLINE = re.compile(r"\s+(?=\(?[2-9]\s*[.)]\s)")
 _ANSWER = re.compile(r"\**(?:a|answer|antwort|respuesta|答案?|回答|答え)\s*\d{0,2}\s*\**\s*[:：]", re.IGNORECASE)
 _TALK = re.compile(
-    r"(?:sure|certainly|of course|absolutely|great|okay|ok|here(?:'s| is| are)|below (?:is|are)|these (?:are|questions)|"
-    r"the following|i hope|i have|i've|let me know|feel free|please|note\b|based on|"
+    r"(?:sure|certainly|of course|absolutely|great|okay|ok|here(?:'s| is| are)|below (?:is|are)|these are|"
+    r"these questions|the following|i hope|i have|i've|let me know|feel free|please|note\b|based on|"
     r"好的|当然|以下|下面|这里|這裡|这是|希望|请|請|根据|根據|如果您?|如需|注[：:意])",
     re.IGNORECASE,
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
-from judgemerge.embedding import Pair, encoders, training
+from judgemerge.embedding import Pair, encoders, selection, training
 from judgemerge.errors import JudgemergeError
 from judgemerge.merging import checks, cocktail, engine, losses, preflight
 from judgemerge.merging.streams import FLOATING, WHOLE, Weights
@@ -42,39 +42,54 @@ def mix(
         checks.check_result(output, folders["base"], tuple(noted[name]["left_out"]))
 
 
-def examples_of(pairs: Sequence[Pair], n_examples: int, n_negatives: int, seed: int) -> list[dict]:
-    """Return a seeded sample of pairs as {query, pos, neg}; the wrong texts are the best that BM25 finds elsewhere."""
-    pairs = list(pairs)
-    wrong = training.columns(pairs, n_negatives)
-    places = {pair.id: place for place, pair in enumerate(pairs)}
+def examples_of(
+    pairs: Sequence[Pair], n_examples: int, n_negatives: int, seed: int, query_prompt: str = ""
+) -> list[dict]:
+    """Return a seeded sample of pairs as {query, pos, neg}, each question behind the model's `query_prompt`.
+
+    The wrong texts are the best that BM25 finds in other documents: as many as asked for, or as all examples have.
+    """
+    chosen = training.at_most(pairs, n_examples, seed)
+    wrong = {pair.id: found for pair, found in zip(pairs, selection.ranked_others(pairs), strict=True)}
+    number = min(n_negatives, *(len(wrong[pair.id]) for pair in chosen))
+    if not number:
+        raise JudgemergeError(
+            "embedding.forgetting.by_loss needs questions on at least two documents; add documents, or remove by_loss"
+        )
     return [
-        {
-            "query": pair.anchor,
-            "pos": [pair.positive],
-            "neg": [wrong[f"negative_{number}"][places[pair.id]] for number in range(1, n_negatives + 1)],
-        }
-        for pair in training.at_most(pairs, n_examples, seed)
+        {"query": query_prompt + pair.anchor, "pos": [pair.positive], "neg": wrong[pair.id][:number]} for pair in chosen
     ]
 
 
 def weights_by_loss(
-    folders: Mapping[str, str | Path], pairs: Sequence[Pair], settings: Mapping, seed: int, threads: int
+    folders: Mapping[str, str | Path],
+    pairs: Sequence[Pair],
+    settings: Mapping,
+    seed: int,
+    threads: int,
+    query_prompt: str = "",
 ) -> dict:
-    """Return {weights, losses, temperature, ...} of the models in `folders`: softmax(−loss / temperature)."""
+    """Return {weights, losses, temperature, ...} of the models in `folders`: softmax(−loss / temperature).
+
+    `pairs` are held out: of pairs that a model was trained on its loss says nothing.
+    """
     import torch
 
     torch.set_num_threads(threads)
-    examples = examples_of(pairs, settings["examples"], settings["negatives"], seed)
-    found = {name: _loss(folder, examples, settings, seed) for name, folder in folders.items()}
+    examples = examples_of(pairs, settings["examples"], settings["negatives"], seed, query_prompt)
+    n_negatives = len(examples[0]["neg"])
+    found = {name: _loss(folder, examples, n_negatives, seed) for name, folder in folders.items()}
     weights = engine.softmax([loss.value for loss in found.values()], settings["temperature"])
     return {
         "weights": dict(zip(found, weights, strict=True)),
         "losses": {name: dataclasses.asdict(loss) for name, loss in found.items()},
-        **{name: settings[name] for name in ("examples", "negatives", "temperature")},
+        "examples": len(examples),
+        "negatives": n_negatives,
+        "temperature": settings["temperature"],
     }
 
 
-def _loss(folder: str | Path, examples: Sequence[dict], settings: Mapping, seed: int) -> losses.Loss:
+def _loss(folder: str | Path, examples: Sequence[dict], n_negatives: int, seed: int) -> losses.Loss:
     """Return LM-Cocktail's loss of one model, texts pooled as the model itself pools them (BGE: the first token)."""
     model = encoders.open_embedder(folder)
 
@@ -91,7 +106,7 @@ def _loss(folder: str | Path, examples: Sequence[dict], settings: Mapping, seed:
         Pooled(),
         model.tokenizer,
         examples,
-        n_negatives=settings["negatives"],
+        n_negatives=n_negatives,
         max_length=model.max_seq_length,
         seed=seed,
     )

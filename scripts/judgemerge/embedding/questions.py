@@ -47,7 +47,7 @@ def read_reply(reply: str, n_questions: int) -> tuple[list[str], str | None]:
 
 
 def left_out(reply: str, n_questions: int) -> dict[str, int]:
-    """Return how many lines of a reply are no questions of their own, and how many questions are more than asked for."""
+    """Return how many lines of a reply are no questions, and how many questions are more than were asked for."""
     found, n_other = lists.entries(reply)
     return {"lines_without_question": n_other, "more_than_asked": max(0, len(found) - n_questions)}
 

@@ -4,7 +4,7 @@ BM25 says whether the words of a question stand in its chunk more than elsewhere
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -38,10 +38,22 @@ def bm25_scores(pairs: Sequence[Pair]) -> np.ndarray:
 
 
 def bm25_negatives(pairs: Sequence[Pair], n_negatives: int) -> list[list[str]]:
-    """Return for each pair the chunks that BM25 finds best for its question, its own chunk left out.
+    """Return for each pair the chunks that `ranked_others` finds best.
 
-    Chunks that share the pair's document are left out, too: neighbours overlap and may answer the question.
     Raises ValueError where there are too few other chunks.
+    """
+    found = []
+    for pair, others in zip(pairs, ranked_others(pairs), strict=True):
+        if len(others) < n_negatives:
+            raise ValueError(f"pair '{pair.id}' has {len(others)} chunks of other documents, not {n_negatives}")
+        found.append(others[:n_negatives])
+    return found
+
+
+def ranked_others(pairs: Sequence[Pair]) -> Iterator[list[str]]:
+    """Yield for each pair the wrong chunks, those first that BM25 finds best for its question.
+
+    Chunks that share the pair's document are left out like its own: neighbours overlap and may answer the question.
     """
     import bm25s
 
@@ -53,16 +65,11 @@ def bm25_negatives(pairs: Sequence[Pair], n_negatives: int) -> list[list[str]]:
     chunks = list(owners)
     index = bm25s.BM25()
     index.index([texts.terms(chunk, languages[chunk]) or [""] for chunk in chunks], show_progress=False)
-    found = []
     for pair in pairs:
         question = texts.terms(pair.anchor, pair.language)
         scores = index.get_scores(question) if question else np.zeros(len(chunks))
         order = (chunks[place] for place in np.argsort(-scores, kind="stable"))
-        others = [chunk for chunk in order if chunk != pair.positive and pair.document not in owners[chunk]]
-        if len(others) < n_negatives:
-            raise ValueError(f"pair '{pair.id}' has {len(others)} chunks of other documents, not {n_negatives}")
-        found.append(others[:n_negatives])
-    return found
+        yield [chunk for chunk in order if chunk != pair.positive and pair.document not in owners[chunk]]
 
 
 def fused(*scores: np.ndarray) -> np.ndarray:

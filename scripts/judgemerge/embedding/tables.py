@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from judgemerge.embedding import decisions as rounds
 from judgemerge.embedding import retrieval
 
 COLUMNS = (
@@ -25,10 +26,10 @@ def described(
 ) -> dict[str, dict]:
     """Return what `retrieval_tables` wants to know of every model that has ranks, in the order shown.
 
-    `tuned` is the iteration whose decision was the last one needed; mixtures stand between base and tuned by share.
+    `tuned` is the iteration with the highest recall; mixtures stand between base and tuned by share.
     """
-    chosen = next(decision["iteration"] for decision in decisions if decision["stop"])
-    iterations = {f"iteration_{decision['iteration']}" for decision in decisions if not decision.get("passed_over")}
+    chosen = rounds.best(decisions)["iteration"]
+    iterations = {f"iteration_{decision['iteration']}" for decision in rounds.run(decisions)}
     models = {"base": {"kind": "base", "tuned_share": 0.0, "against": None}}
     for name in ranks:
         if name in iterations:
