@@ -93,6 +93,7 @@ rule write_evaluation_set:
         share=collection_share,
         per_chunk=EMBEDDING["evaluation"]["per_chunk"],
         writer=WRITERS["questions.model"],
+        wording=WORDINGS["questions"],
         seed=settings["seed"],
         store="results/{study}/store/embedding/evaluation_{collection}.jsonl",
         code=source_digest("embedding.questions", "embedding.texts", "embedding.asking", "embedding.evaluation_sets"),
@@ -202,6 +203,7 @@ rule write_questions:
         embedding={name: EMBEDDING[name] for name in ("questions", "iterations")},
         share=HELD_OUT,
         writer=WRITERS["questions.model"],
+        wording=WORDINGS["questions"],
         seed=settings["seed"],
         store="results/{study}/store/embedding/questions_{iteration}.jsonl",
     message:
@@ -258,6 +260,7 @@ rule select_pairs:
     params:
         embedding={name: EMBEDDING[name] for name in ("selection", "rewriting")},
         writers=WRITERS,
+        wordings={step: WORDINGS[step] for step in ("relevance", "rewriting")},
         seed=settings["seed"],
         store="results/{study}/store/embedding/iteration_{iteration}",
     message:

@@ -16,6 +16,7 @@ def main(
     iteration: int,
     settings: dict,
     writers: dict[str, dict | None],
+    wordings: dict[str, dict],
     seed: int,
     store: str,
     rows: str,
@@ -36,12 +37,14 @@ def main(
         backend = asking.open_model(writers["selection.relevance.model"], os.environ)
         threshold = settings["selection"]["relevance"]["threshold"]
         also = [folder / "relevance.jsonl" for folder in stores]
-        kept, judged = asking.relevant(kept, backend, threshold, f"{store}/relevance.jsonl", also)
+        kept, judged = asking.relevant(
+            kept, backend, threshold, f"{store}/relevance.jsonl", also, wordings["relevance"]
+        )
         counted |= judged
     backend = writers["rewriting.model"] and asking.open_model(writers["rewriting.model"], os.environ)
     number = settings["rewriting"]["number"]
     also = [folder / "rewrites.jsonl" for folder in stores]
-    rewrites = asking.rewrites_of(kept, number, backend, f"{store}/rewrites.jsonl", seed, also)
+    rewrites = asking.rewrites_of(kept, number, backend, f"{store}/rewrites.jsonl", seed, also, wordings["rewriting"])
     pairs, rewritten = rewriting.with_rewrites(kept, rewrites)
     files.write_jsonl(rows, (pair.row() for pair in pairs))
     files.write_json(counts, counted | rewritten | {"training": len(pairs)})
@@ -55,6 +58,7 @@ if "snakemake" in globals():
             iteration=int(snakemake.wildcards.iteration),
             settings=snakemake.params.embedding,
             writers=snakemake.params.writers,
+            wordings=snakemake.params.wordings,
             seed=snakemake.params.seed,
             store=snakemake.params.store,
             rows=snakemake.output.rows,

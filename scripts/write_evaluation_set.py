@@ -12,6 +12,7 @@ def main(
     share: float,
     n_questions: int,
     writer: dict | None,
+    wording: dict | None,
     seed: int,
     store: str,
     rows: str,
@@ -22,8 +23,9 @@ def main(
     every = [Chunk(**row) for row in files.read_jsonl(chunks)]
     held = evaluation_sets.held_out(every, share, seed)
     asked = [chunk for chunk in every if not held or chunk.document in held]
+    backend = writer and asking.open_model(writer, os.environ)
     found, reasons = asking.questions_of(
-        asked, every, n_questions, writer and asking.open_model(writer, os.environ), store, f"{seed}:evaluation"
+        asked, every, n_questions, backend, store, f"{seed}:evaluation", wording=wording
     )
     pairs, n_repeats = questions.without_repeats(found)
     made = evaluation_sets.rows_of(pairs)
@@ -45,6 +47,7 @@ if "snakemake" in globals():
             share=snakemake.params.share,
             n_questions=snakemake.params.per_chunk,
             writer=snakemake.params.writer,
+            wording=snakemake.params.wording,
             seed=snakemake.params.seed,
             store=snakemake.params.store,
             rows=snakemake.output.rows,

@@ -9,8 +9,8 @@ from judgemerge.logs import logged
 
 
 def main(
-    chunks: str, earlier: list[str], iteration: int, settings: dict, share: float, writer: dict | None, seed: int,
-    store: str, rows: str, counts: str,
+    chunks: str, earlier: list[str], iteration: int, settings: dict, share: float, writer: dict | None,
+    wording: dict | None, seed: int, store: str, rows: str, counts: str,
 ) -> None:  # fmt: skip
     """Ask about every chunk of the iteration's slice that is not held out.
 
@@ -29,7 +29,14 @@ def main(
     earlier_stores = [place.with_name(f"questions_{number}.jsonl") for number in range(1, iteration)]
     also = [] if writer and asking.draws(writer) else earlier_stores
     found, reasons = asking.questions_of(
-        chosen, every, settings["questions"]["per_chunk"], backend, store, f"{seed}:iteration {iteration}", also
+        chosen,
+        every,
+        settings["questions"]["per_chunk"],
+        backend,
+        store,
+        f"{seed}:iteration {iteration}",
+        also,
+        wording,
     )
     pairs, n_repeats = questions.without_repeats(found)
     files.write_jsonl(rows, (pair.row() for pair in pairs))
@@ -46,6 +53,7 @@ if "snakemake" in globals():
             settings=snakemake.params.embedding,
             share=snakemake.params.share,
             writer=snakemake.params.writer,
+            wording=snakemake.params.wording,
             seed=snakemake.params.seed,
             store=snakemake.params.store,
             rows=snakemake.output.rows,

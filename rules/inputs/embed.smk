@@ -124,6 +124,7 @@ def endpoint_of(name):
     return study.models[name]["endpoint"] if name else None
 
 
+WORDINGS = embedding_study.wordings(study)
 WRITERS = {step: endpoint_of(name) for step, name in embedding_study.writers(EMBEDDING).items()}
 
 

@@ -1,15 +1,18 @@
 """Questions, asking, selection and rewriting: pairs stay pairs, counts are exact, nothing is lost in silence."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 import write_questions
 from judgemerge import files
-from judgemerge.embedding import Chunk, Pair, asking, lists, made_documents, questions, rewriting, selection
+from judgemerge.catalogues import load_yaml
+from judgemerge.embedding import Chunk, Pair, asking, lists, made_documents, prompts, questions, rewriting, selection
 from judgemerge.errors import JudgemergeError
 
 CHINESE = Chunk("zh/0", "zh", 0, "润滑油每周更换一次。主轴过热时必须停机。水泵由技师检查。", "zh")
@@ -159,10 +162,44 @@ def test_every_iteration_asks_anew_or_for_nothing(collection, tmp_path, settings
             write_questions.main(
                 chunks=str(tmp_path / "chunks.jsonl"), earlier=[], iteration=iteration,
                 settings={**part, "iterations": {"maximum": 1, "slices": "disjoint"}} if iteration == 1 else part,
-                share=0, writer=endpoint, seed=1, store=str(tmp_path / f"questions_{iteration}.jsonl"),
+                share=0, writer=endpoint, wording=None, seed=1, store=str(tmp_path / f"questions_{iteration}.jsonl"),
                 rows=str(tmp_path / "rows.jsonl"), counts=str(tmp_path / "counts.json"),
             )  # fmt: skip
     assert len(asked) == n_asked
+
+
+def test_prompts_of_both_languages_fill_every_placeholder(repository):
+    folder = repository / "config" / "embedding_prompts"
+    for name, words in (("english", "Passage:\nthe {text}"), ("chinese", "文字：\nthe {text}")):
+        wording = prompts.load(prompts.prompts_file(name, "here", folder))
+        asked = questions.prompt("the {text}", 3, wording["questions"])
+        assert asked[1]["content"] == words and "3" in asked[0]["content"] and "{n_questions}" not in str(asked)
+        one = pair(1, "why?", "because")
+        assert "why?" in str(selection.relevance_prompt(one, wording["relevance"]))
+        style = rewriting.style_of(one, 1, 7, wording["rewriting"])
+        assert style in rewriting.prompt(one, style, wording["rewriting"])[0]["content"]
+
+
+def test_the_words_in_which_replies_were_stored_have_not_changed(collection):
+    asked = json.dumps(questions.prompt("x", 2) + selection.relevance_prompt(pair(1)) + rewriting.prompt(pair(1), "s"))
+    assert files.sha256_text(asked)[:16] == "4a0bb7d56ff7a8dd"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda raw: raw["questions"].update(system="Write."), "questions has no placeholder '{n_questions}'"),
+        (lambda raw: raw["relevance"].update(user="{question} {pasage} {passage}"), "'{pasage}', which nothing fills"),
+        (lambda raw: raw.pop("rewriting"), "rewriting"),
+        (lambda raw: raw["rewriting"].update(styles=[]), "describe at least one style"),
+    ],
+)
+def test_prompts_that_cannot_be_filled_are_refused(repository, tmp_path, change, sentence):
+    raw = load_yaml(repository / "config" / "embedding_prompts" / "english.yaml")
+    change(raw)
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+    with pytest.raises(JudgemergeError, match=re.escape(sentence)):
+        prompts.load(tmp_path / "mine.yaml")
 
 
 def test_term_questions_repeat_with_the_seed_and_use_words_of_their_chunk(collection):

@@ -276,6 +276,8 @@ def test_both_sizes_are_sound(load):
         ({"documents": {"language": "eng"}}, "language is 'eng'; did you mean 'en'"),
         ({"questions": {"model": "writr"}}, "questions.model names 'writr'.*did you mean 'writer'"),
         ({"embedder": {"revision": "main"}}, "revision"),
+        ({"prompts": "chinse"}, "embedding.prompts is 'chinse'.*did you mean 'chinese'"),
+        ({"prompts": "none.yaml"}, "embedding.prompts is 'none.yaml', which is no file"),
         ({"reranker": {"repo": None, "revision": None, "size_gb": None, "make": {}}}, "starts from a made embedder"),
         ({"reranker": None}, "no reranker to train"),
         ({"forgetting": {"weights": [1.0]}}, "holds 1.0"),

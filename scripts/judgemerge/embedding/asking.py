@@ -96,6 +96,7 @@ def questions_of(
     store: str | Path,
     seed: str,
     also: Sequence[str | Path] = (),
+    wording: Mapping | None = None,
 ) -> tuple[list[Pair], dict[str, int]]:
     """Return pairs for every chunk, how many questions are missing by reason (`missing_…`), and what was left out.
 
@@ -107,7 +108,7 @@ def questions_of(
         maker = questions.TermMaker(collection)
         found = ((maker.questions(chunk, n_questions, seed), "too_few") for chunk in chunks)
     else:
-        asked = [questions.prompt(chunk.text, n_questions) for chunk in chunks]
+        asked = [questions.prompt(chunk.text, n_questions, wording) for chunk in chunks]
         answers = replies(backend, asked, 128 * n_questions, store, "questions", also)
         for text in answers:
             missing.update(questions.left_out(text or "", n_questions))
@@ -120,13 +121,19 @@ def questions_of(
 
 
 def relevant(
-    pairs: Sequence[Pair], backend, threshold: float, store: str | Path, also: Sequence[str | Path] = ()
+    pairs: Sequence[Pair],
+    backend,
+    threshold: float,
+    store: str | Path,
+    also: Sequence[str | Path] = (),
+    wording: Mapping | None = None,
 ) -> tuple[list[Pair], dict[str, int]]:
     """Return the pairs whose relevance is at least `threshold`, the most relevant first, and counts.
 
     A reply that is no number between 0 and 1 is an error: its pair is left out and counted, not scored 0.
     """
-    answers = replies(backend, [selection.relevance_prompt(pair) for pair in pairs], 16, store, "judged pairs", also)
+    asked = [selection.relevance_prompt(pair, wording) for pair in pairs]
+    answers = replies(backend, asked, 16, store, "judged pairs", also)
     scores = [selection.read_relevance(answer) for answer in answers]
     kept = [
         (score, pair) for score, pair in zip(scores, pairs, strict=True) if score is not None and score >= threshold
@@ -137,13 +144,21 @@ def relevant(
 
 
 def rewrites_of(
-    pairs: Sequence[Pair], number: int, backend, store: str | Path, seed: int, also: Sequence[str | Path] = ()
+    pairs: Sequence[Pair],
+    number: int,
+    backend,
+    store: str | Path,
+    seed: int,
+    also: Sequence[str | Path] = (),
+    wording: Mapping | None = None,
 ) -> list[list[str | None]]:
     """Return `number` rewrites per pair, None for each that failed; without a backend terms change their order."""
     if backend is None:
         return [[rewriting.reworded(pair, turn, seed) for turn in range(1, number + 1)] for pair in pairs]
     asked = [
-        rewriting.prompt(pair, rewriting.style_of(pair, turn, seed)) for pair in pairs for turn in range(1, number + 1)
+        rewriting.prompt(pair, rewriting.style_of(pair, turn, seed, wording), wording)
+        for pair in pairs
+        for turn in range(1, number + 1)
     ]
     texts = [rewriting.read_reply(answer) for answer in replies(backend, asked, 128, store, "rewrites", also)]
     return [texts[start : start + number] for start in range(0, len(texts), number)] if number else [[] for _ in pairs]

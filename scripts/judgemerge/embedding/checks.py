@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 
 from judgemerge import models
+from judgemerge.embedding import prompts
 from judgemerge.embedding.made_documents import DOMAINS
 from judgemerge.embedding.texts import LANGUAGES
 from judgemerge.errors import JudgemergeError, did_you_mean
@@ -22,6 +23,7 @@ def check(study) -> None:
         return
     where = f"{study.where}: embedding"
     _check_documents(settings["documents"], f"{where}.documents")
+    wordings(study)
     for step, name in writers(settings).items():
         endpoints = study.models_by_origin("endpoint")
         if name is not None and name not in endpoints:
@@ -83,6 +85,14 @@ def _check_task(study, name: str, task: Mapping, where: str) -> None:
             f"{where}.source is '{task['source']}', no key of config/sources.yaml"
             f"{did_you_mean(task['source'], study.catalogues.sources)}"
         )
+
+
+def wordings(study) -> dict[str, dict]:
+    """Return step → prompt in the words that the study chooses (config/embedding_prompts/, or a file)."""
+    name = study.settings["embedding"]["prompts"]
+    return prompts.load(
+        prompts.prompts_file(name, f"{study.where}: embedding.prompts", study.catalogues.embedding_prompts)
+    )
 
 
 def writers(settings: Mapping) -> dict[str, str | None]:

@@ -8,9 +8,9 @@ of a language model teach (other words for the same thing), but it is real and r
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from judgemerge.embedding import Chunk, Pair, lists, texts
+from judgemerge.embedding import Chunk, Pair, lists, prompts, texts
 
 _LATIN = (
     "What should be known about {terms}?",
@@ -22,17 +22,9 @@ _LATIN = (
 _CHINESE = ("关于{terms}，文中怎么说？", "{terms}有什么规定？", "哪里提到了{terms}？")
 
 
-def prompt(chunk: str, n_questions: int) -> list[dict[str, str]]:
-    """Return the messages that ask a language model for questions; constant instructions first, the chunk last."""
-    task = (
-        "You prepare the test of a search engine. Below is a passage. Write questions that a reader might type who "
-        "does not know the passage and whose answer stands in it.\n"
-        f"- Write exactly {n_questions}, one per line, nothing else.\n"
-        "- Write in the language of the passage.\n"
-        "- Each must be understandable alone: name what it is about, never 'the passage' or 'the text'.\n"
-        "- Use your own words where you can; ask for different things."
-    )
-    return [{"role": "system", "content": task}, {"role": "user", "content": f"Passage:\n{chunk}"}]
+def prompt(chunk: str, n_questions: int, wording: Mapping | None = None) -> list[dict[str, str]]:
+    """Return the messages that ask a language model for questions, in the given wording (prompts.py) or in English."""
+    return prompts.messages(wording or prompts.default("questions"), chunk=chunk, n_questions=n_questions)
 
 
 def read_reply(reply: str, n_questions: int) -> tuple[list[str], str | None]:

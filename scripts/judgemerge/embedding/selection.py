@@ -4,11 +4,11 @@ BM25 says whether the words of a question stand in its chunk more than elsewhere
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from judgemerge.embedding import Pair, lists, texts
+from judgemerge.embedding import Pair, lists, prompts, texts
 
 RANK_CONSTANT = 60  # reciprocal rank fusion (Cormack, Clarke and Büttcher 2009); ranks count from 0 as in RAGSDK
 _SCORE = re.compile(r"(?:relevance|score|相关性|分数)?\s*[:：=]?\s*(0(?:\.\d+)?|1(?:\.0+)?)\s*[.。]?", re.IGNORECASE)
@@ -88,16 +88,10 @@ def best(values: np.ndarray, share: float) -> list[int]:
     return sorted(np.argsort(-values, kind="stable")[:n_kept].tolist())
 
 
-def relevance_prompt(pair: Pair) -> list[dict[str, str]]:
+def relevance_prompt(pair: Pair, wording: Mapping | None = None) -> list[dict[str, str]]:
     """Return the messages that ask how well a chunk answers its question."""
-    task = (
-        "You check the data of a search engine. How well does the passage answer the question? Reply with one number "
-        "from 0.00 (not at all) to 1.00 (completely), with two decimals, and nothing else."
-    )
-    return [
-        {"role": "system", "content": task},
-        {"role": "user", "content": f"Question: {pair.anchor}\n\nPassage:\n{pair.positive}"},
-    ]
+    wording = wording or prompts.default("relevance")
+    return prompts.messages(wording, question=pair.anchor, passage=pair.positive)
 
 
 def read_relevance(reply: str | None) -> float | None:
