@@ -18,6 +18,8 @@ import pandas as pd
 from judgemerge.agreement.arrays import CODES, ERROR, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 from judgemerge.agreement.estimates import (
     DEFAULTS,
+    UNDEFINED,
+    Estimate,
     Sample,
     Settings,
     confusion_estimates,
@@ -278,20 +280,48 @@ def alpha_table(
     """Return Krippendorff's alpha among the annotators, and with each judge added as one more annotator.
 
     Nominal for classes, interval for numbers. `change` is the alpha with the judge minus the annotators' own; a judge
-    that agrees with people as they do among themselves leaves it near 0. An erroneous verdict is a missing value. `n`
+    that agrees with people as they do among themselves leaves it near 0; its interval (`change_low`, `change_high`)
+    resamples both alphas together. An erroneous verdict is a missing value. `n`
     counts items with at least two values, `values` the values on them. Source: Krippendorff 2011, "Computing
     Krippendorff's Alpha-Reliability"; the value is that of the `krippendorff` package.
     """
     benchmark = benchmark_arrays(items, judgeable_only=False)
     votes = [[vote.vote for vote in item.votes] for item in benchmark.items]
     rows = [_alpha_row(benchmark, "humans", votes, settings)]
+    changes = [UNDEFINED]
     for name, verdicts in verdicts_by_judge.items():
         judge = judge_arrays(benchmark, name, verdicts)
         added = [own + value for own, value in zip(votes, _judge_values(benchmark, judge), strict=True)]
         rows.append(_alpha_row(benchmark, f"humans and {name}", added, settings))
+        changes.append(_alpha_change(benchmark, votes, added, settings))
     table = pd.DataFrame(rows)
     table["change"] = table["value"] - table["value"].iloc[0]
-    return table
+    ends = [change.columns() for change in changes]
+    return table.assign(change_low=[end["ci_low"] for end in ends], change_high=[end["ci_high"] for end in ends])
+
+
+def _alpha_change(
+    benchmark: BenchmarkArrays, alone: Sequence[Sequence], added: Sequence[Sequence], settings: Settings
+) -> Estimate:
+    """Return alpha(added) − alpha(alone), its interval from resamples of the items that both share."""
+    kept = [
+        (item.cluster, *both) for item, *both in zip(benchmark.items, alone, added, strict=True) if len(both[1]) > 1
+    ]
+    domain = sorted({value for _, _, own in kept for value in own})
+    if len(domain) < 2:
+        return UNDEFINED
+    level = "nominal" if benchmark.protocol == "pairwise" else "interval"
+    numbers = np.arange(len(domain)) if level == "nominal" else np.array(domain, dtype=float)
+    place = {value: index for index, value in enumerate(domain)}
+    tables = np.zeros((2, len(kept), len(domain)))
+    for row, (_, *both) in enumerate(kept):
+        for table, own in zip(tables, both, strict=True):
+            if len(own) > 1:  # a single value meets none to agree with
+                np.add.at(table[row], [place[value] for value in own], 1)
+    counts = [count for table in tables for count in _alpha_counts(table, numbers, level)]
+    alpha, half = _alpha_function(numbers, level), len(counts) // 2
+    sample = draw_sample([cluster for cluster, *_ in kept], f"{benchmark.benchmark}/alpha", settings)
+    return estimate(sample, sample.count(*counts), lambda sums: alpha(sums[half:]) - alpha(sums[:half]))
 
 
 def _judge_values(benchmark: BenchmarkArrays, judge: JudgeArrays) -> list[list]:

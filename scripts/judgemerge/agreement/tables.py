@@ -67,7 +67,6 @@ def human_table(
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     table["benchmark"] = items[0].benchmark
     table["errors"] = table["errors"].fillna(0).astype(int)
-    table.loc[table["metric"] == "alpha_change", "note"] = "difference of two alphas: no interval"
     return _with_notes(table)[list(HUMAN_COLUMNS)]
 
 
@@ -170,7 +169,9 @@ def _alpha(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: 
     table["rater"] = [HUMANS, *verdicts_by_judge]
     table["kind"] = [HUMANS, *("judge" for _ in verdicts_by_judge)]
     table["errors"] = [0, *(_error_count(items, name, said) for name, said in verdicts_by_judge.items())]
-    change = table.iloc[1:].assign(metric="alpha_change", value=table["change"].iloc[1:], ci_low=np.nan, ci_high=np.nan)
+    change = table.iloc[1:].assign(
+        metric="alpha_change", value=table["change"], ci_low=table["change_low"], ci_high=table["change_high"]
+    )
     return pd.concat([table.assign(metric="alpha"), change]).assign(against="each other")
 
 
