@@ -20,6 +20,7 @@ wildcard_constraints:
     made_encoder=one_of(name for name, entry in ENCODERS.items() if "make" in entry),
     fetched_encoder=one_of(name for name, entry in ENCODERS.items() if "make" not in entry),
     encoder=one_of(embedding_study.encoders(EMBEDDING)),
+    cocktail=one_of(COCKTAILS),
     scorer=one_of(RERANKERS),
     iteration=r"[1-9]\d*",
 
@@ -161,6 +162,8 @@ rule make_encoder:
 
 rule fetch_encoder:
     """A model of the Hugging Face hub at one commit, or from a folder of this machine; safetensors only."""
+    input:
+        base=base_to_compare,
     output:
         model=directory("results/{study}/embedding/models/{fetched_encoder}"),
         manifest="results/{study}/embedding/models/{fetched_encoder}.json",
@@ -275,6 +278,7 @@ rule train_embedder:
         base="results/{study}/embedding/models/base",
         pairs="results/{study}/embedding/iterations/{iteration}/training.jsonl",
         earlier=earlier_decisions,
+        parents=other_parents,
     output:
         model=directory("results/{study}/embedding/models/iteration_{iteration}"),
         manifest="results/{study}/embedding/models/iteration_{iteration}.json",
@@ -318,7 +322,7 @@ rule rank_queries:
         runtime=encoder_minutes(20),
         gpu=ONE_GPU,
     params:
-        query_prompt=EMBEDDING["query_prompt"],
+        query_prompt=encoder_prompt,
         max_tokens=EMBEDDING["max_tokens"],
         batch_size=EMBEDDING["batch_size"],
     message:
@@ -407,6 +411,35 @@ rule mix_embedders:
         "../scripts/mix_embedders.py"
 
 
+rule mix_cocktail:
+    """A mixture of several models: of base, fine-tuned model and models of others."""
+    input:
+        models=cocktail_parents,
+        held_out="results/{study}/embedding/tasks/target.jsonl",
+    output:
+        model=directory("results/{study}/embedding/models/{cocktail}"),
+        manifest="results/{study}/embedding/models/{cocktail}.json",
+    log:
+        "results/{study}/logs/mix_cocktail/{cocktail}.log",
+    benchmark:
+        "results/{study}/timings/mix_cocktail/{cocktail}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=encoder_memory(3),
+        runtime=per_attempt(60),
+    params:
+        cocktail=cocktail_of,
+        by_loss=EMBEDDING["forgetting"].get("by_loss"),
+        query_prompt=EMBEDDING["query_prompt"],
+        seed=settings["seed"],
+    message:
+        "Mixing {wildcards.cocktail}"
+    script:
+        "../scripts/mix_cocktail.py"
+
+
 rule train_reranker:
     """The original reranker, fine-tuned on the pairs of the chosen iteration."""
     input:
@@ -489,6 +522,7 @@ rule collect_retrieval:
         runtime=per_attempt(20),
     params:
         roles=TASK_ROLES,
+        others=embedding_study.other_kinds(EMBEDDING),
         k=EMBEDDING["iterations"]["k"],
         statistics=settings["statistics"],
         code=EMBEDDER_CODE,
@@ -511,7 +545,7 @@ rule render_retrieval:
             *of_all_iterations("iterations/{number}/training.counts.json"),
             *task_files("counts.json"),
         ],
-        mixed=[embedding_file("models/{name}.json", name=name) for name in MIXES],
+        mixed=[embedding_file("models/{name}.json", name=name) for name in (*MIXES, *COCKTAILS)],
     output:
         report(
             "results/{study}/tables/retrieval.html",

@@ -7,10 +7,10 @@ from judgemerge.embedding import encoders
 from judgemerge.logs import logged
 
 
-def main(entry: dict, mixed: bool, model: str, manifest: str) -> None:
+def main(entry: dict, mixed: bool, base: list[str], model: str, manifest: str) -> None:
     """Download or copy what is needed to load the model, sub-folders of sentence-transformers included.
 
-    A base that will be `mixed` is tried for that at once, not after its training.
+    A model that will be `mixed` is tried for that at once and compared with the `base`, before that is trained.
     """
     fresh = Path(f"{model}.part")  # an interrupted download goes on here
     if "path" in entry:
@@ -20,8 +20,10 @@ def main(entry: dict, mixed: bool, model: str, manifest: str) -> None:
     models.check_folder(fresh)
     if mixed:
         from judgemerge.embedding import mixing
+        from judgemerge.merging import preflight
 
         mixing.check_base(fresh)
+        preflight.check_parents({Path(folder).name: folder for folder in (*base, fresh)})
     models.move_into_place(fresh, model, leave_out=(".cache",))
     files.write_json(manifest, models.describe(model, rule="fetch_encoder", **entry))
 
@@ -31,6 +33,7 @@ if "snakemake" in globals():
         main(
             entry=snakemake.params.entry,
             mixed=snakemake.params.mixed,
+            base=list(snakemake.input.base),
             model=snakemake.output.model,
             manifest=snakemake.output.manifest,
         )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from judgemerge import files, models
+from judgemerge import files
 from judgemerge.embedding import evaluation_sets, mixing
 from judgemerge.logs import logged
 
@@ -26,12 +26,14 @@ def main(
         pairs = evaluation_sets.pairs_of(files.read_jsonl(held_out))
         found = mixing.weights_by_loss(folders, pairs, by_loss, seed, threads, query_prompt)
     shares = {name: found["weights"]["tuned"] if share is None else share for name, share in mixes.items()}
-    mixing.mix(folders, shares, {Path(output).name: output for output in outputs}, threads)
+    weights = {name: {"base": 1 - share, "tuned": share} for name, share in shares.items()}
+    weighed = {name: found if share is None else None for name, share in mixes.items()}
+    places = {Path(output).name: output for output in outputs}
+    described = mixing.mix_with_card(folders, weights, places, threads, weighed)
     for output, manifest in zip(outputs, manifests, strict=True):
         name = Path(output).name
-        noted = {"losses": found} if mixes[name] is None else {}
-        described = models.describe(output, rule="mix_embedders", tuned_share=shares[name], **noted)
-        files.write_json(manifest, described)
+        described[name]["made_by"]["tuned_share"] = shares[name]
+        files.write_json(manifest, described[name])
 
 
 if "snakemake" in globals():

@@ -285,6 +285,12 @@ def test_both_sizes_are_sound(load):
         ({"forgetting": {"tasks": {"target": {"path": "x"}}}}, "rename this one"),
         ({"forgetting": {"tasks": {"more": {"make": {"domain": "kitchn"}}}}}, "did you mean 'kitchen'"),
         ({"forgetting": {"tasks": {"more": {"source": "flagembedding_nqq"}}}}, "did you mean 'flagembedding_nq'"),
+        ({"others": {"base": {"path": "x"}}}, "the name 'base' of an embedding model is taken"),
+        ({"others": {"mixed_a": {"path": "x"}}}, "'mixed_a' of an embedding model is taken"),
+        ({"others": {"e5": {"path": "nowhere"}}}, "others.e5.path is 'nowhere', which is no folder"),
+        ({"forgetting": {"cocktails": {"mine": {"base": 0.5, "tund": 0.5}}}}, "names 'tund'.*did you mean 'tuned'"),
+        ({"forgetting": {"cocktails": {"mine": {"base": 0.5, "tuned": 0.6}}}}, "weights that sum to 1.1"),
+        ({"forgetting": {"by_loss": None, "cocktails": {"mine": ["base", "tuned"]}}}, "gives no weights"),
         ({"iterations": {"slices": "both"}}, "'embedding.iterations.slices' is 'both'"),
     ],
 )

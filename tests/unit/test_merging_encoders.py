@@ -234,3 +234,40 @@ def test_one_tensor_under_two_spellings_is_refused():
 def test_names_of_decoders_stay_as_they_are():
     stored = {"m": ({"model_type": "llama"}, ["model.norm.weight", "lm_head.weight"])}
     assert names.agreed(stored) == {"m": {"model.norm.weight": "model.norm.weight", "lm_head.weight": "lm_head.weight"}}
+
+
+# ---- hub ids ----
+
+
+def cached(cache, name, kind, seed=0):
+    """Put a model into a hub cache, as a download does."""
+    folder = cache / f"models--{name.replace('/', '--')}"
+    hub_model(folder / "snapshots" / "1234567890", kind, seed)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("1234567890")
+
+
+def test_models_of_the_hub_are_mixed_by_their_ids(tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    for seed, name in enumerate(("one", "two")):
+        cached(tmp_path / "cache", f"someone/{name}", "bert", seed)
+    command = "--model a=someone/one:0.5 --model b=someone/two:0.5 --output mix"
+    merge, folders, bases = merge_script.read_command(merge_script.parser().parse_args(command.split()))
+    merge_script.main(merge, folders, "mix", 1, bases)
+    assert "snapshots" in folders["a"] and (tmp_path / "mix" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("given", ["models/none", "someone/none@main"])
+def test_a_model_that_is_nowhere_is_one_sentence(given, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    command = f"--model a={given}:1.0 --output mix"
+    with pytest.raises(JudgemergeError, match=f"{given}: (there is no such folder|config.json is missing)"):
+        merge_script.read_command(merge_script.parser().parse_args(command.split()))

@@ -12,7 +12,9 @@ from judgemerge.embedding.made_documents import DOMAINS
 from judgemerge.embedding.texts import LANGUAGES
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.merging import preflight, sentence_modules
+from judgemerge.merging.checks import WEIGHTS_TOLERANCE
 
+RESERVED = ("base", "tuned", "reranker", "reranker_tuned", "target")
 TARGET = "target"  # the task of the study's own documents
 
 
@@ -36,8 +38,8 @@ def check(study) -> None:
     for key in ("embedder", "reranker"):
         if "path" in settings.get(key, {}):
             _check_folder(settings[key]["path"], f"{where}.{key}.path")
-    if mixes(settings) and "path" in settings["embedder"]:
-        sentence_modules.check_modules(settings["embedder"]["path"])
+    _check_others(settings, where)
+    _check_parents(settings)
     for weight in settings["forgetting"]["weights"]:
         if not 0 < weight < 1 or abs(weight - round(weight, 2)) > 1e-9:
             raise JudgemergeError(
@@ -53,6 +55,46 @@ def _check_folder(folder: str, where: str) -> None:
         raise JudgemergeError(f"{where} is '{folder}', which is no folder; give the folder of a Hugging Face model")
     models.check_folder(folder)
     preflight.check_not_quantized(folder)
+
+
+def _check_others(settings: Mapping, where: str) -> None:
+    """Refuse names that are taken, and cocktails of models that are not there or with weights that do not sum to 1."""
+    others, cocktails = settings["others"], settings["forgetting"]["cocktails"]
+    parents = ["base", "tuned", *others]
+    for name in (*others, *cocktails):
+        if name in RESERVED or name.startswith(("mixed_", "iteration_")) or (name in others and name in cocktails):
+            raise JudgemergeError(f"{where}: the name '{name}' of an embedding model is taken; rename it")
+    for name, entry in others.items():
+        if "path" in entry:
+            _check_folder(entry["path"], f"{where}.others.{name}.path")
+    for name, cocktail in cocktails.items():
+        place = f"{where}.forgetting.cocktails.{name}"
+        for parent in cocktail:
+            if parent not in parents:
+                raise JudgemergeError(f"{place} names '{parent}'{did_you_mean(parent, parents)}")
+        if isinstance(cocktail, Mapping):
+            if abs(sum(cocktail.values()) - 1) > WEIGHTS_TOLERANCE:
+                raise JudgemergeError(
+                    f"{place} has weights that sum to {sum(cocktail.values()):g}; a cocktail needs a sum of 1"
+                )
+        elif "by_loss" not in settings["forgetting"]:
+            raise JudgemergeError(f"{place} gives no weights; give them, or add forgetting.by_loss")
+
+
+def _check_parents(settings: Mapping) -> None:
+    """Refuse models of this machine that no mixture can take: other tensors, tokens or pooling than the base's."""
+    folders = {name: encoder["path"] for name, encoder in mixed_parents(settings).items() if "path" in encoder}
+    for folder in folders.values():
+        sentence_modules.check_modules(folder)
+    if len(folders) > 1:
+        preflight.check_parents(folders)
+
+
+def mixed_parents(settings: Mapping) -> dict[str, Mapping]:
+    """Return name → entry of the models that are fetched and become parents of mixtures."""
+    used = {name for cocktail in settings["forgetting"]["cocktails"].values() for name in cocktail}
+    chosen = {name: entry for name, entry in settings["others"].items() if name in used}
+    return ({"base": settings["embedder"]} if mixes(settings) or used else {}) | chosen
 
 
 def _check_documents(documents: Mapping, where: str) -> None:
@@ -131,5 +173,12 @@ def iterations(settings: Mapping) -> list[int]:
 
 
 def encoders(settings: Mapping) -> list[str]:
-    """Return every embedding model whose retrieval is measured: base, iterations, mixtures."""
-    return ["base", *(f"iteration_{number}" for number in iterations(settings)), *mixes(settings)]
+    """Return every embedding model whose retrieval is measured: base, iterations, mixtures, models of others."""
+    numbered = (f"iteration_{number}" for number in iterations(settings))
+    return ["base", *numbered, *mixes(settings), *other_kinds(settings)]
+
+
+def other_kinds(settings: Mapping) -> dict[str, str]:
+    """Return name → kind of the models that are no mixture of base and tuned model alone."""
+    others = dict.fromkeys(settings["others"], "other")
+    return others | dict.fromkeys(settings["forgetting"]["cocktails"], "cocktail")

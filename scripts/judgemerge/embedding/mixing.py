@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
+from judgemerge import models, provenance
 from judgemerge.embedding import Pair, encoders, selection, training
 from judgemerge.errors import JudgemergeError
-from judgemerge.merging import checks, cocktail, engine, losses, preflight
+from judgemerge.merging import cards, checks, cocktail, engine, losses, preflight
 from judgemerge.merging.streams import FLOATING, WHOLE, Weights
 
 
@@ -36,10 +37,50 @@ def mix(
 
     Every mixture is checked: finite, with the tensors of the base.
     """
-    merges = {name: cocktail.entry({"base": 1 - share, "tuned": share}, "float32") for name, share in shares.items()}
+    _mix(folders, {name: {"base": 1 - share, "tuned": share} for name, share in shares.items()}, outputs, threads)
+
+
+def _mix(folders: Mapping, weights: Mapping[str, Mapping[str, float]], outputs: Mapping, threads: int) -> dict:
+    """Write the mixtures; return what was left out of each."""
+    preflight.check_parents(folders)
+    merges = {name: cocktail.entry(given, "float32") for name, given in weights.items()}
     noted = engine.merge_all(merges, folders, outputs, threads)
     for name, output in outputs.items():
-        checks.check_result(output, folders["base"], tuple(noted[name]["left_out"]))
+        checks.check_result(output, next(iter(folders.values())), tuple(noted[name]["left_out"]))
+    return noted
+
+
+def mix_with_card(
+    folders: Mapping[str, str | Path],
+    weights: Mapping[str, Mapping[str, float]],
+    outputs: Mapping[str, str | Path],
+    threads: int,
+    weighed: Mapping[str, Mapping | None],
+) -> dict[str, dict]:
+    """Write mixtures of the models in `folders`, each with its model card; return their manifests by name.
+
+    `weights` gives the weight of every model per mixture, `weighed` what `weights_by_loss` found where it decided.
+    """
+    noted = _mix(folders, weights, outputs, threads)
+    digests = {name: models.describe(folder)["digest"] for name, folder in folders.items()}
+    manifests = {}
+    for name, output in outputs.items():
+        merge = cocktail.entry(weights[name], "float32")
+        made = {"rule": "mix_embedders", "merge": merge, "parents": digests, "threads": threads}
+        made |= {"left_out": noted[name]["left_out"]} if noted[name]["left_out"] else {}
+        made |= {"losses": dict(weighed[name])} if weighed.get(name) else {}
+        text = cards.card(name, {"made_by": made | _on_card(weighed.get(name)), "versions": provenance.versions()})
+        Path(output, "README.md").write_text(text, encoding="utf-8")
+        manifests[name] = models.describe(output, **made)
+    return manifests
+
+
+def _on_card(weighed: Mapping | None) -> dict:
+    """Return what a card says of weights that losses decided."""
+    if not weighed:
+        return {}
+    told = {"n_examples": weighed["examples"], "n_given": weighed["pairs"], "examples": "evaluation set"}
+    return {"weights": {**weighed, **told, "kind": "encoder"}}
 
 
 def examples_of(
@@ -84,6 +125,7 @@ def weights_by_loss(
         "weights": dict(zip(found, weights, strict=True)),
         "losses": {name: dataclasses.asdict(loss) for name, loss in found.items()},
         "examples": len(examples),
+        "pairs": len(pairs),
         "negatives": n_negatives,
         "temperature": settings["temperature"],
     }

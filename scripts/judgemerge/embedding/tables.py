@@ -22,11 +22,16 @@ def recall_of(rows: Sequence[Mapping], task: str, k: int) -> float:
 
 
 def described(
-    ranks: Mapping[str, list], shares: Mapping[str, float], rerankers: Sequence[str], decisions: Sequence[Mapping]
+    ranks: Mapping[str, list],
+    shares: Mapping[str, float],
+    rerankers: Sequence[str],
+    decisions: Sequence[Mapping],
+    others: Mapping[str, str] | None = None,
 ) -> dict[str, dict]:
     """Return what `retrieval_tables` wants to know of every model that has ranks, in the order shown.
 
-    `tuned` is the iteration with the highest recall; mixtures stand between base and tuned by share.
+    `tuned` is the iteration with the highest recall; mixtures stand between base and tuned by share;
+    `others` gives the kind of every further model.
     """
     chosen = rounds.best(decisions)["iteration"]
     iterations = {f"iteration_{decision['iteration']}" for decision in rounds.run(decisions)}
@@ -37,6 +42,8 @@ def described(
     for name, share in sorted(shares.items(), key=lambda entry: entry[1]):
         models[name] = {"kind": "mixed", "tuned_share": share, "against": "base"}
     models["tuned"] = {"kind": "tuned", "tuned_share": 1.0, "against": "base"}
+    for name, kind in (others or {}).items():
+        models[name] = {"kind": kind, "tuned_share": None, "against": "base"}
     for name in rerankers:
         against = rerankers[0] if name != rerankers[0] else "tuned"
         models[name] = {"kind": "reranked", "tuned_share": None, "against": against}
