@@ -97,7 +97,13 @@ rule write_evaluation_set:
         wording=WORDINGS["questions"],
         seed=settings["seed"],
         store="results/{study}/store/embedding/evaluation_{collection}.jsonl",
-        code=source_digest("embedding.questions", "embedding.texts", "embedding.asking", "embedding.evaluation_sets"),
+        code=source_digest(
+            "embedding.questions",
+            "embedding.lists",
+            "embedding.texts",
+            "embedding.asking",
+            "embedding.evaluation_sets",
+        ),
     message:
         "Writing the evaluation set {wildcards.collection}"
     script:

@@ -183,6 +183,14 @@ def test_a_base_that_no_mixture_can_reach_is_refused_before_anything_is_trained(
         mixing.check_base(base)
 
 
+def test_a_base_that_does_not_open_is_one_sentence(tmp_path):
+    base = hub_model(tmp_path / "base", "bert")
+    config = files.read_json(base / "config.json")
+    files.write_json(base / "config.json", {**config, "model_type": "homemade", "architectures": ["HomemadeModel"]})
+    with pytest.raises(JudgemergeError, match="does not open as an embedding model"):
+        mixing.check_base(base)
+
+
 def test_other_heads_are_other_models(tmp_path):
     bare, ranking = (hub_model(tmp_path / kind, kind) for kind in ("bert", "reranker_of_bert"))
     with pytest.raises(JudgemergeError, match="'architectures' is"):

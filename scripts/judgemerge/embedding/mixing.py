@@ -24,8 +24,16 @@ def check_base(base: str | Path) -> None:
                 f"{entry.path}: tensor '{name}' has format {entry.format}, which cannot be mixed; use the model that "
                 "it was quantized from"
             )
+    try:
+        opened = encoders.open_embedder(base)
+    except (ImportError, KeyError, OSError, RuntimeError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise JudgemergeError(
+            f"{base}: this does not open as an embedding model ({reason}); use one that transformers knows without code of "
+            "its own"
+        ) from error
     with tempfile.TemporaryDirectory() as scratch:
-        encoders.save_model(encoders.open_embedder(base), scratch, base)
+        encoders.save_model(opened, scratch, base)
         preflight.check_parents({"base": base, "saved again": scratch})
         preflight.shared_tensors({"base": Weights(base), "saved again": Weights(scratch)}, "base")
 
