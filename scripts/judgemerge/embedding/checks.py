@@ -73,7 +73,7 @@ def _check_others(settings: Mapping, where: str) -> None:
             if parent not in parents:
                 raise JudgemergeError(f"{place} names '{parent}'{did_you_mean(parent, parents)}")
         if isinstance(cocktail, Mapping):
-            if abs(sum(cocktail.values()) - 1) > WEIGHTS_TOLERANCE:
+            if not abs(sum(cocktail.values()) - 1) <= WEIGHTS_TOLERANCE:  # also where one is no number
                 raise JudgemergeError(
                     f"{place} has weights that sum to {sum(cocktail.values()):g}; a cocktail needs a sum of 1"
                 )

@@ -29,8 +29,8 @@ def check_base(base: str | Path) -> None:
     except (ImportError, KeyError, OSError, RuntimeError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise JudgemergeError(
-            f"{base}: this does not open as an embedding model ({reason}); use one that transformers knows without code of "
-            "its own"
+            f"{base}: this does not open as an embedding model ({reason}); use one that transformers knows without "
+            "code of its own"
         ) from error
     with tempfile.TemporaryDirectory() as scratch:
         encoders.save_model(opened, scratch, base)
