@@ -8,9 +8,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import fetch_encoder
 import merge as merge_script
+import mix_cocktail
+import mix_embedders
+import train_embedder
 from judgemerge import files
-from judgemerge.embedding import encoders, mixing
+from judgemerge.embedding import Pair, encoders, evaluation_sets, mixing, pair_of, training
 from judgemerge.errors import JudgemergeError
 from judgemerge.merging import cocktail, names, preflight, sentence_modules
 
@@ -242,6 +246,50 @@ def test_one_tensor_under_two_spellings_is_refused():
 def test_names_of_decoders_stay_as_they_are():
     stored = {"m": ({"model_type": "llama"}, ["model.norm.weight", "lm_head.weight"])}
     assert names.agreed(stored) == {"m": {"model.norm.weight": "model.norm.weight", "lm_head.weight": "lm_head.weight"}}
+
+
+# ---- the jobs of a study ----
+
+
+def test_a_base_of_the_hub_goes_through_the_jobs_of_a_study(tmp_path):
+    hub_model(tmp_path / "hub", "bert_with_its_first_head")
+    hub_model(tmp_path / "hub_other", "bert", seed=3)
+    pairs = [Pair(f"{n}", f"d{n}", f"what of house {n}?", f"a red house {n} by the sea", "en").row() for n in range(12)]
+    files.write_jsonl(tmp_path / "train.jsonl", pairs)
+    rows = evaluation_sets.rows_of(map(pair_of, pairs))
+    files.write_jsonl(tmp_path / "target.jsonl", rows)
+    place = lambda name: str(tmp_path / name)  # noqa: E731
+    fetch_encoder.main({"path": place("hub")}, True, [], place("base"), place("base.json"))
+    fetch_encoder.main({"path": place("hub_other")}, True, [place("base")], place("other"), place("other.json"))
+    settings = {**training.DEFAULTS, "batch_size": 6, "max_tokens": 40}
+    train_embedder.main(
+        place("base"), place("train.jsonl"), [], settings, 1, 1, place("work"), place("tuned"), place("tuned.json")
+    )
+    by_loss, target = {"examples": 3, "negatives": 2, "temperature": 5.0}, place("target.jsonl")
+    mixes = {"mixed_50": 0.5, "mixed_by_loss": None}
+    mix_embedders.main(
+        place("base"), place("tuned"), target, mixes, by_loss, "ask: ", 1, 1,
+        [place(name) for name in mixes], [place(f"{name}.json") for name in mixes],
+    )  # fmt: skip
+    three = {"base": 0.2, "tuned": 0.5, "other": 0.3}
+    mix_cocktail.main([place(name) for name in three], target, three, None, "", 1, 1, place("three"), place("3.json"))
+    states = {name: of_transformers("bert", tmp_path / name)[0] for name in (*three, "mixed_50", "three")}
+    for name in [name for name in states["tuned"] if "pooler" not in name]:
+        half = (states["base"][name] + states["tuned"][name]) / 2
+        assert torch.allclose(states["mixed_50"][name], half, atol=1e-6), name
+        weighed = sum(weight * states[model][name] for model, weight in three.items())
+        assert torch.allclose(states["three"][name], weighed, atol=1e-6), name
+    made = files.read_json(place("mixed_by_loss.json"))["made_by"]
+    assert made["tuned_share"] == made["losses"]["weights"]["tuned"] and made["losses"]["pairs"] == 12
+    card = (tmp_path / "mixed_by_loss" / "README.md").read_text(encoding="utf-8")
+    assert "| tuned | parent |" in card and "3 of 12 examples (evaluation set, kind encoder)" in card
+
+
+def test_a_model_of_others_that_does_not_fit_is_refused_when_it_is_fetched(tmp_path):
+    hub_model(tmp_path / "base", "bert")
+    hub_model(tmp_path / "mpnet", "mpnet")
+    with pytest.raises(JudgemergeError, match="'model_type' is 'mpnet', but 'bert'"):
+        fetch_encoder.main({"path": str(tmp_path / "mpnet")}, True, [str(tmp_path / "base")], str(tmp_path / "x"), "x")
 
 
 # ---- hub ids ----
