@@ -18,6 +18,8 @@ from judgemerge.embedding import Pair, encoders, evaluation_sets, mixing, pair_o
 from judgemerge.errors import JudgemergeError
 from judgemerge.merging import cocktail, names, preflight, sentence_modules
 
+pytestmark = pytest.mark.slow  # sentence-transformers alone takes ten seconds to import
+
 SIZE = {
     "vocab_size": 120, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32,
     "max_position_embeddings": 40,
