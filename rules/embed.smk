@@ -20,6 +20,7 @@ wildcard_constraints:
     made_encoder=one_of(name for name, entry in ENCODERS.items() if "make" in entry),
     fetched_encoder=one_of(name for name, entry in ENCODERS.items() if "make" not in entry),
     encoder=one_of(embedding_study.encoders(EMBEDDING)),
+    cocktail=one_of(COCKTAILS),
     scorer=one_of(RERANKERS),
     iteration=r"[1-9]\d*",
 
@@ -93,9 +94,16 @@ rule write_evaluation_set:
         share=collection_share,
         per_chunk=EMBEDDING["evaluation"]["per_chunk"],
         writer=WRITERS["questions.model"],
+        wording=WORDINGS["questions"],
         seed=settings["seed"],
         store="results/{study}/store/embedding/evaluation_{collection}.jsonl",
-        code=source_digest("embedding.questions", "embedding.texts", "embedding.asking", "embedding.evaluation_sets"),
+        code=source_digest(
+            "embedding.questions",
+            "embedding.lists",
+            "embedding.texts",
+            "embedding.asking",
+            "embedding.evaluation_sets",
+        ),
     message:
         "Writing the evaluation set {wildcards.collection}"
     script:
@@ -160,6 +168,8 @@ rule make_encoder:
 
 rule fetch_encoder:
     """A model of the Hugging Face hub at one commit, or from a folder of this machine; safetensors only."""
+    input:
+        base=base_to_compare,
     output:
         model=directory("results/{study}/embedding/models/{fetched_encoder}"),
         manifest="results/{study}/embedding/models/{fetched_encoder}.json",
@@ -170,11 +180,12 @@ rule fetch_encoder:
     conda:
         "../envs/embed.yaml"
     resources:
-        mem_mb=per_attempt(2000),
+        mem_mb=encoder_memory(3),
         runtime=per_attempt(240),
     params:
         entry=encoder_entry,
         fingerprint=encoder_fingerprint,
+        mixed=encoder_is_mixed,
     message:
         "Fetching {wildcards.fetched_encoder}"
     script:
@@ -202,6 +213,7 @@ rule write_questions:
         embedding={name: EMBEDDING[name] for name in ("questions", "iterations")},
         share=HELD_OUT,
         writer=WRITERS["questions.model"],
+        wording=WORDINGS["questions"],
         seed=settings["seed"],
         store="results/{study}/store/embedding/questions_{iteration}.jsonl",
     message:
@@ -258,6 +270,7 @@ rule select_pairs:
     params:
         embedding={name: EMBEDDING[name] for name in ("selection", "rewriting")},
         writers=WRITERS,
+        wordings={step: WORDINGS[step] for step in ("relevance", "rewriting")},
         seed=settings["seed"],
         store="results/{study}/store/embedding/iteration_{iteration}",
     message:
@@ -272,6 +285,7 @@ rule train_embedder:
         base="results/{study}/embedding/models/base",
         pairs="results/{study}/embedding/iterations/{iteration}/training.jsonl",
         earlier=earlier_decisions,
+        parents=other_parents,
     output:
         model=directory("results/{study}/embedding/models/iteration_{iteration}"),
         manifest="results/{study}/embedding/models/iteration_{iteration}.json",
@@ -315,7 +329,7 @@ rule rank_queries:
         runtime=encoder_minutes(20),
         gpu=ONE_GPU,
     params:
-        query_prompt=EMBEDDING["query_prompt"],
+        query_prompt=encoder_prompt,
         max_tokens=EMBEDDING["max_tokens"],
         batch_size=EMBEDDING["batch_size"],
     message:
@@ -351,7 +365,7 @@ rule decide_iteration:
 
 
 rule choose_embedder:
-    """The fine-tuned model: that of the iteration that was the last one needed."""
+    """The fine-tuned model: that of the iteration with the highest recall."""
     input:
         decisions=of_all_iterations("iterations/{number}/decision.json"),
         folders=of_all_iterations("models/iteration_{number}"),
@@ -379,7 +393,7 @@ rule mix_embedders:
     input:
         base="results/{study}/embedding/models/base",
         tuned="results/{study}/embedding/models/tuned",
-        pairs="results/{study}/embedding/iterations/1/training.jsonl",
+        held_out="results/{study}/embedding/tasks/target.jsonl",
     output:
         models=[directory(f"results/{{study}}/embedding/models/{name}") for name in MIXES],
         manifests=[f"results/{{study}}/embedding/models/{name}.json" for name in MIXES],
@@ -396,11 +410,41 @@ rule mix_embedders:
     params:
         mixes=MIXES,
         by_loss=EMBEDDING["forgetting"].get("by_loss"),
+        query_prompt=EMBEDDING["query_prompt"],
         seed=settings["seed"],
     message:
         "Mixing base and fine-tuned model"
     script:
         "../scripts/mix_embedders.py"
+
+
+rule mix_cocktail:
+    """A mixture of several models: of base, fine-tuned model and models of others."""
+    input:
+        models=cocktail_parents,
+        held_out="results/{study}/embedding/tasks/target.jsonl",
+    output:
+        model=directory("results/{study}/embedding/models/{cocktail}"),
+        manifest="results/{study}/embedding/models/{cocktail}.json",
+    log:
+        "results/{study}/logs/mix_cocktail/{cocktail}.log",
+    benchmark:
+        "results/{study}/timings/mix_cocktail/{cocktail}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=encoder_memory(3),
+        runtime=per_attempt(60),
+    params:
+        cocktail=cocktail_of,
+        by_loss=EMBEDDING["forgetting"].get("by_loss"),
+        query_prompt=EMBEDDING["query_prompt"],
+        seed=settings["seed"],
+    message:
+        "Mixing {wildcards.cocktail}"
+    script:
+        "../scripts/mix_cocktail.py"
 
 
 rule train_reranker:
@@ -485,6 +529,7 @@ rule collect_retrieval:
         runtime=per_attempt(20),
     params:
         roles=TASK_ROLES,
+        others=embedding_study.other_kinds(EMBEDDING),
         k=EMBEDDING["iterations"]["k"],
         statistics=settings["statistics"],
         code=EMBEDDER_CODE,
@@ -507,7 +552,7 @@ rule render_retrieval:
             *of_all_iterations("iterations/{number}/training.counts.json"),
             *task_files("counts.json"),
         ],
-        mixed=[embedding_file("models/{name}.json", name=name) for name in MIXES],
+        mixed=[embedding_file("models/{name}.json", name=name) for name in (*MIXES, *COCKTAILS)],
     output:
         report(
             "results/{study}/tables/retrieval.html",

@@ -1,7 +1,8 @@
-"""Make embedding/models/tuned: the model of the iteration that was the last one needed."""
+"""Make embedding/models/tuned: the model of the iteration whose recall is highest."""
 
 import os
 import shutil
+import sys
 
 from judgemerge import files
 from judgemerge.embedding import decisions
@@ -9,14 +10,16 @@ from judgemerge.logs import logged
 
 
 def main(decided: list[str], folders: list[str], manifests: list[str], model: str, manifest: str) -> None:
-    """Link the files of the iteration whose decision stopped the others."""
-    stop = decisions.stopped_by(decided)
-    place = stop["iteration"] - 1
+    """Link the files of the best iteration."""
+    every = list(map(files.read_json, decided))
+    number = decisions.best(every)["iteration"]
+    place = number - 1
+    print(decisions.choice(every), file=sys.stderr)
     shutil.rmtree(model, ignore_errors=True)
     # Snakemake's own time stamp is not linked: touching it here would make the iteration look new.
     own = shutil.ignore_patterns(".snakemake_timestamp")
     shutil.copytree(folders[place], model, copy_function=os.link, ignore=own)
-    files.write_json(manifest, files.read_json(manifests[place]) | {"iteration": stop["iteration"]})
+    files.write_json(manifest, files.read_json(manifests[place]) | {"iteration": number})
 
 
 if "snakemake" in globals():

@@ -9,13 +9,14 @@ from judgemerge.logs import logged
 
 
 def main(
-    ranks: list[str], reranked: list[str], decided: list[str], mixed: list[str], counts: list[str], roles: dict, k: int,
-    statistics: dict, table: str, differences: str,
+    ranks: list[str], reranked: list[str], decided: list[str], mixed: list[str], counts: list[str], roles: dict,
+    others: dict[str, str], k: int, statistics: dict, table: str, differences: str,
 ) -> None:  # fmt: skip
     """Give every model its kind and its share of the tuned one; `tuned` is the iteration that was chosen."""
     shares = {Path(path).stem: files.read_json(path)["made_by"]["tuned_share"] for path in mixed}
     rows = {Path(path).stem: list(files.read_jsonl(path)) for path in (*ranks, *reranked)}
-    models = tables.described(rows, shares, [Path(path).stem for path in reranked], list(map(files.read_json, decided)))
+    decisions = list(map(files.read_json, decided))
+    models = tables.described(rows, shares, [Path(path).stem for path in reranked], decisions, others)
     errors = {Path(path).name.split(".")[0]: files.read_json(path)["left_out"] for path in counts}
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
     made = tables.retrieval_tables(models, roles, errors, k, settings)
@@ -33,6 +34,7 @@ if "snakemake" in globals():
             mixed=list(snakemake.input.mixed),
             counts=list(snakemake.input.counts),
             roles=snakemake.params.roles,
+            others=snakemake.params.others,
             k=snakemake.params.k,
             statistics=snakemake.params.statistics,
             table=snakemake.output.table,

@@ -5,8 +5,11 @@ Examples:
   echo '{"prompt": "2+2?", "response": "4"}' | python scripts/judge.py --model model.gguf --prompt plain_pointwise
   python scripts/judge.py --model https://api.example.org/v1 --name some-model --api-key-variable API_KEY < pairs.jsonl
 
+  python scripts/judge.py --model model.gguf --prompt rubric_pointwise --metric correctness_5_point < answers.jsonl
+
 What records and results look like: docs/judging.md. The exit status is 1 when a record could not be read, 2 when
-nothing could be judged at all (a wrong option, a model that does not load, an endpoint that is down).
+nothing could be judged at all (a wrong option, a model that does not load, an endpoint that is down,
+no reply that can be read).
 """
 
 import argparse
@@ -23,7 +26,8 @@ from typing import IO
 from judgemerge import chat_templates, files, streaming
 from judgemerge.errors import JudgemergeError
 
-PROMPTS = Path(__file__).resolve().parent.parent / "config" / "prompts"
+CONFIG = Path(__file__).resolve().parent.parent / "config"
+PROMPTS, METRICS = CONFIG / "prompts", CONFIG / "metrics"
 
 
 def main(judge: streaming.Judge, source: IO[bytes], output: IO[str], batch: int) -> Counter:
@@ -67,6 +71,7 @@ def batches(records: Iterator[streaming.Record], most: int) -> Iterator[list[str
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prompt", default="plain_pairwise", help="name in config/prompts, or a file (%(default)s)")
+    parser.add_argument("--metric", help="what rubric_* prompts grade by: name in config/metrics, or a file")
     parser.add_argument("--input", help="file with one JSON object, or one per line (standard input)")
     parser.add_argument("--output", help="file for the results (standard output)")
     parser.add_argument("--order", choices=["both", "original", "swapped"], default="both", help="orders of a pair")
@@ -128,9 +133,10 @@ if __name__ == "__main__":
             raise JudgemergeError(f"{options.output}: is the input; give another file as --output")
         with tempfile.TemporaryDirectory() as scratch:
             template = streaming.find_template(options.prompt, PROMPTS, options.sources)
+            metric = streaming.find_metric(options.metric, template, METRICS)
             backend = open_model(options, scratch, template.max_new_tokens)
             orders = None if options.order == "both" else (options.order,)
-            judge = streaming.Judge(backend, template, options.max_prompt_tokens, orders)
+            judge = streaming.Judge(backend, template, options.max_prompt_tokens, orders, metric)
             source = open(options.input, "rb") if options.input else sys.stdin.buffer  # noqa: SIM115 – until the end
             output = open(options.output, "w", encoding="utf-8") if options.output else sys.stdout  # noqa: SIM115
             if output is sys.stdout:
@@ -138,7 +144,7 @@ if __name__ == "__main__":
             counted = main(judge, source, output, options.batch)
             output.flush()
         print(streaming.summary(counted), file=sys.stderr)
-        sys.exit(1 if counted["not read"] else 0)
+        sys.exit(streaming.status(counted))
     except (JudgemergeError, OSError) as error:
         if isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads any more; Python would complain at its end

@@ -28,7 +28,7 @@ def main(make: dict, kind: str, start: list[str], threads: int, work: str, model
         pairs = training.at_most(pairs, settings["max_pairs"], make["seed"])
         rows = training.labelled(pairs, settings["hard_negatives"], settings["random_negatives"], make["seed"])
         done = training.train_reranker(made, rows, settings, work / "trainer", make["seed"])
-    made.save_pretrained(str(work / "model"), create_model_card=False)
+    encoders.save_model(made, work / "model")
     models.move_into_place(work / "model", model)
     shutil.rmtree(work)
     files.write_json(manifest, models.describe(model, rule="make_encoder", make=make, kind=kind, **done))

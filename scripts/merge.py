@@ -20,6 +20,7 @@ from judgemerge import files, models, processes
 from judgemerge.errors import JudgemergeError
 from judgemerge.merging import checks, grids, recipes
 from judgemerge.merging.descriptions import TEMPLATE, TOKENS
+from judgemerge.merging.hub import local_folder
 from judgemerge.merging.table import CHOICES, METHODS, STREAMED, markdown
 
 
@@ -108,6 +109,7 @@ def _model(text: str) -> tuple[str, str, dict]:
 def read_command(arguments: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str, str]]:
     """Return (merge entry, folders by name, base of every adapter) that the command line describes."""
     parsed = [_model(text) for text in arguments.model]
+    parsed = [(name, local_folder(folder), parameters) for name, folder, parameters in parsed]
     folders = {name: folder for name, folder, _ in parsed}
     if len(folders) != len(parsed):
         raise JudgemergeError("--model gives one name twice; rename one")
@@ -120,9 +122,10 @@ def read_command(arguments: argparse.Namespace) -> tuple[dict, dict[str, str], d
         "seed": arguments.seed,
     }
     if arguments.base:
-        known = next((name for name, folder in folders.items() if folder == arguments.base), arguments.base)
+        base = local_folder(arguments.base)
+        known = next((name for name, folder in folders.items() if folder == base), base)
         merge["base"] = known if known in folders else "base"
-        folders = {**({} if known in folders else {"base": arguments.base}), **folders}
+        folders = {**({} if known in folders else {"base": base}), **folders}
     if arguments.grid:
         merge["grid"] = {
             name: _value(f"[{values}]") for name, values in (_pair(text, "--grid") for text in arguments.grid)
@@ -166,9 +169,9 @@ def parser() -> argparse.ArgumentParser:
         "--model",
         action="append",
         default=[],
-        help="name=folder, name=folder:weight, name=folder:weight=0.5,density=0.3",
+        help="name=folder, name=folder:weight, name=folder:weight=0.5,density=0.3; a hub id may be the folder",
     )
-    found.add_argument("--base", help="folder of the model that differences are taken from")
+    found.add_argument("--base", help="folder or hub id of the model that differences are taken from")
     found.add_argument("--set", action="append", default=[], help="parameter of the whole, e.g. t=0.5, temperature=1.0")
     found.add_argument("--grid", action="append", default=[], help="values to run through, e.g. density=0.3,0.5")
     found.add_argument(

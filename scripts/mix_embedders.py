@@ -2,36 +2,38 @@
 
 from pathlib import Path
 
-from judgemerge import files, models
-from judgemerge.embedding import mixing, pair_of
+from judgemerge import files
+from judgemerge.embedding import evaluation_sets, mixing
 from judgemerge.logs import logged
 
 
 def main(
     base: str,
     tuned: str,
-    pairs: str,
+    held_out: str,
     mixes: dict,
     by_loss: dict | None,
+    query_prompt: str,
     seed: int,
     threads: int,
     outputs: list[str],
     manifests: list[str],
 ) -> None:
-    """Mix at the given shares of the tuned model, and at the share that follows from losses on a few pairs."""
+    """Mix at the given shares of the tuned model, and at the share that follows from losses on a few held-out pairs."""
     folders = {"base": base, "tuned": tuned}
     found = None
     if by_loss is not None:
-        found = mixing.weights_by_loss(
-            folders, [pair_of(row) for row in files.read_jsonl(pairs)], by_loss, seed, threads
-        )
+        pairs = evaluation_sets.pairs_of(files.read_jsonl(held_out))
+        found = mixing.weights_by_loss(folders, pairs, by_loss, seed, threads, query_prompt)
     shares = {name: found["weights"]["tuned"] if share is None else share for name, share in mixes.items()}
-    mixing.mix(folders, shares, {Path(output).name: output for output in outputs}, threads)
+    weights = {name: {"base": 1 - share, "tuned": share} for name, share in shares.items()}
+    weighed = {name: found if share is None else None for name, share in mixes.items()}
+    places = {Path(output).name: output for output in outputs}
+    described = mixing.mix_with_card(folders, weights, places, threads, weighed)
     for output, manifest in zip(outputs, manifests, strict=True):
         name = Path(output).name
-        noted = {"losses": found} if mixes[name] is None else {}
-        described = models.describe(output, rule="mix_embedders", tuned_share=shares[name], **noted)
-        files.write_json(manifest, described)
+        described[name]["made_by"]["tuned_share"] = shares[name]
+        files.write_json(manifest, described[name])
 
 
 if "snakemake" in globals():
@@ -39,9 +41,10 @@ if "snakemake" in globals():
         main(
             base=snakemake.input.base,
             tuned=snakemake.input.tuned,
-            pairs=snakemake.input.pairs,
+            held_out=snakemake.input.held_out,
             mixes=snakemake.params.mixes,
             by_loss=snakemake.params.by_loss,
+            query_prompt=snakemake.params.query_prompt,
             seed=snakemake.params.seed,
             threads=snakemake.threads,
             outputs=list(snakemake.output.models),

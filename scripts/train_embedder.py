@@ -29,7 +29,7 @@ def main(
     found = [pair_of(row) for row in files.read_jsonl(pairs)]
     tuned = encoders.open_embedder(base, settings["max_tokens"])
     done = training.train_embedder(tuned, found, settings, Path(work) / "trainer", seed)
-    tuned.save_pretrained(f"{work}/model", create_model_card=False)
+    encoders.save_model(tuned, f"{work}/model", base)
     models.move_into_place(f"{work}/model", model)
     shutil.rmtree(work)
     files.write_json(manifest, models.describe(model, rule="train_embedder", training=settings, seed=seed, **done))

@@ -24,13 +24,13 @@ def main(
 
     torch.set_num_threads(threads)
     shutil.rmtree(work, ignore_errors=True)
-    chosen = decisions.stopped_by(decided)["iteration"]
+    chosen = decisions.best(list(map(files.read_json, decided)))["iteration"]
     found = [pair_of(row) for row in files.read_jsonl(pairs[chosen - 1])]
     found = training.at_most(found, settings["max_pairs"], seed)
     rows = training.labelled(found, settings["hard_negatives"], settings["random_negatives"], seed)
     tuned = encoders.open_reranker(reranker, settings["max_tokens"])
     done = training.train_reranker(tuned, rows, settings, Path(work) / "trainer", seed)
-    tuned.save_pretrained(f"{work}/model", create_model_card=False)
+    encoders.save_model(tuned, f"{work}/model", reranker)
     models.move_into_place(f"{work}/model", model)
     shutil.rmtree(work)
     files.write_json(manifest, models.describe(model, rule="train_reranker", training=settings, seed=seed, **done))

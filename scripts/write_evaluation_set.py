@@ -12,6 +12,7 @@ def main(
     share: float,
     n_questions: int,
     writer: dict | None,
+    wording: dict | None,
     seed: int,
     store: str,
     rows: str,
@@ -22,15 +23,16 @@ def main(
     every = [Chunk(**row) for row in files.read_jsonl(chunks)]
     held = evaluation_sets.held_out(every, share, seed)
     asked = [chunk for chunk in every if not held or chunk.document in held]
+    backend = writer and asking.open_model(writer, os.environ)
     found, reasons = asking.questions_of(
-        asked, every, n_questions, writer and asking.open_model(writer, os.environ), store, f"{seed}:evaluation"
+        asked, every, n_questions, backend, store, f"{seed}:evaluation", wording=wording
     )
     pairs, n_repeats = questions.without_repeats(found)
     made = evaluation_sets.rows_of(pairs)
     files.write_jsonl(rows, made)
     with files.atomic_writer(review) as file:
         file.write(evaluation_sets.review_text(made))
-    lost = sum(reasons.values())
+    lost = sum(n for reason, n in reasons.items() if reason.startswith("missing_"))
     files.write_json(
         counts,
         {"rows": len(made) + n_repeats + lost, "queries": len(made), "left_out": lost, "documents": len(held),
@@ -45,6 +47,7 @@ if "snakemake" in globals():
             share=snakemake.params.share,
             n_questions=snakemake.params.per_chunk,
             writer=snakemake.params.writer,
+            wording=snakemake.params.wording,
             seed=snakemake.params.seed,
             store=snakemake.params.store,
             rows=snakemake.output.rows,

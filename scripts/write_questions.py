@@ -1,6 +1,7 @@
 """Make embedding/iterations/{iteration}/questions.jsonl: questions on the chunks of one iteration."""
 
 import os
+from pathlib import Path
 
 from judgemerge import files
 from judgemerge.embedding import Chunk, asking, decisions, evaluation_sets, questions
@@ -8,10 +9,13 @@ from judgemerge.logs import logged
 
 
 def main(
-    chunks: str, earlier: list[str], iteration: int, settings: dict, share: float, writer: dict | None, seed: int,
-    store: str, rows: str, counts: str,
+    chunks: str, earlier: list[str], iteration: int, settings: dict, share: float, writer: dict | None,
+    wording: dict | None, seed: int, store: str, rows: str, counts: str,
 ) -> None:  # fmt: skip
-    """Ask about every chunk of the iteration's slice that is not held out; each iteration asks anew."""
+    """Ask about every chunk of the iteration's slice that is not held out.
+
+    Each iteration asks anew. A model that would say the same again (temperature 0) is not asked the same again.
+    """
     if stop := decisions.stopped_by(earlier):
         return decisions.pass_over(stop, rows, counts)
     every = [Chunk(**row) for row in files.read_jsonl(chunks)]
@@ -20,9 +24,19 @@ def main(
     chosen = decisions.slice_of(
         trained_on, iteration, settings["iterations"]["maximum"], settings["iterations"]["slices"]
     )
-    backend = writer and asking.open_model(writer, os.environ)
+    backend = writer and asking.open_model(asking.of_iteration(writer, iteration), os.environ)
+    place = Path(store)
+    earlier_stores = [place.with_name(f"questions_{number}.jsonl") for number in range(1, iteration)]
+    also = [] if writer and asking.draws(writer) else earlier_stores
     found, reasons = asking.questions_of(
-        chosen, every, settings["questions"]["per_chunk"], backend, store, f"{seed}:iteration {iteration}"
+        chosen,
+        every,
+        settings["questions"]["per_chunk"],
+        backend,
+        store,
+        f"{seed}:iteration {iteration}",
+        also,
+        wording,
     )
     pairs, n_repeats = questions.without_repeats(found)
     files.write_jsonl(rows, (pair.row() for pair in pairs))
@@ -39,6 +53,7 @@ if "snakemake" in globals():
             settings=snakemake.params.embedding,
             share=snakemake.params.share,
             writer=snakemake.params.writer,
+            wording=snakemake.params.wording,
             seed=snakemake.params.seed,
             store=snakemake.params.store,
             rows=snakemake.output.rows,

@@ -14,6 +14,9 @@ HELD_OUT = 0 if OWN_SET else EMBEDDING["evaluation"]["held_out"]
 READ_TASKS = {name: task for name, task in OTHER_TASKS.items() if "make" not in task}
 ONE_GPU = min(1, settings["gpus"])
 ENCODERS = {"base": EMBEDDING["embedder"]} | ({"reranker": EMBEDDING["reranker"]} if "reranker" in EMBEDDING else {})
+ENCODERS |= EMBEDDING["others"]
+COCKTAILS = EMBEDDING["forgetting"]["cocktails"]
+MIXED_PARENTS = embedding_study.mixed_parents(EMBEDDING)
 RERANKERS = ["reranker", "reranker_tuned"] if "reranker_training" in EMBEDDING else []
 EMBEDDER_CODE = source_digest("embedding.retrieval", "embedding.tables", "agreement.bootstrap", "agreement.estimates")
 
@@ -38,7 +41,7 @@ def embedding_tables():
 
 def embedding_manifests():
     """The manifests of the embedding models and rerankers that a study ends with."""
-    names = [*ENCODERS, "tuned", *MIXES, *(["reranker_tuned"] if RERANKERS else [])]
+    names = [*ENCODERS, "tuned", *MIXES, *COCKTAILS, *(["reranker_tuned"] if RERANKERS else [])]
     return [embedding_file("models/{name}.json", name=name) for name in names]
 
 
@@ -89,6 +92,37 @@ def encoder_fingerprint(wildcards):
     return path and fingerprint(path)
 
 
+def encoder_is_mixed(wildcards):
+    """Whether a fetched model is a parent of mixtures."""
+    return wildcards.fetched_encoder in MIXED_PARENTS
+
+
+def base_to_compare(wildcards):
+    """The base, which every other parent of mixtures is compared with before anything is trained."""
+    compared = wildcards.fetched_encoder in MIXED_PARENTS and wildcards.fetched_encoder != "base"
+    return [embedding_file("models/base")] if compared else []
+
+
+def other_parents(wildcards):
+    """The other parents of mixtures, which have to fit before the base is trained."""
+    return [embedding_file("models/{name}", name=name) for name in MIXED_PARENTS if name != "base"]
+
+
+def cocktail_parents(wildcards):
+    """The models of one cocktail, in the order of the study."""
+    return [embedding_file("models/{name}", name=name) for name in COCKTAILS[wildcards.cocktail]]
+
+
+def cocktail_of(wildcards):
+    """The models of one cocktail with their weights, or without."""
+    return COCKTAILS[wildcards.cocktail]
+
+
+def encoder_prompt(wildcards):
+    """The text before every question of an embedding model: its own, or the study's."""
+    return EMBEDDING["others"].get(wildcards.encoder, {}).get("query_prompt", EMBEDDING["query_prompt"])
+
+
 def encoder_make(wildcards):
     """How a made model is made."""
     return ENCODERS[wildcards.made_encoder]["make"]
@@ -125,6 +159,7 @@ def endpoint_of(name):
     return study.models[name]["endpoint"] if name else None
 
 
+WORDINGS = embedding_study.wordings(study)
 WRITERS = {step: endpoint_of(name) for step, name in embedding_study.writers(EMBEDDING).items()}
 
 

@@ -4,6 +4,7 @@ Imports nothing heavy: every start of Snakemake checks the study with it. The re
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
@@ -19,6 +20,9 @@ LIMITS = {
     "attempts": 6,
     "limit_key": "max_tokens",
 }
+# Many programs want the whole address, so people have it at hand; with and without this ending it is one endpoint.
+CHAT = "/chat/completions"
+_ASKED = re.compile(rf"(?:{CHAT})?/*$", re.IGNORECASE)
 DEFAULT_SETTINGS = {"temperature": 0}
 # What judgemerge itself sends; `n` and `stream` would change the form of the answer.
 OWN_KEYS = ("model", "messages", "max_tokens", "max_completion_tokens", "n", "stream", "stream_options")
@@ -27,9 +31,14 @@ TABLE = (
 )  # fmt: skip
 
 
+def base_url(url: str) -> str:
+    """Return the address of an API: without a slash at its end, and without what is asked below it."""
+    return _ASKED.sub("", url.strip()).rstrip("/")
+
+
 def host(url: str) -> str:
-    """Return host, port and path of an address, in which letters of the host are small and no slash ends the path."""
-    parts = urlsplit(url)
+    """Return host, port and path of an API's address; letters of the host are small and no slash ends the path."""
+    parts = urlsplit(base_url(url))
     return f"{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 
@@ -43,7 +52,7 @@ def manifest(endpoint: Mapping) -> dict:
     return {
         "digest": files.sha256_text("endpoint", json.dumps(identity, sort_keys=True, ensure_ascii=False)),
         "backend": "openai",
-        "endpoint": {key: endpoint[key] for key in ("url", "model", "settings")},
+        "endpoint": {"url": base_url(endpoint["url"]), **{key: endpoint[key] for key in ("model", "settings")}},
         "bytes": 0,
         "parameters": 0,
         "files": {},

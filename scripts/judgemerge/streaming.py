@@ -5,6 +5,7 @@ single answer (or `responses`, as in item files); `id`, `reference`, `category` 
 field that a prompt may ask for (`rubric`, say). What cannot be judged gives an error record; nothing stops the stream.
 """
 
+import dataclasses
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,10 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from judgemerge import backends, dimensions, endpoints, files, judging, models, parsing, quantizing
+from judgemerge import backends, dimensions, endpoints, files, judging, metrics, models, parsing, quantizing
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import SWAPPED, Item, Order
-from judgemerge.prompts import Template, load_template, prompt_sources
+from judgemerge.metrics import Metric
+from judgemerge.prompts import Template, Unrenderable, load_template, prompt_sources
 
 MOST_CHARACTERS = 4_000_000  # of one record
 # Keys of an item file that mean nothing here: the answer of people is not looked at.
@@ -42,6 +44,33 @@ def find_template(name: str, folder: str | Path, sources: str | Path | None = No
                 "results/<study>/sources"
             )
     return load_template(path, sources)
+
+
+def find_metric(name: str | None, template: Template, folder: str | Path) -> Metric | None:
+    """Return the metric of a name in `folder`, or of a file, None without a name; refuse a prompt that hides it."""
+    if name is None:
+        return None
+    metric = metrics.load_metric(metrics.metric_file(name, "--metric", folder))
+    if template.protocol != "pointwise":
+        raise JudgemergeError(
+            f"--metric {name} grades single answers, but prompt '{template.name}' is {template.protocol}; use "
+            "rubric_pointwise"
+        )
+    metrics.check_prompt(template, metric, "--prompt")
+    return metric
+
+
+def with_metric(item: Item, metric: Metric) -> Item:
+    """Return the item with what a metric's prompt shows in its `extra`; raises BadRecord for an input that it lacks."""
+    try:
+        values = metrics.input_values(metric, item, {})
+    except Unrenderable as reason:
+        key = str(reason).removeprefix("no_")
+        raise BadRecord(key, f"key '{key}' is missing; metric '{metric.name}' needs it") from None
+    except JudgemergeError as error:
+        raise BadRecord(None, str(error)) from None
+    shown = metrics.placeholders(metric, values, item.responses[0][-1])
+    return dataclasses.replace(item, extra={**item.extra, **shown})
 
 
 def open_model(model: str, settings: Mapping[str, Any], scratch: str | Path):
@@ -204,6 +233,17 @@ def read_item(record: Record, template: Template) -> Item:
     )
 
 
+def _check_metric_fields(item: Item, template: Template) -> None:
+    """Refuse a record that lacks what a metric would fill in, before a prompt without a rubric is asked."""
+    for name in ("inputs", "output", "evaluation_criteria", "scoring_rubric"):
+        if name in template.extra_fields and name in template.fields and item.extra.get(name) is None:
+            raise BadRecord(
+                name,
+                f"prompt '{template.name}' shows a metric, and key '{name}' is missing; name one of config/metrics "
+                "with --metric, such as correctness_5_point",
+            )
+
+
 def _check_text(value: Any) -> None:
     """Refuse half of a surrogate pair, which JSON can spell and no tokenizer or file takes."""
     try:
@@ -280,13 +320,21 @@ class _Replies:
 class Judge:
     """One backend asked with one prompt; `orders` are the orders in which pairs are shown."""
 
-    def __init__(self, backend, template: Template, max_prompt_tokens: int, orders: tuple[Order, ...] | None = None):
+    def __init__(
+        self,
+        backend,
+        template: Template,
+        max_prompt_tokens: int,
+        orders: tuple[Order, ...] | None = None,
+        metric: Metric | None = None,
+    ):
         if template.mode != "generate" and not hasattr(backend, "score"):
             raise JudgemergeError(
                 f"prompt '{template.name}' has mode {template.mode}, but this model gives no log-probabilities; "
                 "use a model folder, or a prompt of mode generate"
             )
-        self.backend, self.template, self.max_prompt_tokens = backend, template, max_prompt_tokens
+        self.template = metrics.with_scale(template, metric) if metric else template
+        self.backend, self.max_prompt_tokens, self.metric = backend, max_prompt_tokens, metric
         known = judging.orders(template)
         self.orders = tuple(order for order in known if order in orders) if orders else known
 
@@ -297,6 +345,9 @@ class Judge:
         for record in records:
             try:
                 item = read_item(record, self.template)
+                item = with_metric(item, self.metric) if self.metric else item
+                if not self.metric:
+                    _check_metric_fields(item, self.template)
                 # Each by itself: an item whose category has no criteria must not stop the others.
                 found, own_limits = judging.plan(
                     [item], {item.protocol: self.template}, self.backend, self.max_prompt_tokens
@@ -377,6 +428,16 @@ def kinds(result: dict) -> list[str]:
     if result["consistent"] is False:
         return ["contradictory"]
     return ["judged" if result["verdict"] else "no verdict", *reasons]
+
+
+def status(counts: Mapping[str, int]) -> int:
+    """Return the exit status of counted `kinds`: 2 where records came and none has a verdict, 1 where one was not read.
+
+    Orders that contradict each other were judged.
+    """
+    if not any(counts.get(kind) for kind in ("judged", "contradictory")):
+        return 2 if any(counts.values()) else 0
+    return 1 if counts.get("not read") else 0
 
 
 def summary(counts: Mapping[str, int]) -> str:

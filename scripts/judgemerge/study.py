@@ -41,6 +41,7 @@ class Catalogues:
     prompts: dict[str, Path]
     rubrics: Path = rubrics.FOLDER
     metrics: Path = metrics.FOLDER
+    embedding_prompts: Path = Path("config/embedding_prompts")
 
 
 def load_catalogues(folder: str | Path) -> Catalogues:
@@ -54,6 +55,7 @@ def load_catalogues(folder: str | Path) -> Catalogues:
         prompts={path.stem: path for path in sorted((folder / "prompts").glob("*.yaml"))},
         rubrics=folder / "rubrics",
         metrics=folder / "metrics",
+        embedding_prompts=folder / "embedding_prompts",
     )
 
 

@@ -2,12 +2,19 @@
 
 import csv
 import json
+import sys
+from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from transformers import AutoModel
 
 from judgemerge.catalogues import load_yaml
 from judgemerge.config import at_scale
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
+from test_merging_encoders import hub_model  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -107,3 +114,62 @@ def test_the_full_size_is_planned_without_documents_or_endpoint(snakemake):
     process = snakemake("--dry-run", "--profile", "slurm", "--configfile", "config/studies/embedder.yaml")
     assert process.returncode == 0, process.stderr[-3000:]
     assert "GPU hours" in process.stderr and "train_embedder" in process.stderr
+
+
+# ---- a base as the hub has it, and a model of somebody else ----
+
+
+@pytest.fixture(scope="module")
+def hub_run(repository, checkout, snakemake):
+    """Run a study on an encoder that no library of ours has saved; return its folder of results."""
+    hub_model(checkout / "hub" / "base", "bert_with_its_first_head")
+    hub_model(checkout / "hub" / "other", "bert", seed=3)
+    study = {
+        "study": "hub",
+        "statistics": {"resamples": 200},
+        "embedding": {
+            "documents": {"make": {"domain": "workshop", "n_documents": 8, "seed": 7}, "chunk": 400, "overlap": 80},
+            "embedder": {"path": "hub/base"},
+            "others": {"neighbour": {"path": "hub/other", "query_prompt": "ask: "}},
+            "max_tokens": 40,
+            "iterations": {"maximum": 1},
+            "training": {"epochs": 1, "batch_size": 8, "accumulation": 1, "max_tokens": 40},
+            "forgetting": {
+                "weights": [0.5],
+                "by_loss": {"examples": 3, "negatives": 2},
+                "cocktails": {
+                    "three": {"base": 0.2, "tuned": 0.5, "neighbour": 0.3},
+                    "weighed": ["tuned", "neighbour"],
+                },
+            },
+        },
+    }
+    (checkout / "hub.yaml").write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    process = snakemake("--configfile", "hub.yaml")
+    assert process.returncode == 0, (process.stdout + process.stderr)[-4000:]
+    return checkout / "results" / "hub"
+
+
+def test_a_base_of_the_hub_is_trained_mixed_and_measured(hub_run):
+    found = {row["model"]: row["kind"] for row in rows(hub_run / "tables" / "retrieval.csv")}
+    assert found == {
+        "base": "base", "iteration_1": "iteration", "mixed_50": "mixed", "mixed_by_loss": "mixed", "tuned": "tuned",
+        "neighbour": "other", "three": "cocktail", "weighed": "cocktail",
+    }  # fmt: skip
+
+
+def test_mixtures_are_the_sums_of_what_transformers_reads(hub_run):
+    parts = {
+        name: dict(AutoModel.from_pretrained(hub_run / "embedding" / "models" / name).state_dict())
+        for name in ("base", "tuned", "neighbour", "mixed_50", "three")
+    }
+    for name in [name for name in parts["tuned"] if "pooler" not in name]:
+        base, tuned, neighbour = (parts[model][name] for model in ("base", "tuned", "neighbour"))
+        assert torch.allclose(parts["mixed_50"][name], (base + tuned) / 2, atol=1e-6), name
+        assert torch.allclose(parts["three"][name], 0.2 * base + 0.5 * tuned + 0.3 * neighbour, atol=1e-6), name
+
+
+def test_mixtures_have_cards(hub_run):
+    card = (hub_run / "embedding" / "models" / "mixed_by_loss" / "README.md").read_text()
+    assert "| tuned | parent |" in card and "softmax(−loss / 5) over 3 of" in card
+    assert "neighbour" in (hub_run / "embedding" / "models" / "three" / "README.md").read_text()

@@ -76,7 +76,9 @@ def test_every_kind_of_comparison_is_there():
     assert ("judge", "each other", "alpha_change") in keys
     alone = cell(table, rater="humans", metric="alpha")["value"]
     added = cell(table, rater="judge", metric="alpha")["value"]
-    assert cell(table, rater="judge", metric="alpha_change")["value"] == pytest.approx(added - alone)
+    change = cell(table, rater="judge", metric="alpha_change")
+    assert change["value"] == pytest.approx(added - alone)
+    assert change["ci_low"] < change["value"] < change["ci_high"]
     for row in table.itertuples():
         assert not np.isnan(row.value) or row.note, row
         assert not np.isnan(row.ci_low) or row.note or row.against == "votes", row

@@ -1,14 +1,19 @@
 """Questions, asking, selection and rewriting: pairs stay pairs, counts are exact, nothing is lost in silence."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import write_questions
+from judgemerge import files
 from judgemerge.backends import Completion
-from judgemerge.embedding import Chunk, Pair, asking, made_documents, questions, rewriting, selection
+from judgemerge.catalogues import load_yaml
+from judgemerge.embedding import Chunk, Pair, asking, lists, made_documents, prompts, questions, rewriting, selection
 from judgemerge.errors import JudgemergeError
 
 CHINESE = Chunk("zh/0", "zh", 0, "润滑油每周更换一次。主轴过热时必须停机。水泵由技师检查。", "zh")
@@ -67,6 +72,155 @@ class Writer:
 )
 def test_replies_with_questions_are_read(reply, n, found, reason):
     assert questions.read_reply(reply, n) == (found, reason)
+
+
+LISTED = {
+    "a lead-in before numbers": ("Here are two questions:\n1. A?\n2. B?", ["A?", "B?"], 1),
+    "lead-in and closing words": (
+        "Sure!\n\n1) Why A?\n2) Why B?\n\nLet me know if you need more!",
+        ["Why A?", "Why B?"],
+        2,
+    ),
+    "closing question": ("1. Why A?\n2. Why B?\nWould you like more?", ["Why A?", "Why B?"], 1),
+    "no numbers": ("Here are the questions you asked for:\nWhy A?\nWhy B?", ["Why A?", "Why B?"], 1),
+    "no numbers, no colon": ("Certainly! Below are two questions.\nWhy A?\nWhy B?", ["Why A?", "Why B?"], 1),
+    "search words stay": (
+        "spindle speed table\ncoolant change interval",
+        ["spindle speed table", "coolant change interval"],
+        0,
+    ),
+    "a talkative question stays": (
+        "Please can I oil it?\nOkay to run dry?",
+        ["Please can I oil it?", "Okay to run dry?"],
+        0,
+    ),
+    "bullets": ("Questions:\n- Why A?\n* Why B?", ["Why A?", "Why B?"], 1),
+    "bold and quoted": ('**Question 1:** Why A?\n**Question 2:** "Why B?"', ["Why A?", "Why B?"], 0),
+    "answers beside them": ("Q1: Why A?\nA1: Because.\nQ2: Why B?\nA2: So.", ["Why A?", "Why B?"], 2),
+    "answers of a plain list": ("Why A?\nAnswer: because", ["Why A?"], 1),
+    "headings": ("## Questions\nWhy A?\nWhy B?", ["Why A?", "Why B?"], 1),
+    "numbers that are no list": (
+        "3.5 mm or 4.2 mm drill?\n24 hours drying?",
+        ["3.5 mm or 4.2 mm drill?", "24 hours drying?"],
+        0,
+    ),
+    "a number inside a numbered line": ("1. 3.5 mm drill?\n2. Why B?", ["3.5 mm drill?", "Why B?"], 0),
+    "one line": ("1. Why A? 2. Why B?", ["Why A?", "Why B?"], 0),
+    "lazy numbers": ("1. Why A?\n1. Why B?", ["Why A?", "Why B?"], 0),
+    "a JSON list": ('```json\n["Why A?", "Why B?"]\n```', ["Why A?", "Why B?"], 0),
+    "reasoning": ("<think>\n1. Not this?\n</think>\n1. Why A?\n2. Why B?", ["Why A?", "Why B?"], 0),
+    "unfinished reasoning": ("<think>\n1. Not this?", [], 0),
+    "three where two were wanted": ("1. Why A?\n2. Why B?\n3. Why C?", ["Why A?", "Why B?", "Why C?"], 0),
+    "a colon inside": ("Here you are:\nStep 3: why A?\nWhy B?", ["Step 3: why A?", "Why B?"], 1),
+    "only talk": ("I hope these questions help!", [], 1),
+    "bold number, colon outside": (
+        "Sure! Here are 2:\n\n**Question 1**: Why A?\n\n**Question 2**: Why B?",
+        ["Why A?", "Why B?"],
+        1,
+    ),
+    "bold questions": ("1. **Why A?**\n2. **Why B?**", ["Why A?", "Why B?"], 0),
+    "number signs": ("Question #1: Why A?\nQuestion #2: Why B?", ["Why A?", "Why B?"], 0),
+    "dashes": ("1 - Why A?\n2 - Why B?", ["Why A?", "Why B?"], 0),
+    "letters": ("a) Why A?\nb) Why B?", ["Why A?", "Why B?"], 0),
+    "words": ("Question one: Why A?\nQuestion two: Why B?", ["Why A?", "Why B?"], 0),
+    "no punctuation": ("Q1 Why A?\nQ2 Why B?", ["Why A?", "Why B?"], 0),
+    "a quarter is no number": ("Q1 revenue of A?\nWhy B?", ["Q1 revenue of A?", "Why B?"], 0),
+    "bullets with labels": ("- **Q:** Why A?\n- **Q:** Why B?", ["Why A?", "Why B?"], 0),
+    "labels on lines of their own": ("Question 1\nWhy A?\nQuestion 2\nWhy B?", ["Why A?", "Why B?"], 2),
+    "escaped full stops": ("1\\. Why A?\n2\\. Why B?", ["Why A?", "Why B?"], 0),
+    "a JSON object": ('{"questions": ["Why A?", "Why B?"]}', ["Why A?", "Why B?"], 0),
+    "Chinese in square brackets": ("【问题1】为什么是甲？\n【问题2】为什么是乙？", ["为什么是甲？", "为什么是乙？"], 0),
+    "Chinese, one line": ("问题1:为什么是甲？问题2:为什么是乙？", ["为什么是甲？", "为什么是乙？"], 0),
+    "Chinese, ordinals": ("第一个问题：为什么是甲？\n第二个问题：为什么是乙？", ["为什么是甲？", "为什么是乙？"], 0),
+    "Chinese announcement": ("生成的问题如下：\n为什么是甲？\n为什么是乙？", ["为什么是甲？", "为什么是乙？"], 1),
+    "Chinese": ("以下是两个问题：\n问题1：为什么是甲？\n问题2：为什么是乙？", ["为什么是甲？", "为什么是乙？"], 1),
+    "Chinese numerals": ("好的。\n一、为什么是甲？\n二、为什么是乙？", ["为什么是甲？", "为什么是乙？"], 1),
+    "Chinese, counted": (
+        "第1个问题：为什么是甲？\n第2个问题：为什么是乙？\n希望有帮助！",
+        ["为什么是甲？", "为什么是乙？"],
+        1,
+    ),
+    "Chinese, no numbers": ("好的，以下是问题。\n为什么是甲？\n为什么是乙？", ["为什么是甲？", "为什么是乙？"], 1),
+    "Chinese, brackets": ("（1）为什么是甲？\n（2）为什么是乙？", ["为什么是甲？", "为什么是乙？"], 0),
+    "circled": ("①为什么是甲？\n②为什么是乙？", ["为什么是甲？", "为什么是乙？"], 0),
+    "Chinese, without numbers": ("问题：为什么是甲？\n答案：因为", ["为什么是甲？"], 1),
+}
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_talk_is_no_question_and_no_question_is_talk(name):
+    reply, wanted, n_other = LISTED[name]
+    assert lists.entries(reply) == (wanted, n_other)
+    assert questions.read_reply(reply, 2)[0] == wanted[:2]
+
+
+def test_what_is_left_out_of_replies_is_counted_by_what_it_is(collection, tmp_path):
+    writer = Writer(lambda text: "Here are three:\n1. Why A?\n2. Why B?\n3. Why C?")
+    pairs, counts = asking.questions_of(collection[:2], collection, 2, writer, tmp_path / "s.jsonl", "s")
+    assert len(pairs) == 4 and counts == {"lines_without_question": 2, "more_than_asked": 2}
+
+
+@pytest.mark.parametrize(
+    ("settings", "n_asked"),
+    [({"temperature": 0.7, "seed": 42}, 8), ({"temperature": 0}, 4), ({"temperature": 0, "seed": 42}, 4),
+     ({"temperature": 0.7}, 8), ({}, 8)],
+)  # fmt: skip
+def test_every_iteration_asks_anew_or_for_nothing(collection, tmp_path, settings, n_asked):
+    files.write_jsonl(tmp_path / "chunks.jsonl", (vars(one) for one in collection[:4]))
+    endpoint = {"url": "http://localhost/v1", "model": "m", "settings": settings}
+    asked = []
+
+    def opened(entry, environment):
+        writer = Writer(lambda text: "1. Why A?\n2. Why B?")
+        writer.digest_settings = json.dumps(entry["settings"], sort_keys=True)
+        writer.asked = asked
+        return writer
+
+    part = {"questions": {"per_chunk": 2}, "iterations": {"maximum": 2, "slices": "cumulative"}}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(asking, "open_model", opened)
+        for iteration in (1, 2, 2):
+            write_questions.main(
+                chunks=str(tmp_path / "chunks.jsonl"), earlier=[], iteration=iteration,
+                settings={**part, "iterations": {"maximum": 1, "slices": "disjoint"}} if iteration == 1 else part,
+                share=0, writer=endpoint, wording=None, seed=1, store=str(tmp_path / f"questions_{iteration}.jsonl"),
+                rows=str(tmp_path / "rows.jsonl"), counts=str(tmp_path / "counts.json"),
+            )  # fmt: skip
+    assert len(asked) == n_asked
+
+
+def test_prompts_of_both_languages_fill_every_placeholder(repository):
+    folder = repository / "config" / "embedding_prompts"
+    for name, words in (("english", "Passage:\nthe {text}"), ("chinese", "文字：\nthe {text}")):
+        wording = prompts.load(prompts.prompts_file(name, "here", folder))
+        asked = questions.prompt("the {text}", 3, wording["questions"])
+        assert asked[1]["content"] == words and "3" in asked[0]["content"] and "{n_questions}" not in str(asked)
+        one = pair(1, "why?", "because")
+        assert "why?" in str(selection.relevance_prompt(one, wording["relevance"]))
+        style = rewriting.style_of(one, 1, 7, wording["rewriting"])
+        assert style in rewriting.prompt(one, style, wording["rewriting"])[0]["content"]
+
+
+def test_the_words_in_which_replies_were_stored_have_not_changed(collection):
+    asked = json.dumps(questions.prompt("x", 2) + selection.relevance_prompt(pair(1)) + rewriting.prompt(pair(1), "s"))
+    assert files.sha256_text(asked)[:16] == "4a0bb7d56ff7a8dd"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda raw: raw["questions"].update(system="Write."), "questions has no placeholder '{n_questions}'"),
+        (lambda raw: raw["relevance"].update(user="{question} {pasage} {passage}"), "'{pasage}', which nothing fills"),
+        (lambda raw: raw.pop("rewriting"), "rewriting"),
+        (lambda raw: raw["rewriting"].update(styles=[]), "describe at least one style"),
+    ],
+)
+def test_prompts_that_cannot_be_filled_are_refused(repository, tmp_path, change, sentence):
+    raw = load_yaml(repository / "config" / "embedding_prompts" / "english.yaml")
+    change(raw)
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+    with pytest.raises(JudgemergeError, match=re.escape(sentence)):
+        prompts.load(tmp_path / "mine.yaml")
 
 
 def test_term_questions_repeat_with_the_seed_and_use_words_of_their_chunk(collection):
@@ -249,7 +403,17 @@ def test_every_rewrite_stays_with_its_chunk(rewrites):
 
 @pytest.mark.parametrize(
     ("reply", "text"),
-    [("“What then?”", "What then?"), ("", None), ("One\nTwo", None), ("...", None), (None, None), (" plain ", "plain")],
+    [
+        ("“What then?”", "What then?"),
+        ("Here is the question:\n\nWhat then?", "What then?"),
+        ("Rewritten question: What then?", "What then?"),
+        ("改写后的问题：那么呢？", "那么呢？"),
+        ("", None),
+        ("One\nTwo", None),
+        ("...", None),
+        (None, None),
+        (" plain ", "plain"),
+    ],
 )
 def test_rewrites_are_one_line(reply, text):
     assert rewriting.read_reply(reply) == text

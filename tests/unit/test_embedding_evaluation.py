@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import pathlib
 
 import numpy as np
 import pandas as pd
@@ -202,6 +203,32 @@ def test_decisions(iteration, before, after, stop, reason):
     assert (found["increase"] is None) == (before == 0)
 
 
+def outcomes(*recalls, base=0.3, passed_over=0):
+    found = [decisions.decide(n, len(recalls), base, recall, 50, 0.99) for n, recall in enumerate(recalls, 1)]
+    return found + [{**found[-1], "passed_over": True}] * passed_over
+
+
+@pytest.mark.parametrize(
+    ("every", "number", "sentence"),
+    [
+        (outcomes(0.4, 0.45, 0.42), 2, "iteration 2 of 3, recall 0.450, the highest; the last one has 0.420."),
+        (outcomes(0.4, 0.45), 2, "iteration 2 of 2, recall 0.450."),
+        (outcomes(0.4, 0.4), 1, "iteration 1 of 2"),
+        (outcomes(0.286, 0.286, 0.25, base=0.286), 1, "The base finds 0.286: fine-tuning has gained nothing here"),
+        (outcomes(0.6, passed_over=2), 1, "iteration 1 of 1, recall 0.600."),
+    ],
+)
+def test_the_best_iteration_is_kept_and_the_page_says_so(every, number, sentence):
+    assert decisions.best(every)["iteration"] == number
+    assert sentence in decisions.choice(every)
+
+
+def test_tuned_is_the_best_iteration_in_the_tables():
+    every = outcomes(0.4, 0.35)
+    ranks = {"base": ranked(0), "iteration_1": ranked(4), "iteration_2": ranked(1)}
+    assert tables.described(ranks, {}, [], every)["tuned"]["ranks"] == ranks["iteration_1"]
+
+
 def test_passing_over_writes_every_kind_of_output(tmp_path):
     stop = decisions.decide(1, 3, 0.5, 0.9, 20, 0.95)
     (tmp_path / "1.json").write_text(json.dumps(stop))
@@ -249,6 +276,8 @@ def test_both_sizes_are_sound(load):
         ({"documents": {"language": "eng"}}, "language is 'eng'; did you mean 'en'"),
         ({"questions": {"model": "writr"}}, "questions.model names 'writr'.*did you mean 'writer'"),
         ({"embedder": {"revision": "main"}}, "revision"),
+        ({"prompts": "chinse"}, "embedding.prompts is 'chinse'.*did you mean 'chinese'"),
+        ({"prompts": "none.yaml"}, "embedding.prompts is 'none.yaml', which is no file"),
         ({"reranker": {"repo": None, "revision": None, "size_gb": None, "make": {}}}, "starts from a made embedder"),
         ({"reranker": None}, "no reranker to train"),
         ({"forgetting": {"weights": [1.0]}}, "holds 1.0"),
@@ -256,12 +285,33 @@ def test_both_sizes_are_sound(load):
         ({"forgetting": {"tasks": {"target": {"path": "x"}}}}, "rename this one"),
         ({"forgetting": {"tasks": {"more": {"make": {"domain": "kitchn"}}}}}, "did you mean 'kitchen'"),
         ({"forgetting": {"tasks": {"more": {"source": "flagembedding_nqq"}}}}, "did you mean 'flagembedding_nq'"),
+        ({"others": {"base": {"path": "x"}}}, "the name 'base' of an embedding model is taken"),
+        ({"others": {"mixed_a": {"path": "x"}}}, "'mixed_a' of an embedding model is taken"),
+        ({"others": {"e5": {"path": "nowhere"}}}, "others.e5.path is 'nowhere', which is no folder"),
+        ({"forgetting": {"cocktails": {"mine": {"base": 0.5, "tund": 0.5}}}}, "names 'tund'.*did you mean 'tuned'"),
+        ({"forgetting": {"cocktails": {"mine": {"base": 0.5, "tuned": 0.6}}}}, "weights that sum to 1.1"),
+        ({"forgetting": {"by_loss": None, "cocktails": {"mine": ["base", "tuned"]}}}, "gives no weights"),
         ({"iterations": {"slices": "both"}}, "'embedding.iterations.slices' is 'both'"),
     ],
 )
 def test_what_cannot_work_is_refused_before_the_first_job(load, changes, sentence):
     with pytest.raises(JudgemergeError, match=sentence):
         load({"embedding": changes})
+
+
+def test_a_model_folder_is_looked_at_in_the_plan(load, tmp_path):
+    place = {"repo": None, "revision": None, "size_gb": None, "path": str(tmp_path / "model")}
+    with pytest.raises(JudgemergeError, match="embedder.path is .*, which is no folder"):
+        load({"embedding": {"embedder": place}})
+    (tmp_path / "model" / "2_Dense").mkdir(parents=True)
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "model" / "pytorch_model.bin").write_text("")
+    with pytest.raises(JudgemergeError, match="no .safetensors file"):
+        load({"embedding": {"reranker": place}})
+    (tmp_path / "model" / "model.safetensors").write_text("")
+    (tmp_path / "model" / "2_Dense" / "pytorch_model.bin").write_text("")
+    with pytest.raises(JudgemergeError, match="module has weights"):
+        load({"embedding": {"embedder": place}})
 
 
 def test_a_study_needs_judges_or_an_embedding_model(repository):
@@ -405,6 +455,20 @@ def test_a_sample_of_pairs_keeps_their_order():
 def test_examples_for_weights():
     found = mixing.examples_of(pairs(10), 3, 4, 1)
     assert len(found) == 3 and all(len(one["neg"]) == 4 and one["pos"][0] not in one["neg"] for one in found)
+    asked = mixing.examples_of(pairs(10), 3, 20, 1, "Represent this: ")
+    assert [one["query"] for one in asked] == ["Represent this: " + one["query"] for one in found]
+    assert all(len(one["neg"]) == 9 for one in asked)  # as many as there are
+    with pytest.raises(JudgemergeError, match="by_loss needs questions on at least two documents"):
+        mixing.examples_of(pairs(1), 3, 4, 1)
+
+
+def test_weights_come_from_questions_that_nothing_was_trained_on():
+    rows = [row("a", "what?", ["润滑油每周更换一次。", "z"], cluster="d1"), row("b", "why?", ["oil"], cluster="d2")]
+    found = evaluation_sets.pairs_of(rows)
+    assert found[0] == Pair("a", "d1", "what?", "润滑油每周更换一次。", "zh") and found[1].language == "en"
+    rule = pathlib.Path("rules/embed.smk")
+    text = (pathlib.Path(__file__).parents[2] / rule).read_text(encoding="utf-8").split("rule mix_embedders:")[1]
+    assert "tasks/target.jsonl" in text.split("rule ")[0] and "training.jsonl" not in text.split("rule ")[0]
 
 
 def test_a_reranker_without_numbers_is_refused():

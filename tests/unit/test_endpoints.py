@@ -50,6 +50,23 @@ def test_messages_settings_and_limit_are_sent():
     assert backend.usage() == {"requests": 1, "retries": 0, "answered": 1, "failures": {}}
 
 
+@pytest.mark.parametrize("ending", ["", "/", "/chat/completions", "/chat/completions/", "//"])
+def test_an_address_with_what_is_asked_below_it_is_the_same_endpoint(ending):
+    with serving(lambda body, n: reply("x")) as server:
+        assert ask(make(server.url + ending))[0].text == "x"
+        entry = {"url": server.url, "model": "m", "settings": {"temperature": 0}}
+        one, two = (endpoints.manifest({**entry, "url": url}) for url in (server.url, server.url + ending))
+    assert one["digest"] == two["digest"] and one["endpoint"] == two["endpoint"]
+
+
+def test_an_error_names_the_address_that_was_asked():
+    with (
+        serving(lambda body, n: Answer(b"no such page", 404)) as server,
+        pytest.raises(JudgemergeError, match=f"HTTP 404 from {server.url}/chat/completions "),
+    ):
+        ask(make(server.url + "/chat/completions/"))
+
+
 def test_without_a_key_none_is_sent_and_the_limit_may_have_another_name():
     with serving(lambda body, n: reply("x")) as server:
         ask(make(server.url, limit_key="max_completion_tokens"))

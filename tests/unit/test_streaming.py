@@ -315,6 +315,56 @@ def test_a_stream_through_an_endpoint(repository, tmp_path):
     assert one.returncode == 0 and json.loads(output.read_text())["verdict"] == "tie"
 
 
+@pytest.mark.parametrize(
+    ("answer", "lines", "status"),
+    [
+        ("Verdict: tie", [pair()], 0),
+        ("Verdict: tie", [pair(), "nonsense"], 1),
+        ("Verdict: A", [pair()], 0),  # both orders were read; that they contradict each other is a finding
+        ("I cannot say", [pair()], 2),
+        ("I cannot say", [pair(), "nonsense"], 2),
+        ("Verdict: tie", ["nonsense"], 2),
+        ("Verdict: tie", [], 0),
+    ],
+)
+def test_the_status_says_whether_anything_was_judged(repository, answer, lines, status):
+    text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+    with serving(lambda body, n: reply(answer)) as server:
+        process = command(repository, "--model", server.url, "--name", "m", text=text)
+    assert process.returncode == status, process.stderr
+
+
+METRIC = ("--prompt", "rubric_pointwise", "--metric", "faithfulness_5_point")
+
+
+def test_a_metric_of_the_catalogue_grades_single_answers(repository):
+    records = [{"prompt": "2+2?", "response": "4", "context": "2+2=4"}, {"prompt": "2+2?", "response": "4"}]
+    text = "\n".join(map(json.dumps, records))
+    with serving(lambda body, n: reply("<feedback>\nyes\n</feedback>\n<score>\n5\n</score>")) as server:
+        process = command(repository, "--model", server.url, "--name", "m", *METRIC, text=text)
+    first, second = map(json.loads, process.stdout.splitlines())
+    assert first["score"] == 5 and process.returncode == 1
+    asked = server.bodies[0]["messages"][-1]["content"]
+    assert "<context>\n2+2=4\n</context>" in asked and "supported by the context" in asked
+    assert second["key"] == "context" and "metric 'faithfulness_5_point' needs it" in second["error"]
+
+
+def test_a_metric_of_three_scores_brings_its_scale(repository):
+    record = json.dumps({"prompt": "2+2?", "response": "4", "context": "2+2=4"})
+    arguments = ("--prompt", "rubric_pointwise", "--metric", "faithfulness_3_point")
+    with serving(lambda body, n: reply("<feedback>\nyes\n</feedback>\n<score>\n5\n</score>")) as server:
+        process = command(repository, "--model", server.url, "--name", "m", *arguments, text=record)
+    assert json.loads(process.stdout)["orders"][0]["reason"] == "out_of_range" and process.returncode == 2
+
+
+def test_a_prompt_that_shows_a_metric_asks_for_one(repository):
+    record = json.dumps({"prompt": "2+2?", "response": "4"})
+    with serving(lambda body, n: reply("x")) as server:
+        process = command(repository, "--model", server.url, "--name", "m", *METRIC[:2], text=record)
+    assert process.returncode == 2 and "name one of config/metrics with --metric" in process.stdout
+    assert not server.bodies
+
+
 def test_a_slow_stream_is_answered_at_once(repository):
     with serving(lambda body, n: reply("Verdict: A")) as server:
         script = [sys.executable, str(repository / "scripts" / "judge.py"), "--model", server.url, "--name", "m"]
@@ -332,6 +382,12 @@ ENDS = {
     "no name": (("--model", "http://127.0.0.1:9/v1"), "say which one with --name"),
     "no prompt": (("--model", "x", "--prompt", "plain"), "there is no prompt 'plain'"),
     "texts elsewhere": (("--model", "x", "--prompt", "meld_pairwise"), "results/<study>/sources"),
+    "no metric": (("--model", "x", "--prompt", "rubric_pointwise", "--metric", "correctnes_5_point"), "did you mean"),
+    "a metric for pairs": (("--model", "x", "--metric", "correctness_5_point"), "grades single answers"),
+    "a prompt that hides it": (
+        ("--model", "x", "--prompt", "plain_pointwise", "--metric", "correctness_5_point"),
+        "does not show {evaluation_criteria}",
+    ),
     "no input": (("--model", "http://127.0.0.1:9/v1", "--name", "m", "--input", "no.jsonl"), "no.jsonl"),
     "no key": (
         ("--model", "http://127.0.0.1:9/v1", "--name", "m", "--api-key-variable", "NO_KEY"),
@@ -366,7 +422,7 @@ def test_a_model_folder_gives_the_replies_of_its_backend(repository, tiny_models
 
     options = ("--model", tiny_models["base"], "--prompt", "brief_pairwise", "--threads", "1", "--dtype", "float32")
     process = command(repository, *options, text=json.dumps(pair()))
-    assert process.returncode == 0, process.stderr
+    assert process.returncode == 2, process.stderr  # a random model follows no form: nothing is judged
     (result,) = map(json.loads, process.stdout.splitlines())
     template = load_template(repository / "config" / "prompts" / "brief_pairwise.yaml")
     alone = Judge(Transformers(tiny_models["base"], "float32", 16384, 1), template, 4096)

@@ -25,7 +25,7 @@ import tenacity
 
 from judgemerge import files
 from judgemerge.backends import Completion, Failure
-from judgemerge.endpoints import LIMITS
+from judgemerge.endpoints import CHAT, LIMITS, base_url
 from judgemerge.errors import JudgemergeError
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class OpenAI:
         """`endpoint` is the entry of a study file; `api_key` is sent to its address and nowhere else."""
         self.entry = {**LIMITS, **endpoint}
         self.where = f"{self.entry['model']} at {httpx.URL(self.entry['url']).host}"
-        self.url = self.entry["url"].rstrip("/") + "/chat/completions"
+        self.url = base_url(self.entry["url"]) + CHAT
         self.api_key = _checked_key(api_key, self.entry.get("api_key_variable"))
         self.digest_settings = "openai," + json.dumps(self.entry["settings"], sort_keys=True, ensure_ascii=False)
         self.first_wait = first_wait
@@ -227,7 +227,7 @@ class OpenAI:
             return Failure("prompt_too_long" if too_long else "endpoint_refused", f"HTTP {status}: {detail}")
         if status != 200:
             raise JudgemergeError(
-                f"{self.where}: HTTP {status} from {self.entry['url']} ({self._message(content)}); "
+                f"{self.where}: HTTP {status} from {self.url} ({self._message(content)}); "
                 "correct `url` or `model` of its `endpoint`"
             )
         try:

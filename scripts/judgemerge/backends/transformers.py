@@ -64,7 +64,8 @@ class Transformers:
     ):
         """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights.
 
-        `chat` are arguments of chat_templates.Chat. With several `gpus` the layers are spread over all that are visible.
+        `chat` are arguments of chat_templates.Chat. With several `gpus` the layers are spread over all that are
+        visible.
         """
         torch.set_num_threads(threads)
         self.folder = folder

@@ -3,12 +3,18 @@
 Imports nothing heavy: every start of Snakemake checks the study with it.
 """
 
+import os
 from collections.abc import Mapping
 
+from judgemerge import models
+from judgemerge.embedding import prompts
 from judgemerge.embedding.made_documents import DOMAINS
 from judgemerge.embedding.texts import LANGUAGES
 from judgemerge.errors import JudgemergeError, did_you_mean
+from judgemerge.merging import preflight, sentence_modules
+from judgemerge.merging.checks import WEIGHTS_TOLERANCE
 
+RESERVED = ("base", "tuned", "reranker", "reranker_tuned", "target")
 TARGET = "target"  # the task of the study's own documents
 
 
@@ -19,6 +25,7 @@ def check(study) -> None:
         return
     where = f"{study.where}: embedding"
     _check_documents(settings["documents"], f"{where}.documents")
+    wordings(study)
     for step, name in writers(settings).items():
         endpoints = study.models_by_origin("endpoint")
         if name is not None and name not in endpoints:
@@ -28,6 +35,11 @@ def check(study) -> None:
         raise JudgemergeError(f"{where}.reranker.make starts from a made embedder; give reranker a repo or a path")
     if "reranker" not in settings and "reranker_training" in settings:
         raise JudgemergeError(f"{where}.reranker_training has no reranker to train; add embedding.reranker")
+    for key in ("embedder", "reranker"):
+        if "path" in settings.get(key, {}):
+            _check_folder(settings[key]["path"], f"{where}.{key}.path")
+    _check_others(settings, where)
+    _check_parents(settings)
     for weight in settings["forgetting"]["weights"]:
         if not 0 < weight < 1 or abs(weight - round(weight, 2)) > 1e-9:
             raise JudgemergeError(
@@ -35,6 +47,54 @@ def check(study) -> None:
             )
     for name, task in settings["forgetting"]["tasks"].items():
         _check_task(study, name, task, f"{where}.forgetting.tasks.{name}")
+
+
+def _check_folder(folder: str, where: str) -> None:
+    """Refuse a model folder that jobs would stumble over: no model, or quantized."""
+    if not os.path.isdir(folder):
+        raise JudgemergeError(f"{where} is '{folder}', which is no folder; give the folder of a Hugging Face model")
+    models.check_folder(folder)
+    preflight.check_not_quantized(folder)
+
+
+def _check_others(settings: Mapping, where: str) -> None:
+    """Refuse names that are taken, and cocktails of models that are not there or with weights that do not sum to 1."""
+    others, cocktails = settings["others"], settings["forgetting"]["cocktails"]
+    parents = ["base", "tuned", *others]
+    for name in (*others, *cocktails):
+        if name in RESERVED or name.startswith(("mixed_", "iteration_")) or (name in others and name in cocktails):
+            raise JudgemergeError(f"{where}: the name '{name}' of an embedding model is taken; rename it")
+    for name, entry in others.items():
+        if "path" in entry:
+            _check_folder(entry["path"], f"{where}.others.{name}.path")
+    for name, cocktail in cocktails.items():
+        place = f"{where}.forgetting.cocktails.{name}"
+        for parent in cocktail:
+            if parent not in parents:
+                raise JudgemergeError(f"{place} names '{parent}'{did_you_mean(parent, parents)}")
+        if isinstance(cocktail, Mapping):
+            if not abs(sum(cocktail.values()) - 1) <= WEIGHTS_TOLERANCE:  # also where one is no number
+                raise JudgemergeError(
+                    f"{place} has weights that sum to {sum(cocktail.values()):g}; a cocktail needs a sum of 1"
+                )
+        elif "by_loss" not in settings["forgetting"]:
+            raise JudgemergeError(f"{place} gives no weights; give them, or add forgetting.by_loss")
+
+
+def _check_parents(settings: Mapping) -> None:
+    """Refuse models of this machine that no mixture can take: other tensors, tokens or pooling than the base's."""
+    folders = {name: encoder["path"] for name, encoder in mixed_parents(settings).items() if "path" in encoder}
+    for folder in folders.values():
+        sentence_modules.check_modules(folder)
+    if len(folders) > 1:
+        preflight.check_parents(folders)
+
+
+def mixed_parents(settings: Mapping) -> dict[str, Mapping]:
+    """Return name → entry of the models that are fetched and become parents of mixtures."""
+    used = {name for cocktail in settings["forgetting"]["cocktails"].values() for name in cocktail}
+    chosen = {name: entry for name, entry in settings["others"].items() if name in used}
+    return ({"base": settings["embedder"]} if mixes(settings) or used else {}) | chosen
 
 
 def _check_documents(documents: Mapping, where: str) -> None:
@@ -67,6 +127,14 @@ def _check_task(study, name: str, task: Mapping, where: str) -> None:
             f"{where}.source is '{task['source']}', no key of config/sources.yaml"
             f"{did_you_mean(task['source'], study.catalogues.sources)}"
         )
+
+
+def wordings(study) -> dict[str, dict]:
+    """Return step → prompt in the words that the study chooses (config/embedding_prompts/, or a file)."""
+    name = study.settings["embedding"]["prompts"]
+    return prompts.load(
+        prompts.prompts_file(name, f"{study.where}: embedding.prompts", study.catalogues.embedding_prompts)
+    )
 
 
 def writers(settings: Mapping) -> dict[str, str | None]:
@@ -105,5 +173,12 @@ def iterations(settings: Mapping) -> list[int]:
 
 
 def encoders(settings: Mapping) -> list[str]:
-    """Return every embedding model whose retrieval is measured: base, iterations, mixtures."""
-    return ["base", *(f"iteration_{number}" for number in iterations(settings)), *mixes(settings)]
+    """Return every embedding model whose retrieval is measured: base, iterations, mixtures, models of others."""
+    numbered = (f"iteration_{number}" for number in iterations(settings))
+    return ["base", *numbered, *mixes(settings), *other_kinds(settings)]
+
+
+def other_kinds(settings: Mapping) -> dict[str, str]:
+    """Return name → kind of the models that are no mixture of base and tuned model alone."""
+    others = dict.fromkeys(settings["others"], "other")
+    return others | dict.fromkeys(settings["forgetting"]["cocktails"], "cocktail")

@@ -47,7 +47,28 @@ def decide(iteration: int, n_iterations: int, before: float, after: float, incre
 
 def stopped_by(decisions: Sequence[str | Path]) -> dict | None:
     """Return the decision of an earlier iteration that was the last one needed, None when there is none."""
-    return next((found for found in map(files.read_json, decisions) if found["stop"]), None)
+    return next((decision for decision in map(files.read_json, decisions) if decision["stop"]), None)
+
+
+def best(decisions: Sequence[Mapping]) -> dict:
+    """Return the decision of the iteration whose model finds most: the highest recall, the earliest of equal ones."""
+    return dict(max(run(decisions), key=lambda decision: decision["after"]))
+
+
+def run(decisions: Sequence[Mapping]) -> list[Mapping]:
+    """Return the decisions of the iterations that trained a model, without those that were not needed."""
+    return [decision for decision in decisions if not decision.get("passed_over")]
+
+
+def choice(decisions: Sequence[Mapping]) -> str:
+    """Return one sentence: which iteration became `tuned`, and whether the base finds as much."""
+    chosen, trained = best(decisions), run(decisions)
+    text = f"tuned is the model of iteration {chosen['iteration']} of {len(trained)}, recall {chosen['after']:.3f}"
+    if chosen["iteration"] != trained[-1]["iteration"]:
+        text += f", the highest; the last one has {trained[-1]['after']:.3f}"
+    if chosen["after"] <= chosen["before"]:
+        text += f". The base finds {chosen['before']:.3f}: fine-tuning has gained nothing here, use the base"
+    return f"{text}."
 
 
 def pass_over(stop: Mapping, *outputs: str | Path) -> None:

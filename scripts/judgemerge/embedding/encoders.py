@@ -124,6 +124,37 @@ def open_reranker(folder: str | Path, max_tokens: int | None = None):
     )
 
 
+def save_model(model, folder: str | Path, base: str | Path | None = None) -> None:
+    """Save an embedding model or reranker under the tensors' names of today (merging/names.py).
+
+    A pooler that `base` lacks was made up when the model was loaded, and is not saved.
+    """
+    from judgemerge.merging import names
+    from judgemerge.merging.streams import Weights, Writer
+
+    model.save_pretrained(str(folder), create_model_card=False)
+    weights = Weights(folder)
+    config = files.read_json(Path(folder, "config.json"))
+    known = None if base is None else {names.current(name) for name in Weights(base).entries}
+    entries = {
+        name: (names.current(name), entry)
+        for name, entry in weights.entries.items()
+        if known is None or names.current(name) in known or not names.may_be_invented(names.current(name), config)
+    }
+    fresh = Path(folder, "fresh")
+    writer = Writer(fresh, [(new, entry.format, entry.shape) for new, entry in entries.values()])
+    stored = {new: name for name, (new, _) in entries.items()}
+    for new in writer.names:
+        writer.add(new, weights.get(stored[new]))
+    writer.finish()
+    for path in {entry.path for entry in weights.entries.values()}:
+        path.unlink()
+    Path(folder, "model.safetensors.index.json").unlink(missing_ok=True)
+    for path in fresh.iterdir():
+        path.rename(Path(folder, path.name))
+    fresh.rmdir()
+
+
 def copy_model(source: str | Path, destination: str | Path) -> None:
     """Copy what is needed to load a model, with the sub-folders of its sentence-transformers modules."""
     if not Path(source).is_dir():

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from judgemerge import files
-from judgemerge.embedding import Chunk, Pair
+from judgemerge.embedding import Chunk, Pair, texts
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.records import read_records
 
@@ -44,6 +44,14 @@ def rows_of(pairs: Iterable[Pair]) -> list[dict]:
     return [
         {"id": pair.id, "anchor": pair.anchor, "positives": [pair.positive], "negatives": [], "cluster": pair.document}
         for pair in pairs
+    ]
+
+
+def pairs_of(rows: Iterable[Mapping]) -> list[Pair]:
+    """Return evaluation rows as pairs, each question with the first of its right texts."""
+    return [
+        Pair(row["id"], row["cluster"], row["anchor"], row["positives"][0], texts.language_of(row["positives"][0]))
+        for row in rows
     ]
 
 
@@ -111,18 +119,18 @@ def _lines(path: Path, keys: Mapping[str, str]) -> Iterable[tuple[dict | None, s
         if question_key is None:
             question_key = _key(path, row, keys.get("query"), QUESTION_KEYS, "query")
             text_key = _key(path, row, keys.get("document"), TEXT_KEYS, "document")
-        question, texts = row.get(question_key), row.get(text_key)
-        texts = [texts] if isinstance(texts, str) else texts
-        usable = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
-        texts = [text for text in texts if text.strip()] if usable else []
-        if not isinstance(question, str) or not question.strip() or not texts:
+        question, given = row.get(question_key), row.get(text_key)
+        given = [given] if isinstance(given, str) else given
+        usable = isinstance(given, list) and all(isinstance(text, str) for text in given)
+        right = [text for text in given if text.strip()] if usable else []
+        if not isinstance(question, str) or not question.strip() or not right:
             yield None, "empty question or text"
         else:
             others = row["neg"] if isinstance(row.get("neg"), list) else []
-            wrong = [text for text in others if isinstance(text, str) and text not in texts]
+            wrong = [text for text in others if isinstance(text, str) and text not in right]
             document = row.get("document") if text_key != "document" else None
             document = document if isinstance(document, str) else None
-            yield _row(f"row {number}", question.strip(), texts, wrong, document), None
+            yield _row(f"row {number}", question.strip(), right, wrong, document), None
 
 
 def _key(path: Path, row: Mapping, chosen: str | None, usual: Sequence[str], role: str) -> str:
@@ -138,6 +146,6 @@ def _key(path: Path, row: Mapping, chosen: str | None, usual: Sequence[str], rol
     return known
 
 
-def _row(name: str, question: str, texts: list[str], wrong: list[str], document: str | None) -> dict:
-    cluster = document or files.sha256_text(texts[0])[:16]
-    return {"id": name, "anchor": question, "positives": texts, "negatives": wrong, "cluster": cluster}
+def _row(name: str, question: str, right: list[str], wrong: list[str], document: str | None) -> dict:
+    cluster = document or files.sha256_text(right[0])[:16]
+    return {"id": name, "anchor": question, "positives": right, "negatives": wrong, "cluster": cluster}

@@ -7,15 +7,11 @@ of a language model teach (other words for the same thing), but it is real and r
 
 import math
 import random
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from judgemerge.embedding import Chunk, Pair, texts
+from judgemerge.embedding import Chunk, Pair, lists, prompts, texts
 
-_NUMBERING = re.compile(
-    r"^\s*(?:[-*•]\s+|(?:\(?\d{1,2}\s*[.):：、]|(?:q|question|frage|问题|質問)\s*\d{0,2}\s*[.):：])\s*)+", re.IGNORECASE
-)
 _LATIN = (
     "What should be known about {terms}?",
     "Where is there something on {terms}?",
@@ -26,29 +22,26 @@ _LATIN = (
 _CHINESE = ("关于{terms}，文中怎么说？", "{terms}有什么规定？", "哪里提到了{terms}？")
 
 
-def prompt(chunk: str, n_questions: int) -> list[dict[str, str]]:
-    """Return the messages that ask a language model for questions; constant instructions first, the chunk last."""
-    task = (
-        "You prepare the test of a search engine. Below is a passage. Write questions that a reader might type who "
-        "does not know the passage and whose answer stands in it.\n"
-        f"- Write exactly {n_questions}, one per line, nothing else.\n"
-        "- Write in the language of the passage.\n"
-        "- Each must be understandable alone: name what it is about, never 'the passage' or 'the text'.\n"
-        "- Use your own words where you can; ask for different things."
-    )
-    return [{"role": "system", "content": task}, {"role": "user", "content": f"Passage:\n{chunk}"}]
+def prompt(chunk: str, n_questions: int, wording: Mapping | None = None) -> list[dict[str, str]]:
+    """Return the messages that ask a language model for questions, in the given wording (prompts.py) or in English."""
+    return prompts.messages(wording or prompts.default("questions"), chunk=chunk, n_questions=n_questions)
 
 
 def read_reply(reply: str, n_questions: int) -> tuple[list[str], str | None]:
     """Return the questions of a reply, and why they are fewer than asked for (None when they are not).
 
-    One line is one question; numbers and bullets are taken off, empty and repeated lines left out. What is more than
-    asked for is cut off; nothing is invented for what is less.
+    What is no question (lists.py) is left out first; only then what is more than asked for is cut off. Nothing is
+    invented for what is less.
     """
-    lines = (_NUMBERING.sub("", line).strip() for line in reply.splitlines())
-    found = list(dict.fromkeys(line for line in lines if any(letter.isalpha() for letter in line)))
+    found, _ = lists.entries(reply)
     reason = None if len(found) >= n_questions else ("no_question" if not found else "too_few")
     return found[:n_questions], reason
+
+
+def left_out(reply: str, n_questions: int) -> dict[str, int]:
+    """Return how many lines of a reply are no questions, and how many questions are more than were asked for."""
+    found, n_other = lists.entries(reply)
+    return {"lines_without_question": n_other, "more_than_asked": max(0, len(found) - n_questions)}
 
 
 class TermMaker:

@@ -5,43 +5,33 @@ A rewrite belongs to its pair from the start: one that fails leaves the pair out
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from judgemerge.embedding import Pair, texts
+from judgemerge.embedding import Pair, lists, prompts, texts
 
-STYLES = (
-    "as a few search words without a sentence around them",
-    "as somebody asks who is in a hurry",
-    "politely and in full sentences",
-    "as a beginner asks who does not know the right words",
-    "as an instruction instead of a question",
-    "with other words for everything but names",
+_LABEL = re.compile(
+    r"(?:rewritten(?: question)?|rewrite|改写(?:后的问题)?|改寫(?:後的問題)?)\s*[:：]\s*", re.IGNORECASE
 )
 _PLAIN = ("{terms}", "how about {terms}", "tell me about {terms}", "{terms}?", "looking for {terms}")
 _PLAIN_CHINESE = ("{terms}", "请说说{terms}", "{terms}是怎么回事？")
 
 
-def style_of(pair: Pair, number: int, seed: int) -> str:
+def style_of(pair: Pair, number: int, seed: int, wording: Mapping | None = None) -> str:
     """Return the style that a pair's rewrite of this number is written in; drawn with the seed."""
-    return random.Random(f"{seed}:{number}:{pair.id}").choice(STYLES)
+    styles = (wording or prompts.default("rewriting"))["styles"]
+    return random.Random(f"{seed}:{number}:{pair.id}").choice(styles)
 
 
-def prompt(pair: Pair, style: str) -> list[dict[str, str]]:
+def prompt(pair: Pair, style: str, wording: Mapping | None = None) -> list[dict[str, str]]:
     """Return the messages that ask for a question in another style."""
-    task = (
-        "Rewrite the question below so that it means the same and has the same answer. Keep its language. "
-        f"Write it {style}. Reply with the rewritten question on one line and nothing else."
-    )
-    return [{"role": "system", "content": task}, {"role": "user", "content": pair.anchor}]
+    return prompts.messages(wording or prompts.default("rewriting"), question=pair.anchor, style=style)
 
 
 def read_reply(reply: str | None) -> str | None:
-    """Return the rewritten question, None where the reply holds none or more than one line."""
-    lines = [line.strip() for line in (reply or "").splitlines() if line.strip()]
-    if len(lines) != 1:
-        return None
-    text = re.sub(r"^[\"'“‘«「]+|[\"'”’»」]+$", "", lines[0]).strip()
+    """Return the rewritten question, None where the reply holds none or more than one beside its lead-in."""
+    found, _ = lists.entries(reply or "")
+    text = lists.unquoted(_LABEL.sub("", found[0], count=1)) if len(found) == 1 else ""
     return text if any(letter.isalpha() for letter in text) else None
 
 

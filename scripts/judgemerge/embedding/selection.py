@@ -4,12 +4,12 @@ BM25 says whether the words of a question stand in its chunk more than elsewhere
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from judgemerge import parsing
-from judgemerge.embedding import Pair, texts
+from judgemerge.embedding import Pair, lists, prompts, texts
 
 RANK_CONSTANT = 60  # reciprocal rank fusion (Cormack, Clarke and Büttcher 2009); ranks count from 0 as in RAGSDK
 # The number, the end of its scale, and at most a reason after it that holds no other number between 0 and 1.
@@ -45,10 +45,22 @@ def bm25_scores(pairs: Sequence[Pair]) -> np.ndarray:
 
 
 def bm25_negatives(pairs: Sequence[Pair], n_negatives: int) -> list[list[str]]:
-    """Return for each pair the chunks that BM25 finds best for its question, its own chunk left out.
+    """Return for each pair the chunks that `ranked_others` finds best.
 
-    Chunks that share the pair's document are left out, too: neighbours overlap and may answer the question.
     Raises ValueError where there are too few other chunks.
+    """
+    found = []
+    for pair, others in zip(pairs, ranked_others(pairs), strict=True):
+        if len(others) < n_negatives:
+            raise ValueError(f"pair '{pair.id}' has {len(others)} chunks of other documents, not {n_negatives}")
+        found.append(others[:n_negatives])
+    return found
+
+
+def ranked_others(pairs: Sequence[Pair]) -> Iterator[list[str]]:
+    """Yield for each pair the wrong chunks, those first that BM25 finds best for its question.
+
+    Chunks that share the pair's document are left out like its own: neighbours overlap and may answer the question.
     """
     import bm25s
 
@@ -60,16 +72,11 @@ def bm25_negatives(pairs: Sequence[Pair], n_negatives: int) -> list[list[str]]:
     chunks = list(owners)
     index = bm25s.BM25()
     index.index([texts.terms(chunk, languages[chunk]) or [""] for chunk in chunks], show_progress=False)
-    found = []
     for pair in pairs:
         question = texts.terms(pair.anchor, pair.language)
         scores = index.get_scores(question) if question else np.zeros(len(chunks))
         order = (chunks[place] for place in np.argsort(-scores, kind="stable"))
-        others = [chunk for chunk in order if chunk != pair.positive and pair.document not in owners[chunk]]
-        if len(others) < n_negatives:
-            raise ValueError(f"pair '{pair.id}' has {len(others)} chunks of other documents, not {n_negatives}")
-        found.append(others[:n_negatives])
-    return found
+        yield [chunk for chunk in order if chunk != pair.positive and pair.document not in owners[chunk]]
 
 
 def fused(*scores: np.ndarray) -> np.ndarray:
@@ -88,16 +95,10 @@ def best(values: np.ndarray, share: float) -> list[int]:
     return sorted(np.argsort(-values, kind="stable")[:n_kept].tolist())
 
 
-def relevance_prompt(pair: Pair) -> list[dict[str, str]]:
+def relevance_prompt(pair: Pair, wording: Mapping | None = None) -> list[dict[str, str]]:
     """Return the messages that ask how well a chunk answers its question."""
-    task = (
-        "You check the data of a search engine. How well does the passage answer the question? Reply with one number "
-        "from 0.00 (not at all) to 1.00 (completely), with two decimals, and nothing else."
-    )
-    return [
-        {"role": "system", "content": task},
-        {"role": "user", "content": f"Question: {pair.anchor}\n\nPassage:\n{pair.positive}"},
-    ]
+    wording = wording or prompts.default("relevance")
+    return prompts.messages(wording, question=pair.anchor, passage=pair.positive)
 
 
 def read_relevance(reply: str | None) -> float | None:
@@ -105,6 +106,6 @@ def read_relevance(reply: str | None) -> float | None:
 
     Marks of emphasis and a reason after the number ("0.85 because …") change nothing; a second number does.
     """
-    text = parsing.plain(reply).strip() if reply else ""
+    text = parsing.plain(lists.without_thoughts(reply)).strip() if reply else ""
     match = _SCORE.fullmatch(text)
     return float(match[1]) if match and not _OTHER.search(text, match.end(1)) else None

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from judgemerge.embedding import decisions as rounds
 from judgemerge.embedding import retrieval
 
 COLUMNS = (
@@ -21,14 +22,19 @@ def recall_of(rows: Sequence[Mapping], task: str, k: int) -> float:
 
 
 def described(
-    ranks: Mapping[str, list], shares: Mapping[str, float], rerankers: Sequence[str], decisions: Sequence[Mapping]
+    ranks: Mapping[str, list],
+    shares: Mapping[str, float],
+    rerankers: Sequence[str],
+    decisions: Sequence[Mapping],
+    others: Mapping[str, str] | None = None,
 ) -> dict[str, dict]:
     """Return what `retrieval_tables` wants to know of every model that has ranks, in the order shown.
 
-    `tuned` is the iteration whose decision was the last one needed; mixtures stand between base and tuned by share.
+    `tuned` is the iteration with the highest recall; mixtures stand between base and tuned by share;
+    `others` gives the kind of every further model.
     """
-    chosen = next(decision["iteration"] for decision in decisions if decision["stop"])
-    iterations = {f"iteration_{decision['iteration']}" for decision in decisions if not decision.get("passed_over")}
+    chosen = rounds.best(decisions)["iteration"]
+    iterations = {f"iteration_{decision['iteration']}" for decision in rounds.run(decisions)}
     models = {"base": {"kind": "base", "tuned_share": 0.0, "against": None}}
     for name in ranks:
         if name in iterations:
@@ -36,6 +42,8 @@ def described(
     for name, share in sorted(shares.items(), key=lambda entry: entry[1]):
         models[name] = {"kind": "mixed", "tuned_share": share, "against": "base"}
     models["tuned"] = {"kind": "tuned", "tuned_share": 1.0, "against": "base"}
+    for name, kind in (others or {}).items():
+        models[name] = {"kind": kind, "tuned_share": None, "against": "base"}
     for name in rerankers:
         against = rerankers[0] if name != rerankers[0] else "tuned"
         models[name] = {"kind": "reranked", "tuned_share": None, "against": against}

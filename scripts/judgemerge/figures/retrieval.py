@@ -8,13 +8,16 @@ from matplotlib.figure import Figure
 
 from judgemerge.figures.panels import DARK, dot, finish, judge_rows, mark, panel_grid
 
-SHADES = {"base": "#4c6a92", "iteration": "#7fb8b0", "tuned": "#2a9d8f", "mixed": "#d1495b", "reranked": "#8d6a9f"}
+SHADES = {"base": "#4c6a92", "iteration": "#7fb8b0", "tuned": "#2a9d8f", "mixed": "#d1495b", "reranked": "#8d6a9f",
+          "other": "#b08a3c", "cocktail": "#a44a6b"}  # fmt: skip
 NAMES = {
     "base": "base model",
     "iteration": "one iteration",
     "tuned": "fine-tuned (chosen iteration)",
     "mixed": "mixed with the base",
     "reranked": "fine-tuned, then reranked",
+    "other": "model of others",
+    "cocktail": "mixture of several models",
 }
 
 

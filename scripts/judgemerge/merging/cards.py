@@ -126,7 +126,8 @@ def _weighed(weights: Mapping | None) -> list[str]:
 
 
 def _left_out(names: list[str]) -> list[str]:
-    return [f"Left out (copies of tied weights, buffers): {', '.join(names)}.", ""] if names else []
+    what = "copies of tied weights, buffers, heads and poolers that not all have"
+    return [f"Left out ({what}): {', '.join(names)}.", ""] if names else []
 
 
 def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None") -> list[str]:

@@ -216,11 +216,11 @@ def check_result(folder: str | Path, parent: str | Path, may_lack: tuple[str, ..
     """
     import torch
 
-    from judgemerge import models
+    from judgemerge.merging import names
     from judgemerge.merging.streams import Weights
 
-    expected = {name: shape for name, shape in models.tensor_shapes(parent).items() if name not in may_lack}
-    found = models.tensor_shapes(folder)
+    expected, found = names.shapes(parent, folder)
+    expected = {name: shape for name, shape in expected.items() if name not in may_lack}
     for tensor in sorted(expected.keys() ^ found.keys()):
         side = "lacks" if tensor in expected else "has unexpectedly"
         raise JudgemergeError(f"{folder}: the merged model {side} tensor '{tensor}'; check the parents")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from judgemerge import files
 from judgemerge.errors import JudgemergeError
+from judgemerge.merging.names import same_backbone
 
 # Keys of config.json that do not decide what the numbers mean: names, versions, formats, training alone, what a call
 # returns. Everything else has to be equal.
@@ -149,8 +150,9 @@ def check(folders: Mapping[str, str | Path], allow: Collection[str] = ()) -> Non
     names, heard = list(folders), speaking(folders)
     configs = {name: files.read_json(Path(folders[name], "config.json")) for name in names}
     for name in names[1:]:
+        one_encoder = same_backbone(configs[names[0]], configs[name])
         for key, ours, theirs in config_differences(configs[names[0]], configs[name]):
-            if key.rpartition(".")[2] not in SPEECH:
+            if key.rpartition(".")[2] not in SPEECH and not (key == "architectures" and one_encoder):
                 _refuse(key, folders[name], theirs, folders[names[0]], ours, allow)
     for name in heard[1:]:
         first = heard[0]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from judgemerge import files, models
 from judgemerge.errors import JudgemergeError
-from judgemerge.merging import descriptions, preflight
+from judgemerge.merging import descriptions, names, preflight, sentence_modules
 from judgemerge.merging.adapters import Adapter
 from judgemerge.merging.streams import FLOATING, SHARD_BYTES, Weights, Writer
 
@@ -71,8 +71,10 @@ def merge_all(
                 del tensors  # before the next ones are read
         for label, merge in merges.items():
             writers[label].finish()
-            describing = descriptions.donor(merge, {name: folders[name] for name in weights})
-            copy_description(folders[describing], outputs[label], merge["dtype"])
+            parents = {name: folders[name] for name in weights}
+            copy_description(folders[descriptions.donor(merge, parents)], outputs[label], merge["dtype"])
+            names.settle_architecture(outputs[label], list(parents.values()))
+            sentence_modules.complete(outputs[label], parents, merge["method"] == "cocktail")
     except BaseException:
         for label, writer in writers.items():
             writer.close()
@@ -185,12 +187,7 @@ def _copy_equal(name: str, weights: Mapping[str, Weights], writers: Mapping[str,
 def copy_description(source: str | Path, destination: str | Path, dtype: str) -> None:
     """Copy config (with the new number format), tokenizer and the like from a parent to the merged model's folder."""
     source, destination = Path(source), Path(destination)
-    with_weights = models.description_files(source, models.MODULE_WEIGHTS)
-    if with_weights:
-        raise JudgemergeError(
-            f"{with_weights[0].parent}: this module has weights, which a merge does not reach; "
-            "merge the models without it"
-        )
+    sentence_modules.check_modules(source)
     for path in models.description_files(source):
         target = destination / path.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)

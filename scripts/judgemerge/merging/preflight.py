@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from judgemerge import files, models
 from judgemerge.errors import JudgemergeError
-from judgemerge.merging import descriptions, mergekit
+from judgemerge.merging import descriptions, mergekit, sentence_modules
+from judgemerge.merging import names as tensor_names
 
 if TYPE_CHECKING:
     from judgemerge.merging.streams import Weights
@@ -28,6 +29,8 @@ def check_parents(folders: Mapping[str, str | Path], allow: Collection[str] = ()
     """
     names = list(folders)
     facts = {name: _facts(folders[name]) for name in names}
+    _rename(facts)
+    sentence_modules.check(folders)
     first = names[0]
     descriptions.check(folders, allow)
     for name in names[1:]:
@@ -54,6 +57,7 @@ def check_local(folders: Mapping[str, str | Path], allow: Collection[str], metho
             mergekit.check(folder, method)
     if len(folders) < 2:
         return
+    sentence_modules.check(folders)
     descriptions.check(folders, allow)
     first, *others = folders.values()
     for other in others:
@@ -63,25 +67,40 @@ def check_local(folders: Mapping[str, str | Path], allow: Collection[str], metho
             if path.is_file()
         ]
         same = len(texts) < 2 or texts[0] == texts[1]
-        ours, theirs = (_facts(folder, tokens=not same) for folder in (first, other))
+        facts = {folder: _facts(folder, tokens=not same) for folder in (first, other)}
+        _rename(facts)
+        ours, theirs = facts[first], facts[other]
         _compare_tensors(first, ours, other, theirs)
         _compare_tokens(first, ours["tokens"], other, theirs["tokens"])
+
+
+def check_not_quantized(folder: str | Path) -> dict:
+    """Return the config of a model; refuse one whose weights are quantized."""
+    path = Path(folder, "config.json")
+    config = files.read_json(path)
+    for key in QUANTIZED:
+        if config.get(key):
+            raise JudgemergeError(f"{path}: the model is quantized ({key}); give the one it was made of")
+    return config
 
 
 def _facts(folder: str | Path, tokens: bool = True) -> dict:
     folder = Path(folder)
     models.check_folder(folder)
-    config = files.read_json(folder / "config.json")
-    for key in QUANTIZED:
-        if config.get(key):
-            raise JudgemergeError(
-                f"{folder / 'config.json'}: the model is quantized ({key}); give the one it was made of"
-            )
+    config = check_not_quantized(folder)
     headers = {}
     for path in models.weight_files(folder):
         for name, entry in models.header(path).items():
             headers[name] = {**entry, "path": path}
     return {"config": config, "headers": headers, "tokens": _tokens(folder / "tokenizer.json") if tokens else None}
+
+
+def _rename(facts: Mapping[str, dict]) -> None:
+    """Give the tensors of all models the names that they share; heads that a bare encoder lacks are left out."""
+    found = tensor_names.agreed({name: (fact["config"], fact["headers"]) for name, fact in facts.items()})
+    for name, fact in facts.items():
+        renamed = ((found[name][stored], entry) for stored, entry in fact["headers"].items())
+        fact["headers"] = {new: entry for new, entry in renamed if new is not None}
 
 
 def _tokens(path: Path) -> dict[str, int] | None:
@@ -100,6 +119,8 @@ def _compare_tensors(one: str | Path, ours: dict, two: str | Path, theirs: dict)
         here, lacking = (ours, two) if name in ours["headers"] else (theirs, one)
         entry = here["headers"][name]
         if _is_buffer(name, entry["dtype"]) or _may_be_tied(name, entry, here["headers"], here["config"]):
+            continue
+        if tensor_names.may_be_invented(name, here["config"]):
             continue
         raise JudgemergeError(
             f"{entry['path']}: tensor '{name}' {entry['shape']} is missing in {lacking}; only models with the same "
@@ -155,19 +176,23 @@ def _compare_vocabularies(one: str | Path, two: str | Path) -> None:
 def shared_tensors(weights: Mapping[str, "Weights"], donor: str) -> tuple[list[str], list[str]]:
     """Return the tensors that a merge writes, in the donor's order, and those it leaves out.
 
-    Left out are buffers that not all models store, and stored copies of tied weights that not all models store. Any
-    other difference in names is an error that names the tensor and both folders.
+    Left out are buffers that not all models store, stored copies of tied weights that not all models store, and what
+    `names` says of encoders: heads and poolers. Any other difference in names is an error that names the tensor and
+    both folders.
     """
+    heads = tensor_names.rename_all(weights)
+    configs = {name: files.read_json(model.folder / "config.json") for name, model in weights.items()}
     ours = weights[donor]
     everywhere = [name for name in ours.entries if all(name in other.entries for other in weights.values())]
-    left_out = []
-    for model in weights.values():
+    left_out = heads
+    for label, model in weights.items():
         for name, entry in model.entries.items():
             if name in everywhere or name in left_out:
                 continue
             lacking = next(other for other in weights.values() if name not in other.entries)
             same_shape = [other for other in everywhere if model.entries[other].shape == entry.shape]
-            if not _is_buffer(name, entry.format) and not any(model.same(name, other) for other in same_shape):
+            known = _is_buffer(name, entry.format) or tensor_names.may_be_invented(name, configs[label])
+            if not known and not any(model.same(name, other) for other in same_shape):
                 raise JudgemergeError(
                     f"{entry.path}: tensor '{name}' {list(entry.shape)} is missing in {lacking.folder}; only models "
                     "with the same tensors can be merged"

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from judgemerge.embedding import decisions as rounds
 from judgemerge.pages.markup import frame, grid, part, value_cell
 
 INTRO = (
     "How well each embedding model finds the right text for a question: on the study's own documents (target) and on "
     "other tasks. Values have {confidence} intervals; documents are resampled as clusters. Differences from the base "
-    "are paired: the same questions, the same resamples. tuned is the model of the last iteration that was needed; "
+    "are paired: the same questions, the same resamples. tuned is the iteration with the highest recall, which "
+    "was chosen on these very questions and so flatters it a little; "
     "mixed_50 is half of it and half of the base. n counts questions, errors rows of a set that could not be used."
 )
 _LEFT_OUT = 40  # problems that are listed by name on the page; all of them are in the counts file
@@ -39,7 +41,8 @@ def sections(
     return [
         (
             "Why it stopped",
-            f"<p>After iteration {stop['iteration']}: {html.escape(stop['reason'])}.</p>" + _decisions(decisions),
+            f"<p>After iteration {stop['iteration']}: {html.escape(stop['reason'])}.</p>"
+            f"<p>{html.escape(rounds.choice(decisions))}</p>" + _decisions(decisions),
         ),
         ("Gained and forgotten", _by_task(table)),
         ("Difference from the base", _differences(differences)),
@@ -110,8 +113,8 @@ def _weights(manifest: Mapping) -> str:
         for name, weight in found["weights"].items()
     ]
     text = (
-        f"softmax(−loss / {found['temperature']:g}) on {found['examples']} training pairs with {found['negatives']} "
-        "wrong texts each, loss as LM-Cocktail defines it for encoders."
+        f"softmax(−loss / {found['temperature']:g}) on {found['examples']} questions of the evaluation set with "
+        f"{found['negatives']} wrong texts each, loss as LM-Cocktail defines it for encoders."
     )
     return f"<p>{html.escape(text)}</p>" + grid(["model", "loss", "weight"], lines)
 

@@ -1,0 +1,125 @@
+"""What a language model lists in a reply, without the talk around it: lead-ins, headings, answers, closing words.
+
+Numbered lines are the list where there are some, else lines with bullets, else every line that is no talk. Nothing is
+cut: a caller that wants fewer takes the first ones.
+"""
+
+import json
+import re
+
+_CHINESE, _CIRCLED, _LETTERS = "一二三四五六七八九十", "①②③④⑤⑥⑦⑧⑨⑩", "abcdefghij"
+_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_DIGITS = rf"(?:\d{{1,2}}|[{_CHINESE}]{{1,3}}|[{_CIRCLED}])"
+_WORD = r"(?:q|question|query|frage|pregunta|domanda|vraag|问题|提问|問題|质问|質問|问|題|题|질문)"
+_END = r"(?:[)）\]】:：、．]|\.(?!\d)|[-–—](?=\s))"
+# "1." "2)" "(3)" "b)" "四、" "第5题：" "Q6:" "Question #7" "问题八："; a number before a digit ("3.5 mm") is no label.
+_NUMBER = re.compile(
+    rf"\s*(?:#+\s*)?(?:"
+    rf"[（(\[【]?\s*{_WORD}\s*#?\s*(?P<after>{_DIGITS}|{'|'.join(_WORDS)})(?:\s*{_END}|\s+|$)"
+    rf"|(?:第\s*)?[（(\[【]?\s*(?P<number>{_DIGITS})\s*个?{_WORD}?\s*(?:{_END}|(?<=[{_CIRCLED}]))"
+    rf"|[（(]?(?P<letter>[a-j])[)）]"
+    rf"|{_WORD}\s*[:：])(?!\d)\s*",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(rf"\s*{_WORD}\s*\d{{0,2}}\s*[:：]\s*", re.IGNORECASE)
+_BARE_LABEL = re.compile(rf"\W*(?:第\s*)?{_WORD}?\s*#?\s*(?:{_DIGITS})?\s*个?{_WORD}?\W*", re.IGNORECASE)
+_BULLET = re.compile(r"^\s*[-*•·–]\s+")
+_INLINE = re.compile(rf"\s+(?=\(?[2-9]\s*[.)]\s)|\s*(?<![问問])(?={_WORD}\s*[2-9]\s*[.:：)])", re.IGNORECASE)
+_ANSWER = re.compile(r"\**(?:a|answer|antwort|respuesta|答案?|回答|答え)\s*\d{0,2}\s*\**\s*[:：]", re.IGNORECASE)
+_TALK = re.compile(
+    r"(?:sure|certainly|of course|absolutely|great|okay|ok|here(?:'s| is| are)|below (?:is|are)|these are|"
+    r"these questions|the following|i hope|i have|i've|let me know|feel free|please|note\b|based on|"
+    r"好的|当然|以下|下面|这里|這裡|这是|希望|请|請|根据|根據|如果您?|如需|注[：:意])",
+    re.IGNORECASE,
+)
+_QUESTION_END = re.compile(r"[?？]\W*$")
+_ORDER = {sign: place for signs in (_CHINESE, _CIRCLED, _LETTERS, _WORDS) for place, sign in enumerate(signs, 1)}
+
+
+def without_thoughts(reply: str) -> str:
+    """Return what follows a model's reasoning; nothing of a reply whose reasoning was never closed."""
+    _, closed, after = reply.rpartition("</think>")
+    if closed:
+        return after
+    return reply.partition("<think>")[0]
+
+
+def entries(reply: str) -> tuple[list[str], int]:
+    """Return the listed texts of a reply in their order, each once, and how many other lines were left out."""
+    text = without_thoughts(reply).strip()
+    if listed := _json_list(text):
+        return list(dict.fromkeys(listed)), 0
+    lines = [_bare(line) for line in text.splitlines() if any(letter.isalpha() for letter in line)]
+    labels = sum(bool(_BARE_LABEL.fullmatch(line)) for line in lines)
+    lines = [line for line in lines if not _BARE_LABEL.fullmatch(line)]
+    if len(lines) == 1 and _number(lines[0]) == 1:
+        lines = _INLINE.split(lines[0])
+    chosen = _numbered(lines) or _bulleted(lines) or _plain(lines)
+    n_repeats = len(chosen) - len(dict.fromkeys(chosen))
+    return list(dict.fromkeys(chosen)), labels + len(lines) - len(chosen) + n_repeats
+
+
+def _bare(line: str) -> str:
+    """Return a line without the marks of Markdown for bold type and for full stops that begin no list."""
+    return re.sub(r"\\([.)])", r"\1", line.replace("**", "").replace("__", "")).strip()
+
+
+def _json_list(text: str) -> list[str] | None:
+    """Return the texts of a reply that is a JSON list of them, in a block of code or not."""
+    text = re.sub(r"^```\w*\s*|\s*```$", "", text)
+    try:
+        found = json.loads(text) if text.startswith(("[", "{")) else None
+    except ValueError:
+        return None
+    if isinstance(found, dict) and len(found) == 1:
+        found = next(iter(found.values()))
+    is_list = isinstance(found, list) and found and all(isinstance(entry, str) for entry in found)
+    return [entry.strip() for entry in found] if is_list else None
+
+
+def _number(line: str) -> int | None:
+    """Return the number that a line begins with; 0 for a word like "Question:" without one, None for neither."""
+    match = _NUMBER.match(_BULLET.sub("", line, count=1))
+    if not match:
+        return None
+    sign = match["after"] or match["number"] or match["letter"]
+    if sign is None:
+        return 0
+    return _ORDER.get(sign.lower()) or (int(sign) if sign.isdigit() else 11)
+
+
+def _numbered(lines: list[str]) -> list[str]:
+    """Return the numbered lines without their numbers; none where the numbers do not begin a list (0, 1, no number)."""
+    found = [(number, line) for line in lines if (number := _number(line)) is not None]
+    if not found or found[0][0] > 1:
+        return []
+    if len(found) == 1 and _NUMBER.match(_BULLET.sub("", found[0][1], count=1)).group().strip()[-1].isalnum():
+        return []  # "Q1 revenue?" is a question about a quarter
+    texts = (_NUMBER.sub("", _BULLET.sub("", line, count=1), count=1) for _, line in found)
+    return _cleaned(_LABEL.sub("", text, count=1) if _LABEL.match(text) else text for text in texts)
+
+
+def _bulleted(lines: list[str]) -> list[str]:
+    return _cleaned(_BULLET.sub("", line, count=1) for line in lines if _BULLET.match(line))
+
+
+def _plain(lines: list[str]) -> list[str]:
+    def is_talk(line: str) -> bool:
+        return line.startswith(("#", "```")) or bool(_ANSWER.match(line) or _TALK.match(line))
+
+    return _cleaned(line for line in lines if _QUESTION_END.search(line) or not is_talk(line))
+
+
+def _cleaned(lines) -> list[str]:
+    """Return the lines without quotation marks around them; those that announce something are left out."""
+    plain = (unquoted(line) for line in lines)
+    return [line for line in plain if any(letter.isalpha() for letter in line) and not line.endswith((":", "："))]
+
+
+def unquoted(line: str) -> str:
+    """Return a line without quotation marks that stand around the whole of it."""
+    line = line.strip()
+    for opening, closing in ('""', "''", "“”", "‘’", "«»", "「」", "『』", "„“"):
+        if len(line) > 2 and line[0] == opening and line[-1] == closing and opening not in line[1:-1]:
+            return line[1:-1].strip()
+    return line
