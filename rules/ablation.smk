@@ -37,7 +37,7 @@ rule compare_variants:
         made_here=is_made_here(),
         statistics=settings["statistics"],
         labels=study.labels,
-        code=source_digest("ablation", "agreement", "pages", "items"),
+        code=script_digest("compare_variants"),
     message:
         "Comparing the variants with the published table"
     script:
@@ -75,7 +75,7 @@ rule score_steadiness:
         singly=study.singly,
         statistics=settings["statistics"],
         labels=study.labels,
-        code=source_digest("agreement", "pages", "frames", "parsing", "sampling", "items"),
+        code=script_digest("score_steadiness"),
     message:
         "Scoring how steady the judges are"
     script:
@@ -103,7 +103,7 @@ use rule draw_accuracy as draw_ablation with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=list(ABLATION.get("tables", {}))[:1],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 use rule draw_accuracy as draw_sweep with:
@@ -127,7 +127,7 @@ use rule draw_accuracy as draw_sweep with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 localrules:

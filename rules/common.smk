@@ -7,7 +7,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
 
 from judgemerge import planned_forms
 from judgemerge.catalogues import load_yaml
-from judgemerge.digests import source_digest
+from judgemerge.digests import script_digest
 from judgemerge.errors import JudgemergeError
 from judgemerge.expected import read_expected
 from judgemerge.models import fingerprint, size_on_disk

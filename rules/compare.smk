@@ -23,7 +23,7 @@ rule compare_judges:
         judges=benchmark_judges,
         own_models=benchmark_own_models,
         statistics=settings["statistics"],
-        code=source_digest("agreement", "items"),
+        code=script_digest("compare_judges"),
     message:
         "Comparing the judges on {wildcards.benchmark}"
     script:
@@ -49,6 +49,8 @@ rule collect_comparisons:
     resources:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
+    params:
+        code=script_digest("collect_scores"),
     message:
         "Collecting the comparisons"
     script:

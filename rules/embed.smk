@@ -40,7 +40,7 @@ rule write_documents:
         runtime=per_attempt(10),
     params:
         make=collection_settings,
-        code=source_digest("embedding.made_documents"),
+        code=script_digest("write_documents"),
     message:
         "Writing documents: {wildcards.collection}"
     script:
@@ -66,7 +66,7 @@ rule split_documents:
     params:
         folder=document_folder,
         documents=EMBEDDING["documents"],
-        code=source_digest("embedding.documents", "embedding.texts", "embedding.__init__"),
+        code=script_digest("split_documents"),
     message:
         "Splitting documents: {wildcards.collection}"
     script:
@@ -97,13 +97,7 @@ rule write_evaluation_set:
         wording=WORDINGS["questions"],
         seed=settings["seed"],
         store="results/{study}/store/embedding/evaluation_{collection}.jsonl",
-        code=source_digest(
-            "embedding.questions",
-            "embedding.lists",
-            "embedding.texts",
-            "embedding.asking",
-            "embedding.evaluation_sets",
-        ),
+        code=script_digest("write_evaluation_set"),
     message:
         "Writing the evaluation set {wildcards.collection}"
     script:
@@ -129,7 +123,7 @@ rule read_evaluation_set:
     params:
         path=read_task_file,
         given_keys=read_task_keys,
-        code=source_digest("embedding.evaluation_sets"),
+        code=script_digest("read_evaluation_set"),
     message:
         "Reading the evaluation set {wildcards.read_task}"
     script:
@@ -273,6 +267,7 @@ rule select_pairs:
         wordings={step: WORDINGS[step] for step in ("relevance", "rewriting")},
         seed=settings["seed"],
         store="results/{study}/store/embedding/iteration_{iteration}",
+        code=script_digest("select_pairs"),
     message:
         "Iteration {wildcards.iteration}: selecting pairs"
     script:
@@ -357,7 +352,7 @@ rule decide_iteration:
         runtime=per_attempt(10),
     params:
         rules=EMBEDDING["iterations"],
-        code=source_digest("embedding.decisions", "embedding.tables"),
+        code=script_digest("decide_iteration"),
     message:
         "Iteration {wildcards.iteration}: is it enough?"
     script:
@@ -382,6 +377,8 @@ rule choose_embedder:
     resources:
         mem_mb=per_attempt(500),
         runtime=per_attempt(10),
+    params:
+        code=script_digest("choose_embedder"),
     message:
         "Choosing the fine-tuned model"
     script:
@@ -532,7 +529,7 @@ rule collect_retrieval:
         others=embedding_study.other_kinds(EMBEDDING),
         k=EMBEDDING["iterations"]["k"],
         statistics=settings["statistics"],
-        code=EMBEDDER_CODE,
+        code=script_digest("collect_retrieval"),
     message:
         "Collecting retrieval"
     script:
@@ -571,7 +568,7 @@ rule render_retrieval:
         runtime=per_attempt(10),
     params:
         confidence=lookup(within=settings, dpath="statistics/confidence"),
-        code=source_digest("pages.retrieval", "pages.markup"),
+        code=script_digest("render_retrieval"),
     message:
         "Rendering retrieval"
     script:
@@ -597,7 +594,7 @@ use rule draw_accuracy as draw_retrieval with:
         figure="retrieval",
         kinds={},
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 use rule draw_accuracy as draw_forgetting with:
@@ -619,7 +616,7 @@ use rule draw_accuracy as draw_forgetting with:
         figure="forgetting",
         kinds={},
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 localrules:

@@ -24,6 +24,7 @@ rule link_endpoint:
         url=lookup(within=settings, dpath="models/{endpoint}/endpoint/url"),
         model=lookup(within=settings, dpath="models/{endpoint}/endpoint/model"),
         settings=lookup(within=settings, dpath="models/{endpoint}/endpoint/settings"),
+        code=script_digest("link_endpoint"),
     message:
         "Noting what {wildcards.endpoint} is"
     script:
@@ -87,7 +88,7 @@ rule count_endpoints:
     params:
         units=endpoint_units(),
         endpoints={judge: settings["models"][judge]["endpoint"] for judge, _ in endpoint_units()},
-        code=source_digest("endpoints", "pages"),
+        code=script_digest("count_endpoints"),
     message:
         "Counting what the endpoints cost"
     script:

@@ -79,7 +79,7 @@ rule parse_replies:
         runtime=per_attempt(10),
     params:
         asked=judge_prompt_content,
-        code=source_digest("parsing", "chat_templates", "sampling", "items"),
+        code=script_digest("parse_replies"),
     message:
         "Parsing {wildcards.judge} on {wildcards.benchmark}"
     script:
@@ -104,7 +104,7 @@ rule answer_baselines:
     params:
         baselines=list(BASELINES),
         seed=settings["seed"],
-        code=source_digest("baselines", "items"),
+        code=script_digest("answer_baselines"),
     message:
         "Baselines on {wildcards.benchmark}"
     script:
@@ -162,7 +162,7 @@ rule count_recorded:
         runtime=per_attempt(10),
     params:
         judged=recorded_pairs(),
-        code=source_digest("pages"),
+        code=script_digest("count_recorded"),
     message:
         "Counting what recorded judges left"
     script:

@@ -22,6 +22,7 @@ rule check_parents:
     params:
         models=compared_models()[0],
         groups=compared_models()[1],
+        code=script_digest("check_parents"),
     message:
         "Comparing the models that will be merged"
     script:
@@ -108,7 +109,7 @@ rule write_card:
         runtime=per_attempt(10),
     params:
         about=merge_about,
-        code=source_digest("merging.cards", "merging.table", "frames"),
+        code=script_digest("write_card"),
     message:
         "Writing the card of {wildcards.merge}"
     script:

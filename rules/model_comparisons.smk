@@ -29,7 +29,7 @@ rule select_questions:
         comparison=comparison_entry,
         graded_by=comparison_metric_contents,
         seed=settings["seed"],
-        code=source_digest("model_comparisons", "metrics", "items"),
+        code=script_digest("select_questions"),
     message:
         "Drawing the questions of {wildcards.comparison}"
     script:
@@ -185,7 +185,7 @@ rule read_judged_answers:
         comparison=comparison_entry,
         graded_by=comparison_metric_contents,
         asked=comparison_prompt_contents,
-        code=source_digest("model_comparisons", "metrics", "parsing", "chat_templates", "items"),
+        code=script_digest("read_judged_answers"),
     message:
         "Reading what {wildcards.judge} said in {wildcards.comparison}"
     script:
@@ -224,7 +224,7 @@ rule tabulate_model_comparison:
         graded_by=comparison_metric_contents,
         statistics=settings["statistics"],
         labels=study.labels,
-        code=source_digest("model_comparisons", "metrics", "agreement", "pages", "frames"),
+        code=script_digest("tabulate_model_comparison"),
     message:
         "Tabulating {wildcards.comparison}"
     script:
@@ -252,7 +252,7 @@ use rule draw_accuracy as draw_model_comparison with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 localrules:

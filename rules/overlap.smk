@@ -30,7 +30,7 @@ rule check_overlap:
         pairs=study.overlap_pairs,
         used_by=study.known_prompts,
         notes=overlap_notes(),
-        code=source_digest("overlap", "pages", "items"),
+        code=script_digest("check_overlap"),
     message:
         "Looking for benchmark prompts in training data"
     script:

@@ -26,7 +26,7 @@ rule score_published:
         judged=published_pairs(),
         recorded=published_pairs(["recorded"]),
         statistics=settings["statistics"],
-        code=source_digest("published", "agreement", "items"),
+        code=script_digest("score_published"),
     message:
         "Counting as in the papers"
     script:
@@ -57,7 +57,7 @@ rule compare_published:
         runtime=per_attempt(10),
     params:
         labels=study.labels,
-        code=source_digest("expected", "pages", "frames"),
+        code=script_digest("compare_published"),
     message:
         "Comparing with the published numbers"
     script:
@@ -80,7 +80,7 @@ rule check_published:
         mem_mb=per_attempt(500),
         runtime=per_attempt(10),
     params:
-        code=source_digest("expected"),
+        code=script_digest("check_published"),
     message:
         "Checking the published numbers"
     script:

@@ -79,7 +79,7 @@ rule compare_quantizations:
         models="results/{study}/models",
         replies="results/{study}/replies",
         statistics=settings["statistics"],
-        code=source_digest("agreement", "items"),
+        code=script_digest("compare_quantizations"),
     message:
         "Comparing the quantizations"
     script:
@@ -109,7 +109,7 @@ rule render_quantizations:
     params:
         confidence=lookup(within=settings, dpath="statistics/confidence"),
         labels=study.labels,
-        code=source_digest("pages", "frames"),
+        code=script_digest("render_quantizations"),
     message:
         "Rendering the table of quantizations"
     script:
@@ -137,7 +137,7 @@ use rule draw_accuracy as draw_quantization with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 rule write_modelfile:
@@ -159,7 +159,7 @@ rule write_modelfile:
     params:
         context=deployed_context,
         chat=quantization_chat,
-        code=source_digest("deploying", "quantizing", "chat_templates"),
+        code=script_digest("write_modelfile"),
     message:
         "Writing the Modelfile of {wildcards.quantization}"
     script:

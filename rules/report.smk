@@ -7,9 +7,6 @@ include: "inputs/report.smk"
 report: "captions/study.rst"
 
 
-FIGURE_CODE = source_digest("figures", "frames", "agreement.headlines")
-
-
 rule draw_accuracy:
     """Accuracy of every judge on every benchmark of pairs, with intervals."""
     input:
@@ -37,7 +34,7 @@ rule draw_accuracy:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
     message:
         "Drawing {params.figure}"
     script:
@@ -63,7 +60,7 @@ use rule draw_accuracy as draw_consistency with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 use rule draw_accuracy as draw_grading with:
@@ -85,7 +82,7 @@ use rule draw_accuracy as draw_grading with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 use rule draw_accuracy as draw_merges with:
@@ -107,7 +104,7 @@ use rule draw_accuracy as draw_merges with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=skill_benchmarks(),
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 use rule draw_accuracy as draw_differences with:
@@ -131,7 +128,7 @@ use rule draw_accuracy as draw_differences with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 use rule draw_accuracy as draw_humans with:
@@ -155,7 +152,7 @@ use rule draw_accuracy as draw_humans with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 use rule draw_accuracy as draw_bias_position with:
@@ -179,7 +176,7 @@ use rule draw_accuracy as draw_bias_position with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 use rule draw_accuracy as draw_bias_length with:
@@ -203,7 +200,7 @@ use rule draw_accuracy as draw_bias_length with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 rule render_tables:
@@ -259,7 +256,7 @@ rule render_tables:
         labels=study.labels,
         left_out=study.left_out_suites,
         confidence=lookup(within=settings, dpath="statistics/confidence"),
-        code=source_digest("pages", "overlap", "frames", "agreement.headlines"),
+        code=script_digest("render_tables"),
     message:
         "Rendering the tables"
     script:
@@ -290,7 +287,7 @@ rule write_run_record:
         checkout=workflow.basedir,
         timings="results/{study}/timings",
         software=software_deployment(),
-        code=source_digest("provenance"),
+        code=script_digest("write_run_record"),
     message:
         "Writing the record of the run"
     script:

@@ -23,7 +23,7 @@ rule score_benchmark:
     params:
         judges=benchmark_judges,
         statistics=settings["statistics"],
-        code=source_digest("agreement", "items"),
+        code=script_digest("score_benchmark"),
     message:
         "Scoring {wildcards.benchmark}"
     script:
@@ -50,7 +50,7 @@ rule average_scores:
         averages=study.averages,
         benchmarks=averaged_benchmarks(),
         grouped=grouped_benchmarks(),
-        code=source_digest("agreement", "frames"),
+        code=script_digest("average_scores"),
     message:
         "Averaging the scores"
     script:
@@ -72,6 +72,8 @@ rule collect_scores:
     resources:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
+    params:
+        code=script_digest("collect_scores"),
     message:
         "Collecting the scores"
     script:
@@ -93,6 +95,8 @@ rule count_items:
     resources:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
+    params:
+        code=script_digest("count_items"),
     message:
         "Counting items"
     script:
@@ -122,7 +126,7 @@ rule count_replies:
         runtime=per_attempt(10),
     params:
         units=written_pairs(),
-        code=source_digest("reply_counts", "items", "pages"),
+        code=script_digest("count_replies"),
     message:
         "Counting replies"
     script:

@@ -68,7 +68,7 @@ rule tabulate_screening:
         bases=screening_bases(),
         steps=settings.get("screening", {}).get("steps"),
         statistics=settings["statistics"],
-        code=source_digest("screening", "pages.searches"),
+        code=script_digest("tabulate_screening"),
     message:
         "Tabulating the screening"
     script:
@@ -92,6 +92,7 @@ rule collect_curves:
         runtime=per_attempt(10),
     params:
         experts=list(study.experts),
+        code=script_digest("collect_curves"),
     message:
         "Collecting the training curves"
     script:
@@ -119,7 +120,7 @@ use rule draw_accuracy as draw_curves with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 use rule draw_accuracy as draw_screening with:
@@ -143,7 +144,7 @@ use rule draw_accuracy as draw_screening with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 localrules:

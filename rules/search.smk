@@ -32,6 +32,7 @@ rule propose_trials:
     params:
         search=search_settings,
         default=search_default,
+        code=script_digest("propose_trials"),
     message:
         "Proposing round {wildcards.round} of {wildcards.search}"
     script:
@@ -141,6 +142,7 @@ rule choose_trial:
         runtime=per_attempt(10),
     params:
         search=search_settings,
+        code=script_digest("choose_trial"),
     message:
         "Choosing the best trial of {wildcards.search}"
     script:
@@ -232,7 +234,7 @@ rule tabulate_search:
         default=search_default,
         timings="results/{study}/timings",
         statistics=settings["statistics"],
-        code=source_digest("searching", "trials", "pages.searches", "agreement"),
+        code=script_digest("tabulate_search"),
     message:
         "Tabulating search {wildcards.search}"
     script:
@@ -260,7 +262,7 @@ use rule draw_accuracy as draw_search with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=FIGURE_CODE,
+        code=script_digest("draw_figure"),
 
 
 localrules:

@@ -20,7 +20,7 @@ rule split_pairs:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        code=source_digest("singly", "items"),
+        code=script_digest("split_pairs"),
     message:
         "Taking the pairs of {wildcards.benchmark} apart"
     script:
@@ -90,7 +90,7 @@ rule compare_grades:
         runtime=per_attempt(10),
     params:
         asked=singly_content(),
-        code=source_digest("singly", "parsing", "chat_templates", "sampling", "items"),
+        code=script_digest("compare_grades"),
     message:
         "Comparing the grades of {wildcards.derived} on {wildcards.benchmark}"
     script:

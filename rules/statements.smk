@@ -32,7 +32,7 @@ rule check_statements:
         benchmarks=stating_benchmarks(),
         statistics=settings["statistics"],
         labels=study.labels,
-        code=source_digest("dimensions", "agreement", "pages", "frames", "items"),
+        code=script_digest("check_statements"),
     message:
         "Checking judges against their own scores"
     script:

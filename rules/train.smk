@@ -104,7 +104,7 @@ rule find_leaks:
     params:
         sets=lookup(within=settings, dpath="experts/{expert}/train_on"),
         benchmarks=leak_names,
-        code=source_digest("overlap", "items"),
+        code=script_digest("find_leaks"),
     message:
         "Looking for benchmark prompts in the training data of {wildcards.expert}"
     script:

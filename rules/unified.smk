@@ -31,7 +31,7 @@ rule tabulate_unified:
         benchmarks=unified_benchmarks(),
         judged=unified_pairs(),
         labels=study.labels,
-        code=source_digest("published", "agreement", "items", "pages"),
+        code=script_digest("tabulate_unified"),
     message:
         "Counting as one judge from many data sets does"
     script:

@@ -47,18 +47,7 @@ def benchmark_seed(wildcards):
 
 def adapter_digest(wildcards):
     """A digest of the code that makes one item set: editing another benchmark's adapter leaves it alone."""
-    adapter = study.catalogues.benchmarks[wildcards.benchmark]["adapter"]
-    generator = ["demo_tasks"] if adapter == "demo" else []
-    return source_digest(
-        f"benchmarks.{adapter}",
-        "benchmarks.__init__",
-        "benchmarks._rows",
-        "benchmarks._fields",
-        "benchmarks._explanations",
-        "records",
-        "items",
-        *generator,
-    )
+    return script_digest("write_items", benchmarks=study.catalogues.benchmarks[wildcards.benchmark]["adapter"])
 
 
 def benchmark_roles(wildcards):

@@ -18,7 +18,6 @@ ENCODERS |= EMBEDDING["others"]
 COCKTAILS = EMBEDDING["forgetting"]["cocktails"]
 MIXED_PARENTS = embedding_study.mixed_parents(EMBEDDING)
 RERANKERS = ["reranker", "reranker_tuned"] if "reranker_training" in EMBEDDING else []
-EMBEDDER_CODE = source_digest("embedding.retrieval", "embedding.tables", "agreement.bootstrap", "agreement.estimates")
 
 
 def embedding_file(pattern, **wildcards):

@@ -16,11 +16,7 @@ def benchmark_is_drawn(wildcards):
 
 def recorded_digest(wildcards):
     """A digest of the code that reads one recorded judge: editing another format leaves it alone."""
-    form = study.catalogues.recorded[wildcards.recorded]["format"]
-    shared = ["recorded", "recorded_formats.__init__", "recorded_formats._joins", "items", "records"]
-    return source_digest(
-        f"recorded_formats.{form}", *shared, "benchmarks._rows", "benchmarks._fields", "benchmarks.mtbench"
-    )
+    return script_digest("read_recorded", recorded_formats=study.catalogues.recorded[wildcards.recorded]["format"])
 
 
 def recorded_roles(wildcards):

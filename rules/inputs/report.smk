@@ -32,7 +32,10 @@ def everything_but_the_record():
     statements = ["statements.csv", "statements.html"] if stating_pairs() else []
     replies = ["replies.csv", "replies.html"] if written_pairs() else []
     return [
-        *(results_file(f"tables/{name}") for name in [*tables, *recorded, *published, *overlap, *replies, *statements, *unified]),
+        *(
+            results_file(f"tables/{name}")
+            for name in [*tables, *recorded, *published, *overlap, *replies, *statements, *unified]
+        ),
         *checks,
         *endpoint_results(),
         *quantization_results(),
