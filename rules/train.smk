@@ -51,6 +51,7 @@ rule download_model:
     resources:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(240),
+        judge_only=judge_only("downloaded"),
     params:
         repo=lookup(within=settings, dpath="models/{downloaded}/repo"),
         revision=lookup(within=settings, dpath="models/{downloaded}/revision"),
@@ -74,6 +75,7 @@ rule link_model:
     resources:
         mem_mb=per_attempt(500),
         runtime=per_attempt(60),
+        judge_only=judge_only("found"),
     params:
         path=lookup(within=settings, dpath="models/{found}/path"),
     message:

@@ -1,6 +1,6 @@
 """Make models/{found}: links to a model folder of this machine, and its manifest."""
 
-from judgemerge import files, models
+from judgemerge import failures, files, models
 from judgemerge.logs import logged
 
 
@@ -12,4 +12,12 @@ def main(path: str, model: str, manifest: str) -> None:
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        main(path=snakemake.params.path, model=snakemake.output.model, manifest=snakemake.output.manifest)
+        arguments = {
+            "path": snakemake.params.path,
+            "model": snakemake.output.model,
+            "manifest": snakemake.output.manifest,
+        }
+        if snakemake.resources.get("judge_only", 0):
+            failures.attempt(main, [snakemake.output.manifest], folders=[snakemake.output.model], **arguments)
+        else:
+            main(**arguments)
