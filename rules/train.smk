@@ -51,6 +51,7 @@ rule download_model:
     resources:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(240),
+        judge_only=judge_only("downloaded"),
     params:
         **MODEL_TEMPLATES,
         repo=lookup(within=settings, dpath="models/{downloaded}/repo"),
@@ -75,6 +76,7 @@ rule link_model:
     resources:
         mem_mb=per_attempt(500),
         runtime=per_attempt(60),
+        judge_only=judge_only("found"),
     params:
         **MODEL_TEMPLATES,
         path=lookup(within=settings, dpath="models/{found}/path"),

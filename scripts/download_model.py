@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from judgemerge import chat_templates, files, hub, models
+from judgemerge import chat_templates, failures, files, hub, models
 from judgemerge.logs import logged
 
 
@@ -19,10 +19,14 @@ def main(repo: str, revision: str, model: str, manifest: str, chat_template: str
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        main(
-            repo=snakemake.params.repo,
-            revision=snakemake.params.revision,
-            model=snakemake.output.model,
-            manifest=snakemake.output.manifest,
-            chat_template=snakemake.params.get("chat_template"),
-        )
+        arguments = {
+            "repo": snakemake.params.repo,
+            "revision": snakemake.params.revision,
+            "model": snakemake.output.model,
+            "manifest": snakemake.output.manifest,
+            "chat_template": snakemake.params.get("chat_template"),
+        }
+        if snakemake.resources.get("judge_only", 0):
+            failures.attempt(main, [snakemake.output.manifest], folders=[snakemake.output.model], **arguments)
+        else:
+            main(**arguments)

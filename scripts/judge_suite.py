@@ -69,8 +69,9 @@ if "snakemake" in globals():
         failures.attempt(
             main,
             snakemake.output,
+            needs=[snakemake.input.manifest],
             model=snakemake.input.model,
-            digest=manifest["digest"],
+            digest=manifest.get("digest", ""),
             backend=backends.of(manifest, snakemake.params.backend),
             items=list(snakemake.input.item_sets),
             prompts=list(snakemake.input.prompts),

@@ -1,6 +1,6 @@
 """Make models/{found}: links to a model folder of this machine, and its manifest."""
 
-from judgemerge import chat_templates, files, models
+from judgemerge import chat_templates, failures, files, models
 from judgemerge.logs import logged
 
 
@@ -14,9 +14,13 @@ def main(path: str, model: str, manifest: str, chat_template: str | None = None)
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        main(
-            path=snakemake.params.path,
-            model=snakemake.output.model,
-            manifest=snakemake.output.manifest,
-            chat_template=snakemake.params.get("chat_template"),
-        )
+        arguments = {
+            "path": snakemake.params.path,
+            "model": snakemake.output.model,
+            "manifest": snakemake.output.manifest,
+            "chat_template": snakemake.params.get("chat_template"),
+        }
+        if snakemake.resources.get("judge_only", 0):
+            failures.attempt(main, [snakemake.output.manifest], folders=[snakemake.output.model], **arguments)
+        else:
+            main(**arguments)

@@ -23,6 +23,15 @@ def stage_items(wildcards):
     return [results_file("items/{name}.jsonl", name=name) for name in dict.fromkeys(names)]
 
 
+def judge_only(wildcard):
+    """Return a resource function: 1 for a model that does nothing but judge, so that its failure is that judge's alone."""
+
+    def resource(wildcards):
+        return int(study.only_judges(wildcards[wildcard]))
+
+    return resource
+
+
 def making_threads(wildcards):
     """The CPU threads that a made model is pretrained with."""
     return settings["models"][wildcards.made]["make"].get("threads", settings["threads"])

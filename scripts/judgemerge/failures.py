@@ -7,6 +7,7 @@ again what failed and nothing else.
 """
 
 import json
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -21,16 +22,21 @@ MARK = "failed"
 NOTE = "not judged: "
 # Rules whose jobs may fail for one judge alone; their timings go with their outputs, so that `make status` says failed.
 RULES = ("judge_suite", "judge_suite_gguf", "judge_sides", "judge_endpoint", "read_recorded")
+MODEL_RULES = ("download_model", "link_model")  # of models that do nothing but judge
 _START = f'{{"{MARK}": '.encode()
 Key = TypeVar("Key")
 
 
-def attempt(function: Callable, outputs: Iterable[str], **arguments) -> None:
+def attempt(
+    function: Callable, outputs: Iterable[str], needs: Iterable[str] = (), folders: Iterable[str] = (), **arguments
+) -> None:
     """Call the function with the arguments; when it cannot be done, let every output say why.
 
-    What would hit every judge is raised: no room or right to write, no memory.
+    `needs` are inputs that may say it of an earlier job, `folders` are outputs that are folders; they are emptied. What
+    would hit every judge is raised: no room or right to write, no memory.
     """
     try:
+        check(*needs)
         function(**arguments)
     except JudgemergeError as error:
         reason = str(error)
@@ -42,6 +48,9 @@ def attempt(function: Callable, outputs: Iterable[str], **arguments) -> None:
     else:
         return
     tell(reason)
+    for folder in map(Path, folders):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
     mark(outputs, reason)
 
 
@@ -100,6 +109,12 @@ def forget(results: str | Path) -> list[str]:
     Return one sentence per judge and reason.
     """
     results, reasons = Path(results), {}
+    for path in results.glob("models/*.json"):
+        if reason_of(path):
+            path.unlink()
+            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+            for rule in MODEL_RULES:
+                (results / "timings" / rule / f"{path.stem}.tsv").unlink(missing_ok=True)
     for path in [*results.glob("replies/*/*.json*"), *results.glob("verdicts/*/*.json*")]:
         if reason := reason_of(path):
             reasons[f"{path.parent.name}: {reason}"] = None

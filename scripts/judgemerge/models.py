@@ -353,9 +353,9 @@ def size_on_disk(manifest: str | Path, folder: str | Path | None = None) -> tupl
 
 
 @cache
-def _size_in_manifest(path: str | Path, changed: int, n_bytes: int) -> tuple[int, int]:
+def _size_in_manifest(path: str | Path, changed: int, n_bytes: int) -> tuple[int, int] | None:
     found = files.read_json(path)
-    return found["bytes"], found["parameters"]
+    return (found["bytes"], found["parameters"]) if "bytes" in found else None  # of a model that could not be had
 
 
 @cache

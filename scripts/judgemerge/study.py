@@ -334,6 +334,14 @@ class Study:
         """Every raw file that is needed for the suites that are run, for training and for the search for overlap."""
         return [value for value in self._raw_files() if value in self.catalogues.sources]
 
+    def only_judges(self, model: str) -> bool:
+        """Return whether nothing is made from a model, and no answers are asked of it: it is a judge of suites."""
+        used = {self.settings.get("base"), *map(self.base_of, self.experts)}
+        used |= {parent for merge in self.merges for parent in self.parents(merge)}
+        used |= {entry["model"] for entry in self.quantizations.values()}
+        used |= {*self.settings.get("screening", {}).get("bases", ()), *model_comparisons.names_of(self)}
+        return model in self.settings["judges"] and model not in used
+
     @cached_property
     def downloaded_models(self) -> list[str]:
         """The repositories of the hub that models, embedding models and rerankers of the study come from."""

@@ -7,6 +7,7 @@ import pytest
 
 from judgemerge import failures, files
 from judgemerge.errors import JudgemergeError
+from judgemerge.models import size_on_disk
 
 
 def raising(error):
@@ -77,3 +78,15 @@ def test_failed_files_are_forgotten_with_their_timings_and_nothing_else(tmp_path
     assert failures.sentences(map(str, gone[2:])) == ["bad on b: no template"]
     assert failures.forget(results) == ["bad: no template"]
     assert [path for path in results.rglob("*") if path.is_file()] == [kept]
+
+
+def test_a_model_that_cannot_be_had_fails_its_judge_and_is_fetched_again(tmp_path):
+    results = tmp_path / "results"
+    manifest, folder, replies = results / "models/m.json", results / "models/m", results / "replies/m/s.jsonl"
+    (folder / "half").mkdir(parents=True)
+    failures.attempt(raising(JudgemergeError("m: no such repository")), [manifest], folders=[folder])
+    assert list(folder.iterdir()) == [] and size_on_disk(manifest) is None
+    failures.attempt(raising(AssertionError("never called")), [replies], needs=[manifest])
+    assert failures.reason_of(replies) == "m: no such repository"
+    failures.forget(results)
+    assert not manifest.exists() and not folder.exists() and not replies.exists()
