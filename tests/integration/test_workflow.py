@@ -230,6 +230,7 @@ def test_exchanged_weights_of_a_folder_are_seen_in_a_plan(checkout, snakemake, t
     manifest = checkout / "results" / "exchanged" / "models" / "found.json"
     with pytest.raises(JudgemergeError, match="has changed since the model was described"):
         models.described(manifest.with_suffix(""), manifest)
+    shutil.rmtree(checkout / "results")  # the checkout is shared
 
 
 @pytest.mark.skipif(find_spec("llama_cpp") is not None, reason="llama-cpp-python is installed here")
