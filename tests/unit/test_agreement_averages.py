@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import collect_scores
 from judgemerge.agreement.averages import average_table
 from judgemerge.agreement.score import COLUMNS
 from judgemerge.errors import JudgemergeError
@@ -81,3 +82,14 @@ def test_judges_are_named_by_their_labels_and_never_two_alike(repository):
     assert study.labels == {"longer": "The longer one (longer)", "random": "The longer one (random)"}
     with pytest.raises(JudgemergeError, match=r"display.judges names the unknown judge 'longr'; did you mean 'longer'"):
         load_study({**STUDY, "display": {"judges": ["longr"]}}, "means.yaml", repository / "config")
+
+
+def test_a_cell_that_two_tables_hold_is_collected_once(tmp_path, capsys):
+    house = pd.DataFrame([scored("a", (0.8, 0.7, 0.9), metric="kappa_first")])
+    paper = pd.concat([house.assign(value=0.79), house.assign(rules="published")])
+    for name, table in (("house", house), ("paper", paper)):
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    collect_scores.main([tmp_path / "house.csv", tmp_path / "paper.csv"], tmp_path / "agreement.csv")
+    table = pd.read_csv(tmp_path / "agreement.csv")
+    assert table[["rules", "value"]].values.tolist() == [["house", 0.8], ["published", 0.8]]
+    assert "1 cells are in two tables" in capsys.readouterr().err
