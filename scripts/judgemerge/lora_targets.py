@@ -4,7 +4,7 @@ peft passes over a name that matches no module as long as another one matches, a
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from judgemerge import files, models
@@ -43,17 +43,28 @@ def stored_modules(folder: str | Path) -> list[str]:
 def check_study(study) -> None:
     """Refuse names that no module of a base has, where its files are on this machine already, or it is made here."""
     known: dict[str, list[str] | None] = {}
-    for name, expert in study.experts.items():
-        given = study.settings["training"] | expert["settings"]
+    for key, base, given in _trainings(study):
         if given.get("finetuning_type", "lora") != "lora":
             continue
-        base = study.base_of(name)
         if base not in known:
             known[base] = _known_modules(study, base)
-        if known[base] is not None:
-            for key in ("lora_target", "additional_target"):
-                names = targets({"lora_target": given[key]}) if key in given else []
-                check_names(names, known[base], f"{study.where}: experts.{name}: {key}", base)
+        for setting in ("lora_target", "additional_target") if known[base] is not None else ():
+            names = targets({"lora_target": given[setting]}) if setting in given else []
+            check_names(names, known[base], f"{study.where}: {key}: {setting}", base)
+
+
+def _trainings(study) -> Iterator[tuple[str, str, dict]]:
+    """Yield place in the study file, base and LLaMA-Factory keys of every training: experts, trials, screening."""
+    shared = study.settings["training"]
+    for name, expert in study.experts.items():
+        yield f"experts.{name}", study.base_of(name), shared | expert["settings"]
+    for name, search in study.searches.items():
+        for key in ("lora_target", "additional_target") if search.get("expert") in study.experts else ():
+            for choice in search["space"].get(key, {}).get("choices", ()):
+                yield f"searches.{name}", study.base_of(search["expert"]), {key: choice}
+    screening = study.settings.get("screening", {"bases": []})
+    for base in screening["bases"]:
+        yield "screening", base, shared | screening["settings"]
 
 
 def _known_modules(study, base: str) -> list[str] | None:
@@ -65,7 +76,7 @@ def _known_modules(study, base: str) -> list[str] | None:
     folder = Path(entry.get("path", f"results/{study.name}/models/{base}"))
     if not (folder / "config.json").is_file() or not list(folder.glob(models.WEIGHTS)):
         return None
-    return stored_modules(folder)
+    return [*stored_modules(folder), "lm_head"]  # not stored where it is tied to the embeddings
 
 
 # ---- on the model itself ----

@@ -97,6 +97,26 @@ def test_a_plan_refuses_a_name_that_a_base_on_this_machine_lacks(repository, tin
     load_study(given, "mine.yaml", repository / "config")
 
 
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        (
+            {"searches": {"best": {"expert": "one", "space": {"lora_target": {"choices": ["q_proj", "q_porj"]}},
+             "development": "demo_pairwise_development"}}},
+            "searches.best",
+        ),
+        (
+            {"screening": {"bases": ["base"], "train_on": ["demo_preferences_train"], "steps": 2,
+             "evaluate_on": ["demo_preferences_test"], "settings": {"lora_target": "q_porj"}}},
+            "screening",
+        ),
+    ],
+)  # fmt: skip
+def test_trials_and_screenings_are_trainings_too(repository, more, key):
+    with pytest.raises(JudgemergeError, match=f"{key}: lora_target names 'q_porj', .*'q_proj'"):
+        load_study(study() | more, "mine.yaml", repository / "config")
+
+
 # ---- experts of mixtures ----
 
 
