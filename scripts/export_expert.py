@@ -16,7 +16,7 @@ def main(adapter: str, recipe_file: str, base: str, base_digest: str, threads: i
     if trained["finetuning_type"] == "lora":
         recipe = training.export_recipe(base, adapter, fresh, trained["template"])
         export(recipe | {key: trained[key] for key in ("split_experts",) if key in trained}, threads)
-        origin["adapter"] = files.sha256_file(Path(adapter, "adapter_model.safetensors"))
+        origin["adapter"] = files.sha256_file(Path(adapter, models.ADAPTER))
     else:
         models.check_folder(adapter)
         models.copy_model(adapter, fresh)

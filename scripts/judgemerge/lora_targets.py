@@ -172,7 +172,7 @@ def check_written(folder: str | Path, settings: Mapping, expected: Collection[st
                 f"{where}: asked for {key} {value}, but {folder}/adapter_config.json says {config.get(key)!r}; "
                 "delete the adapter and train again with the LLaMA-Factory of the lock"
             )
-    shapes = models.tensor_shapes(folder)
+    shapes = models.adapter_shapes(folder)
     written = {_module(name) for name in shapes if any(part in name for part in _SAVED)}
     missing, foreign = sorted(set(expected) - written), sorted(written - set(expected))
     if missing or foreign:

@@ -190,6 +190,9 @@ def test_an_adapter_of_experts_is_merged_under_the_stored_names(mixtures, tmp_pa
     adapter.check(base, tmp_path)
     assert adapter.matrices.keys() <= base.entries.keys()
     assert "model.layers.1.block_sparse_moe.experts.3.w1.weight" in adapter.matrices
+    loaded = AutoModelForCausalLM.from_pretrained(mixtures["mixtral"])
+    fused_experts.split_for(loaded, tmp_path)
+    assert not list(fused_experts.fused(loaded))
 
 
 # ---- what was written ----
