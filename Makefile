@@ -2,11 +2,13 @@
 #   CORES=4          how many cores Snakemake may use (all)
 #   PYTHON=python3   the Python that makes the environment: 3.11, 3.12 or 3.13
 #   VENV=.venv       where that environment is
+#   WORKERS=2        how many tests run side by side
 #   TORCH=auto       which build of torch it gets: auto, cpu or default
 #   STUDY=<file>     the study that status, costs, mirror, deploy and crate are about (config/config.yaml)
 #   CONFIG="…"       what lies over it, as after Snakemake's --config: CONFIG="scale=tiny downloads=true"
 
 CORES ?= all
+WORKERS ?= 2
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= auto
@@ -73,7 +75,7 @@ crate: ## pack the results of STUDY=<file> as an RO-Crate in DIR=<folder> (resul
 test: ## check style, then run every test; ARGS="-m 'not slow'" goes to pytest
 	@$(MAKE) --no-print-directory venv
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 bench: ## measure speed against what people use and write docs/benchmarks.md; ARGS="--mirror DIR --only Planning"
 	@$(MAKE) --no-print-directory demo
