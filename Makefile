@@ -15,13 +15,14 @@ TORCH ?= auto
 STUDY ?= config/config.yaml
 CONFIG ?=
 
-BIN := $(abspath $(VENV))/bin
+# `abspath` would take a path with spaces for several.
+BIN := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin
 # An input that was written again as it was starts nothing: checksums decide, up to 1 GB (Snakemake's own limit is 1 MB).
-SNAKEMAKE := $(BIN)/snakemake --max-checksum-file-size 1000000000
+SNAKEMAKE := "$(BIN)/snakemake" --max-checksum-file-size 1000000000
 GIVEN = $(if $(CONFIG),--config $(CONFIG))
 REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
-CHECK = @$(PYTHON) setup_env.py --venv $(VENV) --torch $(TORCH) --check
+CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
 .PHONY: help venv venv-quantize venv-page demo status costs mirror deploy page crate test bench torture test-cluster test-conda lint format lock container clean
 
@@ -29,13 +30,13 @@ help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: ## make the virtual environment, or do nothing when it is up to date
-	@$(PYTHON) setup_env.py --venv $(VENV) --torch $(TORCH)
+	@$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH)
 
 venv-quantize: ## add what makes and reads GGUF files: builds llama-cpp-python, takes a C++ compiler
-	@$(PYTHON) setup_env.py --venv $(VENV) --torch $(TORCH) --with quantize
+	@$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --with quantize
 
 venv-page: ## add what `make page` needs
-	@$(PYTHON) setup_env.py --venv $(VENV) --torch $(TORCH) --with page
+	@$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --with page
 
 demo: ## run the default study, all of it made on this machine, and write its report
 	@$(MAKE) --no-print-directory venv
@@ -46,73 +47,73 @@ demo: ## run the default study, all of it made on this machine, and write its re
 	    -type f -not -path '*/__pycache__/*' -print -quit)" ]; then \
 	    $(SNAKEMAKE) --report $(REPORT:.html=.partial.html) && mv $(REPORT:.html=.partial.html) $(REPORT); \
 	fi
-	@echo "The report is $(abspath $(REPORT))"
+	@echo "The report is $(CURDIR)/$(REPORT)"
 
 status: ## say what of STUDY=<file> is done, running, failed (with the log's last line) and left
 	$(CHECK)
-	@$(BIN)/python scripts/show_status.py --study $(STUDY) $(GIVEN) $(ARGS)
+	@"$(BIN)/python" scripts/show_status.py --study "$(STUDY)" $(GIVEN) $(ARGS)
 
 costs: ## say how many CPU and GPU hours the results of STUDY=<file> took, per rule
 	$(CHECK)
-	@$(BIN)/python scripts/show_costs.py --study $(STUDY) $(GIVEN)
+	@"$(BIN)/python" scripts/show_costs.py --study "$(STUDY)" $(GIVEN)
 
 mirror: ## copy the raw files of STUDY=<file> to DIR=<folder>, for machines without internet
 	$(CHECK)
-	$(BIN)/python scripts/build_mirror.py --study $(STUDY) $(GIVEN) --dir $(or $(DIR),.mirror)
+	"$(BIN)/python" scripts/build_mirror.py --study "$(STUDY)" $(GIVEN) --dir "$(or $(DIR),.mirror)"
 
 deploy: ## write Modelfiles for Ollama for the quantizations of STUDY=<file>
 	$(CHECK) --with quantize
-	$(SNAKEMAKE) --cores $(CORES) --rerun-incomplete --configfile $(STUDY) $(GIVEN) -- deploy
+	$(SNAKEMAKE) --cores $(CORES) --rerun-incomplete --configfile "$(STUDY)" $(GIVEN) -- deploy
 
 page: ## judge pasted answers with MODEL=<folder, .gguf or address> on a web page of this machine; ARGS="--port 8502"
 	@$(MAKE) --no-print-directory venv-page
-	$(BIN)/python scripts/judge_page.py --model $(MODEL) $(ARGS)
+	"$(BIN)/python" scripts/judge_page.py --model "$(MODEL)" $(ARGS)
 
 crate: ## pack the results of STUDY=<file> as an RO-Crate in DIR=<folder> (results/<study>/crate)
 	$(CHECK)
-	$(BIN)/python scripts/pack_crate.py --study $(STUDY) $(GIVEN) $(if $(DIR),--dir $(DIR))
+	"$(BIN)/python" scripts/pack_crate.py --study "$(STUDY)" $(GIVEN) $(if $(DIR),--dir "$(DIR)")
 
 test: ## check style, then run every test; ARGS="-m 'not slow'" goes to pytest
 	@$(MAKE) --no-print-directory venv
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	"$(BIN)/python" -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 bench: ## measure speed against what people use and write docs/benchmarks.md; ARGS="--mirror DIR --only Planning"
 	@$(MAKE) --no-print-directory demo
-	$(BIN)/python benchmarks/bench.py $(ARGS)
+	"$(BIN)/python" benchmarks/bench.py $(ARGS)
 
 torture: ## kill a running study at 50 seeded moments and compare what comes out; writes docs/torture.md; ARGS="--runs 10"
 	@$(MAKE) --no-print-directory venv
-	$(BIN)/python benchmarks/torture.py --folder $(or $(DIR),/tmp/judgemerge-torture) --write docs/torture.md $(ARGS)
+	"$(BIN)/python" benchmarks/torture.py --folder "$(or $(DIR),/tmp/judgemerge-torture)" --write docs/torture.md $(ARGS)
 
 test-cluster: ## run the workflow on a real SLURM, started on this machine for the tests and taken down again
 	@$(MAKE) --no-print-directory venv
-	tests/cluster/run.sh $(BIN)/python $(ARGS)
+	tests/cluster/run.sh "$(BIN)/python" $(ARGS)
 
 test-conda: ## run --sdm conda in every rule of a small study, with conda or, where there is none, a stand-in for it
 	@$(MAKE) --no-print-directory venv
-	JUDGEMERGE_CONDA=all $(BIN)/python -m pytest -s tests/conda $(ARGS)
+	JUDGEMERGE_CONDA=all "$(BIN)/python" -m pytest -s tests/conda $(ARGS)
 
 lint: ## check the style of Python and Snakemake files
 	$(CHECK)
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/snakefmt --check Snakefile rules
+	"$(BIN)/ruff" check
+	"$(BIN)/ruff" format --check
+	"$(BIN)/snakefmt" --check Snakefile rules
 	$(SNAKEMAKE) --lint
 
 format: ## bring Python and Snakemake files into that style
 	$(CHECK)
-	$(BIN)/ruff check --fix
-	$(BIN)/ruff format
-	$(BIN)/snakefmt Snakefile rules
+	"$(BIN)/ruff" check --fix
+	"$(BIN)/ruff" format
+	"$(BIN)/snakefmt" Snakefile rules
 
 lock: ## make requirements*.lock and envs/ from pyproject.toml; ARGS=--upgrade takes newer versions
 	$(CHECK)
-	$(BIN)/python tools/make_envs.py $(ARGS)
+	"$(BIN)/python" tools/make_envs.py $(ARGS)
 
 container: ## make containers/Dockerfile, with the conda environments of all rules, from envs/
 	$(CHECK)
-	$(BIN)/python tools/make_container.py
+	"$(BIN)/python" tools/make_container.py
 
 clean: ## remove what the demo has made, but not the environment
 	@for path in results results/demo; do if [ -L $$path ]; then \

@@ -90,13 +90,18 @@ def stamp_text(folder, build):
 
 
 def stamps(folder):
-    """Return what the stamps in `folder` say, whichever lock they are of; an unfinished environment may say nothing."""
-    said = []
-    for path in folder.glob(".judgemerge-*"):
-        if not path.name.startswith(".judgemerge-with-"):
-            with contextlib.suppress(ValueError):
-                said.append(json.loads(path.read_text() or "{}"))
-    return said
+    """Return what the stamps in `folder` say, whichever lock they are of; one that was cut short says nothing."""
+    paths = folder.glob(".judgemerge-*")
+    return [read_stamp(path) for path in paths if not path.name.startswith(".judgemerge-with-")]
+
+
+def read_stamp(path):
+    """Return what one stamp says; nothing where it is empty or was cut short."""
+    try:
+        said = json.loads(path.read_bytes())
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def is_ready(folder, build):
@@ -104,8 +109,9 @@ def is_ready(folder, build):
     stamp = stamp_path(folder)
     if not (folder / "bin/python").exists() or not stamp.exists():
         return False
-    said = json.loads(stamp.read_text())
-    return said["torch"] in build.split() and os.path.realpath(said["folder"]) == os.path.realpath(folder)
+    said = read_stamp(stamp)
+    here = os.path.realpath(said.get("folder", "")) == os.path.realpath(folder)
+    return here and said.get("torch") in build.split()
 
 
 def fitting_builds(wish, build):
@@ -115,11 +121,16 @@ def fitting_builds(wish, build):
 
 def check_folder(folder):
     """Raise when `folder` holds something that somebody else made, or made for another place or checkout."""
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise SetupError(f"{folder}: is no folder; move it elsewhere, or name another place with --venv.")
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     said = stamps(folder)
-    if not said and not (folder / UNFINISHED).exists():
-        raise SetupError(f"{folder}: was not made by setup_env.py; remove it, or name another folder with --venv.")
+    if not said:
+        raise SetupError(
+            f"{folder}: was not made by setup_env.py and is left alone; move it elsewhere, or name another folder with "
+            "--venv."
+        )
     for stamp in said or [{}]:
         place = stamp.get("folder", folder)
         if os.path.realpath(place) != os.path.realpath(folder):
@@ -156,7 +167,7 @@ def python_in(folder, *arguments, quiet=False, variables=None):
     command, environment = [str(folder / "bin/python"), "-I", *arguments], {**os.environ, **(variables or {})}
     try:
         return subprocess.run(command, env=environment, **streams).returncode == 0
-    except FileNotFoundError:
+    except OSError:  # it is not there, or nothing that can be started
         return False
 
 
@@ -286,7 +297,6 @@ def beside(folder, what):
 def restore(folder):
     """Put the old environment back when a call was killed just between the two steps of `swap`."""
     old = beside(folder, "old")
-    check_folder_beside(old)
     if old.exists() and not folder.exists():
         old.rename(folder)
     elif old.exists():
@@ -295,7 +305,9 @@ def restore(folder):
 
 def check_folder_beside(folder):
     """Raise when the place that a new or an old environment needs for a while is taken by something else."""
-    if os.path.lexists(folder) and (folder.is_symlink() or not any(folder.glob(".judgemerge-*"))):
+    if not os.path.lexists(folder) or folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+        return  # an empty one was left by a call that was killed
+    if folder.is_symlink() or not any(folder.glob(".judgemerge-*")):
         raise SetupError(f"{folder}: is in the way and was not made by setup_env.py; move it elsewhere.")
 
 
@@ -324,11 +336,12 @@ def make(folder, build):
     check_folder(folder)
     fresh = beside(folder, "new")
     check_folder_beside(fresh)
-    restore(folder)
+    check_folder_beside(beside(folder, "old"))
     print(f"Making {folder}: a few minutes and about 2 GB, once.", flush=True)
     fresh.mkdir(parents=True, exist_ok=True)
     with only_one(fresh):
         try:
+            restore(folder)
             fill(fresh, build, folder.name)
             relocate(fresh, folder)
             (fresh / UNFINISHED).write_text(stamp_text(folder, build))
@@ -354,7 +367,16 @@ def check(folder, builds, groups):
     group = missing_group(folder, groups)
     if group:
         raise SetupError(f"{folder}: the environment lacks what this needs; add it with `make venv-{group}`.")
-    return None if ready else f"{folder}: is not what {LOCK.name} asks for; `make venv` brings it up to date."
+    return None if ready else outdated(folder)
+
+
+def outdated(folder):
+    """Return a sentence about an environment that works and is not what the lock asks for."""
+    try:
+        check_folder(folder)
+    except SetupError as error:
+        return f"{error} Until then it is used as it is."
+    return f"{folder}: is not what {LOCK.name} asks for; `make venv` brings it up to date."
 
 
 def bring_about(folder, wish, build, groups):
@@ -392,9 +414,9 @@ def main(arguments=None):
     build = choose_build(options.torch, platform.system(), platform.machine(), has_nvidia_driver())
     try:
         if options.check:
-            outdated = check(folder, fitting_builds(options.torch, build), options.groups)
-            if outdated:
-                print(outdated, file=sys.stderr)
+            remark = check(folder, fitting_builds(options.torch, build), options.groups)
+            if remark:
+                print(remark, file=sys.stderr)
         else:
             check_python(sys.version_info)
             bring_about(folder, options.torch, build, options.groups)

@@ -388,6 +388,35 @@ def test_what_is_in_the_way_of_a_build_is_left_alone(checkout, capsys):
     assert (checkout / ".venv.setup-new" / "thesis.tex").exists()
 
 
+def test_an_empty_folder_is_not_in_the_way_of_a_build(checkout):
+    (checkout / ".venv.setup-new").mkdir()
+    assert setup_env.main(["--torch", "cpu", "--venv", str(checkout / ".venv")]) == 0
+    assert [path.name for path in checkout.iterdir()] == [".venv"]
+
+
+def test_a_file_in_the_place_of_an_environment_is_left_alone(checkout, capsys):
+    (checkout / ".venv").write_text("name-of-an-environment\n")  # as some shells' plug-ins keep it
+    assert setup_env.main(["--torch", "cpu", "--venv", str(checkout / ".venv")]) == 1
+    assert "is no folder" in capsys.readouterr().err
+    assert (checkout / ".venv").read_text() == "name-of-an-environment\n"
+
+
+def test_a_link_to_nowhere_gets_its_environment_there(checkout, tmp_path):
+    (checkout / ".venv").symlink_to(tmp_path / "link")
+    (tmp_path / "link").symlink_to(tmp_path / "scratch" / "env")
+    assert setup_env.main(["--torch", "cpu", "--venv", str(checkout / ".venv")]) == 0
+    assert setup_env.is_ready(tmp_path / "scratch" / "env", "cpu") and (checkout / ".venv").is_symlink()
+
+
+@pytest.mark.parametrize("text", ["", '{"torch": "cp', "[]", '{"torch": "cpu"}'])
+def test_a_stamp_that_was_cut_short_counts_for_none(checkout, text):
+    folder = made(checkout / ".venv")
+    setup_env.stamp_path(folder).write_text(text)
+    assert not setup_env.is_ready(folder, "cpu")
+    assert setup_env.main(["--torch", "cpu", "--venv", str(folder)]) == 0
+    assert not (folder / "canary").exists()
+
+
 def test_the_cuda_build_is_not_replaced_on_a_machine_without_a_gpu():
     assert setup_env.fitting_builds("auto", "cpu") == "cpu default"
     assert setup_env.fitting_builds("cpu", "cpu") == "cpu"
@@ -405,6 +434,32 @@ def test_a_question_makes_no_environment(checkout, monkeypatch, capsys):
     assert setup_env.main([*check, "--with", "quantize"]) == 1
     assert "`make venv-quantize`" in capsys.readouterr().err
     assert (folder / "canary").exists()
+
+
+def test_a_question_does_not_promise_to_change_somebody_elses_environment(checkout, monkeypatch, capsys):
+    folder = made(checkout / ".venv")
+    setup_env.stamp_path(folder).unlink()
+    monkeypatch.setattr(setup_env, "python_in", lambda *arguments, **options: True)
+    assert setup_env.main(["--check", "--torch", "cpu", "--venv", str(folder)]) == 0
+    said = capsys.readouterr().err
+    assert "was not made by setup_env.py" in said and "make venv" not in said
+
+
+@pytest.mark.parametrize("venv", [".venv", "other place/env"])
+def test_make_works_in_folders_with_spaces(tmp_path, venv):
+    """With a stand-in for the environment's Python that prints what it is called with."""
+    root = tmp_path / "with some space"
+    for name in ["Makefile", "setup_env.py", "requirements.lock", "tools/torchaudio_stub.py"]:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    python = root / venv / "bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    for place in {venv, str(root / venv)}:
+        call = ["make", "status", f"VENV={place}", "STUDY=my study.yaml", f"PYTHON={sys.executable}"]
+        done = subprocess.run(call, cwd=root, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, "scripts/show_status.py --study my study.yaml\n"), done.stderr
 
 
 @pytest.mark.parametrize(
