@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from judgemerge.errors import JudgemergeError
+from judgemerge.errors import JudgemergeError, did_you_mean
 
 
 class _UniqueKeyLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # libyaml reads ten times as fast
@@ -66,6 +66,22 @@ def load_yaml(path: str | Path, words: bool = False) -> dict:
     if not isinstance(value, dict):
         raise JudgemergeError(f"{path}: holds {type(value).__name__}, not a mapping from names to entries")
     return value
+
+
+def named_file(name: str, where: str, folder: str | Path, kind: str) -> Path:
+    """Return the YAML file that a study names: of a name in `folder`, or a path; `where` opens the error.
+
+    `kind` says what the files of the folder are.
+    """
+    if Path(name).suffix in (".yaml", ".yml"):
+        if not Path(name).is_file():
+            raise JudgemergeError(f"{where} names '{name}', which is no file; correct the path")
+        return Path(name)
+    path = Path(folder) / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(other.stem for other in Path(folder).glob("*.yaml"))
+        raise JudgemergeError(f"{where} names '{name}', no {kind} of {folder}{did_you_mean(name, known)}")
+    return path
 
 
 def check_keys(entry: object, required: dict[str, type | tuple], optional: dict[str, type | tuple], where: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from judgemerge.catalogues import check_keys, load_yaml
+from judgemerge.catalogues import check_keys, load_yaml, named_file
 from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import CLASSES, Item
 from judgemerge.prompts import Template, Unrenderable, check_reading
@@ -57,15 +57,7 @@ class Metric:
 
 def metric_file(name: str, where: str, folder: str | Path = FOLDER) -> Path:
     """Return the file of a metric: of a name in config/metrics/, or a path to a YAML file; `where` opens the error."""
-    if Path(name).suffix in (".yaml", ".yml"):
-        if not Path(name).is_file():
-            raise JudgemergeError(f"{where} names '{name}', which is no file; correct the path")
-        return Path(name)
-    path = Path(folder) / f"{name}.yaml"
-    if not path.is_file():
-        known = [other.stem for other in Path(folder).glob("*.yaml")]
-        raise JudgemergeError(f"{where} names '{name}', no metric of {folder}{did_you_mean(name, known)}")
-    return path
+    return named_file(name, where, folder, "metric")
 
 
 def content(path: str | Path) -> dict:

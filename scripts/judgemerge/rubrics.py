@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from judgemerge.benchmarks._rubric_prompt import SCORES, rubric_text
-from judgemerge.catalogues import check_keys, load_yaml
-from judgemerge.errors import JudgemergeError, did_you_mean
+from judgemerge.catalogues import check_keys, load_yaml, named_file
+from judgemerge.errors import JudgemergeError
 from judgemerge.items import Item
 
 FOLDER = Path("config/rubrics")
@@ -19,15 +19,7 @@ FOLDER = Path("config/rubrics")
 
 def rubric_file(name: str, where: str, folder: str | Path = FOLDER) -> Path:
     """Return the file of a rubric: of a name in config/rubrics/, or a path to a YAML file; `where` opens the error."""
-    if Path(name).suffix in (".yaml", ".yml"):
-        if not Path(name).is_file():
-            raise JudgemergeError(f"{where} is '{name}', which is no file; correct the path")
-        return Path(name)
-    path = Path(folder) / f"{name}.yaml"
-    if not path.is_file():
-        known = [other.stem for other in Path(folder).glob("*.yaml")]
-        raise JudgemergeError(f"{where} is '{name}', no rubric of {folder}{did_you_mean(name, known)}")
-    return path
+    return named_file(name, where, folder, "rubric")
 
 
 def load_rubric(path: str | Path) -> dict[str, str]:

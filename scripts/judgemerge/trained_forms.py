@@ -83,7 +83,7 @@ class Form:
 
     def count(self, row: Mapping) -> int:
         """Return the length of a training row in tokens; of a pair, that of the longer one."""
-        messages = _messages(row)
+        messages = messages_of(row)
         if "rejected" in row:
             return max(self._count([*messages, row[kind]]) for kind in ("chosen", "rejected"))
         return self._count(messages)
@@ -163,7 +163,7 @@ class Form:
     def laid_out(self, row: Mapping) -> dict:
         """Return a training row as LLaMA-Factory is given it; one that needs no change as it is."""
         conversation = "messages" in row
-        *prompt, answer = _messages(row) if "rejected" not in row else [*_messages(row), None]
+        *prompt, answer = messages_of(row) if "rejected" not in row else [*messages_of(row), None]
         if self.chat.trims:
             prompt = [{**message, "content": message["content"].strip()} for message in prompt]
         placed = [dict(message) for message in self._placed(prompt)]
@@ -279,8 +279,8 @@ def _added_tokens(tokenizer, template) -> list[str]:
     return [token for token in (*template.stop_words, *ends) if token not in vocabulary]
 
 
-def _messages(row: Mapping) -> list[Mapping[str, str]]:
-    """Return a training row as messages: those of a conversation, or of an alpaca row."""
+def messages_of(row: Mapping) -> list[Mapping[str, str]]:
+    """Return a training row as OpenAI messages: those that it has, or system (if any), user and assistant."""
     if "messages" in row:
         return row["messages"]
     system = [{"role": "system", "content": row["system"]}] if "system" in row else []

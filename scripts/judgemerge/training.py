@@ -7,7 +7,7 @@ from pathlib import Path
 from judgemerge import files, preferences, prompts
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import Item, sample
-from judgemerge.trained_forms import Form
+from judgemerge.trained_forms import Form, messages_of
 
 # What every training file says unless the study says otherwise. Downloads of code are never allowed.
 COMMON = {
@@ -157,18 +157,6 @@ def select(
     return chosen, counts
 
 
-def messages(row: dict) -> list[dict[str, str]]:
-    """Return an alpaca row as OpenAI messages: system (if there is one), user, assistant; or those that it has."""
-    if "messages" in row:
-        return row["messages"]
-    system = [{"role": "system", "content": row["system"]}] if "system" in row else []
-    return [
-        *system,
-        {"role": "user", "content": row["instruction"]},
-        {"role": "assistant", "content": row["output"]},
-    ]
-
-
 def write_dataset(
     folder: str | Path,
     alpaca_rows: list[dict] | None = None,
@@ -190,7 +178,7 @@ def write_dataset(
         content, columns = alpaca_rows, {column: column for column in ("messages", "chosen", "rejected")}
         info |= {"formatting": "sharegpt", "tags": MESSAGE_TAGS, "ranking": True}
     elif form == "messages" or (alpaca_rows and "messages" in alpaca_rows[0]):
-        content, columns = [{"messages": messages(row)} for row in alpaca_rows], {"messages": "messages"}
+        content, columns = [{"messages": messages_of(row)} for row in alpaca_rows], {"messages": "messages"}
         info |= {"formatting": "sharegpt", "tags": MESSAGE_TAGS}
     else:
         content, columns = alpaca_rows, {"prompt": "instruction", "query": "input", "response": "output"}

@@ -47,7 +47,7 @@ def trained(one, messages):
     """Return the prompt that LLaMA-Factory trains on, from the row as it is written for it."""
     system = {"system": messages[0]["content"]} if messages[0]["role"] == "system" else {}
     row = one.laid_out({"instruction": messages[-1]["content"], "input": "", "output": "Verdict: A", **system})
-    return one.text(training.messages(row)[:-1])[0]
+    return one.text(trained_forms.messages_of(row)[:-1])[0]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_lengths_are_those_that_llamafactory_encodes(model):
     ):
         one = form(model(template, *tokens), template=name)
         row = one.laid_out({"instruction": "A or B? " * 9, "input": "", "output": "Verdict: A", "system": "Be fair."})
-        *prompt, answer = training.messages(row)
+        *prompt, answer = trained_forms.messages_of(row)
         system, turns = (prompt[0]["content"], prompt[1:]) if len(prompt) == 2 else (None, prompt)
         for limit in (one.count(row), one.count(row) - 1):
             settings = SimpleNamespace(cutoff_len=limit, mask_history=False, train_on_prompt=False)

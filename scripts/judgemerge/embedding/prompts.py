@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from judgemerge.catalogues import check_keys, load_yaml
+from judgemerge.catalogues import check_keys, load_yaml, named_file
 from judgemerge.errors import JudgemergeError, did_you_mean
 
 FOLDER = Path(__file__).resolve().parents[3] / "config" / "embedding_prompts"
@@ -24,15 +24,7 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 def prompts_file(name: str, where: str, folder: str | Path = FOLDER) -> Path:
     """Return the file of a name in config/embedding_prompts/, or a path to a YAML file; `where` opens the error."""
-    if Path(name).suffix in (".yaml", ".yml"):
-        if not Path(name).is_file():
-            raise JudgemergeError(f"{where} is '{name}', which is no file; correct the path")
-        return Path(name)
-    path = Path(folder) / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(other.stem for other in Path(folder).glob("*.yaml"))
-        raise JudgemergeError(f"{where} is '{name}', no file of {folder}{did_you_mean(name, known)}")
-    return path
+    return named_file(name, where, folder, "file")
 
 
 def load(path: str | Path) -> dict[str, dict]:
