@@ -26,7 +26,15 @@ FILE = "chat_template.jinja"
 # Tokens that end a turn by their names, whatever a model's settings say.
 TURN_ENDS = ("<|eot_id|>", "<|end_of_text|>", "<|im_end|>", "<end_of_turn>", "<|end|>")
 # Marks of turns that no reply has in it: behind them the model, or its server, goes on with another turn.
-TURN_MARKS = (*TURN_ENDS, "<|endoftext|>", "<|eom_id|>", "<|start_header_id|>", "<|im_start|>", "<start_of_turn>")
+TURN_MARKS = (
+    *(*TURN_ENDS, "<|endoftext|>", "<|eom_id|>", "<|start_header_id|>", "<|im_start|>", "<start_of_turn>", "<|start|>"),
+    *("[INST]", "[/INST]", "<|user|>", "<|assistant|>", "<|system|>", "<|return|>", "<|START_OF_TURN_TOKEN|>"),
+    *("<|END_OF_TURN_TOKEN|>", "<|start_of_role|>", "<｜User｜>", "<｜Assistant｜>", "<｜end▁of▁sentence｜>"),
+)
+# The same in templates that spell them in words, at the beginning of a line.
+_SPELLED_MARKS = re.compile(
+    r"\n(?:### ?(?:Instruction|Human|User|Assistant|Response):|(?:USER|User|HUMAN|Human|ASSISTANT): )"
+)
 # What judgemerge hands to every template itself.
 TAKEN = ("messages", "tools", "documents", "add_generation_prompt", "strftime_now", "raise_exception", "lipsum")
 _SYSTEM, _USER, _ANSWER = "Judge fairly, and say why.", "Which planet is the largest?", "Jupiter is."
@@ -400,4 +408,4 @@ def write_turn_ends(folder: str | Path, ends: Sequence[int]) -> None:
 
 def has_turn_mark(text: str) -> bool:
     """Return whether a reply has the mark of another turn in it."""
-    return any(mark in text for mark in TURN_MARKS)
+    return any(mark in text for mark in TURN_MARKS) or _SPELLED_MARKS.search(text) is not None

@@ -2,8 +2,9 @@
 
 Each format is one function from the answer in a reply and the template's `reply` settings to a Reading. Pairwise
 formats return `first`, `second` or `tie` *as shown to the judge*; pointwise ones a number. All formats agree in what
-is not theirs: a thought (`<think>…</think>`) is no part of the answer, marks of emphasis mean nothing, `8/10` and
-`8 out of 10` are 8, `4.0` is 4.
+is not theirs: a thought (`<think>…</think>`) is no part of the answer, nor is what is struck out; marks of emphasis,
+tags around text and TeX mean nothing; `8/10` and `8 out of 10` are 8, `4.0` is 4. Between the words of a form and its
+label or number stand blanks, quotes and brackets alone: any other sign (`≠A`, `≥7`, `–7`, `7%`, `A?`) says something.
 Reason codes: `empty`, `turn_mark` (the mark of another turn stands in the reply), `unfinished_thought`, `cut`,
 `no_verdict`, `contradictory`, `no_score`, `out_of_range`.
 
@@ -23,26 +24,55 @@ from judgemerge.errors import JudgemergeError, did_you_mean
 from judgemerge.items import CLASSES, SWAPPED, Order, Verdict
 
 CUT = "length"  # the finish reason of a reply that ran into the limit of tokens
-# How models mark a thought. Some chat templates open it already in the prompt (judging.opened_thought).
-THOUGHTS = (
-    ("<think>", "</think>"),
-    ("<thinking>", "</thinking>"),
-    ("<thought>", "</thought>"),
-    ("<reasoning>", "</reasoning>"),
-    ("<seed:think>", "</seed:think>"),
-    ("[THINK]", "[/THINK]"),
-    ("<|begin_of_thought|>", "<|end_of_thought|>"),
-    ("◁think▷", "◁/think▷"),
+# How models mark a thought: tags with one of these words in their names. Some chat templates open it already in the
+# prompt (opened_thought).
+_THOUGHT = (
+    r"(?:begin_of_|start_)?[\w:-]{0,20}(?:think|thought|reason|reflect|scratchpad|monologue|deliberat|analysis|"
+    r"\bcot\b)[\w:-]{0,20}"
 )
-_THOUGHT_BEGINS, _THOUGHT_ENDS = (
-    re.compile("|".join(re.escape(pair[side]) for pair in THOUGHTS), re.IGNORECASE) for side in (0, 1)
+_THOUGHT_ENDS = re.compile(
+    rf"(?:<|&lt;|＜)[ \t]{{0,3}}(?:[|｜]?[ \t]{{0,3}}/[ \t]{{0,3}}{_THOUGHT}|[|｜]end_(?:of_)?{_THOUGHT})"
+    r"[ \t]{0,3}[|｜]?"
+    rf"(?:>|&gt;|＞)|\[/{_THOUGHT}\]|◁/{_THOUGHT}▷|<unused95>|assistantfinal",
+    re.IGNORECASE,
 )
+_THOUGHT_BEGINS = re.compile(
+    rf"(?:<|&lt;|＜)[ \t]{{0,3}}[|｜]?(?!end_){_THOUGHT}(?:[ \t][^<>\n]{{0,80}})?[|｜]?(?:>|&gt;|＞)"
+    rf"|\[(?:think|thinking|thought|reasoning)\]|◁{_THOUGHT}▷|<unused94>|<\|channel\|>analysis\b"
+    r"|\Aanalysis(?=[A-Z\"'(])",
+    re.IGNORECASE,
+)
+# The thought of a reply in OpenAI's Harmony form, whose parts are turns of their own.
+_HARMONY = re.compile(r"\A(?:<\|start\|>assistant)?<\|channel\|>analysis.*<\|channel\|>final<\|message\|>", re.DOTALL)
 LONGEST_RAW = 200  # characters of what was matched that a verdict keeps
 MOST_SCORES = 1000  # of a scale that are tried one by one
-# Marks around a word on the same line. It must not run over line ends: a reply of many empty lines took minutes.
-_MARKS = r"[^\w\n]*"
+# What may stand at the beginning of a line before a form's words. It must not run over line ends: a reply of many empty
+# lines took minutes.
+_LEAD = r"[^\w\n~]*+(?:\d{1,2}[.)][^\w\n~]*+)?"
+# Marks around a label or a number that say nothing: blanks, quotes, brackets; after it also the end of a sentence.
+_OPEN = r"[ \t\"'“”‘’„«»()\[\]{}*_`✅🏆]{0,40}"
+_CLOSE = r"[ \t\r\"'“”‘’«»()\[\]{}*_`.,;!…。✅🏆]*(?:(?<=\w)[ \t]+[-–—][ \t\r]*)?"
 # Marks of emphasis, at the edge of a word or alone: 2**3 stays as it is.
 _EMPHASIS = re.compile(r"(?<![\w*_`])[*_`]++|(?<![*_`])[*_`]++(?!\w)")
+# Text that is taken back where it stands: struck out, or a comment.
+_STRUCK = re.compile(r"~~[^\n~]*(?:~~|\Z)|<(del|strike)>[^<]*</\1>|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE)
+_EMPHASIS_TAGS = re.compile(r"</?(?:b|i|u|em|strong|mark|code|span)>", re.IGNORECASE)
+_LINE_TAGS = re.compile(
+    r"</?(?:p|div|br/?|answer|final|final_answer|response|output)>|<\|(?:START|END)_RESPONSE\|>", re.IGNORECASE
+)
+_TEX = re.compile(r"\\(?:boxed|fbox|text|textbf|textit|texttt|mathbf|mathrm|emph)[ \t]?\{([^{}\n]*)\}")
+_TEX_MATHS = re.compile(r"\$\$?([^$\n]+)\$\$?")
+_SIGNS = {0x2212: "-", 0xFF0D: "-", 0xFE63: "-", 0xA0: " ", 0x202F: " ", 0x200B: None, 0x2060: None, 0xFEFF: None}
+_SIGNS |= {0xFF21 + place: chr(0x41 + place) for place in range(26)} | {0xFF10 + n: str(n) for n in range(10)}
+_SIGNS |= {0xFF41 + place: chr(0x61 + place) for place in range(26)} | {0xFF0F: "/", 0xFF05: "%", 0xFF0E: "."}
+# How a judge takes back what it has just said.
+_REVISION = re.compile(
+    r"(?:^|[.!?…\n])[\W_]{0,20}(?:no|wait|actually|sorry|oops|hmm+|correction|corrected|edit|update|scratch that|"
+    r"or rather|on (?:reflection|second thoughts?)|"
+    r"i (?:meant|mean|was wrong|made a mistake|take (?:that|it) back|change my mind))\b",
+    re.IGNORECASE,
+)
+_ALTERNATIVE = re.compile(r"(?:\W|\b(?:or|and|vs|versus|either|oder|ou)\b)*", re.IGNORECASE)
 # What ends a label or a number, so that nothing written later can be part of it.
 _LABEL_ENDS = re.compile(r"[ \t]*(?:[\n)\]}>.!;\"'”’]|&&&|</)")
 _NUMBER_ENDS = re.compile(r"[ \t]*(?:[\n)\]}>\"'”’]|&&&|</)")
@@ -64,6 +94,7 @@ class Reading:
 
 def answer(reply: str) -> tuple[str, str | None]:
     """Return what follows the last thought of a reply, and None; or what there is, and `unfinished_thought`."""
+    reply = _HARMONY.sub("", reply)
     ends = [match.end() for match in _THOUGHT_ENDS.finditer(reply)]
     text = reply[ends[-1] :] if ends else reply
     return text, "unfinished_thought" if _THOUGHT_BEGINS.search(text) else None
@@ -71,13 +102,19 @@ def answer(reply: str) -> tuple[str, str | None]:
 
 def opened_thought(prompt: str) -> str:
     """Return the mark of a thought that a prompt ends with, so that the reply begins inside it; empty without one."""
-    end = prompt.rstrip()[-40:].lower()
-    return next((begin for begin, _ in THOUGHTS if end.endswith(begin.lower())), "")
+    end = prompt.rstrip()[-60:]
+    return next((match[0] for match in _THOUGHT_BEGINS.finditer(end) if match.end() == len(end)), "")
 
 
 def plain(text: str) -> str:
-    """Return a text without Markdown's marks of emphasis, and without backslashes before brackets and such marks."""
-    return _EMPHASIS.sub("", re.sub(r"\\(?=[\[\]*_`])", "", text))
+    """Return a text without what is struck out, emphasis (Markdown, HTML, TeX) and backslashes before such marks.
+
+    Full-width letters and digits, and the other minus signs, become those that forms are written in.
+    """
+    text = _LINE_TAGS.sub("\n", _EMPHASIS_TAGS.sub("", _STRUCK.sub("", text.translate(_SIGNS))))
+    for _ in range(3):  # \boxed{\textbf{A}}
+        text = _TEX.sub(r"\1", text)
+    return _EMPHASIS.sub("", re.sub(r"\\(?=[\[\]()*_`-])", "", _TEX_MATHS.sub(r"\1", text)))
 
 
 # ---- patterns that formats share ----
@@ -98,14 +135,23 @@ def _bounded(label: str) -> str:
 def _number(settings: dict, whole: bool = False) -> str:
     """Return the pattern of a number, as group `value`, and of the scale's end after it: `/10`, `out of 10`."""
     digits = r"\d{1,9}(?:\.0{1,9})?" if whole else r"\d{1,30}(?:\.\d{1,30})?"
-    top = re.escape(f"{settings['maximum']:g}")
-    scale = rf"(?:[ \t]*(?:/|(?:out[ \t]*)?of\b)[ \t]*{top}(?![\w.]*\d))?"
-    return rf"(?P<said>(?P<value>[-+]?{digits}){scale})"
+    return rf"(?P<said>(?P<value>[-+]?{digits}){_scale_end(settings)})"
 
 
-def _label_or_word(settings: dict, word: str = r"\w+") -> str:
-    """Return the pattern of a label, as group `value`, or of another word in its place, which is no verdict."""
-    return rf"(?:(?P<said>(?P<value>{_labels(settings)}))|(?:{word}))"
+def _scale_end(settings: dict) -> str:
+    top = re.escape(f"{settings['maximum']:.15g}" if settings["maximum"] % 1 else str(int(settings["maximum"])))
+    return rf"(?:[ \t]*(?:/|(?:out[ \t]*)?of\b)[ \t]*{top}(?:\.0{{1,9}})?(?![\w.]*\d))?"
+
+
+def _label(settings: dict) -> str:
+    """Return the pattern of a label, as group `value`, with marks around it that say nothing."""
+    return rf"{_OPEN}(?P<angle><(?=\w))?(?P<said>(?P<value>{_labels(settings)}))(?(angle)>)"
+
+
+def _in_brackets(settings: dict) -> str:
+    """Return the pattern of `[[<label>]]`, or of brackets with another word or with a label among others in them."""
+    other = rf"[^\[\]\s]{{1,40}}|[^\[\]\n]{{0,40}}?(?:{_labels(settings)})[^\[\]\n]{{0,40}}"
+    return rf"\[\[\s*+(?:{_OPEN}(?P<said>(?P<value>{_labels(settings)}))[\"'”’.!]*|(?:{other}))\s*\]\]"
 
 
 # ---- formats ----
@@ -113,33 +159,44 @@ def _label_or_word(settings: dict, word: str = r"\w+") -> str:
 
 def verdict_line(text: str, settings: dict) -> Reading:
     """Read the last line `Verdict: <label>`; earlier lines may say anything but several other verdicts."""
-    pattern = rf"^{_MARKS}verdict[^\w\n:]*:(?:{_MARKS}(?P<said>(?P<value>{_labels(settings)})){_MARKS}$|.*)"
-    return _at_the_end(_verdicts(pattern, text, re.MULTILINE), text, settings)
+    pattern = rf"^{_LEAD}verdict[^\w\n:]*:(?:{_label(settings)}{_CLOSE}$|.*)"
+    found = _verdicts(pattern, text, settings, re.MULTILINE)
+    later = _verdicts(rf"\bverdict\b[^\n:]{{0,30}}?(?::|=|\bis\b)(?:{_label(settings)}{_CLOSE}$)", text, settings, re.M)
+    return _closed_by(r"[^\w\n]*[\n)\]}>]", _at_the_end(found, text, settings, later=later), found, text)
 
 
 def double_brackets(text: str, settings: dict) -> Reading:
     """Read `[[<label>]]`, as in MT-Bench (Zheng et al. 2023); two different labels contradict each other."""
-    word = r"[^\[\]\s]{1,40}"
-    return _all_alike(_verdicts(rf"\[\[\s*{_label_or_word(settings, word)}\s*\]\]", text), text, settings)
+    return _all_alike(_verdicts(_in_brackets(settings), text, settings), text, settings)
 
 
 def final_verdict(text: str, settings: dict) -> Reading:
     """Read `Final Verdict: [[<label>]]`; a label in brackets elsewhere says nothing, two different ones contradict."""
-    word = r"[^\[\]\s]{1,40}"
-    pattern = rf"final verdict[^\w\n:]*:[^\w\n\[]*\[\[\s*{_label_or_word(settings, word)}\s*\]\]"
-    return _all_alike(_verdicts(pattern, text), text, settings)
+    also = rf"(?P<also>[^\n]{{0,80}}?\[\[\s*+{_OPEN}(?:{_labels(settings)}))?"
+    pattern = rf"final verdict[^\w\n:]*:[ \t\"'“”‘’(*_`]{{0,40}}{_in_brackets(settings)}{also}"
+    return _all_alike(_verdicts(pattern, text, settings), text, settings)
 
 
 def score_line(text: str, settings: dict) -> Reading:
     """Read the last line `Score: <number>`, optionally followed by `/ <maximum>` or `out of <maximum>`."""
-    number = rf"[^\w\n.]*?{_number(settings)}[ \t\r.)\]}}\"'”’]*$"
-    found = _scores(rf"^{_MARKS}score[^\w\n:]*:(?:{number}|.*)", text, re.MULTILINE)
-    return _at_the_end(found, text, settings)
+    number = rf"{_OPEN}{_number(settings)}[ \t\r.!)\]}}\"'”’]*$"
+    found = _scores(rf"^{_LEAD}score[^\w\n:]*:(?:{number}|.*)", text, re.MULTILINE)
+    later = _scores(rf"\bscore\b[^\n:]{{0,30}}?(?::|=|\bis\b){number}", text, re.MULTILINE)
+    return _at_the_end(found, text, settings, later=later)
 
 
 def rating_brackets(text: str, settings: dict) -> Reading:
     """Read `[[<number>]]`, as in MT-Bench and Auto-J; two different numbers contradict each other."""
-    return _all_alike(_scores(rf"\[\[\s*{_number(settings)}\s*\]\]", text), text, settings)
+    other = r"[^\[\]\n]{0,20}\d[^\[\]\n]{0,20}"
+    pattern = rf"\[\[\s*+(?:{_OPEN}{_number(settings)}[\"'”’.]*|{other})\s*\]\](?P<also>[ \t]*%)?"
+    return _all_alike(_scores(pattern, text), text, settings)
+
+
+# What ends a field of MELD's form: its marks, the end of the line or of a sentence, or the closed brace and a new word.
+_FIELD_END = (
+    r"(?:[ \t]*[\"'”’]?(?:[})\]][\"'”’]?)?[.;!]?(?=[ \t\r]*(?:&&&|@@@|###|\*\*|\n|\Z)|(?<=[.;!])\s)"
+    r"|[ \t]*[\"'”’]?\}(?=[ \t]+(?!or\b|and\b|vs\b)[^\W\d]{3}))"
+)
 
 
 def final_result(text: str, settings: dict) -> Reading:
@@ -147,19 +204,25 @@ def final_result(text: str, settings: dict) -> Reading:
 
     `{A or B or Tie}`, the form itself, is no verdict.
     """
-    pattern = rf"final result[^\w\n:]*:[^\w\n]*{_label_or_word(settings)}(?!\w)(?![ \t]+or[ \t])"
-    return _at_the_end(_verdicts(pattern, text), text, settings, feedback_follows=True)
+    pattern = rf"final result[^\w\n:]*:(?:{_label(settings)}{_FIELD_END}|{_LEAD}\w+)"
+    return _at_the_end(_verdicts(pattern, text, settings), text, settings, feedback_follows=True)
 
 
 def overall_score(text: str, settings: dict) -> Reading:
     """Read `###Overall Score: {<number>}` of MELD's pointwise form: the field after ###, not the dimension's entry."""
-    pattern = rf"###[^\w\n]*overall score[^\w\n:]*:[^\w\n.+-]*{_number(settings)}(?![\w.]*\d)"
+    number = rf"{_number(settings)}(?:\}}{_scale_end(settings)})?"
+    pattern = rf"###[^\w\n]*overall score[^\w\n:]*:{_OPEN}(?:{number}{_FIELD_END}|(?P<also>[^\w\n]*\d[^\n]*))"
     return _all_alike(_scores(pattern, text), text, settings, feedback_follows=True)
 
 
 # What may stand between the mark of a result and its value, and what may follow the value at the end of a line.
 _RESULT_MARK = r"(?:\[(?:result|score)\]|\b(?:result|score)\b(?=[ \t]*:)|\bscore[ \t]+of\b|[(\[]score\b)"
-_RESULT_END = r"[ \t\r)\].]*$"
+# A score that is spoken of and not given: "does not deserve a score of 5", "Max score: 5".
+_DENIED = (
+    r"(?:\b(?:not|never|cannot|than|below|above|max(?:imum)?|min(?:imum)?|lowest|highest)\b|n['’]t\b)"
+    r"[ \t]+(?:\w+[ \t]+){0,4}"
+)
+_RESULT_END = r"[ \t\r)\]}.]*$"
 
 
 def result_score(text: str, settings: dict) -> Reading:
@@ -168,7 +231,8 @@ def result_score(text: str, settings: dict) -> Reading:
     Also accepted, as by its library: [SCORE], `Score: n`, `Result: n`, "score of n", a bracket around the number, "/5"
     or "out of 5" after it. The number must be whole; a word after it is no end.
     """
-    pattern = rf"{_RESULT_MARK}[ \t:([]*(?<![\w.]){_number(settings, whole=True)}{_RESULT_END}"
+    mark = rf"(?P<also>{_DENIED}|\bor[ \t]+)?{_RESULT_MARK}[ \t:([{{]*(?<![\w.])"
+    pattern = rf"{mark}{_number(settings, whole=True)}{_RESULT_END}"
     found = _scores(pattern, text, re.MULTILINE)
     return _at_the_end(found, text, settings) if _is_last(found, text) else _nothing(settings)
 
@@ -179,9 +243,11 @@ def result_label(text: str, settings: dict) -> Reading:
     Also accepted, as by its library: `[RESULT: A]`, `[Response A]`, `[Result] Response A`, and `Result: A` at the start
     of the line. A label without a mark is prose.
     """
-    mark = r"(?:\[result\][ \t:]*|\[result[ \t]*:[ \t]*|\[(?=response[ \t])|^[ \t]*result[ \t]*:[ \t]*)"
+    alone = r"(?:^|(?<=[.!?:;]))[ \t]*\[(?=response[ \t])"
+    mark = rf"(?:\[result\][ \t:]*|\[result[ \t]*:[ \t]*|{alone}|^[ \t]*result[ \t]*:[ \t]*)"
     label = rf"(?P<said>(?P<value>{_labels(settings)}))"
-    found = _verdicts(rf"{mark}(?:response[ \t]+)??[(\[]?{label}{_RESULT_END}", text, re.MULTILINE)
+    pattern = rf"(?P<also>\bor[ \t]+)?{mark}(?:(?:response|assistant)[ \t]+)??[(\[{{]?{label}{_RESULT_END}"
+    found = _verdicts(pattern, text, settings, re.MULTILINE)
     return _at_the_end(found, text, settings) if _is_last(found, text) else _nothing(settings)
 
 
@@ -192,10 +258,10 @@ def score_tag(text: str, settings: dict) -> Reading:
     closed: a rubric describes nothing between its scores, and a reply that was cut may have been about to say 10.
     """
     rest = after_feedback(text)
-    found = _scores(rf"<score>\s*{_number(settings, whole=True)}\s*</score>", rest)
-    reading = _all_alike(found, rest, settings)
-    still_open = re.search(r"<feedback>", rest, re.IGNORECASE) is not None
-    return replace(reading, closed=reading.closed and not still_open)
+    if re.search(r"<feedback>", rest, re.IGNORECASE):
+        return _nothing(settings)
+    number = _number(settings, whole=True)
+    return _all_alike(_scores(rf"<score[ \t]*>\s*+(?:{number}|[^<>]{{0,40}})\s*</score>", rest), rest, settings)
 
 
 def after_feedback(reply: str) -> str:
@@ -206,20 +272,23 @@ def after_feedback(reply: str) -> str:
 
 def final_decision(text: str, settings: dict) -> Reading:
     """Read what follows the last "final decision is", as in Auto-J (Li et al. 2023): `Response 1`, say."""
-    pattern = rf"final decision(?:[ \t]+is\b|[ \t]*(?=:))(?:{_MARKS}(?P<said>(?P<value>{_labels(settings)})))?"
-    return _at_the_end(_verdicts(pattern, text), text, settings)
+    reason = r"[ \t]*,?[ \t]+(?:because|since|as|for|due|given|between)\b"
+    end = rf"[\"'”’)*`]*(?=[ \t\r]*(?:\n|\Z)|[.;!,…]*[\"'”’)]*(?:[ \t\r]*\n|\s*\Z)|[.;!…]+[\"'”’)]*\s|{reason})"
+    pattern = rf"final decision(?:[ \t]+is\b|[ \t]*(?=:)):?(?:{_label(settings)}{end})?"
+    return _at_the_end(_verdicts(pattern, text, settings), text, settings)
 
 
 def first_line(text: str, settings: dict) -> Reading:
     """Read the first line, which holds the label alone, as in PandaLM (Wang et al. 2023): `1`, `2` or `Tie`."""
     text = text.lstrip()
-    pattern = rf"\A{_MARKS}(?P<said>(?P<value>{_labels(settings)})){_MARKS}(?:\n|\Z)"
-    return _all_alike(_verdicts(pattern, text)[:1], text, settings, feedback_follows=True)
+    pattern = rf"\A[#> \t]{{0,10}}{_label(settings)}{_CLOSE}(?:\n|\Z)"
+    found = _verdicts(pattern, text, settings)[:1]
+    return _closed_by(r"[^\w\n]*\n", _all_alike(found, text, settings, feedback_follows=True), found, text)
 
 
 def integer(text: str, settings: dict) -> Reading:
     """Read a reply that is one whole number and nothing else but the end of its scale."""
-    pattern = rf"\A[^\w+-]*{_number(settings, whole=True)}\W*\Z"
+    pattern = rf"\A\s*{_OPEN}{_number(settings, whole=True)}{_CLOSE}\s*\Z"
     return _all_alike(_scores(pattern, text), text, settings)
 
 
@@ -264,18 +333,31 @@ class _Find:
     raw: str
 
 
-def _verdicts(pattern: str, text: str, flags: int = 0) -> list[_Find]:
-    return _finds(pattern, text, flags, lambda label: " ".join(label.lower().split()))
+def _verdicts(pattern: str, text: str, settings: dict, flags: int = 0) -> list[_Find]:
+    known = _outcomes(settings)
+
+    def read(label: str) -> str | None:
+        """Return the label as it is looked up; None for one that only some letters of other scripts make alike."""
+        normal = " ".join(label.lower().split())
+        return normal if normal in known else None
+
+    return _finds(pattern, text, flags, read)
+
+
+def _outcomes(settings: dict) -> dict[str, str]:
+    """Return the outcome of every label, in small letters with single blanks."""
+    return {" ".join(str(settings[one]).lower().split()): one for one in CLASSES if one in settings}
 
 
 def _scores(pattern: str, text: str, flags: int = 0) -> list[_Find]:
     return _finds(pattern, text, flags, float)
 
 
-def _finds(pattern: str, text: str, flags: int, read: Callable[[str], str | float]) -> list[_Find]:
+def _finds(pattern: str, text: str, flags: int, read: Callable[[str], str | float | None]) -> list[_Find]:
     found = []
     for match in re.finditer(pattern, text, flags | re.IGNORECASE):
-        value = None if match["value"] is None else read(match["value"])
+        is_value = match["value"] is not None and match.groupdict().get("also") is None
+        value = read(match["value"]) if is_value else None
         said_end = match.end() if value is None else match.end("said")
         found.append(_Find(value, match.start(), match.end(), said_end, match[0].strip()))
     return found
@@ -297,19 +379,27 @@ def _all_alike(found: Sequence[_Find], text: str, settings: dict, feedback_follo
     return _reading(found, text, settings, feedback_follows)
 
 
-def _at_the_end(found: Sequence[_Find], text: str, settings: dict, feedback_follows: bool = False) -> Reading:
+def _at_the_end(
+    found: Sequence[_Find], text: str, settings: dict, feedback_follows: bool = False, later: Sequence[_Find] = ()
+) -> Reading:
     """Return the last value; an earlier one counts as taken back by it.
+
+    What is said after it in other words (`later`) must not differ, nor take it back.
 
     That takes words between the two, and the last one standing at the end. Different verdicts one below the other are
     the form copied, and more than two are no change of mind: they contradict each other.
     """
     read = [one for one in found if one.value is not None]
     changes = [(one, two) for one, two in zip(read, read[1:], strict=False) if one.value != two.value]
-    copied = any(not _has_words(text[one.end : two.start]) for one, two in changes)
+    copied = any(_ALTERNATIVE.fullmatch(text[one.end : two.start]) for one, two in changes)
     several = len(changes) > 1 and isinstance(read[0].value, str)
     unsettled = bool(changes) and not feedback_follows and _has_words(text[found[-1].end :])
     if copied or several or unsettled:
         return _contradictory(read)
+    if read and read[-1] is found[-1] and not feedback_follows:
+        others = [one for one in later if one.start >= read[-1].end and one.value not in (None, read[-1].value)]
+        if others or _REVISION.search(text, read[-1].end):
+            return _contradictory([read[-1], *others])
     return _reading(found, text, settings, feedback_follows)
 
 
@@ -320,8 +410,7 @@ def _reading(found: Sequence[_Find], text: str, settings: dict, feedback_follows
     closed = _is_closed(found, text, feedback_follows)
     raw = last.raw[:LONGEST_RAW]
     if isinstance(last.value, str):
-        outcomes = {" ".join(str(settings[one]).lower().split()): one for one in CLASSES if one in settings}
-        return Reading(outcomes[last.value], raw=raw, closed=closed)
+        return Reading(_outcomes(settings)[last.value], raw=raw, closed=closed)
     if settings["minimum"] <= last.value <= settings["maximum"]:
         return Reading(last.value, raw=raw, closed=closed)
     return Reading(reason="out_of_range", raw=raw, closed=closed)
@@ -336,6 +425,11 @@ def _is_closed(found: Sequence[_Find], text: str, feedback_follows: bool) -> boo
     repeats = sum(one.value == last.value for one in found) > 1
     begun = repeats and _without_marks(last.raw).startswith(_without_marks(rest))
     return feedback_follows or begun or not re.search(r"[\w\[({<#@]", rest)
+
+
+def _closed_by(end: str, reading: Reading, found: Sequence[_Find], text: str) -> Reading:
+    """Return the reading, closed only where `end` follows the label: 1. may become 1.5, or number a list."""
+    return replace(reading, closed=reading.closed and re.compile(end).match(text, found[-1].said_end) is not None)
 
 
 def _without_marks(text: str) -> str:
@@ -515,7 +609,7 @@ def _read(reply: str, settings: dict) -> Reading:
     chosen = FORMATS[settings["format"]]
     if chosen.mode != "generate":
         return chosen.parse(reply, settings) if reply.strip() else Reading(reason="empty")
-    if has_turn_mark(reply):
+    if has_turn_mark(_HARMONY.sub("", reply)):
         return Reading(reason="turn_mark")
     text, reason = answer(reply)
     if reason:

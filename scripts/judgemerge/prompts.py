@@ -38,8 +38,10 @@ LIKELIHOOD = {"user": "{prompt}", "target": "", "max_new_tokens": 0, "reply": {"
 SOURCE_KEYS = {"source": str, "placeholders": dict}
 # A user message that is all of what somebody published with the item.
 WHOLE_MESSAGE = "{published_prompt}"
-CUT_KEYS = {"start": str, "end": str}
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+# Braces of somebody else's text that are no placeholder's, until the message is filled: {response} may stand in a form.
+_LITERAL = {"{": "\ue000", "}": "\ue001"}
+_FILLED = re.compile(rf"{_PLACEHOLDER.pattern}|[{''.join(_LITERAL.values())}]")
 
 
 @dataclass(frozen=True)
@@ -150,11 +152,12 @@ def _read_template(path: Path, sources: str | Path | None) -> Template:
     raw["exact"] = any("name" in text for text in foreign) or str(raw["user"]).strip() == WHOLE_MESSAGE
     for key in ("user", "otherwise"):
         if isinstance(raw.get(key), dict):
-            check_keys(raw[key], SOURCE_KEYS, {"name": str, "between": dict}, f"{path}: {key}")
+            check_keys(raw[key], SOURCE_KEYS, {"name": str}, f"{path}: {key}")
             raw[key] = _foreign_template(raw[key], sources, path, key)
     if isinstance(raw.get("system"), dict):
         check_keys(raw["system"], {"source": str, "name": str}, {}, f"{path}: system")
-        raw["system"] = _text_of(raw["system"]["source"], sources, path, raw["system"]["name"], "system")
+        text = _text_of(raw["system"]["source"], sources, path, raw["system"]["name"], "system")
+        raw["system"] = text.translate(str.maketrans(_LITERAL))
     template = Template(name=path.stem, **raw)
     if template.wording not in WORDINGS:
         raise JudgemergeError(f"{path}: wording is '{template.wording}'{did_you_mean(template.wording, WORDINGS)}")
@@ -252,31 +255,22 @@ def _in_braces(ours: str) -> str:
 def _foreign_template(text: dict, sources: str | Path | None, path: Path, key: str) -> str:
     """Return somebody else's template (Python format: doubled braces) with our placeholders.
 
-    `between` cuts it out of a script: from the first `start`, which belongs to it, to the next `end`. Without `sources`
-    the placeholders stand for the text that is not there yet.
+    Without `sources` the placeholders stand for the text that is not there yet.
     """
     names = {str(theirs): _in_braces(str(ours)) for theirs, ours in text["placeholders"].items()}
     template = _text_of(text["source"], sources, path, text.get("name", ""), key)
     if not template:
         return " ".join(names.values())
-    if "between" in text:
-        template = _cut(template, text["between"], f"{path}: {key}.between", text["source"])
     missing = [theirs for theirs in names if f"{{{theirs}}}" not in template]
     if missing:
         raise JudgemergeError(f"{path}: {key}.placeholders names '{missing[0]}', which {text['source']} does not have")
-    doubled = {"{{": "{", "}}": "}"}
-    pattern = re.compile(r"\{\{|\}\}|\{([A-Za-z0-9_]+)\}")
-    return pattern.sub(lambda m: doubled.get(m[0]) or names.get(m[1], f"{{{m[1]}}}"), template)
+    pattern = re.compile(r"\{\{|\}\}|\{([A-Za-z0-9_]+)\}|[{}]")
+    return pattern.sub(lambda m: names.get(m[1]) or _literal(m[1], m[0]), template)
 
 
-def _cut(text: str, marks: dict, where: str, source: str) -> str:
-    check_keys(marks, CUT_KEYS, {}, where)
-    start = text.find(marks["start"])
-    end = text.find(marks["end"], start + len(marks["start"]))
-    for name, place in (("start", start), ("end", end)):
-        if place < 0:
-            raise JudgemergeError(f"{where}.{name} is '{marks[name]}', which {source} does not have; correct it")
-    return text[start:end]
+def _literal(name: str | None, text: str) -> str:
+    """Return a name in braces, or a brace, doubled or not, so that nothing is filled in."""
+    return text[0 if name is None else slice(None)].translate(str.maketrans(_LITERAL))
 
 
 def render(template: Template, item: Item, order: Order) -> list[dict[str, str]]:
@@ -387,7 +381,8 @@ def _turns(turns: tuple[str, ...]) -> str:
 
 
 def _fill(text: str, values: dict[str, str | None]) -> str:
-    return _PLACEHOLDER.sub(lambda match: str(values.get(match[1], match[0])), text)
+    braces = {sign: brace for brace, sign in _LITERAL.items()}
+    return _FILLED.sub(lambda match: braces.get(match[0]) or str(values.get(match[1], match[0])), text)
 
 
 def _filled_and_stripped(text: str, values: dict[str, str | None]) -> str:

@@ -14,7 +14,7 @@ from judgemerge.files import version
 
 
 def python_text(path: str | Path, name: str, where: str) -> str:
-    """Return the text that a Python file gives to `name`; of an f-string with its names in braces.
+    """Return the text that a Python file gives to `name`; of an f-string with its names in braces, others doubled.
 
     `name#2` is the second text that is given to that name. `where` opens the error for a name that the file does not
     have, or that holds no text.
@@ -66,10 +66,12 @@ def _text(node: ast.expr) -> str | None:
         return node.value
     if isinstance(node, ast.JoinedStr):
         parts = [
-            f"{{{ast.unparse(part.value)}}}" if isinstance(part, ast.FormattedValue) else part.value
+            f"{{{ast.unparse(part.value)}}}"
+            if isinstance(part, ast.FormattedValue)
+            else str(part.value).replace("{", "{{").replace("}", "}}")
             for part in node.values
         ]
-        return "".join(map(str, parts))
+        return "".join(parts)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "strip":
         text = _text(node.func.value)
         return text if text is None else text.strip()

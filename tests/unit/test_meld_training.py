@@ -147,14 +147,19 @@ def test_the_row_of_the_training_file_stays_in_the_item(tmp_path):
     assert "training_row" not in raw.extra
 
 
-SCRIPT = """prompt = f'''other {category}'''
-                prompt = f'''
-                    You are assessing {kind} on a given user's query and judging. Here is the data:
-                    [Query]: {{instruction}}
-                    {answers}
-                    {{category}} {{criteria}} {{{{'Overall Score': n}}}}
+SCRIPT = """
+import package_that_is_not_there
+
+class Evaluator:
+    def evaluate(self, rows):
+        for row in rows:
+            prompt = f'''
+                    You are assessing KIND on a given user's query and judging. Here is the data:
+                    [Query]: {instruction}
+                    ANSWERS
+                    {category} {criteria} {{'Overall Score': {{score}}}}
                 '''
-                prompt = f'''You are assessing something else'''
+            prompt = f'''You are assessing something else'''
 """
 
 
@@ -165,11 +170,10 @@ SCRIPT = """prompt = f'''other {category}'''
         ("pointwise", "submitted response", "{response}", RAW_GRADE),
     ],
 )
-def test_the_prompt_of_the_inference_script_is_cut_out_of_it(tmp_path, repository, name, kind, answers, row):
+def test_the_prompt_of_the_inference_script_is_shown_as_it_is_there(tmp_path, repository, name, kind, answers, row):
     sources = tmp_path / "sources"
     sources.mkdir()
-    script = SCRIPT.replace("{kind}", kind).replace("{answers}", answers).replace("{{", "{").replace("}}", "}")
-    (sources / f"meld_infer_{name}").write_text(script.replace("{{", "{{").replace("}}", "}}"))
+    (sources / f"meld_infer_{name}").write_text(SCRIPT.replace("KIND", kind).replace("ANSWERS", answers))
     for criteria in load_sources(repository / "config/sources.yaml"):
         if criteria.startswith("meld_criteria"):
             (sources / criteria).write_text(f"about {criteria}")
@@ -177,8 +181,9 @@ def test_the_prompt_of_the_inference_script_is_cut_out_of_it(tmp_path, repositor
     template = load_template(repository / f"config/prompts/meld_infer_{name}.yaml", sources)
     ((message,), shown) = render(template, item, "original"), [text for (text,) in item.responses]
     text = message["content"]
-    assert text.startswith(f"You are assessing {kind}") and text.endswith("{'Overall Score': n}")
+    assert text.startswith(f"\n                    You are assessing {kind}")
+    assert text.endswith("{'Overall Score': {score}}\n                ") and template.wording == "published"
     assert all(part in text for part in ["[Query]: Name a prime.", *shown, "math about meld_criteria_math"])
-    (sources / f"meld_infer_{name}").write_text("nothing")
-    with pytest.raises(JudgemergeError, match="user.between.start is 'You are assessing"):
+    (sources / f"meld_infer_{name}").write_text("prompts = ''")
+    with pytest.raises(JudgemergeError, match="user names 'prompt', which .* does not have; did you mean 'prompts'"):
         load_template(repository / f"config/prompts/meld_infer_{name}.yaml", sources)

@@ -63,7 +63,8 @@ def test_a_reply_that_is_cut_anywhere_is_read_as_the_whole_one_or_not_at_all(dat
             verdict = parse(reply[:end], None, golden["settings"], "item", "original", "length")
             value = verdict.outcome if verdict.score is None else verdict.score
             assert value in ("error", case["gives"]), (reply, reply[:end])
-            assert verdict.cut and (verdict.reason is None or verdict.reason in ("cut", "contradictory"))
+            assert verdict.cut
+            assert verdict.reason in (None, "cut", "contradictory", "unfinished_thought")
 
 
 LONG = [
@@ -131,6 +132,169 @@ def test_a_missing_reply_keeps_its_reason():
 def test_a_prompt_without_ties_knows_no_tie():
     settings = {key: value for key, value in PAIRS.items() if key != "tie"}
     assert parse("Verdict: tie", None, settings, "i", "original").reason == "no_verdict"
+
+
+# Other labels and scales → replies and what they give.
+OTHER_SETTINGS = [
+    (
+        {"format": "verdict_line", "first": "Model 1", "second": "Model 2"},
+        {
+            "Verdict: Model 1": "first",
+            "Verdict: Model 12": "error",
+            "Verdict: Model 1.5": "error",
+            "Verdict: Model 1/2": "error",
+            "Verdict: **Model 2**": "second",
+            "Verdict: Model\xa01": "first",
+            "Verdict: Model１": "error",
+            "Verdict: Model-1": "error",
+        },
+    ),
+    (
+        {"format": "verdict_line", "first": "(a)", "second": "(b)"},
+        {
+            "Verdict: (a)": "first",
+            "Verdict: a": "error",
+            "Verdict: **(b)**": "second",
+            "Verdict: (a) or (b)": "error",
+            "Verdict: (a), (b)": "error",
+        },
+    ),
+    (
+        {"format": "verdict_line", "first": ">>", "second": "<<", "tie": "=="},
+        {
+            "Verdict: >>": "first",
+            "Verdict: <<": "second",
+            "Verdict: ==": "tie",
+            "Verdict: >> <<": "error",
+            "Verdict: <<>>": "error",
+        },
+    ),
+    (
+        {"format": "verdict_line", "first": ">", "second": "<", "tie": "="},
+        {
+            "Verdict: >": "first",
+            "Verdict: >=": "error",
+            "Verdict: <=>": "error",
+            "Verdict: ->": "error",
+            "Verdict: => A": "error",
+            "Verdict: >>": "error",
+            "Verdict: ≥": "error",
+        },
+    ),
+    ({"format": "verdict_line", "first": ">", "second": ">>"}, {"Verdict: >>": "second"}),
+    ({"format": "verdict_line", "first": "A>B", "second": "B>A"}, {"Verdict: A>>B": "error"}),
+    (
+        {"format": "verdict_line", "first": "A>B", "second": "B>A", "tie": "A=B"},
+        {"Verdict: A>B": "first", "Verdict: A > B": "error", "Verdict: A>B>C": "error"},
+    ),
+    (
+        {"format": "verdict_line", "first": "+", "second": "-", "tie": "0"},
+        {
+            "Verdict: +": "first",
+            "Verdict: -": "second",
+            "Verdict: 0": "tie",
+            "Verdict: +-": "error",
+            "Verdict: -0": "error",
+            "Verdict: +/-": "error",
+        },
+    ),
+    (
+        {"format": "verdict_line", "first": 1, "second": -1},
+        {"Verdict: 1": "first", "Verdict: -1": "second", "Verdict: –1": "error", "Verdict: −1": "second"},
+    ),
+    (
+        {"format": "verdict_line", "first": 1, "second": 2},
+        {
+            "Verdict: 1.5": "error",
+            "Verdict: 1/2": "error",
+            "Verdict: 1 (2)": "error",
+            "Verdict: $1": "error",
+            "Verdict: #1": "error",
+            "Verdict: 1%": "error",
+            "Verdict: 1.": "first",
+            "Verdict: .1": "error",
+            "Verdict: 1,": "first",
+            "Verdict: 1 - 2": "error",
+            "Verdict: １": "first",
+            "Verdict: ①": "error",
+        },
+    ),
+    (
+        {"format": "verdict_line", "first": "C", "second": "C++"},
+        {"Verdict: C++": "second", "Verdict: C": "first", "Verdict: C+": "error"},
+    ),
+    ({"format": "verdict_line", "first": "A", "second": "A*"}, {"Verdict: *A*": "first"}),
+    ({"format": "verdict_line", "first": "A", "second": "B"}, {"Verdict: _A_": "first"}),
+    (
+        {"format": "verdict_line", "first": "model_1", "second": "model_2"},
+        {"Verdict: model_1": "first", "Verdict: model\\_1": "first"},
+    ),
+    ({"format": "verdict_line", "first": "yes", "second": "no"}, {"Verdict: yes, it is": "error"}),
+    ({"format": "verdict_line", "first": "A", "second": "no"}, {"Verdict: no, A": "error"}),
+    (
+        {"format": "verdict_line", "first": "甲", "second": "乙", "tie": "平"},
+        {"Verdict: 甲": "first", "Verdict: 甲优于乙": "error"},
+    ),
+    ({"format": "verdict_line", "first": "Antwort A", "second": "Antwort B"}, {"Verdict: Antwort A": "first"}),
+    ({"format": "verdict_line", "first": "straße", "second": "weg"}, {"Verdict: STRASSE": "error"}),
+    ({"format": "verdict_line", "first": "i", "second": "j"}, {"Verdict: İ": "error"}),
+    ({"format": "verdict_line", "first": "s", "second": "j"}, {"Verdict: ſ": "error"}),
+    ({"format": "verdict_line", "first": "k", "second": "j"}, {"Verdict: K": "first"}),
+    (
+        {"format": "score_line", "minimum": 0, "maximum": 2000},
+        {"Score: 1,000": "error", "Score: 1.000": 1.0, "Score: 1 000": "error", "Score: 1_000": "error"},
+    ),
+    (
+        {"format": "score_line", "minimum": -10, "maximum": 10},
+        {
+            "Score: −7": -7.0,
+            "Score: –7": "error",
+            "Score: - 7": "error",
+            "Score: -7": -7.0,
+            "Score: (-7)": -7.0,
+            "Score: **-7**": -7.0,
+            "Score: \\-7": -7.0,
+            "Score: $-7$": -7.0,
+            "Score: －7": -7.0,
+            "Score:-7": -7.0,
+            "Score:— 7": "error",
+        },
+    ),
+    (
+        {"format": "score_line", "minimum": 0, "maximum": 1},
+        {
+            "Score: 0.8": 0.8,
+            "Score: .8": "error",
+            "Score: 80%": "error",
+            "Score: 0,8": "error",
+            "Score: 0.8/1": 0.8,
+            "Score: 0.8 / 1.0": 0.8,
+            "Score: 1": 1.0,
+            "Score: 1.0/1.0": 1.0,
+            "Score: 8/10": "error",
+            "Score: 1/10": "error",
+        },
+    ),
+    ({"format": "score_line", "minimum": 0, "maximum": 10}, {"Score: 1/100": "error"}),
+    ({"format": "score_line", "minimum": 0, "maximum": 100}, {"Score: 85/100": 85.0, "Score: 85%": "error"}),
+    ({"format": "score_line", "minimum": 0, "maximum": 100000}, {"Score: 1/100000": 1.0}),
+    (
+        {"format": "score_line", "minimum": 0, "maximum": 1000000},
+        {"Score: 5/1e+06": "error", "Score: 5/1000000": 5.0, "Score: 5/1,000,000": "error"},
+    ),
+    ({"format": "score_line", "minimum": 0, "maximum": 2.5}, {"Score: 5/2.5": "error", "Score: 1/2.5": 1.0}),
+    (
+        {"format": "integer", "minimum": -10, "maximum": 10},
+        {"(-7)": -7.0, "−7": -7.0, "-7": -7.0, "– 7": "error", "\\-7": -7.0, "$-7$": -7.0},
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "replies"), OTHER_SETTINGS)
+def test_other_labels_and_scales_are_read_as_they_stand_or_not_at_all(settings, replies):
+    verdicts = {reply: parse(reply, None, settings, "i", "original") for reply in replies}
+    found = {reply: one.outcome if one.score is None else one.score for reply, one in verdicts.items()}
+    assert found == replies
 
 
 BAD_SETTINGS = {

@@ -29,6 +29,7 @@ class Asker:
             text = f"Do {task} with {context}: {pair}"
         else:
             text = f"Do {task}: {pair}"
+        form = f"{task}: {{'score': {{n}}}}"
         return text
 
 CORRECT = Metric(
@@ -95,6 +96,7 @@ def template(folder, sources, **changes):
         ("PADDED", "padded"),
         ("text", "Do {task} with {context}: {pair}"),
         ("text#2", "Do {task}: {pair}"),
+        ("form", "{task}: {{'score': {{n}}}}"),
     ],
 )
 def test_a_text_is_found_by_its_name(sources, name, text):
@@ -127,6 +129,22 @@ def test_the_published_words_are_shown_to_the_last_blank(sources, tmp_path):
     assert user["content"] == "Task: Why?\nFirst: No.\nSecond: Because.\nReference: So.\nKeep {braces}. Verdict: "
     assert (theirs.wording, theirs.exact) == ("published", True)
     assert prompt_sources(tmp_path / "theirs.yaml") == ["words"]
+
+
+def test_braces_of_their_form_are_text_whatever_stands_in_them(sources, tmp_path):
+    form = "{question}\n{answer_a}\n{answer_b}\nForm: {{response_a}} {{reference}} {category} {{{{x}}}}"
+    (sources / "words").write_text(f"ASK = {form!r}\nSYSTEM = 'Be {{prompt}}.'")
+    names = {"question": "prompt", "answer_a": "response_a", "answer_b": "response_b"}
+    theirs = template(
+        tmp_path,
+        sources,
+        user={"source": "words", "name": "ASK", "placeholders": names},
+        system={"source": "words", "name": "SYSTEM"},
+    )
+    assert theirs.fields == {"prompt", "response_a", "response_b"}
+    system, user = render(theirs, pair(reference=None), "original")
+    assert system["content"] == "Be {prompt}."
+    assert user["content"] == "Why?\nBecause.\nNo.\nForm: {response_a} {reference} {category} {{x}}"
 
 
 def test_an_item_without_an_input_is_asked_otherwise(sources, tmp_path):
