@@ -143,6 +143,82 @@ def test_one_row_per_vote_is_grouped_by_id(tmp_path):
         pairs(tmp_path, [*rows, {**rows[0], "who": "dan", "a": "Other"}], fields, {"A": "first", "B": "second"})
 
 
+EITHER = {"id": ["q", "turn"], "pair": ["left", "right"], "prompt": "q", "vote": "won"}
+WON = {"labels": {"left": "first", "right": "second", "even": "tie"}}
+
+
+def either_order(path, rows):
+    names = ("q", "turn", "left", "right", "won", "a", "b")
+    return write(path, [dict(zip(names, row, strict=False)) for row in rows])
+
+
+VOTES_IN_EITHER_ORDER = [
+    (81, 1, "gpt/4", "llama", "left", "x", "y"),
+    (81, 1, "llama", "gpt/4", "right", "y", "x"),
+    (81, 2, "llama", "gpt/4", "left", "y", "x"),
+    (81, 1, "gpt/4", "llama", "even", "x", "y"),
+    (81, 1, "llama", "llama", "right", "y", "y"),
+]
+
+
+def test_pairs_that_rows_name_in_either_order_are_one_item_whose_votes_are_turned_round(tmp_path):
+    path = either_order(tmp_path / "votes.jsonl", VOTES_IN_EITHER_ORDER)
+    items, counts = load(path, {"fields": {**EITHER, "responses": ["a", "b"]}, **WON})
+    assert [(item.id, item.models, item.responses, item.truth, len(item.votes)) for item in items] == [
+        ("81/1/gpt/4/llama", ("gpt/4", "llama"), (("x",), ("y",)), "first", 3),
+        ("81/2/gpt/4/llama", ("llama", "gpt/4"), (("y",), ("x",)), "first", 1),
+        ("81/1/llama/llama", ("llama", "llama"), (("y",), ("y",)), "second", 1),
+    ]
+    assert counts["votes"] == 5
+    judged = [(81, 1, "llama", "gpt/4", "right"), (81, 2, "llama", "gpt/4", "right"), (81, 1, "llama", "llama", "left")]
+    judged = either_order(tmp_path / "judged.jsonl", judged)
+    options = {"fields": {"item": ["q", "turn"], "pair": ["left", "right"], "verdict": "won"}, **WON}
+    recorded = read_recorded("jsonl", {"original": judged}, items, options)
+    assert [one.verdict.outcome for one in recorded] == ["first", "second", "first"]
+
+
+def test_texts_of_a_row_that_is_turned_round_are_compared_crosswise(tmp_path):
+    rows = [(81, 1, "gpt", "llama", "left", "x", "y"), (81, 1, "llama", "gpt", "left", "x", "y")]
+    with pytest.raises(JudgemergeError, match="row 1: has another 'b' than row 0 with the same id"):
+        load(either_order(tmp_path / "v.jsonl", rows), {"fields": {**EITHER, "responses": ["a", "b"]}, **WON})
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"pair": ["left"]}, "pair names two fields, one per response; name two"),
+        ({"pair": ["left", "right"], "models": ["left", "right"], "id": "q"}, "has pair and models; delete one"),
+        ({"pair": ["left", "right"], "label": "won"}, "has pair and no id; name the field with what was asked"),
+        ({"responses": ["a", "b", "c"]}, "names 3, but a pairwise item has 2"),
+        ({"label": ["a", "b", "c"]}, "two scores are two fields, one per response; name two"),
+        ({"lable": "won"}, "has the unknown key 'lable'; known: "),
+    ],
+)
+def test_an_entry_that_cannot_be_right_is_refused_with_the_catalogue(tmp_path, fields, message):
+    entry = {"adapter": "jsonl", "protocol": "pairwise", "description": "d", "truth": "t", "sources": {"rows": "r"}}
+    entry["options"] = {"fields": {"prompt": "q", "responses": ["a", "b"], "label": "won", **fields}}
+    (tmp_path / "benchmarks.yaml").write_text(json.dumps({"bench": entry}))
+    with pytest.raises(JudgemergeError, match=rf"benchmarks.yaml: benchmark 'bench': .*{message}"):
+        load_catalogue(tmp_path / "benchmarks.yaml")
+
+
+def test_a_field_may_hold_both_responses(tmp_path):
+    options = {"fields": {"prompt": "q", "responses": "both"}, "label": "first"}
+    (item,), _ = load(write(tmp_path / "r.jsonl", [{"q": 7, "both": ["x", 3]}]), options)
+    assert (item.turns, item.responses) == (("7",), (("x",), ("3",)))
+    with pytest.raises(JudgemergeError, match="row 0: field 'both' is a list of 3, not of two responses"):
+        load(write(tmp_path / "r.jsonl", [{"q": "q", "both": ["x", "y", "z"]}]), options)
+
+
+def test_cells_with_json_and_a_column_per_winner(tmp_path):
+    (tmp_path / "r.csv").write_text('q,a,b,a_won,b_won,tied\n"[""Hi"", ""Why?""]","[""x"", ""y""]","[""v"", ",0,0,1\n')
+    fields = {"prompt": "q", "responses": ["a", "a"], "label": ["a_won", "b_won"]}
+    (item,), _ = load(tmp_path / "r.csv", {"fields": fields, "rows": {"json": ["q", "a"]}})
+    assert (item.turns, item.responses[0], item.truth) == (("Hi", "Why?"), ("x", "y"), "tie")
+    with pytest.raises(JudgemergeError, match="r.csv: row 0: field 'b' is .*, which is no JSON; correct options.rows"):
+        load(tmp_path / "r.csv", {"fields": fields, "rows": {"json": ["q", "a", "b"]}})
+
+
 @pytest.mark.parametrize("label", ["s", ["sa", "sb"]])
 def test_a_pair_of_scores_is_a_truth(tmp_path, label):
     rows = [{"s": [one, two], "sa": one, "sb": two} for one, two in [(1, 0.5), ("2", 3), (4, 4.0)]]

@@ -52,6 +52,8 @@ def load_catalogue(path: str | Path) -> dict[str, dict]:
             raise JudgemergeError(
                 f"{where}: unknown adapter '{spec['adapter']}'{did_you_mean(spec['adapter'], adapters())}"
             )
+        if spec["adapter"] == "jsonl":
+            adapter("jsonl").check(spec, where)
     return catalogue
 
 

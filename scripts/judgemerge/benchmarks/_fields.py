@@ -176,7 +176,7 @@ class Conversation:
 
 
 def read_prompt(row: Row, field: str | Sequence[str]) -> Conversation:
-    """Return the prompt of a row: a text, a list of user turns, or messages ({role, content} or {from, value}).
+    """Return the prompt of a row: a text, a number, a list of user turns, or messages ({role, content}, {from, value}).
 
     Several fields are one text, with a blank line between what they hold. What the assistant says after the last turn
     of the user belongs to no prompt.
@@ -184,15 +184,15 @@ def read_prompt(row: Row, field: str | Sequence[str]) -> Conversation:
     if not isinstance(field, str):
         texts = [joined_text(row, name) for name in field]
         return Conversation(("\n\n".join(text for text in texts if text),))
-    value = row.get(field, (str, list))
+    value = row.get(field, (str, list, int, float))
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return _conversation(row, field, value)
     return Conversation(_texts(row, field, value))
 
 
 def read_response(row: Row, field: str, prompt: Conversation) -> tuple[str, ...]:
-    """Return one answer per turn of the prompt: a text, a list of them, or messages, with the prompt's or without."""
-    value = row.get(field, (str, list, dict))
+    """Return one answer per turn of the prompt: a text or a number, a list of texts, or messages, all or the last."""
+    value = row.get(field, (str, list, dict, int, float))
     value = [value] if isinstance(value, dict) else value
     if isinstance(value, list) and value and isinstance(value[0], dict):
         messages = [message(row, field, one) for one in value]
@@ -208,8 +208,8 @@ def read_response(row: Row, field: str, prompt: Conversation) -> tuple[str, ...]
     return answers
 
 
-def _texts(row: Row, field: str, value: str | list) -> tuple[str, ...]:
-    texts = (value,) if isinstance(value, str) else tuple(value)
+def _texts(row: Row, field: str, value: str | list | float) -> tuple[str, ...]:
+    texts = tuple(value) if isinstance(value, list) else (value if isinstance(value, str) else spelled(value),)
     if not texts or not all(isinstance(text, str) for text in texts):
         raise row.error(f"field '{field}' is not a text, a list of texts or a list of messages")
     return texts
@@ -264,10 +264,40 @@ def _is_hole(value: Any) -> bool:
     return value is None or isinstance(value, float) and value != value
 
 
-def name_of(row: Row, field: str) -> str:
-    """Return an id or a name of a row, which is a text or a number (1.0 is 1)."""
-    value = row.get(field, (str, int, float))
-    return value if isinstance(value, str) else spelled(value)
+def name_of(row: Row, field: str | Sequence[str]) -> str:
+    """Return an id or a name of a row, a text or a number (1.0 is 1); those of several fields have / between them."""
+    values = [row.get(name, (str, int, float)) for name in names_of(field)]
+    return "/".join(value if isinstance(value, str) else spelled(value) for value in values)
+
+
+# ---- pairs that are named in either order ----
+
+
+def pair_of(row: Row, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return who gave the first and the second response, as the fields of `pair` say; nothing without `pair`."""
+    return tuple(name_of(row, name) for name in fields.get("pair", ()))
+
+
+def id_of(row: Row, key: str, fields: Mapping[str, Any]) -> str:
+    """Return the id in the field or fields `key`, else the row's number; `pair` adds its names, in one order."""
+    name = name_of(row, fields[key]) if key in fields else str(row.number)
+    return "/".join((name, *sorted(pair_of(row, fields))))
+
+
+def is_turned(row: Row, fields: Mapping[str, Any], models: Sequence[str]) -> bool:
+    """Return whether a row names the pair the other way round than the item, whose first response is `models[0]`'s."""
+    pair = pair_of(row, fields)
+    return bool(pair) and pair[0] != pair[1] and pair[0] != models[0]
+
+
+def check_pair(fields: Mapping[str, Any], key: str, where: str) -> None:
+    """Raise JudgemergeError unless `pair` names two fields and `key` the rest of the id."""
+    if "pair" not in fields:
+        return
+    if len(fields["pair"]) != 2 or not all(isinstance(name, str) for name in fields["pair"]):
+        raise JudgemergeError(f"{where}: options.fields.pair names two fields, one per response; name two")
+    if key not in fields:
+        raise JudgemergeError(f"{where}: options.fields has pair and no {key}; name the field with what was asked")
 
 
 def refuse_unknown(fields: Iterable[str], rows: Sequence[Row], where: str) -> None:

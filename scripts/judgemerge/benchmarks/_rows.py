@@ -115,20 +115,21 @@ def read_rows(path: str | Path, layout: Mapping | None = None) -> Iterator[Row]:
     * `list`: the field that holds a list of rows; each gets the other fields of its record, too;
     * `keys`: names for the keys of objects in objects, [annotator, item] for {"anna": {"q1": 3, …}, …}; what the last
       key leads to is the row's fields, or its field `value`;
+    * `json`: names of fields whose text is JSON, as tables keep lists and objects; they are read as what they say;
     * `where`: field → value (or a list of values, * for any text) that a row must have to be read.
     """
     layout = layout or {}
     for number, data in enumerate(_laid_out(path, layout)):
         if not isinstance(data, dict):
             raise JudgemergeError(f"{path}: row {number} is {type(data).__name__}, not an object with named fields")
-        row = Row(Path(path), number, data)
+        row = _parsed(Row(Path(path), number, data), layout.get("json", ()))
         if _is_wanted(row, layout.get("where", {})):
             yield row
 
 
 def check_layout(layout: object, where: str) -> None:
     """Raise JudgemergeError unless `layout` is one that `read_rows` takes."""
-    check_keys(layout, {}, {"list": str, "keys": list, "where": dict}, where)
+    check_keys(layout, {}, {"list": str, "keys": list, "json": list, "where": dict}, where)
 
 
 def _laid_out(path: str | Path, layout: Mapping) -> Iterator[Any]:
@@ -154,6 +155,19 @@ def _by_keys(value: Any, names: tuple[str, ...], known: dict) -> Iterator[Any]:
             yield from _by_keys(inner, names[1:], {**known, names[0]: key})
     else:
         yield value  # no object: read_rows says so
+
+
+def _parsed(row: Row, fields: Collection[str]) -> Row:
+    """Return the row with what stands as JSON in the text of these fields; a blank text is null."""
+    known = {}
+    for field in fields:
+        if isinstance(row.data.get(field), str):
+            text = row.value(field)
+            try:
+                known[field] = text if text is None else json.loads(text)
+            except ValueError:
+                raise row.error(f"field '{field}' is {shown(text)}, which is no JSON; correct options.rows") from None
+    return Row(row.file, row.number, {**row.data, **known}) if known else row
 
 
 def _is_wanted(row: Row, wanted: Mapping) -> bool:

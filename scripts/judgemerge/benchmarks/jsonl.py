@@ -11,13 +11,17 @@ Truth: the field `options.fields.label`, mapped by `options.labels` to first, se
       fields:                       # names, or paths: scores.fluency, judgments.0.decision
         prompt: question            # a text, a list of user turns, or messages {role, content}; [a, b] joins two fields
         responses: [answer_a, answer_b]   # one field per response: a text, a list of assistant turns, or messages;
-                                          # [] where the texts are not public: nothing can be judged anew
+                                          # or one field with a list of the two; [] where the texts are not public:
+                                          # nothing can be judged anew
         label: winner               # or [score_a, score_b]: the higher score wins, equal ones are a tie
         votes: [anna, ben]          # one field per annotator (or pair of scores of one); or one field with a list of
                                     # votes, with an object {annotator: vote}, or with objects of `vote`, `annotator`
         vote: choice                # with `votes`: the vote in each of its objects; without: every row is one vote,
         annotator: worker           #   by this annotator, and the rows of one `id` are one item
-        id: key                     # optional, like all that follow; default: the row number, counted from 0
+        id: key                     # optional, like all that follow; [question, turn] joins fields; default: the row
+                                    # number, counted from 0
+        pair: [model_a, model_b]    # who gave the responses; part of the id. A row that names them the other way
+                                    # round is about the same item, and its vote is turned round
         category: topic
         cluster: source_text        # default: the prompt, with case and white space folded
         reference: solution         # a list of texts is one reference, with a blank line between them
@@ -41,22 +45,23 @@ from judgemerge.benchmarks import _fields
 from judgemerge.benchmarks._rows import Row, check_layout, cluster_of, majority, read_rows
 from judgemerge.catalogues import check_keys
 from judgemerge.errors import JudgemergeError
-from judgemerge.items import Item, Vote
+from judgemerge.items import SWAPPED, Item, Vote
 
-PROMPT_OPTIONAL = {"extra": list} | dict.fromkeys(("id", "category", "cluster"), str)
+PROMPT_OPTIONAL = {"extra": list, "category": str} | dict.fromkeys(("id", "cluster"), (str, list))
 OPTIONAL = PROMPT_OPTIONAL | {
     "label": (str, list),
     "votes": (str, list),
     "vote": (str, list),
     "annotator": str,
     "models": list,
+    "pair": list,
     "reference": str,
 }
 
 
 def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `rows`; counts rows, votes and items that have no truth."""
-    fields, labels = _check(spec)
+    fields, labels = check(spec, f"benchmark '{spec['name']}'")
     rows = list(read_rows(paths["rows"], spec["options"].get("rows")))
     where = f"benchmark '{spec['name']}': options.fields"
     _fields.refuse_unknown(_optional_fields(fields), rows, where)
@@ -71,8 +76,9 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
         yield _item(group[0], votes, truth, fields, spec)
 
 
-def _check(spec: dict) -> tuple[dict, dict]:
-    where, options = f"benchmark '{spec['name']}'", spec["options"]
+def check(spec: dict, where: str) -> tuple[dict, dict]:
+    """Return the fields, with one per response, and the labels of an entry; one that cannot be right is refused."""
+    options = spec.get("options", {})
     known = {"labels": dict, "label": (str, int, float), "rows": dict}
     check_keys(options, {"fields": dict}, known, f"{where}: options")
     check_layout(options.get("rows", {}), f"{where}: options.rows")
@@ -80,9 +86,13 @@ def _check(spec: dict) -> tuple[dict, dict]:
     if spec["protocol"] == "prompts":
         check_keys(fields, {"prompt": (str, list)}, PROMPT_OPTIONAL, f"{where}: options.fields")
         return fields, {}
-    check_keys(fields, {"prompt": (str, list), "responses": list}, OPTIONAL, f"{where}: options.fields")
+    check_keys(fields, {"prompt": (str, list), "responses": (str, list)}, OPTIONAL, f"{where}: options.fields")
     _check_truth(fields, options, where)
+    _check_sides(fields, spec["protocol"], where)
     wanted = 2 if spec["protocol"] == "pairwise" else 1
+    if isinstance(fields["responses"], str):
+        name = fields["responses"]
+        fields = {**fields, "responses": [name] if wanted == 1 else [f"{name}.0", f"{name}.1"]}
     if len(fields["responses"]) not in (0, wanted):
         raise JudgemergeError(
             f"{where}: options.fields.responses names {len(fields['responses'])}, but a {spec['protocol']} item has "
@@ -110,6 +120,16 @@ def _check_truth(fields: dict, options: dict, where: str) -> None:
         raise JudgemergeError(f"{where}: options.fields: two scores are two fields, one per response; name two")
 
 
+def _check_sides(fields: dict, protocol: str, where: str) -> None:
+    """Refuse a `pair` that is none, or that says what another field says as well."""
+    _fields.check_pair(fields, "id", where)
+    if "pair" in fields and protocol != "pairwise":
+        raise JudgemergeError(f"{where}: options.fields has pair, but a {protocol} item has one response; delete pair")
+    for other in {"models", "label"} if "vote" in fields else {"models"}:
+        if "pair" in fields and other in fields:
+            raise JudgemergeError(f"{where}: options.fields has pair and {other}; delete one")
+
+
 def _optional_fields(fields: dict) -> Iterator[str]:
     """Yield the fields that a row may lack."""
     yield from (fields[name] for name in ("category", "reference") if name in fields)
@@ -127,7 +147,7 @@ def _groups(rows: list[Row], fields: dict) -> Iterable[list[Row]]:
         return [[row] for row in rows]
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(_fields.name_of(row, fields["id"]), []).append(row)
+        groups.setdefault(_fields.id_of(row, "id", fields), []).append(row)
     for group in groups.values():
         _check_same(group, fields)
     return groups.values()
@@ -136,15 +156,20 @@ def _groups(rows: list[Row], fields: dict) -> Iterable[list[Row]]:
 def _check_same(group: list[Row], fields: dict) -> None:
     """Refuse rows of one item that show other texts or another label, and two votes of one annotator."""
     label = fields.get("label", [])
-    same = [*_fields.names_of(fields["prompt"]), *fields.get("responses", ()), *_fields.names_of(label)]
+    same, sides = [*_fields.names_of(fields["prompt"]), *_fields.names_of(label)], fields["responses"]
+    models = _fields.pair_of(group[0], fields)
     seen: dict[str, int] = {}
     for row in group:
-        for name in same:
-            if row.find(name) != group[0].find(name):
+        shown = sides[::-1] if _fields.is_turned(row, fields, models) else sides
+        for name, first in [*zip(same, same, strict=True), *zip(shown, sides, strict=True)]:
+            if row.find(name) != group[0].find(first):
                 raise row.error(f"has another '{name}' than row {group[0].number} with the same id; correct one id")
         annotator = row.value(fields["annotator"]) if "annotator" in fields else None
         if annotator is not None and seen.setdefault(str(annotator), row.number) != row.number:
-            raise row.error(f"is a second vote of '{annotator}', after row {seen[str(annotator)]}; leave one out")
+            raise row.error(
+                f"is a second vote of '{annotator}', after row {seen[str(annotator)]}; leave one out, or take "
+                "annotator out of options.fields, so that every row is a vote"
+            )
 
 
 def _votes(group: list[Row], fields: dict, labels: dict, protocol: str) -> tuple[Vote, ...]:
@@ -153,11 +178,12 @@ def _votes(group: list[Row], fields: dict, labels: dict, protocol: str) -> tuple
         return _fields.read_votes(group[0], where, labels, protocol)
     if "vote" not in fields:
         return ()
-    votes = []
+    votes, models = [], _fields.pair_of(group[0], fields)
     for number, row in enumerate(group, 1):
         name = row.value(fields["annotator"]) if "annotator" in fields else None
-        read = _fields.read_votes(row, _fields.VoteFields([fields["vote"]]), labels, protocol)
-        votes += [Vote(str(number if name is None else name), one.vote) for one in read]
+        turned = _fields.is_turned(row, fields, models)
+        for one in _fields.read_votes(row, _fields.VoteFields([fields["vote"]]), labels, protocol):
+            votes.append(Vote(str(number if name is None else name), SWAPPED[one.vote] if turned else one.vote))
     return tuple(votes)
 
 
@@ -176,14 +202,18 @@ def _truth(group: list[Row], votes: tuple[Vote, ...], fields: dict, labels: dict
 
 def _item(row: Row, votes: tuple[Vote, ...], truth: str | float | None, fields: dict, spec: dict) -> Item:
     prompt = _fields.read_prompt(row, fields["prompt"])
+    held = spec["options"]["fields"].get("responses")
+    if spec["protocol"] == "pairwise" and isinstance(held, str) and len(row.get(held, list)) != 2:
+        raise row.error(f"field '{held}' is a list of {len(row.get(held, list))}, not of two responses")
     extra: dict[str, Any] = {"system": prompt.system} if prompt.system is not None else {}
     return Item(
-        id=_fields.name_of(row, fields["id"]) if "id" in fields else str(row.number),
+        id=_fields.id_of(row, "id", fields),
         benchmark=spec["name"],
         protocol=spec["protocol"],
         turns=prompt.turns,
         responses=tuple(_fields.read_response(row, name, prompt) for name in fields.get("responses", ())),
-        models=tuple(_fields.joined_text(row, name) or "" for name in fields.get("models", ())),
+        models=_fields.pair_of(row, fields)
+        or tuple(_fields.joined_text(row, name) or "" for name in fields.get("models", ())),
         votes=votes,
         truth=truth,
         cluster=cluster_of(_fields.name_of(row, fields["cluster"]) if "cluster" in fields else prompt.turns[0]),

@@ -5,7 +5,9 @@ object, CSV, TSV or Parquet, plain or gzipped.
 
     options:
       fields:                # names, or paths: judgments.0.decision
-        item: key            # the item's id; without it, row n of the file belongs to row n of the benchmark's file
+        item: key            # the item's id ([question, turn] joins fields); without it, row n of the file belongs to
+                             # row n of the benchmark's file
+        pair: [model_a, model_b]   # as in the benchmark's entry: `first` is the first of them, in either order
         verdict: choice      # of pairs; or [score_a, score_b]: the higher one wins, equal ones are a tie
         score: grade         # of single answers, in place of `verdict`; may be written as text
         reply: why           # optional
@@ -32,7 +34,7 @@ from judgemerge.records import spelled
 
 ROLES = (("original",), ("swapped",))
 PROTOCOLS = {"verdict": "pairwise", "score": "pointwise"}
-FIELDS = {"item": str, "verdict": (str, list), "score": str, "reply": str}
+FIELDS = {"item": (str, list), "pair": list, "verdict": (str, list), "score": str, "reply": str}
 OF_A_ROLE = {"fields": dict, "labels": dict, "rows": dict}
 
 
@@ -76,6 +78,9 @@ def _check_settings(settings: dict, where: str) -> None:
         raise JudgemergeError(f"{where}: options.fields needs either verdict (of pairs) or score (of single answers)")
     if isinstance(fields.get("verdict"), list) and len(fields["verdict"]) != 2:
         raise JudgemergeError(f"{where}: options.fields.verdict: two scores are two fields, one per response; name two")
+    _fields.check_pair(fields, "item", where)
+    if "pair" in fields and "score" in fields:
+        raise JudgemergeError(f"{where}: options.fields has pair and score; a score is about one response, delete pair")
     check_layout(settings["rows"], f"{where}: options.rows")
     if "item" not in fields and "where" in settings["rows"]:
         raise JudgemergeError(
@@ -104,7 +109,8 @@ def read(paths: dict[str, Path], items: list[Item], options: dict) -> Iterator[R
                 yield from not_recorded(item, (order,))
                 continue
             back = order == "swapped" and options["positions"] == "shown"
-            yield _recorded(item, order, row, fields, labels[order], back)
+            turned = _fields.is_turned(row, fields, item.models)
+            yield _recorded(item, order, row, fields, labels[order], back != turned)
 
 
 def _rows(path: Path, settings: dict, items: list[Item], options: dict) -> dict[str, Row]:
@@ -130,8 +136,7 @@ def _rows(path: Path, settings: dict, items: list[Item], options: dict) -> dict[
 
 def id_of(row: Row, fields: Mapping) -> str:
     """Return the id of the item that a row is about, or the row's number where the file has no ids."""
-    name = _fields.name_of(row, fields["item"]) if "item" in fields else str(row.number)
-    return LONE_SURROGATE.sub("\ufffd", name)  # as in the items
+    return LONE_SURROGATE.sub("\ufffd", _fields.id_of(row, "item", fields))  # as in the items
 
 
 def _recorded(item: Item, order: str, row: Row, fields: dict, labels: dict, back: bool) -> Recorded:
