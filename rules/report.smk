@@ -212,6 +212,7 @@ rule render_tables:
         bias="results/{study}/tables/bias.csv",
         item_counts="results/{study}/tables/items.csv",
         overlap=overlap_table,
+        prompts=asked_prompt_files(),
     output:
         agreement=report(
             "results/{study}/tables/agreement.html",
@@ -256,6 +257,7 @@ rule render_tables:
         labels=study.labels,
         left_out=study.left_out_suites,
         confidence=lookup(within=settings, dpath="statistics/confidence"),
+        prompts=study.asked_prompts,
         code=script_digest("render_tables"),
     message:
         "Rendering the tables"

@@ -73,6 +73,7 @@ rule collect_scores:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
+        prompts=study.asked_prompts,
         code=script_digest("collect_scores"),
     message:
         "Collecting the scores"

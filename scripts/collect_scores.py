@@ -1,6 +1,7 @@
 """Make tables/{name}.csv: the scores of all benchmarks, one below the other."""
 
 import sys
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -10,10 +11,12 @@ from judgemerge.logs import logged
 CELL = ("judge", "benchmark", "metric", "rules")
 
 
-def main(scores: list[str], table: str) -> None:
+def main(scores: list[str], table: str, prompts: Mapping[str, Mapping[str, str]] | None = None) -> None:
     """Concatenate the scores as they are: text in, text out, so that no digit changes.
 
     A paper's module may count with house rules what every benchmark has anyway; such a cell is taken once.
+    `prompts` gives the prompt of each judge by protocol, which becomes the last column; empty for judges that nobody
+    asked.
     """
     parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in scores]
     whole = pd.concat(parts)
@@ -22,6 +25,9 @@ def main(scores: list[str], table: str) -> None:
         if repeated.any():
             print(f"{repeated.sum()} cells are in two tables; the first of each is kept", file=sys.stderr)
         whole = whole[~repeated]
+    if prompts is not None:
+        asked = zip(whole["judge"], whole["protocol"], strict=True)
+        whole["prompt"] = [prompts.get(judge, {}).get(protocol, "") for judge, protocol in asked]
     with files.atomic_writer(table) as file:
         whole.to_csv(file, index=False)
 
@@ -29,4 +35,4 @@ def main(scores: list[str], table: str) -> None:
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         for name, path in snakemake.output.items():
-            main(scores=list(snakemake.input[name]), table=path)
+            main(scores=list(snakemake.input[name]), table=path, prompts=snakemake.params.get("prompts"))

@@ -7,6 +7,7 @@ import pandas as pd
 from judgemerge import failures, files, overlap, pages
 from judgemerge.frames import read_table, with_labels
 from judgemerge.logs import logged
+from judgemerge.prompts import load_template
 
 AGREEMENT = (
     "Each cell is the value with its {confidence} interval, prompts resampled as clusters. n counts items, errors "
@@ -33,11 +34,14 @@ def main(
     labels: dict[str, str],
     left_out: list[str],
     confidence: float,
+    prompts: Mapping[str, Mapping[str, str]],
+    prompt_paths: list[str],
 ) -> None:
     """Write one page per table; `tables` and `written` hold CSV and HTML files by the name of the table,
     `labels` the words for every judge, in the order in which they are shown.
 
-    `overlap_tables` is the table of shared prompts, or empty where nothing was compared.
+    `overlap_tables` is the table of shared prompts, or empty where nothing was compared. `prompts` gives the prompt of
+    each judge that was asked, by protocol, `prompt_paths` their files.
     """
     note = f" Not run, because neither a mirror nor downloads are set: {', '.join(left_out)}." if left_out else ""
     for path in overlap_tables:
@@ -45,14 +49,13 @@ def main(
         note += WARNING.format(benchmarks=", ".join(shared)) if shared else ""
     agreement = read_table(tables["agreement"])
     failed = failures.missing(zip(agreement["judge"], agreement["benchmark"], agreement["note"], strict=True))
+    wordings = {template.name: template.wording for template in map(load_template, prompt_paths)}
+    asked = {labels[judge]: prompts[judge] for judge in labels if judge in prompts}
     for name, (title, intro, make_sections) in PAGES.items():
         text = intro.format(confidence=f"{100 * confidence:g} %") + failed + (note if name == "agreement" else "")
-        _write(
-            written[name],
-            title,
-            text,
-            make_sections(with_labels(read_table(tables[name]), labels), list(labels.values())),
-        )
+        sections = make_sections(with_labels(read_table(tables[name]), labels), list(labels.values()))
+        sections += pages.prompt_sections(asked, wordings) if name == "agreement" else []
+        _write(written[name], title, text, sections)
     _write(written["item_counts"], "Items", ITEMS, [("Counts", pages.frame(_item_counts(tables["item_counts"])))])
 
 
@@ -71,10 +74,12 @@ def _item_counts(path: str) -> pd.DataFrame:
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
-            tables={name: path for name, path in snakemake.input.items() if name != "overlap"},
+            tables={name: path for name, path in snakemake.input.items() if name not in ("overlap", "prompts")},
             written=dict(snakemake.output.items()),
             overlap_tables=list(snakemake.input.overlap),
             labels=snakemake.params.labels,
             left_out=snakemake.params.left_out,
             confidence=snakemake.params.confidence,
+            prompts=snakemake.params.prompts,
+            prompt_paths=list(snakemake.input.prompts),
         )

@@ -83,6 +83,12 @@ def skill_benchmarks():
     return [by_protocol[protocol] for protocol in ("pairwise", "pointwise") if protocol in by_protocol]
 
 
+def asked_prompt_files():
+    """The files of the prompts that judges are asked with: the page says whose words these are."""
+    names = dict.fromkeys(name for prompts in study.asked_prompts.values() for name in prompts.values())
+    return [f"config/prompts/{name}.yaml" for name in names]
+
+
 def source_record():
     """Return what identifies every raw file that is read; a file given by its path gets its checksum in the job."""
     entries = [study.catalogues.sources[key] for key in study.source_keys]

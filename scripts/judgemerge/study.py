@@ -475,6 +475,16 @@ class Study:
         protocols = {self.protocol(benchmark) for benchmark in self.benchmarks_of(judge, suite)}
         return {protocol: self.prompt(judge, protocol) for protocol in sorted(protocols)}
 
+    @property
+    def asked_prompts(self) -> dict[str, dict[str, str]]:
+        """Judge → protocol → prompt for every judge that is asked; baselines and recorded judges are not."""
+        asked = {judge: {"pairwise": self.singly_prompt} for judge in self.judges if self.kind(judge) == "derived"}
+        for judge in self.judges:
+            if self.kind(judge) == "model":
+                protocols = {self.protocol(name) for name in self.benchmarks if self.answers(judge, name)}
+                asked[judge] = {protocol: self.prompt(judge, protocol) for protocol in sorted(protocols)}
+        return asked
+
     def training_prompts(self, expert: str) -> dict[str, str]:
         """Return protocol → prompt for the item sets an expert is trained on."""
         prompts = self.settings["judging"]["prompts"] | self.experts[expert].get("prompts", {})

@@ -84,6 +84,20 @@ def test_judges_are_named_by_their_labels_and_never_two_alike(repository):
         load_study({**STUDY, "display": {"judges": ["longr"]}}, "means.yaml", repository / "config")
 
 
+def test_every_row_names_the_prompt_that_its_judge_was_asked_with(tmp_path):
+    rows = [scored("pairs", (0.8, 0.7, 0.9), judge) for judge in ("asked", "graded", "longer")]
+    graded = scored("grades", (0.8, 0.7, 0.9), "asked", protocol="pointwise")
+    pd.DataFrame([*rows, graded]).to_csv(tmp_path / "house.csv", index=False)
+    prompts = {
+        "asked": {"pairwise": "brief_pairwise", "pointwise": "brief_pointwise"},
+        "graded": {"pointwise": "grade"},
+    }
+    collect_scores.main([tmp_path / "house.csv"], tmp_path / "agreement.csv", prompts)
+    table = pd.read_csv(tmp_path / "agreement.csv", keep_default_na=False)
+    assert list(table)[-1] == "prompt"
+    assert list(table["prompt"]) == ["brief_pairwise", "", "", "brief_pointwise"]
+
+
 def test_a_cell_that_two_tables_hold_is_collected_once(tmp_path, capsys):
     house = pd.DataFrame([scored("a", (0.8, 0.7, 0.9), metric="kappa_first")])
     paper = pd.concat([house.assign(value=0.79), house.assign(rules="published")])

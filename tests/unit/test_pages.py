@@ -1,5 +1,7 @@
 """The pages of the report: which rows they show, that names are escaped, and that a missing value says why."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,6 +106,23 @@ def test_the_matrix_has_row_minus_column(frames):
     assert f"{evil['difference']:+.3f}" in second[3]
     assert f"[{evil['ci_low']:+.3f}, {evil['ci_high']:+.3f}]" in second[3]
     assert ("*" in second[3]) == bool(evil["p_holm"] < 0.05)
+
+
+def test_the_prompts_of_judges_and_whose_words_they_are_are_shown():
+    prompts = {
+        EVIL: {"pairwise": "brief"},
+        "mixed": {"pairwise": "brief", "pointwise": "paper"},
+        "graded": {"pairwise": "paper"},
+    }
+    [(heading, text)] = pages.prompt_sections(prompts, {"brief": "own", "paper": "published"})
+    assert heading == "Prompts" and EVIL not in text
+    rows = [re.findall("<td>(.*?)</td>", line)[1:] for line in text.split("<tr>")[2:]]
+    assert rows == [
+        ["brief", "", "own"],
+        ["brief", "paper", "own (pairwise), published (pointwise)"],
+        ["paper", "", "published"],
+    ]
+    assert pages.prompt_sections({}, {}) == []
 
 
 def test_every_pair_and_test_is_below_the_matrix(frames):

@@ -160,6 +160,20 @@ REFUSED = {
 }
 
 
+def test_judges_that_are_asked_have_prompts_by_protocol(repository):
+    own = {"average": {"pairwise": "autoj_pairwise_published"}}
+    asked = load_study(
+        small(judging={"prompts": PROMPTS, "judges": own}, singly={"judges": ["start"], "suites": ["made"]}),
+        "small.yaml",
+        repository / "config",
+    ).asked_prompts
+    assert asked == {
+        "start": PROMPTS,
+        "average": PROMPTS | own["average"],
+        "start_singly": {"pairwise": "brief_pointwise"},
+    }
+
+
 @pytest.mark.parametrize(("changes", "sentence"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_run_is_refused_in_one_sentence(study, changes, sentence):
     with pytest.raises(JudgemergeError) as caught:

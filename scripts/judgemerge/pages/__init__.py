@@ -4,7 +4,7 @@ A page is made of sections, (heading, HTML): one per benchmark. Each table has a
 """
 
 from judgemerge.pages import ablation, steadiness
-from judgemerge.pages.agreement import agreement_sections
+from judgemerge.pages.agreement import agreement_sections, prompt_sections
 from judgemerge.pages.bias import bias_sections
 from judgemerge.pages.comparisons import comparison_sections
 from judgemerge.pages.humans import human_sections
@@ -23,6 +23,7 @@ __all__ = [
     "human_sections",
     "overlap_sections",
     "page",
+    "prompt_sections",
     "published_sections",
     "steadiness",
     "screening_sections",

@@ -1,7 +1,7 @@
 """The page of agreement.csv."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -23,6 +23,21 @@ def agreement_sections(table: pd.DataFrame, judges: Sequence[str]) -> list[tuple
         heading = f"{benchmark} ({protocol}, {rules} rules)"
         sections.append((heading, _by_metric(rows, order) if rules == "published" else _by_judge(rows, order)))
     return sections
+
+
+def prompt_sections(prompts: Mapping[str, Mapping[str, str]], wordings: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return a section with the prompts of every judge that was asked, none without such judges.
+
+    `prompts` is judge → protocol → prompt, `wordings` prompt → whose words these are, own or published.
+    """
+    lines = []
+    for judge, asked in prompts.items():
+        words = {protocol: wordings[name] for protocol, name in asked.items()}
+        if len(set(words.values())) > 1:
+            words = {protocol: f"{word} ({protocol})" for protocol, word in words.items()}
+        cells = [judge, asked.get("pairwise", ""), asked.get("pointwise", ""), ", ".join(dict.fromkeys(words.values()))]
+        lines.append([html.escape(cell) for cell in cells])
+    return [("Prompts", grid(["judge", "pairwise prompt", "pointwise prompt", "whose words"], lines))] if lines else []
 
 
 def _by_judge(rows: pd.DataFrame, judges: Sequence[str]) -> str:
