@@ -45,7 +45,6 @@ def check_study(study: Study, schema: dict) -> None:
     _check_benchmarks(study)
     _check_judges(study)
     endpoints.check(study)
-    chat_templates.check(study)
     rubrics.check(study)
     sampling.check(study)
     singly.check(study)
@@ -55,6 +54,7 @@ def check_study(study: Study, schema: dict) -> None:
     searching.check(study, schema)
     screening.check(study)
     model_comparisons.check(study)
+    chat_templates.check(study)
     fitting.check(study)
     embedding.check(study)
 
