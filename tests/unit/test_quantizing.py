@@ -109,11 +109,13 @@ def test_other_rows_that_do_not_fit_are_a_warning():
 
 
 def test_rows_of_a_model_in_a_folder_are_checked_before_the_first_job(settings, repository, tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"hidden_size": 192, "intermediate_size": 512}))
+    llama = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 192, "intermediate_size": 512}
+    (tmp_path / "config.json").write_text(json.dumps(llama))
     (tmp_path / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     settings["models"]["small"] = {"path": str(tmp_path)}
     settings["merges"]["of_small"] = {
         "method": "linear",
+        "engine": "streamed",
         "models": {"small": {"weight": 0.5}, "pairwise": {"weight": 0.5}},
     }
     with pytest.raises(JudgemergeError, match=r"my\.yaml: quantizations\.q4: Q4_K_M packs"):
