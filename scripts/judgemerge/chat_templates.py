@@ -215,12 +215,12 @@ class Chat:
 
     def _try(self) -> None:
         """Render short conversations once; find out where a system message goes, and how a reply is opened."""
-        user = {"role": "user", "content": _USER}
-        self._opening = ""
-        plain = self._text([user])
+        system, user = {"role": "system", "content": _SYSTEM}, {"role": "user", "content": _USER}
+        self._opening, self._before = "", [system] if self._wants_system(system, user) else []
+        plain = self._text([*self._before, user])
         if _USER not in plain:
             self._in_parts = True  # a template for pictures and text
-            plain = self._text([user])
+            plain = self._text([*self._before, user])
             if _USER not in plain:
                 raise JudgemergeError(
                     f"{self.folder}: the chat template shows nothing of a user's message; give another one with "
@@ -228,12 +228,30 @@ class Chat:
                 )
         dated, self._clock_read = self._clock_read, False
         try:
-            self._system_first = _SYSTEM not in self._text([{"role": "system", "content": _SYSTEM}, user])
+            self._system_first = _SYSTEM not in self._text([system, user])
         except _Refusal:
             self._system_first = True
         self._dated = dated and (self._clock_read or self._system_first)
         self._always_opened, self._opening = self._reply_opening(user, plain)
-        self._trims = f" {_USER} " not in self._text([{"role": "user", "content": f" {_USER} "}])
+        self._forgets = self._leaves_out(user)
+        self._trims = f" {_USER} " not in self._text([*self._before, {"role": "user", "content": f" {_USER} "}])
+
+    def _wants_system(self, system: Mapping[str, str], user: Mapping[str, str]) -> bool:
+        """Return whether the template refuses a question without a system message, and takes one with it."""
+        try:
+            self._text([user])
+        except _Refusal:
+            with contextlib.suppress(_Refusal):
+                return bool(self._text([system, user]))
+        return False
+
+    def _leaves_out(self, user: Mapping[str, str]) -> bool:
+        """Return whether the first question of a conversation is not shown."""
+        answer, more = {"role": "assistant", "content": _ANSWER}, {"role": "user", "content": "And the smallest?"}
+        talk = [*self._before, user, answer, more]
+        with contextlib.suppress(_Refusal):
+            return _USER not in self._text(talk)
+        return False
 
     def _reply_opening(self, user: Mapping[str, str], opened: str) -> tuple[bool, str]:
         """Return whether a question alone opens the reply already, and what opens it where the template never does.
@@ -241,9 +259,9 @@ class Chat:
         Templates that ignore `add_generation_prompt` differ: Mistral's and LLaMA-Factory's open the reply with the
         user's turn, some ChatML ones not at all.
         """
-        closed = self._text([user], opened=False)
+        closed = self._text([*self._before, user], opened=False)
         with contextlib.suppress(_Refusal):
-            answered = self._text([user, {"role": "assistant", "content": _ANSWER}], opened=False)
+            answered = self._text([*self._before, user, {"role": "assistant", "content": _ANSWER}], opened=False)
             if answered.startswith(closed) and _ANSWER in answered:
                 lead = answered[len(closed) :].partition(_ANSWER)[0]
                 if opened == closed and lead.strip():
@@ -305,6 +323,11 @@ class Chat:
 
     def render(self, messages: Messages) -> str:
         """Return the text the model reads, its reply opened exactly once, the token that begins a text at most once."""
+        if self._forgets and sum(one["role"] == "user" for one in messages) > 1:
+            raise _Refusal(
+                f"{self.folder}: the chat template leaves out all but the last turn of a conversation; give "
+                "another one with chat_template"
+            )
         return self._once(self._text(self.placed(messages), opened=not self._always_opened) + self._opening)
 
     def answered(self, messages: Messages) -> str:
@@ -339,14 +362,16 @@ class Chat:
         """
         if not hasattr(self, "_turn_ends"):
             vocabulary = self.tokenizer.get_vocab()
-            named = {vocabulary[name] for name in TURN_ENDS if name in vocabulary}
+            # In OpenAI's Harmony form a turn has several messages, and <|end|> ends each of them.
+            names = set(TURN_ENDS) - ({"<|end|>"} if "<|channel|>" in vocabulary else set())
+            named = {vocabulary[name] for name in names if name in vocabulary}
             ends = configured_ends(self.folder) | named | {self.tokenizer.eos_token_id, self._written_end()}
             self._turn_ends = sorted(ends - {None})
         return self._turn_ends
 
     def _written_end(self) -> int | None:
         """Return the special token that the template writes after an answer, None where it writes none."""
-        talk = [{"role": "user", "content": _USER}, {"role": "assistant", "content": _ANSWER}]
+        talk = [*self._before, {"role": "user", "content": _USER}, {"role": "assistant", "content": _ANSWER}]
         try:
             rest = self.answered(talk).rpartition(_ANSWER)[2]
         except _Refusal:

@@ -143,6 +143,12 @@ def _question(template: prompts.Template, item: Item, order: Order, backend) -> 
     text = backend.render(prompts.render(template, item, order))
     if template.mode == "generate":
         return text, ()
+    if opened := parsing.opened_thought(text):
+        raise JudgemergeError(
+            f"prompt '{template.name}' has mode {template.mode}, but the model's chat template opens a thought "
+            f"({opened}) where the label is to stand; close it with template_arguments or another chat_template, or "
+            "use a prompt of mode generate"
+        )
     lead, options = prompts.choices(template)
     return text + lead, options
 

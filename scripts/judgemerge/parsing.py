@@ -50,8 +50,8 @@ MOST_SCORES = 1000  # of a scale that are tried one by one
 # lines took minutes.
 _LEAD = r"[^\w\n~]*+(?:\d{1,2}[.)][^\w\n~]*+)?"
 # Marks around a label or a number that say nothing: blanks, quotes, brackets; after it also the end of a sentence.
-_OPEN = r"[ \t\"'“”‘’„«»()\[\]{}*_`✅🏆]{0,40}"
-_CLOSE = r"[ \t\r\"'“”‘’«»()\[\]{}*_`.,;!…。✅🏆]*(?:(?<=\w)[ \t]+[-–—][ \t\r]*)?"
+_OPEN = r"[ \t\"'“”‘’„«»「」【】()\[\]{}*_`✅🏆]{0,40}"
+_CLOSE = r"[ \t\r\"'“”‘’«»「」【】()\[\]{}*_`.,;!…。✅🏆]*(?:(?<=\w)[ \t]+(?:[-–—]|#+)[ \t\r]*)?"
 # Marks of emphasis, at the edge of a word or alone: 2**3 stays as it is.
 _EMPHASIS = re.compile(r"(?<![\w*_`])[*_`]++|(?<![*_`])[*_`]++(?!\w)")
 # Text that is taken back where it stands: struck out, or a comment.
@@ -67,7 +67,8 @@ _SIGNS |= {0xFF21 + place: chr(0x41 + place) for place in range(26)} | {0xFF10 +
 _SIGNS |= {0xFF41 + place: chr(0x61 + place) for place in range(26)} | {0xFF0F: "/", 0xFF05: "%", 0xFF0E: "."}
 # How a judge takes back what it has just said.
 _REVISION = re.compile(
-    r"(?:^|[.!?…\n])[\W_]{0,20}(?:no|wait|actually|sorry|oops|hmm+|correction|corrected|edit|update|scratch that|"
+    r"(?:^|[.!?…\n])[\W_]{0,20}(?:no(?=\s*(?:[,.:;!—–-]|wait\b|\Z))|wait|"
+    r"actually|sorry|oops|hmm+|correction|corrected|edit|update|scratch that|"
     r"or rather|on (?:reflection|second thoughts?)|"
     r"i (?:meant|mean|was wrong|made a mistake|take (?:that|it) back|change my mind))\b",
     re.IGNORECASE,
@@ -231,7 +232,7 @@ def result_score(text: str, settings: dict) -> Reading:
     Also accepted, as by its library: [SCORE], `Score: n`, `Result: n`, "score of n", a bracket around the number, "/5"
     or "out of 5" after it. The number must be whole; a word after it is no end.
     """
-    mark = rf"(?P<also>{_DENIED}|\bor[ \t]+)?{_RESULT_MARK}[ \t:([{{]*(?<![\w.])"
+    mark = rf"(?P<also>{_DENIED}(?!\[)|\b(?:or|not)[ \t]+)?{_RESULT_MARK}[ \t:([{{]*(?<![\w.])"
     pattern = rf"{mark}{_number(settings, whole=True)}{_RESULT_END}"
     found = _scores(pattern, text, re.MULTILINE)
     return _at_the_end(found, text, settings) if _is_last(found, text) else _nothing(settings)
@@ -272,7 +273,7 @@ def after_feedback(reply: str) -> str:
 
 def final_decision(text: str, settings: dict) -> Reading:
     """Read what follows the last "final decision is", as in Auto-J (Li et al. 2023): `Response 1`, say."""
-    reason = r"[ \t]*,?[ \t]+(?:because|since|as|for|due|given|between)\b"
+    reason = r"[ \t]+\((?!or\b)|[ \t]*,?[ \t]+(?:because|since|as|for|due|given|between)\b"
     end = rf"[\"'”’)*`]*(?=[ \t\r]*(?:\n|\Z)|[.;!,…]*[\"'”’)]*(?:[ \t\r]*\n|\s*\Z)|[.;!…]+[\"'”’)]*\s|{reason})"
     pattern = rf"final decision(?:[ \t]+is\b|[ \t]*(?=:)):?(?:{_label(settings)}{end})?"
     return _at_the_end(_verdicts(pattern, text, settings), text, settings)

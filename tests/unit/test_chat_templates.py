@@ -11,6 +11,7 @@ import link_model
 from judgemerge import chat_templates, files
 from judgemerge.chat_templates import Chat
 from judgemerge.errors import JudgemergeError
+from judgemerge.parsing import opened_thought
 
 # Mistral 7B Instruct and what was made from it: anything but user, assistant, user … is refused.
 STRICT = (
@@ -50,6 +51,47 @@ IN_PARTS = (
     "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
     "{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+# The forms of well-known families, as short as they go: Phi-3 (old and new), DeepSeek R1, Vicuna, Yi and Granite; and
+# two that are rare: one that wants a system message, one that knows no earlier turns.
+PHI = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}{{'<|user|>\n' + m['content'] + '<|end|>\n"
+    "<|assistant|>\n'}}{% elif m['role'] == 'assistant' %}{{m['content'] + '<|end|>\n'}}{% endif %}{% endfor %}"
+)
+PHI_35 = (
+    "{% for m in messages %}{{'<|' + m['role'] + '|>\n' + m['content'] + '<|end|>\n'}}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
+)
+DEEPSEEK = (
+    "{% set ns = namespace(system='') %}{% for m in messages %}{% if m['role'] == 'system' %}"
+    "{% set ns.system = m['content'] %}{% endif %}{% endfor %}{{ bos_token }}{{ ns.system }}{% for m in messages %}"
+    "{% if m['role'] == 'user' %}{{ '<｜User｜>' + m['content'] }}{% elif m['role'] == 'assistant' %}"
+    "{{ '<｜Assistant｜>' + m['content'].split('</think>')[-1] + '<｜end▁of▁sentence｜>' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<｜Assistant｜><think>\n' }}{% endif %}"
+)
+VICUNA = (
+    "{% if messages[0]['role'] == 'system' %}{% set system = messages[0]['content'] %}{% set messages = messages[1:] %}"
+    "{% else %}{% set system = 'A chat.' %}{% endif %}{{ bos_token + system }}{% for m in messages %}"
+    "{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Roles must alternate') }}{% endif %}"
+    "{{ (' USER: ' if m['role'] == 'user' else ' ASSISTANT: ') + m['content'].strip() }}"
+    "{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ ' ASSISTANT:' }}{% endif %}"
+)
+YI = (
+    "{% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] }}{% endif %}{% for m in messages %}"
+    "{% if m['role'] == 'user' %}{{ '<|im_start|>user\n' + m['content'] + '<|im_end|>\n<|im_start|>assistant\n' }}"
+    "{% elif m['role'] == 'assistant' %}{{ m['content'] + '<|im_end|>\n' }}{% endif %}{% endfor %}"
+)
+GRANITE = (
+    "{% if messages[0]['role'] != 'system' %}{{ 'Date: ' + strftime_now('%B %d, %Y') + '.\n' }}{% endif %}"
+    "{% for m in messages %}{{ '<|start_of_role|>' + m['role'] + '<|end_of_role|>' + m['content'] + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|start_of_role|>assistant<|end_of_role|>' }}{% endif %}"
+)
+NEEDY = (
+    "{% if messages[0].role != 'system' %}{{ raise_exception('A system message, please.') }}{% endif %}"
+    "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content + '<|end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+FORGETFUL = "{{ bos_token + '[INST] ' + messages[-1]['content'] + ' [/INST]' }}"
 S, U = {"role": "system", "content": "Be fair."}, {"role": "user", "content": "A or B?"}
 MORE = [U, {"role": "assistant", "content": "A."}, {"role": "user", "content": "Why?"}]
 
@@ -111,6 +153,44 @@ def test_a_reply_is_opened_once_and_a_text_begun_once(chat, template, tokenizer)
         assert text.count(tokenizer.bos_token) == template.count("bos_token")
         assert text.endswith(("[/INST]", "assistant\n", "assistant<|end_header_id|>\n\n", "model\n"))
     assert chat("{{ bos_token }}" + STRICT).render([U]).count(tokenizer.bos_token) == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "asked", "digest"),
+    [
+        (PHI, "<|begin_of_text|><|user|>\nBe fair.\n\nA or B?<|end|>\n<|assistant|>\n", ",system=first_user"),
+        (PHI_35, "<|system|>\nBe fair.<|end|>\n<|user|>\nA or B?<|end|>\n<|assistant|>\n", ""),
+        (DEEPSEEK, "<|begin_of_text|>Be fair.<｜User｜>A or B?<｜Assistant｜><think>\n", ""),
+        (VICUNA, "<|begin_of_text|>Be fair. USER: A or B? ASSISTANT:", ""),
+        (YI, "Be fair.<|im_start|>user\nA or B?<|im_end|>\n<|im_start|>assistant\n", ""),
+        (
+            GRANITE,
+            "<|start_of_role|>system<|end_of_role|>Be fair.\n<|start_of_role|>user<|end_of_role|>A or B?\n"
+            "<|start_of_role|>assistant<|end_of_role|>",
+            "",
+        ),
+        (NEEDY, "<|system|>Be fair.<|end|><|user|>A or B?<|end|><|assistant|>", ""),
+        (FORGETFUL, "<|begin_of_text|>[INST] Be fair.\n\nA or B? [/INST]", ",system=first_user"),
+    ],
+)
+def test_families_are_asked_in_their_own_forms(chat, template, asked, digest):
+    one = chat(template)
+    assert (one.render([S, U]), one.digest) == (asked, digest)
+    assert one.continuation([S, U], "Verdict: A").strip().startswith("Verdict: A")
+    if template is FORGETFUL:
+        with pytest.raises(JudgemergeError, match="leaves out all but the last turn"):
+            one.render(MORE)
+    else:
+        assert all(message["content"] in one.render([S, *MORE]) for message in [S, *MORE])
+    if template is NEEDY:
+        with pytest.raises(JudgemergeError, match=r"refuses a conversation of user \(A system message, please"):
+            one.render([U])
+    assert opened_thought(one.render([S, U])) == ("<think>" if template is DEEPSEEK else "")
+
+
+def test_a_message_of_harmony_ends_no_turn(chat, tokenizer):
+    end, channel = with_tokens(tokenizer, "<|end|>", "<|channel|>")
+    assert end not in chat(CHATML).turn_ends and channel not in chat(CHATML).turn_ends
 
 
 def test_the_same_prompt_is_asked_on_every_day(chat, monkeypatch):

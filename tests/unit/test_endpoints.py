@@ -107,8 +107,9 @@ def test_how_a_reply_ended_is_kept(answer, finish_reason, text):
     assert (found.finish_reason, found.text) == (finish_reason, text)
 
 
-def test_a_text_that_a_filter_broke_off_is_refused():
-    with serving(lambda body, n: reply("Verdict: A, for", "content_filter")) as server:
+@pytest.mark.parametrize("ended", ["content_filter", "SAFETY", "abort", "error"])
+def test_a_text_that_was_broken_off_is_refused(ended):
+    with serving(lambda body, n: reply("Verdict: A, for", ended)) as server:
         found = ask(make(server.url))[0]
     assert found.reason == "endpoint_refused" and "broken off" in found.detail
 

@@ -8,6 +8,7 @@ import yaml
 
 from judgemerge import backends, benchmarks, item_fields
 from judgemerge.errors import JudgemergeError
+from judgemerge.prompts import load_template
 from judgemerge.study import load_study
 
 PAIRS = {"pairwise": "brief_pairwise", "pointwise": "brief_pointwise"}
@@ -167,6 +168,20 @@ FITTING = {
 @pytest.mark.parametrize("changes", FITTING.values(), ids=FITTING)
 def test_what_fits_is_taken(study, changes):
     study(**changes)
+
+
+def test_every_prompt_can_be_filled_from_some_set_of_the_catalogue(repository):
+    """Those that show a metric's own fields, or a context, take them from metrics and files of one's own."""
+    catalogue = benchmarks.load_catalogue(repository / "config" / "benchmarks.yaml")
+    sets = [({"rubric", "criterion"} | item_fields.of(spec), spec["protocol"]) for spec in catalogue.values()]
+    own = item_fields.of({"adapter": "jsonl", "options": {"fields": {"extra": ["context"]}}}) | {"rubric", "criterion"}
+    sets += [(own, "pairwise"), (own, "pointwise")]
+    given = {"prompt", "response", "response_a", "response_b", "verdict", "score", "output"}
+    for path in sorted((repository / "config" / "prompts").glob("*.yaml")):
+        template = load_template(path)
+        needed = {"category" if name == "criteria" else name for name in template.fields} - given
+        is_of_a_metric = "output" in template.extra_fields
+        assert is_of_a_metric or any(needed <= held and template.protocol == protocol for held, protocol in sets), path
 
 
 def test_the_full_meld_study_gives_prometheus_a_rubric(repository):

@@ -50,6 +50,19 @@ def ask_all(items, templates, backend, folder, own="suite"):
         store.close()
 
 
+def test_labels_are_not_compared_inside_a_thought(pairs, repository):
+    class Thinking:
+        def render(self, messages):
+            return "…<|assistant|><think>\n"
+
+        def score(self, questions, skip=()):
+            raise AssertionError
+
+    template = load_template(repository / "config" / "prompts" / "brief_pairwise_choice.yaml")
+    with pytest.raises(JudgemergeError, match=r"has mode choices, but .* opens a thought \(<think>\)"):
+        judging.plan(pairs[:1], {"pairwise": template}, Thinking(), 1000)
+
+
 # ---- the store ----
 
 

@@ -39,6 +39,9 @@ IN_A_ROW = 8  # prompts without a reply, one after the other, until the endpoint
 _BUSY = {408, 409, 425, 429}
 # What servers call the limit of tokens; OpenAI's own word is length.
 _AT_THE_LIMIT = {"length", "max_tokens", "max_output_tokens", "model_length"}
+# What else leaves a text unfinished.
+_BROKEN_OFF = {"content_filter", "safety", "recitation", "refusal", "error", "abort", "cancelled"}
+_BROKEN_OFF |= {"insufficient_system_resource"}
 _TOO_LONG = ("context_length", "context length", "maximum context", "too many tokens", "prompt is too long")
 
 
@@ -238,7 +241,7 @@ class OpenAI:
             thought = choice["message"].get("reasoning_content") or choice["message"].get("reasoning")
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
             raise _TryAgain(f"no chat completion: {self._message(content)}") from None
-        if ended == "content_filter" or text is None and ended not in ("stop", "length"):
+        if str(ended).lower() in _BROKEN_OFF or text is None and ended not in ("stop", "length"):
             what = "no text" if text is None else "the text was broken off"
             return Failure("endpoint_refused", f"{what}, finish_reason is {self._shown(str(ended))}")
         if not text and isinstance(thought, str) and ended == "length":
