@@ -143,7 +143,7 @@ def test_one_row_per_vote_is_grouped_by_id(tmp_path):
         pairs(tmp_path, [*rows, {**rows[0], "who": "dan", "a": "Other"}], fields, {"A": "first", "B": "second"})
 
 
-EITHER = {"id": ["q", "turn"], "pair": ["left", "right"], "prompt": "q", "vote": "won"}
+EITHER = {"id": ["q", "turn"], "pair": ["left", "right"], "prompt": ["q"], "vote": "won"}
 WON = {"labels": {"left": "first", "right": "second", "even": "tie"}}
 
 
@@ -177,6 +177,12 @@ def test_pairs_that_rows_name_in_either_order_are_one_item_whose_votes_are_turne
     assert [one.verdict.outcome for one in recorded] == ["first", "second", "first"]
 
 
+def test_a_number_is_a_prompt_where_no_texts_are_public(tmp_path):
+    path = either_order(tmp_path / "votes.jsonl", VOTES_IN_EITHER_ORDER)
+    items, _ = load(path, {"fields": {**EITHER, "prompt": "q", "responses": []}, **WON})
+    assert {item.turns for item in items} == {("81",)}
+
+
 def test_texts_of_a_row_that_is_turned_round_are_compared_crosswise(tmp_path):
     rows = [(81, 1, "gpt", "llama", "left", "x", "y"), (81, 1, "llama", "gpt", "left", "x", "y")]
     with pytest.raises(JudgemergeError, match="row 1: has another 'b' than row 0 with the same id"):
@@ -204,8 +210,8 @@ def test_an_entry_that_cannot_be_right_is_refused_with_the_catalogue(tmp_path, f
 
 def test_a_field_may_hold_both_responses(tmp_path):
     options = {"fields": {"prompt": "q", "responses": "both"}, "label": "first"}
-    (item,), _ = load(write(tmp_path / "r.jsonl", [{"q": 7, "both": ["x", 3]}]), options)
-    assert (item.turns, item.responses) == (("7",), (("x",), ("3",)))
+    (item,), _ = load(write(tmp_path / "r.jsonl", [{"q": "q", "both": ["x", ["y"]]}]), options)
+    assert item.responses == (("x",), ("y",))
     with pytest.raises(JudgemergeError, match="row 0: field 'both' is a list of 3, not of two responses"):
         load(write(tmp_path / "r.jsonl", [{"q": "q", "both": ["x", "y", "z"]}]), options)
 
