@@ -177,6 +177,39 @@ def test_pairs_that_rows_name_in_either_order_are_one_item_whose_votes_are_turne
     assert [one.verdict.outcome for one in recorded] == ["first", "second", "first"]
 
 
+def test_one_file_in_both_roles_has_the_order_in_which_a_row_names_the_pair(tmp_path):
+    asked = [(81, 1, "gpt", "llama", "left", "x", "y"), (82, 1, "llama", "gpt", "left", "y", "x")]
+    asked = either_order(tmp_path / "votes.jsonl", asked)
+    items, _ = load(asked, {"fields": {**EITHER, "responses": ["a", "b"]}, **WON})
+    rows = [
+        (81, 1, "gpt", "llama", "left"),
+        (82, 1, "gpt", "llama", "left"),
+        (81, 1, "llama", "gpt", "left"),
+        (83, 1, "llama", "gpt", "left"),
+        (83, 1, "gpt", "llama", "left"),
+    ]
+    judged = str(either_order(tmp_path / "judged.jsonl", rows))
+    entry = {"label": "J", "format": "jsonl", "benchmarks": {"bench": {"original": judged, "swapped": judged}}}
+    entry["options"] = {"fields": {"item": ["q", "turn"], "pair": ["left", "right"], "verdict": "won"}, **WON}
+    (tmp_path / "recorded.yaml").write_text(json.dumps({"j": entry}))
+    options = load_recorded(tmp_path / "recorded.yaml")["j"].options
+    paths = {"original": judged, "swapped": judged}
+    recorded = read_recorded("jsonl", paths, items, options)
+    assert [
+        (one.verdict.item[:2], one.verdict.order, one.verdict.reason or one.verdict.outcome) for one in recorded
+    ] == [
+        ("81", "original", "first"),
+        ("81", "swapped", "second"),
+        ("82", "original", "not_recorded"),
+        ("82", "swapped", "second"),
+    ]
+    counts = count_recorded("jsonl", paths, recorded, items, options)
+    assert counts["not_joined"] == {"original": 2, "swapped": 2}
+    with pytest.raises(JudgemergeError, match="row 5: a second verdict on 81/1/gpt/llama, after row 0"):
+        either_order(tmp_path / "judged.jsonl", [*rows, rows[0]])
+        read_recorded("jsonl", paths, items, options)
+
+
 def test_a_number_is_a_prompt_where_no_texts_are_public(tmp_path):
     path = either_order(tmp_path / "votes.jsonl", VOTES_IN_EITHER_ORDER)
     items, _ = load(path, {"fields": {**EITHER, "prompt": "q", "responses": []}, **WON})
