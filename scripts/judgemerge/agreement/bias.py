@@ -33,6 +33,11 @@ from judgemerge.items import Item, Verdict
 
 COLUMNS = ("judge", "benchmark", "metric", "value", "ci_low", "ci_high", "n", "errors", "note")
 ONE_ORDER = "only one order was recorded"
+NO_TEXTS = "no item has its texts"
+LENGTH_METRICS = (
+    *("accuracy_longer_better", "accuracy_shorter_better", "longer_chosen", "longer_better", "accuracy_gap"),
+    *("length_coefficient", "length_coefficient_given_truth"),
+)
 VerdictsByJudge = Mapping[str, Iterable[Verdict]]
 
 
@@ -175,6 +180,8 @@ def lengths(items: Sequence[Item]) -> np.ndarray:
 
 
 def _length(benchmark: BenchmarkArrays, judge: JudgeArrays, settings: Settings) -> dict:
+    if not benchmark.items[0].judgeable:  # then no item is: where some have texts, the others are left out
+        return {name: (UNDEFINED, 0, NO_TEXTS) for name in LENGTH_METRICS}
     verdicts = _stack(benchmark, judge)
     characters = lengths(benchmark.items)[verdicts.item]
     longer = np.where(characters[:, 0] > characters[:, 1], FIRST, SECOND)
