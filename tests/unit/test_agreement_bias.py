@@ -21,6 +21,16 @@ def texts(first, second):
     return {"responses": (("x" * first,), ("x" * second,))}
 
 
+def test_a_judge_without_any_verdict_has_not_one_order():
+    items = [pair(0, "first"), pair(1, "second")]
+    assert set(bias.position_bias(items, {"j": []}, FEW)["note"]) == {"no verdict was recorded"}
+    assert set(bias.position_bias(items, {"j": [said(items[0], "first")]}, FEW)["note"]) == {
+        "only one order was recorded"
+    }
+    textless = [pair(0, "first", responses=())]
+    assert set(bias.position_bias(textless, {"j": []}, FEW)["note"]) == {"no item has its texts"}
+
+
 def test_length_says_nothing_where_no_item_has_its_texts():
     items = [pair(0, "first", responses=()), pair(1, "second", responses=())]
     verdicts = {"j": [said(items[0], "first"), said(items[1], "first")], "silent": []}
