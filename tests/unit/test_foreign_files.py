@@ -230,7 +230,7 @@ def test_texts_of_a_row_that_is_turned_round_are_compared_crosswise(tmp_path):
         ({"pair": ["left", "right"], "label": "won"}, "has pair and no id; name the field with what was asked"),
         ({"responses": ["a", "b", "c"]}, "names 3, but a pairwise item has 2"),
         ({"label": ["a", "b", "c"]}, "two scores are two fields, one per response; name two"),
-        ({"lable": "won"}, "has the unknown key 'lable'; known: "),
+        ({"lable": "won"}, "has the unknown key 'lable'; did you mean 'label'"),
     ],
 )
 def test_an_entry_that_cannot_be_right_is_refused_with_the_catalogue(tmp_path, fields, message):
