@@ -6,10 +6,15 @@ from judgemerge.logs import logged
 
 
 def main(items: str, seed: int, verdicts: dict[str, str]) -> None:
-    """Write the verdicts of each baseline, to the file given by its name, on the items that can be judged."""
-    judgeable = [item for item in read_items(items) if item.judgeable]
+    """Write the verdicts of each baseline, to the file given by its name, on the items that can be judged.
+
+    Where no item has its texts, all are scored (`benchmark_arrays`), and those baselines answer that need no text.
+    """
+    item_set = read_items(items)
+    judgeable = [item for item in item_set if item.judgeable]
     for baseline, path in verdicts.items():
-        write_verdicts(path, BASELINES[baseline](judgeable, seed))
+        asked = judgeable or ([] if baseline == "longer" else item_set)
+        write_verdicts(path, BASELINES[baseline](asked, seed))
 
 
 if "snakemake" in globals():

@@ -1,5 +1,6 @@
 """Reading the YAML catalogues of config/: one mapping per file, no key twice, one sentence when it is broken."""
 
+import difflib
 from pathlib import Path
 
 import yaml
@@ -94,7 +95,9 @@ def check_keys(entry: object, required: dict[str, type | tuple], optional: dict[
     known = {**required, **optional}
     for key, value in entry.items():
         if key not in known:
-            raise JudgemergeError(f"{where} has the unknown key '{key}'; known: {', '.join(known)}")
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+            raise JudgemergeError(f"{where} has the unknown key '{key}'; {hint}")
         if not isinstance(value, known[key]) or isinstance(value, bool) and known[key] is int:
             wanted = known[key] if isinstance(known[key], tuple) else (known[key],)
             names = " or ".join(kind.__name__ for kind in wanted)

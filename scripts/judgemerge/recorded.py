@@ -170,6 +170,12 @@ def _unknown(format: str, role: str, path: Path, items: Iterable[Item], options:
     return form.unknown_ids(role, path, known, options) if hasattr(form, "unknown_ids") else []
 
 
+def _n_joined(role: str, paths: dict[str, Path], rows: dict[str, list[Row]], recorded: Sequence[Recorded]) -> int:
+    """Return how many rows of a role belong to an item, in whichever order the same file is read."""
+    alike = [other for other, path in paths.items() if path == paths[role] and len(rows[other]) == len(rows[role])]
+    return len({one.row for other in alike for one in _of_role(recorded, other) if one.row is not None})
+
+
 def count_recorded(
     format: str,
     paths: dict[str, Path],
@@ -198,7 +204,7 @@ def count_recorded(
     }
     for role, path in paths.items():
         mine = _of_role(recorded, role)
-        n_joined = len({one.row for one in mine if one.row is not None})
+        n_joined = _n_joined(role, paths, rows, recorded)
         if items and len(rows[role]) > n_joined:
             counts.setdefault("not_joined", {})[role] = len(rows[role]) - n_joined
             unknown = _unknown(format, role, path, items, options)[:LISTED]

@@ -21,6 +21,27 @@ def texts(first, second):
     return {"responses": (("x" * first,), ("x" * second,))}
 
 
+def test_a_judge_without_any_verdict_has_not_one_order():
+    items = [pair(0, "first"), pair(1, "second")]
+    assert set(bias.position_bias(items, {"j": []}, FEW)["note"]) == {"no verdict was recorded"}
+    assert set(bias.position_bias(items, {"j": [said(items[0], "first")]}, FEW)["note"]) == {
+        "only one order was recorded"
+    }
+    textless = [pair(0, "first", responses=())]
+    assert set(bias.position_bias(textless, {"j": []}, FEW)["note"]) == {"no item has its texts"}
+
+
+def test_length_says_nothing_where_no_item_has_its_texts():
+    items = [pair(0, "first", responses=()), pair(1, "second", responses=())]
+    verdicts = {"j": [said(items[0], "first"), said(items[1], "first")], "silent": []}
+    table = bias.length_bias(items, verdicts, FEW)
+    assert set(table["note"]) == {"no item has its texts"}
+    assert table["value"].isna().all() and (table["n"] == 0).all()
+    with_texts = [pair(i, "first", **texts(3, 1)) for i in range(3)]
+    measured = bias.length_bias(with_texts, {"j": [said(item, "first") for item in with_texts]}, FEW)
+    assert set(measured["metric"]) == set(table["metric"])
+
+
 def test_position_bias_by_hand():
     items = [pair(i, "first") for i in range(8)]
     # by item: first place twice ×3, second place twice ×1, consistent ×2, tie and first, error and second

@@ -82,3 +82,10 @@ def test_items_without_text_are_not_answered(tmp_path):
     verdicts = list(read_verdicts(tmp_path / "verdicts.jsonl"))
     assert {verdict.item for verdict in verdicts} == {item.id for item in PAIRS}
     assert len(verdicts) == 12
+
+
+@pytest.mark.parametrize(("baseline", "n"), [("longer", 0), ("random", 4), ("majority", 4)])
+def test_where_no_item_has_its_texts_baselines_answer_that_need_none(tmp_path, baseline, n):
+    write_items(tmp_path / "items.jsonl", [pair(number, "tie", responses=()) for number in (1, 2)])
+    answer_baselines.main(str(tmp_path / "items.jsonl"), 1, {baseline: str(tmp_path / "verdicts.jsonl")})
+    assert len(list(read_verdicts(tmp_path / "verdicts.jsonl"))) == n

@@ -242,6 +242,12 @@ def test_benchmarks_where_only_baselines_have_both_orders_are_left_out_and_named
         ]  # a study of baselines
 
 
+def test_judges_without_both_orders_are_named_where_only_baselines_have_them():
+    kinds = {"one_order": "recorded", "random": "baseline"}
+    words = texts(draw("consistency", made(kinds, ["bench"], one_order=["one_order"]), kinds))
+    assert "Not shown, because these judges have no verdicts in both orders: one_order." in words
+
+
 def test_position_is_centred_on_no_preference():
     kinds = {"one": "base", "random": "baseline"}
     low, high = shown(draw("bias_position", made(kinds), kinds))[0].get_xlim()

@@ -143,7 +143,7 @@ def test_one_row_per_vote_is_grouped_by_id(tmp_path):
         pairs(tmp_path, [*rows, {**rows[0], "who": "dan", "a": "Other"}], fields, {"A": "first", "B": "second"})
 
 
-EITHER = {"id": ["q", "turn"], "pair": ["left", "right"], "prompt": "q", "vote": "won"}
+EITHER = {"id": ["q", "turn"], "pair": ["left", "right"], "prompt": ["q"], "vote": "won"}
 WON = {"labels": {"left": "first", "right": "second", "even": "tie"}}
 
 
@@ -177,6 +177,45 @@ def test_pairs_that_rows_name_in_either_order_are_one_item_whose_votes_are_turne
     assert [one.verdict.outcome for one in recorded] == ["first", "second", "first"]
 
 
+def test_one_file_in_both_roles_has_the_order_in_which_a_row_names_the_pair(tmp_path):
+    asked = [(81, 1, "gpt", "llama", "left", "x", "y"), (82, 1, "llama", "gpt", "left", "y", "x")]
+    asked = either_order(tmp_path / "votes.jsonl", asked)
+    items, _ = load(asked, {"fields": {**EITHER, "responses": ["a", "b"]}, **WON})
+    rows = [
+        (81, 1, "gpt", "llama", "left"),
+        (82, 1, "gpt", "llama", "left"),
+        (81, 1, "llama", "gpt", "left"),
+        (83, 1, "llama", "gpt", "left"),
+        (83, 1, "gpt", "llama", "left"),
+    ]
+    judged = str(either_order(tmp_path / "judged.jsonl", rows))
+    entry = {"label": "J", "format": "jsonl", "benchmarks": {"bench": {"original": judged, "swapped": judged}}}
+    entry["options"] = {"fields": {"item": ["q", "turn"], "pair": ["left", "right"], "verdict": "won"}, **WON}
+    (tmp_path / "recorded.yaml").write_text(json.dumps({"j": entry}))
+    options = load_recorded(tmp_path / "recorded.yaml")["j"].options
+    paths = {"original": judged, "swapped": judged}
+    recorded = read_recorded("jsonl", paths, items, options)
+    assert [
+        (one.verdict.item[:2], one.verdict.order, one.verdict.reason or one.verdict.outcome) for one in recorded
+    ] == [
+        ("81", "original", "first"),
+        ("81", "swapped", "second"),
+        ("82", "original", "not_recorded"),
+        ("82", "swapped", "second"),
+    ]
+    counts = count_recorded("jsonl", paths, recorded, items, options)
+    assert counts["not_joined"] == {"original": 2, "swapped": 2}
+    with pytest.raises(JudgemergeError, match="row 5: a second verdict on 81/1/gpt/llama, after row 0"):
+        either_order(tmp_path / "judged.jsonl", [*rows, rows[0]])
+        read_recorded("jsonl", paths, items, options)
+
+
+def test_a_number_is_a_prompt_where_no_texts_are_public(tmp_path):
+    path = either_order(tmp_path / "votes.jsonl", VOTES_IN_EITHER_ORDER)
+    items, _ = load(path, {"fields": {**EITHER, "prompt": "q", "responses": []}, **WON})
+    assert {item.turns for item in items} == {("81",)}
+
+
 def test_texts_of_a_row_that_is_turned_round_are_compared_crosswise(tmp_path):
     rows = [(81, 1, "gpt", "llama", "left", "x", "y"), (81, 1, "llama", "gpt", "left", "x", "y")]
     with pytest.raises(JudgemergeError, match="row 1: has another 'b' than row 0 with the same id"):
@@ -191,7 +230,7 @@ def test_texts_of_a_row_that_is_turned_round_are_compared_crosswise(tmp_path):
         ({"pair": ["left", "right"], "label": "won"}, "has pair and no id; name the field with what was asked"),
         ({"responses": ["a", "b", "c"]}, "names 3, but a pairwise item has 2"),
         ({"label": ["a", "b", "c"]}, "two scores are two fields, one per response; name two"),
-        ({"lable": "won"}, "has the unknown key 'lable'; known: "),
+        ({"lable": "won"}, "has the unknown key 'lable'; did you mean 'label'"),
     ],
 )
 def test_an_entry_that_cannot_be_right_is_refused_with_the_catalogue(tmp_path, fields, message):
@@ -204,8 +243,8 @@ def test_an_entry_that_cannot_be_right_is_refused_with_the_catalogue(tmp_path, f
 
 def test_a_field_may_hold_both_responses(tmp_path):
     options = {"fields": {"prompt": "q", "responses": "both"}, "label": "first"}
-    (item,), _ = load(write(tmp_path / "r.jsonl", [{"q": 7, "both": ["x", 3]}]), options)
-    assert (item.turns, item.responses) == (("7",), (("x",), ("3",)))
+    (item,), _ = load(write(tmp_path / "r.jsonl", [{"q": "q", "both": ["x", ["y"]]}]), options)
+    assert item.responses == (("x",), ("y",))
     with pytest.raises(JudgemergeError, match="row 0: field 'both' is a list of 3, not of two responses"):
         load(write(tmp_path / "r.jsonl", [{"q": "q", "both": ["x", "y", "z"]}]), options)
 

@@ -382,7 +382,7 @@ def test_catalogue_mistakes_are_named(tmp_path):
         load_recorded(path)
     path.write_text("judge: {label: x, format: llmbar, benchmarks: {bench: {results: a.json}}}\n")
     with pytest.raises(
-        JudgemergeError, match="recorded judge 'judge': bench has the unknown key 'results'; known: res"
+        JudgemergeError, match="recorded judge 'judge': bench has the unknown key 'results'; did you mean 'result'"
     ):
         load_recorded(path)
 

@@ -33,6 +33,12 @@ from judgemerge.items import Item, Verdict
 
 COLUMNS = ("judge", "benchmark", "metric", "value", "ci_low", "ci_high", "n", "errors", "note")
 ONE_ORDER = "only one order was recorded"
+NO_VERDICT = "no verdict was recorded"
+NO_TEXTS = "no item has its texts"
+LENGTH_METRICS = (
+    *("accuracy_longer_better", "accuracy_shorter_better", "longer_chosen", "longer_better", "accuracy_gap"),
+    *("length_coefficient", "length_coefficient_given_truth"),
+)
 VerdictsByJudge = Mapping[str, Iterable[Verdict]]
 
 
@@ -130,7 +136,8 @@ def position_bias(
 def _position(benchmark: BenchmarkArrays, judge: JudgeArrays, settings: Settings) -> dict:
     names = ("first_shown_excess", "position_only", "first_of_position_only", "consistency")
     if not all(judge.recorded):
-        return {name: (UNDEFINED, 0, ONE_ORDER) for name in names}
+        nothing = NO_VERDICT if benchmark.items[0].judgeable else NO_TEXTS
+        return {name: (UNDEFINED, 0, ONE_ORDER if any(judge.recorded) else nothing) for name in names}
     verdicts = _stack(benchmark, judge)
     first_shown = verdicts.outcome == np.where(verdicts.swapped, SECOND, FIRST)
     share, n_decisive, _ = _share(benchmark, verdicts.item, first_shown, verdicts.outcome < TIE, "position", settings)
@@ -175,6 +182,8 @@ def lengths(items: Sequence[Item]) -> np.ndarray:
 
 
 def _length(benchmark: BenchmarkArrays, judge: JudgeArrays, settings: Settings) -> dict:
+    if not benchmark.items[0].judgeable:  # then no item is: where some have texts, the others are left out
+        return {name: (UNDEFINED, 0, NO_TEXTS) for name in LENGTH_METRICS}
     verdicts = _stack(benchmark, judge)
     characters = lengths(benchmark.items)[verdicts.item]
     longer = np.where(characters[:, 0] > characters[:, 1], FIRST, SECOND)

@@ -215,7 +215,7 @@ def metric_interval(judge: JudgeStatistics, metric: str, effective: float, confi
 def count_errors(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str) -> int:
     """Return the erroneous verdicts in the orders that a metric uses."""
     if benchmark.protocol == "pointwise":
-        return int(np.isnan(judge.scores).sum())
+        return int(np.isnan(judge.scores).sum()) if any(judge.recorded) else 0
     alone = [order for order, name in enumerate(ORDER_NAMES) if metric.endswith(f"_{name}")]
     asked = [order for order in alone or (0, 1) if judge.recorded[order]]
     return int((judge.codes[:, asked] == ERROR).sum())

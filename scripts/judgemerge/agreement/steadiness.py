@@ -66,6 +66,8 @@ def transitivity_rows(items: Sequence[Item], verdicts: Sequence[Verdict], judge:
     said = judge_arrays(benchmark, judge, verdicts).codes[:, 0]
     graphs: dict[str, dict] = defaultdict(dict)
     for item, code in zip(benchmark.items, said, strict=True):
+        if not item.judgeable:
+            continue
         one, other = item.responses
         graphs[item.cluster][(one, other)] = code
         graphs[item.cluster][(other, one)] = {FIRST: SECOND, SECOND: FIRST}.get(code, code)

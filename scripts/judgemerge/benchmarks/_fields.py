@@ -175,24 +175,26 @@ class Conversation:
     system: str | None = None
 
 
-def read_prompt(row: Row, field: str | Sequence[str]) -> Conversation:
-    """Return the prompt of a row: a text, a number, a list of user turns, or messages ({role, content}, {from, value}).
+def read_prompt(row: Row, field: str | Sequence[str], is_name: bool = False) -> Conversation:
+    """Return the prompt of a row: a text, a list of user turns, or messages ({role, content} or {from, value}).
 
     Several fields are one text, with a blank line between what they hold. What the assistant says after the last turn
-    of the user belongs to no prompt.
+    of the user belongs to no prompt. With `is_name`, where no texts are public, the prompt may be the number of one.
     """
     if not isinstance(field, str):
         texts = [joined_text(row, name) for name in field]
         return Conversation(("\n\n".join(text for text in texts if text),))
-    value = row.get(field, (str, list, int, float))
+    value = row.get(field, (str, list, int, float) if is_name else (str, list))
+    if isinstance(value, (int, float)):
+        return Conversation((spelled(value),))
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return _conversation(row, field, value)
     return Conversation(_texts(row, field, value))
 
 
 def read_response(row: Row, field: str, prompt: Conversation) -> tuple[str, ...]:
-    """Return one answer per turn of the prompt: a text or a number, a list of texts, or messages, all or the last."""
-    value = row.get(field, (str, list, dict, int, float))
+    """Return one answer per turn of the prompt: a text, a list of them, or messages, with the prompt's or without."""
+    value = row.get(field, (str, list, dict))
     value = [value] if isinstance(value, dict) else value
     if isinstance(value, list) and value and isinstance(value[0], dict):
         messages = [message(row, field, one) for one in value]
@@ -208,8 +210,8 @@ def read_response(row: Row, field: str, prompt: Conversation) -> tuple[str, ...]
     return answers
 
 
-def _texts(row: Row, field: str, value: str | list | float) -> tuple[str, ...]:
-    texts = tuple(value) if isinstance(value, list) else (value if isinstance(value, str) else spelled(value),)
+def _texts(row: Row, field: str, value: str | list) -> tuple[str, ...]:
+    texts = (value,) if isinstance(value, str) else tuple(value)
     if not texts or not all(isinstance(text, str) for text in texts):
         raise row.error(f"field '{field}' is not a text, a list of texts or a list of messages")
     return texts

@@ -201,7 +201,8 @@ def _truth(group: list[Row], votes: tuple[Vote, ...], fields: dict, labels: dict
 
 
 def _item(row: Row, votes: tuple[Vote, ...], truth: str | float | None, fields: dict, spec: dict) -> Item:
-    prompt = _fields.read_prompt(row, fields["prompt"])
+    has_texts = spec["protocol"] == "prompts" or fields["responses"] != []
+    prompt = _fields.read_prompt(row, fields["prompt"], is_name=not has_texts)
     held = spec["options"]["fields"].get("responses")
     if spec["protocol"] == "pairwise" and isinstance(held, str) and len(row.get(held, list)) != 2:
         raise row.error(f"field '{held}' is a list of {len(row.get(held, list))}, not of two responses")

@@ -134,7 +134,9 @@ def consistency(table: pd.DataFrame, kinds: dict[str, str], panels: Sequence[str
         figure.supylabel(NAMES["consistency"], fontsize=9)
     marks = kind_marks(judges, kinds)
     because = "no judge but baselines was recorded in both orders"
-    finish(figure, NAMES["accuracy"], marks, left_out(missing, because))
+    undrawn = in_order(set(select(table, "accuracy")["judge"]) - set(both.index.get_level_values("judge")), kinds)
+    notes = left_out(missing, because), left_out(undrawn, "these judges have no verdicts in both orders")
+    finish(figure, NAMES["accuracy"], marks, " ".join(filter(None, notes)))
     if shown and numbered:
         _explain_numbers(figure, judges, kinds)
     return figure

@@ -9,10 +9,15 @@ from judgemerge.recorded_formats import Recorded
 from judgemerge.records import spelled
 
 
-def by_key(path: Path, key_of: Callable[[Row], Hashable], layout: dict | None = None) -> dict[Hashable, Row]:
+def by_key(
+    path: Path,
+    key_of: Callable[[Row], Hashable],
+    layout: dict | None = None,
+    is_wanted: Callable[[Row], bool] | None = None,
+) -> dict[Hashable, Row]:
     """Return the rows of a file by their key; a key that occurs twice raises JudgemergeError."""
     rows = {}
-    for row in read_rows(path, layout):
+    for row in filter(is_wanted, read_rows(path, layout)) if is_wanted else read_rows(path, layout):
         key = key_of(row)
         if key in rows:
             raise row.error(f"a second verdict on {key}, after row {rows[key].number}")

@@ -7,7 +7,9 @@ object, CSV, TSV or Parquet, plain or gzipped.
       fields:                # names, or paths: judgments.0.decision
         item: key            # the item's id ([question, turn] joins fields); without it, row n of the file belongs to
                              # row n of the benchmark's file
-        pair: [model_a, model_b]   # as in the benchmark's entry: `first` is the first of them, in either order
+        pair: [model_a, model_b]   # as in the benchmark's entry: `first` is the first of them, in either order. With
+                             # one file in both roles, a row that names them as the benchmark does is `original`, the
+                             # other way round `swapped`
         verdict: choice      # of pairs; or [score_a, score_b]: the higher one wins, equal ones are a tie
         score: grade         # of single answers, in place of `verdict`; may be written as text
         reply: why           # optional
@@ -47,9 +49,10 @@ def check(entry: dict, where: str) -> None:
             if isinstance(value, dict):
                 check_keys(value, {"file": str}, OF_A_ROLE, f"{where}: {benchmark}: {role}")
             _check_settings(settings_of(entry.get("options", {}), value), where)
-    swapped = any("swapped" in roles for roles in entry["benchmarks"].values())
     positions = entry.get("options", {}).get("positions")
-    if swapped and positions not in ("shown", "benchmark"):
+    if any(
+        _needs_positions(roles, entry.get("options", {})) for roles in entry["benchmarks"].values()
+    ) and positions not in ("shown", "benchmark"):
         raise JudgemergeError(
             f"{where}: options.positions is '{positions}'; say `shown` when `first` in the swapped file is the "
             "response that was shown first, `benchmark` when it is the benchmark's first"
@@ -67,6 +70,19 @@ def settings_of(options: Mapping, role: object) -> dict:
         "labels": own.get("labels", options.get("labels", {})),
         "rows": own.get("rows", options.get("rows", {})),
     }
+
+
+def _needs_positions(roles: Mapping, options: Mapping) -> bool:
+    settings = {role: settings_of(options, value) for role, value in roles.items()}
+    files = {role: value["file"] if isinstance(value, Mapping) else value for role, value in roles.items()}
+    return "swapped" in roles and not _is_by_pair(files, settings)
+
+
+def _is_by_pair(files: Mapping[str, object], settings: Mapping[str, dict]) -> bool:
+    """Return whether a row's order is the one in which it names the pair: both roles are one file, read alike."""
+    if set(files) != set(ORDERS) or "pair" not in settings["original"]["fields"]:
+        return False
+    return files["original"] == files["swapped"] and settings["original"] == settings["swapped"]
 
 
 def _check_settings(settings: dict, where: str) -> None:
@@ -99,7 +115,8 @@ def _labels(settings: dict, where: str) -> dict:
 def read(paths: dict[str, Path], items: list[Item], options: dict) -> Iterator[Recorded]:
     """Yield the verdicts on the items, in their order; `options.roles` says what is different for a role."""
     settings = {role: settings_of(options, options.get("roles", {}).get(role)) for role in paths}
-    rows = {role: _rows(paths[role], settings[role], items, options) for role in paths}
+    by_pair = _is_by_pair(paths, settings)
+    rows = {role: _rows(paths[role], settings[role], items, options, role if by_pair else None) for role in paths}
     labels = {role: _labels(settings[role], str(paths[role])) for role in paths}
     for item in items:
         for order in (order for order in ORDERS if order in rows):
@@ -108,13 +125,13 @@ def read(paths: dict[str, Path], items: list[Item], options: dict) -> Iterator[R
             if row is None:
                 yield from not_recorded(item, (order,))
                 continue
-            back = order == "swapped" and options["positions"] == "shown"
+            back = order == "swapped" and not by_pair and options["positions"] == "shown"
             turned = _fields.is_turned(row, fields, item.models)
             yield _recorded(item, order, row, fields, labels[order], back != turned)
 
 
-def _rows(path: Path, settings: dict, items: list[Item], options: dict) -> dict[str, Row]:
-    """Return the rows of a file by item id, or by row number where it has no ids."""
+def _rows(path: Path, settings: dict, items: list[Item], options: dict, order: str | None) -> dict[str, Row]:
+    """Return the rows of a file by item id, or by row number where it has no ids; with `order` those of that order."""
     fields = settings["fields"]
     answer = next(name for name in PROTOCOLS if name in fields)
     if items and PROTOCOLS[answer] != items[0].protocol:
@@ -123,7 +140,13 @@ def _rows(path: Path, settings: dict, items: list[Item], options: dict) -> dict[
             f"{path}: options.fields names a {answer}, but {items[0].benchmark} is {items[0].protocol}; "
             f"name the field with the {wanted}"
         )
-    rows = by_key(path, lambda row: id_of(row, fields), settings["rows"])
+    models = {item.id: item.models for item in items} if order else {}
+
+    def is_wanted(row: Row) -> bool:
+        named = models.get(id_of(row, fields))
+        return named is not None and _fields.is_turned(row, fields, named) == (order == "swapped")
+
+    rows = by_key(path, lambda row: id_of(row, fields), settings["rows"], is_wanted if order else None)
     missing = [*_fields.names_of(fields[answer]), *([fields["reply"]] if "reply" in fields else [])]
     _fields.refuse_unknown(missing, list(rows.values()), "options.fields")
     if "item" not in fields and len(rows) > len(items) and not options.get("drawn"):
