@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def broken(repository, tmp_path_factory):
-    """Return (folder, run): a study with a recorded judge whose file is for other items, and a judge whose file is cut."""
+    """Return (folder, run): a study with a recorded judge whose file has other items, and one whose weights are cut."""
     folder = copy_workflow(repository, tmp_path_factory.mktemp("broken"))
     write_verdicts(folder, "another")
     entry = {"label": "Theirs", "format": "jsonl", "benchmarks": {"demo_pairwise": {"original": "theirs.jsonl"}}}
