@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from judgemerge import files, pages
+from judgemerge import failures, files, pages
 from judgemerge.logs import logged
 
 INTRO = (
@@ -16,14 +16,14 @@ COLUMNS = ["judge", "benchmark", "file", "count", "name", "value"]
 
 def main(counts: dict[tuple[str, str], str], table: str, page: str) -> None:
     """Write one row per judge, benchmark and count; `counts` has the file of (benchmark, judge)."""
-    rows = [
-        row for (benchmark, judge), path in counts.items() for row in _rows(judge, benchmark, files.read_json(path))
-    ]
+    read, reasons = failures.divide(counts)
+    rows = [row for (benchmark, judge), path in read.items() for row in _rows(judge, benchmark, files.read_json(path))]
+    missing = failures.missing((judge, name, failures.NOTE + reason) for (name, judge), reason in reasons.items())
     frame = pd.DataFrame(rows, columns=COLUMNS)
     with files.atomic_writer(table) as file:
         frame.to_csv(file, index=False)
     with files.atomic_writer(page) as file:
-        file.write(pages.page("Recorded judges", INTRO, [("Counts", pages.frame(frame.astype(str)))]))
+        file.write(pages.page("Recorded judges", INTRO + missing, [("Counts", pages.frame(frame.astype(str)))]))
 
 
 def _rows(judge: str, benchmark: str, counts: dict) -> list[tuple]:

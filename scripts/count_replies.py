@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from judgemerge import files, pages, reply_counts
+from judgemerge import failures, files, pages, reply_counts
 from judgemerge.items import read_verdicts
 from judgemerge.logs import logged
 
@@ -15,10 +15,12 @@ INTRO = (
 
 def main(verdicts: list[str], units: list[tuple[str, str]], table: str, page: str) -> None:
     """Write one row per judge and benchmark; `units` names them in the order of `verdicts`."""
+    judged, reasons = failures.divide(dict(zip(map(tuple, units), verdicts, strict=True)))
     rows = [
         reply_counts.table_row(judge, benchmark, list(read_verdicts(path)))
-        for (judge, benchmark), path in zip(units, verdicts, strict=True)
+        for (judge, benchmark), path in judged.items()
     ]
+    missing = failures.missing((*unit, failures.NOTE + reason) for unit, reason in reasons.items())
     frame = pd.DataFrame(rows, columns=reply_counts.COLUMNS)
     with files.atomic_writer(table) as file:
         frame.to_csv(file, index=False)
@@ -27,7 +29,7 @@ def main(verdicts: list[str], units: list[tuple[str, str]], table: str, page: st
         for benchmark, own in frame.groupby("benchmark", sort=False)
     ]
     with files.atomic_writer(page) as file:
-        file.write(pages.page("Replies", INTRO, sections))
+        file.write(pages.page("Replies", INTRO + missing, sections))
 
 
 if "snakemake" in globals():

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from judgemerge import backends, endpoints, failures, files, judging
+from judgemerge.errors import JudgemergeError
 from judgemerge.items import read_items
 from judgemerge.logs import Progress, logged
 from judgemerge.prompts import load_template
@@ -38,6 +39,10 @@ def main(
         record = {**backend.usage(), **endpoints.table_row("", endpoint, suite, rows)}
         files.write_json(usage, {key: value for key, value in record.items() if key != "judge"})
         opened.close()
+    if rows and all(row["reason"] == "endpoint_error" for row in rows):  # too few for the backend to have given up
+        raise JudgemergeError(
+            f"{backend.where}: not one of {len(rows)} prompts got a reply; see the log, then run again"
+        )
     files.write_jsonl(replies, rows)
     errors = Counter(row["reason"] for row in rows if row["reason"])
     for reason, n_errors in sorted(errors.items()):

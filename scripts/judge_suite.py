@@ -63,16 +63,21 @@ def main(
     return n_new
 
 
+def judge(model: str, manifest: str, backend: str, **arguments: object) -> None:
+    """Judge with a model whose files are still what its manifest says."""
+    described = models.described(model, manifest)
+    main(model=model, digest=described["digest"], backend=backends.of(described, backend), **arguments)
+
+
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        manifest = models.described(snakemake.input.model, snakemake.input.manifest)
         failures.attempt(
-            main,
+            judge,
             snakemake.output,
             needs=[snakemake.input.manifest],
             model=snakemake.input.model,
-            digest=manifest.get("digest", ""),
-            backend=backends.of(manifest, snakemake.params.backend),
+            manifest=snakemake.input.manifest,
+            backend=snakemake.params.backend,
             items=list(snakemake.input.item_sets),
             prompts=list(snakemake.input.prompts),
             sources=snakemake.params.sources,

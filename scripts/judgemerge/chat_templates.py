@@ -83,7 +83,20 @@ def load(name: str, where: str) -> str:
     if not path.is_file():
         known = did_you_mean(name, names())
         raise JudgemergeError(f"{where} is '{name}', neither a file nor a name of config/chat_templates{known}")
-    return path.read_text(encoding="utf-8")
+    return without_comments(path.read_text(encoding="utf-8"))
+
+
+def without_comments(text: str) -> str:
+    """Return a template that writes the same, its comments empty: a comment is no part of what a model is asked."""
+    if re.search(r"\{%[-+]?\s*raw\b", text):  # there a comment is text
+        return text
+    expression = r"\{\{.*?\}\}|\{%.*?%\}"
+    comment = r"\{#(?P<before>[-+]?).*?(?P<after>[-+]?)#\}"
+
+    def emptied(match: re.Match) -> str:
+        return match[0] if match["before"] is None else f"{{#{match['before']} {match['after']}#}}"
+
+    return re.sub(f"{expression}|{comment}", emptied, text, flags=re.DOTALL)
 
 
 def check_date(text: str, where: str) -> str:

@@ -365,8 +365,11 @@ def _size_in_manifest(path: str | Path, changed: int, n_bytes: int) -> tuple[int
 
 
 @cache
-def _size_in_folder(folder: Path, weights: tuple[tuple[Path, int, int], ...]) -> tuple[int, int]:
-    parameters = sum(_size(shape) for shape in tensor_shapes(folder).values())
+def _size_in_folder(folder: Path, weights: tuple[tuple[Path, int, int], ...]) -> tuple[int, int] | None:
+    try:
+        parameters = sum(_size(shape) for shape in tensor_shapes(folder).values())
+    except JudgemergeError:  # a damaged file says no size; the job that needs the model says what is wrong with it
+        return None
     return sum(n_bytes for _, _, n_bytes in weights), parameters
 
 

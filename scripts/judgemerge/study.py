@@ -463,6 +463,8 @@ class Study:
             for entry in (single.get(model, {}), single.get(quantized, {}), *origins):
                 if key in entry:
                     chosen.setdefault(key, entry[key])
+        if "chat_template" in chosen:  # what the file says, so that a change of it is noticed
+            chosen["text"] = chat_templates.load(chosen["chat_template"], f"{self.where}: chat_template of {model}")
         return chosen
 
     def reply_format(self, judge: str, benchmark: str) -> str:

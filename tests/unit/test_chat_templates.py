@@ -12,6 +12,7 @@ from judgemerge import chat_templates, files
 from judgemerge.chat_templates import Chat
 from judgemerge.errors import JudgemergeError
 from judgemerge.parsing import opened_thought
+from judgemerge.study import load_study
 
 # Mistral 7B Instruct and what was made from it: anything but user, assistant, user … is refused.
 STRICT = (
@@ -311,3 +312,46 @@ def test_settings_that_say_all_of_it_stay_as_they_are(folder, tokenizer, tmp_pat
     (tmp_path / "generation_config.json").write_bytes(shipped)
     chat_templates.write_turn_ends(tmp_path, Chat(tokenizer, folder).turn_ends)
     assert (tmp_path / "generation_config.json").read_bytes() == shipped
+
+
+MESSAGES = [{"role": "system", "content": "Be {# fair #}."}, {"role": "user", "content": "Who {{won}}?"}]
+
+
+@pytest.mark.parametrize("name", chat_templates.names())
+def test_a_template_without_comments_writes_the_same(name, tokenizer):
+    whole = chat_templates.file_of(name).read_text(encoding="utf-8")
+    short = chat_templates.load(name, "here")
+    assert "#}" in short and len(short) < len(whole)
+    rendered = [
+        tokenizer.apply_chat_template(MESSAGES, chat_template=text, tokenize=False, add_generation_prompt=True)
+        for text in (whole, short)
+    ]
+    assert rendered[0] == rendered[1]
+    assert chat_templates.without_comments(whole.replace(" -#}", ", in other words -#}", 1)) == short
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{ '{# no comment #}' }}", "{% if '{#' %}#}{% endif %}", "{% raw %}{# shown #}{% endraw %}", "{{'{#'}} #}"],
+)
+def test_what_only_looks_like_a_comment_stays(text):
+    assert chat_templates.without_comments(text) == text
+
+
+def test_a_template_is_known_by_what_it_says(repository, tmp_path):
+    template = tmp_path / "own.jinja"
+    given = {
+        "study": "mine",
+        "models": {"judge": {"path": str(tmp_path)}},
+        "suites": {"demo": {"benchmarks": ["demo_pairwise"]}},
+        "judges": ["judge"],
+        "judging": {"prompts": {"pairwise": "brief_pairwise"}, "judges": {"judge": {"chat_template": str(template)}}},
+    }
+
+    def chat_of(text):
+        template.write_text(text)
+        return load_study(given, "mine.yaml", repository / "config").chat("judge")
+
+    before = chat_of("{#- one -#}{{ messages[0]['content'] }}")
+    assert chat_of("{#- two -#}{{ messages[0]['content'] }}") == before
+    assert chat_of("{#- two -#}{{ messages[-1]['content'] }}") != before

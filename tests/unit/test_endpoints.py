@@ -365,6 +365,13 @@ def test_a_job_that_ends_keeps_what_was_answered(unit, tmp_path):
     assert record["requests"] == 7 and len(rows) == 12
 
 
+def test_an_endpoint_that_answers_nothing_at_all_is_no_judge_however_few_the_prompts(unit, tmp_path):
+    with serving(lambda body, n: Answer(b"", 500)) as server:
+        with pytest.raises(JudgemergeError, match="not one of 12 prompts got a reply"):
+            unit(server.url, concurrency=16)
+    assert not (tmp_path / "replies.jsonl").exists()
+
+
 def test_rows_of_equal_prompts_are_paid_once_and_uncounted_tokens_are_said():
     row = {"prompt": "k", "reply": "x", "reason": None, "prompt_tokens": 10, "reply_tokens": 2}
     rows = [row, dict(row), {**row, "prompt": "l", "prompt_tokens": None}, {**row, "prompt": None, "reply": None}]

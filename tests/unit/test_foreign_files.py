@@ -8,7 +8,7 @@ import runpy
 import numpy as np
 import pytest
 
-from judgemerge import files
+from judgemerge import failures, files
 from judgemerge.benchmarks import load_catalogue, load_items
 from judgemerge.errors import JudgemergeError
 from judgemerge.items import Item, Vote, read_items, write_items
@@ -631,10 +631,12 @@ def test_what_nobody_understood_is_in_a_table_and_on_a_page(tmp_path, repository
     files.write_json(tmp_path / "counts.json", counts)
     script = runpy.run_path(str(repository / "scripts" / "count_recorded.py"))
     pages = tmp_path / "recorded.csv", tmp_path / "recorded.html"
-    script["main"]({("bench", "judge"): str(tmp_path / "counts.json")}, *map(str, pages))
+    failures.mark([tmp_path / "none.json"], "its file is of other items")
+    found = {("bench", "judge"): str(tmp_path / "counts.json"), ("bench", "other"): str(tmp_path / "none.json")}
+    script["main"](found, *map(str, pages))
     table = pages[0].read_text().splitlines()
     assert "judge,bench,original,unmapped,A>>B,1" in table
     assert "judge,bench,original,not_joined,,2" in table
     page = pages[1].read_text()
-    assert "A&gt;&gt;B" in page
+    assert "A&gt;&gt;B" in page and "other on bench (its file is of other items)" in page
     assert "x<b>" not in page

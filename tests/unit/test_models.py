@@ -272,3 +272,10 @@ def test_a_finished_model_is_readable_by_the_group(model, tmp_path, umask_022):
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in destination.iterdir()}
     assert modes.pop("figures") == 0o755
     assert set(modes.values()) == {0o644}
+
+
+def test_a_damaged_file_says_no_size(tmp_path):
+    """A plan asks for sizes: it stands, and the job that needs the model says what is wrong with it."""
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"\0\1")
+    assert models.size_on_disk(tmp_path / "none.json", tmp_path) is None

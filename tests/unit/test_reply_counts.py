@@ -2,7 +2,7 @@
 
 import count_replies
 import parse_replies
-from judgemerge import files
+from judgemerge import failures, files
 from judgemerge.frames import read_table
 from judgemerge.items import Verdict, read_verdicts, write_verdicts
 from judgemerge.reply_counts import table_row
@@ -54,12 +54,14 @@ def test_replies_are_counted_with_their_ends_and_reasons(tmp_path, repository):
 def test_the_page_shows_what_the_table_holds(tmp_path):
     write_verdicts(tmp_path / "a.jsonl", [Verdict("1", "original", "first", cut=False)])
     write_verdicts(tmp_path / "b.jsonl", [Verdict("1", "original", "error", reason="cut", cut=True)] * 3)
-    paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    failures.mark([tmp_path / "c.jsonl"], "nobody answers")
+    paths = [tmp_path / f"{judge}.jsonl" for judge in "abc"]
     table, page = tmp_path / "replies.csv", tmp_path / "replies.html"
-    count_replies.main(paths, [("a", "pairs"), ("b", "pairs")], table, page)
+    count_replies.main(paths, [["a", "pairs"], ["b", "pairs"], ["c", "pairs"]], table, page)
     rows = read_table(table).to_dict("records")
     assert [(one["judge"], one["cut"], one["errors"]) for one in rows] == [("a", 0, 0), ("b", 3, 3)]
-    assert "cut 3" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "cut 3" in text and "Missing, because they could not judge: c on pairs (nobody answers)" in text
 
 
 def test_what_was_matched_is_kept_beside_what_it_means(tmp_path, repository):
