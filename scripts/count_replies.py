@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from judgemerge import files, pages, reply_counts
+from judgemerge import failures, files, pages, reply_counts
 from judgemerge.items import read_verdicts
 from judgemerge.logs import logged
 
@@ -14,11 +14,15 @@ INTRO = (
 
 
 def main(verdicts: list[str], units: list[tuple[str, str]], table: str, page: str) -> None:
-    """Write one row per judge and benchmark; `units` names them in the order of `verdicts`."""
-    rows = [
-        reply_counts.table_row(judge, benchmark, list(read_verdicts(path)))
-        for (judge, benchmark), path in zip(units, verdicts, strict=True)
-    ]
+    """Write one row per judge and benchmark; `units` names them in the order of `verdicts`.
+
+    The row of a judge that failed has no counts, and its note says why.
+    """
+    rows = []
+    for (judge, benchmark), path in zip(units, verdicts, strict=True):
+        reason = failures.reason_of(path)
+        row = reply_counts.table_row(judge, benchmark, [] if reason else list(read_verdicts(path)))
+        rows.append(row | {"note": f"{failures.NOTE}{reason}"} if reason else row)
     frame = pd.DataFrame(rows, columns=reply_counts.COLUMNS)
     with files.atomic_writer(table) as file:
         frame.to_csv(file, index=False)
