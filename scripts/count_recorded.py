@@ -9,7 +9,7 @@ INTRO = (
     "What the files of judges that others ran hold: rows, verdicts on the items by outcome, rows that belong to no "
     "item (not_joined) with the first of their ids (unknown_id), and values that no label explains (unmapped), which "
     "count as errors. A value that means something is a gap in options.labels of config/recorded.yaml, not an error "
-    "of the judge."
+    "of the judge. A file that could not be read is `not judged`, with the reason."
 )
 COLUMNS = ["judge", "benchmark", "file", "count", "name", "value"]
 
@@ -19,6 +19,7 @@ def main(counts: dict[tuple[str, str], str], table: str, page: str) -> None:
     read, reasons = failures.divide(counts)
     rows = [row for (benchmark, judge), path in read.items() for row in _rows(judge, benchmark, files.read_json(path))]
     missing = failures.missing((judge, name, failures.NOTE + reason) for (name, judge), reason in reasons.items())
+    rows += [(judge, benchmark, "", "not judged", reason, 0) for (benchmark, judge), reason in reasons.items()]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     with files.atomic_writer(table) as file:
         frame.to_csv(file, index=False)

@@ -14,13 +14,19 @@ INTRO = (
 
 
 def main(verdicts: list[str], units: list[tuple[str, str]], table: str, page: str) -> None:
-    """Write one row per judge and benchmark; `units` names them in the order of `verdicts`."""
-    judged, reasons = failures.divide(dict(zip(map(tuple, units), verdicts, strict=True)))
-    rows = [
-        reply_counts.table_row(judge, benchmark, list(read_verdicts(path)))
-        for (judge, benchmark), path in judged.items()
-    ]
-    missing = failures.missing((*unit, failures.NOTE + reason) for unit, reason in reasons.items())
+    """Write one row per judge and benchmark; `units` names them in the order of `verdicts`.
+
+    The row of a judge that failed has no counts, and its note says why.
+    """
+    rows, notes = [], []
+    for (judge, benchmark), path in zip(units, verdicts, strict=True):
+        reason = failures.reason_of(path)
+        row = reply_counts.table_row(judge, benchmark, [] if reason else list(read_verdicts(path)))
+        if reason:
+            row["note"] = failures.NOTE + reason
+            notes.append((judge, benchmark, row["note"]))
+        rows.append(row)
+    missing = failures.missing(notes)
     frame = pd.DataFrame(rows, columns=reply_counts.COLUMNS)
     with files.atomic_writer(table) as file:
         frame.to_csv(file, index=False)

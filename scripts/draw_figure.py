@@ -21,8 +21,7 @@ def main(
     """
     figures.use_style()
     rows = of_judges(read_table(table), chosen, kinds) if chosen else read_table(table)
-    # A dollar sign would start a formula.
-    words = {judge: (labels or {}).get(judge, judge).replace("$", r"\$") for judge in kinds}
+    words = {judge: " ".join((labels or {}).get(judge, judge).split()) for judge in kinds}
     shown = {words[judge]: kind for judge, kind in kinds.items() if not chosen or judge in chosen}
     drawn = figures.FIGURES[figure](with_labels(rows, words), shown, panels)
     if len(shown) < len(kinds):

@@ -19,6 +19,7 @@ Outcome = Literal["first", "second", "tie", "error", "score"]
 PROTOCOLS = ("pairwise", "pointwise")  # what can be judged; a set of `prompts` is only looked up elsewhere
 CLASSES = ("first", "second", "tie")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+GREATEST_GRADE = 1e50
 SWAPPED = {"first": "second", "second": "first", "tie": "tie", "error": "error"}
 
 
@@ -78,7 +79,9 @@ class Item:
         if self.protocol == "pairwise" and answer not in CLASSES:
             raise JudgemergeError(f"{where} is {answer!r}, not one of {', '.join(CLASSES)}{self._row()}")
         if self.protocol == "pointwise" and not is_finite_number(answer):
-            raise JudgemergeError(f"{where} is {answer!r}, not a finite number{self._row()}")
+            is_large = type(answer) in (int, float) and abs(answer) <= sys.float_info.max
+            limit = f" up to {GREATEST_GRADE:g}" if is_large else ""
+            raise JudgemergeError(f"{where} is {answer!r:.60}, not a finite number{limit}{self._row()}")
 
     def _row(self) -> str:
         """Return where the item comes from, as the end of a sentence."""
@@ -92,8 +95,11 @@ class Item:
 
 
 def is_finite_number(value: object) -> bool:
-    """Return whether a value is a number that counts as a grade: no boolean, no NaN, not infinite."""
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+    """Return whether a value is a number that counts as a grade: no boolean, no NaN, not infinite.
+
+    Beyond GREATEST_GRADE the squares that correlations are made of are infinite themselves.
+    """
+    return type(value) in (int, float) and abs(value) <= GREATEST_GRADE
 
 
 def plain_number(value: object) -> object:

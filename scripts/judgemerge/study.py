@@ -556,8 +556,9 @@ class Study:
         recorded = self.catalogues.recorded
         words = {judge: recorded[judge]["label"] for judge in self.judges if self.kind(judge) == "recorded"}
         words = {judge: judge for judge in self.judges} | words | self.settings["display"]["labels"]
-        taken = Counter(words.values())
-        return {judge: text if taken[text] == 1 else f"{text} ({judge})" for judge, text in words.items()}
+        while len(taken := Counter(words.values())) < len(words):
+            words = {judge: text if taken[text] == 1 else f"{text} ({judge})" for judge, text in words.items()}
+        return words
 
 
 def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:

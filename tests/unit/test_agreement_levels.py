@@ -45,6 +45,17 @@ def test_both_levels_are_those_of_scipy(name):
         assert row["ci_low"] < row["value"] < row["ci_high"] or row["value"] == 1
 
 
+@pytest.mark.parametrize(("scale", "start"), [(1e-12, 0.0), (1e-200, 0.0), (1e40, 0.0), (1e-3, 1e6)])
+def test_no_correlation_minds_the_scale_of_the_scores(scale, start):
+    items, scores = summaries()
+    usual, scaled = (
+        table(items, numbers)["value"] for numbers in (scores, [start + scale * number for number in scores])
+    )
+    names = [name for name in usual.index if name.startswith(tuple(CORRELATION))]
+    assert len(names) == 9
+    assert list(scaled[names]) == pytest.approx(list(usual[names]), abs=1e-6)
+
+
 def test_the_interval_of_the_summary_level_is_that_of_a_mean_over_prompts():
     items, scores = summaries(n_prompts=60, seed=1)
     row = table(items, scores).loc["spearman_summary"]

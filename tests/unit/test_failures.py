@@ -5,8 +5,12 @@ import json
 
 import pytest
 
+import count_recorded
+import count_replies
 from judgemerge import failures, files
 from judgemerge.errors import JudgemergeError
+from judgemerge.frames import read_table
+from judgemerge.items import Verdict, write_verdicts
 from judgemerge.models import size_on_disk
 
 
@@ -90,3 +94,22 @@ def test_a_model_that_cannot_be_had_fails_its_judge_and_is_fetched_again(tmp_pat
     assert failures.reason_of(replies) == "m: no such repository"
     failures.forget(results)
     assert not manifest.exists() and not folder.exists() and not replies.exists()
+
+
+def test_tables_of_replies_and_of_recorded_files_say_who_was_not_judged(tmp_path):
+    names = ("good.jsonl", "bad.jsonl", "good.json", "bad.json")
+    good, bad, good_counts, bad_counts = (str(tmp_path / name) for name in names)
+    write_verdicts(good, [Verdict("i0", "original", "first", cut=False)])
+    files.write_json(good_counts, {"outcomes": {"first": 1}, "rows": {"original": 1}, "values": {}})
+    failures.mark([bad, bad_counts], "no <memory>")
+    units = [("good", "pairs"), ("bad", "pairs")]
+    count_replies.main([good, bad], units, tmp_path / "replies.csv", tmp_path / "replies.html")
+    counts = {("pairs", "good"): good_counts, ("pairs", "bad"): bad_counts}
+    count_recorded.main(counts, tmp_path / "recorded.csv", tmp_path / "recorded.html")
+    replies, recorded = (read_table(tmp_path / f"{name}.csv") for name in ("replies", "recorded"))
+    assert list(replies["verdicts"]) == [1, 0]
+    assert list(replies["note"]) == ["", "not judged: no <memory>"]
+    assert recorded[recorded["judge"] == "bad"][["count", "name"]].values.tolist() == [["not judged", "no <memory>"]]
+    for name in ("replies", "recorded"):
+        text = (tmp_path / f"{name}.html").read_text()
+        assert "no &lt;memory&gt;" in text and "<memory>" not in text

@@ -296,7 +296,7 @@ def test_many_points_are_numbered_and_the_numbers_explained():
     figure = draw("consistency", crowded(), MANY)
     assert {text.get_text() for text in shown(figure)[0].texts} == {str(number) for number in range(1, 25)}
     (entries,) = [legend.get_texts() for legend in figure.legends if len(legend.get_texts()) == 24]
-    assert [entry.get_text() for entry in entries] == list(MANY)
+    assert [entry.get_text() for entry in entries] == [f"{n}  {judge}" for n, judge in enumerate(MANY, 1)]
 
 
 def test_panels_side_by_side_name_their_rows_once_and_few_rows_are_not_stretched():
@@ -341,3 +341,28 @@ def test_tables_of_the_figures_are_read_as_written(tmp_path):
     table = made(["one", "two"])["bias"]
     table.to_csv(tmp_path / "bias.csv", index=False)
     assert read_table(tmp_path / "bias.csv")["group"].isna().sum() == 0
+
+
+def test_a_dollar_sign_is_no_formula_and_a_long_reason_is_shortened(tmp_path):
+    reason = r"not judged: unexpected KeyError: '$\frac{$' " + 30 * "long "
+    rows = [
+        {"judge": judge, "benchmark": "pairs", "metric": metric, "value": value, "note": "" if value else reason}
+        for metric in ("accuracy", "accuracy_first", "consistency")
+        for judge, value in (("$a$", 0.5), ("failed", None))
+    ]
+    shared = {"protocol": "pairwise", "ci_low": 0.4, "ci_high": 0.6, "n": 9, "errors": 0, "rules": "house"}
+    pd.DataFrame([row | shared for row in rows]).to_csv(tmp_path / "agreement.csv", index=False)
+    labels = {"$a$": "$\\frac{$ of a\nline", "failed": "f" * 100}
+    for name in ("accuracy", "consistency"):
+        out = {kind: str(tmp_path / f"{name}.{kind}") for kind in ("svg", "png")}
+        draw_figure.main(
+            name, str(tmp_path / "agreement.csv"), dict.fromkeys(labels, "model"), [], labels=labels, **out
+        )
+        assert r"$\frac{$ of a line" in Path(out["svg"]).read_text()
+    assert reason[:40] in Path(tmp_path / "accuracy.svg").read_text().replace("&#x27;", "'")
+    assert reason not in Path(tmp_path / "accuracy.svg").read_text()
+
+
+def test_half_an_interval_keeps_its_tens():
+    assert figures.panels.Cell(30.0, 9.9, 30.1).text == "30.00 ±10.10"
+    assert figures.panels.Cell(0.5, 0.4, 0.6).text == "0.50 ±.10"

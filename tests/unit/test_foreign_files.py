@@ -65,6 +65,16 @@ def test_an_item_refuses_a_truth_and_a_vote_that_are_no_number_whatever_the_adap
         Item(id="g3", truth=1.0, origin={}, votes=(Vote("anna", value),), **shape)
 
 
+def test_a_grade_whose_square_no_float_holds_is_no_grade(tmp_path):
+    shape = {"benchmark": "b", "protocol": "pointwise", "turns": ("p",), "responses": (("a",),), "cluster": "c"}
+    with pytest.raises(JudgemergeError, match=r"truth is 1e\+300, not a finite number up to 1e\+50"):
+        Item(id="g3", truth=1e300, origin={}, **shape)
+    path = tmp_path / "grades.jsonl"
+    path.write_text('{"p": "q", "a": "x", "y": 1e300}')
+    with pytest.raises(JudgemergeError, match=r"grades.jsonl: row 0: field 'y' is 1e\+300"):
+        load(path, {"fields": GRADE}, "pointwise")
+
+
 def test_numbers_of_numpy_become_numbers_that_json_can_write(tmp_path):
     shape = {"benchmark": "b", "protocol": "pointwise", "turns": ("p",), "responses": (("a",),), "cluster": "c"}
     item = Item(id="1", truth=np.int64(3), origin={}, votes=(Vote("anna", np.float32(0.5)),), **shape)

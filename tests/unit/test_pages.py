@@ -11,6 +11,7 @@ from judgemerge import pages
 from judgemerge.agreement import comparisons, score, tables
 from judgemerge.agreement.estimates import Settings
 from judgemerge.frames import read_table
+from judgemerge.pages.statements import statement_sections
 
 EVIL = "<script>alert(1)</script>"
 FEW = Settings(n_resamples=100)
@@ -227,3 +228,14 @@ def test_metrics_of_one_order_are_shown_where_a_judge_has_no_others(frames):
     both_orders = {"agreement": frames["agreement"].query("judge == 'judge'")}
     html = content(both_orders, "agreement")["bench (pairwise, house rules)"]
     assert "<th>accuracy_first</th>" in html and "<th>kappa_first</th>" not in html
+
+
+def test_one_cluster_has_no_interval_and_no_nan_on_any_page():
+    item_set = [pair(i, CLASSES[i % 3], cluster="one") for i in range(6)]
+    table = comparisons.compare_benchmark(item_set, verdicts(item_set, ["one", "two"]), 50)
+    assert (table["difference"].isna() | table["ci_low"].notna() | (table["note"] != "")).all()
+    [(_, text)] = pages.comparison_sections(table, ["one", "two"])
+    assert "nan" not in text
+    row = {"judge": "one", "benchmark": "bench", "statement": "s", "value": 1.0, "ci_low": np.nan, "ci_high": np.nan}
+    [(_, text)] = statement_sections(pd.DataFrame([row | {"n": 1, "errors": 0, "note": ""}]))
+    assert "1.000 (n = 1, errors 0)" in text

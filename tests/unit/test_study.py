@@ -160,6 +160,12 @@ REFUSED = {
 }
 
 
+def test_labels_stay_apart_where_one_reads_like_a_label_told_apart(repository):
+    labels = {"start": "L", "average": "L", "longer": "L (start)"}
+    shown = load_study(small(display={"labels": labels}), "small.yaml", repository / "config").labels
+    assert len(set(shown.values())) == len(shown)
+
+
 def test_judges_that_are_asked_have_prompts_by_protocol(repository):
     own = {"average": {"pairwise": "autoj_pairwise_published"}}
     asked = load_study(

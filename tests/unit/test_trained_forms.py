@@ -11,7 +11,7 @@ from test_deploying import CHATML, CHATML_DEFAULT, GEMMA
 from transformers import AutoTokenizer
 
 import export_expert
-from judgemerge import chat_templates, llamafactory, planned_forms, trained_forms, training
+from judgemerge import chat_templates, llamafactory, planned_forms, trained_forms
 from judgemerge.chat_templates import Chat
 from judgemerge.errors import JudgemergeError
 

@@ -95,7 +95,9 @@ def _mcnemar_row(statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeSt
     right_a, right_b = (judge.arrays.codes[:, 0] == benchmark.truth for judge in (a, b))
     p = mcnemar(int((right_a & ~right_b).sum()), int((~right_a & right_b).sum()))
     clustered = benchmark.n_clusters < benchmark.n_items
-    note = f"takes items as independent, but {benchmark.n_clusters} clusters" if clustered else ""
+    notes = [f"takes items as independent, but {benchmark.n_clusters} clusters"] if clustered else []
+    notes += ["one cluster: no interval"] if benchmark.n_clusters < 2 else []
+    note = "; ".join(notes)
     return _row(statistics, a, b, "accuracy_first", (difference, low, high), p, MCNEMAR_TEST, note)
 
 

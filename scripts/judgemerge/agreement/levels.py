@@ -66,7 +66,7 @@ def _systems(
     names, system = np.unique(systems, return_inverse=True)
     sums = np.zeros((3, len(names), benchmark.n_clusters))
     places = (system.reshape(-1)[readable], benchmark.cluster[readable])
-    columns = (np.ones(len(benchmark.truth)), benchmark.truth, np.nan_to_num(judge.scores))
+    columns = (np.ones(len(readable)), _unit(benchmark.truth, readable), _unit(judge.scores, readable))
     for table, column in zip(sums, columns, strict=True):
         np.add.at(table, places, column[readable])
     whole = sums.sum(axis=2, keepdims=True)
@@ -85,6 +85,14 @@ def _systems(
         len(names) - unread,
         f"{unread} systems without a readable score are left out" if unread else "",
     )
+
+
+def _unit(values: np.ndarray, readable: np.ndarray) -> np.ndarray:
+    """Return values moved and stretched to −1 … 1: no correlation minds, and no square of them gets lost."""
+    if not readable.any():
+        return np.zeros(len(values))
+    low, high = values[readable].min(), values[readable].max()
+    return (values - (low + high) / 2) / ((high - low) / 2 if high > low else 1)
 
 
 def _of_means(sums: np.ndarray) -> dict[str, np.ndarray]:

@@ -265,8 +265,11 @@ def _moments(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> tuple
 def _pearson(truth: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
     if not len(truth):
         return np.full(weights.shape[1:], np.nan)
-    # Centred first: the variance is a difference of squares and would cancel for scores far from 0.
-    _, _, variance_t, variance_s, covariance = _moments(truth - truth.mean(), score - score.mean(), weights)
+    # Centred and scaled first: the variance is a difference of squares, which would cancel for scores far from 0,
+    # and be lost for tiny ones.
+    centred = (side - side.mean() for side in (truth, score))
+    scaled = (side / (np.abs(side).max() or 1) for side in centred)
+    _, _, variance_t, variance_s, covariance = _moments(*scaled, weights)
     return np.clip(divide(covariance, np.sqrt(np.maximum(variance_t * variance_s, 0))), -1, 1)
 
 

@@ -3,7 +3,6 @@
 import collections
 import fnmatch
 import json
-import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from judgemerge import files
 from judgemerge.catalogues import check_keys
 from judgemerge.errors import JudgemergeError, did_you_mean
-from judgemerge.items import Vote
+from judgemerge.items import GREATEST_GRADE, Vote
 from judgemerge.records import read_records, spelled
 
 KIND_NAMES = {str: "text", int: "a whole number", float: "a number", list: "a list", dict: "an object"}
@@ -94,12 +93,12 @@ def _find(value: Any, field: str) -> Any:
 
 
 def as_finite(value: float) -> float | None:
-    """Return a number as float; None where it is NaN, infinite or beyond what a float holds."""
+    """Return a number as float; None where it is NaN, infinite or greater than any grade (GREATEST_GRADE)."""
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= GREATEST_GRADE else None
 
 
 def shown(value: Any) -> str:

@@ -145,19 +145,11 @@ def consistency(table: pd.DataFrame, kinds: dict[str, str], panels: Sequence[str
 def _explain_numbers(figure: Figure, judges: Sequence[str], kinds: dict[str, str]) -> None:
     """Write beside the figure which judge each number is."""
     entries = [
-        Line2D(
-            [],
-            [],
-            marker=f"${n}$",
-            markersize=7 if n < 10 else 9,
-            linestyle="",
-            color=colour(judge, kinds),
-            label=judge,
-        )
+        Line2D([], [], marker="o", markersize=4, linestyle="", color=colour(judge, kinds), label=f"{n}  {judge}")
         for n, judge in enumerate(judges, 1)
     ]
     columns = math.ceil(0.16 * len(judges) / (figure.get_figheight() - 1.4))
-    figure.set_figwidth(figure.get_figwidth() + columns * (0.4 + 0.055 * max(map(len, judges))))
+    figure.set_figwidth(figure.get_figwidth() + columns * (0.4 + 0.055 * (3 + max(map(len, judges)))))
     figure.legend(handles=entries, loc="outside right center", ncols=columns, frameon=False, fontsize=7)
 
 

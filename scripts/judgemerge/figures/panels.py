@@ -1,6 +1,7 @@
 """What all figures share: the look, a grid of panels, a row per judge, and a legend that explains every mark."""
 
 import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ DARK = "#333333"
 _ROW_HEIGHT = 0.24
 _COLUMNS = 3
 TITLE_INCHES = 0.075  # of a letter of a title in 9 points
+LONGEST_REASON = 60  # letters of a reason; the table has all of it
 MOST_ROWS = 20  # more judges than that on several benchmarks are a heat map
 
 
@@ -39,6 +41,7 @@ def use_style() -> None:
     matplotlib.rcParams.update(
         {
             "svg.fonttype": "none",
+            "text.parse_math": False,  # a dollar sign in a name or in an error is a dollar sign
             "svg.hashsalt": "judgemerge",
             "figure.dpi": 150,
             "axes.titlesize": 10,
@@ -151,7 +154,7 @@ class Cell:
         """The value with half the width of its interval; the sign follows."""
         if math.isnan(self.value):
             return self.words
-        half = "" if math.isnan(self.low) else f" ±{(self.high - self.low) / 2:.2f}".replace("0.", ".")
+        half = "" if math.isnan(self.low) else f" ±{f'{(self.high - self.low) / 2:.2f}'.removeprefix('0')}"
         return f"{self.value:.2f}{half}{self.sign}"
 
 
@@ -239,7 +242,7 @@ def dot(axes: Axes, y: float, row: pd.Series, shade: str, marker: str = "o", fil
 
 def reason(axes: Axes, y: float, note: str) -> None:
     """Write at height y why there is nothing to be seen."""
-    text = note if isinstance(note, str) and note else "undefined"
+    text = textwrap.shorten(note, LONGEST_REASON, placeholder=" …") if isinstance(note, str) and note else "undefined"
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
     place = axes.get_yaxis_transform()
     axes.text(0.02, y, text, transform=place, va="center", fontsize=6, style="italic", color="#666666", bbox=box)

@@ -78,7 +78,7 @@ def _short_cell(row: pd.Series) -> str:
     """Return the difference with its star; interval and p show when the pointer rests on it."""
     if np.isnan(row["difference"]):
         return f"<small title='{html.escape(str(row['note']), quote=True)}'>–</small>"
-    hint = f"[{row['ci_low']:+.3f}, {row['ci_high']:+.3f}], p = {_p(row['p'])}, after Holm {_p(row['p_holm'])}"
+    hint = ", ".join(part for part in (_interval(row), f"p = {_p(row.p)}", f"after Holm {_p(row.p_holm)}") if part)
     value = f"{row['difference'] + 0.0:+.3f}"
     shown = f"<b>{value}*</b>" if row["p_holm"] < SIGNIFICANT else value
     return f"<span title='{html.escape(hint, quote=True)}'>{shown}</span>"
@@ -106,7 +106,11 @@ def _long_cell(row, with_difference: bool) -> str:
     p = f"p {_p(row.p_holm)}{star}"
     if not with_difference:
         return p
-    return f"{row.difference + 0.0:+.3f} <small>[{row.ci_low:+.3f}, {row.ci_high:+.3f}] {p}</small>"
+    return f"{row.difference + 0.0:+.3f} <small>{f'{_interval(row)} {p}'.strip()}</small>"
+
+
+def _interval(row) -> str:
+    return "" if np.isnan(row.ci_low) else f"[{row.ci_low:+.3f}, {row.ci_high:+.3f}]"
 
 
 def _p(value: float) -> str:

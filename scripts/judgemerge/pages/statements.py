@@ -27,4 +27,5 @@ def statement_sections(table: pd.DataFrame) -> list[tuple[str, str]]:
 def _cell(row) -> str:
     if pd.isna(row.value):
         return f"– (n = 0, errors {row.errors})"
-    return f"{row.value:.3f} [{row.ci_low:.3f}, {row.ci_high:.3f}] (n = {row.n}, errors {row.errors})"
+    interval = "" if pd.isna(row.ci_low) else f" [{row.ci_low:.3f}, {row.ci_high:.3f}]"
+    return f"{row.value:.3f}{interval} (n = {row.n}, errors {row.errors})"
