@@ -18,9 +18,9 @@ import yaml
 
 from judgemerge import files, models, processes
 from judgemerge.errors import JudgemergeError
+from judgemerge.hub import local_folder
 from judgemerge.merging import checks, grids, recipes
 from judgemerge.merging.descriptions import TEMPLATE, TOKENS
-from judgemerge.merging.hub import local_folder
 from judgemerge.merging.table import CHOICES, METHODS, STREAMED, markdown
 
 

@@ -170,7 +170,7 @@ def _check_same(module: nn.Module, layers: SplitExperts, where: str) -> None:
 
 def split_for(model: nn.Module, adapter: str | Path) -> None:
     """Split the experts of a model that an adapter is about to be put on, if the adapter changes any."""
-    if any(".experts." in name for name in models.tensor_shapes(adapter)):
+    if any(".experts." in name for name in models.adapter_shapes(adapter)):
         split(model, str(adapter))
 
 

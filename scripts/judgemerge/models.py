@@ -21,6 +21,7 @@ from judgemerge.errors import JudgemergeError
 INDEX = "model.safetensors.index.json"
 WHOLE = "model.safetensors"
 QUANTIZED = ".gguf"
+ADAPTER = "adapter_model.safetensors"
 # What decides the model's answers beside its weights. Cards, recipes and training leftovers do not.
 SETTINGS = (
     "config.json",
@@ -213,7 +214,7 @@ def adapter_digest(folder: str | Path) -> str:
     """Return the digest of a LoRA adapter: its matrices, and the rank, scale and targets in its config."""
     config = files.read_json(Path(folder, "adapter_config.json"))
     config.pop("base_model_name_or_path", None)  # a path of the machine
-    matrices = files.sha256_file(Path(folder, "adapter_model.safetensors"))
+    matrices = files.sha256_file(Path(folder, ADAPTER))
     return files.sha256_text(matrices, json.dumps(config, sort_keys=True))
 
 
@@ -313,6 +314,12 @@ def tensor_shapes(folder: str | Path) -> dict[str, tuple[int, ...]]:
         for name, entry in header(path).items():
             shapes[name] = tuple(entry["shape"])
     return shapes
+
+
+def adapter_shapes(folder: str | Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor of a LoRA adapter, whose file is none of a model's."""
+    entries = header(Path(folder, ADAPTER))
+    return {name: tuple(entry["shape"]) for name, entry in entries.items()}
 
 
 def header(path: Path) -> dict:

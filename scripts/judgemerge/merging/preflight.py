@@ -53,8 +53,8 @@ def check_local(folders: Mapping[str, str | Path], allow: Collection[str], metho
     """
     for folder in folders.values():
         models.check_folder(folder)
-        if method:
-            mergekit.check(folder, method)
+    if method:
+        mergekit.check_all(folders.values(), method)
     if len(folders) < 2:
         return
     sentence_modules.check(folders)
