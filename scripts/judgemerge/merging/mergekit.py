@@ -44,6 +44,8 @@ def check_all(folders: Iterable[str | Path], method: str) -> None:
     stored = {
         str(folder): (files.read_json(Path(folder, "config.json")), models.tensor_shapes(folder)) for folder in folders
     }
+    if not stored:
+        return
     shared = tensor_names.agreed(stored)
     first, *others = shared
     known = {new: name for name, new in shared[first].items() if new is not None}

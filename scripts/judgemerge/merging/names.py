@@ -102,7 +102,7 @@ def agreed(stored: Mapping[str, tuple[Mapping, Iterable[str]]]) -> dict[str, dic
                 f"{model}: tensors '{twice[0]}' and '{names[twice[0]]}' are the same one; remove the stale one"
             )
     configs = [config for config, _ in stored.values()]
-    kind = configs[0].get("model_type")
+    kind = next((config.get("model_type") for config in configs), None)
     prefix = _DECODER_PREFIX if kind in _DECODERS else _PREFIXES.get(kind)
     if prefix is None:
         return spelled
