@@ -8,8 +8,8 @@ from judgemerge.merging import mergekit, preflight
 def main(folders: dict[str, str], groups: list[dict], out: str) -> None:
     """Compare the models of every group, {models, allow, mergekit}, from their headers alone."""
     for group in groups:
-        for name in group["models"] if group["mergekit"] else ():
-            mergekit.check(folders[name], group["mergekit"])
+        if group["mergekit"]:
+            mergekit.check_all([folders[name] for name in group["models"]], group["mergekit"])
     found = [
         preflight.check_parents({name: folders[name] for name in group["models"]}, group["allow"]) for group in groups
     ]

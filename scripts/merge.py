@@ -18,9 +18,10 @@ import yaml
 
 from judgemerge import files, models, processes
 from judgemerge.errors import JudgemergeError
+from judgemerge.hub import local_folder
 from judgemerge.merging import checks, grids, recipes
 from judgemerge.merging.descriptions import TEMPLATE, TOKENS
-from judgemerge.merging.hub import local_folder
+from judgemerge.merging.preflight import TOKENIZER
 from judgemerge.merging.table import CHOICES, METHODS, STREAMED, markdown
 
 
@@ -183,7 +184,8 @@ def parser() -> argparse.ArgumentParser:
         "--allow",
         action="append",
         default=[],
-        help=f"what may differ between the models: a key of config.json, {TEMPLATE} or {TOKENS}; once per difference",
+        help=f"what may differ between the models: a key of config.json, {TEMPLATE}, {TOKENS} or {TOKENIZER}; once per "
+        "difference",
     )
     found.add_argument(
         "--donor",

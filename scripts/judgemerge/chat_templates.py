@@ -42,17 +42,23 @@ _SYSTEM, _USER, _ANSWER = "Judge fairly, and say why.", "Which planet is the lar
 
 def read(folder: str | Path) -> str | None:
     """Return the chat template in a model folder (its own file, else in the tokenizer's settings), None without one."""
+    return read_all(folder).get("default")
+
+
+def read_all(folder: str | Path) -> dict[str, str]:
+    """Return the chat templates in a model folder by name; most models have none, or one, `default`."""
     folder = Path(folder)
     if (folder / FILE).is_file():
-        return (folder / FILE).read_text(encoding="utf-8")
+        named = {path.stem: path for path in sorted(folder.glob("additional_chat_templates/*.jinja"))}
+        texts = {name: path.read_text(encoding="utf-8") for name, path in {"default": folder / FILE, **named}.items()}
+        return {name: text for name, text in texts.items() if text.strip()}
     for name in ("chat_template.json", "tokenizer_config.json"):
-        if (folder / name).is_file():
-            given = files.read_json(folder / name).get("chat_template")
-            if isinstance(given, list):  # several by name
-                given = next((entry["template"] for entry in given if entry["name"] == "default"), None)
-            if given is not None:
-                return given
-    return None
+        given = files.read_json(folder / name).get("chat_template") if (folder / name).is_file() else None
+        if isinstance(given, list):  # several by name
+            return {entry["name"]: entry["template"] for entry in given}
+        if given:
+            return {"default": given}
+    return {}
 
 
 def write(folder: str | Path, text: str) -> None:

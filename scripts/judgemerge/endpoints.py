@@ -20,9 +20,9 @@ LIMITS = {
     "attempts": 6,
     "limit_key": "max_tokens",
 }
-# Many programs want the whole address, so people have it at hand; with and without this ending it is one endpoint.
+# Many programs want the whole address, so people have it at hand; with and without these endings it is one endpoint.
 CHAT = "/chat/completions"
-_ASKED = re.compile(rf"(?:{CHAT})?/*$", re.IGNORECASE)
+_ASKED = re.compile(rf"(?:(?:{CHAT})+|(?<=/v\d)/+(?:chat|completions|responses|embeddings|models))?/*$", re.IGNORECASE)
 DEFAULT_SETTINGS = {"temperature": 0}
 # What judgemerge itself sends; `n` and `stream` would change the form of the answer.
 OWN_KEYS = ("model", "messages", "max_tokens", "max_completion_tokens", "n", "stream", "stream_options")
@@ -72,10 +72,10 @@ def check_entry(entry: Mapping, where: str) -> None:
     """Refuse an address that no request can go to, a key in it, and settings that judgemerge decides."""
     try:
         parts = urlsplit(entry["url"])
-        complete = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        complete = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         complete = False
-    if not complete or parts.query or parts.fragment:
+    if not complete or re.search(r"[\s?#;]", entry["url"].strip()):
         raise JudgemergeError(f"{where}: url is no address of an API; give one like https://host/v1")
     if parts.username or parts.password:
         raise JudgemergeError(

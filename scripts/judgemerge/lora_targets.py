@@ -74,8 +74,9 @@ def _known_modules(study, base: str) -> list[str] | None:
         blocks += [f"mlp.{name}_proj" for name in ("gate", "up", "down")]
         return [*(f"model.layers.0.{block}" for block in blocks), "model.embed_tokens", "lm_head"]
     folder = Path(entry.get("path", f"results/{study.name}/models/{base}"))
-    if not (folder / "config.json").is_file() or not models.weight_files(folder):
-        return None
+    weights = models.weight_files(folder) if (folder / "config.json").is_file() else []
+    if not weights or not all(path.is_file() and path.suffix != models.QUANTIZED for path in weights):
+        return None  # what is wrong with it is said where it is opened
     return [*stored_modules(folder), "lm_head"]  # not stored where it is tied to the embeddings
 
 

@@ -59,6 +59,26 @@ def test_an_address_with_what_is_asked_below_it_is_the_same_endpoint(ending):
     assert one["digest"] == two["digest"] and one["endpoint"] == two["endpoint"]
 
 
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("http://h/v1/completions", "http://h/v1"),
+        ("http://h/v1/models/", "http://h/v1"),
+        ("http://h/v1/chat", "http://h/v1"),
+        ("http://h/chat", "http://h/chat"),  # may be where an API lies
+        ("http://h/v1/chat/completions/chat/completions", "http://h/v1"),
+    ],
+)
+def test_only_what_is_asked_is_taken_off_an_address(url, base):
+    assert endpoints.base_url(url) == base
+
+
+@pytest.mark.parametrize("url", ["ftp://h/v1", "http://h/v1#", "http://h/v1?", "http://h/v1 /chat", "h:8000/v1"])
+def test_an_address_that_no_request_reaches_is_refused(url):
+    with pytest.raises(JudgemergeError, match="url is no address of an API"):
+        endpoints.check_entry({"url": url, "settings": {}}, "here")
+
+
 def test_an_error_names_the_address_that_was_asked():
     with (
         serving(lambda body, n: Answer(b"no such page", 404)) as server,

@@ -1,6 +1,7 @@
 """Every name in lora_target is a layer of the base, before the training and in what it left; experts are layers too."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -193,6 +194,21 @@ def test_an_adapter_of_experts_is_merged_under_the_stored_names(mixtures, tmp_pa
     loaded = AutoModelForCausalLM.from_pretrained(mixtures["mixtral"])
     fused_experts.split_for(loaded, tmp_path)
     assert not list(fused_experts.fused(loaded))
+
+
+@pytest.mark.parametrize("kind", ["path", "downloaded"])
+def test_names_are_compared_with_a_base_that_lies_here(kind, tiny_models, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/s/models").mkdir(parents=True)
+    (tmp_path / "results/s/models/base").symlink_to(tiny_models["base"])
+    entry = {"path": str(tiny_models["base"])} if kind == "path" else {"repo": "o/m"}
+    expert = {"settings": {"lora_target": "q_proj,v_porj"}}
+    study = SimpleNamespace(name="s", where="here", models={"base": entry}, experts={"x": expert}, searches={},
+                            settings={"training": {}}, base_of=lambda name: "base")  # fmt: skip
+    with pytest.raises(JudgemergeError, match="experts.x: lora_target names 'v_porj'.* did you mean 'v_proj'"):
+        lora_targets.check_study(study)
+    expert["settings"]["lora_target"] = "q_proj,v_proj,lm_head"
+    lora_targets.check_study(study)
 
 
 # ---- what was written ----

@@ -121,6 +121,26 @@ def test_chat_templates_and_special_tokens_are_compared(copies):
     preflight.check_parents(two, ["special_tokens"])
 
 
+def test_templates_for_tools_beside_the_default_do_not_count(copies):
+    template = (copies["two"] / "chat_template.jinja").read_text()
+    (copies["two"] / "chat_template.jinja").unlink()
+    named = [{"name": "default", "template": template}, {"name": "tool_use", "template": "{{ tools }}"}]
+    change(copies["two"], "tokenizer_config.json", chat_template=named)
+    preflight.check_parents({name: copies[name] for name in ("one", "two")})
+
+
+def test_tokenizers_of_the_same_tokens_must_divide_a_text_alike(copies):
+    two = {name: copies[name] for name in ("one", "two")}
+    tokenizer = files.read_json(copies["two"] / "tokenizer.json")
+    files.write_json(copies["two"] / "tokenizer.json", {**tokenizer, "truncation": None, "padding": None})
+    preflight.check_parents(two)
+    files.write_json(copies["two"] / "tokenizer.json", {**tokenizer, "normalizer": {"type": "Lowercase"}})
+    for check in (preflight.check_parents, lambda folders: preflight.check_local(folders, (), "")):
+        with pytest.raises(JudgemergeError, match=r"two.tokenizer.json: has the tokens of .* divides a text otherwise"):
+            check(two)
+    preflight.check_parents(two, ["tokenizer"])
+
+
 def test_the_ends_of_turns_must_have_one_in_common(copies):
     """LLaMA-Factory adds the end of its template to an export; a base of other ends is another model."""
     two = {name: copies[name] for name in ("one", "two")}

@@ -16,7 +16,7 @@ import train_embedder
 from judgemerge import files
 from judgemerge.embedding import Pair, encoders, evaluation_sets, mixing, pair_of, training
 from judgemerge.errors import JudgemergeError
-from judgemerge.merging import cocktail, names, preflight, sentence_modules
+from judgemerge.merging import cocktail, mergekit, names, preflight, runs, sentence_modules
 
 pytestmark = pytest.mark.slow  # sentence-transformers alone takes ten seconds to import
 
@@ -34,6 +34,17 @@ HUB = {
     "reranker_of_xlm_roberta": ("XLMRobertaForSequenceClassification", ("classifier",), "roberta."),
     "reranker_of_bert": ("BertForSequenceClassification", ("classifier", "pooler"), "bert."),
     "mpnet": ("MPNetModel", (), ""),
+    "mpnet_with_its_first_head": ("MPNetForMaskedLM", ("lm_head",), "mpnet."),
+    "distilbert": ("DistilBertModel", (), ""),
+    "deberta": ("DebertaV2Model", (), ""),
+    "reranker_of_deberta": ("DebertaV2ForSequenceClassification", ("classifier", "pooler"), "deberta."),
+    "decoder": ("Qwen3Model", (), ""),
+    "decoder_with_its_tied_head": ("Qwen3ForCausalLM", (), "model."),
+}
+# What other classes call the same sizes, and what they need besides.
+OTHER_SIZES = {
+    "DistilBertConfig": {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 32},
+    "Qwen3Config": {"num_key_value_heads": 2, "head_dim": 8, "tie_word_embeddings": True},
 }
 
 
@@ -43,14 +54,17 @@ def hub_model(folder, kind, seed=0):
 
     architecture, has, prefix = HUB[kind]
     model_class = getattr(transformers, architecture)
-    config = model_class.config_class(**SIZE, num_labels=1)
+    more = OTHER_SIZES.get(model_class.config_class.__name__, {})
+    config = model_class.config_class(**SIZE, **more, num_labels=1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         state = model_class(config).state_dict()
     tensors = {
         name: values.clone()
         for name, values in state.items()
-        if "position_ids" not in name and ("pooler" not in name or "pooler" in has) and "decoder" not in name
+        if "position_ids" not in name
+        and ("pooler" not in name or "pooler" in has)
+        and not name.startswith(("cls.predictions.decoder", "lm_head.decoder", "lm_head.weight"))
     }
     assert all("LayerNorm" not in name or name.endswith(("weight", "bias")) for name in tensors)
     if "position_ids" in has:
@@ -146,6 +160,35 @@ def test_the_command_line_and_the_study_mix_it_too(tmp_path):
     mixing.mix({"base": base, "tuned": tuned}, {"half": 0.5}, {"half": tmp_path / "half"}, 1)
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("mix", "half"))
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize("kind", ["xlm_roberta", "deberta", "bert_with_its_first_head", "reranker_of_xlm_roberta"])
+def test_mergekit_never_merges_half_of_what_is_stored_under_two_names(kind, tmp_path):
+    pytest.importorskip("mergekit")
+    folders = {"a": hub_model(tmp_path / "a", kind)}
+    folders["b"] = tuned_model(tmp_path / "b", folders["a"], kind)
+    with pytest.raises(JudgemergeError, match=r"mergekit 0\.1\.5 cannot merge this model .*engine: streamed`"):
+        mergekit.check_all(folders.values(), "linear")
+    merge = {"method": "linear", "models": {"a": {"weight": 0.3}, "b": {"weight": 0.7}}, "parameters": {},
+             "dtype": "float32", "seed": 7, "engine": "streamed"}  # fmt: skip
+    runs.merge_folders("out", merge, folders, tmp_path / "out", tmp_path / "out.yaml", 1, {"a": "x", "b": "y"})
+    a, b, out = (of_transformers(kind, folder)[0] for folder in (*folders.values(), tmp_path / "out"))
+    for name in [name for name in out if "pooler" not in name and out[name].is_floating_point()]:
+        assert torch.allclose(out[name], 0.3 * a[name] + 0.7 * b[name], atol=1e-6), name
+
+
+def test_the_head_of_a_decoder_that_is_not_tied_is_never_left_out(tmp_path):
+    kind = "decoder_with_its_tied_head"
+    base = hub_model(tmp_path / "base", kind)
+    tuned = tuned_model(tmp_path / "tuned", base, kind)
+    for folder in (base, tuned):
+        files.write_json(
+            folder / "config.json", files.read_json(folder / "config.json") | {"tie_word_embeddings": False}
+        )
+    tensors = load_file(base / "model.safetensors")
+    save_file({**tensors, "lm_head.weight": torch.zeros(120, 16)}, base / "model.safetensors")
+    with pytest.raises(JudgemergeError, match=r"'lm_head.weight' .* is missing"):
+        preflight.check_parents({"base": base, "tuned": tuned})
 
 
 def test_a_head_and_a_pooler_that_one_lacks_are_left_out_and_named(tmp_path):

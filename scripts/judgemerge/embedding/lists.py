@@ -7,7 +7,7 @@ cut: a caller that wants fewer takes the first ones.
 import json
 import re
 
-_CHINESE, _CIRCLED, _LETTERS = "一二三四五六七八九十", "①②③④⑤⑥⑦⑧⑨⑩", "abcdefghij"
+_CHINESE, _CIRCLED, _LETTERS = "一二三四五六七八九十", "①②③④⑤⑥⑦⑧⑨⑩⑴⑵⑶⑷⑸⑹⑺⑻⑼⑽", "abcdefghij"
 _WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _DIGITS = rf"(?:\d{{1,2}}|[{_CHINESE}]{{1,3}}|[{_CIRCLED}])"
 _WORD = r"(?:q|question|query|frage|pregunta|domanda|vraag|问题|提问|問題|质问|質問|问|題|题|질문)"
@@ -23,8 +23,11 @@ _NUMBER = re.compile(
 )
 _LABEL = re.compile(rf"\s*{_WORD}\s*\d{{0,2}}\s*[:：]\s*", re.IGNORECASE)
 _BARE_LABEL = re.compile(rf"\W*(?:第\s*)?{_WORD}?\s*#?\s*(?:{_DIGITS})?\s*个?{_WORD}?\W*", re.IGNORECASE)
-_BULLET = re.compile(r"^\s*[-*•·–]\s+")
-_INLINE = re.compile(rf"\s+(?=\(?[2-9]\s*[.)]\s)|\s*(?<![问問])(?={_WORD}\s*[2-9]\s*[.:：)])", re.IGNORECASE)
+_BULLET = re.compile(r"^\s*[-*+•·–▪●◦○■]\s+")
+_INLINE = re.compile(
+    rf"\s+(?=\(?[2-9]\s*[.)]\s)|(?<=[?？])\s*(?=[2-9]\s*[.)、．])|\s*(?<![问問])(?={_WORD}\s*[2-9]\s*[.:：)])",
+    re.IGNORECASE,
+)
 _ANSWER = re.compile(r"\**(?:a|answer|antwort|respuesta|答案?|回答|答え)\s*\d{0,2}\s*\**\s*[:：]", re.IGNORECASE)
 _TALK = re.compile(
     r"(?:sure|certainly|of course|absolutely|great|okay|ok|here(?:'s| is| are)|below (?:is|are)|these are|"
@@ -32,8 +35,27 @@ _TALK = re.compile(
     r"好的|当然|以下|下面|这里|這裡|这是|希望|请|請|根据|根據|如果您?|如需|注[：:意])",
     re.IGNORECASE,
 )
-_QUESTION_END = re.compile(r"[?？]\W*$")
-_ORDER = {sign: place for signs in (_CHINESE, _CIRCLED, _LETTERS, _WORDS) for place, sign in enumerate(signs, 1)}
+_QUESTION_END = re.compile(r"[?？؟]\W*$")
+_SENTENCE_END = re.compile(r"[.!。！]\W*$")
+# "Вопрос 1:", "السؤال 2:", "II. ", "b. "
+_ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
+_PLACES = tuple(map(str, range(1, 100)))
+_OTHER_LABEL = re.compile(
+    r"^[ \t>+|]*(?:(?P<word>[^\W\d_]{2,12})[ ]*(?:n[.°º][ ]*|#[ ]*)?(?P<place>[1-9]\d?)[ ]*[:：]\s*"
+    r"|(?P<sign>[ivx]{1,4}|[IVX]{1,4}|[a-j])\.[ ]+|(?P<bare>[1-9]\d?)[ ]+(?=[^\W\d]))(?=\S)",
+    re.MULTILINE,
+)
+# <question>…</question>, the quotation mark of Markdown, and the bars of a table's row
+_TAG = re.compile(
+    r"</?(?:questions?|q|query|li|ol|ul|item)(?:\s[^<>]*)?>"
+    r"|^[ \t]*(?:>+|\|(?:[ \t]*\d{1,2}[ \t]*\|)?)[ \t]*|[ \t]*\|[ \t]*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_ORDER = {
+    sign: place
+    for signs in (_CHINESE, _CIRCLED[:10], _CIRCLED[10:], _LETTERS, _WORDS)
+    for place, sign in enumerate(signs, 1)
+}
 
 
 def without_thoughts(reply: str) -> str:
@@ -49,7 +71,7 @@ def entries(reply: str) -> tuple[list[str], int]:
     text = without_thoughts(reply).strip()
     if listed := _json_list(text):
         return list(dict.fromkeys(listed)), 0
-    lines = [_bare(line) for line in text.splitlines() if any(letter.isalpha() for letter in line)]
+    lines = [_bare(line) for line in _relabelled(_TAG.sub("", text)).splitlines() if any(map(str.isalpha, line))]
     labels = sum(bool(_BARE_LABEL.fullmatch(line)) for line in lines)
     lines = [line for line in lines if not _BARE_LABEL.fullmatch(line)]
     if len(lines) == 1 and _number(lines[0]) == 1:
@@ -59,6 +81,18 @@ def entries(reply: str) -> tuple[list[str], int]:
     return list(dict.fromkeys(chosen)), labels + len(lines) - len(chosen) + n_repeats
 
 
+def _relabelled(text: str) -> str:
+    """Return the text with plain numbers for labels that count 1, 2, …: a word of any language, Roman, letters."""
+    matches = list(_OTHER_LABEL.finditer(text))
+    signs = [match["place"] or match["bare"] or match["sign"].lower() for match in matches]
+    one_word = len({(match["word"] or "").lower() for match in matches}) == 1
+    counts = any([*row[: len(signs)]] == signs for row in (_PLACES, _ROMAN, _LETTERS))
+    if len(signs) < 2 or not (one_word and counts):
+        return text
+    places = iter(range(1, len(signs) + 1))
+    return _OTHER_LABEL.sub(lambda match: f"{next(places)}. ", text)
+
+
 def _bare(line: str) -> str:
     """Return a line without the marks of Markdown for bold type and for full stops that begin no list."""
     return re.sub(r"\\([.)])", r"\1", line.replace("**", "").replace("__", "")).strip()
@@ -66,15 +100,27 @@ def _bare(line: str) -> str:
 
 def _json_list(text: str) -> list[str] | None:
     """Return the texts of a reply that is a JSON list of them, in a block of code or not."""
-    text = re.sub(r"^```\w*\s*|\s*```$", "", text)
+    block = re.search(r"```\w*\s*([\[{].*?[\]}])\s*```", text, re.DOTALL)
+    text = block[1] if block else text
     try:
         found = json.loads(text) if text.startswith(("[", "{")) else None
     except ValueError:
         return None
-    if isinstance(found, dict) and len(found) == 1:
-        found = next(iter(found.values()))
+    if isinstance(found, dict):
+        found = next(iter(found.values())) if len(found) == 1 else list(found.values())
+    if isinstance(found, list):
+        found = [_of_object(entry) for entry in found]
     is_list = isinstance(found, list) and found and all(isinstance(entry, str) for entry in found)
     return [entry.strip() for entry in found] if is_list else None
+
+
+def _of_object(entry):
+    """Return the question in an object of a JSON list: its only text, or that of a key which says so."""
+    if not isinstance(entry, dict):
+        return entry
+    named = [value for key, value in entry.items() if key.lower() in ("question", "query", "q", "问题", "text")]
+    texts = [value for value in entry.values() if isinstance(value, str)]
+    return (named or texts)[0] if named or len(texts) == 1 else None
 
 
 def _number(line: str) -> int | None:
@@ -107,7 +153,13 @@ def _plain(lines: list[str]) -> list[str]:
     def is_talk(line: str) -> bool:
         return line.startswith(("#", "```")) or bool(_ANSWER.match(line) or _TALK.match(line))
 
-    return _cleaned(line for line in lines if _QUESTION_END.search(line) or not is_talk(line))
+    wanted = [line for line in lines if _QUESTION_END.search(line) or not is_talk(line)]
+    # A sentence before or after a list of questions alone, in whatever language, announces or closes it.
+    for place in (0, -1):
+        others = wanted[1:] if place == 0 else wanted[:-1]
+        if len(others) > 1 and all(map(_QUESTION_END.search, others)) and _SENTENCE_END.search(wanted[place]):
+            wanted = others
+    return _cleaned(wanted)
 
 
 def _cleaned(lines) -> list[str]:

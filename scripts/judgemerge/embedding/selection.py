@@ -13,8 +13,11 @@ from judgemerge.embedding import Pair, lists, prompts, texts
 
 RANK_CONSTANT = 60  # reciprocal rank fusion (Cormack, Clarke and Büttcher 2009); ranks count from 0 as in RAGSDK
 # The number, the end of its scale, and at most a reason after it that holds no other number between 0 and 1.
+_NAME = r"(?:relevance|relevancy|score|rating|answer|相关性|相关度|分数|评分|得分)"
 _SCORE = re.compile(
-    r"(?:relevance|score|相关性|分数)?\s*[:：=]?\s*(0(?:\.\d+)?|1(?:\.0+)?)(?:\s*(?:/|out of)\s*1(?:\.0+)?(?![\d.]))?"
+    rf"(?:(?:the\s+)?{_NAME}(?:\s+{_NAME})?)?\s*(?:[:：=]|is|为|是)?\s*(0(?:\.\d+)?|1(?:\.0+)?)"
+    r"(?:\s*(?:/|out of)\s*1(?:\.0+)?(?![\d.]))?"
+    r"(?:\s*\([^\d()]*\))?"
     r"(?:\s*[.。]?|\s*[,;(–—-]?\s*(?:because|since|as|因为)\b.*|\s*\n.*)",
     re.IGNORECASE | re.DOTALL,
 )

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from judgemerge import files
+from judgemerge import chat_templates, files
 from judgemerge.errors import JudgemergeError
 from judgemerge.merging.names import same_backbone
 
@@ -42,18 +42,6 @@ _ROPE = ("rope_theta", "rope_scaling", "rope_parameters")
 _OPTIONAL = frozenset({"architectures", "id2label", "label2id"})  # counted only where both models have them
 _SPECIAL = ("bos_token", "unk_token", "cls_token", "sep_token", "mask_token", "add_bos_token")
 TEMPLATE, TOKENS = "chat_template", "special_tokens"
-
-
-def chat_template(folder: str | Path) -> str | None:
-    """Return a model's chat template, wherever libraries have put it; several of them as JSON; None without one."""
-    for name in ("chat_template.jinja", "tokenizer_config.json", "chat_template.json"):
-        path = Path(folder, name)
-        if not path.is_file():
-            continue
-        found = path.read_text(encoding="utf-8") if path.suffix == ".jinja" else files.read_json(path).get(TEMPLATE)
-        if found:
-            return (found if isinstance(found, str) else json.dumps(found, sort_keys=True)).strip()
-    return None
 
 
 def special_tokens(folder: str | Path) -> dict:
@@ -119,7 +107,8 @@ def config_differences(one: Mapping, two: Mapping) -> Iterator[tuple[str, object
     known = all(config is not None for config in filled)
     if known:
         ours, theirs = map(meaning, filled)
-    for key in [*ours, *(key for key in theirs if key not in ours)]:
+    # The kind of model first: what follows from it says less.
+    for key in sorted({**ours, **theirs}, key=lambda key: key != "model_type"):
         name = key.rpartition(".")[2]
         if (name in _OPTIONAL or not known) and not (key in ours and key in theirs):
             continue
@@ -142,7 +131,7 @@ def _filled(config: Mapping) -> dict | None:
 
 def speaking(folders: Mapping[str, str | Path]) -> list[str]:
     """Return the models that have a chat template; all of them if none has."""
-    return [name for name, folder in folders.items() if chat_template(folder)] or list(folders)
+    return [name for name, folder in folders.items() if chat_templates.read_all(folder)] or list(folders)
 
 
 def check(folders: Mapping[str, str | Path], allow: Collection[str] = ()) -> None:
@@ -163,7 +152,10 @@ def check(folders: Mapping[str, str | Path], allow: Collection[str] = ()) -> Non
 
 
 def _check_speech(one: str | Path, two: str | Path, allow: Collection[str]) -> None:
-    ours, theirs = chat_template(one), chat_template(two)
+    templates = [chat_templates.read_all(folder) for folder in (one, two)]
+    if all("default" in named for named in templates):  # others are for tools and retrieval
+        templates = [{"default": named["default"]} for named in templates]
+    ours, theirs = map(_as_text, templates)
     if ours != theirs and TEMPLATE not in allow:
         place = next(
             (n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(map(len, (ours, theirs)))
@@ -183,6 +175,12 @@ def _check_speech(one: str | Path, two: str | Path, allow: Collection[str]) -> N
     our_ends, their_ends = turn_ends(one, ids), turn_ends(two, ids)
     if our_ends and their_ends and not our_ends & their_ends:
         _refuse_tokens(two, "eos_token", sorted(map(str, their_ends)), one, sorted(map(str, our_ends)))
+
+
+def _as_text(templates: Mapping[str, str]) -> str:
+    """Return chat templates as one text to compare: the only one as it is, several as JSON."""
+    texts = {name: text.strip() for name, text in templates.items()}
+    return texts["default"] if [*texts] == ["default"] else json.dumps(texts, sort_keys=True)
 
 
 def _added_ids(folder: str | Path) -> dict[str, int]:
@@ -230,4 +228,4 @@ def donor(merge: Mapping, folders: Mapping[str, str | Path]) -> str:
         return merge["donor"]
     order: Sequence[str] = [*([merge["base"]] if "base" in merge else []), *merge["models"]]
     order = [name for name in order if name in folders] or list(folders)
-    return next((name for name in order if chat_template(folders[name])), order[0])
+    return next((name for name in order if chat_templates.read_all(folders[name])), order[0])

@@ -7,13 +7,14 @@ the package takes seconds.
 import importlib.util
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from string import Template
 
 from judgemerge import files, models
 from judgemerge.errors import JudgemergeError
+from judgemerge.merging import names as tensor_names
 from judgemerge.merging.table import STREAMED
 
 # Written in mergekit's own code, not in its list.
@@ -29,6 +30,32 @@ def check(folder: str | Path, method: str) -> None:
     fault = _fault(config, names)
     if fault:
         raise JudgemergeError(f"{folder}: mergekit 0.1.5 cannot merge this model ({fault}); {remedy(method)}")
+
+
+def check_all(folders: Iterable[str | Path], method: str) -> None:
+    """Refuse models that mergekit cannot merge, each by itself or with the others.
+
+    mergekit finds a tensor by the name that its list gives it, and passes over a parent that stores it under another
+    spelling or prefix (names.py): the others alone would make the merge.
+    """
+    folders = list(folders)
+    for folder in folders:
+        check(folder, method)
+    stored = {
+        str(folder): (files.read_json(Path(folder, "config.json")), models.tensor_shapes(folder)) for folder in folders
+    }
+    if not stored:
+        return
+    shared = tensor_names.agreed(stored)
+    first, *others = shared
+    known = {new: name for name, new in shared[first].items() if new is not None}
+    for other in others:
+        for name, new in shared[other].items():
+            if known.get(new, name) != name:
+                raise JudgemergeError(
+                    f"{other}: mergekit 0.1.5 cannot merge this model (its tensor '{name}' is stored as '{known[new]}' "
+                    f"in {first}, and mergekit would take only one of them); {remedy(method)}"
+                )
 
 
 def remedy(method: str) -> str:

@@ -34,6 +34,11 @@ _PREFIXES = {
     "xlm-roberta": "roberta.",
     "xlm-roberta-xl": "roberta.",
 }
+# Decoders that embedding models are made of as well (Qwen3-Embedding): stored bare, or with the head for texts.
+_DECODERS = frozenset(
+    {"gemma", "gemma2", "gemma3_text", "granite", "llama", "mistral", "olmo2", "phi3", "qwen2", "qwen3"}
+)
+_DECODER_PREFIX = "model."
 _PRETRAINED = ("ForMaskedLM", "ForPreTraining")  # their heads say nothing about a text's embedding
 _POOLED_HEADS = ("albert", "bert", "ernie")  # whose classification heads read the pooler
 
@@ -57,8 +62,23 @@ def _is_backbone(config: Mapping) -> bool:
 
 
 def same_backbone(one: Mapping, two: Mapping) -> bool:
-    """Whether two configs that name different architectures describe one encoder, with its first head or without."""
-    return one.get("model_type") == two.get("model_type") and is_encoder(one) and is_encoder(two)
+    """Whether two configs that name different architectures describe one encoder, with its first head or without.
+
+    A decoder that is stored bare is an encoder as well: of embedding models alone.
+    """
+    return one.get("model_type") == two.get("model_type") and _all_backbones((one, two))
+
+
+def _all_backbones(configs: Iterable[Mapping]) -> bool:
+    configs = list(configs)
+    if not all(config.get("model_type") in _DECODERS for config in configs):
+        return all(map(is_encoder, configs))
+    given = [name for config in configs for name in config.get("architectures") or ()]
+    return any(map(_is_bare, given)) and all(name.endswith(("Model", "ForCausalLM")) for name in given)
+
+
+def _is_bare(architecture: str) -> bool:
+    return architecture.endswith("Model")
 
 
 def may_be_invented(name: str, config: Mapping) -> bool:
@@ -81,16 +101,18 @@ def agreed(stored: Mapping[str, tuple[Mapping, Iterable[str]]]) -> dict[str, dic
             raise JudgemergeError(
                 f"{model}: tensors '{twice[0]}' and '{names[twice[0]]}' are the same one; remove the stale one"
             )
-    prefix = next((_PREFIXES.get(config.get("model_type")) for config, _ in stored.values()), None)
+    configs = [config for config, _ in stored.values()]
+    kind = next((config.get("model_type") for config in configs), None)
+    prefix = _DECODER_PREFIX if kind in _DECODERS else _PREFIXES.get(kind)
     if prefix is None:
         return spelled
     prefixed = {model for model, names in spelled.items() if any(new.startswith(prefix) for new in names.values())}
     if not prefixed or len(prefixed) == len(spelled):
         return spelled
-    if all(is_encoder(config) for config, _ in stored.values()):
+    if _all_backbones(configs):
         return {
             model: {
-                name: (new.removeprefix(prefix) if new.startswith(prefix) else None) if model in prefixed else new
+                name: _bare_name(new, prefix, stored[model][0]) if model in prefixed else new
                 for name, new in names.items()
             }
             for model, names in spelled.items()
@@ -100,6 +122,17 @@ def agreed(stored: Mapping[str, tuple[Mapping, Iterable[str]]]) -> dict[str, dic
         model: {name: prefix + new if prefix + new in known else new for name, new in names.items()}
         for model, names in spelled.items()
     }
+
+
+def _bare_name(name: str, prefix: str, config: Mapping) -> str | None:
+    """Return a tensor's name in the bare encoder; None for one of its head, which embeddings do not depend on.
+
+    The head of a decoder says nothing of its own where it is tied; else it stays, and is missing in the bare one.
+    """
+    if name.startswith(prefix):
+        return name.removeprefix(prefix)
+    untied = config.get("model_type") in _DECODERS and config.get("tie_word_embeddings") is False
+    return name if untied else None
 
 
 def rename_all(weights: Mapping[str, "Weights"]) -> list[str]:
@@ -131,8 +164,8 @@ def settle_architecture(folder: str | Path, parents: Iterable[str | Path]) -> No
     """Name the bare encoder as a merged model's architecture where a parent is bare: that is what was written."""
     configs = [files.read_json(Path(parent, "config.json")) for parent in parents]
     given = [config.get("architectures") for config in configs]
-    bare = next((names for names in given if names and names[0].endswith("Model")), None)
+    bare = next((names for names in given if names and _is_bare(names[0])), None)
     path = Path(folder, "config.json")
     config = files.read_json(path)
-    if bare and config.get("architectures") != bare and all(map(is_encoder, configs)):
+    if bare and config.get("architectures") != bare and _all_backbones(configs):
         files.write_json(path, {**config, "architectures": bare})

@@ -15,7 +15,13 @@ from judgemerge.merging import names as tensor_names
 if TYPE_CHECKING:
     from judgemerge.merging.streams import Weights
 
+TOKENIZER = "tokenizer"  # in `allow`: that texts are divided into the same tokens in other ways
 QUANTIZED = ("quantization_config",)
+# A text in which tokenizers differ: capitals, accents, digits, blanks, line ends, scripts, signs.
+PROBE = (
+    "Which answer is Better?  The 2nd (0.75 of 1234) isn't naïve:\n\n\t- für Straße, déjà vu, Ελλάδα, 你好，世界。 🙂\n"
+    " judges' verdict = [[A]]; score_rubric: 4/5 …\r\nend"
+)
 # Buffers that libraries write in one version and not in another, and make again when they load a model.
 BUFFERS = (".position_ids", ".token_type_ids")
 
@@ -35,7 +41,7 @@ def check_parents(folders: Mapping[str, str | Path], allow: Collection[str] = ()
     descriptions.check(folders, allow)
     for name in names[1:]:
         _compare_tensors(folders[first], facts[first], folders[name], facts[name])
-        _compare_tokens(folders[first], facts[first]["tokens"], folders[name], facts[name]["tokens"])
+        _compare_tokens(folders[first], facts[first]["tokens"], folders[name], facts[name]["tokens"], allow)
     return {
         "models": names,
         "architecture": facts[first]["config"].get("architectures"),
@@ -53,8 +59,8 @@ def check_local(folders: Mapping[str, str | Path], allow: Collection[str], metho
     """
     for folder in folders.values():
         models.check_folder(folder)
-        if method:
-            mergekit.check(folder, method)
+    if method:
+        mergekit.check_all(folders.values(), method)
     if len(folders) < 2:
         return
     sentence_modules.check(folders)
@@ -71,7 +77,7 @@ def check_local(folders: Mapping[str, str | Path], allow: Collection[str], metho
         _rename(facts)
         ours, theirs = facts[first], facts[other]
         _compare_tensors(first, ours, other, theirs)
-        _compare_tokens(first, ours["tokens"], other, theirs["tokens"])
+        _compare_tokens(first, ours["tokens"], other, theirs["tokens"], allow)
 
 
 def check_not_quantized(folder: str | Path) -> dict:
@@ -150,10 +156,16 @@ def _may_be_tied(name: str, entry: dict, headers: dict, config: dict) -> bool:
     return tied and any(other != name and headers[other]["shape"] == entry["shape"] for other in headers)
 
 
-def _compare_tokens(one: str | Path, ours: dict | None, two: str | Path, theirs: dict | None) -> None:
+def _compare_tokens(
+    one: str | Path, ours: dict | None, two: str | Path, theirs: dict | None, allow: Collection[str]
+) -> None:
     if ours is None and theirs is None:
         _compare_vocabularies(one, two)
-    if ours is None or theirs is None or ours == theirs:
+    if ours is None or theirs is None:
+        return
+    if ours == theirs:
+        if TOKENIZER not in allow:
+            _compare_division(one, two)
         return
     moved = [token for token in ours if theirs.get(token) != ours[token]]
     extra = [token for token in theirs if token not in ours]
@@ -163,6 +175,32 @@ def _compare_tokens(one: str | Path, ours: dict | None, two: str | Path, theirs:
         f"difference: {token!r} is {theirs.get(token, 'missing')} there and {ours.get(token, 'missing')} here; use "
         "models with one tokenizer"
     )
+
+
+def _compare_division(one: str | Path, two: str | Path) -> None:
+    """Refuse tokenizers with the same tokens that divide a text otherwise: other merges, capitals, blanks, digits."""
+    from tokenizers import Tokenizer
+
+    paths = [Path(folder, "tokenizer.json") for folder in (one, two)]
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    if texts[0] == texts[1]:
+        return
+    found = []
+    for path, text in zip(paths, texts, strict=True):
+        try:
+            tokenizer = Tokenizer.from_str(text)
+        except Exception as error:  # the library raises nothing more exact
+            raise JudgemergeError(f"{path}: is no tokenizer ({error}); download the model again") from None
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        found.append(tokenizer.encode(PROBE, add_special_tokens=False).tokens)
+    if found[0] != found[1]:
+        place = next((n for n, (a, b) in enumerate(zip(*found, strict=False)) if a != b), min(map(len, found)))
+        ours, theirs = (tokens[place : place + 4] for tokens in found)
+        raise JudgemergeError(
+            f"{paths[1]}: has the tokens of {paths[0]}, but divides a text otherwise (into {theirs} there, {ours} "
+            f"here); use models with one tokenizer, or put {TOKENIZER} into the merge's `allow`"
+        )
 
 
 def _compare_vocabularies(one: str | Path, two: str | Path) -> None:

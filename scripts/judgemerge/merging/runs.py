@@ -102,8 +102,7 @@ def _by_mergekit(
     from judgemerge.merging import engine, stored_names
     from judgemerge.merging.streams import Weights
 
-    for folder in plain.values():
-        mergekit.check(folder, merge["method"])
+    mergekit.check_all(plain.values(), merge["method"])
     weights = {model: Weights(folder) for model, folder in plain.items()}
     _, left_out = preflight.shared_tensors(weights, next(name for name, folder in plain.items() if folder == reference))
     _run_mergekit(recipe_file, output, merge["seed"], threads)

@@ -17,6 +17,7 @@ FILES = (MODULES, "sentence_bert_config.json", "config_sentence_transformers.jso
 # As older versions of sentence-transformers write them; newer ones read both.
 _FLAG = "pooling_mode_"
 _FLAG_NAMES = {"cls_token": "cls", "max_tokens": "max", "mean_tokens": "mean"}
+_WIDTHS = ("hidden_size", "dim", "d_model")  # DistilBERT has `dim`
 _FIRST_TOKEN = (("0", "", "Transformer"), ("1", "1_Pooling", "Pooling"), ("2", "2_Normalize", "Normalize"))
 
 
@@ -84,6 +85,7 @@ def complete(output: str | Path, parents: Mapping[str, str | Path], first_token:
 
 def _write_first_token(output: Path) -> None:
     config = files.read_json(output / "config.json")
+    width = next(config[key] for key in _WIDTHS if key in config)
     for _, module, _ in _FIRST_TOKEN:
         (output / module).mkdir(exist_ok=True)
     files.write_json(
@@ -95,7 +97,7 @@ def _write_first_token(output: Path) -> None:
     )
     files.write_json(
         output / "1_Pooling" / "config.json",
-        {"word_embedding_dimension": config["hidden_size"], "pooling_mode_cls_token": True,
+        {"word_embedding_dimension": width, "pooling_mode_cls_token": True,
          "pooling_mode_mean_tokens": False, "pooling_mode_max_tokens": False,
          "pooling_mode_mean_sqrt_len_tokens": False},
     )  # fmt: skip
