@@ -59,7 +59,7 @@ def test_the_page_shows_what_the_table_holds(tmp_path):
     table, page = tmp_path / "replies.csv", tmp_path / "replies.html"
     count_replies.main(paths, [["a", "pairs"], ["b", "pairs"], ["c", "pairs"]], table, page)
     rows = read_table(table).to_dict("records")
-    assert [(one["judge"], one["cut"], one["errors"]) for one in rows] == [("a", 0, 0), ("b", 3, 3)]
+    assert [(one["judge"], one["cut"], one["errors"]) for one in rows] == [("a", 0, 0), ("b", 3, 3), ("c", 0, 0)]
     text = page.read_text(encoding="utf-8")
     assert "cut 3" in text and "Missing, because they could not judge: c on pairs (nobody answers)" in text
 
