@@ -365,9 +365,9 @@ def test_a_job_that_ends_keeps_what_was_answered(unit, tmp_path):
 
 
 def test_an_endpoint_that_answers_nothing_at_all_is_no_judge_however_few_the_prompts(unit, tmp_path):
-    with serving(lambda body, n: Answer(b"", 500)) as server:
-        with pytest.raises(JudgemergeError, match="not one of 12 prompts got a reply"):
-            unit(server.url, concurrency=16)
+    sentence = "not one of 12 prompts got a reply"
+    with serving(lambda body, n: Answer(b"", 500)) as server, pytest.raises(JudgemergeError, match=sentence):
+        unit(server.url, concurrency=16)
     assert not (tmp_path / "replies.jsonl").exists()
 
 
