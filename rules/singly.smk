@@ -58,6 +58,7 @@ rule judge_sides:
         dtype=settings["judging"]["dtype"],
         asked=singly_content(),
         backend=judge_backend,
+        chat=judge_chat,
         store="results/{study}/store",
         sources="results/{study}/sources",
         categories=settings["judging"]["categories"],

@@ -24,7 +24,9 @@ def test_a_study_is_planned_in_full_for_the_cluster(snakemake, path):
     """Nothing is there yet: no model, no raw file, and no SLURM needs to answer."""
     process = snakemake("--profile", "slurm", "-n", "--configfile", str(path.relative_to(CONFIG.parent)))
     assert {"all", "write_run_record"} <= planned(process, load_yaml(path)["study"])
-    assert re.search(r"This plan asks for at most \S+ GPU hours and \S+ CPU hours in \d+ jobs:", process.stderr)
+    # Nobody outside knows how many rows MELD's training files have.
+    bound = "at least" if path.stem == "meld" else "at most"
+    assert re.search(rf"This plan asks for {bound} \S+ GPU hours and \S+ CPU hours in \d+ jobs:", process.stderr)
 
 
 @pytest.mark.parametrize(
