@@ -218,9 +218,8 @@ def write_verdicts(path: str | Path, verdicts: Iterable[Verdict]) -> int:
 
 def _verdict_row(verdict: Verdict) -> dict:
     row = dataclasses.asdict(verdict)
-    if verdict.published is None:  # as nearly everywhere
-        del row["published"]
-    return row
+    unknown = {key for key in ("raw", "cut", "published") if row[key] is None}  # of most verdicts that others recorded
+    return {key: value for key, value in row.items() if key not in unknown}
 
 
 def read_verdicts(path: str | Path) -> Iterator[Verdict]:

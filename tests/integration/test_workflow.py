@@ -142,7 +142,7 @@ def test_another_study_replaces_the_demo_entirely(finished):
         **BARE,
         **finished.settings,
         "suites": {name: {**suite, "optional": False} for name, suite in finished.settings["suites"].items()},
-        "statistics": {**finished.settings["statistics"], "confidence": 0.95},
+        "statistics": {**finished.settings["statistics"], "confidence": 0.95, "group_by": "cluster"},
     }
 
 
@@ -162,7 +162,11 @@ BARE = {
     "model_comparisons": {},
     "unified_table": False,
     "overlap": {"also": []},
-    "singly": {"judges": []},
+    "singly": {"judges": [], "redraws": 0},
+    "about": {"authors": []},
+    "averages": {},
+    "date": "2024-07-26",
+    "display": {"judges": [], "labels": {}},
     "judging": {
         "prompts": {},
         "judges": {},

@@ -95,7 +95,7 @@ def test_an_own_rubric_by_file_and_a_misspelt_name(tmp_path, repository):
     own = tmp_path / "mine.yaml"
     own.write_text(yaml.safe_dump({"criterion": "Is it short?", "scores": {n: f"It is {n}." for n in range(1, 6)}}))
     assert load_rubric(rubric_file(str(own), "here"))["rubric"].startswith("[Is it short?]\nScore 1: It is 1.\n")
-    with pytest.raises(JudgemergeError, match="here is 'helpfullness'.* did you mean 'helpfulness'"):
+    with pytest.raises(JudgemergeError, match="here names 'helpfullness'.* did you mean 'helpfulness'"):
         rubric_file("helpfullness", "here", repository / "config" / "rubrics")
     own.write_text(yaml.safe_dump({"criterion": "Is it short?", "scores": {1: "no", 2: "yes"}}))
     with pytest.raises(JudgemergeError, match="scores are 1, 2; describe 1, 2, 3, 4 and 5"):

@@ -404,7 +404,7 @@ def test_a_model_in_a_folder_without_a_chat_template_is_refused_in_the_plan_unle
     assert {named.chat(name)["chat_template"] for name in ("start", "one", "average")} == {"gemma"}
     assert "<start_of_turn>" in named.model_template("start")
     own = study(**start, judging={"prompts": PROMPTS, "judges": {"start": {"chat_template": "none"}}})
-    assert own.chat("start") == {"chat_template": "none"} and own.chat("one") == {} == study().chat("start")
+    assert own.chat("start")["chat_template"] == "none" and own.chat("one") == {} == study().chat("start")
     assert own.model_template("start") is None and own.chat_templates == ["none"]
 
 
