@@ -140,7 +140,12 @@ def test_a_number_of_a_model_all_the_way(walked):
     tokenizer = AutoTokenizer.from_pretrained(results / "models/judge")
     for (name, order), reply in replies.items():
         verdict = parse_row(reply, template.reply)
-        assert vars(verdict) == verdicts[name, order]
+        kept = {
+            key: value
+            for key, value in vars(verdict).items()
+            if key not in ("raw", "cut", "published") or value is not None
+        }
+        assert kept == verdicts[name, order]
         messages = render(template, items[name], order)
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         assert reply["prompt"] == sha256_text(text, "greedy,torch.float32", str(template.max_new_tokens))
