@@ -171,10 +171,11 @@ def test_ctrl_c_cancels_the_jobs(repository, tmp_path):
 
 def test_after_kill_9_only_what_was_running_is_repeated(repository, tmp_path):
     folder = lab.copy_workflow(repository, tmp_path, lab.BASELINES)
-    script = folder / "scripts" / "score_benchmark.py"
-    before, age = script.read_text(encoding="utf-8"), script.stat()
-    lab.insert(script, 'import time\nif "pointwise" in items:\n    time.sleep(300)')
-    os.utime(script, ns=(age.st_atime_ns, age.st_mtime_ns))
+    # The script stays as it is in both runs: its own text is part of what decides the result.
+    slow = folder / "slow"
+    slow.touch()
+    waiting = f'import pathlib\nimport time\nif "pointwise" in items and pathlib.Path({str(slow)!r}).exists():\n    time.sleep(300)'
+    lab.insert(folder / "scripts" / "score_benchmark.py", waiting)
     done, running = (folder / path for path in scores("few"))
     process = lab.start(folder)
     assert lab.wait_until(lambda: "(Rule: score_benchmark)" in lab.log(folder), 90), lab.log(folder)
@@ -185,8 +186,7 @@ def test_after_kill_9_only_what_was_running_is_repeated(repository, tmp_path):
     run_id = re.search(r"SLURM run ID: (\S+)", lab.log(folder)).group(1)
     subprocess.run(["scancel", "-n", run_id], check=True)
     assert lab.wait_until(lambda: not lab.processes(folder), 30)
-    script.write_text(before, encoding="utf-8")
-    os.utime(script, ns=(age.st_atime_ns, age.st_mtime_ns))
+    slow.unlink()
     assert lab.run(folder, "--unlock") == 0
     assert "failed score_benchmark few_demo_pointwise" in lab.status(folder)
     earlier, written = {job["JobID"] for job in lab.queue(folder)}, done.stat().st_mtime_ns
