@@ -174,8 +174,9 @@ def test_after_kill_9_only_what_was_running_is_repeated(repository, tmp_path):
     # The script stays as it is in both runs: its own text is part of what decides the result.
     slow = folder / "slow"
     slow.touch()
-    waiting = f'import pathlib\nimport time\nif "pointwise" in items and pathlib.Path({str(slow)!r}).exists():\n    time.sleep(300)'
-    lab.insert(folder / "scripts" / "score_benchmark.py", waiting)
+    waits = f'"pointwise" in items and pathlib.Path({str(slow)!r}).exists()'
+    lines = f"import pathlib\nimport time\nif {waits}:\n    time.sleep(300)"
+    lab.insert(folder / "scripts" / "score_benchmark.py", lines)
     done, running = (folder / path for path in scores("few"))
     process = lab.start(folder)
     assert lab.wait_until(lambda: "(Rule: score_benchmark)" in lab.log(folder), 90), lab.log(folder)
