@@ -19,14 +19,12 @@ def main(repo: str, revision: str, model: str, manifest: str, chat_template: str
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        arguments = {
-            "repo": snakemake.params.repo,
-            "revision": snakemake.params.revision,
-            "model": snakemake.output.model,
-            "manifest": snakemake.output.manifest,
-            "chat_template": snakemake.params.get("chat_template"),
-        }
-        if snakemake.resources.get("judge_only", 0):
-            failures.attempt(main, [snakemake.output.manifest], folders=[snakemake.output.model], **arguments)
-        else:
-            main(**arguments)
+        failures.attempt_model(
+            main,
+            judge_only=bool(snakemake.resources.get("judge_only", 0)),
+            repo=snakemake.params.repo,
+            revision=snakemake.params.revision,
+            model=snakemake.output.model,
+            manifest=snakemake.output.manifest,
+            chat_template=snakemake.params.get("chat_template"),
+        )

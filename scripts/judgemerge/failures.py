@@ -54,6 +54,18 @@ def attempt(
     mark(outputs, reason)
 
 
+def attempt_model(function: Callable, judge_only: bool, model: str, manifest: str, **arguments) -> None:
+    """Make a model's folder and manifest; of one that only judges, the manifest says why when it cannot be had.
+
+    Without a model that others are made from the study cannot go on, so there the error is raised.
+    """
+    arguments |= {"model": model, "manifest": manifest}
+    if judge_only:
+        attempt(function, [manifest], folders=[model], **arguments)
+    else:
+        function(**arguments)
+
+
 def mark(outputs: Iterable[str], reason: str) -> None:
     """Write the reason in place of every output."""
     for path in outputs:
