@@ -84,7 +84,7 @@ bench: ## measure speed against what people use and write docs/benchmarks.md; AR
 
 torture: ## kill a running study at 50 seeded moments and compare what comes out; writes docs/torture.md; ARGS="--runs 10"
 	@$(MAKE) --no-print-directory venv
-	"$(BIN)/python" benchmarks/torture.py --folder "$(or $(DIR),/tmp/judgemerge-torture)" --write docs/torture.md $(ARGS)
+	"$(BIN)/python" benchmarks/torture.py $(if $(DIR),--folder "$(DIR)") --write docs/torture.md $(ARGS)
 
 test-cluster: ## run the workflow on a real SLURM, started on this machine for the tests and taken down again
 	@$(MAKE) --no-print-directory venv

@@ -1,6 +1,6 @@
 """Kills a running study again and again, lets it go on, and compares what comes out with an undisturbed run.
 
-    python benchmarks/torture.py --folder FOLDER [--runs 50] [--seed 1] [--chains 2] [--more 6] [--write FILE]
+    python benchmarks/torture.py [--folder FOLDER] [--runs 50] [--seed 1] [--chains 2] [--more 6] [--write FILE]
 
 Works in a copy of the workflow in --folder. First the study of benchmarks/torture.yaml runs undisturbed; then it runs
 from nothing in as many *chains* as asked for, each killed (SIGKILL) at seeded moments and started again until it is
@@ -31,6 +31,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
@@ -498,7 +499,8 @@ def _row(*cells: object) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, required=True, help="work folder; work/ in it is replaced")
+    usual = Path(tempfile.gettempdir(), "judgemerge-torture")
+    parser.add_argument("--folder", type=Path, default=usual, help=f"work folder ({usual}); work/ in it is replaced")
     parser.add_argument("--runs", type=int, default=50, help="number of kills")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--chains", type=int, default=2, help="studies that the kills are spread over")
