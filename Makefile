@@ -51,15 +51,15 @@ demo: ## run the default study, all of it made on this machine, and write its re
 
 status: ## say what of STUDY=<file> is done, running, failed (with the log's last line) and left
 	$(CHECK)
-	@"$(BIN)/python" scripts/show_status.py --study "$(STUDY)" $(GIVEN) $(ARGS)
+	@"$(BIN)/python" scripts/commands/show_status.py --study "$(STUDY)" $(GIVEN) $(ARGS)
 
 costs: ## say how many CPU and GPU hours the results of STUDY=<file> took, per rule
 	$(CHECK)
-	@"$(BIN)/python" scripts/show_costs.py --study "$(STUDY)" $(GIVEN)
+	@"$(BIN)/python" scripts/commands/show_costs.py --study "$(STUDY)" $(GIVEN)
 
 mirror: ## copy the raw files of STUDY=<file> to DIR=<folder>, for machines without internet
 	$(CHECK)
-	"$(BIN)/python" scripts/build_mirror.py --study "$(STUDY)" $(GIVEN) --dir "$(or $(DIR),.mirror)"
+	"$(BIN)/python" scripts/commands/build_mirror.py --study "$(STUDY)" $(GIVEN) --dir "$(or $(DIR),.mirror)"
 
 deploy: ## write Modelfiles for Ollama for the quantizations of STUDY=<file>
 	$(CHECK) --with quantize
@@ -67,11 +67,11 @@ deploy: ## write Modelfiles for Ollama for the quantizations of STUDY=<file>
 
 page: ## judge pasted answers with MODEL=<folder, .gguf or address> on a web page of this machine; ARGS="--port 8502"
 	@$(MAKE) --no-print-directory venv-page
-	"$(BIN)/python" scripts/judge_page.py --model "$(MODEL)" $(ARGS)
+	"$(BIN)/python" scripts/commands/judge_page.py --model "$(MODEL)" $(ARGS)
 
 crate: ## pack the results of STUDY=<file> as an RO-Crate in DIR=<folder> (results/<study>/crate)
 	$(CHECK)
-	"$(BIN)/python" scripts/pack_crate.py --study "$(STUDY)" $(GIVEN) $(if $(DIR),--dir "$(DIR)")
+	"$(BIN)/python" scripts/commands/pack_crate.py --study "$(STUDY)" $(GIVEN) $(if $(DIR),--dir "$(DIR)")
 
 test: ## check style, then run every test; ARGS="-m 'not slow'" goes to pytest
 	@$(MAKE) --no-print-directory venv

@@ -19,7 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HERE / "scripts"))
 
-from judgemerge import files
+from judgemerge.core import files
 
 PROMPTS = ("brief_pairwise", "brief_pointwise")
 AS_IT_IS = {"batch_tokens": 2048, "threads": 1, "order": "as given"}
@@ -38,7 +38,7 @@ CONDITIONS = {
 def judge(model: Path, items: list[Path], n_items: int, condition: dict, folder: Path) -> None:
     """Write replies and verdicts of one condition to `folder`; runs in a process of its own."""
     from judge_suite import main as judge_suite
-    from judgemerge.items import read_items, write_items
+    from judgemerge.core.items import read_items, write_items
     from parse_replies import main as parse_replies
 
     given = []

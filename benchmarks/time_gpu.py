@@ -30,10 +30,11 @@ import torch
 import yaml
 from transformers import GenerationConfig, LlamaConfig
 
-from judgemerge import demo_tasks, llamafactory, tiny, training
-from judgemerge.backends.transformers import Transformers
-from judgemerge.merging.streams import Writer
-from judgemerge.prompts import load_template
+from judgemerge.judge.backends.transformers import Transformers
+from judgemerge.merge.streams import Writer
+from judgemerge.prompting.prompts import load_template
+from judgemerge.synthetic import demo_tasks, tiny
+from judgemerge.train import llamafactory, training
 
 ON_GPU = torch.cuda.is_available()
 DEVICE = "cuda" if ON_GPU else "cpu"

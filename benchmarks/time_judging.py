@@ -24,19 +24,19 @@ import torch
 HERE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(HERE / "scripts"))
 
-from judgemerge import demo_tasks, tiny
-from judgemerge.backends.transformers import Transformers
-from judgemerge.demo_tasks import make_items
-from judgemerge.items import Item
-from judgemerge.prompts import load_template, render
+from judgemerge.core.items import Item
+from judgemerge.judge.backends.transformers import Transformers
+from judgemerge.prompting.prompts import load_template, render
+from judgemerge.synthetic import demo_tasks, tiny
+from judgemerge.synthetic.demo_tasks import make_items
 
 ORDERS = ("original", "swapped")
 
 
 def read_pairs(mirror: Path, n_pairs: int) -> list[Item]:
     """Return the same number of real pairs of LLMBar Natural and of PandaLM."""
-    from judgemerge.benchmarks import load_catalogue, load_items
-    from judgemerge.sources import load_sources
+    from judgemerge.data.benchmarks import load_catalogue, load_items
+    from judgemerge.data.sources import load_sources
 
     catalogue, sources = load_catalogue(HERE / "config/benchmarks.yaml"), load_sources(HERE / "config/sources.yaml")
     found = []

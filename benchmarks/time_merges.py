@@ -24,7 +24,7 @@ import yaml
 HERE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HERE / "scripts"))
 
-from judgemerge.merging.streams import Weights, Writer
+from judgemerge.merge.streams import Weights, Writer
 
 DENSITIES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
 ONE_THREAD = ("--num-threads", "1")
@@ -120,7 +120,7 @@ def by_mergekit(
 
 
 def by_us(models: dict[str, Path], out: Path, method: str, densities: list[float]) -> list[str]:
-    """Return the command of one or several merges by scripts/merge.py."""
+    """Return the command of one or several merges by scripts/commands/merge.py."""
     for path in out.parent.glob(f"{out.name}*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     command = [sys.executable, str(HERE / "scripts" / "merge.py"), "--method", method, "--output", str(out)]

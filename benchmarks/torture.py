@@ -40,7 +40,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HERE / "scripts"))
 
-from judgemerge import files
+from judgemerge.core import files
 
 PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "slurm")
 STUDY = "torture"

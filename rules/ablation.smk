@@ -37,11 +37,11 @@ rule compare_variants:
         made_here=is_made_here(),
         statistics=settings["statistics"],
         labels=study.labels,
-        code=script_digest("compare_variants"),
+        code=script_digest("evaluate/compare_variants"),
     message:
         "Comparing the variants with the published table"
     script:
-        "../scripts/compare_variants.py"
+        "../scripts/evaluate/compare_variants.py"
 
 
 rule score_steadiness:
@@ -75,11 +75,11 @@ rule score_steadiness:
         singly=study.singly,
         statistics=settings["statistics"],
         labels=study.labels,
-        code=script_digest("score_steadiness"),
+        code=script_digest("evaluate/score_steadiness"),
     message:
         "Scoring how steady the judges are"
     script:
-        "../scripts/score_steadiness.py"
+        "../scripts/evaluate/score_steadiness.py"
 
 
 use rule draw_accuracy as draw_ablation with:
@@ -103,7 +103,7 @@ use rule draw_accuracy as draw_ablation with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=list(ABLATION.get("tables", {}))[:1],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 use rule draw_accuracy as draw_sweep with:
@@ -127,7 +127,7 @@ use rule draw_accuracy as draw_sweep with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 localrules:

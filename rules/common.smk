@@ -5,17 +5,17 @@ import re
 
 sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
 
-from judgemerge import planned_forms
-from judgemerge.catalogues import load_yaml
-from judgemerge.digests import script_digest
-from judgemerge.errors import JudgemergeError
-from judgemerge.expected import read_expected
-from judgemerge.models import fingerprint, size_on_disk
-from judgemerge.patterns import one_of
-from judgemerge.prompts import content
-from judgemerge.resources import Needs, Size, several_nodes
-from judgemerge.study import load_study
-from judgemerge.training import shared_settings
+from judgemerge.train import planned_forms
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.core.digests import script_digest
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.evaluate.expected import read_expected
+from judgemerge.core.models import fingerprint, size_on_disk
+from judgemerge.core.patterns import one_of
+from judgemerge.prompting.prompts import content
+from judgemerge.study.resources import Needs, Size, several_nodes
+from judgemerge.study.study import load_study
+from judgemerge.train.training import shared_settings
 
 config.setdefault("mirror", os.environ.get("JUDGEMERGE_MIRROR", ""))
 STUDY_FILE = os.path.relpath((workflow.overwrite_configfiles or ["config/config.yaml"])[-1])

@@ -23,11 +23,11 @@ rule compare_judges:
         judges=benchmark_judges,
         own_models=benchmark_own_models,
         statistics=settings["statistics"],
-        code=script_digest("compare_judges"),
+        code=script_digest("evaluate/compare_judges"),
     message:
         "Comparing the judges on {wildcards.benchmark}"
     script:
-        "../scripts/compare_judges.py"
+        "../scripts/evaluate/compare_judges.py"
 
 
 rule collect_comparisons:
@@ -50,11 +50,11 @@ rule collect_comparisons:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        code=script_digest("collect_scores"),
+        code=script_digest("evaluate/collect_scores"),
     message:
         "Collecting the comparisons"
     script:
-        "../scripts/collect_scores.py"
+        "../scripts/evaluate/collect_scores.py"
 
 
 localrules:

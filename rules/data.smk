@@ -22,7 +22,7 @@ rule fetch_source:
     message:
         "Fetching {wildcards.source}"
     script:
-        "../scripts/fetch_source.py"
+        "../scripts/data/fetch_source.py"
 
 
 rule write_items:
@@ -51,7 +51,7 @@ rule write_items:
     message:
         "Writing the items of {wildcards.benchmark}"
     script:
-        "../scripts/write_items.py"
+        "../scripts/data/write_items.py"
 
 
 localrules:

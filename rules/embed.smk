@@ -40,11 +40,11 @@ rule write_documents:
         runtime=per_attempt(10),
     params:
         make=collection_settings,
-        code=script_digest("write_documents"),
+        code=script_digest("embed/write_documents"),
     message:
         "Writing documents: {wildcards.collection}"
     script:
-        "../scripts/write_documents.py"
+        "../scripts/embed/write_documents.py"
 
 
 rule split_documents:
@@ -66,11 +66,11 @@ rule split_documents:
     params:
         folder=document_folder,
         documents=EMBEDDING["documents"],
-        code=script_digest("split_documents"),
+        code=script_digest("embed/split_documents"),
     message:
         "Splitting documents: {wildcards.collection}"
     script:
-        "../scripts/split_documents.py"
+        "../scripts/embed/split_documents.py"
 
 
 rule write_evaluation_set:
@@ -97,11 +97,11 @@ rule write_evaluation_set:
         wording=WORDINGS["questions"],
         seed=settings["seed"],
         store="results/{study}/store/embedding/evaluation_{collection}.jsonl",
-        code=script_digest("write_evaluation_set"),
+        code=script_digest("embed/write_evaluation_set"),
     message:
         "Writing the evaluation set {wildcards.collection}"
     script:
-        "../scripts/write_evaluation_set.py"
+        "../scripts/embed/write_evaluation_set.py"
 
 
 rule read_evaluation_set:
@@ -123,11 +123,11 @@ rule read_evaluation_set:
     params:
         path=read_task_file,
         given_keys=read_task_keys,
-        code=script_digest("read_evaluation_set"),
+        code=script_digest("embed/read_evaluation_set"),
     message:
         "Reading the evaluation set {wildcards.read_task}"
     script:
-        "../scripts/read_evaluation_set.py"
+        "../scripts/embed/read_evaluation_set.py"
 
 
 ruleorder: read_evaluation_set > write_evaluation_set
@@ -157,7 +157,7 @@ rule make_encoder:
     message:
         "Making and pretraining the {params.kind}"
     script:
-        "../scripts/make_encoder.py"
+        "../scripts/embed/make_encoder.py"
 
 
 rule fetch_encoder:
@@ -183,7 +183,7 @@ rule fetch_encoder:
     message:
         "Fetching {wildcards.fetched_encoder}"
     script:
-        "../scripts/fetch_encoder.py"
+        "../scripts/embed/fetch_encoder.py"
 
 
 rule write_questions:
@@ -213,7 +213,7 @@ rule write_questions:
     message:
         "Iteration {wildcards.iteration}: writing questions"
     script:
-        "../scripts/write_questions.py"
+        "../scripts/embed/write_questions.py"
 
 
 rule score_pairs:
@@ -241,7 +241,7 @@ rule score_pairs:
     message:
         "Iteration {wildcards.iteration}: scoring pairs"
     script:
-        "../scripts/score_pairs.py"
+        "../scripts/embed/score_pairs.py"
 
 
 rule select_pairs:
@@ -267,11 +267,11 @@ rule select_pairs:
         wordings={step: WORDINGS[step] for step in ("relevance", "rewriting")},
         seed=settings["seed"],
         store="results/{study}/store/embedding/iteration_{iteration}",
-        code=script_digest("select_pairs"),
+        code=script_digest("embed/select_pairs"),
     message:
         "Iteration {wildcards.iteration}: selecting pairs"
     script:
-        "../scripts/select_pairs.py"
+        "../scripts/embed/select_pairs.py"
 
 
 rule train_embedder:
@@ -302,7 +302,7 @@ rule train_embedder:
     message:
         "Iteration {wildcards.iteration}: training"
     script:
-        "../scripts/train_embedder.py"
+        "../scripts/embed/train_embedder.py"
 
 
 rule rank_queries:
@@ -330,7 +330,7 @@ rule rank_queries:
     message:
         "Searching with {wildcards.encoder}"
     script:
-        "../scripts/rank_queries.py"
+        "../scripts/embed/rank_queries.py"
 
 
 rule decide_iteration:
@@ -352,11 +352,11 @@ rule decide_iteration:
         runtime=per_attempt(10),
     params:
         rules=EMBEDDING["iterations"],
-        code=script_digest("decide_iteration"),
+        code=script_digest("embed/decide_iteration"),
     message:
         "Iteration {wildcards.iteration}: is it enough?"
     script:
-        "../scripts/decide_iteration.py"
+        "../scripts/embed/decide_iteration.py"
 
 
 rule choose_embedder:
@@ -378,11 +378,11 @@ rule choose_embedder:
         mem_mb=per_attempt(500),
         runtime=per_attempt(10),
     params:
-        code=script_digest("choose_embedder"),
+        code=script_digest("embed/choose_embedder"),
     message:
         "Choosing the fine-tuned model"
     script:
-        "../scripts/choose_embedder.py"
+        "../scripts/embed/choose_embedder.py"
 
 
 rule mix_embedders:
@@ -412,7 +412,7 @@ rule mix_embedders:
     message:
         "Mixing base and fine-tuned model"
     script:
-        "../scripts/mix_embedders.py"
+        "../scripts/embed/mix_embedders.py"
 
 
 rule mix_cocktail:
@@ -441,7 +441,7 @@ rule mix_cocktail:
     message:
         "Mixing {wildcards.cocktail}"
     script:
-        "../scripts/mix_cocktail.py"
+        "../scripts/embed/mix_cocktail.py"
 
 
 rule train_reranker:
@@ -471,7 +471,7 @@ rule train_reranker:
     message:
         "Training the reranker"
     script:
-        "../scripts/train_reranker.py"
+        "../scripts/embed/train_reranker.py"
 
 
 rule rerank_queries:
@@ -501,7 +501,7 @@ rule rerank_queries:
     message:
         "Sorting with {wildcards.scorer}"
     script:
-        "../scripts/rerank_queries.py"
+        "../scripts/embed/rerank_queries.py"
 
 
 rule collect_retrieval:
@@ -529,11 +529,11 @@ rule collect_retrieval:
         others=embedding_study.other_kinds(EMBEDDING),
         k=EMBEDDING["iterations"]["k"],
         statistics=settings["statistics"],
-        code=script_digest("collect_retrieval"),
+        code=script_digest("embed/collect_retrieval"),
     message:
         "Collecting retrieval"
     script:
-        "../scripts/collect_retrieval.py"
+        "../scripts/embed/collect_retrieval.py"
 
 
 rule render_retrieval:
@@ -568,11 +568,11 @@ rule render_retrieval:
         runtime=per_attempt(10),
     params:
         confidence=lookup(within=settings, dpath="statistics/confidence"),
-        code=script_digest("render_retrieval"),
+        code=script_digest("embed/render_retrieval"),
     message:
         "Rendering retrieval"
     script:
-        "../scripts/render_retrieval.py"
+        "../scripts/embed/render_retrieval.py"
 
 
 use rule draw_accuracy as draw_retrieval with:
@@ -594,7 +594,7 @@ use rule draw_accuracy as draw_retrieval with:
         figure="retrieval",
         kinds={},
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 use rule draw_accuracy as draw_forgetting with:
@@ -616,7 +616,7 @@ use rule draw_accuracy as draw_forgetting with:
         figure="forgetting",
         kinds={},
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 localrules:

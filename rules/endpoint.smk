@@ -24,11 +24,11 @@ rule link_endpoint:
         url=lookup(within=settings, dpath="models/{endpoint}/endpoint/url"),
         model=lookup(within=settings, dpath="models/{endpoint}/endpoint/model"),
         settings=lookup(within=settings, dpath="models/{endpoint}/endpoint/settings"),
-        code=script_digest("link_endpoint"),
+        code=script_digest("judge/link_endpoint"),
     message:
         "Noting what {wildcards.endpoint} is"
     script:
-        "../scripts/link_endpoint.py"
+        "../scripts/judge/link_endpoint.py"
 
 
 rule judge_endpoint:
@@ -61,7 +61,7 @@ rule judge_endpoint:
     message:
         "Asking {wildcards.judge} about {wildcards.suite}"
     script:
-        "../scripts/judge_endpoint.py"
+        "../scripts/judge/judge_endpoint.py"
 
 
 rule count_endpoints:
@@ -88,11 +88,11 @@ rule count_endpoints:
     params:
         units=endpoint_units(),
         endpoints={judge: settings["models"][judge]["endpoint"] for judge, _ in endpoint_units()},
-        code=script_digest("count_endpoints"),
+        code=script_digest("judge/count_endpoints"),
     message:
         "Counting what the endpoints cost"
     script:
-        "../scripts/count_endpoints.py"
+        "../scripts/judge/count_endpoints.py"
 
 
 localrules:

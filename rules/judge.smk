@@ -45,7 +45,7 @@ rule judge_suite:
     message:
         "Judging {wildcards.suite} with {wildcards.judge}"
     script:
-        "../scripts/judge_suite.py"
+        "../scripts/judge/judge_suite.py"
 
 
 use rule judge_suite as judge_suite_gguf with:
@@ -79,11 +79,11 @@ rule parse_replies:
         runtime=per_attempt(10),
     params:
         asked=judge_prompt_content,
-        code=script_digest("parse_replies"),
+        code=script_digest("judge/parse_replies"),
     message:
         "Parsing {wildcards.judge} on {wildcards.benchmark}"
     script:
-        "../scripts/parse_replies.py"
+        "../scripts/judge/parse_replies.py"
 
 
 rule answer_baselines:
@@ -104,11 +104,11 @@ rule answer_baselines:
     params:
         baselines=list(BASELINES),
         seed=settings["seed"],
-        code=script_digest("answer_baselines"),
+        code=script_digest("judge/answer_baselines"),
     message:
         "Baselines on {wildcards.benchmark}"
     script:
-        "../scripts/answer_baselines.py"
+        "../scripts/judge/answer_baselines.py"
 
 
 rule read_recorded:
@@ -136,7 +136,7 @@ rule read_recorded:
     message:
         "Reading {wildcards.recorded} on {wildcards.benchmark}"
     script:
-        "../scripts/read_recorded.py"
+        "../scripts/judge/read_recorded.py"
 
 
 rule count_recorded:
@@ -162,11 +162,11 @@ rule count_recorded:
         runtime=per_attempt(10),
     params:
         judged=recorded_pairs(),
-        code=script_digest("count_recorded"),
+        code=script_digest("judge/count_recorded"),
     message:
         "Counting what recorded judges left"
     script:
-        "../scripts/count_recorded.py"
+        "../scripts/judge/count_recorded.py"
 
 
 localrules:

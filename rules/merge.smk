@@ -22,11 +22,11 @@ rule check_parents:
     params:
         models=compared_models()[0],
         groups=compared_models()[1],
-        code=script_digest("check_parents"),
+        code=script_digest("merge/check_parents"),
     message:
         "Comparing the models that will be merged"
     script:
-        "../scripts/check_parents.py"
+        "../scripts/merge/check_parents.py"
 
 
 rule weigh_models:
@@ -57,7 +57,7 @@ rule weigh_models:
     message:
         "Weighing the models of {wildcards.merge}"
     script:
-        "../scripts/weigh_models.py"
+        "../scripts/merge/weigh_models.py"
 
 
 rule merge_models:
@@ -88,7 +88,7 @@ rule merge_models:
     message:
         "Merging {wildcards.merge}"
     script:
-        "../scripts/merge_models.py"
+        "../scripts/merge/merge_models.py"
 
 
 rule write_card:
@@ -109,11 +109,11 @@ rule write_card:
         runtime=per_attempt(10),
     params:
         about=merge_about,
-        code=script_digest("write_card"),
+        code=script_digest("merge/write_card"),
     message:
         "Writing the card of {wildcards.merge}"
     script:
-        "../scripts/write_card.py"
+        "../scripts/merge/write_card.py"
 
 
 localrules:

@@ -29,11 +29,11 @@ rule select_questions:
         comparison=comparison_entry,
         graded_by=comparison_metric_contents,
         seed=settings["seed"],
-        code=script_digest("select_questions"),
+        code=script_digest("compare/select_questions"),
     message:
         "Drawing the questions of {wildcards.comparison}"
     script:
-        "../scripts/select_questions.py"
+        "../scripts/compare/select_questions.py"
 
 
 rule generate_answers:
@@ -69,7 +69,7 @@ rule generate_answers:
     message:
         "Answering the questions of {wildcards.comparison} with {wildcards.model}"
     script:
-        "../scripts/generate_answers.py"
+        "../scripts/compare/generate_answers.py"
 
 
 use rule generate_answers as generate_answers_gguf with:
@@ -133,7 +133,7 @@ rule judge_answers:
     message:
         "Judging the answers of {wildcards.comparison} with {wildcards.judge}"
     script:
-        "../scripts/judge_answers.py"
+        "../scripts/compare/judge_answers.py"
 
 
 use rule judge_answers as judge_answers_gguf with:
@@ -185,11 +185,11 @@ rule read_judged_answers:
         comparison=comparison_entry,
         graded_by=comparison_metric_contents,
         asked=comparison_prompt_contents,
-        code=script_digest("read_judged_answers"),
+        code=script_digest("compare/read_judged_answers"),
     message:
         "Reading what {wildcards.judge} said in {wildcards.comparison}"
     script:
-        "../scripts/read_judged_answers.py"
+        "../scripts/compare/read_judged_answers.py"
 
 
 rule tabulate_model_comparison:
@@ -224,11 +224,11 @@ rule tabulate_model_comparison:
         graded_by=comparison_metric_contents,
         statistics=settings["statistics"],
         labels=study.labels,
-        code=script_digest("tabulate_model_comparison"),
+        code=script_digest("compare/tabulate_model_comparison"),
     message:
         "Tabulating {wildcards.comparison}"
     script:
-        "../scripts/tabulate_model_comparison.py"
+        "../scripts/compare/tabulate_model_comparison.py"
 
 
 use rule draw_accuracy as draw_model_comparison with:
@@ -252,7 +252,7 @@ use rule draw_accuracy as draw_model_comparison with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 localrules:

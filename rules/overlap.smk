@@ -30,8 +30,8 @@ rule check_overlap:
         pairs=study.overlap_pairs,
         used_by=study.known_prompts,
         notes=overlap_notes(),
-        code=script_digest("check_overlap"),
+        code=script_digest("data/check_overlap"),
     message:
         "Looking for benchmark prompts in training data"
     script:
-        "../scripts/check_overlap.py"
+        "../scripts/data/check_overlap.py"

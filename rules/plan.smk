@@ -3,9 +3,10 @@
 import atexit
 import importlib.util
 
-from judgemerge.files import write_json
-from judgemerge import failures, slurm
-from judgemerge.resources import Asked, gpus_asked, plan_lines
+from judgemerge.core.files import write_json
+from judgemerge.judge import failures
+from judgemerge.study import slurm
+from judgemerge.study.resources import Asked, gpus_asked, plan_lines
 
 
 def threads_asked(job):

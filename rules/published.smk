@@ -26,11 +26,11 @@ rule score_published:
         judged=published_pairs(),
         recorded=published_pairs(["recorded"]),
         statistics=settings["statistics"],
-        code=script_digest("score_published"),
+        code=script_digest("evaluate/score_published"),
     message:
         "Counting as in the papers"
     script:
-        "../scripts/score_published.py"
+        "../scripts/evaluate/score_published.py"
 
 
 rule compare_published:
@@ -57,11 +57,11 @@ rule compare_published:
         runtime=per_attempt(10),
     params:
         labels=study.labels,
-        code=script_digest("compare_published"),
+        code=script_digest("evaluate/compare_published"),
     message:
         "Comparing with the published numbers"
     script:
-        "../scripts/compare_published.py"
+        "../scripts/evaluate/compare_published.py"
 
 
 rule check_published:
@@ -80,11 +80,11 @@ rule check_published:
         mem_mb=per_attempt(500),
         runtime=per_attempt(10),
     params:
-        code=script_digest("check_published"),
+        code=script_digest("evaluate/check_published"),
     message:
         "Checking the published numbers"
     script:
-        "../scripts/check_published.py"
+        "../scripts/evaluate/check_published.py"
 
 
 localrules:

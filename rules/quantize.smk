@@ -24,7 +24,7 @@ rule convert_gguf:
     message:
         "Converting {wildcards.model} to GGUF"
     script:
-        "../scripts/convert_gguf.py"
+        "../scripts/quantize/convert_gguf.py"
 
 
 rule quantize_model:
@@ -52,7 +52,7 @@ rule quantize_model:
     message:
         "Quantizing to {params.type}: {wildcards.quantization}"
     script:
-        "../scripts/quantize_model.py"
+        "../scripts/quantize/quantize_model.py"
 
 
 rule compare_quantizations:
@@ -79,11 +79,11 @@ rule compare_quantizations:
         models="results/{study}/models",
         replies="results/{study}/replies",
         statistics=settings["statistics"],
-        code=script_digest("compare_quantizations"),
+        code=script_digest("quantize/compare_quantizations"),
     message:
         "Comparing the quantizations"
     script:
-        "../scripts/compare_quantizations.py"
+        "../scripts/quantize/compare_quantizations.py"
 
 
 rule render_quantizations:
@@ -109,11 +109,11 @@ rule render_quantizations:
     params:
         confidence=lookup(within=settings, dpath="statistics/confidence"),
         labels=study.labels,
-        code=script_digest("render_quantizations"),
+        code=script_digest("quantize/render_quantizations"),
     message:
         "Rendering the table of quantizations"
     script:
-        "../scripts/render_quantizations.py"
+        "../scripts/quantize/render_quantizations.py"
 
 
 use rule draw_accuracy as draw_quantization with:
@@ -137,7 +137,7 @@ use rule draw_accuracy as draw_quantization with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 rule write_modelfile:
@@ -159,11 +159,11 @@ rule write_modelfile:
     params:
         context=deployed_context,
         chat=quantization_chat,
-        code=script_digest("write_modelfile"),
+        code=script_digest("quantize/write_modelfile"),
     message:
         "Writing the Modelfile of {wildcards.quantization}"
     script:
-        "../scripts/write_modelfile.py"
+        "../scripts/quantize/write_modelfile.py"
 
 
 rule deploy:

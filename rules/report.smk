@@ -34,11 +34,11 @@ rule draw_accuracy:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
     message:
         "Drawing {params.figure}"
     script:
-        "../scripts/draw_figure.py"
+        "../scripts/report/draw_figure.py"
 
 
 use rule draw_accuracy as draw_consistency with:
@@ -60,7 +60,7 @@ use rule draw_accuracy as draw_consistency with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 use rule draw_accuracy as draw_grading with:
@@ -82,7 +82,7 @@ use rule draw_accuracy as draw_grading with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 use rule draw_accuracy as draw_merges with:
@@ -104,7 +104,7 @@ use rule draw_accuracy as draw_merges with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=skill_benchmarks(),
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 use rule draw_accuracy as draw_differences with:
@@ -128,7 +128,7 @@ use rule draw_accuracy as draw_differences with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 use rule draw_accuracy as draw_humans with:
@@ -152,7 +152,7 @@ use rule draw_accuracy as draw_humans with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 use rule draw_accuracy as draw_bias_position with:
@@ -176,7 +176,7 @@ use rule draw_accuracy as draw_bias_position with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 use rule draw_accuracy as draw_bias_length with:
@@ -200,7 +200,7 @@ use rule draw_accuracy as draw_bias_length with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 rule render_tables:
@@ -258,11 +258,11 @@ rule render_tables:
         left_out=study.left_out_suites,
         confidence=lookup(within=settings, dpath="statistics/confidence"),
         prompts=study.asked_prompts,
-        code=script_digest("render_tables"),
+        code=script_digest("report/render_tables"),
     message:
         "Rendering the tables"
     script:
-        "../scripts/render_tables.py"
+        "../scripts/report/render_tables.py"
 
 
 rule write_run_record:
@@ -289,11 +289,11 @@ rule write_run_record:
         checkout=workflow.basedir,
         timings="results/{study}/timings",
         software=software_deployment(),
-        code=script_digest("write_run_record"),
+        code=script_digest("report/write_run_record"),
     message:
         "Writing the record of the run"
     script:
-        "../scripts/write_run_record.py"
+        "../scripts/report/write_run_record.py"
 
 
 localrules:

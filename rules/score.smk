@@ -23,11 +23,11 @@ rule score_benchmark:
     params:
         judges=benchmark_judges,
         statistics=settings["statistics"],
-        code=script_digest("score_benchmark"),
+        code=script_digest("evaluate/score_benchmark"),
     message:
         "Scoring {wildcards.benchmark}"
     script:
-        "../scripts/score_benchmark.py"
+        "../scripts/evaluate/score_benchmark.py"
 
 
 rule average_scores:
@@ -50,11 +50,11 @@ rule average_scores:
         averages=study.averages,
         benchmarks=averaged_benchmarks(),
         grouped=grouped_benchmarks(),
-        code=script_digest("average_scores"),
+        code=script_digest("evaluate/average_scores"),
     message:
         "Averaging the scores"
     script:
-        "../scripts/average_scores.py"
+        "../scripts/evaluate/average_scores.py"
 
 
 rule collect_scores:
@@ -74,11 +74,11 @@ rule collect_scores:
         runtime=per_attempt(10),
     params:
         prompts=study.asked_prompts,
-        code=script_digest("collect_scores"),
+        code=script_digest("evaluate/collect_scores"),
     message:
         "Collecting the scores"
     script:
-        "../scripts/collect_scores.py"
+        "../scripts/evaluate/collect_scores.py"
 
 
 rule count_items:
@@ -97,11 +97,11 @@ rule count_items:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        code=script_digest("count_items"),
+        code=script_digest("evaluate/count_items"),
     message:
         "Counting items"
     script:
-        "../scripts/count_items.py"
+        "../scripts/evaluate/count_items.py"
 
 
 rule count_replies:
@@ -127,11 +127,11 @@ rule count_replies:
         runtime=per_attempt(10),
     params:
         units=written_pairs(),
-        code=script_digest("count_replies"),
+        code=script_digest("evaluate/count_replies"),
     message:
         "Counting replies"
     script:
-        "../scripts/count_replies.py"
+        "../scripts/evaluate/count_replies.py"
 
 
 localrules:

@@ -40,7 +40,7 @@ rule screen_base:
     message:
         "Screening {wildcards.screened}"
     script:
-        "../scripts/screen_base.py"
+        "../scripts/search/screen_base.py"
 
 
 rule tabulate_screening:
@@ -68,11 +68,11 @@ rule tabulate_screening:
         bases=screening_bases(),
         steps=settings.get("screening", {}).get("steps"),
         statistics=settings["statistics"],
-        code=script_digest("tabulate_screening"),
+        code=script_digest("search/tabulate_screening"),
     message:
         "Tabulating the screening"
     script:
-        "../scripts/tabulate_screening.py"
+        "../scripts/search/tabulate_screening.py"
 
 
 rule collect_curves:
@@ -92,11 +92,11 @@ rule collect_curves:
         runtime=per_attempt(10),
     params:
         experts=list(study.experts),
-        code=script_digest("collect_curves"),
+        code=script_digest("search/collect_curves"),
     message:
         "Collecting the training curves"
     script:
-        "../scripts/collect_curves.py"
+        "../scripts/search/collect_curves.py"
 
 
 use rule draw_accuracy as draw_curves with:
@@ -120,7 +120,7 @@ use rule draw_accuracy as draw_curves with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 use rule draw_accuracy as draw_screening with:
@@ -144,7 +144,7 @@ use rule draw_accuracy as draw_screening with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 localrules:

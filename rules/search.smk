@@ -32,11 +32,11 @@ rule propose_trials:
     params:
         search=search_settings,
         default=search_default,
-        code=script_digest("propose_trials"),
+        code=script_digest("search/propose_trials"),
     message:
         "Proposing round {wildcards.round} of {wildcards.search}"
     script:
-        "../scripts/propose_trials.py"
+        "../scripts/search/propose_trials.py"
 
 
 rule train_trial:
@@ -83,7 +83,7 @@ rule train_trial:
     message:
         "Trial {wildcards.trial} of {wildcards.tuning}"
     script:
-        "../scripts/train_trial.py"
+        "../scripts/search/train_trial.py"
 
 
 rule merge_trial:
@@ -122,7 +122,7 @@ rule merge_trial:
     message:
         "Trial {wildcards.trial} of {wildcards.blending}"
     script:
-        "../scripts/merge_trial.py"
+        "../scripts/search/merge_trial.py"
 
 
 rule choose_trial:
@@ -142,11 +142,11 @@ rule choose_trial:
         runtime=per_attempt(10),
     params:
         search=search_settings,
-        code=script_digest("choose_trial"),
+        code=script_digest("search/choose_trial"),
     message:
         "Choosing the best trial of {wildcards.search}"
     script:
-        "../scripts/choose_trial.py"
+        "../scripts/search/choose_trial.py"
 
 
 rule keep_trained:
@@ -172,7 +172,7 @@ rule keep_trained:
     message:
         "Keeping the best trial as {wildcards.tuned}"
     script:
-        "../scripts/keep_trained.py"
+        "../scripts/search/keep_trained.py"
 
 
 rule keep_merged:
@@ -202,7 +202,7 @@ rule keep_merged:
     message:
         "Merging {wildcards.blended} as its best trial"
     script:
-        "../scripts/keep_merged.py"
+        "../scripts/search/keep_merged.py"
 
 
 rule tabulate_search:
@@ -234,11 +234,11 @@ rule tabulate_search:
         default=search_default,
         timings="results/{study}/timings",
         statistics=settings["statistics"],
-        code=script_digest("tabulate_search"),
+        code=script_digest("search/tabulate_search"),
     message:
         "Tabulating search {wildcards.search}"
     script:
-        "../scripts/tabulate_search.py"
+        "../scripts/search/tabulate_search.py"
 
 
 use rule draw_accuracy as draw_search with:
@@ -262,7 +262,7 @@ use rule draw_accuracy as draw_search with:
         labels=study.labels,
         chosen=settings["display"]["judges"],
         panels=[],
-        code=script_digest("draw_figure"),
+        code=script_digest("report/draw_figure"),
 
 
 localrules:

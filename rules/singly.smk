@@ -20,11 +20,11 @@ rule split_pairs:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        code=script_digest("split_pairs"),
+        code=script_digest("judge/split_pairs"),
     message:
         "Taking the pairs of {wildcards.benchmark} apart"
     script:
-        "../scripts/split_pairs.py"
+        "../scripts/judge/split_pairs.py"
 
 
 rule judge_sides:
@@ -67,7 +67,7 @@ rule judge_sides:
     message:
         "Grading the single responses of {wildcards.suite} with {wildcards.judge}"
     script:
-        "../scripts/judge_suite.py"
+        "../scripts/judge/judge_suite.py"
 
 
 rule compare_grades:
@@ -91,11 +91,11 @@ rule compare_grades:
         runtime=per_attempt(10),
     params:
         asked=singly_content(),
-        code=script_digest("compare_grades"),
+        code=script_digest("judge/compare_grades"),
     message:
         "Comparing the grades of {wildcards.derived} on {wildcards.benchmark}"
     script:
-        "../scripts/compare_grades.py"
+        "../scripts/judge/compare_grades.py"
 
 
 localrules:

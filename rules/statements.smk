@@ -32,8 +32,8 @@ rule check_statements:
         benchmarks=stating_benchmarks(),
         statistics=settings["statistics"],
         labels=study.labels,
-        code=script_digest("check_statements"),
+        code=script_digest("evaluate/check_statements"),
     message:
         "Checking judges against their own scores"
     script:
-        "../scripts/check_statements.py"
+        "../scripts/evaluate/check_statements.py"

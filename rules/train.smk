@@ -34,7 +34,7 @@ rule make_model:
     message:
         "Making and pretraining {wildcards.made}"
     script:
-        "../scripts/make_model.py"
+        "../scripts/train/make_model.py"
 
 
 rule download_model:
@@ -59,7 +59,7 @@ rule download_model:
     message:
         "Downloading {wildcards.downloaded}"
     script:
-        "../scripts/download_model.py"
+        "../scripts/train/download_model.py"
 
 
 rule link_model:
@@ -84,7 +84,7 @@ rule link_model:
     message:
         "Linking {wildcards.found}"
     script:
-        "../scripts/link_model.py"
+        "../scripts/train/link_model.py"
 
 
 rule find_leaks:
@@ -106,11 +106,11 @@ rule find_leaks:
     params:
         sets=lookup(within=settings, dpath="experts/{expert}/train_on"),
         benchmarks=leak_names,
-        code=script_digest("find_leaks"),
+        code=script_digest("train/find_leaks"),
     message:
         "Looking for benchmark prompts in the training data of {wildcards.expert}"
     script:
-        "../scripts/find_leaks.py"
+        "../scripts/train/find_leaks.py"
 
 
 rule train_expert:
@@ -151,7 +151,7 @@ rule train_expert:
     message:
         "Training expert {wildcards.expert}"
     script:
-        "../scripts/train_expert.py"
+        "../scripts/train/train_expert.py"
 
 
 rule export_expert:
@@ -177,7 +177,7 @@ rule export_expert:
     message:
         "Exporting expert {wildcards.expert}"
     script:
-        "../scripts/export_expert.py"
+        "../scripts/train/export_expert.py"
 
 
 rule check_export:
@@ -202,7 +202,7 @@ rule check_export:
     message:
         "Checking the export of {wildcards.expert}"
     script:
-        "../scripts/check_export.py"
+        "../scripts/train/check_export.py"
 
 
 localrules:

@@ -31,8 +31,8 @@ rule tabulate_unified:
         benchmarks=unified_benchmarks(),
         judged=unified_pairs(),
         labels=study.labels,
-        code=script_digest("tabulate_unified"),
+        code=script_digest("evaluate/tabulate_unified"),
     message:
         "Counting as one judge from many data sets does"
     script:
-        "../scripts/tabulate_unified.py"
+        "../scripts/evaluate/tabulate_unified.py"

@@ -35,14 +35,16 @@ def mirror() -> Path:
     """Return the mirror of raw files (JUDGEMERGE_MIRROR, or ../shared/mirror beside the repository), or skip."""
     folder = Path(os.environ.get("JUDGEMERGE_MIRROR") or REPOSITORY.parent / "shared" / "mirror")
     if not folder.is_dir():
-        pytest.skip(f"needs the raw files: {folder} is no folder; set JUDGEMERGE_MIRROR (scripts/build_mirror.py)")
+        pytest.skip(
+            f"needs the raw files: {folder} is no folder; set JUDGEMERGE_MIRROR (scripts/commands/build_mirror.py)"
+        )
     return folder
 
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory) -> dict[str, Path]:
     """Return three random Llamas (two layers, one tokenizer): a base and two models to be merged; 3 MB each."""
-    from judgemerge import demo_tasks, tiny
+    from judgemerge.synthetic import demo_tasks, tiny
 
     folder = tmp_path_factory.mktemp("tiny")
     texts = demo_tasks.corpus(seed=1, n_sentences=200)

@@ -1,6 +1,6 @@
 """Input functions of rules/ablation.smk."""
 
-from judgemerge import ablation
+from judgemerge.evaluate import variants as ablation
 
 ABLATION = settings.get("ablation") or {}
 SWEEP = ablation.sweep(settings)

@@ -1,6 +1,6 @@
 """Input functions of rules/data.smk."""
 
-from judgemerge.benchmarks import deciding as deciding_of_items
+from judgemerge.data.benchmarks import deciding as deciding_of_items
 
 
 def benchmark_spec(wildcards):
@@ -47,7 +47,7 @@ def benchmark_seed(wildcards):
 
 def adapter_digest(wildcards):
     """A digest of the code that makes one item set: editing another benchmark's adapter leaves it alone."""
-    return script_digest("write_items", benchmarks=study.catalogues.benchmarks[wildcards.benchmark]["adapter"])
+    return script_digest("data/write_items", benchmarks=study.catalogues.benchmarks[wildcards.benchmark]["adapter"])
 
 
 def benchmark_roles(wildcards):

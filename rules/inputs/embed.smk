@@ -1,6 +1,6 @@
 """Input functions of rules/embed.smk."""
 
-from judgemerge.embedding import checks as embedding_study
+from judgemerge.embed import checks as embedding_study
 
 EMBEDDING = settings["embedding"]
 ITERATIONS = embedding_study.iterations(EMBEDDING)

@@ -1,7 +1,7 @@
 """Input functions of rules/judge.smk."""
 
-from judgemerge.baselines import BASELINES
-from judgemerge.recorded import deciding as deciding_of_verdicts
+from judgemerge.judge.baselines import BASELINES
+from judgemerge.judge.recorded import deciding as deciding_of_verdicts
 
 
 def recorded_spec(wildcards):
@@ -16,7 +16,7 @@ def benchmark_is_drawn(wildcards):
 
 def recorded_digest(wildcards):
     """A digest of the code that reads one recorded judge: editing another format leaves it alone."""
-    return script_digest("read_recorded", recorded_formats=study.catalogues.recorded[wildcards.recorded]["format"])
+    return script_digest("judge/read_recorded", recorded_formats=study.catalogues.recorded[wildcards.recorded]["format"])
 
 
 def recorded_roles(wildcards):

@@ -1,6 +1,6 @@
 """Input functions of rules/merge.smk."""
 
-from judgemerge.merging.recipes import own_engine
+from judgemerge.merge.recipes import own_engine
 
 
 def parent_models(wildcards):

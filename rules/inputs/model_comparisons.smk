@@ -1,6 +1,7 @@
 """Input functions of rules/model_comparisons.smk."""
 
-from judgemerge import metrics, model_comparisons
+from judgemerge.prompting import metrics
+from judgemerge.compare import model_comparisons
 
 COMPARISONS = settings["model_comparisons"]
 

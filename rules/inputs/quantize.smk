@@ -1,7 +1,7 @@
 """Input functions of rules/quantize.smk."""
 
-from judgemerge import quantizing
-from judgemerge.prompts import load_template
+from judgemerge.quantize import quantizing
+from judgemerge.prompting.prompts import load_template
 
 
 def quantized_model(wildcards):

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from judgemerge.searching import best_name, targets
+from judgemerge.search.searching import best_name, targets
 
 SEARCHED = {kind: [name for name, search in study.searches.items() if kind in search] for kind in ("expert", "merge")}
 

@@ -1,6 +1,6 @@
 """Input functions of rules/singly.smk."""
 
-from judgemerge.singly import SUFFIX as SINGLY
+from judgemerge.judge.singly import SUFFIX as SINGLY
 
 
 def sides_needed(amount):

@@ -176,7 +176,7 @@ def insert(script: Path, lines: str) -> None:
 
 def status(folder: Path) -> str:
     """Return what `make status` prints."""
-    command = [sys.executable, "scripts/show_status.py", "--study", "study.yaml"]
+    command = [sys.executable, "scripts/commands/show_status.py", "--study", "study.yaml"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 

@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from judgemerge.agreement.comparisons import compare_benchmark
-from judgemerge.items import read_items, read_verdicts
+from judgemerge.core.items import read_items, read_verdicts
+from judgemerge.evaluate.comparisons import compare_benchmark
 
 MERGES = ("dare_ties", "ties", "linear", "slerp")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from judgemerge import files
+from judgemerge.core import files
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("**/*.md"))]

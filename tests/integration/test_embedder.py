@@ -10,8 +10,8 @@ import torch
 import yaml
 from transformers import AutoModel
 
-from judgemerge.catalogues import load_yaml
-from judgemerge.config import at_scale
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.settings.config import at_scale
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
 from test_merging_encoders import hub_model  # noqa: E402

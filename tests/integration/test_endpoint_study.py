@@ -15,7 +15,7 @@ import yaml
 from endpoint_server import Answer, reply, serving
 from workflow_runs import copy_workflow, runner
 
-from judgemerge.files import read_json, read_jsonl
+from judgemerge.core.files import read_json, read_jsonl
 
 pytestmark = pytest.mark.slow
 RESULTS = "results/remote"

@@ -8,7 +8,7 @@ import yaml
 from test_workflow import planned
 from workflow_runs import BASELINES, copy_workflow, runner
 
-from judgemerge.files import read_jsonl
+from judgemerge.core.files import read_jsonl
 
 pytestmark = pytest.mark.slow
 

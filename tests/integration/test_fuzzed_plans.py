@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from judgemerge.catalogues import load_yaml
-from judgemerge.errors import JudgemergeError
-from judgemerge.study import load_study
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.study.study import load_study
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
 from mutations import changed  # noqa: E402

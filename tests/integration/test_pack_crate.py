@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from judgemerge.crate import problems
+from judgemerge.report.crate import problems
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def pack(finished, repository):
         shutil.copy(repository / name, finished.folder / name)
 
     def run(*arguments):
-        command = [sys.executable, "scripts/pack_crate.py", "--study", "few.yaml", *arguments]
+        command = [sys.executable, "scripts/commands/pack_crate.py", "--study", "few.yaml", *arguments]
         return subprocess.run(command, cwd=finished.folder, capture_output=True, text=True, timeout=300)
 
     return run
@@ -89,7 +89,7 @@ def test_a_folder_with_other_things_is_left_alone(finished, pack):
 
 
 def test_a_study_that_never_ran_is_named(finished, repository):
-    command = [sys.executable, "scripts/pack_crate.py", "--study", "config/studies/replay.yaml"]
+    command = [sys.executable, "scripts/commands/pack_crate.py", "--study", "config/studies/replay.yaml"]
     process = subprocess.run(command, cwd=finished.folder, capture_output=True, text=True, timeout=300)
     assert process.returncode == 1
     sentence = (

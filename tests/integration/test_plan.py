@@ -9,7 +9,7 @@ import pytest
 import yaml
 from workflow_runs import runner
 
-from judgemerge.catalogues import load_yaml
+from judgemerge.core.catalogues import load_yaml
 
 CLUSTER = ("--dry-run", "--profile", "slurm")
 FEW = ("--configfile", "few.yaml")

@@ -12,10 +12,10 @@ import pytest
 import yaml
 from workflow_runs import copy_workflow, runner
 
-from judgemerge.files import sha256_file, sha256_text
-from judgemerge.items import read_items
-from judgemerge.parsing import parse_row
-from judgemerge.prompts import load_template, render
+from judgemerge.core.files import sha256_file, sha256_text
+from judgemerge.core.items import read_items
+from judgemerge.prompting.parsing import parse_row
+from judgemerge.prompting.prompts import load_template, render
 
 pytestmark = pytest.mark.slow
 

@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from judgemerge import backends, demo_tasks, files, judging, speed, tiny
-from judgemerge.demo_tasks import make_items
-from judgemerge.prompts import load_template
+from judgemerge.core import files
+from judgemerge.judge import backends, judging, speed
+from judgemerge.prompting.prompts import load_template
+from judgemerge.synthetic import demo_tasks, tiny
+from judgemerge.synthetic.demo_tasks import make_items
 
 pytest.importorskip("llama_cpp", reason="needs llama-cpp-python: make venv-quantize")
 
 import convert_gguf  # noqa: E402
 import quantize_model  # noqa: E402
-from judgemerge.backends import llama_cpp  # noqa: E402
-from judgemerge.errors import JudgemergeError  # noqa: E402
+from judgemerge.core.errors import JudgemergeError  # noqa: E402
+from judgemerge.judge.backends import llama_cpp  # noqa: E402
 
 SETTINGS = {"dtype": "float32", "batch_tokens": 2048, "threads": 1, "max_prompt_tokens": 1000, "max_new_tokens": 8}
 NEW_TOKENS = 12

@@ -6,7 +6,7 @@ import json
 import pytest
 import yaml
 
-from judgemerge.files import sha256_file
+from judgemerge.core.files import sha256_file
 
 STRATEGIES = {
     "vanilla": {"file": "vanilla"},

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from workflow_runs import copy_workflow, runner
 
-from judgemerge.files import read_jsonl
+from judgemerge.core.files import read_jsonl
 
 pytestmark = pytest.mark.slow
 STUDY = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from judgemerge.catalogues import load_yaml
+from judgemerge.core.catalogues import load_yaml
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 STUDIES = [CONFIG / "config.yaml", *sorted((CONFIG / "studies").glob("*.yaml"))]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from judgemerge.items import Item, Verdict, Vote
+from judgemerge.core.items import Item, Verdict, Vote
 
 CLASSES = ("first", "second", "tie")
 

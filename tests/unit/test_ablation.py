@@ -8,16 +8,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from judgemerge.ablation import as_number, read_published
-from judgemerge.agreement import ablation, steadiness
-from judgemerge.agreement.estimates import Settings
-from judgemerge.errors import JudgemergeError
-from judgemerge.figures import FIGURES
-from judgemerge.items import Item, Verdict
-from judgemerge.pages import ablation as ablation_page
-from judgemerge.pages import steadiness as steadiness_page
-from judgemerge.published import Case
-from judgemerge.published.prometheus import rows as published_rows
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Item, Verdict
+from judgemerge.evaluate import ablation, steadiness
+from judgemerge.evaluate.estimates import Settings
+from judgemerge.evaluate.published import Case
+from judgemerge.evaluate.published.prometheus import rows as published_rows
+from judgemerge.evaluate.variants import as_number, read_published
+from judgemerge.report.figures import FIGURES
+from judgemerge.report.pages import ablation as ablation_page
+from judgemerge.report.pages import steadiness as steadiness_page
 
 FEW = Settings(n_resamples=200, seed=3)
 
@@ -60,8 +60,8 @@ def test_alpha_of_runs_that_agree_and_of_too_few():
 
 
 def test_real_scores_of_gpt4(mirror, repository):
-    from judgemerge.benchmarks import load_catalogue, load_items
-    from judgemerge.sources import load_sources
+    from judgemerge.data.benchmarks import load_catalogue, load_items
+    from judgemerge.data.sources import load_sources
 
     catalogue = load_catalogue(repository / "config" / "benchmarks.yaml")
     sources = load_sources(repository / "config" / "sources.yaml")

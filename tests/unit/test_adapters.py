@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from judgemerge.benchmarks import adapter, adapters, load_catalogue, load_items
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import Item, Vote, read_items, write_items
-from judgemerge.sources import load_sources
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Item, Vote, read_items, write_items
+from judgemerge.data.benchmarks import adapter, adapters, load_catalogue, load_items
+from judgemerge.data.sources import load_sources
 
 PAIRWISE = {"protocol": "pairwise", "sources": {"rows": "some_rows"}}
 POINTWISE = {**PAIRWISE, "protocol": "pointwise"}
@@ -393,7 +393,7 @@ def test_items_of_another_protocol_are_refused(data):
 
 
 def test_an_adapter_without_load_is_named(monkeypatch):
-    monkeypatch.delattr("judgemerge.benchmarks.llmbar.load")
+    monkeypatch.delattr("judgemerge.data.benchmarks.llmbar.load")
     with pytest.raises(JudgemergeError, match=r"llmbar.py: there is no function load\(paths, spec, counts\)"):
         adapter("llmbar")
 

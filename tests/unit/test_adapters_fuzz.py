@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutations import changed
 
-from judgemerge.benchmarks import adapters, load_catalogue, load_items
-from judgemerge.errors import JudgemergeError
-from judgemerge.files import read_jsonl, write_jsonl
-from judgemerge.items import Item
-from judgemerge.sources import load_sources
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.files import read_jsonl, write_jsonl
+from judgemerge.core.items import Item
+from judgemerge.data.benchmarks import adapters, load_catalogue, load_items
+from judgemerge.data.sources import load_sources
 
 OWN = {"prompt": "question", "responses": ["answer_a", "answer_b"], "votes": ["anna", "ben"], "id": "key"}
 GRADES = {"prompt": "question", "responses": ["answer"], "votes": ["anna", "ben"]}

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 import collect_scores
-from judgemerge.agreement.averages import average_table
-from judgemerge.agreement.score import COLUMNS
-from judgemerge.errors import JudgemergeError
-from judgemerge.study import load_study
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.evaluate.averages import average_table
+from judgemerge.evaluate.score import COLUMNS
+from judgemerge.study.study import load_study
 
 STUDY = {
     "study": "means",

@@ -5,10 +5,10 @@ import pytest
 import statsmodels.api as sm
 from agreement_cases import both, pair, point, said
 
-from judgemerge.agreement import bias
-from judgemerge.agreement.estimates import Settings
-from judgemerge.agreement.score import score_benchmark
-from judgemerge.errors import JudgemergeError
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.evaluate import bias
+from judgemerge.evaluate.estimates import Settings
+from judgemerge.evaluate.score import score_benchmark
 
 FEW = Settings(n_resamples=200)
 

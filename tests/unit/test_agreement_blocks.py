@@ -5,8 +5,8 @@ import pytest
 from agreement_cases import pair, random_pairwise, said
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from judgemerge.agreement import blocks
-from judgemerge.agreement.arrays import CODES
+from judgemerge.evaluate import blocks
+from judgemerge.evaluate.arrays import CODES
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -9,9 +9,9 @@ from agreement_cases import both, pair, point, random_pairwise, random_pointwise
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall_score
 
-from judgemerge.agreement import bootstrap
-from judgemerge.agreement.arrays import benchmark_arrays
-from judgemerge.agreement.score import benchmark_statistics, score_benchmark
+from judgemerge.evaluate import bootstrap
+from judgemerge.evaluate.arrays import benchmark_arrays
+from judgemerge.evaluate.score import benchmark_statistics, score_benchmark
 
 N_RESAMPLES = 200
 

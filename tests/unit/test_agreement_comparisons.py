@@ -7,9 +7,9 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from judgemerge.agreement.bootstrap import difference_test
-from judgemerge.agreement.comparisons import BOOTSTRAP_TEST, COLUMNS, MCNEMAR_TEST, compare_benchmark, mcnemar
-from judgemerge.agreement.score import score_benchmark
+from judgemerge.evaluate.bootstrap import difference_test
+from judgemerge.evaluate.comparisons import BOOTSTRAP_TEST, COLUMNS, MCNEMAR_TEST, compare_benchmark, mcnemar
+from judgemerge.evaluate.score import score_benchmark
 
 
 def judges(items, n_judges, seed=0):

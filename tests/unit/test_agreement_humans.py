@@ -8,10 +8,10 @@ import pytest
 from agreement_cases import both, pair, point, said
 from sklearn.metrics import cohen_kappa_score, f1_score
 
-from judgemerge.agreement import humans
-from judgemerge.agreement.arrays import benchmark_arrays, judge_arrays
-from judgemerge.agreement.estimates import Settings
-from judgemerge.items import Verdict
+from judgemerge.core.items import Verdict
+from judgemerge.evaluate import humans
+from judgemerge.evaluate.arrays import benchmark_arrays, judge_arrays
+from judgemerge.evaluate.estimates import Settings
 
 FEW = Settings(n_resamples=100)
 CLASSES = ["first", "second", "tie"]

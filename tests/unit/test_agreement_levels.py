@@ -5,7 +5,7 @@ import pytest
 from agreement_cases import point, said
 from scipy import stats
 
-from judgemerge.agreement.score import score_benchmark
+from judgemerge.evaluate.score import score_benchmark
 
 CORRELATION = {"pearson": stats.pearsonr, "spearman": stats.spearmanr, "kendall": stats.kendalltau}
 

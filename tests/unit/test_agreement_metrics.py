@@ -8,11 +8,11 @@ from agreement_cases import both, pair, point, random_pairwise, random_pointwise
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
-from judgemerge.agreement import kendall
-from judgemerge.agreement.metrics import pointwise_metrics
-from judgemerge.agreement.score import score_benchmark
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import Verdict
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Verdict
+from judgemerge.evaluate import kendall
+from judgemerge.evaluate.metrics import pointwise_metrics
+from judgemerge.evaluate.score import score_benchmark
 
 SWAP = {"first": "second", "second": "first", "tie": "tie", "error": "error"}
 

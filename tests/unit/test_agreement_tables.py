@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from agreement_cases import both, pair, point, said
 
-from judgemerge.agreement import tables
-from judgemerge.agreement.arrays import benchmark_arrays
-from judgemerge.agreement.estimates import Settings
-from judgemerge.items import Verdict
+from judgemerge.core.items import Verdict
+from judgemerge.evaluate import tables
+from judgemerge.evaluate.arrays import benchmark_arrays
+from judgemerge.evaluate.estimates import Settings
 
 FEW = Settings(n_resamples=100)
 VOTES = [

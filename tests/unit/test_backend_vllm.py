@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from judgemerge import backends
-from judgemerge.backends import Completion, Draw, Failure, not_finite
-from judgemerge.backends.transformers import Transformers
-from judgemerge.backends.vllm import VLLM, completion, engine_arguments, is_finite
-from judgemerge.errors import JudgemergeError
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.judge import backends
+from judgemerge.judge.backends import Completion, Draw, Failure, not_finite
+from judgemerge.judge.backends.transformers import Transformers
+from judgemerge.judge.backends.vllm import VLLM, completion, engine_arguments, is_finite
 
 SETTINGS = {"dtype": "auto", "batch_tokens": 100, "threads": 1, "max_prompt_tokens": 300, "max_new_tokens": 20}
 MESSAGES = [{"role": "user", "content": "A or B?"}]
@@ -101,7 +101,7 @@ def test_each_prompt_once_in_its_order_and_what_is_too_long_is_said(backend, mon
         )
 
     monkeypatch.setattr(VLLM, "_complete", generate)
-    monkeypatch.setattr("judgemerge.backends.vllm.PROMPTS_AT_ONCE", 3)
+    monkeypatch.setattr("judgemerge.judge.backends.vllm.PROMPTS_AT_ONCE", 3)
     texts = [backend.render(MESSAGES)] * 8
     texts[4] = texts[4] * 40
     found = dict(pair for batch in backend.complete(texts, 5, skip={1}) for pair in batch)

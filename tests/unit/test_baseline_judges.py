@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from judgemerge import prompts
-from judgemerge.items import SWAPPED, Item
-from judgemerge.parsing import parse
-from judgemerge.prompts import load_template
+from judgemerge.core.items import SWAPPED, Item
+from judgemerge.prompting import prompts
+from judgemerge.prompting.parsing import parse
+from judgemerge.prompting.prompts import load_template
 
 # Prompt, its limit of new tokens as MELD's inference script has it, and what a good reply looks like.
 PAIRWISE = {

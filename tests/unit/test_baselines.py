@@ -7,8 +7,8 @@ import pytest
 from agreement_cases import pair, point
 
 import answer_baselines
-from judgemerge.baselines import BASELINES
-from judgemerge.items import read_verdicts, write_items
+from judgemerge.core.items import read_verdicts, write_items
+from judgemerge.judge.baselines import BASELINES
 
 TRUTHS = ["first", "second", "second", "tie", "second", "first"]
 PAIRS = [pair(number, truth) for number, truth in enumerate(TRUTHS)]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgemerge import batching
+from judgemerge.judge import batching
 
 
 def made(n_pairs, seed=0, prefix=20):

@@ -8,11 +8,12 @@ from test_deploying import CHATML, CHATML_DEFAULT, GEMMA
 from transformers import AutoTokenizer
 
 import link_model
-from judgemerge import chat_templates, files
-from judgemerge.chat_templates import Chat
-from judgemerge.errors import JudgemergeError
-from judgemerge.parsing import opened_thought
-from judgemerge.study import load_study
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.prompting import chat_templates
+from judgemerge.prompting.chat_templates import Chat
+from judgemerge.prompting.parsing import opened_thought
+from judgemerge.study.study import load_study
 
 # Mistral 7B Instruct and what was made from it: anything but user, assistant, user … is refused.
 STRICT = (

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
-from judgemerge.catalogues import load_yaml
-from judgemerge.config import check_against_schema
-from judgemerge.errors import JudgemergeError
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.settings.config import check_against_schema
 
 SMALL = {"study": "small", "suites": {"pairs": {"benchmarks": ["demo_pairwise"]}}, "judges": ["longer"]}
 EXPERT = {"train_on": ["demo_pairwise_train"]}

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutations import changed, names_in
 
-from judgemerge import catalogues, study
-from judgemerge.errors import JudgemergeError
-from judgemerge.resources import Needs
+from judgemerge.core import catalogues
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.study import study
+from judgemerge.study.resources import Needs
 
 STUDIES = ("embedder", "meld", "orpo", "prometheus", "replay", "unified")
 FILES = ("config.yaml", *(f"studies/{name}.yaml" for name in STUDIES))

@@ -7,10 +7,19 @@ import os
 import pytest
 
 import pack_crate
-from judgemerge import crate
-from judgemerge.crate import Derivation, Made, build, check_finished, chosen_files, derivations, parse_summary, problems
-from judgemerge.errors import JudgemergeError
-from judgemerge.files import sha256_text
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.files import sha256_text
+from judgemerge.report import crate
+from judgemerge.report.crate import (
+    Derivation,
+    Made,
+    build,
+    check_finished,
+    chosen_files,
+    derivations,
+    parse_summary,
+    problems,
+)
 
 HEAD = "output_file\tdate\trule\tlog-file(s)\tinput-file(s)\tshellcmd\tstatus\tplan"
 CITATION = {

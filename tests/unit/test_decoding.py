@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MambaConfig, MistralConfig, MistralForCausalLM
 
-from judgemerge import batching, decoding
-from judgemerge.backends.transformers import Transformers
+from judgemerge.judge import batching, decoding
+from judgemerge.judge.backends.transformers import Transformers
 
 SIZES = {
     "vocab_size": 60,

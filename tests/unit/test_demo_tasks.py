@@ -2,10 +2,11 @@
 
 import pytest
 
-from judgemerge import demo_tasks, parsing, prompts
-from judgemerge.errors import JudgemergeError
-from judgemerge.files import sha256_text
-from judgemerge.items import CLASSES, PROTOCOLS, SWAPPED
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.files import sha256_text
+from judgemerge.core.items import CLASSES, PROTOCOLS, SWAPPED
+from judgemerge.prompting import parsing, prompts
+from judgemerge.synthetic import demo_tasks
 
 ANIMALS = set("fox owl deer bear wolf horse sheep goat".split())  # noqa: SIM905
 POLITE = set("please thanks welcome gladly kindly pardon certainly sincerely".split())  # noqa: SIM905

@@ -4,8 +4,8 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 import write_modelfile
-from judgemerge.deploying import family_of, modelfile
-from judgemerge.errors import JudgemergeError
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.quantize.deploying import family_of, modelfile
 
 # Shortened from the models' own: same text for these conversations, without tools.
 CHATML = (

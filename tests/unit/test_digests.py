@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from judgemerge import digests
+from judgemerge.core import digests
 
 ROOT = Path(__file__).parents[2]
 RULES = [*sorted((ROOT / "rules").rglob("*.smk"))]
@@ -101,18 +101,18 @@ def test_imports_are_those_that_python_itself_follows(sources):
 
 def test_one_item_set_depends_on_its_own_adapter_only(sources):
     files = digests.imported_files(sources, "write_items.py", {"benchmarks": "pandalm"})
-    assert "judgemerge/benchmarks/pandalm.py" in files
-    assert "judgemerge/benchmarks/autoj.py" not in files
+    assert "judgemerge/data/benchmarks/pandalm.py" in files
+    assert "judgemerge/data/benchmarks/autoj.py" not in files
     demo = digests.imported_files(sources, "write_items.py", {"benchmarks": "demo"})
-    assert {"judgemerge/dimensions.py", "judgemerge/benchmarks/meld_training.py"} <= demo
+    assert {"judgemerge/prompting/dimensions.py", "judgemerge/data/benchmarks/meld_training.py"} <= demo
 
 
 @pytest.mark.parametrize(
     ("text", "names"),
     [
         ("import os.path", ["os.path"]),
-        ("from judgemerge import files, items as i", ["judgemerge.files", "judgemerge.items"]),
-        ("def f():\n    from judgemerge.agreement.metrics import kappa", ["judgemerge.agreement.metrics.kappa"]),
+        ("from judgemerge import files, items as i", ["judgemerge.core.files", "judgemerge.core.items"]),
+        ("def f():\n    from judgemerge.evaluate.metrics import kappa", ["judgemerge.evaluate.metrics.kappa"]),
         ("if TYPE_CHECKING:\n    import torch\nelse:\n    import numpy", ["numpy"]),
         ("try:\n    import tomllib\nexcept ImportError:\n    import tomli", ["tomli", "tomllib"]),
     ],
@@ -129,7 +129,7 @@ def test_what_was_read_is_read_again_when_it_changes_and_only_then(sources, monk
     again = digests.Sources(sources.folder, sources.cache)
     digests.imported_files(again, "parse_replies.py", {})
     assert not parsed
-    (sources.folder / "judgemerge/parsing.py").write_text("import os\n")
+    (sources.folder / "judgemerge/prompting/parsing.py").write_text("import os\n")
     again = digests.Sources(sources.folder, sources.cache)
     digests.imported_files(again, "parse_replies.py", {})
     assert parsed == [b"import os\n"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgemerge.dimensions import Scores, derived_verdict, feedback, format_scores, read_scores, statements
+from judgemerge.prompting.dimensions import Scores, derived_verdict, feedback, format_scores, read_scores, statements
 
 POINTWISE = (
     "@@@Dimension Scores: {'Factual Accuracy': 9, 'User Need': 6, 'Clarity': 7, 'Overall Score': 7}"

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import write_questions
-from judgemerge import files
-from judgemerge.backends import Completion
-from judgemerge.catalogues import load_yaml
-from judgemerge.embedding import Chunk, Pair, asking, lists, made_documents, prompts, questions, rewriting, selection
-from judgemerge.errors import JudgemergeError
+from judgemerge.core import files
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.embed import Chunk, Pair, asking, lists, prompts, questions, rewriting, selection
+from judgemerge.judge.backends import Completion
+from judgemerge.synthetic import made_documents
 
 CHINESE = Chunk("zh/0", "zh", 0, "润滑油每周更换一次。主轴过热时必须停机。水泵由技师检查。", "zh")
 

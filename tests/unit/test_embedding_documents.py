@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgemerge.embedding import Chunk, documents, made_documents, texts
-from judgemerge.errors import JudgemergeError
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.embed import Chunk, documents, texts
+from judgemerge.synthetic import made_documents
 
 
 def read(folder, **settings):

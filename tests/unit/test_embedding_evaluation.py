@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from judgemerge import config
-from judgemerge.agreement.estimates import Settings
-from judgemerge.catalogues import load_yaml
-from judgemerge.embedding import Chunk, Pair, checks, decisions, evaluation_sets, mixing, retrieval, tables, training
-from judgemerge.errors import JudgemergeError
-from judgemerge.study import load_study
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.embed import Chunk, Pair, checks, decisions, evaluation_sets, mixing, retrieval, tables, training
+from judgemerge.evaluate.estimates import Settings
+from judgemerge.settings import config
+from judgemerge.study.study import load_study
 
 SETTINGS = Settings(400, 0.95, 7)
 EXAMPLES = (
@@ -374,7 +374,7 @@ def test_models_that_ranked_different_queries_are_not_compared():
 
 
 def test_the_page_tells_everything(made, repository):
-    from judgemerge.pages import retrieval as page
+    from judgemerge.report.pages import retrieval as page
 
     decided, (table, gaps) = made
     documents = {"documents": 3, "left_out": 1, "chunks": 9, "duplicates": 2, "languages": {"en": 9}}
@@ -401,7 +401,7 @@ def test_the_page_tells_everything(made, repository):
 
 @pytest.mark.parametrize("name", ["retrieval", "forgetting"])
 def test_figures_show_every_model(made, name):
-    from judgemerge import figures
+    from judgemerge.report import figures
 
     table = made[1][0]
     figure = figures.FIGURES[name](table, {}, [])
@@ -412,7 +412,7 @@ def test_figures_show_every_model(made, name):
 
 
 def test_published_numbers_are_those_of_the_readme(repository):
-    from judgemerge.pages.retrieval import read_published
+    from judgemerge.report.pages.retrieval import read_published
 
     rows, comment = read_published(repository / "config" / "lm_cocktail.tsv")
     assert isinstance(rows, pd.DataFrame) and len(rows) == 8 and "FlagEmbedding" in comment

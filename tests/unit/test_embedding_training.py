@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from judgemerge import models
-from judgemerge.embedding import Pair, encoders, mixing, retrieval, training
-from judgemerge.errors import JudgemergeError
-from judgemerge.merging import names
+from judgemerge.core import models
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.embed import Pair, encoders, mixing, retrieval, training
+from judgemerge.merge import names
 
 pytestmark = pytest.mark.slow  # sentence-transformers alone takes ten seconds to import
 

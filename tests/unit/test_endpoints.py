@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import judge_endpoint
-from judgemerge import backends, endpoints, files, judging
-from judgemerge.backends import Completion, Failure
-from judgemerge.backends.openai import OpenAI, Window, _retry_after
-from judgemerge.demo_tasks import make_items
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import write_items
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import write_items
+from judgemerge.judge import backends, endpoints, judging
+from judgemerge.judge.backends import Completion, Failure
+from judgemerge.judge.backends.openai import OpenAI, Window, _retry_after
+from judgemerge.synthetic.demo_tasks import make_items
 
 MESSAGES = [{"role": "system", "content": "Be fair."}, {"role": "user", "content": "A or B? é\n"}]
 
@@ -431,7 +432,7 @@ def test_a_key_in_the_address_and_settings_of_ours_are_refused():
 
 
 def test_log_probabilities_are_not_to_be_had(repository):
-    from judgemerge.prompts import load_template
+    from judgemerge.prompting.prompts import load_template
 
     template = load_template(repository / "config" / "prompts" / "brief_pairwise_choice.yaml")
     with pytest.raises(JudgemergeError, match="mode choices"):
@@ -463,7 +464,7 @@ class Response:
     BODIES | COMPLETIONS, st.sampled_from([200, 200, 200, 201, 204, 302, 400, 401, 404, 413, 418, 422, 429, 500, 599])
 )
 def test_any_answer_is_a_reply_a_failure_or_one_of_two_errors(body, status):
-    from judgemerge.backends.openai import _TryAgain
+    from judgemerge.judge.backends.openai import _TryAgain
 
     try:
         result = make("http://127.0.0.1:9/v1")._read(Response(status), body)

@@ -462,7 +462,9 @@ def test_make_works_in_folders_with_spaces(tmp_path, venv):
         # The make that runs these tests hands its own flags and variables down.
         alone = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS", "ARGS"))}
         done = subprocess.run(call, cwd=root, capture_output=True, text=True, env=alone)
-        assert (done.returncode, done.stdout) == (0, "scripts/show_status.py --study my study.yaml\n"), done.stderr
+        assert (done.returncode, done.stdout) == (0, "scripts/commands/show_status.py --study my study.yaml\n"), (
+            done.stderr
+        )
 
 
 @pytest.mark.parametrize(

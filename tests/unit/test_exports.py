@@ -5,8 +5,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from judgemerge import exports
-from judgemerge.errors import JudgemergeError
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.train import exports
 
 TEXTS = ["Which answer is better?", "Name animals of Arland."]
 

@@ -7,11 +7,12 @@ import pytest
 
 import count_recorded
 import count_replies
-from judgemerge import failures, files
-from judgemerge.errors import JudgemergeError
-from judgemerge.frames import read_table
-from judgemerge.items import Verdict, write_verdicts
-from judgemerge.models import size_on_disk
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.frames import read_table
+from judgemerge.core.items import Verdict, write_verdicts
+from judgemerge.core.models import size_on_disk
+from judgemerge.judge import failures
 
 
 def raising(error):

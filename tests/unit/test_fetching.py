@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 import build_mirror as build_mirror_script
-from judgemerge import fetching
-from judgemerge.errors import JudgemergeError
-from judgemerge.fetching import build_mirror, fetch, is_right
-from judgemerge.sources import Source
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.data import fetching
+from judgemerge.data.fetching import build_mirror, fetch, is_right
+from judgemerge.data.sources import Source
 
 BODY = b"three\nshort\nlines\n"
 WRONG = BODY.replace(b"short", b"other")

@@ -11,10 +11,10 @@ from agreement_cases import both, pair, point, said
 from matplotlib import pyplot as plt
 
 import draw_figure
-from judgemerge import figures
-from judgemerge.agreement import comparisons, score, tables
-from judgemerge.agreement.estimates import Settings
-from judgemerge.frames import read_table
+from judgemerge.core.frames import read_table
+from judgemerge.evaluate import comparisons, score, tables
+from judgemerge.evaluate.estimates import Settings
+from judgemerge.report import figures
 
 TABLE = {
     "accuracy": "agreement",

@@ -5,8 +5,8 @@ import stat
 
 import pytest
 
-from judgemerge import files
-from judgemerge.errors import JudgemergeError
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
 
 
 @pytest.fixture(params=[0o022, 0o027, 0o077])

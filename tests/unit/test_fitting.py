@@ -6,10 +6,11 @@ import json
 import pytest
 import yaml
 
-from judgemerge import backends, benchmarks, item_fields
-from judgemerge.errors import JudgemergeError
-from judgemerge.prompts import load_template
-from judgemerge.study import load_study
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.data import benchmarks, item_fields
+from judgemerge.judge import backends
+from judgemerge.prompting.prompts import load_template
+from judgemerge.study.study import load_study
 
 PAIRS = {"pairwise": "brief_pairwise", "pointwise": "brief_pointwise"}
 GPT = {"endpoint": {"url": "https://api.example.org/v1", "model": "gpt"}}
@@ -195,7 +196,7 @@ def test_the_full_meld_study_gives_prometheus_a_rubric(repository):
 
 @pytest.mark.parametrize("name", ["transformers", "vllm", "openai"])
 def test_a_backend_has_the_abilities_that_its_module_says(name):
-    module = importlib.import_module(f"judgemerge.backends.{name}")
+    module = importlib.import_module(f"judgemerge.judge.backends.{name}")
     kind = {"transformers": "Transformers", "vllm": "VLLM", "openai": "OpenAI"}[name]
     backend = getattr(module, kind)
     found = {"draws": getattr(backend, "draws", False), "scores": hasattr(backend, "score")}

@@ -8,11 +8,12 @@ import runpy
 import numpy as np
 import pytest
 
-from judgemerge import failures, files
-from judgemerge.benchmarks import load_catalogue, load_items
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import Item, Vote, read_items, write_items
-from judgemerge.recorded import count_recorded, load_recorded, options_for, read_recorded
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Item, Vote, read_items, write_items
+from judgemerge.data.benchmarks import load_catalogue, load_items
+from judgemerge.judge import failures
+from judgemerge.judge.recorded import count_recorded, load_recorded, options_for, read_recorded
 
 PAIR = {"prompt": "p", "responses": ["a", "b"]}
 GRADE = {"prompt": "p", "responses": ["a"], "label": "y"}

@@ -102,4 +102,6 @@ def test_a_hub_that_cannot_be_reached_is_one_sentence(tmp_path, repository):
     process, _ = download("http://127.0.0.1:9", tmp_path / "model", repository)
     assert process.returncode != 0
     last = process.stderr.strip().splitlines()[-1]
-    assert last.startswith("judgemerge.errors.JudgemergeError: models: 'o/m' at aaaaaaaa could not be downloaded (")
+    assert last.startswith(
+        "judgemerge.core.errors.JudgemergeError: models: 'o/m' at aaaaaaaa could not be downloaded ("
+    )

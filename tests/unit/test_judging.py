@@ -13,14 +13,14 @@ import time
 import pytest
 
 import judge_suite
-from judgemerge import judging
-from judgemerge.backends.transformers import Transformers
-from judgemerge.demo_tasks import make_items
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import Item, write_items
-from judgemerge.judging import Store
-from judgemerge.parsing import parse_row
-from judgemerge.prompts import Template, load_template, render
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Item, write_items
+from judgemerge.judge import judging
+from judgemerge.judge.backends.transformers import Transformers
+from judgemerge.judge.judging import Store
+from judgemerge.prompting.parsing import parse_row
+from judgemerge.prompting.prompts import Template, load_template, render
+from judgemerge.synthetic.demo_tasks import make_items
 
 
 @pytest.fixture(scope="module")

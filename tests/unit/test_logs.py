@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from judgemerge import logs
-from judgemerge.logs import logged
+from judgemerge.core import logs
+from judgemerge.core.logs import logged
 
 JOB = """
 import os, sys, subprocess
-from judgemerge.errors import JudgemergeError
-from judgemerge.logs import Progress, logged
-from judgemerge.processes import run_tool
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.logs import Progress, logged
+from judgemerge.core.processes import run_tool
 
 with logged("logs/job.log"):
     {body}
@@ -106,7 +106,7 @@ def test_progress_goes_to_the_log_and_not_to_a_pipe(job):
 def test_the_same_job_of_a_killed_run_is_waited_for(tmp_path):
     """A job that outlived its Snakemake goes on; started again, the job waits until the first one is over."""
     code = (
-        "import sys, time; from judgemerge.logs import logged\n"
+        "import sys, time; from judgemerge.core.logs import logged\n"
         "with logged(sys.argv[1]):\n"
         "    print('begins', time.monotonic(), flush=True)\n"
         "    time.sleep(float(sys.argv[2])); print('ends', time.monotonic())"

@@ -8,11 +8,12 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, MixtralConfig, Qwen3MoeConfig
 
-from judgemerge import exports, fused_experts, llamafactory, lora_targets, models, training, written
-from judgemerge.errors import JudgemergeError
-from judgemerge.merging.adapters import Adapter
-from judgemerge.merging.streams import Weights
-from judgemerge.study import load_study
+from judgemerge.core import models
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.merge.adapters import Adapter
+from judgemerge.merge.streams import Weights
+from judgemerge.study.study import load_study
+from judgemerge.train import exports, fused_experts, llamafactory, lora_targets, training, written
 
 SIZES = {
     "vocab_size": 512,

@@ -6,12 +6,12 @@ import shutil
 
 import pytest
 
-from judgemerge.benchmarks import load_items
-from judgemerge.benchmarks.meld_training import exchange_letters, explained
-from judgemerge.dimensions import Scores
-from judgemerge.errors import JudgemergeError
-from judgemerge.prompts import load_template, render, target
-from judgemerge.sources import load_sources
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.data.benchmarks import load_items
+from judgemerge.data.benchmarks.meld_training import exchange_letters, explained
+from judgemerge.data.sources import load_sources
+from judgemerge.prompting.dimensions import Scores
+from judgemerge.prompting.prompts import load_template, render, target
 
 RAW_PAIR = {
     "id": 7,

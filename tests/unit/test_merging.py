@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import merge_models
-from judgemerge import files, models
-from judgemerge.catalogues import load_yaml
-from judgemerge.errors import JudgemergeError
-from judgemerge.merging import METHODS, NORMALIZED_BY_DEFAULT, RANGES, check_merge, check_result, recipe
+from judgemerge.core import files, models
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.merge import METHODS, NORMALIZED_BY_DEFAULT, RANGES, check_merge, check_result, recipe
 
 MODELS = {"base", "one", "two", "three"}
 

@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 
 import merge as command
 import merge_models
-from judgemerge import files, models
-from judgemerge.errors import JudgemergeError
-from judgemerge.merging import check_merge, engine
+from judgemerge.core import files, models
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.merge import check_merge, engine
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,7 @@ def test_mergekit_reads_adapters_in_place_of_exported_models(tmp_path, tiny_mode
     assert sorted(path.name for path in tmp_path.iterdir()) == ["merged", "merged.json", "out", "recipe.yaml"]
 
 
-# ---- scripts/merge.py ----
+# ---- scripts/commands/merge.py ----
 
 
 def call(*arguments):

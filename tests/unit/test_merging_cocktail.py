@@ -9,10 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgemerge import files, models
-from judgemerge.errors import JudgemergeError
-from judgemerge.merging import cocktail, losses
-from judgemerge.merging.engine import softmax
+from judgemerge.core import files, models
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.merge import cocktail, losses
+from judgemerge.merge.engine import softmax
 
 EXAMPLES = [
     {"input": "Rate the answer. Question: why?", "output": "Rating: 4"},

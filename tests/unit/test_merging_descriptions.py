@@ -11,10 +11,10 @@ import time
 import pytest
 import torch
 
-from judgemerge import files, models
-from judgemerge.errors import JudgemergeError
-from judgemerge.merging import checks, descriptions, engine, mergekit, preflight, runs
-from judgemerge.merging.streams import Weights
+from judgemerge.core import files, models
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.merge import checks, descriptions, engine, mergekit, preflight, runs
+from judgemerge.merge.streams import Weights
 
 HALF = {"weight": 0.5}
 SIZES = {

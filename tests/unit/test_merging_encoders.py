@@ -13,10 +13,10 @@ import merge as merge_script
 import mix_cocktail
 import mix_embedders
 import train_embedder
-from judgemerge import files
-from judgemerge.embedding import Pair, encoders, evaluation_sets, mixing, pair_of, training
-from judgemerge.errors import JudgemergeError
-from judgemerge.merging import cocktail, mergekit, names, preflight, runs, sentence_modules
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.embed import Pair, encoders, evaluation_sets, mixing, pair_of, training
+from judgemerge.merge import cocktail, mergekit, names, preflight, runs, sentence_modules
 
 pytestmark = pytest.mark.slow  # sentence-transformers alone takes ten seconds to import
 

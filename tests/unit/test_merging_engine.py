@@ -8,10 +8,10 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 import merge_models
-from judgemerge import files, models
-from judgemerge.errors import JudgemergeError
-from judgemerge.merging import cocktail, engine, preflight, streams
-from judgemerge.merging.streams import Weights, Writer
+from judgemerge.core import files, models
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.merge import cocktail, engine, preflight, streams
+from judgemerge.merge.streams import Weights, Writer
 
 
 def entry(method, base=None, parameters=None, dtype="float32", **parents):
@@ -310,7 +310,7 @@ def test_a_card_says_what_the_model_was_made_of(run):
 def test_a_card_with_scores_stands_beside_its_parents():
     import pandas as pd
 
-    from judgemerge.merging import cards
+    from judgemerge.merge import cards
 
     manifest = {
         "digest": "d",

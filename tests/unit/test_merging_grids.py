@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-from judgemerge.errors import JudgemergeError
-from judgemerge.merging import check_merge, expand_grids
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.merge import check_merge, expand_grids
 
 TIES = {
     "method": "ties",

@@ -4,7 +4,7 @@ import numpy
 import pytest
 import torch
 
-from judgemerge.merging import kernels
+from judgemerge.merge import kernels
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 

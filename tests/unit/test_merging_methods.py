@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from judgemerge import models
-from judgemerge.merging import METHODS, check_merge, check_result, engine, recipe
-from judgemerge.merging.recipes import own_engine
-from judgemerge.merging.table import markdown
+from judgemerge.core import models
+from judgemerge.merge import METHODS, check_merge, check_result, engine, recipe
+from judgemerge.merge.recipes import own_engine
+from judgemerge.merge.table import markdown
 
 # Numbers that are not at their default, by parameter; every method takes those that it knows.
 NUMBERS = {
@@ -77,4 +77,4 @@ def test_mergekit_has_no_method_for_two_experts_that_the_table_lacks():
 
 def test_the_documentation_shows_the_table(repository):
     text = (repository / "docs" / "merging.md").read_text(encoding="utf-8")
-    assert markdown() in text, "docs/merging.md differs; paste what `python scripts/merge.py --methods` prints"
+    assert markdown() in text, "docs/merging.md differs; paste what `python scripts/commands/merge.py --methods` prints"

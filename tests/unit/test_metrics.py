@@ -6,10 +6,10 @@ import itertools
 import pytest
 import yaml
 
-from judgemerge import metrics
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import Item
-from judgemerge.prompts import Unrenderable, load_template, render
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Item
+from judgemerge.prompting import metrics
+from judgemerge.prompting.prompts import Unrenderable, load_template, render
 
 PAIR = Item(
     "q1", "bench", "pairwise", ("Where is {it}?",), (("Here.",), ("There.",)), "second", "c", {"source": "made"},

@@ -9,17 +9,19 @@ import pandas as pd
 import pytest
 import yaml
 
-from judgemerge import answering, files, items, metrics, model_comparisons
-from judgemerge.agreement import model_comparisons as tables
-from judgemerge.agreement.estimates import Settings
-from judgemerge.backends.transformers import Transformers
-from judgemerge.catalogues import load_yaml
-from judgemerge.errors import JudgemergeError
-from judgemerge.judging import Store
-from judgemerge.model_comparisons import NO_ANSWER, PAIRS
-from judgemerge.pages.model_comparisons import span
-from judgemerge.prompts import Unrenderable, load_template
-from judgemerge.study import load_study
+from judgemerge.compare import answering, model_comparisons
+from judgemerge.compare.model_comparisons import NO_ANSWER, PAIRS
+from judgemerge.core import files, items
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.evaluate import model_comparisons as tables
+from judgemerge.evaluate.estimates import Settings
+from judgemerge.judge.backends.transformers import Transformers
+from judgemerge.judge.judging import Store
+from judgemerge.prompting import metrics
+from judgemerge.prompting.prompts import Unrenderable, load_template
+from judgemerge.report.pages.model_comparisons import span
+from judgemerge.study.study import load_study
 
 MODELS = ("base", "tuned")
 SETTINGS = Settings(500, 0.95, 7)
@@ -326,8 +328,8 @@ def test_a_draw_depends_on_its_seed_and_not_on_its_batch(backend, tmp_path):
 
 def test_noise_per_row_draws_from_the_softmax():
     torch = pytest.importorskip("torch")
-    from judgemerge.backends import Draw
-    from judgemerge.backends.transformers import Drawn
+    from judgemerge.judge.backends import Draw
+    from judgemerge.judge.backends.transformers import Drawn
 
     logits = torch.log(torch.tensor([0.6, 0.3, 0.1, 0.0])).repeat(4000, 1)
     drawn = Drawn(Draw(1.0, 1.0, 1.0, 0), range(4000))(None, logits, range(4000))
@@ -354,7 +356,7 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
     texts = ["What is <b>one</b>?", "What is two?", "What is three?"]
     items.write_items(tmp_path / "items.jsonl", [question(number, text) for number, text in enumerate(texts)])
     schema = load_yaml(repository / "config" / "config.schema.yaml")
-    from judgemerge.config import check_against_schema
+    from judgemerge.settings.config import check_against_schema
 
     wanted = copy.deepcopy(STUDY)
     wanted["model_comparisons"]["trial"] |= {
@@ -412,7 +414,7 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
     assert "<b>one</b>" not in shown
     kinds = {json.loads(line)["kind"] for line in disagreements.read_text(encoding="utf-8").splitlines()}
     assert kinds <= {"gap", "against_rubric", "orders"}
-    from judgemerge import figures
+    from judgemerge.report import figures
 
     figures.FIGURES["model_comparison"](table, {}, [])
 

@@ -7,8 +7,8 @@ import stat
 
 import pytest
 
-from judgemerge import files, models
-from judgemerge.errors import JudgemergeError
+from judgemerge.core import files, models
+from judgemerge.core.errors import JudgemergeError
 
 
 @pytest.fixture

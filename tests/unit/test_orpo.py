@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from judgemerge import curves, llamafactory, orpo, training
+from judgemerge.train import curves, llamafactory, orpo, training
 
 BETA = 0.1
 # Lengths of prompt, chosen and rejected answer per pair: rows are padded, and averages over rows are none over tokens.

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from judgemerge import overlap
-from judgemerge.benchmarks import load_catalogue, load_items
-from judgemerge.items import Item
-from judgemerge.overlap import KINDS, RUN, affected, normalise, overlap_rows, prepare, shared_prompts, warnings
-from judgemerge.sources import load_sources
+from judgemerge.core.items import Item
+from judgemerge.data import overlap
+from judgemerge.data.benchmarks import load_catalogue, load_items
+from judgemerge.data.overlap import KINDS, RUN, affected, normalise, overlap_rows, prepare, shared_prompts, warnings
+from judgemerge.data.sources import load_sources
 
 LONG = "one two three four five six seven eight nine ten eleven twelve thirteen"
 

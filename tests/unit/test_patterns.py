@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from judgemerge.patterns import one_of
+from judgemerge.core.patterns import one_of
 
 
 def matching(pattern: str, texts: list[str]) -> set[str]:

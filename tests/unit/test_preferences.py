@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from judgemerge import preferences, prompts, training
-from judgemerge.benchmarks import load_catalogue, load_items
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import Item, part_of
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Item, part_of
+from judgemerge.data.benchmarks import load_catalogue, load_items
+from judgemerge.prompting import prompts
+from judgemerge.train import preferences, training
 
 LIKELIHOOD = prompts.load_template("config/prompts/likelihood_pairwise.yaml")
 CATALOGUE = load_catalogue("config/benchmarks.yaml")

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from judgemerge import progress
-from judgemerge.progress import Job
+from judgemerge.study import progress
+from judgemerge.study.progress import Job
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from judgemerge.benchmarks import _rubric_prompt, load_catalogue, load_items
-from judgemerge.benchmarks.prometheus import swap_positions
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import Vote
-from judgemerge.sources import load_sources
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Vote
+from judgemerge.data.benchmarks import _rubric_prompt, load_catalogue, load_items
+from judgemerge.data.benchmarks.prometheus import swap_positions
+from judgemerge.data.sources import load_sources
 
 FOLDER = "prometheus-eval/prometheus-eval/dcfb44272d5d0414832f5dbb8c2a05ebc2614234/eval/benchmark/data"
 SCORES = "\n".join(f"Score {n}: It is {word}." for n, word in enumerate(("bad", "weak", "fair", "good", "great"), 1))

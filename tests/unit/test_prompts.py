@@ -3,10 +3,10 @@
 import pytest
 import yaml
 
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import Item
-from judgemerge.parsing import parse
-from judgemerge.prompts import Template, Unrenderable, load_template, render, target
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Item
+from judgemerge.prompting.parsing import parse
+from judgemerge.prompting.prompts import Template, Unrenderable, load_template, render, target
 
 GOOD = {
     "protocol": "pairwise",

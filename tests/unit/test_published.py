@@ -9,15 +9,16 @@ import pytest
 from agreement_cases import both, pair, point, said
 from sklearn.metrics import cohen_kappa_score
 
-from judgemerge import expected, pages, published
-from judgemerge.agreement.score import COLUMNS
-from judgemerge.catalogues import load_yaml
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import Verdict
-from judgemerge.published import HUMANS, Case
-from judgemerge.published._table import published_table
-from judgemerge.sampling import combine
-from judgemerge.study import load_study
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Verdict
+from judgemerge.evaluate import expected, published
+from judgemerge.evaluate.published import HUMANS, Case
+from judgemerge.evaluate.published._table import published_table
+from judgemerge.evaluate.score import COLUMNS
+from judgemerge.judge.sampling import combine
+from judgemerge.report import pages
+from judgemerge.study.study import load_study
 
 HEADER = "\t".join(expected.FIELDS)
 

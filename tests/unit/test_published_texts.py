@@ -3,11 +3,11 @@
 import pytest
 import yaml
 
-from judgemerge import metrics
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import Item
-from judgemerge.prompts import Unrenderable, load_template, prompt_sources, render
-from judgemerge.published_texts import python_arguments, python_text
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Item
+from judgemerge.prompting import metrics
+from judgemerge.prompting.prompts import Unrenderable, load_template, prompt_sources, render
+from judgemerge.prompting.published_texts import python_arguments, python_text
 
 MODULE = '''
 raise SystemExit("this file is read, not run")

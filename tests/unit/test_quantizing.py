@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 import yaml
 
-from judgemerge import llama_converter, models, quantizing
-from judgemerge.agreement.arrays import ERROR, FIRST, SECOND, TIE, BenchmarkArrays, JudgeArrays
-from judgemerge.agreement.estimates import Sample, Settings
-from judgemerge.agreement.quantization import COLUMNS, Model, quantization_table, with_parent
-from judgemerge.demo_tasks import make_items
-from judgemerge.errors import JudgemergeError
-from judgemerge.figures import FIGURES
-from judgemerge.items import Verdict
-from judgemerge.pages.quantization import quantization_sections
-from judgemerge.resources import Needs
-from judgemerge.study import load_study
+from judgemerge.core import models
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Verdict
+from judgemerge.evaluate.arrays import ERROR, FIRST, SECOND, TIE, BenchmarkArrays, JudgeArrays
+from judgemerge.evaluate.estimates import Sample, Settings
+from judgemerge.evaluate.quantization import COLUMNS, Model, quantization_table, with_parent
+from judgemerge.quantize import llama_converter, quantizing
+from judgemerge.report.figures import FIGURES
+from judgemerge.report.pages.quantization import quantization_sections
+from judgemerge.study.resources import Needs
+from judgemerge.study.study import load_study
+from judgemerge.synthetic.demo_tasks import make_items
 
 
 @pytest.fixture

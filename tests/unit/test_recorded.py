@@ -8,11 +8,11 @@ from random import Random
 import pytest
 from mutations import changed
 
-from judgemerge.benchmarks import load_catalogue, load_items
-from judgemerge.errors import JudgemergeError
-from judgemerge.recorded import count_recorded, load_recorded, read_recorded
-from judgemerge.recorded_formats import Recorded, names, recorded_format
-from judgemerge.sources import load_sources
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.data.benchmarks import load_catalogue, load_items
+from judgemerge.data.sources import load_sources
+from judgemerge.judge.recorded import count_recorded, load_recorded, read_recorded
+from judgemerge.judge.recorded_formats import Recorded, names, recorded_format
 
 MTBENCH_ROLES = ("votes", "questions", "references", "answers_alpha", "answers_zeta")
 

@@ -2,10 +2,11 @@
 
 import count_replies
 import parse_replies
-from judgemerge import failures, files
-from judgemerge.frames import read_table
-from judgemerge.items import Verdict, read_verdicts, write_verdicts
-from judgemerge.reply_counts import table_row
+from judgemerge.core import files
+from judgemerge.core.frames import read_table
+from judgemerge.core.items import Verdict, read_verdicts, write_verdicts
+from judgemerge.evaluate.reply_counts import table_row
+from judgemerge.judge import failures
 
 
 def row(item, reply, finish_reason, **others):

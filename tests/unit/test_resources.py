@@ -5,12 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from judgemerge import progress, resources, tiny
-from judgemerge.catalogues import load_yaml
-from judgemerge.errors import JudgemergeError
-from judgemerge.models import size_on_disk
-from judgemerge.resources import Asked, Needs, Size
-from judgemerge.study import load_study
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.models import size_on_disk
+from judgemerge.study import progress, resources
+from judgemerge.study.resources import Asked, Needs, Size
+from judgemerge.study.study import load_study
+from judgemerge.synthetic import tiny
 
 LLAMA = {
     "study": "big",
@@ -341,7 +342,7 @@ def test_the_published_8x7b_judges_fit(repository):
 
 
 def test_backends_spread_a_judge_over_its_gpus():
-    from judgemerge.backends.vllm import engine_arguments
+    from judgemerge.judge.backends.vllm import engine_arguments
 
     assert engine_arguments("m", "auto", 99, 0, gpus=4)["tensor_parallel_size"] == 4
     assert "tensor_parallel_size" not in engine_arguments("m", "auto", 99, 0)

@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
-from judgemerge import judging, sampling
-from judgemerge.backends import Completion
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import Item, Verdict
-from judgemerge.prompts import Template
-from judgemerge.sampling import Sampling, by_run, combine
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Item, Verdict
+from judgemerge.judge import judging, sampling
+from judgemerge.judge.backends import Completion
+from judgemerge.judge.sampling import Sampling, by_run, combine
+from judgemerge.prompting.prompts import Template
 
 GRADE = Template(
     name="grade",
@@ -130,8 +130,8 @@ def test_a_backend_that_cannot_draw_is_refused(tmp_path):
 def test_transformers_draws_the_same_twice_and_another_reply_with_another_seed(tiny_models):
     import torch
 
-    from judgemerge.backends import Draw
-    from judgemerge.backends.transformers import Transformers
+    from judgemerge.judge.backends import Draw
+    from judgemerge.judge.backends.transformers import Transformers
 
     backend = Transformers(tiny_models["base"], "float32", 512, 1)
     before = torch.random.get_rng_state()

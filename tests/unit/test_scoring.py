@@ -5,10 +5,11 @@ import math
 
 import pytest
 
-from judgemerge import judging, prompts
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import Item
-from judgemerge.parsing import parse
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Item
+from judgemerge.judge import judging
+from judgemerge.prompting import prompts
+from judgemerge.prompting.parsing import parse
 
 LIKELIHOOD = prompts.load_template("config/prompts/likelihood_pairwise.yaml")
 CHOICE = prompts.load_template("config/prompts/brief_pairwise_choice.yaml")
@@ -92,8 +93,8 @@ def test_a_conversation_keeps_system_and_history():
 
 @pytest.fixture(scope="module")
 def backend(tmp_path_factory):
-    from judgemerge import demo_tasks, tiny
-    from judgemerge.backends.transformers import Transformers
+    from judgemerge.judge.backends.transformers import Transformers
+    from judgemerge.synthetic import demo_tasks, tiny
 
     folder = tmp_path_factory.mktemp("model")
     tiny.make_base(folder, demo_tasks.corpus(seed=1), seed=1, layers=2, vocab_size=1024)

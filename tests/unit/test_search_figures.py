@@ -4,7 +4,7 @@ import io
 
 import pandas as pd
 
-from judgemerge.figures import FIGURES
+from judgemerge.report.figures import FIGURES
 
 CURVES = pd.DataFrame(
     [

@@ -9,14 +9,17 @@ import pandas as pd
 import pytest
 import yaml
 
-from judgemerge import curves, demo_tasks, files, searching, trials
-from judgemerge.agreement.estimates import UNDEFINED, Estimate, mean_of
-from judgemerge.agreement.metrics import PAIRWISE_METRICS, POINTWISE_METRICS
-from judgemerge.backends.transformers import Transformers
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import write_items
-from judgemerge.prompts import load_template
-from judgemerge.study import load_study
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import write_items
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, mean_of
+from judgemerge.evaluate.metrics import PAIRWISE_METRICS, POINTWISE_METRICS
+from judgemerge.judge.backends.transformers import Transformers
+from judgemerge.prompting.prompts import load_template
+from judgemerge.search import searching, trials
+from judgemerge.study.study import load_study
+from judgemerge.synthetic import demo_tasks
+from judgemerge.train import curves
 
 SEARCH = {
     "expert": "e",

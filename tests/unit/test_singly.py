@@ -3,13 +3,13 @@
 import pytest
 import yaml
 
-from judgemerge.catalogues import load_yaml
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import Item, Verdict
-from judgemerge.prompts import load_template, render, target
-from judgemerge.rubrics import load_rubric, rubric_file, with_rubric
-from judgemerge.singly import compare_grades, compare_runs, split_pairs
-from judgemerge.study import load_study
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import Item, Verdict
+from judgemerge.data.rubrics import load_rubric, rubric_file, with_rubric
+from judgemerge.judge.singly import compare_grades, compare_runs, split_pairs
+from judgemerge.prompting.prompts import load_template, render, target
+from judgemerge.study.study import load_study
 
 PAIR = Item(
     "p1", "bench", "pairwise", ("Why?",), (("Because.",), ("No.",)), "first", "why", {"source": "made", "row": 0},

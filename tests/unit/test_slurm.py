@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from judgemerge import slurm
+from judgemerge.study import slurm
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import re
 import pytest
 import yaml
 
-from judgemerge.errors import JudgemergeError
-from judgemerge.sources import get_source, load_sources
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.data.sources import get_source, load_sources
 
 GOOD = {
     "repo": "someone/data",

@@ -12,11 +12,11 @@ from endpoint_server import Answer, reply, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgemerge import streaming
-from judgemerge.backends import Completion
-from judgemerge.errors import JudgemergeError
-from judgemerge.prompts import Template, load_template
-from judgemerge.streaming import MOST_CHARACTERS, BadRecord, Judge, Record, combined, read_item, split
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.judge import streaming
+from judgemerge.judge.backends import Completion
+from judgemerge.judge.streaming import MOST_CHARACTERS, BadRecord, Judge, Record, combined, read_item, split
+from judgemerge.prompting.prompts import Template, load_template
 
 PAIRS = {"format": "verdict_line", "first": "A", "second": "B", "tie": "tie"}
 PAIRWISE = Template("p", "pairwise", "{prompt}|{response_a}|{response_b}", PAIRS, "{verdict}", 8)
@@ -418,7 +418,7 @@ def test_an_endpoint_without_access_ends_the_stream(repository):
 
 
 def test_a_model_folder_gives_the_replies_of_its_backend(repository, tiny_models):
-    from judgemerge.backends.transformers import Transformers
+    from judgemerge.judge.backends.transformers import Transformers
 
     options = ("--model", tiny_models["base"], "--prompt", "brief_pairwise", "--threads", "1", "--dtype", "float32")
     process = command(repository, *options, text=json.dumps(pair()))

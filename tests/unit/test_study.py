@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from judgemerge.errors import JudgemergeError
-from judgemerge.study import load_study
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.study.study import load_study
 
 PROMPTS = {"pairwise": "brief_pairwise", "pointwise": "brief_pointwise"}
 AVERAGE = {"method": "linear", "models": {"one": {"weight": 0.5}, "two": {"weight": 0.5}}}
@@ -282,7 +282,7 @@ def test_a_merge_may_be_the_parent_of_another(study):
 
 
 def test_the_demo_is_a_valid_study(repository):
-    from judgemerge.catalogues import load_yaml
+    from judgemerge.core.catalogues import load_yaml
 
     demo = load_study(load_yaml(repository / "config" / "config.yaml"), "config/config.yaml", repository / "config")
     assert demo.name == "demo"

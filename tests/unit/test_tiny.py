@@ -7,8 +7,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from judgemerge import demo_tasks, files, tiny
-from judgemerge.errors import JudgemergeError
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.synthetic import demo_tasks, tiny
 
 SMALL = {"layers": 1, "vocab_size": 768}
 

@@ -11,9 +11,10 @@ from test_deploying import CHATML, CHATML_DEFAULT, GEMMA
 from transformers import AutoTokenizer
 
 import export_expert
-from judgemerge import chat_templates, llamafactory, planned_forms, trained_forms
-from judgemerge.chat_templates import Chat
-from judgemerge.errors import JudgemergeError
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.prompting import chat_templates
+from judgemerge.prompting.chat_templates import Chat
+from judgemerge.train import llamafactory, planned_forms, trained_forms
 
 TURNS = {
     "chatml": ("<|im_start|>", "<|im_end|>"),

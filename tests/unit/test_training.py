@@ -9,11 +9,12 @@ import pytest
 import torch
 import yaml
 
-from judgemerge import curves, llamafactory, models, training, written
-from judgemerge.demo_tasks import make_items
-from judgemerge.errors import JudgemergeError
-from judgemerge.prompts import Template, load_template
-from judgemerge.study import load_study
+from judgemerge.core import models
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.prompting.prompts import Template, load_template
+from judgemerge.study.study import load_study
+from judgemerge.synthetic.demo_tasks import make_items
+from judgemerge.train import curves, llamafactory, training, written
 
 
 @pytest.fixture(scope="module")

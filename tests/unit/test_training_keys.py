@@ -5,10 +5,10 @@ import copy
 import pytest
 
 import list_training_keys
-from judgemerge import training, training_keys
-from judgemerge.catalogues import load_yaml
-from judgemerge.errors import JudgemergeError
-from judgemerge.study import load_study
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.study.study import load_study
+from judgemerge.train import training, training_keys
 
 
 @pytest.fixture(scope="module")

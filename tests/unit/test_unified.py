@@ -10,17 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgemerge import overlap, pages, training
-from judgemerge.benchmarks import _explanations as explanations
-from judgemerge.benchmarks import load_catalogue, load_items
-from judgemerge.catalogues import load_yaml
-from judgemerge.config import at_scale
-from judgemerge.errors import JudgemergeError
-from judgemerge.items import SWAPPED, Item, Verdict
-from judgemerge.prompts import load_template
-from judgemerge.published import Case, unified
-from judgemerge.sources import load_sources
-from judgemerge.study import load_study
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import SWAPPED, Item, Verdict
+from judgemerge.data import overlap
+from judgemerge.data.benchmarks import _explanations as explanations
+from judgemerge.data.benchmarks import load_catalogue, load_items
+from judgemerge.data.sources import load_sources
+from judgemerge.evaluate.published import Case, unified
+from judgemerge.prompting.prompts import load_template
+from judgemerge.report import pages
+from judgemerge.settings.config import at_scale
+from judgemerge.study.study import load_study
+from judgemerge.train import training
 
 SUBSETS = {"natural": (171, 10), "neighbor": (180, 14), "gptinst": (135, 10), "gptout": (62, 5), "manual": (62, 5)}
 
@@ -260,7 +262,7 @@ def test_the_original_majority_is_wrong_on_75_rows(real):
 
 
 def test_the_original_majority_by_hand():
-    from judgemerge.benchmarks.pandalm import original_majority
+    from judgemerge.data.benchmarks.pandalm import original_majority
 
     assert original_majority(["first", "first", "second"]) == "first"
     assert original_majority(["second", "first", "first"]) == "second"  # wrong
@@ -523,8 +525,8 @@ def test_every_kind_of_training_runs_on_the_cpu_and_gives_a_model(
     repository, tiny_models, tools_on_path, tmp_path, settings, monkeypatch
 ):
     """Two steps on pairs with explanations in messages form, through the scripts that the workflow runs."""
-    from judgemerge import files, models
-    from judgemerge.items import write_items
+    from judgemerge.core import files, models
+    from judgemerge.core.items import write_items
 
     monkeypatch.chdir(repository)
     monkeypatch.syspath_prepend(str(repository / "scripts"))

@@ -1,6 +1,6 @@
 """What the Snakemake workflow catalogue reads of this repository."""
 
-from judgemerge.catalogues import load_yaml
+from judgemerge.core.catalogues import load_yaml
 
 
 def test_the_catalogue_finds_what_it_wants(repository):

@@ -1,0 +1,158 @@
+"""Judge single items outside a study: JSON records in, verdicts of both orders, scores and feedback out, as JSON lines.
+
+Examples:
+  python scripts/commands/judge.py --model results/demo/models/dare_ties --prompt brief_pairwise --input pairs.jsonl
+  echo '{"prompt": "2+2?", "response": "4"}' | python scripts/commands/judge.py --model model.gguf --prompt plain_pointwise
+  python scripts/commands/judge.py --model https://api.example.org/v1 --name some-model --api-key-variable API_KEY < pairs.jsonl
+
+  python scripts/commands/judge.py --model model.gguf --prompt rubric_pointwise --metric correctness_5_point < answers.jsonl
+
+What records and results look like: docs/judging.md. The exit status is 1 when a record could not be read, 2 when
+nothing could be judged at all (a wrong option, a model that does not load, an endpoint that is down,
+no reply that can be read).
+"""
+
+import argparse
+import os
+import queue
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import _package  # noqa: F401
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.judge import streaming
+from judgemerge.prompting import chat_templates
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+PROMPTS, METRICS = CONFIG / "prompts", CONFIG / "metrics"
+
+
+def main(judge: streaming.Judge, source: IO[bytes], output: IO[str], batch: int) -> Counter:
+    """Write one result per record as soon as it is there; return how many results of which kind there were."""
+    counts: Counter[str] = Counter()
+    for records in batches(streaming.split(streaming.read_lines(source)), batch):
+        for result in judge.answer(records):
+            output.write(files.json_line(result))
+            counts.update(streaming.kinds(result))
+        output.flush()
+    return counts
+
+
+def batches(records: Iterator[streaming.Record], most: int) -> Iterator[list[streaming.Record]]:
+    """Yield what has come in: one record of a slow stream, up to `most` of a fast one."""
+    waiting: queue.Queue = queue.Queue(2 * most)
+
+    def read() -> None:
+        try:
+            for record in records:
+                waiting.put(record)
+            waiting.put(None)
+        except BaseException as error:
+            waiting.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    ended = False
+    while not ended:
+        taken = [waiting.get()]
+        while len(taken) < most and not waiting.empty():
+            taken.append(waiting.get())
+        faults = [entry for entry in taken if isinstance(entry, BaseException)]
+        ended = None in taken or bool(faults)
+        found = [entry for entry in taken if isinstance(entry, streaming.Record)]
+        if found:
+            yield found
+        if faults:
+            raise faults[0]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prompt", default="plain_pairwise", help="name in config/prompts, or a file (%(default)s)")
+    parser.add_argument("--metric", help="what rubric_* prompts grade by: name in config/metrics, or a file")
+    parser.add_argument("--input", help="file with one JSON object, or one per line (standard input)")
+    parser.add_argument("--output", help="file for the results (standard output)")
+    parser.add_argument("--order", choices=["both", "original", "swapped"], default="both", help="orders of a pair")
+    parser.add_argument("--batch", type=_positive, default=16, help="most records judged at a time (%(default)s)")
+    add_model_options(parser)
+    return parser.parse_args()
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which model judges, and how it is asked."""
+    parser.add_argument("--model", required=True, help="model folder, .gguf file, or address of an endpoint")
+    parser.add_argument(
+        "--max-prompt-tokens", type=_positive, default=4096, help="longer ones are errors (%(default)s)"
+    )
+    parser.add_argument("--batch-tokens", type=_positive, default=16384, help="the memory knob (%(default)s)")
+    parser.add_argument("--threads", type=_positive, default=os.cpu_count() or 1, help="of the CPU (all)")
+    parser.add_argument(
+        "--dtype", choices=["auto", "float32", "float16", "bfloat16"], default="auto", help="of weights"
+    )
+    parser.add_argument("--backend", choices=["transformers", "vllm"], help="of a model folder (transformers)")
+    parser.add_argument("--chat-template", help="instead of the model's: a name of config/chat_templates, or a file")
+    parser.add_argument("--template-arguments", type=_object, help='JSON for the template ({"enable_thinking": false})')
+    parser.add_argument("--date", default=chat_templates.DATE, help="what templates show as today (%(default)s)")
+    parser.add_argument("--tokenizer", help="folder with the tokenizer of a .gguf file, when it lies elsewhere")
+    parser.add_argument("--sources", help="folder of raw files that prompts take texts from: results/<study>/sources")
+    parser.add_argument("--name", help="name of the model at the endpoint")
+    parser.add_argument("--api-key-variable", help="environment variable with the key of the endpoint")
+    parser.add_argument("--endpoint-settings", type=_object, help='JSON sent with every request ({"temperature": 0})')
+
+
+def open_model(options: argparse.Namespace, scratch: str, max_new_tokens: int):
+    """Return the backend that the options describe; `scratch` is an empty folder that must outlive it."""
+    settings = {key: value for key, value in vars(options).items() if value is not None}
+    settings["max_new_tokens"] = max_new_tokens
+    chat = ("chat_template", "template_arguments", "date")
+    settings["chat"] = {key: settings[key] for key in chat if key in settings}
+    if options.api_key_variable:
+        settings["api_key"] = os.environ.get(options.api_key_variable)
+    return streaming.open_model(options.model, settings, scratch)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)
+
+
+def _object(text: str) -> dict:
+    value, fault = streaming.parsed(text)
+    if fault or not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(fault or "not a JSON object")
+    return value
+
+
+if __name__ == "__main__":
+    options = _options()
+    try:
+        if options.input and options.output and os.path.realpath(options.input) == os.path.realpath(options.output):
+            raise JudgemergeError(f"{options.output}: is the input; give another file as --output")
+        with tempfile.TemporaryDirectory() as scratch:
+            template = streaming.find_template(options.prompt, PROMPTS, options.sources)
+            metric = streaming.find_metric(options.metric, template, METRICS)
+            backend = open_model(options, scratch, template.max_new_tokens)
+            orders = None if options.order == "both" else (options.order,)
+            judge = streaming.Judge(backend, template, options.max_prompt_tokens, orders, metric)
+            source = open(options.input, "rb") if options.input else sys.stdin.buffer  # noqa: SIM115 – until the end
+            output = open(options.output, "w", encoding="utf-8") if options.output else sys.stdout  # noqa: SIM115
+            if output is sys.stdout:
+                output.reconfigure(encoding="utf-8")
+            counted = main(judge, source, output, options.batch)
+            output.flush()
+        print(streaming.summary(counted), file=sys.stderr)
+        sys.exit(streaming.status(counted))
+    except (JudgemergeError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads any more; Python would complain at its end
+            sys.exit(0)
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

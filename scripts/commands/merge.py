@@ -1,0 +1,217 @@
+"""Merge models from the command line, with any method of the table; no study is needed.
+
+    python scripts/commands/merge.py --method cocktail --model a=models/a:0.5 --model b=models/b:0.5 --output models/mix
+    python scripts/commands/merge.py --method ties --base models/base --model a=models/a:weight=0.5,density=0.4 \\
+        --model b=models/b:weight=0.5,density=0.4 --output models/ties
+    python scripts/commands/merge.py --method cocktail --model a=models/a --model b=models/b --examples few.jsonl \\
+        --output models/mix
+    python scripts/commands/merge.py --methods
+"""
+
+import argparse
+import gc
+import os
+import sys
+from pathlib import Path
+
+import yaml
+
+import _package  # noqa: F401
+from judgemerge.core import files, models, processes
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.data.hub import local_folder
+from judgemerge.merge import checks, grids, recipes
+from judgemerge.merge.descriptions import TEMPLATE, TOKENS
+from judgemerge.merge.preflight import TOKENIZER
+from judgemerge.merge.table import CHOICES, METHODS, STREAMED, markdown
+
+
+def main(
+    merge: dict, folders: dict[str, str], output: str, threads: int = 1, bases: dict | None = None
+) -> dict[str, dict]:
+    """Make the merge, or every variant of its grid, and return the manifests by name.
+
+    A grid of streamed merges is computed in one pass over the parents. `folders` gives the folder of every model.
+    """
+    from judgemerge.merge import losses
+    from judgemerge.merge.cocktail import weigh
+    from judgemerge.merge.runs import merge_folders, merge_variants, nothing_left
+
+    name = Path(output).name
+    settings = grids.expand_grids({"merges": {name: merge}, "judges": []}, "merge.py")
+    variants = settings["merges"]
+    known = {model for model in folders if model not in (bases or {})} | set(merge["models"])
+    for variant, entry in variants.items():
+        checks.check_merge(variant, entry, known, "merge.py")
+    outputs = {variant: Path(output).with_name(variant) for variant in variants}
+    taken = next((path for path in outputs.values() if path.exists()), None)
+    if taken:
+        raise JudgemergeError(f"{taken} exists; remove it or give another --output")
+    digests = {model: _digest(folder) for model, folder in folders.items()}
+    weights = None
+    if "examples" in merge:
+        examples = losses.read_examples(merge["examples"], merge["parameters"].get("kind", "decoder"))
+        parents = {model: folders[model] for model in merge["models"]}
+        weights = {
+            "examples": merge["examples"],
+            **weigh(parents, examples, merge["parameters"], merge["seed"], threads, merge.get("allow", ())),
+        }
+    if len(variants) > 1 and all(map(recipes.own_engine, variants.values())):
+        made = merge_variants(variants, folders, outputs, threads, digests)
+        return {variant: _described(outputs[variant], made[variant]) for variant in variants}
+    manifests = {}
+    for variant, entry in variants.items():
+        fresh = Path(f"{outputs[variant]}.part")
+        recipe = Path(f"{outputs[variant]}.recipe.yaml")
+        fresh.parent.mkdir(parents=True, exist_ok=True)
+        with nothing_left(fresh, recipe, outputs[variant], f"{outputs[variant]}.json"):
+            made = merge_folders(variant, entry, folders, fresh, recipe, threads, digests, bases, weights)
+            recipe.rename(fresh / "recipe.yaml")
+            models.move_into_place(fresh, outputs[variant])
+            manifests[variant] = _described(outputs[variant], made)
+    return manifests
+
+
+def _described(folder: Path, made: dict) -> dict:
+    """Write the manifest beside a finished merge and return it."""
+    manifest = models.describe(folder, **made)
+    files.write_json(f"{folder}.json", manifest)
+    return manifest
+
+
+def _digest(folder: str) -> str:
+    if Path(folder, "adapter_config.json").is_file() and Path(folder, "adapter_model.safetensors").is_file():
+        return models.adapter_digest(folder)
+    return models.describe(folder)["digest"]
+
+
+def _value(text: str):
+    """Return a parameter's value as YAML reads it: a number, true or false, a list."""
+    return yaml.safe_load(text)
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found or not name or not value:
+        raise JudgemergeError(f"{option} is '{text}'; write it as name=value")
+    return name, value
+
+
+def _model(text: str) -> tuple[str, str, dict]:
+    """Return (name, folder, parameters) of `name=folder`, `name=folder:0.5` or `name=folder:weight=0.5,density=0.3`."""
+    name, rest = _pair(text, "--model")
+    folder, found, given = rest.rpartition(":")
+    if not found:
+        return name, rest, {}
+    if "=" not in given:
+        return name, folder, {"weight": _value(given)}
+    return name, folder, {key: _value(value) for key, value in (_pair(part, "--model") for part in given.split(","))}
+
+
+def read_command(arguments: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str, str]]:
+    """Return (merge entry, folders by name, base of every adapter) that the command line describes."""
+    parsed = [_model(text) for text in arguments.model]
+    parsed = [(name, local_folder(folder), parameters) for name, folder, parameters in parsed]
+    folders = {name: folder for name, folder, _ in parsed}
+    if len(folders) != len(parsed):
+        raise JudgemergeError("--model gives one name twice; rename one")
+    merge: dict = {
+        "method": arguments.method,
+        "models": {name: parameters for name, _, parameters in parsed},
+        "parameters": {name: _value(value) for name, value in (_pair(text, "--set") for text in arguments.set)},
+        "engine": arguments.engine,
+        "adapters": False,
+        "seed": arguments.seed,
+    }
+    if arguments.base:
+        base = local_folder(arguments.base)
+        known = next((name for name, folder in folders.items() if folder == base), base)
+        merge["base"] = known if known in folders else "base"
+        folders = {**({} if known in folders else {"base": base}), **folders}
+    if arguments.grid:
+        merge["grid"] = {
+            name: _value(f"[{values}]") for name, values in (_pair(text, "--grid") for text in arguments.grid)
+        }
+    if arguments.allow:
+        merge["allow"] = arguments.allow
+    if arguments.donor:
+        merge["donor"] = arguments.donor
+    if arguments.examples:
+        merge["examples"] = arguments.examples
+    adapters = [name for name in merge["models"] if Path(folders[name], "adapter_config.json").is_file()]
+    if adapters and "base" not in merge:
+        raise JudgemergeError(f"--model {adapters[0]} is a LoRA adapter; give the model it was trained on as --base")
+    bases = {name: merge["base"] for name in adapters}
+    merge["adapters"] = bool(adapters) and not METHODS.get(arguments.method, METHODS["linear"]).adapters
+    first = folders[merge.get("base", next(iter(folders)))]
+    merge["dtype"] = _stored(first) if arguments.dtype == "stored" else arguments.dtype
+    return merge, folders, bases
+
+
+def _stored(folder: str) -> str:
+    """Return the number format that most values of a model are stored in."""
+    from judgemerge.merge.streams import FLOATING, Weights
+
+    sizes: dict[str, int] = {}
+    for entry in Weights(folder).entries.values():
+        if entry.floating:
+            n_values = 1
+            for length in entry.shape:
+                n_values *= length
+            sizes[entry.format] = sizes.get(entry.format, 0) + n_values
+    return FLOATING[max(sizes, key=sizes.get)] if sizes else "float32"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    found.add_argument("--methods", action="store_true", help="print the method table and stop")
+    found.add_argument("--method", default="cocktail", help=f"one of: {', '.join(METHODS)}")
+    found.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        help="name=folder, name=folder:weight, name=folder:weight=0.5,density=0.3; a hub id may be the folder",
+    )
+    found.add_argument("--base", help="folder or hub id of the model that differences are taken from")
+    found.add_argument("--set", action="append", default=[], help="parameter of the whole, e.g. t=0.5, temperature=1.0")
+    found.add_argument("--grid", action="append", default=[], help="values to run through, e.g. density=0.3,0.5")
+    found.add_argument(
+        "--examples", help=f"JSON lines that weigh a cocktail's models (kind: {', '.join(CHOICES['kind'])})"
+    )
+    found.add_argument("--engine", choices=["mergekit", "streamed"], default="mergekit", help=f"streamed: {STREAMED}")
+    found.add_argument("--dtype", choices=["stored", "float32", "float16", "bfloat16"], default="stored")
+    found.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        help=f"what may differ between the models: a key of config.json, {TEMPLATE}, {TOKENS} or {TOKENIZER}; once per "
+        "difference",
+    )
+    found.add_argument(
+        "--donor",
+        help="name of the model that gives config, tokenizer, chat template and generation settings; the "
+        "base or the first model otherwise",
+    )
+    found.add_argument("--seed", type=int, default=7)
+    found.add_argument("--threads", type=int, default=1)
+    found.add_argument("--output", help="folder of the merged model; with --grid, the start of the folders' names")
+    return found
+
+
+if __name__ == "__main__":
+    os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", os.defpath)
+    processes.end_cleanly()
+    given = parser().parse_args()
+    if given.methods:
+        print(markdown(), end="")
+        sys.exit()
+    try:
+        if not given.model or not given.output:
+            raise JudgemergeError("give --model (once or more) and --output; --help shows examples")
+        merge, folders, bases = read_command(given)
+        for name, manifest in main(merge, folders, given.output, given.threads, bases).items():
+            print(f"{name}: {manifest['parameters']:,} weights, digest {manifest['digest'][:16]}")
+    except JudgemergeError as error:
+        sys.exit(str(error))
+    gc.freeze()  # or the interpreter looks through all that torch loaded once more before it ends: 0.2 seconds

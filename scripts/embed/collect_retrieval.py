@@ -1,0 +1,42 @@
+"""Make tables/retrieval.csv and retrieval_differences.csv: every embedding model on every task and against the base."""
+
+from pathlib import Path
+
+from judgemerge.core import files
+from judgemerge.core.logs import logged
+from judgemerge.embed import tables
+from judgemerge.evaluate.estimates import Settings
+
+
+def main(
+    ranks: list[str], reranked: list[str], decided: list[str], mixed: list[str], counts: list[str], roles: dict,
+    others: dict[str, str], k: int, statistics: dict, table: str, differences: str,
+) -> None:  # fmt: skip
+    """Give every model its kind and its share of the tuned one; `tuned` is the iteration that was chosen."""
+    shares = {Path(path).stem: files.read_json(path)["made_by"]["tuned_share"] for path in mixed}
+    rows = {Path(path).stem: list(files.read_jsonl(path)) for path in (*ranks, *reranked)}
+    decisions = list(map(files.read_json, decided))
+    models = tables.described(rows, shares, [Path(path).stem for path in reranked], decisions, others)
+    errors = {Path(path).name.split(".")[0]: files.read_json(path)["left_out"] for path in counts}
+    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    made = tables.retrieval_tables(models, roles, errors, k, settings)
+    for frame, path in zip(made, (table, differences), strict=True):
+        with files.atomic_writer(path) as file:
+            frame.to_csv(file, index=False, lineterminator="\n")
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            ranks=list(snakemake.input.ranks),
+            reranked=list(snakemake.input.reranked),
+            decided=list(snakemake.input.decisions),
+            mixed=list(snakemake.input.mixed),
+            counts=list(snakemake.input.counts),
+            roles=snakemake.params.roles,
+            others=snakemake.params.others,
+            k=snakemake.params.k,
+            statistics=snakemake.params.statistics,
+            table=snakemake.output.table,
+            differences=snakemake.output.differences,
+        )

@@ -1,0 +1,37 @@
+"""Make embedding/iterations/{iteration}/scored.jsonl: how well each question fits its chunk, by BM25 and a reranker."""
+
+from judgemerge.core import files
+from judgemerge.core.logs import logged
+from judgemerge.embed import decisions, encoders, pair_of, retrieval, selection
+
+
+def main(
+    pairs: str, earlier: list[str], reranker: list[str], max_tokens: int, batch_size: int, threads: int, rows: str
+) -> None:
+    """Write the pairs with `bm25` and, where the study has a reranker, `reranker` scores."""
+    if stop := decisions.stopped_by(earlier):
+        return decisions.pass_over(stop, rows)
+    found = [pair_of(row) for row in files.read_jsonl(pairs)]
+    scores = {"bm25": selection.bm25_scores(found)}
+    if reranker:
+        import torch
+
+        torch.set_num_threads(threads)
+        model = encoders.open_reranker(reranker[0], max_tokens)
+        asked = [(pair.anchor, pair.positive) for pair in found]
+        scores["reranker"] = retrieval.predicted(model, asked, batch_size)
+    each = ({name: float(values[place]) for name, values in scores.items()} for place in range(len(found)))
+    files.write_jsonl(rows, (pair.row() | own for pair, own in zip(found, each, strict=True)))
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            pairs=snakemake.input.pairs,
+            earlier=list(snakemake.input.earlier),
+            reranker=list(snakemake.input.reranker),
+            max_tokens=snakemake.params.max_tokens,
+            batch_size=snakemake.params.batch_size,
+            threads=snakemake.threads,
+            rows=snakemake.output[0],
+        )

@@ -1,0 +1,66 @@
+"""Make embedding/iterations/{iteration}/training.jsonl: the best pairs, judged, with their rewrites."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from judgemerge.core import files
+from judgemerge.core.logs import logged
+from judgemerge.embed import asking, decisions, pair_of, rewriting, selection
+
+
+def main(
+    scored: str,
+    earlier: list[str],
+    iteration: int,
+    settings: dict,
+    writers: dict[str, dict | None],
+    wordings: dict[str, dict],
+    seed: int,
+    store: str,
+    rows: str,
+    counts: str,
+) -> None:
+    """Fuse the ranks and keep the best share, ask for relevance if the study does, then add rewrites.
+
+    What an earlier iteration was told is not asked again.
+    """
+    if stop := decisions.stopped_by(earlier):
+        return decisions.pass_over(stop, rows, counts)
+    found = list(files.read_jsonl(scored))
+    scores = [np.array([row[name] for row in found]) for name in ("bm25", "reranker") if found and name in found[0]]
+    kept = [pair_of(found[place]) for place in selection.best(selection.fused(*scores), settings["selection"]["share"])]
+    counted = {"scored": len(found), "kept_by_rank": len(kept)}
+    stores = [Path(store).with_name(f"iteration_{number}") for number in range(1, iteration)]
+    if writers["selection.relevance.model"]:
+        backend = asking.open_model(writers["selection.relevance.model"], os.environ)
+        threshold = settings["selection"]["relevance"]["threshold"]
+        also = [folder / "relevance.jsonl" for folder in stores]
+        kept, judged = asking.relevant(
+            kept, backend, threshold, f"{store}/relevance.jsonl", also, wordings["relevance"]
+        )
+        counted |= judged
+    backend = writers["rewriting.model"] and asking.open_model(writers["rewriting.model"], os.environ)
+    number = settings["rewriting"]["number"]
+    also = [folder / "rewrites.jsonl" for folder in stores]
+    rewrites = asking.rewrites_of(kept, number, backend, f"{store}/rewrites.jsonl", seed, also, wordings["rewriting"])
+    pairs, rewritten = rewriting.with_rewrites(kept, rewrites)
+    files.write_jsonl(rows, (pair.row() for pair in pairs))
+    files.write_json(counts, counted | rewritten | {"training": len(pairs)})
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            scored=snakemake.input.scored,
+            earlier=list(snakemake.input.earlier),
+            iteration=int(snakemake.wildcards.iteration),
+            settings=snakemake.params.embedding,
+            writers=snakemake.params.writers,
+            wordings=snakemake.params.wordings,
+            seed=snakemake.params.seed,
+            store=snakemake.params.store,
+            rows=snakemake.output.rows,
+            counts=snakemake.output.counts,
+        )

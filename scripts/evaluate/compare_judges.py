@@ -1,0 +1,45 @@
+"""Make scores/{benchmark}.{comparisons,humans,bias}.csv: judges against each other and people, and what sways them."""
+
+from judgemerge.core import files
+from judgemerge.core.items import read_items, read_verdicts
+from judgemerge.core.logs import logged
+from judgemerge.evaluate.comparisons import compare_benchmark
+from judgemerge.evaluate.estimates import Settings
+from judgemerge.evaluate.tables import bias_table, human_table
+from judgemerge.judge import failures
+
+
+def main(
+    items: str,
+    verdicts: dict[str, str],
+    own_models: dict[str, list[str]],
+    statistics: dict,
+    comparisons: str,
+    humans: str,
+    bias: str,
+) -> None:
+    """Write the three tables of one benchmark over all its judges."""
+    item_set = read_items(items)
+    said = {judge: list(read_verdicts(path)) for judge, path in failures.divide(verdicts)[0].items()}
+    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    tables = {
+        comparisons: compare_benchmark(item_set, said, settings.n_resamples, settings.confidence, settings.seed),
+        humans: human_table(item_set, said, settings),
+        bias: bias_table(item_set, said, own_models, settings),
+    }
+    for path, table in tables.items():
+        with files.atomic_writer(path) as file:
+            table.to_csv(file, index=False)
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            items=snakemake.input.item_set,
+            verdicts=dict(zip(snakemake.params.judges, snakemake.input.verdicts, strict=True)),
+            own_models=snakemake.params.own_models,
+            statistics=snakemake.params.statistics,
+            comparisons=snakemake.output.comparisons,
+            humans=snakemake.output.humans,
+            bias=snakemake.output.bias,
+        )

@@ -1,0 +1,69 @@
+"""Make replies/{judge}/{suite}.jsonl: what a judge behind an endpoint writes about one suite."""
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import read_items
+from judgemerge.core.logs import Progress, logged
+from judgemerge.judge import backends, endpoints, failures, judging
+from judgemerge.prompting.prompts import load_template
+
+
+def main(
+    manifest: str,
+    endpoint: dict,
+    items: list[str],
+    prompts: list[str],
+    sources: str,
+    categories: dict,
+    store: str,
+    suite: str,
+    replies: str,
+    usage: str,
+) -> dict:
+    """Ask what the store does not hold yet, then write the suite's replies; return what was asked (also in `usage`)."""
+    templates = {template.protocol: template for template in (load_template(path, sources) for path in prompts)}
+    variable = endpoint.get("api_key_variable")
+    backend = backends.load("openai", manifest, {**endpoint, "api_key": os.environ.get(variable) if variable else None})
+    suite_items = [judging.with_category(item, categories) for path in items for item in read_items(path)]
+    # No tokenizer here: the endpoint says what is too long, and no limit of ours can be held against it.
+    asks, limits = judging.plan(suite_items, templates, backend, sys.maxsize)
+    opened = judging.Store(Path(store, files.read_json(manifest)["digest"][:16]), suite)
+    try:
+        judging.answer(asks, limits, backend, opened, Progress("prompts"))
+    finally:
+        rows = list(judging.replies((ask for ask in asks if ask.key is None or opened.knows(ask.key)), opened))
+        record = {**backend.usage(), **endpoints.table_row("", endpoint, suite, rows)}
+        files.write_json(usage, {key: value for key, value in record.items() if key != "judge"})
+        opened.close()
+    if rows and all(row["reason"] == "endpoint_error" for row in rows):  # too few for the backend to have given up
+        raise JudgemergeError(
+            f"{backend.where}: not one of {len(rows)} prompts got a reply; see the log, then run again"
+        )
+    files.write_jsonl(replies, rows)
+    errors = Counter(row["reason"] for row in rows if row["reason"])
+    for reason, n_errors in sorted(errors.items()):
+        print(f"{n_errors} of {len(rows)} prompts have no reply: {reason}", file=sys.stderr)
+    return record
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        failures.attempt(
+            main,
+            snakemake.output,
+            manifest=snakemake.input.manifest,
+            endpoint=snakemake.params.endpoint,
+            items=list(snakemake.input.item_sets),
+            prompts=list(snakemake.input.prompts),
+            sources=snakemake.params.sources,
+            categories=snakemake.params.categories,
+            store=snakemake.params.store,
+            suite=snakemake.wildcards.suite,
+            replies=snakemake.output[0],
+            usage=snakemake.params.usage,
+        )

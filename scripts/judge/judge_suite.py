@@ -1,0 +1,97 @@
+"""Make replies/{judge}/{suite}.jsonl: what one judge writes about one suite, going on where a kill left off."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from judgemerge.core import files, models
+from judgemerge.core.items import read_items
+from judgemerge.core.logs import Progress, logged
+from judgemerge.judge import backends, failures, judging, sampling, speed
+from judgemerge.prompting.prompts import load_template
+
+
+def main(
+    model: str,
+    digest: str,
+    items: list[str],
+    prompts: list[str],
+    sources: str,
+    categories: dict,
+    store: str,
+    suite: str,
+    replies: str,
+    dtype: str,
+    batch_tokens: int,
+    max_prompt_tokens: int,
+    threads: int,
+    backend: str = backends.DEFAULT,
+    drawing: sampling.Sampling = sampling.GREEDY,
+    timing: str | None = None,
+    chat: Mapping = MappingProxyType({}),
+    gpus: int = 1,
+) -> int:
+    """Judge what the store does not hold yet, then write the suite's replies; return how many were asked."""
+    templates = {template.protocol: template for template in (load_template(path, sources) for path in prompts)}
+    settings = {
+        "dtype": dtype,
+        "batch_tokens": batch_tokens,
+        "threads": threads,
+        "gpus": gpus,
+        "max_prompt_tokens": max_prompt_tokens,
+        "chat": chat,
+        "max_new_tokens": max((template.max_new_tokens for template in templates.values()), default=1),
+    }
+    loaded = backends.load(backend, model, settings)
+    suite_items = [judging.with_category(item, categories) for path in items for item in read_items(path)]
+    asks, limits = judging.plan(suite_items, templates, loaded, max_prompt_tokens)
+    opened = judging.Store(Path(store, digest[:16]), suite)
+    try:
+        if drawing.is_on:
+            drawn = sampling.replies(asks, limits, suite_items, templates, loaded, opened, drawing, Progress("prompts"))
+            n_new = files.write_jsonl(replies, drawn)
+        else:
+
+            def answer() -> int:
+                return judging.answer(asks, limits, loaded, opened, Progress("prompts"))
+
+            n_new = speed.timed(asks, loaded, opened, answer, threads)
+            files.write_jsonl(replies, judging.replies(asks, opened))
+        if timing is not None:
+            files.write_json(timing, speed.record(asks, opened, n_new))
+    finally:
+        opened.close()
+    return n_new
+
+
+def judge(model: str, manifest: str, backend: str, **arguments: object) -> None:
+    """Judge with a model whose files are still what its manifest says."""
+    described = models.described(model, manifest)
+    main(model=model, digest=described["digest"], backend=backends.of(described, backend), **arguments)
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        failures.attempt(
+            judge,
+            snakemake.output,
+            needs=[snakemake.input.manifest],
+            model=snakemake.input.model,
+            manifest=snakemake.input.manifest,
+            backend=snakemake.params.backend,
+            items=list(snakemake.input.item_sets),
+            prompts=list(snakemake.input.prompts),
+            sources=snakemake.params.sources,
+            categories=snakemake.params.categories,
+            store=snakemake.params.store,
+            suite=snakemake.wildcards.suite,
+            replies=snakemake.output[0],
+            dtype=snakemake.params.dtype,
+            batch_tokens=snakemake.resources.batch_tokens,
+            max_prompt_tokens=snakemake.params.max_prompt_tokens,
+            threads=snakemake.threads,
+            drawing=sampling.Sampling(**snakemake.params.drawing),
+            timing=snakemake.output.timing,
+            chat=snakemake.params.chat,
+            gpus=snakemake.resources.judge_gpus,
+        )

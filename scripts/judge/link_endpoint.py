@@ -1,0 +1,15 @@
+"""Make models/{endpoint}.json: what a model behind an endpoint is known by. Nothing is asked."""
+
+from judgemerge.core import files
+from judgemerge.core.logs import logged
+from judgemerge.judge import endpoints
+
+
+def main(endpoint: dict, manifest: str) -> None:
+    """Write the manifest of a model that is only seen through its endpoint."""
+    files.write_json(manifest, endpoints.manifest(endpoint))
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(endpoint=dict(snakemake.params.items()), manifest=snakemake.output[0])

@@ -1,0 +1,1 @@
+"""Two models compared by judges of their answers."""

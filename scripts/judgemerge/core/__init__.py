@@ -1,0 +1,1 @@
+"""What every stage uses: errors, files, logs, items, model folders."""

@@ -1,0 +1,227 @@
+"""Items, verdicts and outcomes: the shapes that every stage shares (docs/architecture.md, "Shapes")."""
+
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+
+Protocol = Literal["pairwise", "pointwise", "prompts"]
+Order = Literal["original", "swapped"]
+Outcome = Literal["first", "second", "tie", "error", "score"]
+
+PROTOCOLS = ("pairwise", "pointwise")  # what can be judged; a set of `prompts` is only looked up elsewhere
+CLASSES = ("first", "second", "tie")
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+GREATEST_GRADE = 1e50
+SWAPPED = {"first": "second", "second": "first", "tie": "tie", "error": "error"}
+
+
+@dataclass(frozen=True)
+class Vote:
+    """What one annotator said: a class of CLASSES (pairwise) or a number (pointwise)."""
+
+    annotator: str
+    vote: str | float
+
+
+@dataclass(frozen=True)
+class Item:
+    """One judging task with its human truth. `first`/`second` mean the benchmark's own order.
+
+    An item of protocol `prompts` is a prompt alone: no responses, no truth.
+    """
+
+    id: str
+    benchmark: str
+    protocol: Protocol
+    turns: tuple[str, ...]
+    responses: tuple[tuple[str, ...], ...]
+    truth: str | float | None
+    cluster: str
+    origin: dict
+    votes: tuple[Vote, ...] = ()
+    models: tuple[str, ...] = ()
+    reference: str | None = None
+    category: str | None = None
+    extra: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        """Refuse a shape that later stages could only misread."""
+        where = f"benchmark '{self.benchmark}', item {self.id}"
+        expected = {"pairwise": 2, "pointwise": 1, "prompts": 0}.get(self.protocol)
+        if expected is None:
+            raise JudgemergeError(f"{where}: protocol is '{self.protocol}', not pairwise, pointwise or prompts")
+        if self.responses and len(self.responses) != expected:
+            raise JudgemergeError(
+                f"{where}: {len(self.responses)} responses, but a {self.protocol} item has {expected}"
+            )
+        object.__setattr__(self, "truth", plain_number(self.truth))
+        object.__setattr__(self, "votes", tuple(Vote(one.annotator, plain_number(one.vote)) for one in self.votes))
+        self._check_truth(where)
+        for vote in self.votes:
+            self._check_answer(vote.vote, f"{where}: the vote of '{vote.annotator}'")
+
+    def _check_truth(self, where: str) -> None:
+        if self.protocol != "prompts":
+            self._check_answer(self.truth, f"{where}: truth")
+        elif self.truth is not None:
+            raise JudgemergeError(f"{where}: truth is {self.truth!r}, but a prompt alone has none")
+
+    def _check_answer(self, answer: object, where: str) -> None:
+        """Refuse what is no class (pairwise) and no finite number (pointwise), whatever the adapter."""
+        if self.protocol == "pairwise" and answer not in CLASSES:
+            raise JudgemergeError(f"{where} is {answer!r}, not one of {', '.join(CLASSES)}{self._row()}")
+        if self.protocol == "pointwise" and not is_finite_number(answer):
+            is_large = type(answer) in (int, float) and abs(answer) <= sys.float_info.max
+            limit = f" up to {GREATEST_GRADE:g}" if is_large else ""
+            raise JudgemergeError(f"{where} is {answer!r:.60}, not a finite number{limit}{self._row()}")
+
+    def _row(self) -> str:
+        """Return where the item comes from, as the end of a sentence."""
+        row = self.origin.get("row")
+        return "" if row is None else f"; correct or leave out row {row} of '{self.origin.get('source')}'"
+
+    @property
+    def judgeable(self) -> bool:
+        """Whether the response texts are there to be judged."""
+        return bool(self.responses)
+
+
+def is_finite_number(value: object) -> bool:
+    """Return whether a value is a number that counts as a grade: no boolean, no NaN, not infinite.
+
+    Beyond GREATEST_GRADE the squares that correlations are made of are infinite themselves.
+    """
+    return type(value) in (int, float) and abs(value) <= GREATEST_GRADE
+
+
+def plain_number(value: object) -> object:
+    """Return a number of numpy or pandas as Python has it, which JSON can write; anything else as it is."""
+    if type(value) in (str, int, float, bool, type(None)):
+        return value
+    return value.item() if hasattr(value, "item") else value
+
+
+@dataclass(frozen=True)
+class Unlabelled(Item):
+    """An item that no person has judged: judges are asked about it, but it is neither scored nor learnt."""
+
+    def _check_truth(self, where: str) -> None:
+        if self.truth is not None:
+            raise JudgemergeError(f"{where}: truth is {self.truth!r}, but an item without labels has none")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A parsed reply to one item in one order; `outcome` is mapped back to the benchmark's order.
+
+    `raw` is what was matched in the reply, as it stands there, so that the mapping can be checked without the parser;
+    `cut` says whether the reply ran into the limit of tokens, None where that is not known. Neither makes two verdicts
+    different.
+    `published` is set where the benchmark's paper counts something else of the same reply than we do: another outcome
+    (LLMBar makes a winner of two equal ratings), or a grade (the first of several runs, of which ours is the mean).
+    """
+
+    item: str
+    order: Order
+    outcome: Outcome
+    score: float | None = None
+    reason: str | None = None
+    raw: str | None = field(default=None, compare=False)
+    cut: bool | None = field(default=None, compare=False)
+    published: Outcome | float | None = None
+
+
+def as_published(verdict: Verdict) -> Verdict:
+    """Return the verdict that the benchmark's paper counts."""
+    if verdict.published is None:
+        return verdict
+    if isinstance(verdict.published, str):
+        reason = verdict.reason if verdict.published == "error" else None
+        return Verdict(verdict.item, verdict.order, verdict.published, reason=reason)
+    return Verdict(verdict.item, verdict.order, "score", score=verdict.published)
+
+
+def sample(items: list[Item], n: int, seed: int | None) -> list[Item]:
+    """Return `n` of the items, in their order; which ones depends on the seed and their ids alone, not on the others.
+
+    So a larger sample holds every item of a smaller one, and its replies are not judged again.
+    """
+    drawn = {item.id for item in sorted(items, key=lambda item: files.sha256_text(str(seed), item.id))[:n]}
+    return [item for item in items if item.id in drawn]
+
+
+def part_of(
+    items: list[Item], name: str, shares: dict[str, float], seed: int, draw: int | None = None, where: str = "part"
+) -> list[Item]:
+    """Return the items of one part of a seeded division, e.g. `test` of shares {train: 0.9, test: 0.1}.
+
+    Whole clusters are divided, so that no prompt is in two parts; with `draw`, only that many items of the part are
+    taken.
+    """
+    if name not in shares:
+        raise JudgemergeError(f"{where}: part.name '{name}' is none of part.shares ({', '.join(shares)}); correct one")
+    if min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-9:
+        raise JudgemergeError(f"{where}: part.shares are {shares}; give positive shares that sum to 1")
+    clusters = sorted({item.cluster for item in items}, key=lambda cluster: files.sha256_text(str(seed), cluster))
+    names = list(shares)
+    before = sum(shares[other] for other in names[: names.index(name)])
+    start, end = (round(share * len(clusters)) for share in (before, before + shares[name]))
+    mine = set(clusters[start:end])
+    part = [item for item in items if item.cluster in mine]
+    return part if draw is None else sample(part, draw, seed)
+
+
+def without_lone_surrogates(item: Item) -> tuple[Item, int]:
+    """Return the item with U+FFFD for every half of a surrogate pair, which no tokenizer takes, and their number."""
+    row = dataclasses.asdict(item)
+    text = json.dumps(row, ensure_ascii=False, default=str)
+    if files.is_writable(text):
+        return item, 0
+    replaced, n = LONE_SURROGATE.subn("\ufffd", text)
+    return _item(json.loads(replaced)), n
+
+
+def write_items(path: str | Path, items: Iterable[Item]) -> int:
+    """Write items as JSON lines; return how many."""
+    return files.write_jsonl(path, (dataclasses.asdict(item) for item in items))
+
+
+def read_items(path: str | Path) -> list[Item]:
+    """Return the items of a file written by `write_items`."""
+    return [_item(row) for row in files.read_jsonl(path)]
+
+
+def _item(row: dict) -> Item:
+    return Item(
+        **{
+            **row,
+            "turns": tuple(row["turns"]),
+            "responses": tuple(tuple(response) for response in row["responses"]),
+            "models": tuple(row["models"]),
+            "votes": tuple(Vote(**vote) for vote in row["votes"]),
+        }
+    )
+
+
+def write_verdicts(path: str | Path, verdicts: Iterable[Verdict]) -> int:
+    """Write verdicts as JSON lines; return how many."""
+    return files.write_jsonl(path, map(_verdict_row, verdicts))
+
+
+def _verdict_row(verdict: Verdict) -> dict:
+    row = dataclasses.asdict(verdict)
+    unknown = {key for key in ("raw", "cut", "published") if row[key] is None}  # of most verdicts that others recorded
+    return {key: value for key, value in row.items() if key not in unknown}
+
+
+def read_verdicts(path: str | Path) -> Iterator[Verdict]:
+    """Yield the verdicts of a file written by `write_verdicts`."""
+    return (Verdict(**row) for row in files.read_jsonl(path))

@@ -1,0 +1,110 @@
+"""PandaLM test set (Wang et al. 2023, arXiv:2306.05087): 999 pairs of 7B-model replies, three annotators each.
+
+Truth: the majority of the three annotators, 0 = tie, 1 = first, 2 = second; there is no three-way split. Tie is a
+class. Published F1: macro over the three classes.
+
+The prompt is the instruction, then a blank line and the input when there is one; both are kept in `extra`. Six
+responses are JSON booleans in the file and become "True" or "False" (`extra.converted` names them). All 999 rows are
+kept, 99 of them exact duplicates; equal prompts share a cluster.
+
+With `options: {compat: original}` the majority is that of myendless1/llm-as-a-judge: NumPy's distinct votes are indexed
+with the place where the most frequent one stands first among the three, which is wrong on 75 of the 999 rows.
+
+With `options: {form: training}` the rows are those PandaLM was trained on (`input_sequence`, `output_sequence`): truth
+is GPT-3.5's verdict in the first line of the output, the reason is the explanation, the reference is the reference.
+"""
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from judgemerge.core.items import Item, Vote
+from judgemerge.data.benchmarks._explanations import both_orders, renamed
+from judgemerge.data.benchmarks._rows import Row, checked_options, cluster_of, majority, read_rows
+
+CLASS_OF = {0: "tie", 1: "first", 2: "second"}
+ANNOTATORS = ("annotator1", "annotator2", "annotator3")
+RESPONSES = ("response1", "response2")
+REQUEST = re.compile(
+    r"### Instruction:\n(.*?)\n\n(?:### Input:\n(.*?)\n\n)?"
+    r"### Response 1:\n(.*?)\n\n### Response 2:\n(.*)\n\n### Evaluation:",
+    re.DOTALL,
+)
+JUDGMENT = re.compile(r"\s*(1|2|tie)\s*### Reason:(.*?)(?:### Reference:(.*))?\Z", re.DOTALL | re.IGNORECASE)
+
+
+def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+    """Yield the items of role `rows`; counts rows, votes, unanimous items, converted booleans, and wrong majorities."""
+    options = checked_options(spec, form=("test", "training"), compat=("original",))
+    if options.get("form") == "training":
+        for row in read_rows(paths["rows"]):
+            counts["rows"] += 1
+            yield _training_item(row, spec)
+        return
+    for row in read_rows(paths["rows"]):
+        item = _item(row, spec)
+        if options.get("compat") == "original":
+            truth = original_majority([vote.vote for vote in item.votes])
+            counts["wrong_majorities"] += truth != item.truth
+            item = dataclasses.replace(item, truth=truth)
+        counts["rows"] += 1
+        counts["votes"] += len(item.votes)
+        counts["unanimous"] += len({vote.vote for vote in item.votes}) == 1
+        counts["booleans_converted"] += len(item.extra.get("converted", ()))
+        yield item
+
+
+def _item(row: Row, spec: dict) -> Item:
+    instruction, context = row.get("instruction"), row.get("input")
+    prompt = f"{instruction}\n\n{context}" if context else instruction
+    votes = tuple(Vote(name, CLASS_OF[row.get(name, int, CLASS_OF)]) for name in ANNOTATORS)
+    models = tuple(row.get("cmp_key").split("_"))
+    if len(models) != 2:
+        raise row.error(f"field 'cmp_key' is '{row.get('cmp_key')}', not two model names joined by _")
+    converted = [name for name in RESPONSES if type(row.get(name, (str, bool))) is bool]
+    return Item(
+        id=str(row.get("idx", int)),
+        benchmark=spec["name"],
+        protocol="pairwise",
+        turns=(prompt,),
+        responses=tuple((str(row.data[name]),) for name in RESPONSES),
+        models=models,
+        votes=votes,
+        truth=majority(votes),
+        category=row.get("motivation_app"),
+        cluster=cluster_of(prompt),
+        origin={"source": spec["sources"]["rows"], "row": row.number},
+        extra={"instruction": instruction, "input": context} | ({"converted": converted} if converted else {}),
+    )
+
+
+def original_majority(votes: list[str]) -> str:
+    """Return what myendless1/llm-as-a-judge takes for the majority of three votes."""
+    values = sorted(set(votes), key=list(CLASS_OF.values()).index)  # 0, 1, 2 as NumPy sorts them
+    most = max(values, key=votes.count)
+    return values[votes.index(most)]
+
+
+def _training_item(row: Row, spec: dict) -> Item:
+    request, judgment = REQUEST.search(row.get("input_sequence")), JUDGMENT.match(row.get("output_sequence"))
+    if request is None:
+        raise row.error("field 'input_sequence' has no instruction followed by two responses")
+    if judgment is None:
+        raise row.error("field 'output_sequence' does not start with 1, 2 or Tie and a reason")
+    instruction, context, *responses = (text.strip() if text else "" for text in request.groups())
+    prompt = f"{instruction}\n\n{context}" if context else instruction
+    verdict, reason, reference = judgment.groups()
+    return Item(
+        id=str(row.number),
+        benchmark=spec["name"],
+        protocol="pairwise",
+        turns=(prompt,),
+        responses=tuple((response,) for response in responses),
+        truth=CLASS_OF[int(verdict)] if verdict.isdigit() else "tie",
+        reference=reference.strip() if reference else None,
+        cluster=cluster_of(prompt),
+        origin={"source": spec["sources"]["rows"], "row": row.number},
+        extra=both_orders(renamed(reason)),
+    )

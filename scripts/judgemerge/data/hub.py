@@ -1,0 +1,76 @@
+"""Models of the Hugging Face hub: the files of one commit that make up the model, and no others."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from judgemerge.core import files, models
+from judgemerge.core.errors import JudgemergeError
+
+_ID = re.compile(r"[\w.-]+/[\w.-]+?(?:@([\w./-]+))?")  # owner/name, or owner/name@revision
+
+
+def download(repo: str, revision: str, destination: str | Path, where: str) -> None:
+    """Download one commit of a model; an interrupted download goes on in `destination`.
+
+    The index of the weights decides which weights are fetched (models.wanted_names). Raises JudgemergeError with one
+    sentence, which `where` begins, for a hub that cannot be reached.
+    """
+
+    def sentence(reason: str) -> str:
+        return (
+            f"{where}: '{repo}' at {revision[:8]} could not be downloaded ({reason}); log in with `hf auth login` "
+            "if it is gated, or download it elsewhere and give its folder as `path`"
+        )
+
+    _fetch(repo, revision, {"local_dir": destination}, sentence)
+
+
+def local_folder(given: str) -> str:
+    """Return the folder of a model: a folder as it is, or that of a hub id in the cache, downloaded if need be.
+
+    An id may end in @ and a branch, tag or commit. One whose first part is a folder here is taken for a path.
+    """
+    match = _ID.fullmatch(given)
+    if Path(given).exists() or match is None or Path(given).parent.is_dir():
+        return given
+
+    def sentence(reason: str) -> str:
+        return (
+            f"{given}: there is no such folder, and as a model of the Hugging Face hub it could not be had ({reason}); "
+            "correct it, or download the model elsewhere and give its folder"
+        )
+
+    name, _, revision = given.partition("@")
+    return _cached(name, revision or None) or _fetch(name, revision or None, {}, sentence)
+
+
+def _cached(repo: str, revision: str | None) -> str | None:
+    """Return the folder of a model that the hub's cache holds as a whole, else None."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(repo, revision=revision, local_files_only=True)
+        models.check_folder(folder)
+    except (HFValidationError, JudgemergeError, LocalEntryNotFoundError):
+        return None
+    return folder
+
+
+def _fetch(repo: str, revision: str | None, place: dict, sentence: Callable[[str], str]) -> str:
+    """Return the folder of a model that is downloaded to `place`; `sentence` says why it could not be."""
+    from httpx import HTTPError
+    from huggingface_hub import hf_hub_download, list_repo_files, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        names = list_repo_files(repo, revision=revision)
+        index = None
+        if models.INDEX in names:
+            index = files.read_json(hf_hub_download(repo, models.INDEX, revision=revision, **place))
+        wanted = models.wanted_names(names, index, repo)
+        return snapshot_download(repo, revision=revision, allow_patterns=wanted, **place)
+    except (HfHubHTTPError, HTTPError, HFValidationError, OSError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise JudgemergeError(sentence(reason)) from error

@@ -1,0 +1,184 @@
+"""What can be wrong with the `embedding` section of a study, and the questions that rules ask about it.
+
+Imports nothing heavy: every start of Snakemake checks the study with it.
+"""
+
+import os
+from collections.abc import Mapping
+
+from judgemerge.core import models
+from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.embed import prompts
+from judgemerge.embed.texts import LANGUAGES
+from judgemerge.merge import preflight, sentence_modules
+from judgemerge.merge.checks import WEIGHTS_TOLERANCE
+from judgemerge.synthetic.made_documents import DOMAINS
+
+RESERVED = ("base", "tuned", "reranker", "reranker_tuned", "target")
+TARGET = "target"  # the task of the study's own documents
+
+
+def check(study) -> None:
+    """Refuse what no job could do: unknown writers, sources and domains, overlap as long as a chunk, odd weights."""
+    settings = study.settings.get("embedding")
+    if settings is None:
+        return
+    where = f"{study.where}: embedding"
+    _check_documents(settings["documents"], f"{where}.documents")
+    wordings(study)
+    for step, name in writers(settings).items():
+        endpoints = study.models_by_origin("endpoint")
+        if name is not None and name not in endpoints:
+            hint = did_you_mean(name, endpoints) if endpoints else "; add models.<name>.endpoint"
+            raise JudgemergeError(f"{where}.{step} names '{name}', which is no model behind an endpoint{hint}")
+    if "make" in settings.get("reranker", {}) and "make" not in settings["embedder"]:
+        raise JudgemergeError(f"{where}.reranker.make starts from a made embedder; give reranker a repo or a path")
+    if "reranker" not in settings and "reranker_training" in settings:
+        raise JudgemergeError(f"{where}.reranker_training has no reranker to train; add embedding.reranker")
+    for key in ("embedder", "reranker"):
+        if "path" in settings.get(key, {}):
+            _check_folder(settings[key]["path"], f"{where}.{key}.path")
+    _check_others(settings, where)
+    _check_parents(settings)
+    for weight in settings["forgetting"]["weights"]:
+        if not 0 < weight < 1 or abs(weight - round(weight, 2)) > 1e-9:
+            raise JudgemergeError(
+                f"{where}.forgetting.weights holds {weight}; give shares between 0 and 1 with two decimals"
+            )
+    for name, task in settings["forgetting"]["tasks"].items():
+        _check_task(study, name, task, f"{where}.forgetting.tasks.{name}")
+
+
+def _check_folder(folder: str, where: str) -> None:
+    """Refuse a model folder that jobs would stumble over: no model, or quantized."""
+    if not os.path.isdir(folder):
+        raise JudgemergeError(f"{where} is '{folder}', which is no folder; give the folder of a Hugging Face model")
+    models.check_folder(folder)
+    preflight.check_not_quantized(folder)
+
+
+def _check_others(settings: Mapping, where: str) -> None:
+    """Refuse names that are taken, and cocktails of models that are not there or with weights that do not sum to 1."""
+    others, cocktails = settings["others"], settings["forgetting"]["cocktails"]
+    parents = ["base", "tuned", *others]
+    for name in (*others, *cocktails):
+        if name in RESERVED or name.startswith(("mixed_", "iteration_")) or (name in others and name in cocktails):
+            raise JudgemergeError(f"{where}: the name '{name}' of an embedding model is taken; rename it")
+    for name, entry in others.items():
+        if "path" in entry:
+            _check_folder(entry["path"], f"{where}.others.{name}.path")
+    for name, cocktail in cocktails.items():
+        place = f"{where}.forgetting.cocktails.{name}"
+        for parent in cocktail:
+            if parent not in parents:
+                raise JudgemergeError(f"{place} names '{parent}'{did_you_mean(parent, parents)}")
+        if isinstance(cocktail, Mapping):
+            if not abs(sum(cocktail.values()) - 1) <= WEIGHTS_TOLERANCE:  # also where one is no number
+                raise JudgemergeError(
+                    f"{place} has weights that sum to {sum(cocktail.values()):g}; a cocktail needs a sum of 1"
+                )
+        elif "by_loss" not in settings["forgetting"]:
+            raise JudgemergeError(f"{place} gives no weights; give them, or add forgetting.by_loss")
+
+
+def _check_parents(settings: Mapping) -> None:
+    """Refuse models of this machine that no mixture can take: other tensors, tokens or pooling than the base's."""
+    folders = {name: encoder["path"] for name, encoder in mixed_parents(settings).items() if "path" in encoder}
+    for folder in folders.values():
+        sentence_modules.check_modules(folder)
+    if len(folders) > 1:
+        preflight.check_parents(folders)
+
+
+def mixed_parents(settings: Mapping) -> dict[str, Mapping]:
+    """Return name → entry of the models that are fetched and become parents of mixtures."""
+    used = {name for cocktail in settings["forgetting"]["cocktails"].values() for name in cocktail}
+    chosen = {name: entry for name, entry in settings["others"].items() if name in used}
+    return ({"base": settings["embedder"]} if mixes(settings) or used else {}) | chosen
+
+
+def _check_documents(documents: Mapping, where: str) -> None:
+    if ("folder" in documents) == ("make" in documents):
+        raise JudgemergeError(f"{where} needs either 'folder' or 'make'; give one of them")
+    if documents["overlap"] >= documents["chunk"]:
+        raise JudgemergeError(
+            f"{where}.overlap is {documents['overlap']}; it must be below chunk ({documents['chunk']})"
+        )
+    if documents["language"] not in LANGUAGES:
+        raise JudgemergeError(
+            f"{where}.language is '{documents['language']}'{did_you_mean(documents['language'], LANGUAGES)}"
+        )
+    if "make" in documents:
+        _check_domain(documents["make"]["domain"], f"{where}.make.domain")
+
+
+def _check_domain(domain: str, where: str) -> None:
+    if domain not in DOMAINS:
+        raise JudgemergeError(f"{where} is '{domain}'{did_you_mean(domain, DOMAINS)}")
+
+
+def _check_task(study, name: str, task: Mapping, where: str) -> None:
+    if name == TARGET:
+        raise JudgemergeError(f"{where}: '{TARGET}' is the task of the study's own documents; rename this one")
+    if "make" in task:
+        _check_domain(task["make"]["domain"], f"{where}.make.domain")
+    if "source" in task and task["source"] not in study.catalogues.sources:
+        raise JudgemergeError(
+            f"{where}.source is '{task['source']}', no key of config/sources.yaml"
+            f"{did_you_mean(task['source'], study.catalogues.sources)}"
+        )
+
+
+def wordings(study) -> dict[str, dict]:
+    """Return step → prompt in the words that the study chooses (config/embedding_prompts/, or a file)."""
+    name = study.settings["embedding"]["prompts"]
+    return prompts.load(
+        prompts.prompts_file(name, f"{study.where}: embedding.prompts", study.catalogues.embedding_prompts)
+    )
+
+
+def writers(settings: Mapping) -> dict[str, str | None]:
+    """Return step → name of the model behind an endpoint that works there; None where no model is asked."""
+    relevance = settings["selection"].get("relevance") or {}
+    return {
+        "questions.model": settings["questions"].get("model"),
+        "selection.relevance.model": relevance.get("model"),
+        "rewriting.model": settings["rewriting"].get("model"),
+    }
+
+
+def other_tasks(settings: Mapping, raw_files: bool) -> dict[str, dict]:
+    """Return the other tasks that are run: those that need raw files only where these can be had."""
+    tasks = settings["forgetting"]["tasks"]
+    return {name: task for name, task in tasks.items() if raw_files or "source" not in task}
+
+
+def source_keys(study) -> list[str]:
+    """Return the raw files that the other tasks of a study need."""
+    settings = study.settings.get("embedding")
+    tasks = other_tasks(settings, study.optional_suites_run) if settings else {}
+    return [task["source"] for task in tasks.values() if "source" in task]
+
+
+def mixes(settings: Mapping) -> dict[str, float | None]:
+    """Return name → share of the tuned model of every mixture; None where examples decide."""
+    forgetting = settings["forgetting"]
+    found: dict[str, float | None] = {f"mixed_{round(100 * weight):02d}": weight for weight in forgetting["weights"]}
+    return found | ({"mixed_by_loss": None} if "by_loss" in forgetting else {})
+
+
+def iterations(settings: Mapping) -> list[int]:
+    """Return the numbers of the iterations, from 1."""
+    return list(range(1, settings["iterations"]["maximum"] + 1))
+
+
+def encoders(settings: Mapping) -> list[str]:
+    """Return every embedding model whose retrieval is measured: base, iterations, mixtures, models of others."""
+    numbered = (f"iteration_{number}" for number in iterations(settings))
+    return ["base", *numbered, *mixes(settings), *other_kinds(settings)]
+
+
+def other_kinds(settings: Mapping) -> dict[str, str]:
+    """Return name → kind of the models that are no mixture of base and tuned model alone."""
+    others = dict.fromkeys(settings["others"], "other")
+    return others | dict.fromkeys(settings["forgetting"]["cocktails"], "cocktail")

@@ -1,0 +1,162 @@
+"""Mixtures of base and fine-tuned model (LM-Cocktail): given shares, or the share that losses on pairs ask for."""
+
+import dataclasses
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+from judgemerge.core import models, provenance
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.embed import Pair, encoders, selection, training
+from judgemerge.merge import cards, checks, cocktail, engine, losses, preflight
+from judgemerge.merge.streams import FLOATING, WHOLE, Weights
+
+
+def check_base(base: str | Path) -> None:
+    """Refuse an embedding model that could be trained but not mixed: load it, save it, and compare both.
+
+    Whatever a later mixture would stumble over shows here, before a question is asked or a step is trained.
+    """
+    for name, entry in Weights(base).entries.items():
+        if entry.format not in FLOATING | WHOLE:
+            raise JudgemergeError(
+                f"{entry.path}: tensor '{name}' has format {entry.format}, which cannot be mixed; use the model that "
+                "it was quantized from"
+            )
+    try:
+        opened = encoders.open_embedder(base)
+    except (ImportError, KeyError, OSError, RuntimeError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise JudgemergeError(
+            f"{base}: this does not open as an embedding model ({reason}); use one that transformers knows without "
+            "code of its own"
+        ) from error
+    with tempfile.TemporaryDirectory() as scratch:
+        encoders.save_model(opened, scratch, base)
+        preflight.check_parents({"base": base, "saved again": scratch})
+        preflight.shared_tensors({"base": Weights(base), "saved again": Weights(scratch)}, "base")
+
+
+def mix(
+    folders: Mapping[str, str | Path], shares: Mapping[str, float], outputs: Mapping[str, str | Path], threads: int
+) -> None:
+    """Write Σ weight · model for every share of `tuned` (the rest is `base`) in one pass over both models.
+
+    Every mixture is checked: finite, with the tensors of the base.
+    """
+    _mix(folders, {name: {"base": 1 - share, "tuned": share} for name, share in shares.items()}, outputs, threads)
+
+
+def _mix(folders: Mapping, weights: Mapping[str, Mapping[str, float]], outputs: Mapping, threads: int) -> dict:
+    """Write the mixtures; return what was left out of each."""
+    preflight.check_parents(folders)
+    merges = {name: cocktail.entry(given, "float32") for name, given in weights.items()}
+    noted = engine.merge_all(merges, folders, outputs, threads)
+    for name, output in outputs.items():
+        checks.check_result(output, next(iter(folders.values())), tuple(noted[name]["left_out"]))
+    return noted
+
+
+def mix_with_card(
+    folders: Mapping[str, str | Path],
+    weights: Mapping[str, Mapping[str, float]],
+    outputs: Mapping[str, str | Path],
+    threads: int,
+    weighed: Mapping[str, Mapping | None],
+) -> dict[str, dict]:
+    """Write mixtures of the models in `folders`, each with its model card; return their manifests by name.
+
+    `weights` gives the weight of every model per mixture, `weighed` what `weights_by_loss` found where it decided.
+    """
+    noted = _mix(folders, weights, outputs, threads)
+    digests = {name: models.describe(folder)["digest"] for name, folder in folders.items()}
+    manifests = {}
+    for name, output in outputs.items():
+        merge = cocktail.entry(weights[name], "float32")
+        made = {"rule": "mix_embedders", "merge": merge, "parents": digests, "threads": threads}
+        made |= {"left_out": noted[name]["left_out"]} if noted[name]["left_out"] else {}
+        made |= {"losses": dict(weighed[name])} if weighed.get(name) else {}
+        text = cards.card(name, {"made_by": made | _on_card(weighed.get(name)), "versions": provenance.versions()})
+        Path(output, "README.md").write_text(text, encoding="utf-8")
+        manifests[name] = models.describe(output, **made)
+    return manifests
+
+
+def _on_card(weighed: Mapping | None) -> dict:
+    """Return what a card says of weights that losses decided."""
+    if not weighed:
+        return {}
+    told = {"n_examples": weighed["examples"], "n_given": weighed["pairs"], "examples": "evaluation set"}
+    return {"weights": {**weighed, **told, "kind": "encoder"}}
+
+
+def examples_of(
+    pairs: Sequence[Pair], n_examples: int, n_negatives: int, seed: int, query_prompt: str = ""
+) -> list[dict]:
+    """Return a seeded sample of pairs as {query, pos, neg}, each question behind the model's `query_prompt`.
+
+    The wrong texts are the best that BM25 finds in other documents: as many as asked for, or as all examples have.
+    """
+    chosen = training.at_most(pairs, n_examples, seed)
+    wrong = {pair.id: found for pair, found in zip(pairs, selection.ranked_others(pairs), strict=True)}
+    number = min(n_negatives, *(len(wrong[pair.id]) for pair in chosen))
+    if not number:
+        raise JudgemergeError(
+            "embedding.forgetting.by_loss needs questions on at least two documents; add documents, or remove by_loss"
+        )
+    return [
+        {"query": query_prompt + pair.anchor, "pos": [pair.positive], "neg": wrong[pair.id][:number]} for pair in chosen
+    ]
+
+
+def weights_by_loss(
+    folders: Mapping[str, str | Path],
+    pairs: Sequence[Pair],
+    settings: Mapping,
+    seed: int,
+    threads: int,
+    query_prompt: str = "",
+) -> dict:
+    """Return {weights, losses, temperature, ...} of the models in `folders`: softmax(−loss / temperature).
+
+    `pairs` are held out: of pairs that a model was trained on its loss says nothing.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    examples = examples_of(pairs, settings["examples"], settings["negatives"], seed, query_prompt)
+    n_negatives = len(examples[0]["neg"])
+    found = {name: _loss(folder, examples, n_negatives, seed) for name, folder in folders.items()}
+    weights = engine.softmax([loss.value for loss in found.values()], settings["temperature"])
+    return {
+        "weights": dict(zip(found, weights, strict=True)),
+        "losses": {name: dataclasses.asdict(loss) for name, loss in found.items()},
+        "examples": len(examples),
+        "pairs": len(pairs),
+        "negatives": n_negatives,
+        "temperature": settings["temperature"],
+    }
+
+
+def _loss(folder: str | Path, examples: Sequence[dict], n_negatives: int, seed: int) -> losses.Loss:
+    """Return LM-Cocktail's loss of one model, texts pooled as the model itself pools them (BGE: the first token)."""
+    model = encoders.open_embedder(folder)
+
+    class Pooled:
+        """Looks like a transformer whose first token is the model's own embedding of the text."""
+
+        device = model.device
+
+        def __call__(self, return_dict: bool = True, **tokens) -> SimpleNamespace:
+            embedded = model.forward(dict(tokens))["sentence_embedding"]
+            return SimpleNamespace(last_hidden_state=embedded[:, None])
+
+    return losses.encoder_loss(
+        Pooled(),
+        model.tokenizer,
+        examples,
+        n_negatives=n_negatives,
+        max_length=model.max_seq_length,
+        seed=seed,
+    )

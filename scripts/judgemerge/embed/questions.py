@@ -1,0 +1,109 @@
+"""Questions that a chunk answers: asked of a language model, or made from the chunk's own terms.
+
+The term maker needs no model: it takes a sentence, picks the terms that stand in the fewest chunks, and asks about them
+together. That teaches a model which words of the collection tell its chunks apart, which is less than what questions
+of a language model teach (other words for the same thing), but it is real and repeatable.
+"""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from judgemerge.embed import Chunk, Pair, lists, prompts, texts
+
+_LATIN = (
+    "What should be known about {terms}?",
+    "Where is there something on {terms}?",
+    "Which rule holds for {terms}?",
+    "{terms}: what is said about it?",
+    "I have to deal with {terms}. What does the text say?",
+)
+_CHINESE = ("关于{terms}，文中怎么说？", "{terms}有什么规定？", "哪里提到了{terms}？")
+
+
+def prompt(chunk: str, n_questions: int, wording: Mapping | None = None) -> list[dict[str, str]]:
+    """Return the messages that ask a language model for questions, in the given wording (prompts.py) or in English."""
+    return prompts.messages(wording or prompts.default("questions"), chunk=chunk, n_questions=n_questions)
+
+
+def read_reply(reply: str, n_questions: int) -> tuple[list[str], str | None]:
+    """Return the questions of a reply, and why they are fewer than asked for (None when they are not).
+
+    What is no question (lists.py) is left out first; only then what is more than asked for is cut off. Nothing is
+    invented for what is less.
+    """
+    found, _ = lists.entries(reply)
+    reason = None if len(found) >= n_questions else ("no_question" if not found else "too_few")
+    return found[:n_questions], reason
+
+
+def left_out(reply: str, n_questions: int) -> dict[str, int]:
+    """Return how many lines of a reply are no questions, and how many questions are more than were asked for."""
+    found, n_other = lists.entries(reply)
+    return {"lines_without_question": n_other, "more_than_asked": max(0, len(found) - n_questions)}
+
+
+class TermMaker:
+    """Makes questions from terms; knows in how many chunks of the collection each term stands."""
+
+    def __init__(self, chunks: Sequence[Chunk], n_terms: tuple[int, int] = (2, 4)):
+        """Count the terms of the collection; a question names between `n_terms[0]` and `n_terms[1]` of them."""
+        self.n_terms = n_terms
+        self.n_chunks = len(chunks)
+        self.frequency = Counter(term for chunk in chunks for term in set(texts.terms(chunk.text, chunk.language)))
+
+    def questions(self, chunk: Chunk, n_questions: int, seed: str) -> list[str]:
+        """Return up to so many different questions, each about one sentence; fewer when the chunk says too little.
+
+        The same collection, chunk and seed give the same questions.
+        """
+        rng = random.Random(f"{seed}:{chunk.id}")
+        candidates = texts.sentences(chunk.text)
+        # The first and last sentence may be cut by the splitter; they are used when there is nothing else.
+        inner = candidates[1:-1] or candidates
+        rng.shuffle(inner)
+        patterns = _CHINESE if chunk.language in ("zh", "ja") else _LATIN
+        found: dict[str, None] = {}
+        for sentence in inner * 3:
+            if len(found) == n_questions:
+                break
+            if named := self._terms(sentence, chunk.language, rng):
+                joined = "、".join(named) if patterns is _CHINESE else _listed(named)
+                text = rng.choice(patterns).format(terms=joined)
+                found[text[0].upper() + text[1:]] = None
+        return list(found)
+
+    def _terms(self, sentence: str, language: str, rng: random.Random) -> list[str]:
+        """Return some terms of a sentence in its order, rarer ones more likely (weights: inverse frequency)."""
+        known = list(dict.fromkeys(texts.terms(sentence, language)))
+        count = min(len(known), rng.randint(*self.n_terms))
+        if count < self.n_terms[0]:
+            return []
+        # Weighted sampling without replacement by exponential keys (Efraimidis and Spirakis 2006).
+        weight = {term: math.log(1 + self.n_chunks / (1 + self.frequency[term])) + 1e-9 for term in known}
+        keys = {term: rng.random() ** (1 / weight[term]) for term in known}
+        chosen = set(sorted(known, key=keys.get, reverse=True)[:count])
+        return [term for term in known if term in chosen]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
+
+
+def pairs(chunk: Chunk, found: Iterable[str]) -> list[Pair]:
+    """Return a pair per question of a chunk, named by chunk and number of the question."""
+    return [
+        Pair(f"{chunk.id}#{number}", chunk.document, question, chunk.text, chunk.language)
+        for number, question in enumerate(found, 1)
+    ]
+
+
+def without_repeats(found: Iterable[Pair]) -> tuple[list[Pair], int]:
+    """Return the pairs whose question was not asked before, and how many were left out; the first one wins."""
+    kept: dict[str, Pair] = {}
+    n_found = 0
+    for pair in found:
+        n_found += 1
+        kept.setdefault(" ".join(pair.anchor.casefold().split()), pair)
+    return list(kept.values()), n_found - len(kept)

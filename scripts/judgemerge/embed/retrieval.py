@@ -1,0 +1,181 @@
+"""Retrieval tasks, the rank of the right text for each query, and recall@k, MRR and nDCG with intervals.
+
+A task is a list of queries and the texts they are searched in. Queries of one cluster (one document) share chunks, so
+intervals resample clusters. An equal score counts against a model: the rank of a right text is one more than the number
+of other texts that score at least as much.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.evaluate import estimates
+from judgemerge.evaluate.bootstrap import difference_test, weighted_sums
+from judgemerge.evaluate.metrics import divide
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query, the places of its right texts among the task's texts, and of those it is searched in (None: all)."""
+
+    id: str
+    text: str
+    cluster: str
+    right: tuple[int, ...]
+    among: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """Queries and the texts they are searched in."""
+
+    queries: list[Query]
+    texts: list[str]
+
+
+def task_of(rows: Sequence[Mapping]) -> Task:
+    """Return the task of rows {id, anchor, positives, negatives, cluster}.
+
+    Equal texts are one text. Rows without `negatives` are searched in the right texts of all rows; a row with them only
+    in its own texts, as in the examples of FlagEmbedding.
+    """
+    places: dict[str, int] = {}
+
+    def place(text: str) -> int:
+        return places.setdefault(text, len(places))
+
+    queries = []
+    for row in rows:
+        right = tuple(dict.fromkeys(map(place, row["positives"])))
+        wrong = tuple(dict.fromkeys(map(place, row.get("negatives") or ())))
+        among = tuple(dict.fromkeys((*right, *wrong))) if wrong else None
+        queries.append(Query(row["id"], row["anchor"], row["cluster"], right, among))
+    return Task(queries, list(places))
+
+
+def ranks(task: Task, similarity: np.ndarray) -> list[list[int]]:
+    """Return the 1-based ranks of every query's right texts, ascending; `similarity` is (n_queries, n_texts).
+
+    A right text is ranked among all texts of the query, other right ones included.
+    """
+    found = []
+    for query, row in zip(task.queries, similarity, strict=True):
+        pool = row if query.among is None else row[list(query.among)]
+        # Ties with wrong texts count against the model, ties among right ones are broken by their order.
+        right = sorted(query.right, key=lambda place: -row[place])
+        found.append([])
+        for number, place in enumerate(right, 1):
+            n_at_least = int((pool >= row[place]).sum()) - sum(int(row[other] >= row[place]) for other in right)
+            found[-1].append(n_at_least + number)
+    return found
+
+
+def similarity(model, task: Task, query_prompt: str = "", batch_size: int = 32) -> np.ndarray:
+    """Return the cosine of every query's and every text's embedding, (n_queries, n_texts), in double precision."""
+    asked = [query_prompt + query.text for query in task.queries]
+    queries, texts = (
+        np.asarray(
+            model.encode(given, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False), float
+        )
+        for given in (asked, task.texts)
+    )
+    if not (np.isfinite(queries).all() and np.isfinite(texts).all()):
+        raise JudgemergeError(
+            "the embedding model gives values that are no numbers; check its training (precision, rate)"
+        )
+    return queries @ texts.T
+
+
+def predicted(scorer, asked: Sequence[tuple[str, str]], batch_size: int) -> np.ndarray:
+    """Return the reranker's score of each (query, text); such as are no numbers would sort anyhow, and are refused."""
+    scores = np.asarray(scorer.predict(list(asked), batch_size=batch_size, show_progress_bar=False), float)
+    if not np.isfinite(scores).all():
+        raise JudgemergeError("the reranker gives scores that are no numbers; check its training (precision, rate)")
+    return scores
+
+
+def search(model, task: Task, query_prompt: str = "", batch_size: int = 32) -> list[list[int]]:
+    """Return `ranks` by the cosine of the model's embeddings."""
+    return ranks(task, similarity(model, task, query_prompt, batch_size))
+
+
+def rerank(scorer, task: Task, similar: np.ndarray, depth: int, batch_size: int = 32) -> list[list[int]]:
+    """Return `ranks` after `scorer` (a cross-encoder) has sorted the first `depth` texts of each query anew.
+
+    Texts below keep the embedder's order.
+    """
+    firsts, asked = [], []
+    for query, row in zip(task.queries, similar, strict=True):
+        pool = np.array(query.among if query.among is not None else range(len(row)))
+        first = pool[np.argsort(-row[pool], kind="stable")[:depth]]
+        firsts.append(first)
+        asked += [(query.text, task.texts[place]) for place in first]
+    given = predicted(scorer, asked, batch_size)
+    sorted_anew, start = np.array(similar), 0
+    for row, first in zip(sorted_anew, firsts, strict=True):
+        places = np.argsort(np.argsort(given[start : start + len(first)], kind="stable"), kind="stable")
+        row[first] = 2 + places  # above every cosine
+        start += len(first)
+    return ranks(task, sorted_anew)
+
+
+def values(ranks_of_queries: Sequence[Sequence[int]], k: int) -> dict[str, np.ndarray]:
+    """Return recall@k, mrr and ndcg@k of every query, (n_queries,) each.
+
+    Recall is the share of the right texts among the first k; MRR is 1 / rank of the first right text, however far down;
+    nDCG has gain 1 for a right text and discount log2(1 + rank).
+    """
+    recall, mrr, ndcg = [], [], []
+    for found in ranks_of_queries:
+        best = sum(1 / np.log2(1 + place) for place in range(1, min(len(found), k) + 1))
+        recall.append(sum(rank <= k for rank in found) / len(found))
+        mrr.append(1 / min(found))
+        ndcg.append(sum(1 / np.log2(1 + rank) for rank in found if rank <= k) / best)
+    return {f"recall@{k}": np.array(recall), "mrr": np.array(mrr), f"ndcg@{k}": np.array(ndcg)}
+
+
+def scores(task: str, clusters: Sequence[str], found: Mapping[str, np.ndarray], settings) -> list[dict]:
+    """Return {metric, value, ci_low, ci_high, n, note} for each metric of one model on one task.
+
+    Recall gets Wilson's interval at the effective sample size, the others BCa (agreement/bootstrap.py says why).
+    """
+    sample = estimates.draw_sample(clusters, f"retrieval:{task}", settings)
+    rows = []
+    for metric, hits in found.items():
+        counts = sample.count(hits, np.ones(len(hits)))
+        result = estimates.estimate(sample, counts, _mean, proportion=metric.startswith("recall"))
+        rows.append({"metric": metric, **result.columns(), "n": len(hits), "note": _note(result, sample.n_clusters)})
+    return rows
+
+
+def differences(
+    task: str, clusters: Sequence[str], base: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray], settings
+) -> list[dict]:
+    """Return {metric, value, ci_low, ci_high, p, n, note} of other − base: same queries, same resamples."""
+    sample = estimates.draw_sample(clusters, f"retrieval:{task}", settings)
+    rows = []
+    for metric in base:
+        means, resampled = [], []
+        for found in (other[metric], base[metric]):
+            counts = sample.count(found, np.ones(len(found)))
+            means.append(float(_mean(counts.sum(axis=1, keepdims=True))[0]))
+            resampled.append(_mean(weighted_sums(counts, sample.weights).astype(float)))
+        low, high, p = difference_test(
+            tuple(means), tuple(resampled), sample.n_clusters, sample.effective, settings.confidence
+        )
+        result = estimates.Estimate(means[0] - means[1], low, high)
+        note = _note(result, sample.n_clusters)
+        rows.append({"metric": metric, **result.columns(), "p": p, "n": len(other[metric]), "note": note})
+    return rows
+
+
+def _mean(sums: np.ndarray) -> np.ndarray:
+    return divide(sums[0], sums[1])
+
+
+def _note(result: estimates.Estimate, n_clusters: int) -> str:
+    if not np.isnan(result.low):
+        return ""
+    return "one document, no interval" if n_clusters < 2 else "the same in every resample, no interval"

@@ -1,0 +1,157 @@
+"""Fine-tuning an embedding model (multiple negatives ranking) and a reranker (binary cross-entropy) on pairs.
+
+Both with sentence-transformers. In a batch the chunks of the other pairs are the negatives, so no chunk and no question
+may stand in it twice: the sampler sees to that.
+"""
+
+import contextlib
+import random
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.embed import Pair, selection
+
+# What a made model is pretrained with where its settings say nothing; the same as the schema's defaults for a study.
+DEFAULTS = {
+    "epochs": 1,
+    "batch_size": 32,
+    "accumulation": 1,
+    "learning_rate": 1e-3,
+    "scheduler": "cosine",
+    "warmup": 0.1,
+    "optimizer": "adamw_torch",
+    "precision": "fp32",
+    "max_pairs": 10_000,
+    "hard_negatives": 0,
+    "random_negatives": 1,
+    "query_prompt": "",
+    "scale": 20.0,
+}
+
+
+def at_most(pairs: Sequence[Pair], limit: int, seed: int) -> list[Pair]:
+    """Return the pairs, or a seeded sample of `limit` of them in their order."""
+    if len(pairs) <= limit:
+        return list(pairs)
+    places = sorted(random.Random(seed).sample(range(len(pairs)), limit))
+    return [pairs[place] for place in places]
+
+
+def columns(pairs: Sequence[Pair], n_negatives: int, query_prompt: str = "") -> dict[str, list[str]]:
+    """Return the columns of the training set: anchor, positive, negative_1 … (best wrong chunks by BM25)."""
+    made = {"anchor": [query_prompt + pair.anchor for pair in pairs], "positive": [pair.positive for pair in pairs]}
+    if n_negatives:
+        try:
+            negatives = selection.bm25_negatives(pairs, n_negatives)
+        except ValueError as error:
+            raise JudgemergeError(
+                f"embedding.training.hard_negatives is {n_negatives}, but {error}; ask for fewer, or add documents"
+            ) from None
+        for number in range(n_negatives):
+            made[f"negative_{number + 1}"] = [found[number] for found in negatives]
+    return made
+
+
+def _arguments(settings: Mapping[str, Any], work: str | Path, seed: int) -> dict[str, Any]:
+    return {
+        "output_dir": str(work),
+        "num_train_epochs": settings["epochs"],
+        "per_device_train_batch_size": settings["batch_size"],
+        "gradient_accumulation_steps": settings["accumulation"],
+        "learning_rate": settings["learning_rate"],
+        "lr_scheduler_type": settings["scheduler"],
+        "warmup_steps": settings["warmup"],
+        "optim": settings["optimizer"],
+        "bf16": settings["precision"] == "bf16",
+        "fp16": settings["precision"] == "fp16",
+        "seed": seed,
+        "data_seed": seed,
+        "logging_steps": 10,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+    }
+
+
+def train_embedder(model, pairs: Sequence[Pair], settings: Mapping[str, Any], work: str | Path, seed: int) -> dict:
+    """Fine-tune the model in place with MultipleNegativesRankingLoss; return {pairs, steps, seconds, loss}.
+
+    Needs at least two pairs with different chunks: alone in its batch a pair has nothing to be told from.
+    """
+    from datasets import Dataset
+    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    if len({pair.positive for pair in pairs}) < 2:
+        raise JudgemergeError(
+            f"{len(pairs)} training pairs with fewer than two different chunks are left; keep more "
+            "(embedding.selection.share, relevance.threshold) or add documents"
+        )
+    pairs = at_most(pairs, settings["max_pairs"], seed)
+    rows = columns(pairs, settings["hard_negatives"], settings["query_prompt"])
+    arguments = SentenceTransformerTrainingArguments(
+        batch_sampler="no_duplicates", use_cpu=model.device.type == "cpu", **_arguments(settings, work, seed)
+    )
+    trainer = SentenceTransformerTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=Dataset.from_dict(rows),
+        loss=MultipleNegativesRankingLoss(model, scale=settings["scale"]),
+    )
+    return _summary(_run(trainer), len(pairs))
+
+
+def labelled(pairs: Sequence[Pair], n_negatives: int, n_random: int, seed: int) -> dict[str, list]:
+    """Return question, chunk and label for a reranker: every pair, and `n_negatives` hard and `n_random` drawn chunks.
+
+    Drawn chunks are of other documents; a collection of one document has none.
+    """
+    chunks = list({pair.positive: pair.document for pair in pairs}.items())
+    if len({document for _, document in chunks}) < 2:
+        raise JudgemergeError("a reranker needs chunks of at least two documents to be told apart; add documents")
+    hard = selection.bm25_negatives(pairs, n_negatives) if n_negatives else [[] for _ in pairs]
+    rng = random.Random(seed)
+    rows: dict[str, list] = {"question": [], "chunk": [], "label": []}
+    for pair, wrong in zip(pairs, hard, strict=True):
+        drawn: list[str] = []
+        while len(drawn) < n_random:
+            text, document = rng.choice(chunks)
+            if document != pair.document:
+                drawn.append(text)
+        for text, label in ((pair.positive, 1.0), *((text, 0.0) for text in (*wrong, *drawn))):
+            rows["question"].append(pair.anchor)
+            rows["chunk"].append(text)
+            rows["label"].append(label)
+    return rows
+
+
+def train_reranker(model, rows: Mapping[str, list], settings: Mapping[str, Any], work: str | Path, seed: int) -> dict:
+    """Fine-tune a cross-encoder in place with binary cross-entropy; return {pairs, steps, seconds, loss}."""
+    from datasets import Dataset
+    from sentence_transformers import CrossEncoderTrainer, CrossEncoderTrainingArguments
+    from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss
+
+    arguments = CrossEncoderTrainingArguments(use_cpu=model.device.type == "cpu", **_arguments(settings, work, seed))
+    trainer = CrossEncoderTrainer(
+        model=model, args=arguments, train_dataset=Dataset.from_dict(dict(rows)), loss=BinaryCrossEntropyLoss(model)
+    )
+    return _summary(_run(trainer), len(rows["label"]))
+
+
+def _run(trainer):
+    """Train; the losses that the trainer prints go to standard error, which is the job's log."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return trainer.train()
+
+
+def _summary(result, n_rows: int) -> dict:
+    return {
+        "pairs": n_rows,
+        "steps": result.global_step,
+        "seconds": round(result.metrics["train_runtime"], 1),
+        "loss": result.training_loss,
+    }

@@ -1,0 +1,154 @@
+"""A number with its interval, for any set of items: what the tables about people and about bias are made of.
+
+`score.py` shares one matrix of weights among all judges of a benchmark. Here the items are a part of a benchmark (one
+annotator's, one category's), so each part draws its own weights over its own clusters.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from judgemerge.evaluate.bootstrap import (
+    bca_interval,
+    effective_clusters,
+    generator,
+    leave_one_out,
+    proportion_interval,
+    resampling_weights,
+    weighted_sums,
+)
+from judgemerge.evaluate.metrics import Cells, confusion_metrics, divide, replicated
+
+DECIMALS = 12  # rounds away what BLAS libraries add in different orders, so that tables are the same everywhere
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How intervals are made: the study's `statistics` section."""
+
+    n_resamples: int = 10_000
+    confidence: float = 0.95
+    seed: int = 0
+
+
+DEFAULTS = Settings()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The clusters of a set of units (items, votes, verdicts) and their resamples.
+
+    `cluster` is (n_units,): 0 … n_clusters − 1. `name` keeps the draws of different tables apart.
+    """
+
+    cluster: np.ndarray
+    n_clusters: int
+    name: str
+    settings: Settings
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """How often each cluster is drawn, (n_resamples, n_clusters); drawn at first use: proportions need none."""
+        rng = generator(self.settings.seed, self.name)
+        return resampling_weights(self.n_clusters, self.settings.n_resamples, rng)
+
+    @cached_property
+    def effective(self) -> float:
+        """The number of equal clusters that say as much as these."""
+        return effective_clusters(np.bincount(self.cluster, minlength=self.n_clusters))
+
+    def count(self, *values: np.ndarray) -> np.ndarray:
+        """Return the sums of each (n_units,) array over clusters: (n_values, n_clusters)."""
+        if not values:
+            return np.zeros((0, self.n_clusters))
+        return np.stack([np.bincount(self.cluster, weights=value, minlength=self.n_clusters) for value in values])
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and the ends of its interval; NaN where undefined."""
+
+    value: float
+    low: float
+    high: float
+
+    def columns(self) -> dict[str, float]:
+        """Return the columns value, ci_low and ci_high, rounded so that every machine writes the same digits."""
+        value, low, high = np.round([self.value, self.low, self.high], DECIMALS) + 0.0  # + 0.0 makes −0.0 into 0.0
+        return {"value": value, "ci_low": low, "ci_high": high}
+
+
+UNDEFINED = Estimate(np.nan, np.nan, np.nan)
+
+
+def mean_of(parts: Sequence[Estimate]) -> Estimate:
+    """Return the mean of estimates from samples that do not know each other.
+
+    The interval is Zou and Donner's (2008, doi:10.1002/sim.3095): distances from value to end, squared and added, which
+    keeps what is lopsided. One undefined value leaves the mean undefined, one undefined end its interval.
+    """
+    values, lows, highs = (np.array([getattr(part, name) for part in parts]) for name in ("value", "low", "high"))
+    mean = float(values.mean())
+    below, above = (float(np.sqrt(((values - ends) ** 2).sum()) / len(parts)) for ends in (lows, highs))
+    return Estimate(mean, mean - below, mean + above)
+
+
+def draw_sample(clusters: Sequence[str], name: str, settings: Settings) -> Sample:
+    """Return the sample of units with these cluster names; `name` keeps the draws of different tables apart."""
+    names, cluster = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
+    return Sample(cluster.astype(int), len(names), name, settings)
+
+
+def estimate(
+    sample: Sample, counts: np.ndarray, function: Callable[[np.ndarray], np.ndarray], proportion: bool = False
+) -> Estimate:
+    """Return function(counts of all clusters) with its interval: Wilson's for a proportion, else BCa.
+
+    `counts` is (n_counts, n_clusters); `function` maps (n_counts, ...) to (...).
+    """
+    if sample.n_clusters == 0:
+        return UNDEFINED
+    value = float(function(counts.sum(axis=1, keepdims=True))[0])
+    jackknife = function(leave_one_out(counts))
+    if proportion:
+        ends = proportion_interval(value, jackknife, sample.effective, sample.settings.confidence)
+    else:
+        resampled = function(weighted_sums(counts, sample.weights).astype(float))
+        ends = bca_interval(value, resampled, jackknife, sample.effective, sample.settings.confidence)
+    return Estimate(value, *ends)
+
+
+def grade_estimates(sample: Sample, cells: Cells, names: Sequence[str]) -> dict[str, Estimate]:
+    """Return the pointwise metrics of these names with BCa intervals; undefined ones where there is no cluster."""
+    if sample.n_clusters == 0 or not len(cells.truth):
+        return dict.fromkeys(names, UNDEFINED)
+    whole, resampled, jackknife = replicated(cells, sample.weights, names)
+    confidence = sample.settings.confidence
+    result = {}
+    for name in names:
+        value = float(whole[name][0])
+        ends = bca_interval(value, resampled[name], jackknife[name], sample.effective, confidence)
+        result[name] = Estimate(value, *ends)
+    return result
+
+
+def proportion(sample: Sample, hits: np.ndarray) -> Estimate:
+    """Return the mean of hits, (n_units,) between 0 and 1, with Wilson's interval."""
+    counts = sample.count(hits, np.ones(len(sample.cluster)))
+    return estimate(sample, counts, lambda sums: divide(sums[0], sums[1]), proportion=True)
+
+
+def confusion_estimates(sample: Sample, truth: np.ndarray, outcome: np.ndarray) -> dict[str, Estimate]:
+    """Return accuracy, macro precision, recall, F1 and kappa of class codes, (n_units,) each."""
+    cells = [(truth == t) & (outcome == o) for t in range(3) for o in range(4)]
+    counts = sample.count(*cells)
+
+    def metric(name: str) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda sums: confusion_metrics(sums.reshape(3, 4, *sums.shape[1:]))[name]
+
+    result = {"accuracy": proportion(sample, truth == outcome)}
+    for name in ("macro_precision", "macro_recall", "macro_f1", "kappa"):
+        result[name] = estimate(sample, counts, metric(name))
+    return result

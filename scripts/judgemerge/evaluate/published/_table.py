@@ -1,0 +1,51 @@
+"""The rows of every protocol of a study as a table in the shape of agreement.csv."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from judgemerge.evaluate.estimates import DECIMALS
+from judgemerge.evaluate.published import Case, Row, protocol
+from judgemerge.evaluate.score import COLUMNS
+
+NUMBERS = ["value", "ci_low", "ci_high"]
+
+
+def published_table(cases: Mapping[str, Case], protocols: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows of every benchmark under its protocol, then the averages over benchmarks.
+
+    `protocols` maps a benchmark to the name of its module.
+    """
+    parts = [
+        _frame(benchmark, case.items[0].protocol, protocol(protocols[benchmark]).rows(case))
+        for benchmark, case in cases.items()
+    ]
+    table = pd.concat(parts)
+    for name in dict.fromkeys(protocols.values()):
+        module = protocol(name)
+        for average, members in getattr(module, "AVERAGES", {}).items():
+            parts.append(_average(table, average, members, module.AVERAGED))
+    table = pd.concat([part for part in parts if len(part)])
+    table[NUMBERS] = table[NUMBERS].astype(float).round(DECIMALS) + 0.0  # + 0.0 makes −0.0 into 0.0
+    return table.reset_index(drop=True)
+
+
+def _frame(benchmark: str, kind: str, rows: Sequence[Row]) -> pd.DataFrame:
+    records = [vars(row) | {"benchmark": benchmark, "protocol": kind} for row in rows]
+    for record in records:
+        if math.isnan(record["value"]) and not record["note"]:
+            record["note"] = "both sides are one constant class" if record["n"] else "there is nothing to average over"
+    return pd.DataFrame(records, columns=list(COLUMNS))
+
+
+def _average(table: pd.DataFrame, name: str, members: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+    """Return the plain mean over benchmarks of the metrics that a judge has on all of them."""
+    chosen = table[table["benchmark"].isin(members) & table["metric"].isin(metrics) & (table["rules"] == "published")]
+    rows = [
+        Row(judge, metric, float(np.mean(group["value"])), int(group["n"].sum()), int(group["errors"].sum()))
+        for (judge, metric), group in chosen.groupby(["judge", "metric"], sort=False)
+        if set(group["benchmark"]) == set(members)
+    ]
+    return _frame(name, chosen["protocol"].iloc[0] if len(chosen) else "", rows)

@@ -1,0 +1,148 @@
+"""What quantization costs and gains: each quantization and the model it is made from, on the same items.
+
+Two errors are not the same verdict (as in position consistency), but nothing has changed either; a reply that was
+readable and no longer is has changed. Verdicts are compared order by order; all items of a prompt are drawn together.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from judgemerge.core.items import Item, Verdict
+from judgemerge.evaluate.arrays import (
+    ERROR,
+    FIRST,
+    SECOND,
+    BenchmarkArrays,
+    JudgeArrays,
+    benchmark_arrays,
+    judge_arrays,
+)
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Sample, Settings, grade_estimates, proportion
+from judgemerge.evaluate.metrics import pointwise_cells
+
+COLUMNS = (
+    "judge", "parent", "type", "file_bytes", "bits_per_weight", "fallbacks", "benchmark", "protocol", "metric", "value",
+    "ci_low", "ci_high", "n", "errors", "items_per_second", "prompt_tokens_per_second", "speed_note", "note",
+)  # fmt: skip
+# Against the model it is made from: readable and equal, another outcome, another winner, and ranks of grades.
+COMPARED = ("same_verdict", "changed", "flipped", "spearman_with_parent")
+AGREEMENT = {"pairwise": "accuracy", "pointwise": "spearman"}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A quantization, or the model that quantizations are made from (`kind` is then its number format).
+
+    `speed` is the record of the job that judged the suite (speed.py), None where there is none.
+    """
+
+    name: str
+    parent: str
+    kind: str
+    file_bytes: int
+    bits_per_weight: float
+    fallbacks: str
+    speed: Mapping[str, Any] | None
+
+
+def quantization_table(
+    items: Iterable[Item], verdicts: Mapping[str, Iterable[Verdict]], models: Iterable[Model], settings: Settings
+) -> pd.DataFrame:
+    """Return one row per model and metric on one benchmark; a model that is its own parent is compared to nothing."""
+    benchmark = benchmark_arrays(items)
+    name = f"{benchmark.benchmark}, quantization"
+    sample = Sample(benchmark.cluster, benchmark.n_clusters, name, settings)
+    said = {judge: judge_arrays(benchmark, judge, of_judge) for judge, of_judge in verdicts.items()}
+    rows = []
+    for model in models:
+        mine = said[model.name]
+        found = {AGREEMENT[benchmark.protocol]: with_people(benchmark, mine, sample)}
+        if model.name != model.parent and model.parent in said:
+            found |= with_parent(benchmark, mine, said[model.parent], sample)
+        rows += [_row(benchmark, model, mine, metric, value) for metric, value in found.items()]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def with_people(benchmark: BenchmarkArrays, judge: JudgeArrays, sample: Sample) -> Estimate:
+    """Return accuracy over both orders, or Spearman's correlation of the grades with the truth."""
+    if benchmark.protocol == "pointwise":
+        return _spearman(benchmark, judge, sample)
+    right = (judge.codes == benchmark.truth[:, None])[:, np.array(judge.recorded)]
+    return proportion(sample, right.mean(axis=1)) if right.size else UNDEFINED
+
+
+def with_parent(
+    benchmark: BenchmarkArrays, judge: JudgeArrays, parent: JudgeArrays, sample: Sample
+) -> dict[str, Estimate]:
+    """Return how far a judge says what its parent says: COMPARED, those that the protocol defines."""
+    if benchmark.protocol == "pointwise":
+        both_failed = np.isnan(judge.scores) & np.isnan(parent.scores)
+        same = judge.scores == parent.scores
+        known = dataclasses.replace(benchmark, truth=np.nan_to_num(parent.scores))
+        of_readable = dataclasses.replace(judge, scores=np.where(np.isnan(parent.scores), np.nan, judge.scores))
+        return {
+            "same_verdict": proportion(sample, same),
+            "changed": proportion(sample, ~same & ~both_failed),
+            "spearman_with_parent": _spearman(known, of_readable, sample),
+        }
+    asked = np.array(judge.recorded) & np.array(parent.recorded)
+    if not asked.any() or not benchmark.n_items:
+        return dict.fromkeys(("same_verdict", "changed", "flipped"), UNDEFINED)
+    mine, parents = judge.codes[:, asked], parent.codes[:, asked]
+    winners = np.isin(mine, (FIRST, SECOND)) & np.isin(parents, (FIRST, SECOND))
+    return {
+        "same_verdict": proportion(sample, ((mine == parents) & (mine != ERROR)).mean(axis=1)),
+        "changed": proportion(sample, (mine != parents).mean(axis=1)),
+        "flipped": proportion(sample, (winners & (mine != parents)).mean(axis=1)),
+    }
+
+
+def _spearman(benchmark: BenchmarkArrays, judge: JudgeArrays, sample: Sample) -> Estimate:
+    return grade_estimates(sample, pointwise_cells(benchmark, judge), ["spearman"])["spearman"]
+
+
+def _row(benchmark: BenchmarkArrays, model: Model, judge: JudgeArrays, metric: str, found: Estimate) -> dict:
+    pairwise = benchmark.protocol == "pairwise"
+    failed = judge.codes[:, np.array(judge.recorded)] == ERROR if pairwise else np.isnan(judge.scores)
+    note = ""
+    if np.isnan(found.value):
+        note = "undefined: constant grades, or nothing that can be read"
+    elif np.isnan(found.low):
+        note = "no interval: the same in every resample, or one prompt only"
+    speed = model.speed
+    return {
+        "judge": model.name,
+        "parent": model.parent,
+        "type": model.kind,
+        "file_bytes": model.file_bytes,
+        "bits_per_weight": model.bits_per_weight,
+        "fallbacks": model.fallbacks,
+        "benchmark": benchmark.benchmark,
+        "protocol": benchmark.protocol,
+        "metric": metric,
+        **found.columns(),
+        "n": benchmark.n_items,
+        "errors": int(failed.sum()),
+        "items_per_second": round(speed["items"] / speed["seconds"], 3) if speed and speed["seconds"] else np.nan,
+        "prompt_tokens_per_second": _rate(speed),
+        "speed_note": _speed_note(speed),
+        "note": note,
+    }
+
+
+def _rate(speed: Mapping | None) -> float:
+    if not speed or not speed["seconds"] or speed["prompt_tokens"] is None:
+        return np.nan
+    return round(speed["prompt_tokens"] / speed["seconds"], 1)
+
+
+def _speed_note(speed: Mapping | None) -> str:
+    if speed is None:
+        return "not judged in one go, so no rate"
+    threads = speed["threads"]
+    return f"{speed['items']} items in one go, {threads} thread{'s' if threads > 1 else ''}, {speed['settings']}"

@@ -1,0 +1,261 @@
+"""Every metric of every judge on one benchmark, with intervals: the rows of scores/{benchmark}.csv."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from judgemerge.core.items import Item, Verdict
+from judgemerge.evaluate.arrays import ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
+from judgemerge.evaluate.bootstrap import (
+    bca_interval,
+    effective_clusters,
+    generator,
+    leave_one_out,
+    proportion_interval,
+    resampling_weights,
+    weighted_sums,
+)
+from judgemerge.evaluate.estimates import Estimate
+from judgemerge.evaluate.levels import LEVEL_METRICS, Level, levels
+from judgemerge.evaluate.metrics import (
+    ORDER_NAMES,
+    PAIRWISE_METRICS,
+    POINTWISE_METRICS,
+    PROPORTIONS,
+    SAME_SCALE,
+    divide,
+    pairwise_counts,
+    pairwise_metrics,
+    pointwise_cells,
+    replicated,
+    scale_mismatch,
+)
+
+COLUMNS = (
+    "judge",
+    "benchmark",
+    "protocol",
+    "metric",
+    "value",
+    "ci_low",
+    "ci_high",
+    "n",
+    "errors",
+    "rules",
+    "note",
+)
+GRADE_METRICS = (*POINTWISE_METRICS, *LEVEL_METRICS)
+RULES = "house"
+
+
+@dataclass(frozen=True)
+class JudgeStatistics:
+    """Every metric of one judge: its value, its value in every resample, and without each cluster.
+
+    `values` maps metric → float, `resampled` metric → (n_resamples,), `jackknife` metric → (n_clusters,). A metric that
+    the recorded orders do not define is in none of them. `levels` says of some metrics how many things they correlate.
+    """
+
+    arrays: JudgeArrays
+    values: dict[str, float]
+    resampled: dict[str, np.ndarray]
+    jackknife: dict[str, np.ndarray]
+    levels: dict[str, Level] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BenchmarkStatistics:
+    """What scores, comparisons and breakdowns of one benchmark share: items, judges, and the same resamples for all."""
+
+    benchmark: BenchmarkArrays
+    judges: dict[str, JudgeStatistics]
+    effective: float
+
+
+def benchmark_statistics(
+    items: Iterable[Item],
+    verdicts_by_judge: Mapping[str, Iterable[Verdict]],
+    n_resamples: int,
+    seed: int,
+    grade_metrics: Collection[str] = GRADE_METRICS,
+    group_by: str = "cluster",
+) -> BenchmarkStatistics:
+    """Return the statistics of every judge over one shared matrix of cluster weights.
+
+    `grade_metrics` are those of a pointwise benchmark that are wanted: Kendall's tau alone takes more than the others.
+    `group_by`: within which groups (cluster or category) correlations of the summary level are taken.
+    Peak memory is about 2 bytes × n_resamples × n_clusters plus 300 MB: 0.6 GB for 10,000 × 14,000.
+    """
+    benchmark = benchmark_arrays(items)
+    weights = resampling_weights(benchmark.n_clusters, n_resamples, generator(seed, benchmark.benchmark))
+    judges = {
+        judge: judge_statistics(benchmark, judge_arrays(benchmark, judge, verdicts), weights, grade_metrics, group_by)
+        for judge, verdicts in verdicts_by_judge.items()
+    }
+    return BenchmarkStatistics(benchmark, judges, effective_clusters(benchmark.cluster_sizes))
+
+
+def judge_statistics(
+    benchmark: BenchmarkArrays,
+    judge: JudgeArrays,
+    weights: np.ndarray,
+    grade_metrics: Collection[str] = GRADE_METRICS,
+    group_by: str = "cluster",
+) -> JudgeStatistics:
+    """Return the metrics of one judge for the items, for every resample and without every cluster."""
+    if benchmark.n_items == 0 or not any(judge.recorded):
+        return JudgeStatistics(judge, {}, {}, {})
+    if benchmark.protocol == "pairwise":
+        whole, resampled, jackknife = _pairwise(benchmark, judge, weights)
+    else:
+        whole, resampled, jackknife = _pointwise(benchmark, judge, weights, grade_metrics)
+    values = {name: float(value[0]) for name, value in whole.items()}
+    wanted = benchmark.protocol == "pointwise" and not set(LEVEL_METRICS).isdisjoint(grade_metrics)
+    found = levels(benchmark, judge, weights, group_by) if wanted else {}
+    for name, level in found.items():
+        values[name] = level.values[name]
+        resampled[name], jackknife[name] = level.resampled[name], level.jackknife[name]
+    return JudgeStatistics(judge, values, resampled, jackknife, found)
+
+
+def _pairwise(benchmark: BenchmarkArrays, judge: JudgeArrays, weights: np.ndarray) -> tuple[dict, dict, dict]:
+    counts = pairwise_counts(benchmark, judge)
+    return tuple(
+        pairwise_metrics(sums.astype(float), judge.recorded)
+        for sums in (counts.sum(axis=1, keepdims=True), weighted_sums(counts, weights), leave_one_out(counts))
+    )
+
+
+def _pointwise(
+    benchmark: BenchmarkArrays, judge: JudgeArrays, weights: np.ndarray, names: Collection[str]
+) -> tuple[dict, dict, dict]:
+    results = replicated(pointwise_cells(benchmark, judge), weights, names)
+    items = np.bincount(benchmark.cluster, minlength=benchmark.n_clusters)
+    failed = np.bincount(benchmark.cluster[np.isnan(judge.scores)], minlength=benchmark.n_clusters)
+    rates = np.stack([failed, items]).astype(float)
+    sums = rates.sum(axis=1, keepdims=True), weighted_sums(rates, weights), leave_one_out(rates)
+    different = scale_mismatch(*_readable(benchmark, judge))[0]
+    for result, (n_failed, n_items) in zip(results, sums, strict=True):
+        for name in SAME_SCALE if different else ():
+            result.pop(name, None)
+        result["error_rate"] = divide(n_failed.astype(float), n_items.astype(float))
+    return results
+
+
+def _readable(benchmark: BenchmarkArrays, judge: JudgeArrays) -> tuple[np.ndarray, np.ndarray]:
+    """Return the truth and the score of every item with a readable verdict."""
+    readable = ~np.isnan(judge.scores)
+    return benchmark.truth[readable], judge.scores[readable]
+
+
+def score_benchmark(
+    items: Iterable[Item],
+    verdicts_by_judge: Mapping[str, Iterable[Verdict]],
+    n_resamples: int = 10_000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    metrics: Collection[str] | None = None,
+    group_by: str = "cluster",
+) -> pd.DataFrame:
+    """Return one row per judge and metric (all of the protocol unless given): value, interval, n, errors, and why not.
+
+    `n` is the number of items with texts, the same for every judge; `errors` counts the erroneous verdicts in the
+    orders that the metric uses (a missing verdict is one). Intervals: `bootstrap.py`.
+    """
+    wanted = GRADE_METRICS if metrics is None else metrics
+    statistics = benchmark_statistics(items, verdicts_by_judge, n_resamples, seed, wanted, group_by)
+    return score_table(statistics, confidence, metrics)
+
+
+def score_table(
+    statistics: BenchmarkStatistics, confidence: float, metrics: Collection[str] | None = None
+) -> pd.DataFrame:
+    """Return the rows of `score_benchmark` from statistics already computed."""
+    on_levels = {name for judge in statistics.judges.values() for name in judge.levels}
+    graded = [name for name in GRADE_METRICS if name in POINTWISE_METRICS or name in on_levels]
+    names = PAIRWISE_METRICS if statistics.benchmark.protocol == "pairwise" else graded
+    names = [name for name in names if metrics is None or name in metrics]
+    rows = [_row(statistics, judge, metric, confidence) for judge in statistics.judges.values() for metric in names]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, confidence: float) -> dict:
+    benchmark = statistics.benchmark
+    value = judge.values.get(metric, np.nan)
+    ends = (np.nan, np.nan)
+    if np.isfinite(value):
+        ends = metric_interval(judge, metric, statistics.effective, confidence)
+    note = value_note(benchmark, judge, metric)
+    if not note and not np.isfinite(ends[0]):
+        few = benchmark.n_clusters < 2
+        note = "one cluster: no interval" if few else "the same in every resample: no interval"
+    return {
+        "judge": judge.arrays.judge,
+        "benchmark": benchmark.benchmark,
+        "protocol": benchmark.protocol,
+        "metric": metric,
+        **Estimate(value, *ends).columns(),
+        "n": judge.levels[metric].n if metric in judge.levels else benchmark.n_items,
+        "errors": count_errors(benchmark, judge.arrays, metric),
+        "rules": RULES,
+        "note": note,
+    }
+
+
+def metric_interval(judge: JudgeStatistics, metric: str, effective: float, confidence: float) -> tuple[float, float]:
+    """Return the interval of one metric: Wilson's for a proportion, BCa for everything else."""
+    value, jackknife = judge.values[metric], judge.jackknife[metric]
+    if metric in PROPORTIONS:
+        return proportion_interval(value, jackknife, effective, confidence)
+    return bca_interval(value, judge.resampled[metric], jackknife, effective, confidence)
+
+
+def count_errors(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str) -> int:
+    """Return the erroneous verdicts in the orders that a metric uses."""
+    if benchmark.protocol == "pointwise":
+        return int(np.isnan(judge.scores).sum()) if any(judge.recorded) else 0
+    alone = [order for order, name in enumerate(ORDER_NAMES) if metric.endswith(f"_{name}")]
+    asked = [order for order in alone or (0, 1) if judge.recorded[order]]
+    return int((judge.codes[:, asked] == ERROR).sum())
+
+
+def value_note(benchmark: BenchmarkArrays, judge: JudgeStatistics, metric: str) -> str:
+    """Return why a value is undefined, or in what it departs from the metric's definition; empty when neither."""
+    recorded = judge.arrays.recorded
+    if not any(recorded):
+        has_texts = any(item.judgeable for item in benchmark.items)
+        return "no verdict was recorded" if has_texts else "no item has its texts"
+    if benchmark.protocol == "pointwise":
+        note = _pointwise_note(benchmark, judge.arrays, metric, judge.values.get(metric, np.nan))
+        return note or (judge.levels[metric].note if metric in judge.levels else "")
+    if not all(recorded):
+        only = f"only the {'original' if recorded[0] else 'swapped'} order was recorded"
+        if metric in ("tie_rate", "error_rate") or metric not in judge.values:
+            return only
+    if not np.isfinite(judge.values[metric]):
+        return "truth and verdicts are one constant class"
+    return ""
+
+
+def _pointwise_note(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str, value: float) -> str:
+    truth, score = _readable(benchmark, judge)
+    different, scales = scale_mismatch(truth, score) if metric in SAME_SCALE else (False, "")
+    if np.isfinite(value):
+        return scales
+    if metric in LEVEL_METRICS:
+        return "fewer than two systems or groups with different grades and scores"
+    if not len(score):
+        return "every verdict is an error"
+    if metric == "kappa_quadratic" and not _whole(truth, score):
+        return "truth or scores are not whole numbers"
+    if different:
+        return scales
+    if np.ptp(score) == 0:
+        return "the judge's scores are constant"
+    return "the truth is constant"
+
+
+def _whole(*arrays: np.ndarray) -> bool:
+    return all(np.all(array == np.round(array)) for array in arrays)

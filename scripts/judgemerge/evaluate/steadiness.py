@@ -1,0 +1,134 @@
+"""Whether a judge agrees with itself: over runs, within a set of pairs, and between grading and comparing.
+
+- alpha_runs: Krippendorff's alpha (ordinal) over several draws of the same grades. For a benchmark that holds several
+  scores of its own judge (`extra.gpt4_scores`) that judge's alpha is given as well, for comparison.
+- transitivity: among three answers to one instruction of which all pairs were judged, the share of triples without a
+  circle, in the original order. Triples with an equal verdict can neither contradict nor agree: they are a share of
+  their own (`equal_triples`) and not in the first one. A triple with an error is left out and counted in errors.
+- pair_minus_singly: accuracy as a comparer minus accuracy by comparing own grades, on the pairs without a human tie.
+- redrawn: the share of replies that were drawn more than once because they could not be read; `redraws` counts draws.
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from judgemerge.core.items import Item, Verdict
+from judgemerge.evaluate.arrays import ERROR, FIRST, SECOND, TIE, benchmark_arrays, judge_arrays
+from judgemerge.evaluate.estimates import UNDEFINED, Settings, draw_sample, estimate, proportion
+from judgemerge.evaluate.metrics import divide
+
+COLUMNS = ("judge", "benchmark", "metric", "value", "ci_low", "ci_high", "n", "errors", "note")
+RECORDED = "recorded_scores"
+
+
+def ordinal_alpha(coincidences: np.ndarray) -> np.ndarray:
+    """Return Krippendorff's alpha (ordinal) of coincidence matrices (n_levels, n_levels, ...) → (...).
+
+    Levels are in ascending order; NaN when there are no two different values (Krippendorff 2019, chapter 12).
+    """
+    totals = coincidences.sum(axis=1)
+    n = totals.sum(axis=0)
+    below = np.cumsum(totals, axis=0) - totals / 2
+    distance = (below[:, None] - below[None, :]) ** 2
+    observed = (coincidences * distance).sum(axis=(0, 1))
+    expected = divide((totals[:, None] * totals[None, :] * distance).sum(axis=(0, 1)), n - 1)
+    return 1 - divide(observed, expected)
+
+
+def alpha_row(items: Sequence[Item], values: Mapping[str, Sequence[float]], settings: Settings) -> dict:
+    """Return alpha over the values of each item, by item id; items with fewer than two do not count."""
+    kept = [item for item in items if len(values.get(item.id, ())) > 1]
+    sizes = {"n": len(kept), "errors": len(items) - len(kept)}
+    if not kept:
+        return {"metric": "alpha_runs", **UNDEFINED.columns(), **sizes, "note": "no item has two readable runs"}
+    levels = sorted({value for item in kept for value in values[item.id]})
+    place = {value: index for index, value in enumerate(levels)}
+    cells = np.zeros((len(kept), len(levels), len(levels)))
+    for index, item in enumerate(kept):
+        said = [place[value] for value in values[item.id]]
+        for one, other in itertools.permutations(range(len(said)), 2):
+            cells[index, said[one], said[other]] += 1 / (len(said) - 1)
+    sample = draw_sample([item.cluster for item in kept], f"{items[0].benchmark}/alpha_runs", settings)
+    counts = sample.count(*cells.reshape(len(kept), -1).T)
+    shape = (len(levels), len(levels))
+    result = estimate(sample, counts, lambda sums: ordinal_alpha(sums.reshape(*shape, *sums.shape[1:])))
+    note = "" if len(levels) > 1 else "every score is the same"
+    return {"metric": "alpha_runs", **result.columns(), **sizes, "note": note}
+
+
+def transitivity_rows(items: Sequence[Item], verdicts: Sequence[Verdict], judge: str, settings: Settings) -> list[dict]:
+    """Return transitivity and the share of triples with an equal verdict; nothing when no three pairs close."""
+    benchmark = benchmark_arrays(items)
+    said = judge_arrays(benchmark, judge, verdicts).codes[:, 0]
+    graphs: dict[str, dict] = defaultdict(dict)
+    for item, code in zip(benchmark.items, said, strict=True):
+        if not item.judgeable:
+            continue
+        one, other = item.responses
+        graphs[item.cluster][(one, other)] = code
+        graphs[item.cluster][(other, one)] = {FIRST: SECOND, SECOND: FIRST}.get(code, code)
+    clusters, kinds = [], []
+    for cluster, edges in graphs.items():
+        answers = sorted({answer for edge in edges for answer in edge})
+        for triple in itertools.combinations(answers, 3):
+            sides = [(triple[0], triple[1]), (triple[1], triple[2]), (triple[2], triple[0])]
+            if all(side in edges for side in sides):
+                clusters.append(cluster)
+                kinds.append(_triple([edges[side] for side in sides]))
+    if not kinds:
+        return []
+    kind = np.array(kinds)
+    name = f"{benchmark.benchmark}/transitivity"
+    decisive, read = np.isin(kind, ("line", "circle")), kind != "error"
+    errors = int((~read).sum())
+    rows = []
+    for metric, kept, hit in (("transitivity", decisive, "line"), ("equal_triples", read, "equal")):
+        sample = draw_sample([cluster for cluster, keep in zip(clusters, kept, strict=True) if keep], name, settings)
+        value = proportion(sample, kind[kept] == hit) if kept.any() else UNDEFINED
+        note = "" if kept.any() else "no triple has three readable, decisive verdicts"
+        rows.append({"metric": metric, **value.columns(), "n": int(kept.sum()), "errors": errors, "note": note})
+    return rows
+
+
+def _triple(codes: Sequence[int]) -> str:
+    if ERROR in codes:
+        return "error"
+    if TIE in codes:
+        return "equal"
+    return "circle" if len(set(codes)) == 1 else "line"
+
+
+def gap_row(
+    items: Sequence[Item], pair: Sequence[Verdict], singly: Sequence[Verdict], judge: str, settings: Settings
+) -> dict:
+    """Return accuracy by comparing minus accuracy by grading both answers, on the same pairs, both orders alike."""
+    benchmark = benchmark_arrays(items)
+    kept = benchmark.truth != TIE
+    said = [judge_arrays(benchmark, judge, verdicts).codes[kept] for verdicts in (pair, singly)]
+    hits = [(codes == benchmark.truth[kept][:, None]).mean(axis=1) for codes in said]
+    clusters = [item.cluster for item, keep in zip(benchmark.items, kept, strict=True) if keep]
+    sample = draw_sample(clusters, f"{benchmark.benchmark}/pair_minus_singly", settings)
+    counts = sample.count(hits[0] - hits[1], np.ones(len(clusters)))
+    value = estimate(sample, counts, lambda sums: divide(sums[0], sums[1])) if clusters else UNDEFINED
+    note = f"{hits[0].mean():.3f} comparing, {hits[1].mean():.3f} by two grades" if clusters else "every pair is a tie"
+    errors = int((said[0] == ERROR).any(axis=1).sum() + (said[1] == ERROR).any(axis=1).sum())
+    return {"metric": "pair_minus_singly", **value.columns(), "n": len(clusters), "errors": errors, "note": note}
+
+
+def redraw_rows(items: Sequence[Item], draws: Sequence[tuple[str, int]], settings: Settings) -> list[dict]:
+    """Return the share of replies drawn again, and how many further draws; `draws` holds (item, number of draws)."""
+    cluster = {item.id: item.cluster for item in items}
+    n_draws = np.array([number for _, number in draws])
+    sample = draw_sample([cluster[item] for item, _ in draws], f"{items[0].benchmark}/redrawn", settings)
+    share = {"metric": "redrawn", **proportion(sample, n_draws > 1).columns(), "n": len(draws), "errors": 0, "note": ""}
+    total = {"metric": "redraws", "value": float((n_draws - 1).sum()), "ci_low": np.nan, "ci_high": np.nan}
+    return [share, total | {"n": len(draws), "errors": 0, "note": "a count: no interval"}]
+
+
+def steadiness_table(rows: Sequence[Mapping]) -> pd.DataFrame:
+    """Return the rows as a table, columns COLUMNS."""
+    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -1,0 +1,1 @@
+"""Asking judges: models, endpoints, recorded verdicts, baselines."""

@@ -1,0 +1,345 @@
+"""Completion by any OpenAI-compatible chat endpoint (`POST <url>/chat/completions`), over HTTP.
+
+Messages are sent, not a rendered text: the endpoint applies its own chat template. Their canonical JSON is the prompt's
+identity. The length of a prompt is unknown here, so the endpoint decides what is too long.
+A busy, broken or silent endpoint is asked again, later and later; a prompt that still got no reply is a `Failure`,
+which is reported and never stored, so that the next run asks again. What no repetition can mend (a wrong key or
+address, an endpoint that answers nothing at all) ends the job; everything answered until then is kept.
+"""
+
+import datetime
+import email.utils
+import itertools
+import json
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import httpx
+import tenacity
+
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.judge.backends import Completion, Failure
+from judgemerge.judge.endpoints import CHAT, LIMITS, base_url
+
+logger = logging.getLogger(__name__)
+
+ABILITIES = ()
+FIRST_WAIT = 1.0  # seconds before the second attempt; doubled before every further one
+LONGEST_WAIT = 60.0  # an endpoint may ask for more (Retry-After), but never for more than
+LONGEST_RETRY_AFTER = 600.0
+MAXIMUM_BYTES = 16 << 20  # of one reply; an endpoint that sends more is broken
+IN_A_ROW = 8  # prompts without a reply, one after the other, until the endpoint counts as down
+_BUSY = {408, 409, 425, 429}
+# What servers call the limit of tokens; OpenAI's own word is length.
+_AT_THE_LIMIT = {"length", "max_tokens", "max_output_tokens", "model_length"}
+# What else leaves a text unfinished.
+_BROKEN_OFF = {"content_filter", "safety", "recitation", "refusal", "error", "abort", "cancelled"}
+_BROKEN_OFF |= {"insufficient_system_resource"}
+_TOO_LONG = ("context_length", "context length", "maximum context", "too many tokens", "prompt is too long")
+
+
+class _TryAgain(Exception):
+    """A fault that may pass; `after` is how many seconds the endpoint asked to wait."""
+
+    def __init__(self, message: str, after: float = 0.0):
+        super().__init__(message)
+        self.after = after
+
+
+class _Stopped(Exception):
+    """The job ends while this prompt waits for its turn."""
+
+
+class Window:
+    """At most `limit` units in any 60 seconds; a single amount above the limit passes when nothing else was spent."""
+
+    def __init__(self, limit: float | None, clock=time.monotonic):
+        self.limit, self.clock = limit, clock
+        self.spent: deque[list[float]] = deque()  # [moment, amount]
+        self.lock = threading.Lock()
+
+    def take(self, amount: float) -> tuple[float, list[float] | None]:
+        """Return (0, entry) when `amount` is taken, else (seconds until it is worth trying again, None)."""
+        with self.lock:
+            now = self.clock()
+            while self.spent and self.spent[0][0] <= now - 60:
+                self.spent.popleft()
+            if self.limit is None or not self.spent or sum(entry[1] for entry in self.spent) + amount <= self.limit:
+                self.spent.append([now, amount])
+                return 0.0, self.spent[-1]
+            return self.spent[0][0] + 60 - now, None
+
+
+class OpenAI:
+    """One model behind one endpoint; prompts are asked in their order, `concurrency` at a time."""
+
+    def __init__(self, endpoint: Mapping[str, Any], api_key: str | None = None, first_wait: float = FIRST_WAIT):
+        """`endpoint` is the entry of a study file; `api_key` is sent to its address and nowhere else."""
+        self.entry = {**LIMITS, **endpoint}
+        self.where = f"{self.entry['model']} at {httpx.URL(self.entry['url']).host}"
+        self.url = base_url(self.entry["url"]) + CHAT
+        self.api_key = _checked_key(api_key, self.entry.get("api_key_variable"))
+        self.digest_settings = "openai," + json.dumps(self.entry["settings"], sort_keys=True, ensure_ascii=False)
+        self.first_wait = first_wait
+        self.counters: Counter[str] = Counter()  # requests, retries, answered, and failures by reason
+        self._requests = Window(self.entry["requests_per_minute"])
+        self._tokens = Window(self.entry["tokens_per_minute"])
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._resume_at = 0.0  # of time.monotonic: until then the endpoint asked everybody to wait
+
+    def render(self, messages: list[dict[str, str]]) -> str:
+        """Return the messages as canonical JSON, which is what identifies the prompt."""
+        return json.dumps(messages, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    def counts(self, texts: list[str]) -> list[int]:
+        """Return zeros: only the endpoint has the tokenizer, and it refuses what is too long."""
+        return [0] * len(texts)
+
+    def complete(
+        self, texts: list[str], max_new_tokens: int, skip: Collection[int] = ()
+    ) -> Iterator[list[tuple[int, Completion | Failure]]]:
+        """Yield (index into `texts`, completion or failure) as they come.
+
+        Raises JudgemergeError when no repetition can help, after yielding what was answered until then.
+        """
+        self._stop.clear()
+        waiting = (index for index in range(len(texts)) if index not in skip)
+        n_failed, fatal = 0, None
+        with ThreadPoolExecutor(self.entry["concurrency"]) as pool, self._client() as client:
+            try:
+                ask = lambda index: pool.submit(self._ask, client, texts[index], max_new_tokens)  # noqa: E731
+                running = {ask(index): index for index in itertools.islice(waiting, self.entry["concurrency"])}
+                while running:
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    batch = []
+                    for future in done:
+                        index = running.pop(future)
+                        result, error = _outcome(future)
+                        fatal = fatal or error
+                        if result is None:
+                            continue
+                        batch.append((index, result))
+                        lost = isinstance(result, Failure) and result.reason != "prompt_too_long"
+                        n_failed = n_failed + 1 if lost else 0
+                        if n_failed >= max(IN_A_ROW, 2 * self.entry["concurrency"]) and fatal is None:
+                            fatal = JudgemergeError(
+                                f"{self.where}: {n_failed} prompts in a row got no reply (last: {result.detail}); what "
+                                "was answered is kept, run again when the endpoint works"
+                            )
+                    if batch:
+                        yield batch
+                    if fatal is not None:
+                        self._stop.set()  # prompts that wait for their turn give up; those on the way are read
+                        continue
+                    running |= {ask(index): index for index in itertools.islice(waiting, len(done))}
+            finally:
+                self._stop.set()
+        if fatal is not None:
+            raise fatal
+
+    def usage(self) -> dict:
+        """Return what was asked so far: requests, retries, answered, failures by reason."""
+        failures = {
+            key: n for key, n in sorted(self.counters.items()) if key not in ("requests", "retries", "answered")
+        }
+        return {**{key: self.counters[key] for key in ("requests", "retries", "answered")}, "failures": failures}
+
+    # ---- one prompt ----
+
+    def _ask(self, client: httpx.Client, text: str, max_new_tokens: int) -> Completion | Failure:
+        body = {
+            **self.entry["settings"],
+            "model": self.entry["model"],
+            "messages": json.loads(text),
+            self.entry["limit_key"]: max_new_tokens,
+        }
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_TryAgain),
+            stop=tenacity.stop_after_attempt(self.entry["attempts"]),
+            wait=tenacity.wait_exponential(multiplier=self.first_wait, max=LONGEST_WAIT),
+            sleep=self._sleep,
+            before_sleep=self._note_retry,
+            reraise=True,
+        )
+        try:
+            # Nobody knows the length before the reply; four characters per token is a usual English guess.
+            result = retrying(self._attempt, client, body, len(text) / 4 + max_new_tokens)
+        except _TryAgain as error:
+            result = Failure("endpoint_error", str(error))
+        if isinstance(result, Failure):
+            logger.warning("%s: a prompt got no reply: %s (%s)", self.where, result.reason, result.detail)
+        self._count("answered" if isinstance(result, Completion) else result.reason)
+        return result
+
+    def _attempt(self, client: httpx.Client, body: dict, estimate: float) -> Completion | Failure:
+        spent = self._wait_for_turn(estimate)
+        self._count("requests")
+        result = self._read(*self._post(client, body))
+        if isinstance(result, Completion) and result.prompt_tokens is not None and result.reply_tokens is not None:
+            spent[1] = result.prompt_tokens + result.reply_tokens
+        return result
+
+    def _wait_for_turn(self, estimate: float) -> list[float]:
+        """Wait until the endpoint wants to be asked and both limits allow it; return the entry of spent tokens."""
+        while (pause := self._resume_at - time.monotonic()) > 0:
+            self._sleep(pause)
+        for window, amount in ((self._requests, 1), (self._tokens, estimate)):
+            seconds, entry = window.take(amount)
+            while entry is None:
+                self._sleep(seconds)
+                seconds, entry = window.take(amount)
+        return entry
+
+    def _post(self, client: httpx.Client, body: dict) -> tuple[httpx.Response, bytes]:
+        """Return the response and its bytes; a reply that takes longer than `timeout` seconds in all is given up."""
+        deadline = time.monotonic() + self.entry["timeout"]
+        content = bytearray()
+        try:
+            with client.stream("POST", self.url, json=body) as response:
+                for piece in response.iter_bytes():
+                    content += piece
+                    if len(content) > MAXIMUM_BYTES:
+                        raise _TryAgain(f"more than {MAXIMUM_BYTES >> 20} MB came as one reply")
+                    if time.monotonic() > deadline:
+                        raise _TryAgain(f"no whole reply within {self.entry['timeout']:g} s")
+        except httpx.TimeoutException:
+            raise _TryAgain(f"no reply within {self.entry['timeout']:g} s") from None
+        except httpx.HTTPError as error:  # refused, cut, or no HTTP at all
+            raise _TryAgain(self._shown(str(error) or type(error).__name__)) from None
+        return response, bytes(content)
+
+    def _read(self, response: httpx.Response, content: bytes) -> Completion | Failure:
+        status = response.status_code
+        if status in _BUSY or status >= 500:
+            raise _TryAgain(f"HTTP {status}: {self._message(content)}", _retry_after(response.headers))
+        if status in (401, 403):
+            variable = self.entry.get("api_key_variable")
+            hint = f"check the key in {variable}" if variable else "set api_key_variable of its `endpoint`"
+            raise JudgemergeError(f"{self.where}: HTTP {status}, access is refused; {hint}")
+        if status in (400, 413, 422):
+            detail = self._message(content)
+            too_long = status == 413 or any(words in detail.lower() for words in _TOO_LONG)
+            return Failure("prompt_too_long" if too_long else "endpoint_refused", f"HTTP {status}: {detail}")
+        if status != 200:
+            raise JudgemergeError(
+                f"{self.where}: HTTP {status} from {self.url} ({self._message(content)}); "
+                "correct `url` or `model` of its `endpoint`"
+            )
+        try:
+            value = json.loads(content)
+            choice = value["choices"][0]
+            text, ended = _text(choice["message"].get("content")), choice.get("finish_reason")
+            ended = "length" if str(ended).lower() in _AT_THE_LIMIT else ended
+            thought = choice["message"].get("reasoning_content") or choice["message"].get("reasoning")
+        except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+            raise _TryAgain(f"no chat completion: {self._message(content)}") from None
+        if str(ended).lower() in _BROKEN_OFF or text is None and ended not in ("stop", "length"):
+            what = "no text" if text is None else "the text was broken off"
+            return Failure("endpoint_refused", f"{what}, finish_reason is {self._shown(str(ended))}")
+        if not text and isinstance(thought, str) and ended == "length":
+            text = f"<think>\n{thought}"  # the whole reply was thought, which the server gives apart
+        counts = value.get("usage") if isinstance(value.get("usage"), dict) else {}
+        tokens = (_count(counts.get(name)) for name in ("prompt_tokens", "completion_tokens"))
+        return Completion(text or "", *tokens, ended if isinstance(ended, str) else None)
+
+    # ---- helpers ----
+
+    def _client(self) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        # Redirects are not followed: the key and the prompts belong to this address.
+        return httpx.Client(timeout=self.entry["timeout"], headers=headers, follow_redirects=False)
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise _Stopped
+
+    def _note_retry(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception()
+        if error.after:
+            with self._lock:
+                self._resume_at = max(self._resume_at, time.monotonic() + error.after)
+        self._count("retries")
+        logger.warning("%s: attempt %d failed: %s", self.where, state.attempt_number, error)
+
+    def _count(self, what: str) -> None:
+        with self._lock:
+            self.counters[what] += 1
+
+    def _message(self, content: bytes) -> str:
+        """Return what an endpoint says about an error, from the usual places or as it is."""
+        text = content[:2000].decode("utf-8", "replace")
+        try:
+            found = json.loads(content)
+            found = found.get("error", found)
+            text = str(found.get("message") or found.get("detail") or found) + f" {found.get('code') or ''}"
+        except (ValueError, RecursionError, AttributeError):
+            pass
+        return self._shown(text)
+
+    def _shown(self, text: str) -> str:
+        """Return at most 200 printable characters on one line, never the key."""
+        text = text.replace(self.api_key, "***") if self.api_key else text
+        text = "".join(character if character.isprintable() else " " for character in text[:2000])
+        return " ".join(text.split())[:200] or "nothing"
+
+
+def _outcome(future: Future) -> tuple[Completion | Failure | None, JudgemergeError | None]:
+    try:
+        return future.result(), None
+    except _Stopped:
+        return None, None
+    except JudgemergeError as error:
+        return None, error
+
+
+def _text(content: Any) -> str | None:
+    """Return the text of a message, which may come in parts; None when there is none."""
+    if isinstance(content, list):
+        content = "".join(part["text"] for part in content if part.get("type") == "text")
+    if content is not None and not isinstance(content, str):
+        raise TypeError("content")
+    # JSON can spell half of a surrogate pair, which no file can hold.
+    return content if content is None else content.encode("utf-8", "replace").decode("utf-8")
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Return the seconds in Retry-After, given as a number or a date (RFC 9110, 10.2.3); 0 when there are none."""
+    value = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            moment = email.utils.parsedate_to_datetime(value)
+        except (ValueError, TypeError, IndexError):
+            return 0.0
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+        seconds = (moment - datetime.datetime.now(datetime.UTC)).total_seconds()
+    return min(max(0.0, seconds), LONGEST_RETRY_AFTER) if seconds == seconds else 0.0
+
+
+def _checked_key(api_key: str | None, variable: str | None) -> str | None:
+    if api_key is None and variable is None:
+        return None
+    key = (api_key or "").strip()
+    if not key or not key.isascii() or not key.isprintable():
+        said = "is not set" if not key else "holds characters that no key has"
+        raise JudgemergeError(f"environment variable {variable} {said}; put the endpoint's key there")
+    return key
+
+
+def load(model: str | Path, settings: Mapping[str, Any]) -> OpenAI:
+    """Return the backend of an endpoint's manifest; `settings` may say `api_key` and the limits of the study file."""
+    limits = {key: settings[key] for key in (*LIMITS, "api_key_variable") if key in settings}
+    return OpenAI({**files.read_json(model)["endpoint"], **limits}, settings.get("api_key"))

@@ -1,0 +1,293 @@
+"""Greedy completion with Hugging Face Transformers, on the CPU or one GPU.
+
+Prompts are sorted by length and batched by tokens, so that memory is bounded by `batch_tokens`; what they share is
+computed once (batching.py, decoding.py). Models with a layer that forgets, as sliding windows do, are left to
+Transformers' own `generate`: what they keep of a beginning depends on what follows. The chat template is applied once
+and the text tokenized without further special tokens: a second BOS would shift every answer.
+"""
+
+import json
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    PreTrainedModel,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.judge import batching, decoding
+from judgemerge.judge.backends import Completion, Draw, not_finite
+from judgemerge.prompting.chat_templates import Chat
+
+ABILITIES = ("draws", "scores")
+
+
+def load(folder: str | Path, settings: Mapping) -> "Transformers":
+    """Return the model in `folder` with `dtype`, `batch_tokens`, `threads`, `chat` and `gpus` of the settings."""
+    return Transformers(
+        folder,
+        settings["dtype"],
+        settings["batch_tokens"],
+        settings["threads"],
+        settings.get("chat", {}),
+        settings.get("gpus", 1),
+    )
+
+
+class Transformers:
+    """One model; greedy unless a Draw is given, left-padded, batched by tokens."""
+
+    draws = True
+    reuse_prefix = True  # a test and a benchmark turn it off
+
+    def __init__(
+        self,
+        folder: str | Path,
+        dtype: str,
+        batch_tokens: int,
+        threads: int,
+        chat: Mapping = MappingProxyType({}),
+        gpus: int = 1,
+    ):
+        """Read tokenizer and settings of the model in `folder`; the first prompt that is asked loads the weights.
+
+        `chat` are arguments of chat_templates.Chat. With several `gpus` the layers are spread over all that are
+        visible.
+        """
+        torch.set_num_threads(threads)
+        self.folder = folder
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.placement = "auto" if self.device == "cuda" and gpus > 1 else self.device
+        self.batch_tokens = batch_tokens
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        self.dtype = (config.dtype or torch.float32) if dtype == "auto" else getattr(torch, dtype)
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, padding_side="left")
+        if self.tokenizer.pad_token is None:
+            # Padding is masked out; any token serves, and adding one would resize the embeddings.
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self.chat = Chat(self.tokenizer, folder, **chat)
+        self.digest_settings = f"greedy,{self.dtype}{self.chat.digest}"
+
+    @cached_property
+    def model(self) -> PreTrainedModel:
+        """The weights, from safetensors, never running code that came with them."""
+        how = {"dtype": self.dtype, "use_safetensors": True, "trust_remote_code": False, "device_map": self.placement}
+        try:
+            model = AutoModelForCausalLM.from_pretrained(self.folder, **how).eval()
+        except SafetensorError as error:
+            raise JudgemergeError(
+                f"{self.folder}: the weights cannot be read ({error}); delete model and manifest, and make it again"
+            ) from None
+        # A sampling setting shipped with a model would only print warnings: decoding is greedy here.
+        model.generation_config.temperature = None
+        model.generation_config.top_p = None
+        model.generation_config.top_k = None
+        decoding.quicken(model)
+        return model
+
+    def prepare(self) -> None:
+        """Load the weights."""
+        _ = self.model
+
+    @cached_property
+    def stop(self) -> list[int]:
+        """Every token that ends a turn."""
+        return self.chat.turn_ends
+
+    def render(self, messages: list[dict[str, str]]) -> str:
+        """Return the text the model reads, generation prompt included."""
+        return self.chat.render(messages)
+
+    def counts(self, texts: list[str]) -> list[int]:
+        """Return the number of tokens of each text."""
+        if not texts:
+            return []
+        return [len(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+
+    def complete(
+        self, texts: list[str], max_new_tokens: int, skip: Collection[int] = (), draw: Draw | None = None
+    ) -> Iterator[list[tuple[int, Completion]]]:
+        """Yield batches of (index into `texts`, completion), longest prompts first so that memory fails early if at
+        all.
+
+        Batches are formed over all texts before those in `skip` are left out: a resumed run gets the same batches.
+        """
+        rows = self._tokens(texts)
+        prefix, groups = self._shared(rows, [1] * len(rows))
+        reader = decoding.Reader(self.model, rows, prefix)
+        for whole_batch in batching.batches(rows, groups, self.batch_tokens, max_new_tokens):
+            batch = batching.without(whole_batch, skip)
+            if not batch:
+                continue
+            order = [index for group in batch for index in group.rows]
+            replies = self._reply(reader, batch, order, max_new_tokens, draw)
+            completions = [self._completion(ids, len(rows[index])) for index, ids in zip(order, replies, strict=True)]
+            yield list(zip(order, completions, strict=True))
+
+    def _reply(
+        self,
+        reader: decoding.Reader,
+        batch: list[batching.Group],
+        order: list[int],
+        max_new_tokens: int,
+        draw: Draw | None,
+    ) -> list[list[int]]:
+        """Return the tokens of one batch's replies; torch's generators are left as they were."""
+        if draw is None:
+            choose = decoding.greedy
+        else:
+            choose = Drawn(draw, [draw.seeds[index] for index in order] if draw.seeds else None)
+        choose = decoding.checked(choose, not_finite(self.folder, str(self.dtype)))
+        with torch.random.fork_rng(enabled=draw is not None):
+            if draw is not None and not draw.seeds:
+                torch.manual_seed((draw.seed << 20) + min(order))
+            if self.forgets:
+                return decoding.reply_by_generate(
+                    self.model, [reader.rows[index] for index in order], max_new_tokens, self.stop, choose
+                )
+            return decoding.reply(reader, batch, max_new_tokens, self.stop, choose)
+
+    def _tokens(self, texts: list[str]) -> list[list[int]]:
+        return self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+
+    def _shared(self, rows: list[list[int]], tails: list[int]) -> tuple[int, list[batching.Group]]:
+        """Return how many tokens all rows begin with, and groups of rows that share more."""
+        if not self.reuse_prefix or self.forgets:
+            return 0, batching.single_rows(rows, tails)
+        prefix = batching.shared_by_all(rows, tails)
+        return prefix, batching.groups(rows, tails, prefix, self.batch_tokens)
+
+    @cached_property
+    def forgets(self) -> bool:
+        """Whether some layer does not attend to everything before, or has no attention; unknown kinds count as such."""
+        settings = self.model.config.get_text_config()
+        if known := getattr(settings, "layer_types", None):
+            return set(known) != {"full_attention"}
+        return bool(getattr(settings, "sliding_window", None)) or not hasattr(settings, "num_attention_heads")
+
+    def continuation(self, messages: list[dict[str, str]], reply: str) -> str:
+        """Return what follows `render(messages)` when the assistant answers `reply`, the end of its turn included."""
+        return self.chat.continuation(messages, reply)
+
+    def score(
+        self, questions: list[tuple[str, tuple[str, ...]]], skip: Collection[int] = ()
+    ) -> Iterator[list[tuple[int, Completion]]]:
+        """Yield batches of (index into `questions`, completion) for texts and what may follow each of them.
+
+        A completion's text is JSON {"logprobs": [sum of the log-probabilities of its tokens, per continuation],
+        "tokens": [their number]}. Text and continuation are tokenized apart, as in training. Continuations of one
+        token take a single pass over the text. Batches are formed over all questions, then those in `skip` left out.
+        """
+        asked = [_Question(self._ids(text), [self._ids(option) for option in options]) for text, options in questions]
+        passes = [(number, row) for number, one in enumerate(asked) for row in one.passes()]
+        rows = [row for _, row in passes]
+        tails = [len(row) - len(asked[number].text) + 1 for number, row in passes]
+        prefix, groups = self._shared(rows, tails)
+        reader = decoding.Reader(self.model, rows, prefix, caching=not self.forgets)
+        known = {place for place, (number, _) in enumerate(passes) if number in skip}
+        for whole_batch in batching.batches(rows, groups, self.batch_tokens, 0):
+            done = []
+            for part in reader.slices(batching.without(whole_batch, known)):
+                for place, logits in reader.last_logits(part, tails):
+                    number, row = passes[place]
+                    asked[number].take(row, logits)
+                    if asked[number].is_done:
+                        if not asked[number].is_finite:
+                            raise not_finite(self.folder, str(self.dtype))
+                        done.append((number, asked[number].completion()))
+            if done:
+                yield done
+
+    def _ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def _completion(self, ids: list[int], n_prompt: int) -> Completion:
+        text, n_tokens, finish_reason = self.chat.reply(ids)
+        return Completion(text, n_prompt, n_tokens, finish_reason)
+
+
+class _Question:
+    """A text and what may follow it, as tokens, and the log-probabilities that are known so far."""
+
+    def __init__(self, text: list[int], options: list[list[int]]):
+        self.text, self.options = text, options
+        self.sums: dict[int, float] = {}
+
+    @property
+    def _in_one_pass(self) -> bool:
+        return all(len(option) == 1 for option in self.options)
+
+    def passes(self) -> list[list[int]]:
+        """Return the rows that score the options, equal ones once: the text alone when each is a single token."""
+        if self._in_one_pass:
+            return [self.text]
+        unique = [option for number, option in enumerate(self.options) if option not in self.options[:number]]
+        return [self.text + option for option in unique]
+
+    def take(self, row: list[int], logits: torch.Tensor) -> None:
+        """Note what the last logits of a row, (from the text's last token on, vocabulary), say."""
+        logprobs = torch.log_softmax(logits.float(), dim=-1)
+        for number, option in enumerate(self.options):
+            if self._in_one_pass or row[len(self.text) :] == option:
+                chosen = torch.tensor(option, device=logits.device)
+                self.sums[number] = round(float(logprobs[: len(option)].gather(1, chosen[:, None]).sum()), 6)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every option has its log-probability."""
+        return len(self.sums) == len(self.options)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every log-probability is a number."""
+        return all(map(math.isfinite, self.sums.values()))
+
+    def completion(self) -> Completion:
+        """Return the sums and token counts as JSON."""
+        tokens = [len(option) for option in self.options]
+        found = {"logprobs": [self.sums[number] for number in range(len(tokens))], "tokens": tokens}
+        return Completion(json.dumps(found), len(self.text), sum(tokens))
+
+
+class Drawn:
+    """Chooses tokens at random, in the order of transformers' own sampling: penalty, temperature, top-p, min-p.
+
+    With seeds, one per row, every row has a generator of its own, and does not depend on the batch: the largest logit +
+    Gumbel noise is a draw from the softmax (Maddison et al. 2014, arXiv:1411.0030). Without, torch's global one draws.
+    """
+
+    def __init__(self, draw: Draw, seeds: Sequence[int] | None):
+        """Generators are on the CPU, so that every device draws alike."""
+        self.steps = LogitsProcessorList()
+        if draw.repetition_penalty != 1:
+            self.steps.append(RepetitionPenaltyLogitsProcessor(draw.repetition_penalty))
+        if draw.temperature != 1:
+            self.steps.append(TemperatureLogitsWarper(draw.temperature))
+        if draw.top_p < 1:
+            self.steps.append(TopPLogitsWarper(draw.top_p))
+        if draw.min_p:
+            self.steps.append(MinPLogitsWarper(draw.min_p))
+        self.generators = None if seeds is None else [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __call__(self, ids: torch.Tensor, logits: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
+        """Return the next token of every row; `numbers` says which generators are theirs."""
+        scores = self.steps(ids, logits.float())
+        if self.generators is None:
+            return torch.multinomial(scores.softmax(dim=-1), 1).flatten()
+        drawn = [torch.empty(scores.shape[1]).exponential_(generator=self.generators[n]) for n in numbers]
+        # An exact 0 would be infinite noise, which turns a forbidden token (−inf) into NaN.
+        noise = torch.stack(drawn).clamp_(min=torch.finfo(torch.float32).tiny).log()
+        return (scores - noise.to(scores.device)).argmax(dim=-1)

@@ -1,0 +1,452 @@
+"""Judging outside a study: JSON records in, verdicts of both orders out, for `scripts/commands/judge.py` and the page.
+
+A record is one JSON object: `prompt` (or `turns`), then `response_a` and `response_b` for a pair, `response` for a
+single answer (or `responses`, as in item files); `id`, `reference`, `category` if there are any. Every other key is a
+field that a prompt may ask for (`rubric`, say). What cannot be judged gives an error record; nothing stops the stream.
+"""
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from judgemerge.core import files, models
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import SWAPPED, Item, Order
+from judgemerge.judge import backends, endpoints, judging
+from judgemerge.prompting import dimensions, metrics, parsing
+from judgemerge.prompting.metrics import Metric
+from judgemerge.prompting.prompts import Template, Unrenderable, load_template, prompt_sources
+from judgemerge.quantize import quantizing
+
+MOST_CHARACTERS = 4_000_000  # of one record
+# Keys of an item file that mean nothing here: the answer of people is not looked at.
+IGNORED = ("benchmark", "protocol", "truth", "votes", "models", "cluster", "origin")
+_ANSWERS = {"pairwise": ("response_a", "response_b"), "pointwise": ("response",)}
+
+
+class BadRecord(Exception):
+    """A record that cannot be judged; `key` is the key that is wrong, None when it is the record as a whole."""
+
+    def __init__(self, key: str | None, message: str):
+        super().__init__(message)
+        self.key = key
+
+
+def find_template(name: str, folder: str | Path, sources: str | Path | None = None) -> Template:
+    """Return a prompt by its name in `folder`, or by its file; `sources` holds raw files that its texts lie in."""
+    path = Path(name) if Path(name).suffix in (".yaml", ".yml") else Path(folder, f"{name}.yaml")
+    if path.is_file() and sources is None:
+        missing = [source for source in prompt_sources(path) if "/" not in source and not Path(source).suffix]
+        if missing:
+            raise JudgemergeError(
+                f"{path}: takes texts from raw files ({missing[0]} …); give the folder where a study has fetched them, "
+                "results/<study>/sources"
+            )
+    return load_template(path, sources)
+
+
+def find_metric(name: str | None, template: Template, folder: str | Path) -> Metric | None:
+    """Return the metric of a name in `folder`, or of a file, None without a name; refuse a prompt that hides it."""
+    if name is None:
+        return None
+    metric = metrics.load_metric(metrics.metric_file(name, "--metric", folder))
+    if template.protocol != "pointwise":
+        raise JudgemergeError(
+            f"--metric {name} grades single answers, but prompt '{template.name}' is {template.protocol}; use "
+            "rubric_pointwise"
+        )
+    metrics.check_prompt(template, metric, "--prompt")
+    return metric
+
+
+def with_metric(item: Item, metric: Metric) -> Item:
+    """Return the item with what a metric's prompt shows in its `extra`; raises BadRecord for an input that it lacks."""
+    try:
+        values = metrics.input_values(metric, item, {})
+    except Unrenderable as reason:
+        key = str(reason).removeprefix("no_")
+        raise BadRecord(key, f"key '{key}' is missing; metric '{metric.name}' needs it") from None
+    except JudgemergeError as error:
+        raise BadRecord(None, str(error)) from None
+    shown = metrics.placeholders(metric, values, item.responses[0][-1])
+    return dataclasses.replace(item, extra={**item.extra, **shown})
+
+
+def open_model(model: str, settings: Mapping[str, Any], scratch: str | Path):
+    """Return the backend of a model folder, a GGUF file, or the address of an endpoint.
+
+    `settings` has what backends.load wants, and `backend` (of a folder), `tokenizer` (folder, of a GGUF file), `name`
+    and `api_key` (of an endpoint). `scratch` is an empty folder that must outlive the backend.
+    """
+    if model.startswith(("http://", "https://")):
+        if not settings.get("name"):
+            raise JudgemergeError(f"{model}: an endpoint serves several models; say which one with --name")
+        entry = {"url": model, "model": settings["name"], "settings": settings.get("endpoint_settings")}
+        entry["settings"] = endpoints.DEFAULT_SETTINGS if entry["settings"] is None else entry["settings"]
+        endpoints.check_entry(entry, model)
+        manifest = Path(scratch, "endpoint.json")
+        files.write_json(manifest, endpoints.manifest(entry))
+        return backends.load("openai", manifest, settings)
+    path = Path(model)
+    if path.suffix == ".gguf" and path.is_file():
+        return backends.load("llama_cpp", _gguf_folder(path, settings.get("tokenizer"), Path(scratch)), settings)
+    if not path.is_dir():
+        raise JudgemergeError(f"{model}: no such folder; give a model folder, a .gguf file or an address (http…)")
+    if (path / quantizing.FILE).is_file():
+        return backends.load("llama_cpp", path, settings)
+    models.check_folder(path)
+    models.check_one_set_of_weights(path)
+    return backends.load(settings.get("backend") or backends.DEFAULT, path, settings)
+
+
+def _gguf_folder(path: Path, tokenizer: str | None, scratch: Path) -> Path:
+    """Fill `scratch` with links to a GGUF file and to the tokenizer of the model that it was made from."""
+    folder = Path(tokenizer) if tokenizer else path.parent
+    for name in ("tokenizer.json", "config.json"):
+        if not (folder / name).is_file():
+            raise JudgemergeError(
+                f"{path}: {folder} has no {name}; give the folder of the model it was made from with --tokenizer"
+            )
+    for found in models.description_files(folder):
+        link = scratch / found.relative_to(folder)
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(found.resolve())
+    (scratch / quantizing.FILE).symlink_to(path.resolve())
+    return scratch
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record as it came: the number of its first line, its text, or why there is no text."""
+
+    line: int
+    text: str
+    fault: str | None = None
+
+
+def read_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a stream; of a line that is too long only the beginning, so that memory stays bounded."""
+    while line := stream.readline(MOST_CHARACTERS + 2):
+        rest = line
+        while not rest.endswith(b"\n") and (rest := stream.readline(MOST_CHARACTERS)):
+            pass
+        yield line
+
+
+def split(lines: Iterable[bytes]) -> Iterator[Record]:
+    """Yield one record per line that is not blank, and one per object that is indented over several lines.
+
+    Such an object begins with `{` and ends with `}` at the start of a line. One that is never completed is given back
+    as its lines, each to be refused by itself.
+    """
+    opened: list[Record] = []
+    n_characters = 0  # of the lines in `opened`
+    for number, line in enumerate(lines, 1):
+        record = _decoded(number, line)
+        if not record.text.strip() and record.fault is None:
+            continue
+        if opened and (record.fault or record.text.startswith("{") or n_characters > MOST_CHARACTERS):
+            yield from opened  # cut off: this line is another record
+            opened = []
+        if not opened and not _is_unfinished(record):
+            yield record
+            continue
+        n_characters = len(record.text) + (n_characters if opened else 0)
+        opened.append(record)
+        if record.text.startswith("}"):
+            whole = Record(opened[0].line, "\n".join(part.text for part in opened))
+            yield from [whole] if parsed(whole.text)[1] is None else opened
+            opened = []
+    yield from opened
+
+
+def _is_unfinished(record: Record) -> bool:
+    """Whether an object begins here and nothing is wrong until the line ends."""
+    if record.fault or not record.text.startswith("{"):
+        return False
+    try:
+        json.loads(record.text)
+    except json.JSONDecodeError as error:
+        return error.pos >= len(record.text.rstrip())
+    except (ValueError, RecursionError):
+        return False
+    return False
+
+
+def _decoded(number: int, line: bytes) -> Record:
+    line = line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf" if number == 1 else b"")
+    if len(line) > MOST_CHARACTERS:
+        return Record(number, "", f"the record is longer than {MOST_CHARACTERS} characters; shorten it")
+    try:
+        return Record(number, line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return Record(number, "", f"byte {error.start + 1} is not UTF-8; write the record in UTF-8")
+
+
+def parsed(text: str) -> tuple[Any, str | None]:
+    """Return (value of a JSON text, None), or (None, what is wrong with it)."""
+    try:
+        return json.loads(text), None
+    except json.JSONDecodeError as error:
+        return None, f"column {error.colno} is not JSON ({error.msg})"
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
+        return None, f"this JSON cannot be read ({str(error) or type(error).__name__})"
+
+
+def read_item(record: Record, template: Template) -> Item:
+    """Return the item in a record, for the protocol of the prompt; raises BadRecord naming the key that is wrong.
+
+    An item must have a truth, and nobody knows it here: it gets one that is never read.
+    """
+    if record.fault:
+        raise BadRecord(None, record.fault)
+    value, fault = parsed(record.text)
+    if fault:
+        raise BadRecord(None, f"{fault}; give one JSON object per line")
+    if not isinstance(value, dict):
+        raise BadRecord(None, f"the record is {_kind(value)}; give one JSON object per line")
+    _check_text(value)
+    protocol = template.protocol
+    turns = _turns(value, "prompt" if "turns" not in value else "turns")
+    responses = _responses(value, protocol)
+    used = {"id", "prompt", "turns", "responses", "reference", "category", "extra", *_ANSWERS[protocol], *IGNORED}
+    extra = value.get("extra") or {}
+    if not isinstance(extra, dict):
+        raise BadRecord("extra", f"key 'extra' is {_kind(extra)}; give an object")
+    extra = {**extra, **{key: entry for key, entry in value.items() if key not in used}}
+    for name in template.extra_fields:
+        if extra.get(name) is not None and not isinstance(extra[name], str):
+            raise BadRecord(name, f"key '{name}' is {_kind(extra[name])}; give a text")
+    return Item(
+        id=_id(value, record.line),
+        benchmark="input",
+        protocol=protocol,
+        turns=turns,
+        responses=responses,
+        truth="tie" if protocol == "pairwise" else 0.0,
+        cluster="",
+        origin={},
+        reference=_optional_text(value, "reference"),
+        category=_optional_text(value, "category"),
+        extra=extra,
+    )
+
+
+def _check_metric_fields(item: Item, template: Template) -> None:
+    """Refuse a record that lacks what a metric would fill in, before a prompt without a rubric is asked."""
+    for name in ("inputs", "output", "evaluation_criteria", "scoring_rubric"):
+        if name in template.extra_fields and name in template.fields and item.extra.get(name) is None:
+            raise BadRecord(
+                name,
+                f"prompt '{template.name}' shows a metric, and key '{name}' is missing; name one of config/metrics "
+                "with --metric, such as correctness_5_point",
+            )
+
+
+def _check_text(value: Any) -> None:
+    """Refuse half of a surrogate pair, which JSON can spell and no tokenizer or file takes."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (UnicodeEncodeError, ValueError, RecursionError):
+        raise BadRecord(None, "a text holds half of a character (a lone surrogate); remove it") from None
+
+
+def _turns(value: dict, key: str) -> tuple[str, ...]:
+    if key not in value:
+        near = difflib.get_close_matches(key, value, n=1)
+        raise BadRecord(key, f"key '{key}' is missing; {f'is {near[0]!r} meant?' if near else 'add the question'}")
+    return _texts(value[key], key)
+
+
+def _responses(value: dict, protocol: str) -> tuple[tuple[str, ...], ...]:
+    names = _ANSWERS[protocol]
+    if "responses" in value:
+        given = value["responses"]
+        if not isinstance(given, list) or len(given) != len(names):
+            found = f"{len(given)} of them" if isinstance(given, list) else _kind(given)
+            raise BadRecord(
+                "responses", f"key 'responses' is {found}; a {protocol} prompt takes a list of {len(names)}"
+            )
+        return tuple(_texts(entry, "responses") for entry in given)
+    for name in names:
+        if name not in value:
+            other = _ANSWERS["pointwise" if protocol == "pairwise" else "pairwise"]
+            hint = f" is {protocol} and" if any(key in value for key in other) else ""
+            raise BadRecord(name, f"key '{name}' is missing; the prompt{hint} takes {' and '.join(names)}")
+    return tuple(_texts(value[name], name) for name in names)
+
+
+def _texts(value: Any, key: str) -> tuple[str, ...]:
+    """Return one text as a tuple of one turn, a list of texts as its turns."""
+    texts = value if isinstance(value, list) else [value]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise BadRecord(key, f"key '{key}' is {_kind(value)}; give a text, or a list of texts with one per turn")
+    return tuple(texts)
+
+
+def _optional_text(value: dict, key: str) -> str | None:
+    if value.get(key) is not None and not isinstance(value[key], str):
+        raise BadRecord(key, f"key '{key}' is {_kind(value[key])}; give a text or null")
+    return value.get(key)
+
+
+def _id(value: dict, line: int) -> str:
+    given = value.get("id")
+    if given is None:
+        return str(line)
+    if isinstance(given, bool) or not isinstance(given, (str, int)):
+        raise BadRecord("id", f"key 'id' is {_kind(given)}; give a text or a whole number")
+    return str(given)
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+class _Replies:
+    """Replies of one batch, in memory: what judging.Store is for a study."""
+
+    def __init__(self):
+        self.replies: dict[str, dict] = {}
+        self.failures: dict[str, str] = {}
+
+    def add(self, rows: Iterable[tuple[str, dict]]) -> None:
+        """Keep replies by prompt digest."""
+        self.replies.update(rows)
+
+
+class Judge:
+    """One backend asked with one prompt; `orders` are the orders in which pairs are shown."""
+
+    def __init__(
+        self,
+        backend,
+        template: Template,
+        max_prompt_tokens: int,
+        orders: tuple[Order, ...] | None = None,
+        metric: Metric | None = None,
+    ):
+        if template.mode != "generate" and not hasattr(backend, "score"):
+            raise JudgemergeError(
+                f"prompt '{template.name}' has mode {template.mode}, but this model gives no log-probabilities; "
+                "use a model folder, or a prompt of mode generate"
+            )
+        self.template = metrics.with_scale(template, metric) if metric else template
+        self.backend, self.max_prompt_tokens, self.metric = backend, max_prompt_tokens, metric
+        known = judging.orders(template)
+        self.orders = tuple(order for order in known if order in orders) if orders else known
+
+    def answer(self, records: list[Record]) -> list[dict]:
+        """Return one result per record, in their order: a verdict (docs/judging.md) or an error record."""
+        items: dict[int, Item | dict] = {}
+        asks, limits = {}, {}
+        for record in records:
+            try:
+                item = read_item(record, self.template)
+                item = with_metric(item, self.metric) if self.metric else item
+                if not self.metric:
+                    _check_metric_fields(item, self.template)
+                # Each by itself: an item whose category has no criteria must not stop the others.
+                found, own_limits = judging.plan(
+                    [item], {item.protocol: self.template}, self.backend, self.max_prompt_tokens
+                )
+            except BadRecord as error:
+                items[record.line] = error_record(record.line, error.key, str(error))
+                continue
+            except JudgemergeError as error:
+                items[record.line] = error_record(record.line, "category", str(error))
+                continue
+            items[record.line] = item
+            asks[record.line] = [ask for ask in found if ask.order in self.orders]
+            limits |= own_limits
+        store = _Replies()
+        judging.answer([ask for group in asks.values() for ask in group], limits, self.backend, store)
+        return [
+            self._result(line, entry, list(judging.replies(asks[line], store))) if isinstance(entry, Item) else entry
+            for line, entry in items.items()
+        ]
+
+    def _result(self, line: int, item: Item, rows: list[dict]) -> dict:
+        orders = [self._order(row) for row in rows]
+        result = {"id": item.id, "line": line, "protocol": item.protocol}
+        if item.protocol == "pairwise":
+            verdict, consistent = combined([order["outcome"] for order in orders])
+            result |= {"verdict": verdict, "consistent": consistent}
+        else:
+            result |= {"score": orders[0]["score"] if orders else None}
+        return {**result, "orders": orders}
+
+    def _order(self, row: dict) -> dict:
+        verdict = parsing.parse_row(row, self.template.reply)
+        reply = parsing.answer(row["reply"] or "")[0]
+        scores = dimensions.read_scores(reply, self.template.protocol)
+        if row["order"] == "swapped":
+            scores = scores[::-1]
+        shown = asdict(verdict)
+        return {
+            "order": row["order"],
+            "outcome": shown["outcome"],
+            **({"score": shown["score"]} if self.template.protocol == "pointwise" else {}),
+            "reason": shown["reason"],
+            # One entry per response, in the order of the record; dimensions where the reply states them.
+            "scores": [{"dimensions": score.dimensions, "overall": score.overall} for score in scores],
+            "feedback": dimensions.feedback(reply) or reply.strip(),
+            "reply": row["reply"],
+            "finish_reason": row["finish_reason"],
+            "prompt_tokens": row["prompt_tokens"],
+            "reply_tokens": row["reply_tokens"],
+        }
+
+
+def combined(outcomes: list[str]) -> tuple[str | None, bool | None]:
+    """Return (verdict, consistent) of a pair; both are None when an order has no verdict, and one order decides alone.
+
+    Outcomes are in the order of the record. Orders that contradict each other give no verdict: (None, False).
+    """
+    if not outcomes or any(outcome not in SWAPPED or outcome == "error" for outcome in outcomes):
+        return None, None
+    if len(outcomes) == 1:
+        return outcomes[0], None
+    agree = len(set(outcomes)) == 1
+    return (outcomes[0], True) if agree else (None, False)
+
+
+def error_record(line: int, key: str | None, message: str) -> dict:
+    """Return what stands in the output for a record that could not be judged."""
+    return {"line": line, "key": key, "error": f"line {line}: {message}"}
+
+
+def kinds(result: dict) -> list[str]:
+    """Return what a result counts as in `summary`: one kind of outcome, and the reasons of unreadable replies."""
+    if "error" in result:
+        return ["not read"]
+    reasons = [f"reason {order['reason']}" for order in result["orders"] if order["reason"]]
+    if result["protocol"] == "pointwise":
+        return ["judged" if result["score"] is not None else "no verdict", *reasons]
+    if result["consistent"] is False:
+        return ["contradictory"]
+    return ["judged" if result["verdict"] else "no verdict", *reasons]
+
+
+def status(counts: Mapping[str, int]) -> int:
+    """Return the exit status of counted `kinds`: 2 where records came and none has a verdict, 1 where one was not read.
+
+    Orders that contradict each other were judged.
+    """
+    if not any(counts.get(kind) for kind in ("judged", "contradictory")):
+        return 2 if any(counts.values()) else 0
+    return 1 if counts.get("not read") else 0
+
+
+def summary(counts: Mapping[str, int]) -> str:
+    """Return one sentence from counted `kinds`."""
+    main = ("judged", "contradictory", "no verdict", "not read")
+    reasons = [f"{key.removeprefix('reason ')} {n}" for key, n in sorted(counts.items()) if key.startswith("reason ")]
+    parts = [f"{counts[key]} {key}" for key in main if counts.get(key) or key == "judged"]
+    total = sum(counts.get(key, 0) for key in main)
+    return f"{total} records: {', '.join(parts)}" + (f" (replies: {', '.join(reasons)})" if reasons else "")

@@ -1,0 +1,137 @@
+"""LoRA adapters as parents of a merge: base + Σ weight · scale · B·A, without exporting a model per adapter.
+
+Plain and rank-stabilised LoRA on linear layers and embeddings is read; anything else that peft can store (DoRA,
+modules_to_save, patterns of ranks, adapted parameters) is refused by name. Copies of the base's own weights, which peft
+saves beside adapted embeddings and output layers, are left out where they equal the base's and refused otherwise. The
+arithmetic is peft's own: `updates` is its combination `cat` (the sum of the updates), `matrices` its `linear` (which
+mixes A and B, so that the product has cross terms).
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+
+if TYPE_CHECKING:
+    import torch
+
+    from judgemerge.merge.streams import Weights
+
+_REFUSED = (
+    "use_dora",
+    "lora_bias",
+    "rank_pattern",
+    "alpha_pattern",
+    "modules_to_save",
+    "fan_in_fan_out",
+    "target_parameters",
+    "trainable_token_indices",
+    "layer_replication",
+    "alora_invocation_tokens",
+)
+_PREFIX = "base_model.model."
+_EXPERTS_STORED = (".mlp.experts.", ".block_sparse_moe.experts.")  # of Mixtral and its relatives
+
+
+class Adapter:
+    """The matrices A and B of one adapter by the name of the weight they change, and their scale."""
+
+    def __init__(self, folder: str | Path):
+        """Read adapter_config.json and adapter_model.safetensors; refuse kinds of adapters that are not plain LoRA."""
+        from safetensors.torch import load_file
+
+        config_file = Path(folder, "adapter_config.json")
+        if not config_file.is_file():
+            raise JudgemergeError(f"{folder}: adapter_config.json is missing; give the folder of a LoRA adapter")
+        config = files.read_json(config_file)
+        if config.get("peft_type") != "LORA":
+            raise JudgemergeError(f"{config_file}: 'peft_type' is {config.get('peft_type')!r}; only LORA can be merged")
+        for key in _REFUSED:
+            if config.get(key):
+                raise JudgemergeError(
+                    f"{config_file}: '{key}' is {config[key]!r}, which cannot be merged here; merge the exported "
+                    "models instead"
+                )
+        root = math.sqrt(config["r"]) if config.get("use_rslora") else config["r"]
+        self.scale = config["lora_alpha"] / root
+        self.matrices: dict[str, dict[str, torch.Tensor]] = {}
+        self.copies: dict[str, torch.Tensor] = {}  # of the base's weights, by their names there
+        path = Path(folder, "adapter_model.safetensors")
+        for name, tensor in load_file(path).items():
+            module, _, which = name.removeprefix(_PREFIX).rpartition(".lora_")
+            if which in ("A.weight", "B.weight"):
+                self.matrices.setdefault(f"{module}.weight", {})[which[0]] = tensor
+            elif which in ("embedding_A", "embedding_B"):
+                # peft adds (B·A) transposed to an embedding: Aᵀ·Bᵀ.
+                self.matrices.setdefault(f"{module}.weight", {})["BA"[which.endswith("B")]] = tensor.T
+            elif not module and name.endswith(".weight"):
+                self.copies[name.removeprefix(_PREFIX).replace(".base_layer.", ".")] = tensor
+            else:
+                raise JudgemergeError(f"{path}: tensor '{name}' is no LoRA on a linear layer; export the model")
+        for name, pair in self.matrices.items():
+            if len(pair) != 2:
+                raise JudgemergeError(f"{path}: '{name}' has lora_{min(pair)} alone; train or download it again")
+
+    def check(self, base: "Weights", folder: str | Path) -> None:
+        """Refuse an adapter that changes a weight which the base does not have in that shape.
+
+        Layers that Transformers calls otherwise than the stored weights get their stored names.
+        """
+        renamed = {name: name.replace(*_EXPERTS_STORED) for name in self.matrices if name not in base.entries}
+        self.matrices = {
+            renamed[name] if renamed.get(name) in base.entries else name: pair for name, pair in self.matrices.items()
+        }
+        for name, tensor in self.copies.items():
+            if name in base.entries and not _equal(base.get(name), tensor):
+                raise JudgemergeError(
+                    f"{folder}: the adapter brings a '{name}' {list(tensor.shape)} of its own, other than that of "
+                    f"{base.folder}; give the model that it was trained on, or export the adapter and merge that"
+                )
+        for name, pair in self.matrices.items():
+            entry = base.entries.get(name)
+            shape = (pair["B"].shape[0], pair["A"].shape[1])
+            if entry is None or entry.shape != shape:
+                there = "no such tensor" if entry is None else f"shape {list(entry.shape)}"
+                raise JudgemergeError(
+                    f"{folder}: the adapter changes '{name}' {list(shape)}, but {base.folder} has {there}; give the "
+                    "one that it was trained on"
+                )
+
+
+def _equal(ours: "torch.Tensor", theirs: "torch.Tensor") -> bool:
+    """Return whether two tensors hold the same numbers, in whichever of their formats is the narrower one."""
+    import torch
+
+    narrow = min((ours, theirs), key=lambda tensor: tensor.element_size()).dtype
+    return ours.shape == theirs.shape and torch.equal(ours.to(narrow), theirs.to(narrow))
+
+
+def merged_tensor(
+    name: str, base: "torch.Tensor", adapters: Sequence[Adapter], weights: Sequence[float], combination: str
+) -> "torch.Tensor":
+    """Return one weight of the base with the weighted updates added, computed in float32."""
+    import torch
+
+    pairs = [
+        (adapter.matrices[name], weight * adapter.scale)
+        for adapter, weight in zip(adapters, weights, strict=True)
+        if name in adapter.matrices
+    ]
+    if not pairs:
+        return base
+    merged = base.to(torch.float32, copy=True)
+    if combination == "updates":
+        for pair, factor in pairs:
+            merged += factor * (pair["B"].float() @ pair["A"].float())
+    else:
+        # peft spreads the root of the weight over A and B, with its sign on both.
+        roots = [math.copysign(math.sqrt(abs(factor)), factor) for _, factor in pairs]
+        sums = {
+            which: sum(root * pair[which].float() for (pair, _), root in zip(pairs, roots, strict=True))
+            for which in ("A", "B")
+        }
+        merged += sums["B"] @ sums["A"]
+    return merged.to(base.dtype)

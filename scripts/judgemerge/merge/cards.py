@@ -1,0 +1,172 @@
+"""The model card of a merge: recipe, parents with digests, seed, threads, versions, and its agreement when known."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import yaml
+
+from judgemerge.merge.recipes import own_engine
+from judgemerge.merge.table import METHODS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What a card shows of the table of agreement, whose other measures it leaves to the table.
+_SHOWN = (
+    "accuracy",
+    "accuracy_both",
+    "macro_f1",
+    "kappa",
+    "consistency",
+    "pearson",
+    "spearman",
+    "kendall",
+    "mae",
+    "error_rate",
+)
+_VERSIONS = ("python", "mergekit", "torch", "transformers", "safetensors", "numpy")
+
+
+def card(
+    name: str, manifest: Mapping, agreement: "pd.DataFrame | None" = None, about: Mapping[str, object] | None = None
+) -> str:
+    """Return the card as Markdown; `manifest` is the merge's (its digest may not be known yet), `agreement` the table.
+
+    `about` says what the study knows besides: `repos` (parent → its name on the hub), `licence`, and what is written as
+    a line of its own (study, prompts).
+
+    The agreement is shown beside that of the parents, in our own rules, with intervals, n and errors; others stand
+    in tables/agreement.csv.
+    """
+    made = manifest["made_by"]
+    merge = made["merge"]
+    method = METHODS[merge["method"]]
+    about = about or {}
+    repos = about.get("repos", {})
+    engine = "judgemerge" if own_engine(merge) else "mergekit"
+    lines = [
+        "---",
+        "library_name: transformers",
+        *([f"license: {about['licence'].lower()}"] if about.get("licence") else []),
+        yaml.safe_dump({"base_model": [repos.get(parent, parent) for parent in made["parents"]]}).rstrip(),
+        "base_model_relation: merge",
+        f"tags: [merge, {engine}]",
+        "---",
+        "",
+        f"# {name}",
+        "",
+        f"A merge by `{merge['method']}` ({method.paper}): {method.text}. Computed by {engine}.",
+        "",
+        *([f"Digest: `{manifest['digest']}`", ""] if "digest" in manifest else []),
+        *(f"{key[0].upper()}{key[1:]}: {about[key]}.  " for key in ("study", "prompts") if about.get(key)),
+        "",
+        "## Recipe",
+        "",
+        "```yaml",
+        yaml.safe_dump({name: _recipe(merge)}, sort_keys=False, allow_unicode=True).rstrip(),
+        "```",
+        "",
+        f"Seed {merge['seed']}, {made['threads']} thread{'' if made['threads'] == 1 else 's'}: both decide the last "
+        "bits of some methods.",
+        "",
+        "## Parents",
+        "",
+        "| model | role | digest |",
+        "|---|---|---|",
+        *(f"| {parent} | {_role(parent, merge)} | `{digest}` |" for parent, digest in made["parents"].items()),
+        "",
+        *_donor(made.get("donor"), merge.get("allow")),
+        *_weighed(made.get("weights")),
+        *_left_out(made.get("left_out", [])),
+        "## Tools",
+        "",
+        ", ".join(f"{tool} {manifest['versions'][tool]}" for tool in _VERSIONS if tool in manifest["versions"]),
+        "",
+        *_agreement(name, made["parents"], agreement),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _recipe(merge: Mapping) -> dict:
+    """Return the entry of the study without what is left at its default."""
+    unset = {"parameters": {}, "adapters": False, "engine": "mergekit"}
+    return {key: value for key, value in merge.items() if key not in unset or value != unset[key]}
+
+
+def _role(parent: str, merge: Mapping) -> str:
+    roles = ["base"] if parent == merge.get("base") else []
+    return " and ".join([*roles, *(["parent"] if parent in merge["models"] else [])]) or "base of an adapter"
+
+
+def _donor(donor: str | None, allow: list[str] | None) -> list[str]:
+    if donor is None:
+        return []
+    differing = f" Allowed to differ between the models: {', '.join(allow)}." if allow else ""
+    return [f"Config, tokenizer, chat template and generation settings: those of {donor}.{differing}", ""]
+
+
+def _weighed(weights: Mapping | None) -> list[str]:
+    if not weights or "losses" not in weights:
+        return []
+    rows = [
+        f"| {model} | {weights['losses'][model]['value']:.4f} | {weight:.4f} |"
+        for model, weight in weights["weights"].items()
+    ]
+    return [
+        "## Weights",
+        "",
+        f"softmax(−loss / {weights['temperature']:g}) over {weights['n_examples']} of {weights['n_given']} examples "
+        f"({weights['examples']}, kind {weights['kind']}).",
+        "",
+        "| model | loss | weight |",
+        "|---|---|---|",
+        *rows,
+        "",
+    ]
+
+
+def _left_out(names: list[str]) -> list[str]:
+    what = "copies of tied weights, buffers, heads and poolers that not all have"
+    return [f"Left out ({what}): {', '.join(names)}.", ""] if names else []
+
+
+def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None") -> list[str]:
+    if table is None:
+        return []
+    rows = table[(table["rules"] == "house") & table["metric"].isin(_SHOWN)]
+    own = rows[rows["judge"] == name]
+    if own.empty:
+        return ["## Agreement with people", "", "Not judged in this study.", ""]
+    others = [parent for parent in parents if (rows["judge"] == parent).any()]
+    lines = [
+        "## Agreement with people",
+        "",
+        f"| benchmark | metric | {name} | interval | n | errors |{''.join(f' {other} |' for other in others)}",
+        "|---" * (6 + len(others)) + "|",
+    ]
+    known = {(row.judge, row.benchmark, row.metric): row for row in rows.itertuples()}
+    for row in own.itertuples():
+        beside = [_with_interval(known.get((other, row.benchmark, row.metric))) for other in others]
+        cells = [
+            row.benchmark,
+            row.metric,
+            _number(row.value),
+            _interval(row),
+            f"{row.n:g}",
+            f"{row.errors:g}",
+            *beside,
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:.3f}"  # NaN is the one number unlike itself
+
+
+def _with_interval(row) -> str:
+    return "–" if row is None else _number(row.value) + ("" if _interval(row) == "–" else f" ({_interval(row)})")
+
+
+def _interval(row) -> str:
+    return "–" if row.ci_low != row.ci_low else f"{row.ci_low:.3f} to {row.ci_high:.3f}"

@@ -1,0 +1,307 @@
+"""The losses that weigh the models of a cocktail, as LM-Cocktail defines them (arXiv:2311.13534; package 0.0.4).
+
+Each function takes a loaded model, its tokenizer and examples, and returns a `Loss`. Torch is imported inside, so that
+this module costs nothing to import. Where the package guesses (a pad token that is the end token, prompts beyond the
+limit, too few negatives), these functions are exact or refuse, naming the example.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.prompting.chat_templates import Chat
+
+Average = Literal["batch", "example"]
+# score / TEMPERATURE is what the contrastive softmax sees (LM-Cocktail and FlagEmbedding use 0.02 to 0.05 in training).
+ENCODER_TEMPERATURE = 0.05
+IGNORED = -100
+NEEDED = {
+    "decoder": ("output",),
+    "encoder_decoder": ("input", "output"),
+    "encoder": ("query", "pos", "neg"),
+    "reranker": ("query", "pos", "neg"),
+}
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A mean loss, over how many examples in how many batches, and how many answers were cut at the limit."""
+
+    value: float
+    n_examples: int
+    n_batches: int
+    n_cut: int = 0
+
+
+def read_examples(path: str | Path, kind: str) -> list[dict]:
+    """Return the examples of a JSON-lines file; a missing or wrong field is named with its line.
+
+    Fields: input (or messages) and output for decoders, input and output for encoder-decoders, query, pos and neg for
+    encoders and rerankers (pos and neg are lists of texts).
+    """
+    rows = list(files.read_jsonl(path))
+    if not rows:
+        raise JudgemergeError(f"{path}: there is no example in it; give at least one")
+    for number, row in enumerate(rows, 1):
+        check_example(row, kind, f"{path}: example {number}")
+    return rows
+
+
+def check_example(row: dict, kind: str, where: str) -> None:
+    """Refuse an example that lacks a field of its kind."""
+    needed = NEEDED[kind]
+    if kind == "decoder" and "messages" not in row:
+        needed = ("input", *needed)
+    for field in needed:
+        wanted = list if field in ("pos", "neg") else str
+        texts = row.get(field) if wanted is list else [row.get(field)]
+        is_right = isinstance(row.get(field), wanted) and all(isinstance(text, str) for text in texts)
+        if not is_right or (field == "pos" and not row[field]):
+            raise JudgemergeError(f"{where} has no {field}; a {kind} example needs {', '.join(needed)}")
+
+
+def drawn(examples: Sequence[Any], n_examples: int | None, seed: int) -> list[Any]:
+    """Return `n_examples` of the examples, drawn with `seed`, in their order; all when None or too many."""
+    if n_examples is None or n_examples >= len(examples):
+        return list(examples)
+    chosen = sorted(random.Random(seed).sample(range(len(examples)), n_examples))
+    return [examples[index] for index in chosen]
+
+
+def _batches(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _mean(values: list[float], sizes: list[int], average: Average) -> float:
+    """Return the mean over batches (as published: a short last batch counts in full) or over examples."""
+    if average == "batch":
+        return sum(values) / len(values)
+    return sum(value * size for value, size in zip(values, sizes, strict=True)) / sum(sizes)
+
+
+def decoder_ids(tokenizer, example: dict, number: int, max_length: int) -> tuple[list[int], int, bool]:
+    """Return (token ids, number of prompt tokens, whether the answer was cut) of one example.
+
+    `input` and `output` are joined by a space and closed with the end token, as published. `messages` and `output` go
+    through the chat template, as in training.
+    """
+    if "messages" in example:
+        chat = Chat(tokenizer, tokenizer.name_or_path)
+        answered = [*example["messages"], {"role": "assistant", "content": example["output"]}]
+        texts = [chat.render(example["messages"]), chat.answered(answered)]
+        prompt, ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        if ids[: len(prompt)] != prompt:
+            raise JudgemergeError(
+                f"example {number}: the chat template shows the prompt differently once it is answered; give input and "
+                "output as plain texts"
+            )
+    else:
+        prompt = tokenizer.encode(example["input"])
+        if tokenizer.eos_token_id is None:
+            raise JudgemergeError("the tokenizer has no end token; set eos_token in tokenizer_config.json")
+        ids = [*tokenizer.encode(f"{example['input']} {example['output']}"), tokenizer.eos_token_id]
+    if len(prompt) >= max_length:
+        raise JudgemergeError(
+            f"example {number}: its prompt has {len(prompt)} tokens, which leaves nothing of the answer below "
+            f"max_length {max_length}; raise parameters.max_length or drop the example"
+        )
+    return ids[:max_length], len(prompt), len(ids) > max_length
+
+
+def decoder_loss(
+    model, tokenizer, examples: Sequence[dict], *, batch_size=2, max_length=2048, average: Average = "batch"
+) -> Loss:
+    """Return the mean negative log-likelihood of the answers' tokens, prompts masked.
+
+    Padding is on the right and masked by length, whatever the pad token is. Batches average over their tokens.
+    """
+    import torch
+
+    encoded = [decoder_ids(tokenizer, example, n, max_length) for n, example in enumerate(examples, 1)]
+    values, sizes = [], []
+    for batch in _batches(encoded, batch_size):
+        width = max(len(ids) for ids, _, _ in batch)
+        ids = torch.zeros(len(batch), width, dtype=torch.long)
+        attention = torch.zeros_like(ids)
+        labels = torch.full_like(ids, IGNORED)
+        for row, (tokens, n_prompt, _) in enumerate(batch):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+            attention[row, : len(tokens)] = 1
+            labels[row, n_prompt : len(tokens)] = ids[row, n_prompt : len(tokens)]
+        inputs = {"input_ids": ids, "attention_mask": attention, "labels": labels}
+        values.append(_loss_of(model, inputs))
+        sizes.append(len(batch))
+    return Loss(_mean(values, sizes, average), len(encoded), len(values), sum(cut for _, _, cut in encoded))
+
+
+def _loss_of(model, inputs: dict) -> float:
+    import torch
+
+    with torch.inference_mode():
+        on_device = {name: tensor.to(model.device) for name, tensor in inputs.items()}
+        return float(model(**on_device).loss.float().cpu())
+
+
+def encoder_decoder_loss(
+    model, tokenizer, examples: Sequence[dict], *, batch_size=2, max_length=2048, average: Average = "batch"
+) -> Loss:
+    """Return the mean negative log-likelihood of the outputs given the inputs, padding masked."""
+    import torch
+
+    inputs = [tokenizer.encode(example["input"]) for example in examples]
+    outputs = [tokenizer.encode(example["output"]) for example in examples]
+    for number, tokens in enumerate(inputs, 1):
+        if len(tokens) > max_length:
+            raise JudgemergeError(
+                f"example {number}: its input has {len(tokens)} tokens, more than max_length {max_length}; raise "
+                "parameters.max_length or drop the example"
+            )
+    values, sizes = [], []
+    for batch in _batches(list(zip(inputs, outputs, strict=True)), batch_size):
+        width = max(len(tokens) for tokens, _ in batch)
+        longest = max(min(len(tokens), max_length) for _, tokens in batch)
+        ids = torch.zeros(len(batch), width, dtype=torch.long)
+        attention, labels = torch.zeros_like(ids), torch.full((len(batch), longest), IGNORED)
+        for row, (tokens, target) in enumerate(batch):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+            attention[row, : len(tokens)] = 1
+            labels[row, : len(target[:max_length])] = torch.tensor(target[:max_length])
+        values.append(_loss_of(model, {"input_ids": ids, "attention_mask": attention, "labels": labels}))
+        sizes.append(len(batch))
+    n_cut = sum(len(tokens) > max_length for tokens in outputs)
+    return Loss(_mean(values, sizes, average), len(examples), len(values), n_cut)
+
+
+def with_negatives(examples: Sequence[dict], n_negatives: int, seed: int) -> list[tuple[str, list[str]]]:
+    """Return (query, [first positive, `n_negatives` negatives drawn with `seed`]) per example.
+
+    An example draws with its own number, so that adding one leaves the others' negatives as they are.
+    """
+    groups = []
+    for number, example in enumerate(examples, 1):
+        if len(example["neg"]) < n_negatives:
+            raise JudgemergeError(
+                f"example {number} has {len(example['neg'])} negatives, but {n_negatives} are asked for; lower "
+                "parameters.n_negatives or give more"
+            )
+        negatives = random.Random(f"{seed}/{number}").sample(example["neg"], n_negatives)
+        groups.append((example["query"], [example["pos"][0], *negatives]))
+    return groups
+
+
+def encoder_loss(
+    model,
+    tokenizer,
+    examples: Sequence[dict],
+    *,
+    batch_size=2,
+    max_length=512,
+    n_negatives=7,
+    seed=0,
+    average: Average = "batch",
+) -> Loss:
+    """Return the mean contrastive loss: every query against all passages of its batch, cosine / 0.05.
+
+    Embeddings are the first token's last hidden state, scaled to length 1. Texts beyond `max_length` are cut.
+    """
+    import torch
+
+    def embeddings(texts: list[str]) -> torch.Tensor:
+        tokens = tokenizer(texts, padding=True, truncation=True, max_length=max_length, return_tensors="pt")
+        hidden = model(**tokens.to(model.device), return_dict=True).last_hidden_state[:, 0]
+        return torch.nn.functional.normalize(hidden.float(), dim=-1)
+
+    groups = with_negatives(examples, n_negatives, seed)
+    values, sizes = [], []
+    with torch.inference_mode():
+        for batch in _batches(groups, batch_size):
+            queries = embeddings([query for query, _ in batch])
+            passages = embeddings([text for _, texts in batch for text in texts])
+            scores = queries @ passages.T / ENCODER_TEMPERATURE
+            target = torch.arange(len(batch), device=scores.device) * (1 + n_negatives)
+            values.append(float(torch.nn.functional.cross_entropy(scores, target)))
+            sizes.append(len(batch))
+    return Loss(_mean(values, sizes, average), len(groups), len(values), _n_long(tokenizer, groups, max_length))
+
+
+def reranker_loss(
+    model,
+    tokenizer,
+    examples: Sequence[dict],
+    *,
+    batch_size=2,
+    max_length=512,
+    n_negatives=7,
+    seed=0,
+    average: Average = "batch",
+) -> Loss:
+    """Return the mean cross-entropy of the positive among a query's own passages, from one score per pair.
+
+    LM-Cocktail has no loss for rerankers; this is the one that FlagEmbedding trains them with.
+    """
+    import torch
+
+    groups = with_negatives(examples, n_negatives, seed)
+    values, sizes = [], []
+    with torch.inference_mode():
+        for batch in _batches(groups, batch_size):
+            pairs = [(query, text) for query, texts in batch for text in texts]
+            tokens = tokenizer(
+                [query for query, _ in pairs],
+                [text for _, text in pairs],
+                padding=True,
+                truncation=True,
+                max_length=max_length,
+                return_tensors="pt",
+            )
+            logits = model(**tokens.to(model.device), return_dict=True).logits.float()
+            if logits.shape[-1] != 1:
+                raise JudgemergeError(f"the reranker gives {logits.shape[-1]} numbers per pair; it must give one score")
+            target = torch.zeros(len(batch), dtype=torch.long, device=logits.device)
+            values.append(float(torch.nn.functional.cross_entropy(logits.view(len(batch), -1), target)))
+            sizes.append(len(batch))
+    return Loss(_mean(values, sizes, average), len(groups), len(values), _n_long(tokenizer, groups, max_length))
+
+
+def _n_long(tokenizer, groups: Iterable[tuple[str, list[str]]], max_length: int) -> int:
+    """Return how many texts were cut."""
+    texts = [text for query, passages in groups for text in (query, *passages)]
+    return sum(len(ids) > max_length for ids in tokenizer(texts)["input_ids"])
+
+
+# Kind → (loss, class of transformers that the model is loaded with, default of max_length).
+KINDS: dict[str, tuple[Callable[..., Loss], str, int]] = {
+    "decoder": (decoder_loss, "AutoModelForCausalLM", 2048),
+    "encoder_decoder": (encoder_decoder_loss, "AutoModelForSeq2SeqLM", 2048),
+    "encoder": (encoder_loss, "AutoModel", 512),
+    "reranker": (reranker_loss, "AutoModelForSequenceClassification", 512),
+}
+
+
+def loss_of_model(folder: str | Path, kind: str, examples: Sequence[dict], seed: int = 0, **settings) -> Loss:
+    """Return the loss of the model in `folder` on the examples; it is loaded on the GPU if there is one, and freed.
+
+    `settings`: batch_size, max_length, average, and n_negatives for encoders and rerankers. Weights are read as float32
+    on the CPU and as they are stored on a GPU.
+    """
+    import torch
+    import transformers
+
+    function, loader, max_length = KINDS[kind]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    model = getattr(transformers, loader).from_pretrained(
+        folder, trust_remote_code=False, use_safetensors=True, dtype="auto" if device == "cuda" else torch.float32
+    )
+    model = model.to(device).eval()
+    if tokenizer.pad_token is None:  # attention comes from lengths or the tokenizer's mask, so any token does
+        tokenizer.pad_token = tokenizer.eos_token
+    if kind in ("encoder", "reranker"):
+        settings["seed"] = seed
+    elif "n_negatives" in settings:
+        raise JudgemergeError(f"parameters.n_negatives has no meaning for kind {kind}; remove it")
+    return function(model, tokenizer, examples, **{"max_length": max_length, **settings})

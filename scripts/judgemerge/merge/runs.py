@@ -1,0 +1,183 @@
+"""One merge from folders to a folder: parents compared, merged by mergekit or by ourselves, every tensor checked."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import yaml
+
+from judgemerge.core import files, models, provenance
+from judgemerge.core.processes import run_tool
+from judgemerge.merge import cards, checks, descriptions, mergekit, preflight, recipes
+
+
+def merge_folders(
+    name: str,
+    merge: dict,
+    folders: Mapping[str, str | Path],
+    output: str | Path,
+    recipe_file: str | Path,
+    threads: int,
+    digests: Mapping[str, str],
+    bases: Mapping[str, str] | None = None,
+    weights: dict | None = None,
+) -> dict:
+    """Write the merged model to a fresh folder with its card, and its recipe; return what the manifest says of it.
+
+    `folders` gives the folder of every model that is read; `bases` names those that are adapters, each with the model
+    it was trained on. `weights` is what `cocktail.weigh` found, for a cocktail that gives none itself.
+    """
+    output = Path(output)
+    shutil.rmtree(output, ignore_errors=True)
+    with nothing_left(output, recipe_file):
+        return _merged(name, merge, folders, output, recipe_file, threads, digests, dict(bases or {}), weights)
+
+
+@contextlib.contextmanager
+def nothing_left(*paths: str | Path) -> Iterator[None]:
+    """Remove files and folders again, and those that adapters were folded in, if the block fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        for path in map(Path, paths):
+            for found in (path, *path.parent.glob(f"{path.name}.lora*")):
+                shutil.rmtree(found) if found.is_dir() else found.unlink(missing_ok=True)
+        raise
+
+
+def _merged(
+    name: str,
+    merge: dict,
+    folders: Mapping[str, str | Path],
+    output: Path,
+    recipe_file: str | Path,
+    threads: int,
+    digests: Mapping[str, str],
+    bases: Mapping[str, str],
+    weights: dict | None,
+) -> dict:
+    plain = {model: folder for model, folder in folders.items() if model not in bases}
+    preflight.check_parents(plain, merge.get("allow", ()))
+    donor = descriptions.donor(merge, plain)
+    reference = folders[bases.get(_first(merge), _first(merge))]
+    if recipes.own_engine(merge):
+        from judgemerge.merge import engine
+
+        computed = _with_weights(merge, weights)
+        known = {model: str(folder) for model, folder in folders.items()}
+        _write_recipe(recipe_file, {**computed, "folders": known}, donor)
+        left_out = engine.merge_all({name: computed}, folders, {name: output}, threads)[name]["left_out"]
+    else:
+        given = {
+            model: f"{folders[bases[model]]}+{folders[model]}" if model in bases else folders[model]
+            for model in folders
+        }
+        _write_recipe(recipe_file, recipes.recipe(merge, given), donor)
+        left_out = _by_mergekit(merge, plain, reference, plain[donor], output, recipe_file, threads)
+    checks.check_result(output, reference, tuple(left_out))
+    made = {"rule": "merge_models", "merge": merge, "donor": donor, "parents": dict(digests), "threads": threads}
+    made |= {"weights": weights} if weights else {}
+    made |= {"left_out": left_out} if left_out else {}
+    text = cards.card(name, {"made_by": made, "versions": provenance.versions()})
+    (output / "README.md").write_text(text, encoding="utf-8")
+    return made
+
+
+def _by_mergekit(
+    merge: dict,
+    plain: Mapping[str, str | Path],
+    reference: str | Path,
+    donor: str | Path,
+    output: Path,
+    recipe_file: str | Path,
+    threads: int,
+) -> list[str]:
+    """Merge with mergekit, then put names and description right; return the tensors that were left out.
+
+    mergekit writes mixtures of experts packed, copies of tied weights that only some parents store, and the description
+    of a parent that depends on Python's hash seed.
+    """
+    from judgemerge.merge import engine, stored_names
+    from judgemerge.merge.streams import Weights
+
+    mergekit.check_all(plain.values(), merge["method"])
+    weights = {model: Weights(folder) for model, folder in plain.items()}
+    _, left_out = preflight.shared_tensors(weights, next(name for name, folder in plain.items() if folder == reference))
+    _run_mergekit(recipe_file, output, merge["seed"], threads)
+    stored_names.restore(output, reference, left_out)
+    for path in models.description_files(output):
+        path.unlink()
+    engine.copy_description(donor, output, merge["dtype"])
+    return left_out
+
+
+def merge_variants(
+    merges: Mapping[str, dict],
+    folders: Mapping[str, str | Path],
+    outputs: Mapping[str, str | Path],
+    threads: int,
+    digests: Mapping[str, str],
+) -> dict[str, dict]:
+    """Write several merges of the same parents in one pass over their weights; return what their manifests say.
+
+    Only for merges that judgemerge computes itself.
+    """
+    from judgemerge.merge import engine
+
+    preflight.check_parents(folders, next(iter(merges.values())).get("allow", ()))
+    fresh = {name: Path(f"{path}.part") for name, path in outputs.items()}
+    made = {}
+    with nothing_left(*fresh.values()):
+        noted = engine.merge_all(merges, folders, fresh, threads)
+        for name, merge in merges.items():
+            left_out = noted[name]["left_out"]
+            checks.check_result(fresh[name], folders[_first(merge)], tuple(left_out))
+            made[name] = {"rule": "merge_variants", "merge": merge, "donor": descriptions.donor(merge, folders)}
+            made[name] |= {"parents": dict(digests), "threads": threads}
+            made[name] |= {"left_out": left_out} if left_out else {}
+            text = cards.card(name, {"made_by": made[name], "versions": provenance.versions()})
+            (fresh[name] / "README.md").write_text(text, encoding="utf-8")
+        for name, path in fresh.items():
+            models.move_into_place(path, outputs[name])
+    return made
+
+
+def _first(merge: dict) -> str:
+    """Return the model that the result is compared with: the base, or the first parent."""
+    return merge.get("base") or next(iter(merge["models"]))
+
+
+def _with_weights(merge: dict, weights: dict | None) -> dict:
+    if weights is None:
+        return merge
+    return {**merge, "models": {model: {"weight": weights["weights"][model]} for model in merge["models"]}}
+
+
+def _write_recipe(path: str | Path, content: dict, donor: str) -> None:
+    with files.atomic_writer(path) as file:
+        file.write(f"# Config, tokenizer, chat template and generation settings are those of {donor}.\n")
+        yaml.safe_dump(content, file, sort_keys=False)
+
+
+def _run_mergekit(recipe_file: str | Path, output: Path, seed: int, threads: int) -> None:
+    """Run mergekit-yaml; adapters named in the recipe are folded into their base in a folder that is removed again."""
+    with tempfile.TemporaryDirectory(prefix=f"{output.name}.lora", dir=output.parent) as folded:
+        run_tool(
+            [
+                "mergekit-yaml",
+                str(recipe_file),
+                str(output),
+                "--random-seed",
+                str(seed),
+                # The thread count decides the last bits of SLERP and DARE, so it is pinned like the seed.
+                "--num-threads",
+                str(threads),
+                "--lora-merge-cache",
+                folded,
+                "--no-write-model-card",
+                "--no-trust-remote-code",
+            ],
+            threads,
+        )

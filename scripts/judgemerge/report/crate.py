@@ -1,0 +1,395 @@
+"""A study's results as an RO-Crate (RO-Crate 1.1, Process Run Crate 0.5): what others need to check and cite them.
+
+In the crate are tables, figures, the report, scores, the record of the run, settings and catalogues, recipes, model
+manifests and cards, counts and decisions of the embedding stages, and the verdicts of models and baselines unless they
+are large. Left out are models, replies and raw data, and with them the verdicts of recorded judges, which are raw data
+of others in another form. Raw files are named by address and sha256.
+
+Every file that a rule made is the result of one CreateAction, whose objects are what it was made from: files of the
+crate, or raw files. What lies between and is not packed (items, replies) is passed over. Which file was made from which
+tells Snakemake (`--detailed-summary`).
+"""
+
+import datetime
+import html
+import mimetypes
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rocrate.model.contextentity import ContextEntity
+from rocrate.model.entity import Entity
+from rocrate.rocrate import ROCrate
+
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.provenance import seconds_of
+
+PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+LICENCE = "https://spdx.org/licenses/"
+VERDICTS_LIMIT = 20_000_000  # bytes of all verdicts together
+PATTERNS = (
+    "tables/*",
+    "figures/*",
+    "scores/*.csv",
+    "recipes/*",
+    "models/*.json",
+    "cards/*.md",
+    "checks/*.json",
+    "weights/*.json",
+    "embedding/**/*.counts.json",
+    "embedding/**/decision.json",
+    "embedding/models/*.json",
+    "embedding/review/*.csv",
+    "report.html",
+    "run.json",
+)
+CATALOGUES = ("sources.yaml", "benchmarks.yaml", "recorded.yaml", "expected.tsv", "config.schema.yaml")
+STUDY = "config/study.yaml"
+# The catalogue whose entry decides what a rule makes, beside the settings of the study.
+DECIDED_BY = {
+    "fetch_source": "config/sources.yaml",
+    "write_items": "config/benchmarks.yaml",
+    "read_recorded": "config/recorded.yaml",
+}
+KINDS = {
+    ".csv": "text/csv",
+    ".jsonl": "application/jsonl",
+    ".yaml": "application/yaml",
+    ".tsv": "text/tab-separated-values",
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """How Snakemake makes one file: the rule, the log of the job (no other has it), inputs, and what is to be done."""
+
+    rule: str
+    job: str
+    inputs: tuple[str, ...]
+    plan: str
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """One job: the files of the crate it made, what they were made from (files of the crate, or `source:` keys), when.
+
+    `start` is None where nothing says how long the job took.
+    """
+
+    rule: str
+    results: tuple[str, ...]
+    objects: tuple[str, ...]
+    start: datetime.datetime | None = None
+    end: datetime.datetime | None = None
+
+
+def parse_summary(text: str) -> dict[str, Made]:
+    """Return how every file is made, from what `snakemake --detailed-summary` prints."""
+    made = {}
+    for line in text.splitlines():
+        cells = line.split("\t")
+        if len(cells) < 8 or cells[0] == "output_file":
+            continue
+        path, _, rule, job, inputs, *_, plan = cells
+        made[path] = Made(rule, job, tuple(part for part in inputs.split(",") if part), plan)
+    return made
+
+
+def check_finished(made: Mapping[str, Made], command: str) -> None:
+    """Refuse results that a run would change: a crate of them would say more than is true."""
+    stale = [path for path, how in made.items() if how.plan != "no update"]
+    if not made or stale:
+        what = f"{len(stale)} files are missing or out of date, first {stale[0]}" if stale else "nothing was made"
+        raise JudgemergeError(f"{what}; run `{command}` first")
+
+
+def chosen_files(results: Path, own_judges: Iterable[str]) -> dict[str, Path]:
+    """Return what of a study's results is packed: path in the crate → file; `own_judges` are no recorded ones."""
+    chosen = {
+        path.relative_to(results).as_posix(): path
+        for pattern in PATTERNS
+        for path in sorted(results.glob(pattern))
+        if path.is_file()
+    }
+    verdicts = [path for judge in own_judges for path in sorted(results.glob(f"verdicts/{judge}/*.jsonl"))]
+    if sum(path.stat().st_size for path in verdicts) <= VERDICTS_LIMIT:
+        chosen |= {path.relative_to(results).as_posix(): path for path in verdicts}
+    return chosen
+
+
+def derivations(
+    made: Mapping[str, Made], packed: Mapping[str, str], sources: Mapping[str, str], configs: Iterable[str]
+) -> list[Derivation]:
+    """Return one derivation per job that made a packed file.
+
+    `packed` maps paths as Snakemake knows them to paths in the crate, `sources` raw files to their keys; `configs` are
+    the files of `config/` in the crate.
+    """
+    configs = set(configs)
+    jobs: dict[str, list[str]] = {}
+    for path in packed:
+        if path in made:
+            jobs.setdefault(made[path].job, []).append(path)
+    found = []
+    for paths in jobs.values():
+        objects = dict.fromkeys(_origins(paths[0], made, packed, sources))
+        deciding = [STUDY, *(DECIDED_BY[rule] for rule in _rules(paths[0], made, packed) if rule in DECIDED_BY)]
+        objects |= dict.fromkeys(name for name in deciding if name in configs)
+        names = tuple(packed[path] for path in paths)
+        found.append(Derivation(made[paths[0]].rule, names, tuple(objects), *_times(paths, made[paths[0]].job)))
+    return found
+
+
+def _times(paths: Sequence[str], log: str) -> tuple[datetime.datetime | None, datetime.datetime | None]:
+    """Return when a job began and ended: when its last file was written, less what its record of the time says."""
+    written = [Path(path).stat().st_mtime for path in paths if Path(path).is_file()]
+    if not written:
+        return None, None
+    end = datetime.datetime.fromtimestamp(max(written), datetime.UTC)
+    timing = Path(log.replace("/logs/", "/timings/", 1)).with_suffix(".tsv")
+    seconds = seconds_of(timing) if timing.is_file() else None
+    return None if seconds is None else end - datetime.timedelta(seconds=seconds), end
+
+
+def _origins(
+    path: str, made: Mapping[str, Made], packed: Mapping[str, str], sources: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield what a file was made from, passing over files that are not packed; a model stands for its manifest."""
+    for given in made[path].inputs:
+        if given in sources:
+            yield f"source:{sources[given]}"
+        elif given in packed:
+            yield packed[given]
+        elif f"{given}.json" in packed:
+            yield packed[f"{given}.json"]
+        elif given in made:
+            yield from _origins(given, made, packed, sources)
+
+
+def _rules(path: str, made: Mapping[str, Made], packed: Mapping[str, str]) -> Iterator[str]:
+    """Yield the rules of the jobs that a derivation sums up."""
+    yield made[path].rule
+    for given in made[path].inputs:
+        if given in made and given not in packed:
+            yield from _rules(given, made, packed)
+
+
+def build(
+    record: dict, chosen: Mapping[str, Path], derived: Sequence[Derivation], citation: dict, date: datetime.datetime
+) -> ROCrate:
+    """Return the crate: `record` is run.json, `citation` CITATION.cff, `date` when the results were finished.
+
+    Whose results these are and under which licence stands in the study (`about`); what is not said there is not in the
+    crate. CITATION.cff speaks of the code alone. `bytes` of a raw file are given in `record["sources"]` where they are
+    known.
+    """
+    crate = ROCrate(version="1.1", gen_preview=True)
+    commit, dirty = record["git"]["commit"], record["git"]["dirty"]
+    code = "no git checkout" if commit is None else f"commit {commit}{', with uncommitted changes' if dirty else ''}"
+    root = crate.root_dataset
+    root["name"] = f"judgemerge, study {record['study']}"
+    root["description"] = (
+        f"{record['settings'].get('description') or 'Agreement of judges with people.'} Tables, figures and the record "
+        f"of the run, made with judgemerge ({code}). Models, replies and raw data are not included; raw files are "
+        "named by address and sha256, each with its own licence."
+    )
+    root["datePublished"] = date.date().isoformat()
+    root["keywords"] = ", ".join(citation.get("keywords", []))
+    profile = {"@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
+    root["conformsTo"] = crate.add(ContextEntity(crate, PROFILE, profile))
+    about = record["settings"].get("about", {})
+    authors = [_author(crate, f"#author-{number}", entry) for number, entry in enumerate(about.get("authors", []), 1)]
+    if authors:
+        root["author"] = _one_or_list(authors)
+    if "publisher" in about:
+        root["publisher"] = _author(crate, "#publisher", {"name": about["publisher"]})
+    if "licence" in about:
+        root["license"] = _licence(crate, about["licence"])
+    software = _software(crate, record, citation, f"{citation['version']}, {code}")
+    software["license"] = _licence(crate, citation["license"])
+    developers = [_author(crate, f"#developer-{n}", entry) for n, entry in enumerate(citation["authors"], 1)]
+    software["author"] = _one_or_list(developers)
+    instruments: dict[str, Entity] = {}
+    entities = {name: _packed(crate, name, path) for name, path in chosen.items()}
+    for key, source in record["sources"].items():
+        entities[f"source:{key}"] = _source(crate, key, source, date)
+    for number, one in enumerate(derived, 1):
+        properties = {
+            "name": f"{one.rule}: {', '.join(one.results)}",
+            "description": f"A job of the Snakemake rule {one.rule}",
+            "endTime": (one.end or date).isoformat(timespec="seconds"),
+        }
+        if one.start is not None:
+            properties["startTime"] = one.start.isoformat(timespec="seconds")
+        if one.rule not in instruments:
+            instruments[one.rule] = _rule(crate, one.rule, software)
+        objects, results = ([entities[name] for name in names] for names in (one.objects, one.results))
+        action = crate.add_action(
+            instruments[one.rule], f"#job-{number}", _one_or_list(objects), _one_or_list(results), properties=properties
+        )
+        if authors:
+            action["agent"] = authors[0]
+        root.append_to("mentions", action)
+    return crate
+
+
+def _one_or_list(values: list) -> object:
+    """Return a single value as it is: RO-Crate 1.1 wants no lists of one."""
+    return values[0] if len(values) == 1 else values
+
+
+def _software(crate: ROCrate, record: dict, citation: dict, version: str) -> Entity:
+    """Return the code; a git commit is its intrinsic identifier (that of Software Heritage)."""
+    commit = record["git"]["commit"]
+    properties = {
+        "@type": "SoftwareApplication",
+        "name": citation["title"],
+        "description": citation["abstract"].strip(),
+        "softwareVersion": version,
+        "softwareRequirements": [f"{name} {version}" for name, version in record["versions"].items()],
+    }
+    if "repository-code" in citation:
+        properties["url"] = citation["repository-code"]
+    return crate.add(ContextEntity(crate, f"swh:1:rev:{commit}" if commit else "#judgemerge", properties))
+
+
+def _rule(crate: ROCrate, rule: str, software: Entity) -> Entity:
+    """Return the rule that made some files, a part of the code."""
+    properties = {
+        "@type": "SoftwareApplication",
+        "name": f"Snakemake rule {rule} of judgemerge",
+        "softwareVersion": software["softwareVersion"],
+        "isPartOf": software,
+    }
+    entity = crate.add(ContextEntity(crate, f"#rule-{rule}", properties))
+    if software.get("url"):
+        entity["url"] = software["url"]
+    return entity
+
+
+def _licence(crate: ROCrate, name: str) -> Entity:
+    """Return a licence by its SPDX name or its address."""
+    address = name if "://" in name else LICENCE + name
+    return crate.add(
+        ContextEntity(crate, address, {"@type": "CreativeWork", "name": name, "identifier": address, "url": address})
+    )
+
+
+def _author(crate: ROCrate, identifier: str, entry: dict) -> Entity:
+    """Return an author as in CITATION.cff: a person (family-names, given-names, orcid) or an entity (name, website)."""
+    if "name" in entry:
+        properties = {"@type": "Organization", "name": entry["name"]}
+        return crate.add(ContextEntity(crate, entry.get("website") or identifier, properties))
+    name = " ".join(filter(None, (entry.get("given-names"), entry.get("family-names"))))
+    person = {"@type": "Person", "name": name}
+    if "affiliation" in entry:
+        person["affiliation"] = entry["affiliation"]
+    return crate.add(ContextEntity(crate, entry.get("orcid") or identifier, person))
+
+
+def _kind(name: str) -> str:
+    return KINDS.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _packed(crate: ROCrate, name: str, path: Path) -> Entity:
+    properties = {
+        "name": name,
+        "encodingFormat": _kind(path.name),
+        "contentSize": str(path.stat().st_size),
+        "sha256": files.sha256_file(path),
+    }
+    return crate.add_file(path, name, properties=properties)
+
+
+def _source(crate: ROCrate, key: str, source: dict, date: datetime.datetime) -> Entity:
+    """Return a raw file: by its address, or, when it came from a path of somebody's machine, by its name and digest."""
+    properties = {
+        "name": key,
+        "sha256": source["sha256"],
+        "description": f"Raw file, not included; licence: {source['licence']}",
+        "sdDatePublished": date.date().isoformat(),
+    }
+    if "bytes" in source:
+        properties["contentSize"] = str(source["bytes"])
+    if "://" not in source["url"]:
+        named = {"@type": "CreativeWork", **properties, "name": Path(source["url"]).name}
+        return crate.add(ContextEntity(crate, f"#source-{key}", named))
+    properties["encodingFormat"] = _kind(source["url"])
+    return crate.add_file(source["url"], fetch_remote=False, validate_url=False, properties=properties)
+
+
+def write(crate: ROCrate, folder: str | Path) -> None:
+    """Write the crate with its page, on which the licence is a link: rocrate prints the entity, which browsers hide."""
+    crate.write(folder)
+    licence = crate.root_dataset.get("license")
+    if licence is None:
+        return
+    page = Path(folder, "ro-crate-preview.html")
+    text = page.read_text(encoding="utf-8")
+    link = f"<dd><a href='{html.escape(licence.id, quote=True)}'>{html.escape(licence['name'])}</a></dd>"
+    text, n_mended = re.subn(r"(<dt>License</dt>\s*)<dd>.*?</dd>", lambda match: match[1] + link, text, flags=re.DOTALL)
+    if n_mended:
+        page.write_text(text, encoding="utf-8")
+
+
+def problems(folder: str | Path) -> list[str]:
+    """Return what is wrong with a crate, as sentences: it is read again, and what a reader relies on is looked up."""
+    folder = Path(folder)
+    try:
+        crate = ROCrate(folder)
+    except (ValueError, KeyError, AssertionError, OSError) as error:
+        return [f"{folder}: is no RO-Crate ({error})"]
+    wanted = ("name", "description", "datePublished")
+    found = [f"{folder}: the crate has no {name}" for name in wanted if not crate.root_dataset.get(name)]
+    described = set()
+    for part in crate.data_entities:
+        if "://" in part.id:
+            found += [f"{part.id}: has no {name}" for name in ("name", "sha256") if not part.get(name)]
+            continue
+        described.add(part.id)
+        path = folder / part.id
+        if not path.is_file():
+            found.append(f"{path}: is described, but it is not there")
+        elif files.sha256_file(path) != part.get("sha256"):
+            found.append(f"{path}: is not the file that is described")
+    metadata = {"ro-crate-metadata.json", "ro-crate-preview.html"}
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - metadata
+    found += [f"{folder / name}: is not described" for name in sorted(there - described)]
+    return found + _dangling(crate) + _underived(crate)
+
+
+def _dangling(crate: ROCrate) -> list[str]:
+    known = {"./", *(entity.id for entity in crate.get_entities())}
+    named = [
+        (entity.id, value["@id"])
+        for entity in crate.get_entities()
+        for values in entity.properties().values()
+        for value in (values if isinstance(values, list) else [values])
+        if isinstance(value, dict) and "@id" in value
+    ]
+    return [
+        f"{one}: names {other}, which is not described"
+        for one, other in named
+        if other not in known and not other.startswith("https://")
+    ]
+
+
+def _underived(crate: ROCrate) -> list[str]:
+    """Return the tables and figures that are not the result of exactly one action with objects."""
+    actions = [entity for entity in crate.get_entities() if entity.type == "CreateAction"]
+    made_by: dict[str, list[Entity]] = {}
+    for action in actions:
+        for result in _as_list(action.get("result")):
+            made_by.setdefault(result.id, []).append(action)
+    found = [f"{action.id}: has no object" for action in actions if not _as_list(action.get("object"))]
+    for part in sorted(crate.data_entities, key=lambda part: part.id):
+        n_actions = len(made_by.get(part.id, []))
+        if part.id.startswith(("tables/", "figures/", "scores/")) and n_actions != 1:
+            found.append(f"{part.id}: is the result of {n_actions} actions, not of one")
+    return found
+
+
+def _as_list(value) -> list:
+    return value if isinstance(value, list) else [] if value is None else [value]

@@ -1,0 +1,1 @@
+"""Settings and merge parameters chosen on development sets."""

@@ -1,0 +1,137 @@
+"""One trial of a search: a model judged on the development sets, given up early when the pruner says so."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from judgemerge.core import files
+from judgemerge.core.items import Item, Verdict, write_verdicts
+from judgemerge.judge import judging
+from judgemerge.prompting import parsing
+from judgemerge.prompting.prompts import Template
+from judgemerge.search import searching
+from judgemerge.train import curves
+
+REPORTED = ("rewards/accuracies", "loss")  # of an evaluation while training; the first that is there counts
+
+
+def watcher(pruner: searching.Pruner, minimised: bool) -> Callable[[Path], bool]:
+    """Return what watches a training's output folder and says whether to give the training up.
+
+    Reported is the share of evaluation pairs whose chosen answer is the likelier one (stage dpo), else the evaluation
+    loss, with its sign turned where the search maximises.
+    """
+
+    def watch(output: Path) -> bool:
+        states = sorted(
+            output.glob("checkpoint-*/trainer_state.json"), key=lambda path: int(path.parent.name.rpartition("-")[2])
+        )
+        done = output / "trainer_state.json"
+        if done.exists():
+            states.append(done)
+        return bool(states) and reports(pruner, files.read_json(states[-1]), minimised)
+
+    return watch
+
+
+def reports(pruner: searching.Pruner, state: dict, minimised: bool) -> bool:
+    """Report every evaluation in a trainer state to the pruner; return whether one of them gives the trial up."""
+    for row in curves.rows(state):
+        if row["part"] != "evaluation":
+            continue
+        if "reward_accuracy" in row:
+            value = -row["reward_accuracy"] if minimised else row["reward_accuracy"]
+        else:
+            value = row["loss"] if minimised else -row["loss"]
+        if pruner.report(row["step"], value):
+            return True
+    return False
+
+
+def lowest_loss(state: Mapping) -> float:
+    """Return the lowest evaluation loss in a trainer state: that of the checkpoint which patience keeps."""
+    losses = [row["loss"] for row in curves.rows(state) if row["part"] == "evaluation"]
+    return min(losses, default=float("nan"))
+
+
+def judge(
+    sets: Mapping[str, list[Item]],
+    templates: Mapping[str, Template],
+    backend,
+    max_prompt_tokens: int,
+    metrics: Mapping[str, str],
+    every: int | None = None,
+    give_up: Callable[[int, float], bool] = lambda step, value: False,
+) -> tuple[dict[str, list[Verdict]], bool]:
+    """Return the verdicts of a model on every development set, and whether all items were judged.
+
+    `templates` are by protocol, `metrics` by set. After every `every` items of all sets (in an order that their ids
+    decide, None: all at once) `give_up` is told how many were judged and what the model is worth so far; a yes ends it.
+    """
+    units = [(name, item) for name, items in sets.items() for item in items]
+    units.sort(key=lambda unit: (files.sha256_text(unit[1].id), unit[0]))
+    seen: dict[str, list[Item]] = {name: [] for name in sets}
+    verdicts: dict[str, list[Verdict]] = {name: [] for name in sets}
+    every = every or len(units) or 1
+    with tempfile.TemporaryDirectory() as folder:
+        store = judging.Store(folder, "development")
+        for start in range(0, len(units), every):
+            for name in sets:
+                items = [item for own, item in units[start : start + every] if own == name]
+                seen[name] += items
+                verdicts[name] += _answered(items, templates, backend, max_prompt_tokens, store)
+            so_far = start + every
+            if so_far < len(units) and give_up(so_far, value_of(seen, verdicts, metrics)):
+                store.close()
+                return verdicts, False
+        store.close()
+    return verdicts, True
+
+
+def _answered(
+    items: list[Item], templates: Mapping[str, Template], backend, max_prompt_tokens: int, store: judging.Store
+) -> list[Verdict]:
+    if not items:
+        return []
+    asks, limits = judging.plan(items, templates, backend, max_prompt_tokens)
+    judging.answer(asks, limits, backend, store)
+    settings = templates[items[0].protocol].reply
+    rows = judging.replies(asks, store)
+    return [parsing.parse_row(row, settings) for row in rows]
+
+
+def value_of(
+    sets: Mapping[str, Iterable[Item]], verdicts: Mapping[str, list[Verdict]], metrics: Mapping[str, str]
+) -> float:
+    """Return the mean over the sets of a metric of the agreement tables each; NaN where one of them is not defined."""
+    from judgemerge.evaluate.score import benchmark_statistics
+
+    def of_set(name: str, items: list[Item]) -> float:
+        if not items:  # none of it was judged yet
+            return float("nan")
+        statistics = benchmark_statistics(items, {"trial": verdicts[name]}, n_resamples=1, seed=0)
+        return statistics.judges["trial"].values.get(metrics[name], float("nan"))
+
+    values = [of_set(name, list(items)) for name, items in sets.items()]
+    return sum(values) / len(values)
+
+
+def verdict_file(folder: str | Path, name: str) -> Path:
+    """Return where a trial's verdicts on one development set stand."""
+    return Path(folder, f"verdicts.{name}.jsonl")
+
+
+def finish(
+    folder: str | Path,
+    sets: Mapping[str, list[Item]],
+    verdicts: Mapping[str, list[Verdict]],
+    metrics: Mapping[str, str],
+) -> dict:
+    """Write the verdicts into a trial's folder and return {value, n, errors} of what was judged."""
+    judged = {}
+    for name, items in sets.items():
+        write_verdicts(verdict_file(folder, name), verdicts[name])
+        known = {verdict.item for verdict in verdicts[name]}
+        judged[name] = [item for item in items if item.id in known]
+    errors = sum(verdict.outcome == "error" for own in verdicts.values() for verdict in own)
+    return {"value": value_of(judged, verdicts, metrics), "n": sum(map(len, judged.values())), "errors": errors}

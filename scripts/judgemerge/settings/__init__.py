@@ -1,0 +1,1 @@
+"""The study file: read, checked, completed with defaults."""

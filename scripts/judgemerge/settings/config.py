@@ -1,0 +1,154 @@
+"""A study file → checked settings with every default filled in. Runs at every start: imports nothing heavy."""
+
+import copy
+import datetime
+import difflib
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from judgemerge.core.errors import JudgemergeError, did_you_mean
+
+
+def check_against_schema(settings: dict, schema: dict, where: str) -> dict:
+    """Return a copy of `settings` with the schema's defaults filled in.
+
+    Raises JudgemergeError with one sentence (file, key, value, nearest valid key or what is expected) for the first
+    thing that does not fit. `where` names the file the settings came from.
+    """
+    _check_keys_are_text(settings, where)
+    errors = list(Draft202012Validator(schema).iter_errors(settings))
+    if errors:
+        raise JudgemergeError(f"{where}: {_sentence(_deepest(best_match(errors)))}")
+    return _with_defaults(copy.deepcopy(settings), schema, schema)
+
+
+def _check_keys_are_text(value: Any, where: str, above: str = "") -> None:
+    """Refuse keys that YAML reads as numbers, truth values or nothing (`1:`, `on:`, `~:`): names are texts."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            if not isinstance(key, str):
+                inside = f" in '{above}'" if above else ""
+                raise JudgemergeError(f"{where}: key {key!r}{inside} is no text; put it in quotes, or rename it")
+            _check_keys_are_text(entry, where, f"{above}.{key}" if above else key)
+    elif isinstance(value, list):
+        for number, entry in enumerate(value):
+            _check_keys_are_text(entry, where, f"{above}.{number}")
+
+
+def at_scale(settings: dict, where: str) -> dict:
+    """Return the study at the scale that `settings["scale"]` names: `scales.<scale>` laid over the rest.
+
+    Mappings are merged key by key, anything else is replaced, and null removes a key. The study is then called
+    <study>_<scale>, so that two scales never share results.
+    """
+    settings = copy.deepcopy(settings)
+    if settings.get("downloads") in ("true", "false"):  # a profile hands on what --config says as text
+        settings["downloads"] = settings["downloads"] == "true"
+    if isinstance(settings.get("date"), datetime.date):  # YAML reads 2024-07-26 as a date
+        settings["date"] = settings["date"].isoformat()
+    scales, scale = settings.pop("scales", None), settings.pop("scale", None)
+    if scale in (None, ""):
+        return settings
+    if not isinstance(scales, dict) or scale not in scales:
+        known = list(scales) if isinstance(scales, dict) else []
+        hint = did_you_mean(str(scale), known) if known else "; this study has none, leave `scale` out"
+        raise JudgemergeError(f"{where}: scale '{scale}' is unknown{hint}")
+    if not isinstance(scales[scale], dict):
+        raise JudgemergeError(f"{where}: scales.{scale} is {scales[scale]!r}, not a mapping of keys to change")
+    return _laid_over(settings, scales[scale]) | {"study": f"{settings.get('study')}_{scale}"}
+
+
+def _laid_over(below: dict, above: dict) -> dict:
+    result = dict(below)
+    for key, value in above.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = _laid_over(result[key], value)
+        else:
+            result[key] = value
+    return result
+
+
+def _deepest(error: ValidationError) -> ValidationError:
+    """Descend into `oneOf` alternatives, taking the one that the settings come nearest to."""
+    while error.context:
+        alternatives: dict[int, list[ValidationError]] = {}
+        for sub in error.context:
+            alternatives.setdefault(sub.schema_path[0], []).append(sub)
+
+        # An alternative that lacks its required key was not the one meant, unless its key is only misspelt.
+        def distance(group: list[ValidationError]) -> tuple[int, int, int]:
+            misfits = sum(sub.validator in ("required", "type", "const") for sub in group)
+            return misfits, len(group), -sum(map(_misspelt, group))
+
+        error = min(alternatives.values(), key=distance)[0]
+    return error
+
+
+def _misspelt(error: ValidationError) -> int:
+    """Return how many unknown keys resemble a known one."""
+    known = set(error.schema.get("properties", {})) if error.validator == "additionalProperties" else set()
+    return sum(bool(difflib.get_close_matches(str(key), known)) for key in error.instance) if known else 0
+
+
+def _sentence(error: ValidationError) -> str:
+    key = ".".join(str(part) for part in error.absolute_path)
+    inside = f" in '{key}'" if key else ""
+    if error.validator == "additionalProperties":
+        properties = error.schema.get("properties", {})
+        unknown = sorted(set(error.instance) - set(properties))
+        settable = {name for name, entry in properties.items() if "not" not in entry}
+        return f"key '{unknown[0]}'{inside} is unknown{did_you_mean(unknown[0], settable)}"
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in error.instance)
+        purpose = error.schema.get("properties", {}).get(missing, {}).get("description", "")
+        return f"key '{missing}'{inside} is missing; add it{f' ({_first_sentence(purpose)})' if purpose else ''}"
+    if error.validator == "not":  # of keys that a file cannot set: the description says why
+        return f"'{key}' cannot be set: {error.schema['description']}; remove the key"
+    if error.validator in ("enum", "const"):
+        known = error.validator_value if error.validator == "enum" else [error.validator_value]
+        return f"'{key}' is {error.instance!r}{did_you_mean(str(error.instance), map(str, known))}"
+    if "propertyNames" in error.absolute_schema_path:
+        return f"name '{error.instance}'{inside} does not match {error.validator_value}; rename it"
+    purpose = _first_sentence(error.schema.get("description", ""))
+    meant = f"; it is meant as: {purpose}" if purpose else ""
+    if error.validator == "pattern":
+        return f"'{key}' is {error.instance!r}, which does not match {error.validator_value}{meant}"
+    return f"'{key}' is wrong: {error.message}{meant}"
+
+
+def _first_sentence(text: str) -> str:
+    return text.split(". ")[0].rstrip(".")
+
+
+def _with_defaults(value: Any, schema: dict, root: dict) -> Any:
+    """Fill the defaults of `schema` into `value`, in place; `$ref` and `oneOf` are followed."""
+    schema = _resolve(schema, root)
+    if "oneOf" in schema and isinstance(value, dict):
+        # Alternatives are told apart by the keys that they require.
+        fitting = [sub for sub in schema["oneOf"] if set(_resolve(sub, root).get("required", [])) <= set(value)]
+        schema = _resolve(fitting[0], root) if fitting else {}
+    if isinstance(value, list) and "items" in schema:
+        return [_with_defaults(entry, schema["items"], root) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    for name, sub in schema.get("properties", {}).items():
+        default = sub.get("default", _resolve(sub, root).get("default"))
+        if name not in value and default is not None:
+            value[name] = copy.deepcopy(default)
+        if name in value:
+            value[name] = _with_defaults(value[name], sub, root)
+    extra = schema.get("additionalProperties")
+    if isinstance(extra, dict):
+        for name in set(value) - set(schema.get("properties", {})):
+            value[name] = _with_defaults(value[name], extra, root)
+    return value
+
+
+def _resolve(schema: dict, root: dict) -> dict:
+    if "$ref" not in schema:
+        return schema
+    return {**root["$defs"][schema["$ref"].rsplit("/", 1)[1]], **{k: v for k, v in schema.items() if k != "$ref"}}

@@ -1,0 +1,585 @@
+"""What a job needs (memory, time, GPUs), from the sizes of its models; what a plan asks for; what a study cost.
+
+Estimates are upper bounds from a few measured constants. A job that needs more is retried with a multiple (the profile
+counts the attempts), so they have to be right to a factor of two or three, not to the minute.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.judge.judging import ORDERS
+from judgemerge.quantize import quantizing
+from judgemerge.search import searching
+from judgemerge.study.progress import Job
+from judgemerge.study.study import Study
+from judgemerge.train import training
+
+GB = 1e9
+# Size of a model that says nothing about itself: 8 billion weights in bfloat16.
+UNKNOWN_GB = 16.0
+BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+# Memory in MB before the weights count, Snakemake's two processes on the node (130 MB each) included. The whole jobs of
+# the demo, measured, without these: 1370 with LLaMA-Factory, 580 with mergekit, 810 with transformers.
+TRAINING_MB, MERGING_MB, JUDGING_MB = 2500, 1500, 2000
+# A conversion of a tiny model took 500; a quantization was not measured apart. Q4_K_M made 1.3e7 weights a second
+# and thread, the other types more.
+CONVERTING_MB, QUANTIZING_MB, QUANTIZED_PER_SECOND = 2000, 1000, 1e7
+# Useful floating-point operations per second: a third of an A100's bfloat16 peak; a CPU thread with small matrices.
+GPU_FLOPS, CPU_FLOPS = 1e14, 2e10
+# Bytes of weights read per second while writing one token after the other.
+GPU_BANDWIDTH, CPU_BANDWIDTH = 1e12, 5e9
+SECONDS_PER_TOKEN_STEP = 0.03  # what transformers spends in Python on every step of a batch
+SECONDS_PER_GB = 30  # reading or writing weights on a shared file system
+MINUTES_TO_START = 10
+SCORING_MB = 600
+GRADES_SECONDS = 25  # one judge, 14,000 continuous grades, 10,000 resamples: measured on one core
+UNKNOWN_ITEMS = 1000
+GPU_GB = 80.0  # memory of one GPU, unless the study says what its own have
+FILLED = 0.9  # of which weights can take so much
+# What a training asks for whose length nobody knows, at every attempt: it goes on at its checkpoint.
+LONG_MINUTES = 2880
+
+
+@dataclass(frozen=True)
+class Size:
+    """A model's weights: bytes on disk and their number."""
+
+    bytes: float
+    parameters: float
+
+    @property
+    def gb(self) -> float:
+        """Gigabytes on disk."""
+        return self.bytes / GB
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one job asks for at its first attempt: memory in MB, run time in minutes.
+
+    `expected` are the minutes that it is thought to take. `unknown` are the item sets and models whose sizes had to be
+    guessed; the time limit of a training of unknown length is the longest, and more attempts do not make it longer.
+    `checkpoint` are the minutes until a training's first checkpoint.
+    """
+
+    mem_mb: int
+    runtime: int
+    expected: int = 0
+    unknown: tuple[str, ...] = ()
+    longest: int | None = None
+    checkpoint: int | None = None
+
+    def at(self, amount: str, attempt: int) -> int:
+        """Return `mem_mb` or `runtime` of an attempt."""
+        asked = getattr(self, amount) * attempt
+        return asked if amount == "mem_mb" or self.longest is None else min(asked, self.longest)
+
+
+def made_size(make: Mapping) -> Size:
+    """Return the size of a made Llama (float32, embeddings not tied) from its shape."""
+    hidden, vocabulary = make["hidden_size"], make["vocabulary"]
+    key_value = hidden * make["kv_heads"] // make["heads"]
+    layer = 2 * hidden * (hidden + key_value) + 3 * hidden * make["intermediate_size"] + 2 * hidden
+    parameters = 2 * vocabulary * hidden + make["layers"] * layer + hidden
+    return Size(4 * parameters, parameters)
+
+
+def gpus(settings: Mapping) -> dict[str, int]:
+    """Return the GPUs that each rule with GPU work asks for, on all its nodes; merging and exporting run on the CPU.
+
+    A made model is tiny, and a judge lies on one GPU: only the training of experts uses several.
+    """
+    one = min(1, settings["gpus"])
+    return {
+        "make_model": one,
+        "train_expert": settings["gpus"] * settings.get("nodes", 1),
+        "judge_suite": one,
+        "weigh_models": one,
+    }
+
+
+def several_nodes(settings: Mapping) -> dict[str, int | str]:
+    """Return the resources with which the SLURM plugin asks for the nodes of a training; none for a single node.
+
+    `mpi` keeps the plugin from starting the job inside an srun of its own, so that the job can start one task per node.
+    GPUs are asked for by the node (`gres`): `--gpus`, a sum, might be spread unevenly. `tasks_per_gpu: 0` keeps the
+    plugin from asking for as many tasks per GPU.
+    """
+    nodes, n_gpus = settings.get("nodes", 1), settings["gpus"]
+    if nodes == 1:
+        return {}
+    asked = {"nodes": nodes, "tasks": nodes, "tasks_per_gpu": 0, "mpi": "srun"}
+    return asked | ({"gres": f"gpu:{n_gpus}"} if n_gpus else {})
+
+
+# What a job of a rule takes, where it depends on sizes: the step of `Needs`, and its wildcards.
+STEPS = {
+    "make_model": ("make", "made"),
+    "train_expert": ("train", "expert"),
+    "export_expert": ("export", "expert"),
+    "check_export": ("export", "expert"),
+    "merge_models": ("merge", "merge"),
+    "weigh_models": ("weigh", "merge"),
+    "convert_gguf": ("convert", "model"),
+    "quantize_model": ("quantize", "quantization"),
+    "judge_suite": ("judge", "judge", "suite"),
+    "judge_suite_gguf": ("judge", "judge", "suite"),
+    "screen_base": ("screen", "screened"),
+    "train_trial": ("trial", "tuning"),
+    "merge_trial": ("trial", "blending"),
+    "generate_answers": ("answer", "model", "comparison"),
+    "judge_answers": ("compare", "judge", "comparison"),
+}
+
+
+class Needs:
+    """What the jobs of a study need; `known` returns the size of a model whose files are there already, else None."""
+
+    def __init__(self, study: Study, known: Callable[[str], Size | None]):
+        self.study = study
+        self.known = known
+        self.gpus = gpus(study.settings)
+
+    def size(self, model: str) -> Size:
+        """Return a model's size: from its files, else as the study says, else as its parents let expect."""
+        found = self.known(model)
+        if found is not None:
+            return found
+        study = self.study
+        if model in study.searched:
+            return self.size(study.target_of(study.searched[model]))
+        if model in study.experts:
+            return self.size(study.base_of(model))
+        if model in study.merges:
+            parameters = max(self.size(parent).parameters for parent in study.parents(model))
+            return Size(parameters * BYTES[study.merges[model]["dtype"]], parameters)
+        if model in study.quantizations:
+            quantization = study.quantizations[model]
+            parameters = self.size(quantization["model"]).parameters
+            return Size(parameters * quantizing.BITS[quantizing.type_of(quantization["type"])] / 8, parameters)
+        entry = study.models[model]
+        if "make" in entry:
+            return made_size(entry["make"])
+        n_bytes = entry.get("size_gb", UNKNOWN_GB) * GB
+        return Size(n_bytes, n_bytes / 2)
+
+    def make(self, model: str) -> Need:
+        """Return what making and pretraining a model takes."""
+        make = self.study.models[model]["make"]
+        size = self.size(model)
+        seconds = sum(
+            self._seconds_of_training(
+                size, stage["settings"], self._examples(stage), make.get("threads"), self.gpus["make_model"]
+            )
+            for stage in make["stages"]
+        )
+        # Weights, gradients and two moments of Adam in float32, and a copy to save.
+        return _need(TRAINING_MB + _mb(20 * size.parameters), seconds)
+
+    def of_job(self, rule: str, wildcards: object) -> Need | None:
+        """Return what a job of a rule takes, None where that does not depend on sizes."""
+        if rule not in STEPS:
+            return None
+        step, *names = STEPS[rule]
+        return getattr(self, step)(*(getattr(wildcards, name) for name in names))
+
+    def train(self, expert: str) -> Need:
+        """Return what training an expert takes: every process reads the weights once; on the CPU they stay there.
+
+        Memory is that of each node.
+        """
+        entry = self.study.experts[expert]
+        own = training.expert_settings(self.study.settings["training"], entry["settings"])
+        size = self.size(self.study.base_of(expert))
+        n_gpus, nodes = self.gpus["train_expert"], self.study.settings["nodes"]
+        examples = sum(self._examples_of(entry, name, own.get("stage")) for name in entry["train_on"])
+        unknown = () if own.get("max_steps", -1) > 0 else self._unknown(entry["train_on"])
+        seconds = self._seconds_of_training(size, own, examples, None, n_gpus, nodes)
+        if n_gpus:
+            memory = TRAINING_MB * n_gpus // nodes + _mb(2 * size.bytes)
+            need = self._training_need(memory, seconds + SECONDS_PER_GB * size.gb, unknown)
+        else:
+            per_parameter = 20 if own["finetuning_type"] == "full" else 8
+            need = self._training_need(TRAINING_MB + _mb(per_parameter * size.parameters), seconds, unknown)
+        if "save_steps" not in own:
+            return need
+        until = self._seconds_of_training(size, {**own, "max_steps": own["save_steps"]}, 0, None, n_gpus, nodes)
+        return dataclasses.replace(need, checkpoint=MINUTES_TO_START + math.ceil(until / 60))
+
+    def _training_need(self, mem_mb: float, seconds: float, unknown: tuple[str, ...]) -> Need:
+        """Return the need of a training: of one whose length nobody knows, the longest that a job may run."""
+        longest = self.study.settings.get("longest_job")
+        need = _need(mem_mb, seconds, unknown, longest)
+        if not unknown:
+            return need
+        return dataclasses.replace(need, runtime=longest or LONG_MINUTES, longest=longest or LONG_MINUTES)
+
+    def _examples_of(self, expert: Mapping, item_set: str, stage: str) -> int:
+        """Return how many examples an expert learns from one of its item sets; for stage dpo a pair is one."""
+        protocol = self.study.protocol(item_set)
+        subset = expert["subset"].get("by_set", {}).get(item_set, expert["subset"])
+        n_items = min(math.ceil(self._items(item_set) * subset.get("share", 1)), subset.get("first", math.inf))
+        both = expert["orders"] == "both" and stage != "dpo"
+        return n_items * len(ORDERS[protocol]) if both else n_items
+
+    def _unknown(self, item_sets: Iterable[str]) -> tuple[str, ...]:
+        """Return the item sets whose number of items nobody knows."""
+        return tuple(name for name in item_sets if self._known_items(name) is None)
+
+    def screen(self, model: str) -> Need:
+        """Return what the screening of one foundation model takes: some training steps, then held-out answers."""
+        screening = self.study.settings["screening"]
+        own = {
+            **training.LORA,
+            **self.study.settings["training"],
+            **screening["settings"],
+            "max_steps": screening["steps"],
+        }
+        size = self.size(model)
+        n_gpus = min(1, self.study.settings["gpus"])
+        seconds = self._seconds_of_training(size, own, 0, None, n_gpus) + SECONDS_PER_GB * size.gb
+        held_out = screening.get("limit") or sum(map(self._items, screening["evaluate_on"]))
+        n_tokens = held_out * self.study.settings["judging"]["max_prompt_tokens"] / 2
+        flops = GPU_FLOPS if n_gpus else CPU_FLOPS * self.study.settings["threads"]
+        per_parameter = 20 if own["finetuning_type"] == "full" and not n_gpus else 8
+        memory = TRAINING_MB + _mb(2 * size.bytes if n_gpus else per_parameter * size.parameters)
+        return _need(memory, seconds + 2 * size.parameters * n_tokens / flops)
+
+    def export(self, expert: str) -> Need:
+        """Return what folding an adapter into its base takes: both models in memory, one read and one written."""
+        size = self.size(self.study.base_of(expert))
+        return _need(TRAINING_MB + _mb(2.5 * size.bytes), 4 * SECONDS_PER_GB * size.gb)
+
+    def merge(self, merge: str) -> Need:
+        """Return what a merge takes: parents are read tensor by tensor, the result is kept and written."""
+        size = self.size(merge)
+        read = sum(self.size(parent).gb for parent in self.study.parents(merge))
+        return _need(MERGING_MB + _mb(1.5 * size.bytes), SECONDS_PER_GB * (read + 2 * size.gb))
+
+    def convert(self, model: str) -> Need:
+        """Return what writing a model as an F16 GGUF file takes: it is read and written tensor by tensor."""
+        size = self.size(model)
+        seconds = SECONDS_PER_GB * (size.gb + 2 * size.parameters / GB)
+        return _need(CONVERTING_MB + _mb(0.5 * size.bytes), seconds)
+
+    def quantize(self, quantization: str) -> Need:
+        """Return what quantizing takes: the F16 file is read, every weight is looked at, the result is written."""
+        size = self.size(quantization)
+        seconds = SECONDS_PER_GB * (2 * size.parameters / GB + size.gb)
+        seconds += size.parameters / (QUANTIZED_PER_SECOND * self.study.settings["threads"])
+        return _need(QUANTIZING_MB + _mb(0.5 * size.bytes), seconds)
+
+    def judging_gpus(self, judge: str) -> int:
+        """Return the GPUs of a judge; a quantization has some only where the study says that llama.cpp can use them."""
+        if not self.gpus["judge_suite"] or not self.study.quantizations.get(judge, {}).get("gpu", True):
+            return 0
+        judging = self.study.settings["judging"]
+        return judging["judges"].get(judge, {}).get("gpus", judging.get("gpus", 1))
+
+    def most_judging_gpus(self) -> int:
+        """Return the GPUs that the judge with the most of them asks for."""
+        return max(map(self.judging_gpus, self._judges_here()), default=self.gpus["judge_suite"])
+
+    def check_judges(self) -> None:
+        """Refuse a judge whose weights do not fit on its GPUs, as far as their size is known."""
+        memory = self.study.settings.get("gpu_gb", GPU_GB)
+        for judge in self._judges_here():
+            n_gpus = self.judging_gpus(judge)
+            if n_gpus and self._has_known_size(judge) and self._weights(judge) > n_gpus * memory * GB:
+                weights = self._weights(judge) / GB
+                enough = next(2**power for power in range(1, 20) if 2**power * memory * FILLED > weights)
+                raise JudgemergeError(
+                    f"{self.study.where}: judge '{judge}' has {weights:.1f} GB of weights, which do not fit on "
+                    f"{n_gpus} GPU{'s' if n_gpus > 1 else ''} of {memory:g} GB; set judging.judges.{judge}.gpus: "
+                    f"{enough}, or gpu_gb to the memory that yours have"
+                )
+
+    def _judges_here(self) -> list[str]:
+        """Return the judges with weights on this machine, those of comparisons included."""
+        from judgemerge.compare import model_comparisons
+
+        named = dict.fromkeys([*self.study.judges, *model_comparisons.names_of(self.study)])
+        remote = self.study.models_by_origin("endpoint")
+        return [judge for judge in named if judge in self.study.model_names and judge not in remote]
+
+    def _has_known_size(self, model: str) -> bool:
+        """Return whether a model's size is more than a guess."""
+        study = self.study
+        if self.known(model) is not None:
+            return True
+        if model in study.models:
+            return bool({"make", "size_gb"} & study.models[model].keys())
+        if model in study.searched:
+            return self._has_known_size(study.target_of(study.searched[model]))
+        made_from = study.parents(model) if model in study.merges else []
+        made_from += [study.base_of(model)] if model in study.experts else []
+        made_from += [study.quantizations[model]["model"]] if model in study.quantizations else []
+        return all(map(self._has_known_size, made_from))
+
+    def _weights(self, judge: str) -> float:
+        """Return the bytes of a judge's weights in memory."""
+        size = self.size(judge)
+        own = size.bytes / size.parameters
+        # llama.cpp reads the weights as they are in the file.
+        judging = self.study.settings["judging"]
+        return size.parameters * (own if judge in self.study.quantizations else BYTES.get(judging["dtype"], own))
+
+    def weigh(self, merge: str) -> Need:
+        """Return what the weights of a cocktail take: its models one after the other, a forward pass per example."""
+        from judgemerge.merge.losses import KINDS
+
+        entry = self.study.merges[merge]
+        parameters = entry["parameters"]
+        sizes = [self.size(parent) for parent in entry["models"]]
+        largest = max(sizes, key=lambda size: size.parameters)
+        on_gpu = bool(self.gpus["weigh_models"])
+        examples = entry.get("examples")
+        known = examples in self.study.catalogues.benchmarks
+        n_examples = parameters.get("n_examples", self._items(examples) if known else UNKNOWN_ITEMS)
+        length = parameters.get("max_length", KINDS[parameters.get("kind", "decoder")][2])
+        flops = GPU_FLOPS if on_gpu else CPU_FLOPS * self.study.settings["threads"]
+        seconds = sum(
+            2 * size.parameters * n_examples * length / 2 / flops + SECONDS_PER_GB * size.gb for size in sizes
+        )
+        weights = largest.bytes if on_gpu else 4 * largest.parameters
+        return _need(JUDGING_MB + _mb(1.2 * weights), seconds)
+
+    def judge(self, judge: str, suite: str) -> Need:
+        """Return what one judge takes for one suite: every prompt in both orders, replies as long as they may get."""
+        names = self.study.benchmarks_of(judge, suite)
+        units = [
+            (self._asked(name) * len(ORDERS[self.study.protocol(name)]), self._new_tokens(judge, name))
+            for name in names
+        ]
+        unknown = [name for name in self._unknown(names) if self.study.limit(name) is None]
+        return dataclasses.replace(self._inference(judge, units), unknown=tuple(unknown))
+
+    def _asked(self, benchmark: str) -> int:
+        """Return how many items of a benchmark are judged."""
+        limit = self.study.limit(benchmark)
+        known = self._known_items(benchmark)
+        return min(known or limit or UNKNOWN_ITEMS, limit or known or UNKNOWN_ITEMS)
+
+    def trial(self, search: str) -> Need:
+        """Return what one trial takes: the training or the merge, then the replies on the development sets."""
+        study, target, judge = self.study, self.study.target_of(search), searching.best_name(search)
+        made = self.train(target) if target in study.experts else self.merge(target)
+        names = searching.targets(study.searches[search])
+        units = [
+            (self._items(name) * len(ORDERS[study.protocol(name)]), self._new_tokens(judge, name)) for name in names
+        ]
+        judged = self._inference(judge, units)
+        runtime = made.runtime + judged.runtime - MINUTES_TO_START
+        expected = made.expected + judged.expected - MINUTES_TO_START
+        return Need(max(made.mem_mb, judged.mem_mb), runtime, expected, (*made.unknown, *judged.unknown), made.longest)
+
+    def answer(self, model: str, comparison: str) -> Need:
+        """Return what the answers of one model of a comparison take."""
+        generation = self.study.settings["model_comparisons"][comparison]["generation"]
+        n_answers = self._questions(comparison) * generation["samples"]
+        return self._inference(model, [(n_answers, generation["max_new_tokens"])])
+
+    def compare(self, judge: str, comparison: str) -> Need:
+        """Return what one judge of a comparison takes: every pair in both orders, both answers by every metric."""
+        from judgemerge.compare import model_comparisons
+        from judgemerge.prompting.prompts import load_template
+
+        n_each = 2 * self._questions(comparison)
+        n_each *= self.study.settings["model_comparisons"][comparison]["generation"]["samples"]
+        names = model_comparisons.asked_prompts(self.study, comparison).values()
+        prompts = [load_template(self.study.catalogues.prompts[name]) for name in names]
+        return self._inference(judge, [(n_each, prompt.max_new_tokens) for prompt in prompts])
+
+    def score(self, benchmark: str) -> Need:
+        """Return what the metrics of all judges on one benchmark take: weights of two bytes per item and resample.
+
+        Grades take longest: n^1.5 operations per resample, and a resample without each item; measured at 14,000.
+        """
+        n_items = min(self._items(benchmark), self.study.limit(benchmark) or math.inf)
+        n_resamples = self.study.settings["statistics"]["resamples"]
+        n_judges = len(self.study.judges_of(benchmark))
+        seconds = GRADES_SECONDS * n_judges * (n_items / 14_000) ** 1.5 * (n_resamples + n_items) / 24_000
+        return _need(max(2000, SCORING_MB + _mb(3 * n_resamples * n_items)), 300 + seconds)
+
+    def _questions(self, comparison: str) -> int:
+        entry = self.study.settings["model_comparisons"][comparison]
+        return entry.get("limit") or self._items(entry["questions"])
+
+    def _inference(self, judge: str, units: Iterable[tuple[int, int]]) -> Need:
+        """Return what a model takes for units of (prompts, most new tokens of each)."""
+        settings = self.study.settings
+        judging = settings["judging"]
+        size = self.size(judge)
+        weights = self._weights(judge)
+        on_gpu = bool(self.judging_gpus(judge))
+        flops = GPU_FLOPS if on_gpu else CPU_FLOPS * settings["threads"]
+        bandwidth = GPU_BANDWIDTH if on_gpu else CPU_BANDWIDTH
+        seconds = SECONDS_PER_GB * size.gb
+        for n_prompts, new in units:
+            n_tokens = n_prompts * (judging["max_prompt_tokens"] / 4 + new)  # long prompts are rare
+            steps = math.ceil(n_tokens / judging["batch_tokens"]) * new
+            seconds += 2 * size.parameters * n_tokens / flops
+            seconds += steps * (SECONDS_PER_TOKEN_STEP + weights / bandwidth)
+        memory = JUDGING_MB + _mb(1.2 * weights)
+        # On the CPU the keys, values and logits of a batch are in the same memory: 64 kB per token.
+        return _need(memory if on_gpu else memory + judging["batch_tokens"] // 16, seconds)
+
+    def _items(self, item_set: str) -> int:
+        return self._known_items(item_set) or UNKNOWN_ITEMS
+
+    def _known_items(self, item_set: str) -> int | None:
+        """Return the number of items as the catalogue counts, makes or estimates them, None where it does not say."""
+        spec = self.study.catalogues.benchmarks[item_set]
+        counted = spec.get("expected", {}).get("items") or spec.get("options", {}).get("n_items") or spec.get("about")
+        part = spec.get("part")
+        if part is None:
+            return counted
+        # What is counted is the whole.
+        counted = counted and math.ceil(counted * part["shares"].get(part["name"], 1))
+        return min(filter(None, (counted, part.get("draw"))), default=None)
+
+    def _examples(self, stage: Mapping) -> int:
+        if stage["data"] == "corpus":
+            return UNKNOWN_ITEMS
+        both = stage["orders"] == "both"
+        return sum(
+            self._items(name) * (len(ORDERS[self.study.protocol(name)]) if both else 1) for name in stage["data"]
+        )
+
+    def _new_tokens(self, judge: str, benchmark: str) -> int:
+        from judgemerge.prompting.prompts import load_template
+
+        name = self.study.prompt(judge, self.study.protocol(benchmark))
+        return load_template(self.study.catalogues.prompts[name]).max_new_tokens
+
+    def _seconds_of_training(
+        self, size: Size, settings: Mapping, examples: int, threads: int | None, n_gpus: int, nodes: int = 1
+    ) -> float:
+        """Return seconds from 6 operations per weight and token (forward, backward, recomputed forward).
+
+        Examples count as half as long as `cutoff_len`; one of stage dpo is two sequences.
+        """
+        steps = settings.get("max_steps", -1)
+        batch = settings.get("per_device_train_batch_size", 1) * settings.get("gradient_accumulation_steps", 1)
+        examples = min(examples, settings.get("max_samples", examples)) * settings.get("num_train_epochs", 3.0)
+        if steps > 0:
+            examples = steps * batch * max(nodes, n_gpus)
+        sequences = examples * (2 if settings.get("stage") == "dpo" else 1)
+        tokens = sequences * settings.get("cutoff_len", training.COMMON["cutoff_len"]) / 2
+        threads = threads or self.study.settings["threads"]
+        return 6 * size.parameters * tokens / (GPU_FLOPS * n_gpus if n_gpus else CPU_FLOPS * threads * nodes)
+
+
+def _mb(n_bytes: float) -> float:
+    return n_bytes / 1e6
+
+
+def _need(mem_mb: float, seconds: float, unknown: tuple[str, ...] = (), longest: int | None = None) -> Need:
+    """Return a need in round numbers; in the time limit the work counts twice, because estimates err."""
+    once, twice = (MINUTES_TO_START + math.ceil(times * seconds / 60) for times in (1, 2))
+    return Need(math.ceil(mem_mb / 100) * 100, min(twice, longest or twice), once, unknown, longest)
+
+
+# ---- what a plan asks for, what a study cost ----
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one job of a plan asks the cluster for, on all its nodes; memory is per node, `minutes` the time limit.
+
+    `expected` are the minutes that it is thought to take, None where nothing but the limit is known; `unknown` are the
+    item sets whose sizes were guessed, `checkpoint` the minutes until a training's first checkpoint.
+    """
+
+    rule: str
+    gpus: int
+    threads: int
+    minutes: int
+    mem_mb: int
+    expected: int | None = None
+    unknown: tuple[str, ...] = ()
+    checkpoint: int | None = None
+
+
+def gpus_asked(resources: Mapping) -> int:
+    """Return the GPUs in a job's resources, asked for as `gpu: 2` or, on each of its nodes, as `gres: gpu:a100:2`."""
+    kind, *rest = str(resources.get("gres") or "").split(":")
+    if kind == "gpu":
+        return (int(rest[-1]) if rest and rest[-1].isdigit() else 1) * int(resources.get("nodes") or 1)
+    return int(resources.get("gpu") or 0)
+
+
+def plan_lines(jobs: Iterable[Asked]) -> list[str]:
+    """Return the plan for people: the sum of all time limits and what is expected, then the jobs of every rule.
+
+    Where the sizes of item sets are not known, no sum is an upper bound, and the sets are named.
+    """
+    jobs = list(jobs)
+    unknown = sorted({name for job in jobs for name in job.unknown})
+    asked = _hours((job, job.minutes) for job in jobs)
+    lines = [f"This plan asks for {'at least' if unknown else 'at most'} {asked} in {len(jobs)} jobs:"]
+    if any(job.expected for job in jobs):
+        about = _hours((job, min(job.expected or job.minutes, job.minutes)) for job in jobs if not job.unknown)
+        left_out = ", without the jobs on sets of unknown size" if unknown else ""
+        lines.append(f"  expected are {about}{left_out}; limits allow for twice the work, and more at another attempt")
+    if unknown:
+        sets = ", ".join(unknown)
+        lines.append(f"  not known is the size of {sets}; give `about: <items>` in config/benchmarks.yaml")
+    beyond = sorted({job.rule for job in jobs if not job.unknown and (job.expected or 0) > job.minutes})
+    if beyond:
+        lines.append(f"  {', '.join(beyond)}: longer than longest_job; attempts go on at the last checkpoint")
+    late = [job for job in jobs if job.checkpoint and job.checkpoint > job.minutes < (job.expected or 0)]
+    if late:
+        first = max(job.checkpoint for job in late)
+        lines.append(
+            f"  {late[0].rule}: the first checkpoint comes after {first} min, so late that none may; lower save_steps"
+        )
+    for rule in dict.fromkeys(job.rule for job in jobs):
+        own = [job for job in jobs if job.rule == rule]
+        lines.append(
+            f"  {rule:<16} {len(own):>4} jobs  {_span(job.gpus for job in own)} GPUs  "
+            f"{_span(job.threads for job in own)} CPUs  {_span(job.mem_mb for job in own)} MB  "
+            f"{_span(job.minutes for job in own)} min"
+        )
+    return lines
+
+
+def _hours(jobs: Iterable[tuple[Asked, int]]) -> str:
+    """Return GPU and CPU hours of (job, minutes)."""
+    jobs = list(jobs)
+    gpus, cpus = (sum(getattr(job, unit) * minutes for job, minutes in jobs) / 60 for unit in ("gpus", "threads"))
+    return f"{gpus:.1f} GPU hours and {cpus:.1f} CPU hours"
+
+
+def _span(values: Iterable[int]) -> str:
+    values = sorted(set(values))
+    return f"{values[0]}" if len(values) == 1 else f"{values[0]}–{values[-1]}"
+
+
+def costs(timings: Iterable[Mapping], jobs: Iterable[Job], folder: str | Path) -> tuple[list[dict], int]:
+    """Return {rule, jobs, hours, cpu_hours, gpu_hours} per rule and in all, and how many timings belong to no job.
+
+    `timings` is what provenance.timings returns of `folder`: the last successful run of each job; failed attempts are
+    not in there. Hours are reserved, not busy ones: times the threads and GPUs that the job asks for.
+    """
+    by_file = {str(Path(job.timing)): job for job in jobs if job.timing}
+    rows: dict[str, dict] = {}
+    n_others = 0
+    for timing in timings:
+        job = by_file.get(str(Path(folder, f"{timing['job']}.tsv")))
+        if job is None:
+            n_others += 1
+            continue
+        row = rows.setdefault(job.rule, {"rule": job.rule, "jobs": 0, "hours": 0.0, "cpu_hours": 0.0, "gpu_hours": 0.0})
+        hours = (timing["seconds"] or 0.0) / 3600
+        row["jobs"] += 1
+        row["hours"] += hours
+        row["cpu_hours"] += hours * job.threads
+        row["gpu_hours"] += hours * job.gpus
+    ordered = sorted(rows.values(), key=lambda row: (-row["gpu_hours"], -row["cpu_hours"]))
+    total = {key: sum(row[key] for row in ordered) for key in ("jobs", "hours", "cpu_hours", "gpu_hours")}
+    return [*ordered, {"rule": "total", **total}], n_others

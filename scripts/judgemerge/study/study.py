@@ -1,0 +1,571 @@
+"""A study: checked settings plus the catalogues, and the questions that rules ask about them.
+
+Everything that can be wrong with a study is found here, before the first job. Imports nothing heavy.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from judgemerge import merge as merging
+from judgemerge.compare import model_comparisons
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.data import rubrics
+from judgemerge.data.benchmarks import load_catalogue
+from judgemerge.data.sources import Source, load_sources
+from judgemerge.embed import checks as embedding
+from judgemerge.judge import singly
+from judgemerge.judge.baselines import BASELINES
+from judgemerge.judge.recorded import load_recorded, source_of
+from judgemerge.prompting import chat_templates, metrics
+from judgemerge.prompting.prompts import load_template, prompt_sources
+from judgemerge.quantize import quantizing
+from judgemerge.search import searching
+from judgemerge.settings import config
+from judgemerge.study.study_checks import check_study
+from judgemerge.train import training_keys
+from judgemerge.train.training import stage_sets
+
+
+@dataclass(frozen=True)
+class Catalogues:
+    """What exists: raw files, benchmarks, recorded judges (as in config/), and prompt files by name."""
+
+    sources: dict[str, Source]
+    benchmarks: dict[str, dict]
+    recorded: dict[str, dict]
+    prompts: dict[str, Path]
+    rubrics: Path = rubrics.FOLDER
+    metrics: Path = metrics.FOLDER
+    embedding_prompts: Path = Path("config/embedding_prompts")
+
+
+def load_catalogues(folder: str | Path) -> Catalogues:
+    """Return the catalogues in a config folder."""
+    folder = Path(folder)
+    load_recorded(folder / "recorded.yaml")  # checks every entry; rules want them as they are written
+    return Catalogues(
+        sources=load_sources(folder / "sources.yaml"),
+        benchmarks=load_catalogue(folder / "benchmarks.yaml"),
+        recorded=load_yaml(folder / "recorded.yaml"),
+        prompts={path.stem: path for path in sorted((folder / "prompts").glob("*.yaml"))},
+        rubrics=folder / "rubrics",
+        metrics=folder / "metrics",
+        embedding_prompts=folder / "embedding_prompts",
+    )
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study; every method answers from `settings` and `catalogues` alone.
+
+    These do not change any more, so that lists of what is in them are made once: a plan asks for them per job.
+    """
+
+    settings: dict
+    catalogues: Catalogues
+    where: str
+
+    @property
+    def name(self) -> str:
+        """The study's name, which is also its folder below results/."""
+        return self.settings["study"]
+
+    # ---- models ----
+
+    @property
+    def models(self) -> dict[str, dict]:
+        """Models that are made, downloaded or found."""
+        return self.settings["models"]
+
+    @property
+    def experts(self) -> dict[str, dict]:
+        """Models that are trained here."""
+        return self.settings["experts"]
+
+    @cached_property
+    def lora_experts(self) -> list[str]:
+        """The experts whose training makes an adapter; not those of a quantized base, which no export equals."""
+        found = {name: {**self.settings["training"], **expert["settings"]} for name, expert in self.experts.items()}
+        return [
+            name
+            for name, given in found.items()
+            if given.get("finetuning_type", "lora") == "lora" and "quantization_bit" not in given
+        ]
+
+    @property
+    def merges(self) -> dict[str, dict]:
+        """Merged models."""
+        return self.settings["merges"]
+
+    @property
+    def quantizations(self) -> dict[str, dict]:
+        """Models as GGUF files with fewer bits per weight."""
+        return self.settings["quantizations"]
+
+    @cached_property
+    def model_names(self) -> set[str]:
+        """Every model of the study, however it comes about."""
+        return {*self.models, *self.experts, *self.merges, *self.quantizations, *self.searched}
+
+    @property
+    def searches(self) -> dict[str, dict]:
+        """Searches for settings of an expert or parameters of a merge."""
+        return self.settings["searches"]
+
+    @cached_property
+    def searched(self) -> dict[str, str]:
+        """The models that searches end with, each with its search."""
+        return {searching.best_name(search): search for search in self.searches}
+
+    def target_of(self, search: str) -> str:
+        """Return the expert or the merge that a search starts from."""
+        return self.searches[search].get("expert") or self.searches[search]["merge"]
+
+    def search_default(self, search: str) -> dict:
+        """Return the study's own value of each parameter of a search."""
+        name = self.target_of(search)
+        space = self.searches[search]["space"]
+        if name in self.experts:
+            return searching.defaults(self.experts[name], space, "expert", self.settings["training"])
+        return searching.defaults(self.merges[name], space, "merge")
+
+    def development_prompts(self, search: str) -> dict[str, str]:
+        """Return protocol → prompt that a search's development sets are judged with: those its result is asked with."""
+        protocols = dict.fromkeys(map(self.protocol, searching.targets(self.searches[search])))
+        return {protocol: self.prompt(searching.best_name(search), protocol) for protocol in protocols}
+
+    @cached_property
+    def working_sets(self) -> list[str]:
+        """Item sets neither judged nor learnt by experts: development and evaluation sets, screening, questions."""
+        screening = self.settings.get("screening", {"train_on": [], "evaluate_on": []})
+        found = [name for entry in self.searches.values() for name in searching.targets(entry)]
+        found += [name for expert in self.experts.values() for name in expert["evaluate_on"]]
+        found += [*screening["train_on"], *screening["evaluate_on"]]
+        found += model_comparisons.question_sets(self.settings)
+        return [name for name in dict.fromkeys(found) if name in self.catalogues.benchmarks]  # others are refused later
+
+    def models_by_origin(self, origin: str) -> list[str]:
+        """Return the models that are to be got by `make`, `repo`, `path` or `endpoint`."""
+        return [name for name, entry in self.models.items() if origin in entry]
+
+    def base_of(self, expert: str) -> str:
+        """Return the model that an expert is trained from: its own base, or the study's."""
+        return self.experts[expert].get("base", self.settings.get("base", ""))
+
+    @cached_property
+    def adapters(self) -> dict[str, str]:
+        """The experts that are LoRA adapters, each with the model it was trained on."""
+        kinds = {
+            name: {**self.settings["training"], **expert["settings"]}.get("finetuning_type", "lora")
+            for name, expert in self.experts.items()
+        }
+        return {name: self.base_of(name) for name, kind in kinds.items() if kind == "lora"}
+
+    def adapters_of(self, merge: str) -> list[str]:
+        """Return the parents that a merge reads as LoRA adapters, not as exported models."""
+        return merging.adapters_read(self.merges[merge], self.adapters)
+
+    def models_read(self, merge: str) -> list[str]:
+        """Return the models that a merge reads as such: those of `parents`, for an adapter the model it changes."""
+        adapters = {name: self.adapters[name] for name in self.adapters_of(merge)}
+        return list(dict.fromkeys(adapters.get(name, name) for name in self.parents(merge)))
+
+    def example_prompts(self, merge: str) -> dict[str, str]:
+        """Return protocol → prompt for the items that a merge's weights are computed from; none for a file."""
+        examples = self.examples_of(merge)
+        if examples not in self.catalogues.benchmarks:
+            return {}
+        protocol = self.protocol(examples)
+        return {protocol: self.settings["judging"]["prompts"].get(protocol)}
+
+    def roots(self, model: str) -> list[str]:
+        """Return the models of `models` that a model comes from: itself, an expert's base, what parents come from."""
+        if model in self.models:
+            return [model]
+        if model in self.searched:
+            return self.roots(self.target_of(self.searched[model]))
+        if model in self.quantizations:
+            return self.roots(self.quantizations[model]["model"])
+        parents = [self.base_of(model)] if model in self.experts else self.parents(model)
+        return list(dict.fromkeys(root for parent in parents for root in self.roots(parent)))
+
+    def allowed_differences(self, merge: str) -> list[str]:
+        """Return what may differ between the models that a merge comes from: its own `allow`, and its parents'."""
+        inner = [self.allowed_differences(name) for name in self.parents(merge) if name in self.merges]
+        return sorted({*self.merges[merge].get("allow", []), *(key for keys in inner for key in keys)})
+
+    def examples_of(self, merge: str) -> str | None:
+        """Return the item set, or the path of a file, that a merge's weights are computed from."""
+        return self.merges[merge].get("examples")
+
+    def leak_benchmarks(self, expert: str) -> list[str]:
+        """Return the benchmarks that are run whose prompts an expert must not be trained on."""
+        chosen = self.experts[expert]["drop_overlap"]
+        if isinstance(chosen, bool):
+            return self.benchmarks if chosen else []
+        return [benchmark for benchmark in self.benchmarks if benchmark in chosen]
+
+    def parents(self, merge: str) -> list[str]:
+        """Return the models that a merge reads, each once, the base first."""
+        entry = self.merges[merge]
+        return list(dict.fromkeys([*([entry["base"]] if "base" in entry else []), *entry["models"]]))
+
+    # ---- benchmarks ----
+
+    @property
+    def optional_suites_run(self) -> bool:
+        """Whether raw files may be had: from a mirror, or over HTTPS because the study says so."""
+        return bool(self.settings["mirror"]) or self.settings["downloads"]
+
+    @cached_property
+    def suites(self) -> dict[str, list[str]]:
+        """The suites that are run, each with its benchmarks."""
+        return {
+            name: suite["benchmarks"]
+            for name, suite in self.settings["suites"].items()
+            if self.optional_suites_run or not suite["optional"]
+        }
+
+    @property
+    def left_out_suites(self) -> list[str]:
+        """The optional suites that are not run because there is neither a mirror nor a permission to download."""
+        return [name for name in self.settings["suites"] if name not in self.suites]
+
+    @cached_property
+    def benchmarks(self) -> list[str]:
+        """The benchmarks that are run, in the order of the suites."""
+        return [benchmark for suite in self.suites.values() for benchmark in suite]
+
+    @cached_property
+    def all_benchmarks(self) -> list[str]:
+        """The benchmarks of all suites, optional ones included."""
+        return [benchmark for suite in self.settings["suites"].values() for benchmark in suite["benchmarks"]]
+
+    @cached_property
+    def item_sets(self) -> list[str]:
+        """Every item set that the study can ask for: benchmarks of all suites, training sets and sets to look for."""
+        return list(dict.fromkeys([*self.all_benchmarks, *self.known_prompts, *self.working_sets]))
+
+    @cached_property
+    def training_sets(self) -> dict[str, list[str]]:
+        """What models of the study are trained on: item set → who is."""
+        users: dict[str, list[str]] = {}
+        for name, expert in self.experts.items():
+            for item_set in expert["train_on"]:
+                users.setdefault(item_set, []).append(f"expert {name}")
+        for name, entry in self.models.items():
+            for item_set in dict.fromkeys(stage_sets(entry)):
+                users.setdefault(item_set, []).append(f"pretraining of {name}")
+        for name in self.merges:
+            if self.examples_of(name) in self.catalogues.benchmarks:
+                users.setdefault(self.examples_of(name), []).append(f"weights of merge {name}")
+        return users
+
+    @cached_property
+    def known_prompts(self) -> dict[str, str]:
+        """The item sets whose prompts are looked for in the benchmarks: item set → why."""
+        also = dict.fromkeys(self.settings["overlap"]["also"], "overlap.also")
+        searches: dict[str, list[str]] = {}
+        for search, entry in self.searches.items():
+            for name in searching.targets(entry):
+                searches.setdefault(name, []).append(search)
+        known = self.catalogues.benchmarks  # what is not there is refused later
+        also |= {name: f"development of search {', '.join(own)}" for name, own in searches.items() if name in known}
+        return also | {item_set: ", ".join(users) for item_set, users in self.training_sets.items()}
+
+    @cached_property
+    def overlap_pairs(self) -> list[tuple[str, str]]:
+        """Every (item set of `known_prompts`, benchmark that is run) that are not the same."""
+        return [(name, benchmark) for name in self.known_prompts for benchmark in self.benchmarks if name != benchmark]
+
+    @cached_property
+    def overlap_sets(self) -> list[str]:
+        """The item sets that `overlap_pairs` names."""
+        return list(dict.fromkeys(name for pair in self.overlap_pairs for name in pair))
+
+    @cached_property
+    def _suites_by_benchmark(self) -> dict[str, str]:
+        suites = self.settings["suites"].items()
+        return {benchmark: name for name, suite in reversed(suites) for benchmark in suite["benchmarks"]}
+
+    def suite_of(self, benchmark: str) -> str:
+        """Return the suite that a benchmark stands in."""
+        return self._suites_by_benchmark[benchmark]
+
+    def limit(self, benchmark: str) -> int | None:
+        """Return how many items are drawn from an item set; None means all, as for every set that is trained on."""
+        if benchmark not in self.all_benchmarks:
+            return None
+        return self.settings["suites"][self.suite_of(benchmark)].get("limit")
+
+    def protocol(self, benchmark: str) -> str:
+        """Return pairwise or pointwise."""
+        return self.catalogues.benchmarks[benchmark]["protocol"]
+
+    def rubric(self, benchmark: str) -> dict[str, str] | None:
+        """Return the rubric of the items that have none of their own: the benchmark's, else the study's."""
+        own = self.catalogues.benchmarks[benchmark].get("rubric")
+        name, where = own or self.settings["judging"].get("rubric"), f"config/benchmarks.yaml: {benchmark}: rubric"
+        if name is None:
+            return None
+        where = where if own else f"{self.where}: judging.rubric"
+        return rubrics.load_rubric(rubrics.rubric_file(name, where, self.catalogues.rubrics))
+
+    def benchmark_sources(self, benchmark: str) -> dict[str, str]:
+        """Return the raw files of a benchmark: role → key in sources.yaml, or path of a file."""
+        return self.catalogues.benchmarks[benchmark].get("sources", {})
+
+    def published_protocol(self, benchmark: str) -> str | None:
+        """Return the module of judgemerge/evaluate/published/ that counts as the benchmark's paper does, if there is one."""
+        return self.catalogues.benchmarks[benchmark].get("published")
+
+    def recorded_sources(self, judge: str, benchmark: str) -> dict[str, str]:
+        """Return the raw files of a recorded judge on a benchmark: role → key in sources.yaml, or path of a file."""
+        roles = self.catalogues.recorded[judge]["benchmarks"][benchmark]
+        return {name: source_of(role) for name, role in roles.items()}
+
+    @cached_property
+    def source_keys(self) -> list[str]:
+        """Every raw file that is needed for the suites that are run, for training and for the search for overlap."""
+        return [value for value in self._raw_files() if value in self.catalogues.sources]
+
+    def only_judges(self, model: str) -> bool:
+        """Return whether nothing is made from a model, and no answers are asked of it: it is a judge of suites."""
+        used = {self.settings.get("base"), *map(self.base_of, self.experts)}
+        used |= {parent for merge in self.merges for parent in self.parents(merge)}
+        used |= {entry["model"] for entry in self.quantizations.values()}
+        used |= {*self.settings.get("screening", {}).get("bases", ()), *model_comparisons.names_of(self)}
+        return model in self.settings["judges"] and model not in used
+
+    @cached_property
+    def downloaded_models(self) -> list[str]:
+        """The repositories of the hub that models, embedding models and rerankers of the study come from."""
+        embedding_part = self.settings.get("embedding", {})
+        entries = [*self.models.values(), *(embedding_part.get(role, {}) for role in ("embedder", "reranker"))]
+        return list(dict.fromkeys(entry["repo"] for entry in entries if "repo" in entry))
+
+    @cached_property
+    def local_files(self) -> list[str]:
+        """The raw files that are given by their path."""
+        return [value for value in self._raw_files() if value not in self.catalogues.sources]
+
+    def _raw_files(self) -> list[str]:
+        item_sets = dict.fromkeys([*self.benchmarks, *self.known_prompts, *self.working_sets])
+        values = [value for name in item_sets for value in self.benchmark_sources(name).values()]
+        values += [
+            value
+            for benchmark in self.benchmarks
+            for judge in self.judges_of(benchmark)
+            if self.kind(judge) == "recorded"
+            for value in self.recorded_sources(judge, benchmark).values()
+        ]
+        values += [value for prompt in self.prompts_used for value in self.prompt_sources(prompt)]
+        values += [
+            value
+            for comparison in self.settings["model_comparisons"]
+            for value in model_comparisons.metric_sources(self, comparison)
+        ]
+        values += embedding.source_keys(self)
+        values += [quantizing.CONVERTER] if self.quantizations else []
+        return list(dict.fromkeys(values))
+
+    # ---- judges ----
+
+    @cached_property
+    def judges(self) -> list[str]:
+        """Every judge, in the order of the study file, then those that compare their grades."""
+        return [*self.settings["judges"], *self.singly]
+
+    @cached_property
+    def singly(self) -> dict[str, str]:
+        """The judges that are made of another one's grades: name → that other judge."""
+        return singly.derived(self.settings)
+
+    @property
+    def singly_prompt(self) -> str | None:
+        """The prompt that both responses of a pair are graded with, one by one."""
+        return self.settings["singly"].get("prompt", self.settings["judging"]["prompts"].get("pointwise"))
+
+    def kind(self, judge: str) -> str:
+        """Return what a judge is: `model`, `derived`, `baseline` or `recorded`."""
+        if judge in self.model_names:
+            return "model"
+        if judge in self.singly:
+            return "derived"
+        return "baseline" if judge in BASELINES else "recorded"
+
+    def judges_of(self, benchmark: str) -> list[str]:
+        """Return the judges that have a verdict on a benchmark."""
+        return [judge for judge in self.judges if self.answers(judge, benchmark)]
+
+    def answers(self, judge: str, benchmark: str) -> bool:
+        """Return whether a judge has a verdict on a benchmark."""
+        kind = self.kind(judge)
+        if kind == "recorded":
+            return benchmark in self.catalogues.recorded[judge]["benchmarks"]
+        if kind == "derived":
+            suites = self.settings["singly"].get("suites", self.settings["suites"])
+            return self.protocol(benchmark) == "pairwise" and self.suite_of(benchmark) in suites
+        return kind == "baseline" or self.prompt(judge, self.protocol(benchmark)) is not None
+
+    def benchmarks_of(self, judge: str, suite: str) -> list[str]:
+        """Return the benchmarks of a suite that a judge answers."""
+        return [
+            benchmark for benchmark in self.settings["suites"][suite]["benchmarks"] if self.answers(judge, benchmark)
+        ]
+
+    def prompt(self, judge: str, protocol: str) -> str | None:
+        """Return the prompt a judge is asked with, None when it has none for the protocol.
+
+        A quantization is asked as the model it was made from, unless it has prompts of its own.
+        """
+        single = self.settings["judging"]["judges"]
+        own = single.get(judge, single.get(self.quantizations.get(judge, {}).get("model"), {}))
+        return own.get(protocol, self.settings["judging"]["prompts"].get(protocol))
+
+    def backend(self, judge: str) -> str:
+        """Return what a judge with weights in safetensors answers with."""
+        return self.settings["judging"]["judges"].get(judge, {}).get("backend", self.settings["judging"]["backend"])
+
+    def backend_of(self, model: str) -> str:
+        """Return the backend that any model of the study answers with, endpoints and quantizations included."""
+        if model in self.models_by_origin("endpoint"):
+            return "openai"
+        return "llama_cpp" if model in self.quantizations else self.backend(model)
+
+    @property
+    def chat_templates(self) -> list[str]:
+        """The chat templates that models or judges are given instead of their own."""
+        entries = [*self.models.values(), *self.settings["judging"]["judges"].values()]
+        return list(dict.fromkeys(entry["chat_template"] for entry in entries if "chat_template" in entry))
+
+    def model_template(self, model: str) -> str | None:
+        """Return the text of the chat template that the study gives a model of `models`; None leaves it its own."""
+        name = self.models[model].get("chat_template")
+        return name and chat_templates.load(name, f"{self.where}: models.{model}.chat_template")
+
+    def chat(self, model: str) -> dict:
+        """Return how a model's chat template is used: the arguments of chat_templates.Chat that the study gives.
+
+        What is made from a model is asked as that model is, unless `judging.judges` says otherwise. Empty where nothing
+        is said, so that finished jobs of such a study stay finished.
+        """
+        single = self.settings["judging"]["judges"]
+        origins = [self.models[root] for root in (self.roots(model) if model in self.model_names else [])]
+        quantized = self.quantizations.get(model, {}).get("model")
+        chosen: dict = {} if self.settings["date"] == chat_templates.DATE else {"date": self.settings["date"]}
+        for key in ("chat_template", "template_arguments"):
+            for entry in (single.get(model, {}), single.get(quantized, {}), *origins):
+                if key in entry:
+                    chosen.setdefault(key, entry[key])
+        if "chat_template" in chosen:  # what the file says, so that a change of it is noticed
+            chosen["text"] = chat_templates.load(chosen["chat_template"], f"{self.where}: chat_template of {model}")
+        return chosen
+
+    def reply_format(self, judge: str, benchmark: str) -> str:
+        """Return the format that a judge's replies to a benchmark are read in."""
+        prompt = self.prompt(judge, self.protocol(benchmark))
+        return load_template(self.catalogues.prompts[prompt]).reply["format"]
+
+    def prompts_of(self, judge: str, suite: str) -> dict[str, str]:
+        """Return protocol → prompt for the benchmarks of a suite that a judge answers."""
+        protocols = {self.protocol(benchmark) for benchmark in self.benchmarks_of(judge, suite)}
+        return {protocol: self.prompt(judge, protocol) for protocol in sorted(protocols)}
+
+    @property
+    def asked_prompts(self) -> dict[str, dict[str, str]]:
+        """Judge → protocol → prompt for every judge that is asked; baselines and recorded judges are not."""
+        asked = {judge: {"pairwise": self.singly_prompt} for judge in self.judges if self.kind(judge) == "derived"}
+        for judge in self.judges:
+            if self.kind(judge) == "model":
+                protocols = {self.protocol(name) for name in self.benchmarks if self.answers(judge, name)}
+                asked[judge] = {protocol: self.prompt(judge, protocol) for protocol in sorted(protocols)}
+        return asked
+
+    def training_prompts(self, expert: str) -> dict[str, str]:
+        """Return protocol → prompt for the item sets an expert is trained on."""
+        prompts = self.settings["judging"]["prompts"] | self.experts[expert].get("prompts", {})
+        protocols = {self.protocol(name) for name in self.experts[expert]["train_on"]}
+        return {protocol: prompts.get(protocol) for protocol in sorted(protocols)}
+
+    def stage_prompts(self, model: str) -> list[dict[str, str]]:
+        """Return protocol → prompt for each pretraining stage of a made model; empty for a stage on plain text."""
+        names = []
+        for stage in self.models[model]["make"]["stages"]:
+            prompts = self.settings["judging"]["prompts"] | stage.get("prompts", {})
+            sets = [] if stage["data"] == "corpus" else stage["data"]
+            names.append({protocol: prompts.get(protocol) for protocol in sorted(set(map(self.protocol, sets)))})
+        return names
+
+    def prompt_sources(self, prompt: str) -> list[str]:
+        """Return the raw files that a prompt takes texts from: keys of sources.yaml, or paths of files."""
+        return prompt_sources(self.catalogues.prompts[prompt])
+
+    def own_models(self, judge: str) -> list[str]:
+        """Return the names under which a benchmark may know the judge or a model that it was made from."""
+        if judge in self.singly:
+            return self.own_models(self.singly[judge])
+        kind = self.kind(judge)
+        if kind != "model":
+            return self.catalogues.recorded[judge].get("own_models", []) if kind == "recorded" else []
+        parents = self.parents(judge) if judge in self.merges else []
+        parents += [self.base_of(judge)] if judge in self.experts else []
+        parents += [self.target_of(self.searched[judge])] if judge in self.searched else []
+        parents += [self.quantizations[judge]["model"]] if judge in self.quantizations else []
+        repo = self.models.get(judge, {}).get("repo", "")
+        names = [judge, *([repo, repo.rpartition("/")[2]] if repo else [])]
+        names += [self.models[judge]["endpoint"]["model"]] if "endpoint" in self.models.get(judge, {}) else []
+        return list(dict.fromkeys([*names, *(name for parent in parents for name in self.own_models(parent))]))
+
+    @cached_property
+    def prompts_used(self) -> list[str]:
+        """Every prompt that a model of the study is asked or trained with."""
+        asked = [
+            self.prompts_of(judge, suite)
+            for judge in self.judges
+            for suite in self.suites
+            if self.kind(judge) == "model"
+        ]
+        trained = [self.training_prompts(expert) for expert in self.experts]
+        trained += [prompts for name in self.models_by_origin("make") for prompts in self.stage_prompts(name)]
+        trained += [{"pointwise": self.singly_prompt}] if self.singly else []
+        trained += [model_comparisons.asked_prompts(self, name) for name in self.settings["model_comparisons"]]
+        return sorted({name for prompts in [*asked, *trained] for name in prompts.values() if name})
+
+    @cached_property
+    def averages(self) -> dict[str, dict]:
+        """The averages whose benchmarks are all run (optional suites may not be)."""
+        run = set(self.benchmarks)
+        return {
+            name: entry
+            for name, entry in self.settings["averages"].items()
+            if self.judges and run.issuperset(entry.get("benchmarks") or [entry["categories_of"]])
+        }
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Judge → the words by which figures and pages name it; CSV tables have its name.
+
+        Two judges never have the same words: those of one label are told apart by their names in brackets.
+        """
+        recorded = self.catalogues.recorded
+        words = {judge: recorded[judge]["label"] for judge in self.judges if self.kind(judge) == "recorded"}
+        words = {judge: judge for judge in self.judges} | words | self.settings["display"]["labels"]
+        while len(taken := Counter(words.values())) < len(words):
+            words = {judge: text if taken[text] == 1 else f"{text} ({judge})" for judge, text in words.items()}
+        return words
+
+
+def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:
+    """Return the checked study of a parsed study file; `where` names that file in every error.
+
+    Raises JudgemergeError with one sentence for the first thing that is wrong.
+    """
+    schema = training_keys.complete(load_yaml(Path(config_folder) / "config.schema.yaml"))
+    scaled = config.at_scale(settings, where)
+    checked = merging.expand_grids(config.check_against_schema(scaled, schema, where), where)
+    study = Study(checked, load_catalogues(config_folder), where)
+    check_study(study, schema)
+    return study

@@ -1,0 +1,1 @@
+"""Everything invented: tasks, documents and models that are made on this machine."""

@@ -1,0 +1,1 @@
+"""Training experts with LLaMA-Factory, and what can be checked before and after."""

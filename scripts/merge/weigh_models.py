@@ -1,0 +1,33 @@
+"""Make weights/{merge}.json: the losses of a cocktail's models on a few examples, and the weights that follow."""
+
+from pathlib import Path
+
+from judgemerge.core import files
+from judgemerge.core.items import read_items
+from judgemerge.core.logs import logged
+from judgemerge.merge import cocktail, losses
+from judgemerge.merge.examples import of_items
+from judgemerge.prompting.prompts import load_template
+
+
+def main(merge: dict, parents: dict[str, str], examples: str, prompt: str | None, sources: str, threads: int, out: str):
+    """Read the examples (items when there is a prompt for them, else JSON lines) and weigh the models with them."""
+    if prompt is not None:
+        given = of_items(read_items(examples), load_template(prompt, sources))
+    else:
+        given = losses.read_examples(examples, merge["parameters"].get("kind", "decoder"))
+    found = cocktail.weigh(parents, given, merge["parameters"], merge["seed"], threads, merge.get("allow", ()))
+    files.write_json(out, {"examples": Path(examples).name, "sha256": files.sha256_file(examples), **found})
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            merge=snakemake.params.merge,
+            parents={Path(path).name: path for path in snakemake.input.models},
+            examples=snakemake.input.examples,
+            prompt=next(iter(snakemake.input.prompts), None),
+            sources=snakemake.params.sources,
+            threads=snakemake.threads,
+            out=snakemake.output[0],
+        )

@@ -1,0 +1,23 @@
+"""Make cards/{merge}.md: a merge's model card with its agreement table."""
+
+from judgemerge.core import files
+from judgemerge.core.frames import read_table
+from judgemerge.core.logs import logged
+from judgemerge.merge import cards
+
+
+def main(merge: str, manifest: str, agreement: str, about: dict, card: str) -> None:
+    """Write the card that lies in the model's folder, and below it what the tables say of the merge and its parents."""
+    with files.atomic_writer(card) as file:
+        file.write(cards.card(merge, files.read_json(manifest), read_table(agreement), about))
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            merge=snakemake.wildcards.merge,
+            manifest=snakemake.input.manifest,
+            agreement=snakemake.input.agreement,
+            about=snakemake.params.about,
+            card=snakemake.output[0],
+        )

@@ -1,0 +1,59 @@
+"""Make tables/quantization.csv: size, speed and agreement of every quantization and of the model it is made from."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from judgemerge.core import files
+from judgemerge.core.items import read_items, read_verdicts
+from judgemerge.core.logs import logged
+from judgemerge.evaluate.estimates import Settings
+from judgemerge.evaluate.quantization import Model, quantization_table
+from judgemerge.judge import failures
+
+
+def main(parents: dict[str, str], units: list[dict], models: str, replies: str, statistics: dict, table: str) -> None:
+    """Write the rows of every benchmark; a unit is {benchmark, suite, judges, items, verdicts}.
+
+    `parents` is model → the model it is made from (itself for one that is not quantized); `models` and `replies` are
+    the folders of the manifests and of the timing records.
+    """
+    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    parts = []
+    for unit in units:
+        given = dict(zip(unit["judges"], unit["verdicts"], strict=True))
+        judged, _ = failures.divide(given)
+        judged = {judge: path for judge, path in judged.items() if parents[judge] in judged}
+        described = []
+        for judge in judged:
+            timing = files.read_json(Path(replies, judge, f"{unit['suite']}.timing.json"))
+            described.append(
+                describe(judge, parents[judge], files.read_json(Path(models, f"{judge}.json")), timing["run"])
+            )
+        verdicts = {judge: read_verdicts(path) for judge, path in judged.items()}
+        parts.append(quantization_table(read_items(unit["items"]), verdicts, described, settings))
+    with files.atomic_writer(table) as file:
+        pd.concat(parts).to_csv(file, index=False)
+
+
+def describe(name: str, parent: str, manifest: dict, run: dict | None) -> Model:
+    """Return what the table says of one model besides its verdicts; sizes are those of the weights alone."""
+    if "quantization" in manifest:
+        about = manifest["quantization"]
+        fallbacks = ", ".join(f"{count} × {kind}" for kind, count in about["fallbacks"].items())
+        return Model(name, parent, about["type"], about["file_bytes"], about["bits_per_weight"], fallbacks, run)
+    weights = sum(entry["bytes"] for file, entry in manifest["files"].items() if file.endswith(".safetensors"))
+    bits = round(8 * weights / manifest["parameters"], 4) if manifest["parameters"] else 0.0
+    return Model(name, parent, "unquantized", weights, bits, "", run)
+
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        main(
+            parents=snakemake.params.parents,
+            units=snakemake.params.units,
+            models=snakemake.params.models,
+            replies=snakemake.params.replies,
+            statistics=snakemake.params.statistics,
+            table=snakemake.output[0],
+        )
