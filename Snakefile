@@ -9,13 +9,13 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 # Tools installed beside Snakemake are found without activating its environment; packages below ~/.local never are.
-# Scripts find our package, and nothing of whoever started this.
+# Scripts find our package.
 # Threads that wait for each other sleep: on a shared machine spinning ones made a training 20 times slower (measured).
 # Sets of texts have one order in every process.
 os.environ.update(
     PYTHONHASHSEED="0",
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
-    PYTHONPATH=os.path.join(workflow.basedir, "scripts"),
+    PYTHONPATH=os.pathsep.join([os.path.join(workflow.basedir, "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])]),
     PYTHONNOUSERSITE="1",
     OMP_WAIT_POLICY=os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
 )

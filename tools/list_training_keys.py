@@ -1,4 +1,4 @@
-"""Make scripts/judgemerge/train/llamafactory_keys.json: every key of a LLaMA-Factory training file, with types and choices.
+"""Make scripts/judgemerge/train/llamafactory_keys.json: the keys of LLaMA-Factory training files.
 
     .venv/bin/python tools/list_training_keys.py
 

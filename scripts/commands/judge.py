@@ -2,10 +2,10 @@
 
 Examples:
   python scripts/commands/judge.py --model results/demo/models/dare_ties --prompt brief_pairwise --input pairs.jsonl
-  echo '{"prompt": "2+2?", "response": "4"}' | python scripts/commands/judge.py --model model.gguf --prompt plain_pointwise
-  python scripts/commands/judge.py --model https://api.example.org/v1 --name some-model --api-key-variable API_KEY < pairs.jsonl
+  echo '{"prompt": "2+2?", "response": "4"}' | python scripts/commands/judge.py --model m.gguf --prompt plain_pointwise
+  python scripts/commands/judge.py --model https://api.example.org/v1 --name some-model --api-key-variable KEY < a.jsonl
 
-  python scripts/commands/judge.py --model model.gguf --prompt rubric_pointwise --metric correctness_5_point < answers.jsonl
+  python scripts/commands/judge.py --model m.gguf --prompt rubric_pointwise --metric correctness_5_point < answers.jsonl
 
 What records and results look like: docs/judging.md. The exit status is 1 when a record could not be read, 2 when
 nothing could be judged at all (a wrong option, a model that does not load, an endpoint that is down,

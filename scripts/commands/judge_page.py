@@ -1,6 +1,6 @@
 """A web page on this machine: paste a question and one or two answers, see the verdict in both orders and the feedback.
 
-Example: python scripts/commands/judge_page.py --model results/demo/models/dare_ties --prompt brief_pairwise brief_pointwise
+Example: python scripts/commands/judge_page.py --model results/demo/models/dare_ties --prompt brief_pairwise
 
 Listens on 127.0.0.1 alone and reports nothing to anybody. What a model wrote is shown as plain text: no HTML and no
 Markdown in it is ever interpreted. Needs streamlit (make venv-page).

@@ -1,6 +1,6 @@
 """LLaMA-Factory's command line with what it lacks: LoRA on the experts of a mixture, and TRL's ORPO loss.
 
-Called as `llamafactory-cli` is (train FILE, export FILE); judgemerge.train.llamafactory sets the environment variables that
+Called as `llamafactory-cli` is (train FILE, export FILE); judgemerge.train.llamafactory sets the variables that
 say what is wanted. Several processes are started with this file in the place of LLaMA-Factory's own.
 """
 

@@ -29,7 +29,7 @@ FILLED = {
     "<as above>": "MODEL",
 }
 UNTRIED = {
-    "--containerize": "prints the Dockerfile for minutes; tests/unit/test_envs.py compares it",
+    "--containerize": "prints the Dockerfile for minutes; tests/unit/packaging/test_envs.py compares it",
     "--conda-create-envs-only": "makes conda environments: `make test-conda` does",
     "--sdm conda": "needs conda and a container: `make test-conda` does",
     "rocrate-validator": "a tool from the network",

@@ -2,19 +2,15 @@
 
 import csv
 import json
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from test_merging_encoders import hub_model  # noqa: E402
 from transformers import AutoModel
 
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.settings.config import at_scale
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
-from test_merging_encoders import hub_model  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 

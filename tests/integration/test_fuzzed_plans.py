@@ -1,18 +1,14 @@
 """Study files changed at random, planned by Snakemake itself: a plan, or one sentence; no traceback, no started job."""
 
 import random
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from mutations import changed  # noqa: E402
 
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.study.study import load_study
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
-from mutations import changed  # noqa: E402
 
 STUDIES = ("config.yaml", "studies/meld.yaml", "studies/orpo.yaml", "studies/prometheus.yaml", "studies/embedder.yaml")
 

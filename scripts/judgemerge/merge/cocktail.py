@@ -1,7 +1,7 @@
 """Cocktails: merging by given weights, or by weights that follow from the models' losses on a few examples.
 
 `mix` and `mix_with_examples` are what a script or another study calls; a study's `merges` come here through
-scripts/merge/weigh_models.py and scripts/merge/merge_models.py. The weights are softmax(−loss / temperature) over all models listed
+scripts/merge/. The weights are softmax(−loss / temperature) over all models listed
 (arXiv:2311.13534); a base takes part only if it is listed.
 """
 

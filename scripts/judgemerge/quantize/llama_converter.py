@@ -1,7 +1,7 @@
 """llama.cpp's HF → GGUF converter for tokenizers with a vocabulary of their own.
 
-Run as `python -m judgemerge.quantize.llama_converter MODEL --outfile FILE --outtype f16` with LLAMA_CPP_SRC naming the folder of
-convert_hf_to_gguf.py, which takes all arguments.
+Run as `python -m judgemerge.quantize.llama_converter MODEL --outfile FILE --outtype f16` with LLAMA_CPP_SRC naming the
+folder of convert_hf_to_gguf.py, which takes all arguments.
 
 The converter knows a BPE tokenizer by a hash of token ids, which depends on the vocabulary, so it refuses every new
 one. What llama.cpp has to know is only how text is split before BPE. Where tokenizer.json says that exactly as Llama 3

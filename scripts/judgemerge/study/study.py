@@ -318,7 +318,7 @@ class Study:
         return self.catalogues.benchmarks[benchmark].get("sources", {})
 
     def published_protocol(self, benchmark: str) -> str | None:
-        """Return the module of judgemerge/evaluate/published/ that counts as the benchmark's paper does, if there is one."""
+        """Return the module of evaluate/published/ that counts as the benchmark's paper does, if there is one."""
         return self.catalogues.benchmarks[benchmark].get("published")
 
     def recorded_sources(self, judge: str, benchmark: str) -> dict[str, str]:

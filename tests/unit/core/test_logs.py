@@ -111,7 +111,7 @@ def test_the_same_job_of_a_killed_run_is_waited_for(tmp_path):
         "    print('begins', time.monotonic(), flush=True)\n"
         "    time.sleep(float(sys.argv[2])); print('ends', time.monotonic())"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(logs.__file__).parent.parent)}
+    environment = os.environ | {"PYTHONPATH": str(Path(logs.__file__).parents[2])}
 
     def start(seconds):
         command = [sys.executable, "-c", code, str(tmp_path / "job.log"), str(seconds)]

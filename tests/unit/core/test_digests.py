@@ -8,7 +8,7 @@ import pytest
 
 from judgemerge.core import digests
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RULES = [*sorted((ROOT / "rules").rglob("*.smk"))]
 # Rules that train, merge, quantize, ask a model or fetch: an edited comment must not cost a GPU hour or a download.
 EXPENSIVE = {

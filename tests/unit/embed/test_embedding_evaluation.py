@@ -467,7 +467,7 @@ def test_weights_come_from_questions_that_nothing_was_trained_on():
     found = evaluation_sets.pairs_of(rows)
     assert found[0] == Pair("a", "d1", "what?", "润滑油每周更换一次。", "zh") and found[1].language == "en"
     rule = pathlib.Path("rules/embed.smk")
-    text = (pathlib.Path(__file__).parents[2] / rule).read_text(encoding="utf-8").split("rule mix_embedders:")[1]
+    text = (pathlib.Path(__file__).parents[3] / rule).read_text(encoding="utf-8").split("rule mix_embedders:")[1]
     assert "tasks/target.jsonl" in text.split("rule ")[0] and "training.jsonl" not in text.split("rule ")[0]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "simulate_coverage.py"
+PATH = Path(__file__).parents[3] / "benchmarks" / "simulate_coverage.py"
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import yaml
 import make_envs
 import setup_env
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 GENERATED = [*LOCKS, *sorted((ROOT / "envs").iterdir())]
