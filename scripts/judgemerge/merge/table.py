@@ -1,6 +1,6 @@
 """The method table: one row per merge method, and the same as a table for docs/merging.md.
 
-mergekit 0.1.5 has every row with engine `mergekit`; tests/unit/merge/test_merging_methods.py compares both and runs all.
+mergekit 0.1.5 has every row with engine `mergekit`; test_merging_methods.py compares both and runs all.
 """
 
 from dataclasses import dataclass
