@@ -1,0 +1,78 @@
+"""Where everything of a study lies: every path pattern below results/<study>/ stands here once, by stage.
+
+Rules name their outputs by these constants, and their inputs too where one file is read. Where several are read, the
+rule says which: `each(ITEMS, study.benchmarks)` for a list that is known at the start, and
+`inputs(ITEMS, study.benchmarks_of, "judge", "suite")` for one that follows from the wildcards of the job. What is
+compared with what (pairs, units, parents) is asked of functions in the package, which have names there, not paths.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+# ---- data ----
+SOURCE = "results/{study}/sources/{source}"
+SOURCES = "results/{study}/sources"
+ITEMS = "results/{study}/items/{benchmark}.jsonl"
+ITEM_COUNTS = "results/{study}/items/{benchmark}.counts.json"
+
+# ---- models, however they come about ----
+MODEL = "results/{study}/models/{model}"
+MANIFEST = "results/{study}/models/{model}.json"
+
+# ---- judge ----
+STORE = "results/{study}/store"
+REPLIES = "results/{study}/replies/{judge}/{suite}.jsonl"
+VERDICTS = "results/{study}/verdicts/{judge}/{benchmark}.jsonl"
+
+# ---- report ----
+TABLE = "results/{study}/tables/{table}.csv"
+PAGE = "results/{study}/tables/{table}.html"
+FIGURE = "results/{study}/figures/{figure}.svg"
+FIGURE_PNG = "results/{study}/figures/{figure}.png"
+RUN_RECORD = "results/{study}/run.json"
+
+
+class Wildcards(Protocol):
+    """What a job's wildcards are asked for: the value of one by its name."""
+
+    def __getitem__(self, name: str) -> str: ...
+
+
+def wildcards_in(pattern: str) -> list[str]:
+    """Return the names of a pattern's wildcards in their order, without `study`."""
+    return [name for name in re.findall(r"{(\w+)}", pattern) if name != "study"]
+
+
+def of(function: Callable[..., Any], *names: str) -> Callable[[Wildcards], Any]:
+    """Return a function of a job's wildcards (for params and resources): `function` of the values of those named."""
+
+    def from_wildcards(wildcards: Wildcards) -> Any:
+        return function(*(wildcards[name] for name in names))
+
+    return from_wildcards
+
+
+class Layout:
+    """The paths of one study."""
+
+    def __init__(self, study: str):
+        self.study = study
+
+    def path(self, pattern: str, *values: str) -> str:
+        """Return one path: the pattern's wildcards take `values` in their order."""
+        return pattern.format(study=self.study, **dict(zip(wildcards_in(pattern), values, strict=True)))
+
+    def each(self, pattern: str, values: Iterable[str | tuple[str, ...]]) -> list[str]:
+        """Return a path for every value, or for every tuple of values of a pattern with several wildcards."""
+        return [self.path(pattern, *((value,) if isinstance(value, str) else value)) for value in values]
+
+    def inputs(
+        self, pattern: str, function: Callable[..., Iterable[str | tuple[str, ...]]], *names: str
+    ) -> Callable[[Wildcards], list[str]]:
+        """Return an input function: `each` of what `function` gives for the values of the named wildcards."""
+
+        def from_wildcards(wildcards: Wildcards) -> list[str]:
+            return self.each(pattern, function(*(wildcards[name] for name in names)))
+
+        return from_wildcards
