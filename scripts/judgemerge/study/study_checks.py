@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from judgemerge.study.study import Study
 
 
-def check_study(study: Study, schema: dict) -> None:
+def check_study(study: Study) -> None:
     """Raise JudgemergeError for the first thing that is wrong with a study that fits the schema."""
     _check_models(study)
     quantizing.check(study)
@@ -44,7 +44,7 @@ def check_study(study: Study, schema: dict) -> None:
     ablation.check(study)
     preferences.check(study)
     lora_targets.check_study(study)
-    searching.check(study, schema)
+    searching.check(study)
     screening.check(study)
     model_comparisons.check(study)
     chat_templates.check(study)

@@ -21,7 +21,7 @@ from judgemerge.evaluate.published import Case, unified
 from judgemerge.prompting.prompts import load_template
 from judgemerge.report import pages
 from judgemerge.settings.config import at_scale
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 from judgemerge.train import training
 
 SUBSETS = {"natural": (171, 10), "neighbor": (180, 14), "gptinst": (135, 10), "gptout": (62, 5), "manual": (62, 5)}

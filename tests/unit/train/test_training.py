@@ -12,7 +12,7 @@ import yaml
 from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.prompting.prompts import Template, load_template
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 from judgemerge.synthetic.demo_tasks import make_items
 from judgemerge.train import curves, llamafactory, training, written
 
