@@ -70,6 +70,11 @@ class ExpertSearch(_Search):
         "Tab-separated file with somebody else's trials, a column per parameter of the space; quoted beside ours.", None
     )
 
+    @property
+    def target(self) -> str:
+        """The expert that the search starts from."""
+        return self.expert
+
 
 @section
 class MergeSearch(_Search):
@@ -79,6 +84,11 @@ class MergeSearch(_Search):
     space: dict[str, Span] = key(
         "What is searched over, by path in the merge (models.a.weight, parameters.t).", minProperties=1
     )
+
+    @property
+    def target(self) -> str:
+        """The merge that the search starts from."""
+        return self.merge
 
 
 Search = ExpertSearch | MergeSearch

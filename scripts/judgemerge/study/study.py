@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from judgemerge import merge as merging
 from judgemerge.compare import model_comparisons
@@ -21,6 +22,7 @@ from judgemerge.prompting import chat_templates, metrics
 from judgemerge.prompting.prompts import load_template, prompt_sources
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
+from judgemerge.settings.judging import JudgeSettings
 from judgemerge.settings.models import Expert, Merge, Model, Quantization
 from judgemerge.settings.searches import Search
 from judgemerge.settings.study_file import Settings
@@ -54,7 +56,7 @@ class Study:
     @property
     def name(self) -> str:
         """The study's name, which is also its folder below results/."""
-        return self.settings["study"]
+        return self.settings.study
 
     # ---- models ----
 
@@ -71,12 +73,11 @@ class Study:
     @cached_property
     def lora_experts(self) -> list[str]:
         """The experts whose training makes an adapter; not those of a quantized base, which no export equals."""
-        found = {name: {**self.settings["training"], **expert["settings"]} for name, expert in self.experts.items()}
-        return [
-            name
-            for name, given in found.items()
-            if given.get("finetuning_type", "lora") == "lora" and "quantization_bit" not in given
-        ]
+        return [name for name in self.adapters if "quantization_bit" not in self.training(name)]
+
+    def training(self, expert: str) -> dict[str, Any]:
+        """Return the LLaMA-Factory keys of an expert: those that all share, then its own."""
+        return {**self.settings.training, **self.experts[expert].settings}
 
     @property
     def merges(self) -> dict[str, Merge]:
@@ -105,14 +106,14 @@ class Study:
 
     def target_of(self, search: str) -> str:
         """Return the expert or the merge that a search starts from."""
-        return self.searches[search].get("expert") or self.searches[search]["merge"]
+        return self.searches[search].target
 
     def search_default(self, search: str) -> dict:
         """Return the study's own value of each parameter of a search."""
         name = self.target_of(search)
-        space = self.searches[search]["space"]
+        space = self.searches[search].space
         if name in self.experts:
-            return searching.defaults(self.experts[name], space, "expert", self.settings["training"])
+            return searching.defaults(self.experts[name], space, "expert", self.settings.training)
         return searching.defaults(self.merges[name], space, "merge")
 
     def development_prompts(self, search: str) -> dict[str, str]:
@@ -123,10 +124,10 @@ class Study:
     @cached_property
     def working_sets(self) -> list[str]:
         """Item sets neither judged nor learnt by experts: development and evaluation sets, screening, questions."""
-        screening = self.settings.get("screening", {"train_on": [], "evaluate_on": []})
+        screening = self.settings.screening
         found = [name for entry in self.searches.values() for name in searching.targets(entry)]
-        found += [name for expert in self.experts.values() for name in expert["evaluate_on"]]
-        found += [*screening["train_on"], *screening["evaluate_on"]]
+        found += [name for expert in self.experts.values() for name in expert.evaluate_on]
+        found += [*screening.train_on, *screening.evaluate_on] if screening else []
         found += model_comparisons.question_sets(self.settings)
         return [name for name in dict.fromkeys(found) if name in self.catalogues.benchmarks]  # others are refused later
 
@@ -136,15 +137,12 @@ class Study:
 
     def base_of(self, expert: str) -> str:
         """Return the model that an expert is trained from: its own base, or the study's."""
-        return self.experts[expert].get("base", self.settings.get("base", ""))
+        return self.experts[expert].base or self.settings.base or ""
 
     @cached_property
     def adapters(self) -> dict[str, str]:
         """The experts that are LoRA adapters, each with the model it was trained on."""
-        kinds = {
-            name: {**self.settings["training"], **expert["settings"]}.get("finetuning_type", "lora")
-            for name, expert in self.experts.items()
-        }
+        kinds = {name: self.training(name).get("finetuning_type", "lora") for name in self.experts}
         return {name: self.base_of(name) for name, kind in kinds.items() if kind == "lora"}
 
     def adapters_of(self, merge: str) -> list[str]:
@@ -162,7 +160,7 @@ class Study:
         if examples not in self.catalogues.benchmarks:
             return {}
         protocol = self.protocol(examples)
-        return {protocol: self.settings["judging"]["prompts"].get(protocol)}
+        return {protocol: getattr(self.settings.judging.prompts, protocol, None)}
 
     def roots(self, model: str) -> list[str]:
         """Return the models of `models` that a model comes from: itself, an expert's base, what parents come from."""
@@ -171,22 +169,22 @@ class Study:
         if model in self.searched:
             return self.roots(self.target_of(self.searched[model]))
         if model in self.quantizations:
-            return self.roots(self.quantizations[model]["model"])
+            return self.roots(self.quantizations[model].model)
         parents = [self.base_of(model)] if model in self.experts else self.parents(model)
         return list(dict.fromkeys(root for parent in parents for root in self.roots(parent)))
 
     def allowed_differences(self, merge: str) -> list[str]:
         """Return what may differ between the models that a merge comes from: its own `allow`, and its parents'."""
         inner = [self.allowed_differences(name) for name in self.parents(merge) if name in self.merges]
-        return sorted({*self.merges[merge].get("allow", []), *(key for keys in inner for key in keys)})
+        return sorted({*(self.merges[merge].allow or ()), *(key for keys in inner for key in keys)})
 
     def examples_of(self, merge: str) -> str | None:
         """Return the item set, or the path of a file, that a merge's weights are computed from."""
-        return self.merges[merge].get("examples")
+        return self.merges[merge].examples
 
     def leak_benchmarks(self, expert: str) -> list[str]:
         """Return the benchmarks that are run whose prompts an expert must not be trained on."""
-        chosen = self.experts[expert]["drop_overlap"]
+        chosen = self.experts[expert].drop_overlap
         if isinstance(chosen, bool):
             return self.benchmarks if chosen else []
         return [benchmark for benchmark in self.benchmarks if benchmark in chosen]
@@ -194,28 +192,28 @@ class Study:
     def parents(self, merge: str) -> list[str]:
         """Return the models that a merge reads, each once, the base first."""
         entry = self.merges[merge]
-        return list(dict.fromkeys([*([entry["base"]] if "base" in entry else []), *entry["models"]]))
+        return list(dict.fromkeys([*filter(None, [entry.base]), *entry.models]))
 
     # ---- benchmarks ----
 
     @property
     def optional_suites_run(self) -> bool:
         """Whether raw files may be had: from a mirror, or over HTTPS because the study says so."""
-        return bool(self.settings["mirror"]) or self.settings["downloads"]
+        return bool(self.settings.mirror) or self.settings.downloads
 
     @cached_property
     def suites(self) -> dict[str, list[str]]:
         """The suites that are run, each with its benchmarks."""
         return {
-            name: suite["benchmarks"]
-            for name, suite in self.settings["suites"].items()
-            if self.optional_suites_run or not suite["optional"]
+            name: list(suite.benchmarks)
+            for name, suite in self.settings.suites.items()
+            if self.optional_suites_run or not suite.optional
         }
 
     @property
     def left_out_suites(self) -> list[str]:
         """The optional suites that are not run because there is neither a mirror nor a permission to download."""
-        return [name for name in self.settings["suites"] if name not in self.suites]
+        return [name for name in self.settings.suites if name not in self.suites]
 
     @cached_property
     def benchmarks(self) -> list[str]:
@@ -225,7 +223,7 @@ class Study:
     @cached_property
     def all_benchmarks(self) -> list[str]:
         """The benchmarks of all suites, optional ones included."""
-        return [benchmark for suite in self.settings["suites"].values() for benchmark in suite["benchmarks"]]
+        return [benchmark for suite in self.settings.suites.values() for benchmark in suite.benchmarks]
 
     @cached_property
     def item_sets(self) -> list[str]:
@@ -237,7 +235,7 @@ class Study:
         """What models of the study are trained on: item set → who is."""
         users: dict[str, list[str]] = {}
         for name, expert in self.experts.items():
-            for item_set in expert["train_on"]:
+            for item_set in expert.train_on:
                 users.setdefault(item_set, []).append(f"expert {name}")
         for name, entry in self.models.items():
             for item_set in dict.fromkeys(stage_sets(entry)):
@@ -250,7 +248,7 @@ class Study:
     @cached_property
     def known_prompts(self) -> dict[str, str]:
         """The item sets whose prompts are looked for in the benchmarks: item set → why."""
-        also = dict.fromkeys(self.settings["overlap"]["also"], "overlap.also")
+        also = dict.fromkeys(self.settings.overlap.also, "overlap.also")
         searches: dict[str, list[str]] = {}
         for search, entry in self.searches.items():
             for name in searching.targets(entry):
@@ -271,8 +269,8 @@ class Study:
 
     @cached_property
     def _suites_by_benchmark(self) -> dict[str, str]:
-        suites = self.settings["suites"].items()
-        return {benchmark: name for name, suite in reversed(suites) for benchmark in suite["benchmarks"]}
+        suites = self.settings.suites.items()
+        return {benchmark: name for name, suite in reversed(suites) for benchmark in suite.benchmarks}
 
     def suite_of(self, benchmark: str) -> str:
         """Return the suite that a benchmark stands in."""
@@ -286,7 +284,7 @@ class Study:
         """Return how many items are drawn from an item set; None means all, as for every set that is trained on."""
         if benchmark not in self.all_benchmarks:
             return None
-        return self.settings["suites"][self.suite_of(benchmark)].get("limit")
+        return self.settings.suites[self.suite_of(benchmark)].limit
 
     def protocol(self, benchmark: str) -> str:
         """Return pairwise or pointwise."""
@@ -295,7 +293,7 @@ class Study:
     def rubric(self, benchmark: str) -> dict[str, str] | None:
         """Return the rubric of the items that have none of their own: the benchmark's, else the study's."""
         own = self.catalogues.benchmarks[benchmark].get("rubric")
-        name, where = own or self.settings["judging"].get("rubric"), f"config/benchmarks.yaml: {benchmark}: rubric"
+        name, where = own or self.settings.judging.rubric, f"config/benchmarks.yaml: {benchmark}: rubric"
         if name is None:
             return None
         where = where if own else f"{self.where}: judging.rubric"
@@ -321,11 +319,11 @@ class Study:
 
     def only_judges(self, model: str) -> bool:
         """Return whether nothing is made from a model, and no answers are asked of it: it is a judge of suites."""
-        used = {self.settings.get("base"), *map(self.base_of, self.experts)}
+        used = {self.settings.base, *map(self.base_of, self.experts)}
         used |= {parent for merge in self.merges for parent in self.parents(merge)}
-        used |= {entry["model"] for entry in self.quantizations.values()}
-        used |= {*self.settings.get("screening", {}).get("bases", ()), *model_comparisons.names_of(self)}
-        return model in self.settings["judges"] and model not in used
+        used |= {entry.model for entry in self.quantizations.values()}
+        used |= {*(self.settings.screening.bases if self.settings.screening else ()), *model_comparisons.names_of(self)}
+        return model in self.settings.judges and model not in used
 
     @cached_property
     def downloaded_models(self) -> list[str]:
@@ -352,7 +350,7 @@ class Study:
         values += [value for prompt in self.prompts_used for value in self.prompt_sources(prompt)]
         values += [
             value
-            for comparison in self.settings["model_comparisons"]
+            for comparison in self.settings.model_comparisons
             for value in model_comparisons.metric_sources(self, comparison)
         ]
         values += embedding.source_keys(self)
@@ -364,7 +362,7 @@ class Study:
     @cached_property
     def judges(self) -> list[str]:
         """Every judge, in the order of the study file, then those that compare their grades."""
-        return [*self.settings["judges"], *self.singly]
+        return [*self.settings.judges, *self.singly]
 
     @cached_property
     def singly(self) -> dict[str, str]:
@@ -374,7 +372,7 @@ class Study:
     @property
     def singly_prompt(self) -> str | None:
         """The prompt that both responses of a pair are graded with, one by one."""
-        return self.settings["singly"].get("prompt", self.settings["judging"]["prompts"].get("pointwise"))
+        return self.settings.singly.prompt or self.settings.judging.prompts.pointwise
 
     def kind(self, judge: str) -> str:
         """Return what a judge is: `model`, `derived`, `baseline` or `recorded`."""
@@ -394,28 +392,27 @@ class Study:
         if kind == "recorded":
             return benchmark in self.catalogues.recorded[judge]["benchmarks"]
         if kind == "derived":
-            suites = self.settings["singly"].get("suites", self.settings["suites"])
+            suites = self.settings.suites if self.settings.singly.suites is None else self.settings.singly.suites
             return self.protocol(benchmark) == "pairwise" and self.suite_of(benchmark) in suites
         return kind == "baseline" or self.prompt(judge, self.protocol(benchmark)) is not None
 
     def benchmarks_of(self, judge: str, suite: str) -> list[str]:
         """Return the benchmarks of a suite that a judge answers."""
-        return [
-            benchmark for benchmark in self.settings["suites"][suite]["benchmarks"] if self.answers(judge, benchmark)
-        ]
+        return [benchmark for benchmark in self.settings.suites[suite].benchmarks if self.answers(judge, benchmark)]
 
     def prompt(self, judge: str, protocol: str) -> str | None:
         """Return the prompt a judge is asked with, None when it has none for the protocol.
 
         A quantization is asked as the model it was made from, unless it has prompts of its own.
         """
-        single = self.settings["judging"]["judges"]
-        own = single.get(judge, single.get(self.quantizations.get(judge, {}).get("model"), {}))
-        return own.get(protocol, self.settings["judging"]["prompts"].get(protocol))
+        alone = self.settings.judging.judges
+        source = self.quantizations[judge].model if judge in self.quantizations else None
+        settings = alone.get(judge, alone.get(source, JudgeSettings()))
+        return getattr(settings, protocol, None) or getattr(self.settings.judging.prompts, protocol, None)
 
     def backend(self, judge: str) -> str:
         """Return what a judge with weights in safetensors answers with."""
-        return self.settings["judging"]["judges"].get(judge, {}).get("backend", self.settings["judging"]["backend"])
+        return self.settings.judging.judges.get(judge, JudgeSettings()).backend or self.settings.judging.backend
 
     def backend_of(self, model: str) -> str:
         """Return the backend that any model of the study answers with, endpoints and quantizations included."""
@@ -426,7 +423,7 @@ class Study:
     @property
     def chat_templates(self) -> list[str]:
         """The chat templates that models or judges are given instead of their own."""
-        entries = [*self.models.values(), *self.settings["judging"]["judges"].values()]
+        entries = [*self.models.values(), *self.settings.judging.judges.values()]
         return list(dict.fromkeys(entry["chat_template"] for entry in entries if "chat_template" in entry))
 
     def model_template(self, model: str) -> str | None:
@@ -440,10 +437,10 @@ class Study:
         What is made from a model is asked as that model is, unless `judging.judges` says otherwise. Empty where nothing
         is said, so that finished jobs of such a study stay finished.
         """
-        single = self.settings["judging"]["judges"]
+        single = self.settings.judging.judges
         origins = [self.models[root] for root in (self.roots(model) if model in self.model_names else [])]
         quantized = self.quantizations.get(model, {}).get("model")
-        chosen: dict = {} if self.settings["date"] == chat_templates.DATE else {"date": self.settings["date"]}
+        chosen: dict = {} if self.settings.date == chat_templates.DATE else {"date": self.settings.date}
         for key in ("chat_template", "template_arguments"):
             for entry in (single.get(model, {}), single.get(quantized, {}), *origins):
                 if key in entry:
@@ -474,16 +471,16 @@ class Study:
 
     def training_prompts(self, expert: str) -> dict[str, str]:
         """Return protocol → prompt for the item sets an expert is trained on."""
-        prompts = self.settings["judging"]["prompts"] | self.experts[expert].get("prompts", {})
-        protocols = {self.protocol(name) for name in self.experts[expert]["train_on"]}
+        prompts = self.settings.judging.prompts | (self.experts[expert].prompts or {})
+        protocols = {self.protocol(name) for name in self.experts[expert].train_on}
         return {protocol: prompts.get(protocol) for protocol in sorted(protocols)}
 
     def stage_prompts(self, model: str) -> list[dict[str, str]]:
         """Return protocol → prompt for each pretraining stage of a made model; empty for a stage on plain text."""
         names = []
-        for stage in self.models[model]["make"]["stages"]:
-            prompts = self.settings["judging"]["prompts"] | stage.get("prompts", {})
-            sets = [] if stage["data"] == "corpus" else stage["data"]
+        for stage in self.models[model].make.stages:
+            prompts = self.settings.judging.prompts | (stage.prompts or {})
+            sets = () if stage.data == "corpus" else stage.data
             names.append({protocol: prompts.get(protocol) for protocol in sorted(set(map(self.protocol, sets)))})
         return names
 
@@ -501,7 +498,7 @@ class Study:
         parents = self.parents(judge) if judge in self.merges else []
         parents += [self.base_of(judge)] if judge in self.experts else []
         parents += [self.target_of(self.searched[judge])] if judge in self.searched else []
-        parents += [self.quantizations[judge]["model"]] if judge in self.quantizations else []
+        parents += [self.quantizations[judge].model] if judge in self.quantizations else []
         repo = self.models.get(judge, {}).get("repo", "")
         names = [judge, *([repo, repo.rpartition("/")[2]] if repo else [])]
         names += [self.models[judge]["endpoint"]["model"]] if "endpoint" in self.models.get(judge, {}) else []
@@ -519,7 +516,7 @@ class Study:
         trained = [self.training_prompts(expert) for expert in self.experts]
         trained += [prompts for name in self.models_by_origin("make") for prompts in self.stage_prompts(name)]
         trained += [{"pointwise": self.singly_prompt}] if self.singly else []
-        trained += [model_comparisons.asked_prompts(self, name) for name in self.settings["model_comparisons"]]
+        trained += [model_comparisons.asked_prompts(self, name) for name in self.settings.model_comparisons]
         return sorted({name for prompts in [*asked, *trained] for name in prompts.values() if name})
 
     @cached_property
@@ -528,7 +525,7 @@ class Study:
         run = set(self.benchmarks)
         return {
             name: entry
-            for name, entry in self.settings["averages"].items()
+            for name, entry in self.settings.averages.items()
             if self.judges and run.issuperset(entry.get("benchmarks") or [entry["categories_of"]])
         }
 
@@ -540,7 +537,7 @@ class Study:
         """
         recorded = self.catalogues.recorded
         words = {judge: recorded[judge]["label"] for judge in self.judges if self.kind(judge) == "recorded"}
-        words = {judge: judge for judge in self.judges} | words | self.settings["display"]["labels"]
+        words = {judge: judge for judge in self.judges} | words | self.settings.display.labels
         while len(taken := Counter(words.values())) < len(words):
             words = {judge: text if taken[text] == 1 else f"{text} ({judge})" for judge, text in words.items()}
         return words
