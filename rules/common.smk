@@ -10,9 +10,8 @@ from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.digests import script_digest
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.expected import read_expected
-from judgemerge.core.models import fingerprint, size_on_disk
+from judgemerge.core.models import fingerprint
 from judgemerge.core.patterns import one_of
-from judgemerge.prompting.prompts import content
 from judgemerge.study.layout import (
     FIGURE,
     FIGURE_PNG,
@@ -36,7 +35,7 @@ from judgemerge.study.layout import (
     of,
     renamed,
 )
-from judgemerge.study.resources import Needs, Size, several_nodes
+from judgemerge.study.resources import Needs, per_attempt, several_nodes, sizes_on_disk
 from judgemerge.study.load import load_study
 from judgemerge.train.training import shared_settings
 
@@ -74,15 +73,6 @@ wildcard_constraints:
     recorded=one_of(study.catalogues.recorded),
 
 
-def per_attempt(amount):
-    """Return a resource function that asks for `amount` more at each attempt (attempts are counted by the profile)."""
-
-    def resource(wildcards, attempt):
-        return amount * attempt
-
-    return resource
-
-
 # What a job that reads and writes small files needs.
 small_job = dict(mem_mb=per_attempt(1000), runtime=per_attempt(10))
 
@@ -99,13 +89,7 @@ def judging_of(model):
     return told | ({"chat": chat} if chat else {})
 
 
-def known_size(model):
-    """Return the size of a model that is there already: in this study's results, or in the folder it is found in."""
-    found = size_on_disk(results_file("models/{name}.json", name=model), study.models.get(model, {}).get("path"))
-    return found and Size(*found)
-
-
-NEEDS = Needs(study, known_size)
+NEEDS = Needs(study, sizes_on_disk(study, paths))
 try:
     NEEDS.check_judges()
 except JudgemergeError as error:
@@ -118,43 +102,25 @@ os.environ.update(
     JUDGEMERGE_NODES=str(settings["nodes"]),
     JUDGEMERGE_JUDGE_GPUS=str(NEEDS.most_judging_gpus()),
 )
-
-
-def judge_gpus(wildcards):
-    """The GPUs that one judge, or a model that answers like one, asks for."""
-    return NEEDS.judging_gpus(wildcards.judge if hasattr(wildcards, "judge") else wildcards.model)
-
-
-def needed(amount, step, *names):
-    """Return a resource function: `mem_mb` or `runtime` of a step, from the sizes of its models, more at each attempt."""
-
-    def resource(wildcards, attempt):
-        return getattr(NEEDS, step)(*(wildcards[name] for name in names)).at(amount, attempt)
-
-    return resource
+judge_gpus = NEEDS.gpus_of_judge
+needed = NEEDS.resource
+prompt_contents = study.prompt_contents
 
 
 def raw_files(by_role):
     """The files of sources given by role; what is no key of sources.yaml is the path of a file."""
-    known = study.catalogues.sources
-    return [results_file("sources/{source}", source=value) if value in known else value for value in by_role.values()]
+    return paths.raw_files(by_role.values(), study.catalogues.sources)
 
 
 def prompt_files(prompts):
-    """The files of prompts given by protocol; what they say is a parameter, see `prompt_contents`."""
+    """The files of prompts given by protocol; what they say is a parameter, `study.prompt_contents`."""
     return [ancient(f"config/prompts/{name}.yaml") for name in dict.fromkeys(prompts.values())]
-
-
-def prompt_contents(prompts):
-    """What prompts given by protocol say: a comment or another description in a file starts nothing again."""
-    return {name: content(study.catalogues.prompts[name]) for name in dict.fromkeys(prompts.values())}
 
 
 def prompt_texts(prompts):
     """The raw files that prompts given by protocol take texts from."""
-    known = study.catalogues.sources
     names = [source for prompt in prompts.values() for source in study.prompt_sources(prompt)]
-    return [results_file("sources/{source}", source=name) if name in known else name for name in dict.fromkeys(names)]
+    return paths.raw_files(dict.fromkeys(names), study.catalogues.sources)
 
 
 def judge_kinds():

@@ -7,7 +7,7 @@ compared with what (pairs, units, parents) is asked of functions in the package,
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, Protocol
 
 # ---- data ----
@@ -77,6 +77,10 @@ class Layout:
     def each(self, pattern: str, values: Iterable[str | tuple[str, ...]]) -> list[str]:
         """Return a path for every value, or for every tuple of values of a pattern with several wildcards."""
         return [self.path(pattern, *((value,) if isinstance(value, str) else value)) for value in values]
+
+    def raw_files(self, values: Iterable[str], catalogue: Container[str]) -> list[str]:
+        """Return where raw files lie: keys of the catalogue among the results, others are paths already."""
+        return [self.path(SOURCE, value) if value in catalogue else value for value in values]
 
     def inputs(
         self, pattern: str, function: Callable[..., Iterable[str | tuple[str, ...]]], *names: str

@@ -9,12 +9,15 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.models import size_on_disk
 from judgemerge.judge import singly
 from judgemerge.judge.judging import ORDERS
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
+from judgemerge.study.layout import MANIFEST, Layout, Wildcards
 from judgemerge.study.progress import Job
 from judgemerge.study.study import Study
 from judgemerge.train import training
@@ -137,6 +140,26 @@ STEPS = {
 }
 
 
+def per_attempt(amount: float) -> Callable[..., float]:
+    """Return a resource function that asks for `amount` more at each attempt (attempts are counted by the profile)."""
+
+    def resource(wildcards: Wildcards, attempt: int) -> float:
+        return amount * attempt
+
+    return resource
+
+
+def sizes_on_disk(study: Study, paths: Layout) -> Callable[[str], Size | None]:
+    """Return a function: the size of a model that is there, among the results or in the folder it is found in."""
+
+    def size(model: str) -> Size | None:
+        folder = getattr(study.models.get(model), "path", None)
+        numbers = size_on_disk(paths.path(MANIFEST, model), folder)
+        return numbers and Size(*numbers)
+
+    return size
+
+
 class Needs:
     """What the jobs of a study need; `known` returns the size of a model whose files are there already, else None."""
 
@@ -167,6 +190,18 @@ class Needs:
             return made_size(entry["make"])
         n_bytes = entry.get("size_gb", UNKNOWN_GB) * GB
         return Size(n_bytes, n_bytes / 2)
+
+    def resource(self, amount: str, step: str, *names: str) -> Callable[..., int]:
+        """Return a resource function: `mem_mb` or `runtime` of a step, whose arguments are the wildcards of `names`."""
+
+        def resource(wildcards: Wildcards, attempt: int) -> int:
+            return getattr(self, step)(*(wildcards[name] for name in names)).at(amount, attempt)
+
+        return resource
+
+    def gpus_of_judge(self, wildcards: Any) -> int:
+        """Return the GPUs that a job asks for whose wildcards name a judge, or a model that answers like one."""
+        return self.judging_gpus(wildcards.judge if hasattr(wildcards, "judge") else wildcards.model)
 
     def make(self, model: str) -> Need:
         """Return what making and pretraining a model takes."""

@@ -19,7 +19,7 @@ from judgemerge.judge import singly
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import source_of
 from judgemerge.prompting import chat_templates, metrics
-from judgemerge.prompting.prompts import load_template, prompt_sources
+from judgemerge.prompting.prompts import content, load_template, prompt_sources
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
 from judgemerge.settings.judging import JudgeSettings
@@ -487,6 +487,10 @@ class Study:
     def prompt_sources(self, prompt: str) -> list[str]:
         """Return the raw files that a prompt takes texts from: keys of sources.yaml, or paths of files."""
         return prompt_sources(self.catalogues.prompts[prompt])
+
+    def prompt_contents(self, prompts: dict[str, str]) -> dict[str, Any]:
+        """Return what prompts given by protocol say: another comment or description in a file starts nothing again."""
+        return {name: content(self.catalogues.prompts[name]) for name in dict.fromkeys(prompts.values())}
 
     def own_models(self, judge: str) -> list[str]:
         """Return the names under which a benchmark may know the judge or a model that it was made from."""

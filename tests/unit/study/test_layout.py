@@ -35,3 +35,10 @@ def test_a_parameter_follows_from_the_wildcards_of_a_job():
 def test_no_two_patterns_are_the_same():
     patterns = [value for name, value in vars(layout).items() if name.isupper() and isinstance(value, str)]
     assert len(patterns) == len(set(patterns))
+
+
+def test_a_raw_file_lies_among_the_results_or_where_its_path_says():
+    assert Layout("demo").raw_files(["rows", "my/rows.jsonl"], {"rows": 1}) == [
+        "results/demo/sources/rows",
+        "my/rows.jsonl",
+    ]

@@ -9,6 +9,7 @@ from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.models import size_on_disk
 from judgemerge.study import progress, resources
+from judgemerge.study.layout import Layout
 from judgemerge.study.load import load_study
 from judgemerge.study.resources import Asked, Needs, Size
 from judgemerge.synthetic import tiny
@@ -346,3 +347,28 @@ def test_backends_spread_a_judge_over_its_gpus():
 
     assert engine_arguments("m", "auto", 99, 0, gpus=4)["tensor_parallel_size"] == 4
     assert "tensor_parallel_size" not in engine_arguments("m", "auto", 99, 0)
+
+
+# ---- what rules ask ----
+
+
+def test_a_job_asks_for_more_at_each_attempt():
+    assert [resources.per_attempt(500)({}, attempt) for attempt in (1, 2, 3)] == [500, 1000, 1500]
+
+
+def test_a_resource_of_a_step_follows_from_the_models_that_the_wildcards_name(needs):
+    big = needs()
+    memory, minutes = (big.resource(amount, "merge", "merge") for amount in ("mem_mb", "runtime"))
+    assert memory({"merge": "wide"}, 1) == big.merge("wide").at("mem_mb", 1)
+    assert minutes({"merge": "wide"}, 2) == big.merge("wide").at("runtime", 2) > minutes({"merge": "wide"}, 1)
+
+
+def test_the_size_of_a_model_is_read_where_its_record_lies(needs, tmp_path, monkeypatch):
+    study = needs().study
+    monkeypatch.chdir(tmp_path)
+    size = resources.sizes_on_disk(study, Layout("big"))
+    assert size("llama") is None
+    record = tmp_path / "results" / "big" / "models" / "llama.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"bytes": 8, "parameters": 2}))
+    assert size("llama") == Size(8, 2)
