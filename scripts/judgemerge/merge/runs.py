@@ -1,9 +1,10 @@
 """One merge from folders to a folder: parents compared, merged by mergekit or by ourselves, every tensor checked."""
 
 import contextlib
+import dataclasses
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import yaml
@@ -11,6 +12,59 @@ import yaml
 from judgemerge.core import files, models, provenance
 from judgemerge.core.processes import run_tool
 from judgemerge.merge import cards, checks, descriptions, mergekit, preflight, recipes
+
+
+@dataclasses.dataclass(frozen=True)
+class Parents:
+    """The models that a merge reads: the folder and the digest of each by name, and the base of every adapter.
+
+    Nothing else is known of the digest of an adapter, which has no manifest, but that of its files.
+    """
+
+    folders: Mapping[str, str]
+    digests: Mapping[str, str]
+    bases: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def at(
+        cls, folders: Iterable[str], manifests: Iterable[str], adapters: Iterable[str], bases: Mapping[str, str]
+    ) -> "Parents":
+        """Return the parents in folders that are called after them; loaded models must be those of their manifests."""
+        digests = {
+            Path(folder).name: models.described(folder, manifest)["digest"]
+            for folder, manifest in zip(folders, manifests, strict=True)
+        }
+        digests |= {Path(folder).name: models.adapter_digest(folder) for folder in adapters}
+        return cls({Path(folder).name: folder for folder in [*folders, *adapters]}, digests, bases)
+
+
+def make_model(
+    merge: dict,
+    parents: Parents,
+    threads: int,
+    model: str,
+    manifest: str,
+    recipe_file: str,
+    weights: str | None = None,
+) -> None:
+    """Merge into a fresh folder, move it into place, and describe it; `weights` is the file of a cocktail's."""
+    fresh = Path(f"{model}.part")
+    fresh.parent.mkdir(parents=True, exist_ok=True)
+    computed = files.read_json(weights) if weights else None
+    with nothing_left(fresh, model, manifest, recipe_file):
+        about = merge_folders(
+            Path(model).name,
+            merge,
+            parents.folders,
+            fresh,
+            recipe_file,
+            threads,
+            parents.digests,
+            parents.bases,
+            computed,
+        )
+        models.move_into_place(fresh, model)
+        files.write_json(manifest, models.describe(model, **about))
 
 
 def merge_folders(
