@@ -640,7 +640,7 @@ def test_what_nobody_understood_is_in_a_table_and_on_a_page(tmp_path, repository
         "unmapped": {"original": {"A>>B": 1}},
     }
     files.write_json(tmp_path / "counts.json", counts)
-    script = runpy.run_path(str(repository / "scripts" / "count_recorded.py"))
+    script = runpy.run_path(str(repository / "scripts" / "judge" / "count_recorded.py"))
     pages = tmp_path / "recorded.csv", tmp_path / "recorded.html"
     failures.mark([tmp_path / "none.json"], "its file is of other items")
     found = {("bench", "judge"): str(tmp_path / "counts.json"), ("bench", "other"): str(tmp_path / "none.json")}
