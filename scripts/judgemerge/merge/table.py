@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from judgemerge.core.registry import Parts
+
 Need = Literal["required", "optional", "none"]
 
 
@@ -118,13 +120,7 @@ class Method:
         return self.kernel(**{argument: value for argument, value in values.items() if argument in wanted})
 
 
-METHODS: dict[str, Method] = {}
-
-
-def _add(method: Method) -> None:
-    if method.name in METHODS:
-        raise ValueError(f"two merge methods are called {method.name}")
-    METHODS[method.name] = method
+METHODS: Parts[Method] = Parts("merge method")
 
 
 def _by_name(parameters: Iterable[Parameter]) -> dict[str, Parameter]:
@@ -135,7 +131,8 @@ def mergekit_method(
     name: str, *, per_model: Iterable[Parameter] = (), overall: Iterable[Parameter] = (), **about: Any
 ) -> None:
     """Add a method that mergekit alone computes."""
-    _add(Method(name, per_model=_by_name(per_model), overall=_by_name(overall), is_mergekits=True, **about))
+    declared = Method(name, per_model=_by_name(per_model), overall=_by_name(overall), is_mergekits=True, **about)
+    METHODS.add(name, declared)
 
 
 def merge_method(
@@ -143,18 +140,16 @@ def merge_method(
 ) -> Callable[[Callable], Callable]:
     """Return a decorator that adds a function as the merge method of its name; see `Method` for what it is given."""
 
-    def add(kernel: Callable) -> Callable:
+    def declared(kernel: Callable) -> Method:
         signature = inspect.signature(kernel).parameters
+        defaults = {
+            name: entry.default for name, entry in signature.items() if entry.default is not inspect.Parameter.empty
+        }
+        whole = [dataclasses.replace(entry, default=defaults.get(entry.argument, entry.default)) for entry in overall]
+        return Method(kernel.__name__, per_model=_by_name(per_model), overall=_by_name(whole), kernel=kernel, **about)
 
-        def with_default(parameter: Parameter) -> Parameter:
-            known = signature.get(parameter.argument)
-            if known is None or known.default is inspect.Parameter.empty:
-                return parameter
-            return dataclasses.replace(parameter, default=known.default)
-
-        whole = _by_name(map(with_default, overall))
-        _add(Method(kernel.__name__, per_model=_by_name(per_model), overall=whole, kernel=kernel, **about))
-        return kernel
+    def add(kernel: Callable) -> Callable:
+        return METHODS.adds(kernel.__name__, declared)(kernel)
 
     return add
 

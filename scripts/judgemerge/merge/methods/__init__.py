@@ -3,12 +3,9 @@
 Importing this package is cheap, for a study is checked at every start: kernels import torch when they compute.
 """
 
-import importlib
-import pkgutil
-
+from judgemerge.core.registry import Modules
 from judgemerge.merge.table import METHODS
 
-for module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{module.name}")
+Modules(__name__, "family of merge methods").load_all()
 
 STREAMED = tuple(name for name, method in METHODS.items() if method.is_streamed)
