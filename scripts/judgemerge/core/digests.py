@@ -118,7 +118,7 @@ def imported_files(sources: Sources, path: str, members: dict[str, str]) -> set[
 
 
 def _imports_of(sources: Sources, path: str, members: dict[str, str]) -> list[str]:
-    if not sources.read(path).loads_its_modules:
+    if Path(path).name != "__init__.py" or not sources.read(path).loads_its_modules:
         return sources.imported_by(path)
     package = Path(path).parent
     member = members.get(package.name)
@@ -139,7 +139,7 @@ def parse(text: bytes) -> Source:
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and _name(node.func) == "import_module":
+        elif isinstance(node, ast.Call) and _name(node.func) in ("import_module", "Parts"):
             loads_its_modules = True
         waiting += ast.iter_child_nodes(node)
     return Source(hashlib.sha256(text).hexdigest(), sorted(names), loads_its_modules)

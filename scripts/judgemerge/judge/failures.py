@@ -98,21 +98,21 @@ def divide(paths: Mapping[Key, str]) -> tuple[dict[Key, str], dict[Key, str]]:
 
 def sentences(verdicts: Iterable[str]) -> list[str]:
     """Return one sentence per judge and reason in files of verdicts (verdicts/{judge}/{benchmark}.jsonl)."""
-    found: dict[tuple[str, str], list[str]] = {}
+    names_of: dict[tuple[str, str], list[str]] = {}
     for path in map(Path, verdicts):
         if reason := reason_of(path):
-            found.setdefault((path.parent.name, reason), []).append(path.stem)
-    return [f"{judge} on {', '.join(names)}: {reason}" for (judge, reason), names in found.items()]
+            names_of.setdefault((path.parent.name, reason), []).append(path.stem)
+    return [f"{judge} on {', '.join(names)}: {reason}" for (judge, reason), names in names_of.items()]
 
 
 def missing(notes: Iterable[tuple[str, str, str]]) -> str:
     """Return what a page says of judges that it lacks, from (judge, benchmark, note) of the rows of agreement.csv."""
-    found: dict[tuple[str, str], dict[str, None]] = {}
+    names_of: dict[tuple[str, str], dict[str, None]] = {}
     for judge, benchmark, note in notes:
         if isinstance(note, str) and note.startswith(NOTE):
-            found.setdefault((judge, note.removeprefix(NOTE)), {})[benchmark] = None
-    said = "; ".join(f"{judge} on {', '.join(names)} ({reason})" for (judge, reason), names in found.items())
-    return f" Missing, because they could not judge: {said}." if said else ""
+            names_of.setdefault((judge, note.removeprefix(NOTE)), {})[benchmark] = None
+    listing = "; ".join(f"{judge} on {', '.join(names)} ({reason})" for (judge, reason), names in names_of.items())
+    return f" Missing, because they could not judge: {listing}." if listing else ""
 
 
 def forget(results: str | Path) -> list[str]:
