@@ -15,7 +15,7 @@ from judgemerge.data import rubrics
 from judgemerge.data.benchmarks import load_catalogue
 from judgemerge.data.sources import Source, load_sources
 from judgemerge.embed import checks as embedding
-from judgemerge.judge import singly
+from judgemerge.judge import backends, singly
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import load_recorded, source_of
 from judgemerge.prompting import chat_templates, metrics
@@ -564,6 +564,7 @@ def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:
     Raises JudgemergeError with one sentence for the first thing that is wrong.
     """
     schema = training_keys.complete(load_yaml(Path(config_folder) / "config.schema.yaml"))
+    schema["$defs"]["backend"]["enum"] = backends.selectable()
     scaled = config.at_scale(settings, where)
     checked = merging.expand_grids(config.check_against_schema(scaled, schema, where), where)
     study = Study(checked, load_catalogues(config_folder), where)

@@ -15,15 +15,15 @@ has
 Imports nothing heavy: the Snakefile checks the catalogue.
 """
 
-import importlib
-import pkgutil
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 
-from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Verdict
+from judgemerge.core.parts import Parts
 
 ORDERS = ("original", "swapped")
+FORMATS = Parts(__name__, Path(__file__).parent, "format of recorded verdicts", required=("ROLES", "read"))
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,10 @@ class Recorded:
 
 
 def names() -> list[str]:
-    """Return the names of the formats (the modules of this package without a leading underscore)."""
-    return [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
+    """Return the names of the formats."""
+    return FORMATS.names()
 
 
 def recorded_format(name: str) -> ModuleType:
     """Return the module of that format; one without `ROLES` and `read` raises JudgemergeError."""
-    if name not in names():
-        raise JudgemergeError(f"unknown format of recorded verdicts '{name}'{did_you_mean(name, names())}")
-    module = importlib.import_module(f"{__name__}.{name}")
-    for needed in ("ROLES", "read"):
-        if not hasattr(module, needed):
-            raise JudgemergeError(f"{module.__file__}: there is no {needed}; add it as {__file__} says")
-    return module
+    return FORMATS.load(name)
