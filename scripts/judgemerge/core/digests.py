@@ -18,6 +18,7 @@ from typing import NamedTuple
 SCRIPTS = Path(__file__).resolve().parents[2]
 # Beside compiled code, for it is of the same kind: made from source files, good until they change, safe to delete.
 CACHE = SCRIPTS / "__pycache__" / "imports.json"
+LOADERS = ("import_module", "Modules")  # what is called, with `__name__`, by a package that loads its modules by name
 
 
 class Source(NamedTuple):
@@ -118,7 +119,7 @@ def imported_files(sources: Sources, path: str, members: dict[str, str]) -> set[
 
 
 def _imports_of(sources: Sources, path: str, members: dict[str, str]) -> list[str]:
-    if Path(path).name != "__init__.py" or not sources.read(path).loads_its_modules:
+    if not sources.read(path).loads_its_modules:
         return sources.imported_by(path)
     package = Path(path).parent
     member = members.get(package.name)
@@ -139,8 +140,8 @@ def parse(text: bytes) -> Source:
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and _name(node.func) in ("import_module", "Parts"):
-            loads_its_modules = True
+        elif isinstance(node, ast.Call) and _name(node.func) in LOADERS:
+            loads_its_modules |= any(_name(part) == "__name__" for part in ast.walk(node))
         waiting += ast.iter_child_nodes(node)
     return Source(hashlib.sha256(text).hexdigest(), sorted(names), loads_its_modules)
 

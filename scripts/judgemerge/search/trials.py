@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from judgemerge.core import files
-from judgemerge.core.items import Item, Verdict, write_verdicts
+from judgemerge.core.items import Item, Verdict, verdict_rows
 from judgemerge.judge import judging
 from judgemerge.judge.backends import Backend
 from judgemerge.judge.store import Store
@@ -115,7 +115,7 @@ def finish(
     """Write the verdicts into a trial's folder and return {value, n, errors} of what was judged."""
     items_with_verdict = {}
     for name, items in sets.items():
-        write_verdicts(verdict_file(folder, name), verdicts[name])
+        files.write_jsonl(verdict_file(folder, name), verdict_rows(verdicts[name]))
         ids = {verdict.item for verdict in verdicts[name]}
         items_with_verdict[name] = [item for item in items if item.id in ids]
     errors = sum(verdict.outcome == "error" for of_set in verdicts.values() for verdict in of_set)

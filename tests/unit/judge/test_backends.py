@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.parts import Parts
 from judgemerge.judge import backends
 
 BLOCK = re.compile(
@@ -64,16 +63,14 @@ def test_backends_of_manifests_are_not_to_be_chosen():
     assert backends.selectable()[0] == backends.DEFAULT
 
 
-def test_a_part_is_found_by_name_or_refused_in_one_sentence(tmp_path):
-    (tmp_path / "good.py").write_text("NUMBERS = (1, 2)\nOTHER = len(NUMBERS)\n", encoding="utf-8")
-    (tmp_path / "_helper.py").write_text("", encoding="utf-8")
-    parts = Parts("nowhere", tmp_path, "toy")
-    assert parts.names() == ["good"]
-    assert [parts.declared("good", name, None) for name in ("NUMBERS", "OTHER", "MISSING")] == [(1, 2), None, None]
-    with pytest.raises(JudgemergeError, match=r"^here: unknown toy 'god'; did you mean 'good'\?$"):
-        parts.load("god", "here: ")
+def test_what_a_module_declares_is_read_and_anything_else_is_not_there():
+    declared = {
+        name: backends.BACKENDS.declared("openai", name, None) for name in ("SELECTABLE", "_TOO_LONG", "logger")
+    }
+    assert declared == {"SELECTABLE": False, "_TOO_LONG": declared["_TOO_LONG"], "logger": None}
+    assert "too many tokens" in declared["_TOO_LONG"] and backends.abilities("nobody") == ()
 
 
 def test_a_backend_that_does_not_exist_is_named_with_the_model():
-    with pytest.raises(JudgemergeError, match=r"^models/m: unknown backend 'vlm'; did you mean 'vllm'\?$"):
+    with pytest.raises(JudgemergeError, match=r"^models/m: there is no backend 'vlm'; did you mean 'vllm'\?$"):
         backends.load("vlm", "models/m", {})

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.parts import Parts
+from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.registry import Modules
 
 DEFAULT = "transformers"
 SAMPLING, LOGPROBS = "sampling", "logprobs"  # abilities
-BACKENDS = Parts(__name__, Path(__file__).parent, "backend", required=("load", "ABILITIES"))
+BACKENDS = Modules(__name__, "backend", needs=("load(model, settings)", "ABILITIES"))
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def not_finite(where: str | Path, dtype: str) -> JudgemergeError:
 
 def names() -> list[str]:
     """Return the names of the backends."""
-    return BACKENDS.names()
+    return list(BACKENDS.names)
 
 
 def selectable() -> list[str]:
@@ -150,8 +150,10 @@ def of(manifest: Mapping, default: str = DEFAULT) -> str:
 
 def load(name: str, model: str | Path, settings: Mapping[str, Any]) -> Backend:
     """Return backend `name` on a model; raises JudgemergeError for an unknown one and for a package it lacks."""
+    if name not in BACKENDS.names:
+        raise JudgemergeError(f"{model}: there is no backend '{name}'{did_you_mean(name, BACKENDS.names)}")
     try:
-        module = BACKENDS.load(name, f"{model}: ")
+        module = BACKENDS.load(name)
     except ModuleNotFoundError as error:
         raise JudgemergeError(
             f"{model}: backend '{name}' needs the package '{error.name}', which this environment does not have; "

@@ -16,14 +16,13 @@ Imports nothing heavy: the Snakefile checks the catalogue.
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import ModuleType
 
 from judgemerge.core.items import Verdict
-from judgemerge.core.parts import Parts
+from judgemerge.core.registry import Modules
 
 ORDERS = ("original", "swapped")
-FORMATS = Parts(__name__, Path(__file__).parent, "format of recorded verdicts", required=("ROLES", "read"))
+FORMATS = Modules(__name__, "format of recorded verdicts", needs=("ROLES", "read"))
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Recorded:
 
 def names() -> list[str]:
     """Return the names of the formats."""
-    return FORMATS.names()
+    return list(FORMATS.names)
 
 
 def recorded_format(name: str) -> ModuleType:
