@@ -51,7 +51,7 @@ demo: ## run the default study, all of it made on this machine, and write its re
 
 status: ## say what of STUDY=<file> is done, running, failed (with the log's last line) and left
 	$(CHECK)
-	@"$(BIN)/python" scripts/commands/show_status.py --study "$(STUDY)" $(GIVEN) $(ARGS)
+	@"$(BIN)/python" scripts/commands/show_status.py --study "$(STUDY)" $(GIVEN)
 
 costs: ## say how many CPU and GPU hours the results of STUDY=<file> took, per rule
 	$(CHECK)
