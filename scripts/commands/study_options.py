@@ -6,6 +6,7 @@
 import argparse
 import contextlib
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,8 @@ MAX_CHECKSUM_FILE_SIZE = 1_000_000_000
 CHECKSUMS = ["--max-checksum-file-size", str(MAX_CHECKSUM_FILE_SIZE)]
 # More than any job asks for, so that none is planned with fewer threads.
 CORES = 1_000_000
+# What Snakemake says before and after the sentence of an error.
+WHERE = re.compile(r"WorkflowError in file|  File")
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
 
@@ -79,5 +82,6 @@ def announced_jobs(study_file: str, config: Sequence[str] = (), everything: bool
             dag.execute_workflow(executor="dryrun")
         except Exception as error:
             api.print_exception(error)
-            raise JudgemergeError(messages.getvalue().strip() or str(error)) from None
+            lines = [line for line in messages.getvalue().splitlines() if not WHERE.match(line)]
+            raise JudgemergeError(" ".join(lines) or str(error)) from None
     return [job for job in collector.jobs if job.log]

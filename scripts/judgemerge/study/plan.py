@@ -1,4 +1,4 @@
-"""What a run asks the cluster for, printed before anything is submitted: from the jobs that Snakemake announces in its log.
+"""What a run asks the cluster for, printed before anything is submitted: from the jobs that Snakemake announces.
 
 Snakemake's log events are those of its interface for logger plugins; a handler of Python's own `logging` receives them.
 """
