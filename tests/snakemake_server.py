@@ -82,6 +82,7 @@ def _move_to(request: Mapping) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.path[0] = request["folder"]
+    sys.argv = ["snakemake", *request["arguments"]]
 
 
 if __name__ == "__main__":
