@@ -23,7 +23,7 @@ from snakemake.workflow import __dict__ as workflow_module
 INCLUDE = re.compile(r'(?m)^([ \t]*)workflow\.include\(\s*"([^"]+)"\s*\)\n')
 FILE = "#file "
 # What Snakemake gives to every file.
-BUILTINS = dict.fromkeys(("workflow", "config", "rules", "checkpoints", "storage", *workflow_module))
+BUILTINS = dict.fromkeys(("workflow", "shell", "config", "rules", "checkpoints", "storage", *workflow_module))
 register_in_globals(BUILTINS)
 
 

@@ -21,6 +21,7 @@ BASELINES = {
 }
 
 
+FEW = ("--configfile", "few.yaml")
 REPLAY = ("--configfile", "config/studies/replay.yaml")
 SERVER = Server()
 
@@ -42,7 +43,8 @@ def runner(folder: Path) -> Callable[..., subprocess.CompletedProcess]:
         tools = {"PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]}
         environment = os.environ | tools | (variables or {})
         environment.pop("JUDGEMERGE_MIRROR", None)
-        return SERVER.run(["--cores", "2", *arguments], folder, environment, timeout=600)
+        cores = [] if "--profile" in arguments else ["--cores", "2"]
+        return SERVER.run([*cores, *arguments], folder, environment, timeout=600)
 
     return run
 
@@ -61,3 +63,15 @@ def copy_of_shared(name: str, make: Callable[[Path], None], tmp_path_factory, fo
             partial.rename(shared)
     # Times stay as they are, so that Snakemake finds the copy as complete as the original.
     return shutil.copytree(shared, folder, symlinks=True)
+
+
+def planned(process: subprocess.CompletedProcess) -> dict[str, int]:
+    """Return how many jobs of each rule a dry run lists, {} when there is nothing to be done."""
+    assert process.returncode == 0, process.stdout + process.stderr
+    output = process.stdout + process.stderr
+    if "Nothing to be done" in output:
+        return {}
+    table = output.split("Job stats:\njob", 1)[1].split("\n", 2)[2].split("\n\n", 1)[0]
+    jobs = {rule: int(count) for rule, count in map(str.split, table.splitlines())}
+    assert jobs.pop("total") == sum(jobs.values())
+    return jobs
