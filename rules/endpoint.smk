@@ -1,9 +1,6 @@
 """Models behind a chat endpoint → replies, and what they cost. On the machine that runs Snakemake: it has the network."""
 
 
-include: "inputs/endpoint.smk"
-
-
 ruleorder: judge_endpoint > judge_suite
 
 
@@ -64,38 +61,6 @@ rule judge_endpoint:
         "../scripts/judge/judge_endpoint.py"
 
 
-rule count_endpoints:
-    """endpoints.csv: what the replies of every endpoint cost, in tokens and money, and how many prompts got none."""
-    input:
-        replies=endpoint_replies,
-    output:
-        table="results/{study}/tables/endpoints.csv",
-        page=report(
-            "results/{study}/tables/endpoints.html",
-            caption="captions/endpoints.rst",
-            category="Tables",
-            labels={"table": "Endpoints"},
-        ),
-    log:
-        "results/{study}/logs/count_endpoints.log",
-    benchmark:
-        "results/{study}/timings/count_endpoints.tsv"
-    conda:
-        "../envs/stats.yaml"
-    resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
-    params:
-        units=endpoint_units(),
-        endpoints={judge: settings["models"][judge]["endpoint"] for judge, _ in endpoint_units()},
-        code=script_digest("judge/count_endpoints"),
-    message:
-        "Counting what the endpoints cost"
-    script:
-        "../scripts/judge/count_endpoints.py"
-
-
 localrules:
     link_endpoint,
     judge_endpoint,
-    count_endpoints,

@@ -139,38 +139,7 @@ rule read_recorded:
         "../scripts/judge/read_recorded.py"
 
 
-rule count_recorded:
-    """recorded.csv: what the files of recorded judges hold, and what of it no item and no label explains."""
-    input:
-        recorded_counts,
-    output:
-        table="results/{study}/tables/recorded.csv",
-        page=report(
-            "results/{study}/tables/recorded.html",
-            caption="captions/recorded.rst",
-            category="Tables",
-            labels={"table": "Recorded judges"},
-        ),
-    log:
-        "results/{study}/logs/count_recorded.log",
-    benchmark:
-        "results/{study}/timings/count_recorded.tsv"
-    conda:
-        "../envs/stats.yaml"
-    resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
-    params:
-        judged=recorded_pairs(),
-        code=script_digest("judge/count_recorded"),
-    message:
-        "Counting what recorded judges left"
-    script:
-        "../scripts/judge/count_recorded.py"
-
-
 localrules:
     parse_replies,
     answer_baselines,
     read_recorded,
-    count_recorded,

@@ -16,7 +16,9 @@ def benchmark_is_drawn(wildcards):
 
 def recorded_digest(wildcards):
     """A digest of the code that reads one recorded judge: editing another format leaves it alone."""
-    return script_digest("judge/read_recorded", recorded_formats=study.catalogues.recorded[wildcards.recorded]["format"])
+    return script_digest(
+        "judge/read_recorded", recorded_formats=study.catalogues.recorded[wildcards.recorded]["format"]
+    )
 
 
 def recorded_roles(wildcards):
@@ -80,17 +82,3 @@ def judge_backend(wildcards):
 def judge_chat(wildcards):
     """How the chat template of one judge is used."""
     return study.chat(wildcards.judge)
-
-
-def recorded_pairs():
-    """Return (benchmark, judge) for every recorded judge on the benchmarks that are run."""
-    return [
-        (name, judge) for name in study.benchmarks for judge in study.judges_of(name) if study.kind(judge) == "recorded"
-    ]
-
-
-def recorded_counts(wildcards):
-    """What the files of recorded judges hold, in the order of `recorded_pairs`."""
-    return [
-        results_file("verdicts/{judge}/{name}.counts.json", judge=judge, name=name) for name, judge in recorded_pairs()
-    ]

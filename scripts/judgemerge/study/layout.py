@@ -24,6 +24,7 @@ MANIFEST = "results/{study}/models/{model}.json"
 STORE = "results/{study}/store"
 REPLIES = "results/{study}/replies/{judge}/{suite}.jsonl"
 VERDICTS = "results/{study}/verdicts/{judge}/{benchmark}.jsonl"
+VERDICT_COUNTS = "results/{study}/verdicts/{judge}/{benchmark}.counts.json"
 
 # ---- report ----
 TABLE = "results/{study}/tables/{table}.csv"
