@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgemerge.core.digests import script_digest
-from judgemerge.report import tables
 from judgemerge.report.material import Places
 from judgemerge.report.table import Figure, Table
+from judgemerge.report.tables import TABLES
 from judgemerge.study.layout import FIGURE, FIGURE_PNG, PAGE, TABLE, Layout
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class Contents:
         self.study, self.layout = study, Layout(study.name)
         self.tables: dict[str, Entry] = {}
         self.figures: dict[str, Drawn] = {}
-        for module in tables.names():
-            table = tables.load(module)
+        for module in TABLES.names:
+            table = TABLES.load(module).TABLE
             if table.wanted(study):
                 self._add(module, table)
 

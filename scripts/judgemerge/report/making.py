@@ -6,14 +6,15 @@ from typing import Any
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.frames import of_judges, read_table, with_labels
-from judgemerge.report import drawing, markup, tables
+from judgemerge.report import drawing, markup
 from judgemerge.report.material import Material
 from judgemerge.report.table import View
+from judgemerge.report.tables import TABLES
 
 
 def tabulate(module: str, study: str, suites: Mapping[str, str], parameters: Mapping[str, Any], path: str) -> None:
     """Write the rows that a table's module computes."""
-    declared = tables.load(module)
+    declared = TABLES.load(module).TABLE
     frame = declared.rows(Material(study, suites), **parameters)
     if list(frame.columns) != list(declared.columns):
         raise JudgemergeError(
@@ -37,7 +38,7 @@ def render(
     path: str,
 ) -> None:
     """Write a table as a page: what its module shows, then what each column means."""
-    declared = tables.load(module)
+    declared = TABLES.load(module).TABLE
     view = View(name, declared.intro, list(labels.values()), f"{100 * confidence:g} %", Material(study, suites))
     texts = [column for column, about in declared.columns.items() if about.form == markup.TEXT]
     rows = with_labels(read_table(table, texts), labels)
@@ -68,7 +69,7 @@ def draw(
     rows = of_judges(read_table(table), chosen, kinds) if chosen else read_table(table)
     words = {judge: " ".join((labels or {}).get(judge, judge).split()) for judge in kinds}
     visible = {words[judge]: kind for judge, kind in kinds.items() if not chosen or judge in chosen}
-    image = tables.load(module).figures[figure].draw(with_labels(rows, words), visible, panels)
+    image = TABLES.load(module).TABLE.figures[figure].draw(with_labels(rows, words), visible, panels)
     if len(visible) < len(kinds):
         drawing.add_footnote(image, f"{len(visible)} of {len(kinds)} judges, chosen in display.judges.")
     for path, kind, metadata in ((svg, "svg", {"Date": None}), (png, "png", {})):

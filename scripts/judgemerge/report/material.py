@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from judgemerge.core import files
-from judgemerge.core.items import Item, Verdict, read_items, read_verdicts
+from judgemerge.core.items import Item, Verdict, read_benchmark, read_items, read_verdicts
 from judgemerge.judge import failures
 from judgemerge.report.table import Inputs
 from judgemerge.study import layout
@@ -13,7 +13,7 @@ PATTERNS = {
     "items": layout.ITEMS,
     "counts": layout.ITEM_COUNTS,
     "verdicts": layout.VERDICTS,
-    "verdict_counts": layout.VERDICT_COUNTS,
+    "verdict_counts": layout.RECORDED_COUNTS,
     "replies": layout.REPLIES,
     "tables": layout.TABLE,
 }
@@ -29,7 +29,7 @@ class Places:
         """Return the path of a kind of PATTERNS: of a benchmark, of a judge and a benchmark, or of a table."""
         *judge, benchmark = names
         return PATTERNS[kind].format(
-            study=self.study, judge="".join(judge), benchmark=benchmark, table=benchmark,
+            study=self.study, judge="".join(judge), recorded="".join(judge), benchmark=benchmark, table=benchmark,
             suite=self.suites.get(benchmark, ""),
         )  # fmt: skip
 
@@ -56,11 +56,11 @@ class Material(Places):
 
     def reason(self, judge: str, benchmark: str, kind: str = "verdicts") -> str | None:
         """Return why a judge has no verdicts on a benchmark, None when it has."""
-        return failures.reason_of(self.path(kind, judge, benchmark))
+        return failures.reason_of(self.path(kind, judge, benchmark), None if kind == "replies" else benchmark)
 
     def verdicts(self, judge: str, benchmark: str) -> list[Verdict]:
         """Return the verdicts of a judge on a benchmark."""
-        return list(read_verdicts(self.path("verdicts", judge, benchmark)))
+        return list(read_verdicts(self.path("verdicts", judge, benchmark), benchmark))
 
     def verdicts_of(self, pairs: Iterable[Pair]) -> dict[Pair, list[Verdict]]:
         """Return the verdicts of every pair of judge and benchmark but those where the judge failed."""
@@ -68,7 +68,7 @@ class Material(Places):
 
     def replies(self, judge: str, benchmark: str) -> list[dict]:
         """Return what a judge wrote about one benchmark."""
-        return [row for row in self.suite_replies(judge, benchmark) if row["benchmark"] == benchmark]
+        return list(read_benchmark(self.path("replies", judge, benchmark), benchmark))
 
     def suite_replies(self, judge: str, benchmark: str) -> list[dict]:
         """Return what a judge wrote about the whole suite that a benchmark stands in."""
@@ -76,7 +76,7 @@ class Material(Places):
 
     def verdict_counts(self, judge: str, benchmark: str) -> dict:
         """Return what the files of a recorded judge hold on a benchmark."""
-        return files.read_json(self.path("verdict_counts", judge, benchmark))
+        return next(read_benchmark(self.path("verdict_counts", judge, benchmark), benchmark))
 
     def table(self, name: str):
         """Return another table."""
