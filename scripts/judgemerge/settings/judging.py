@@ -72,7 +72,8 @@ class Judging(Section):
         "Prompts of single judges, by judge, and their backend, where they differ from the ones above.", {}
     )
     backend: str = key(
-        "What judges with weights in safetensors answer with, a module of scripts/judgemerge/judge/backends/; vllm needs a GPU and an environment of its own "
+        "What judges with weights in safetensors answer with, a module of scripts/judgemerge/judge/backends/; vllm "
+        "needs a GPU and an environment of its own "
         "(docs/judging.md). Quantized models and endpoints have their own.",
         "transformers",
     )

@@ -14,7 +14,7 @@ from judgemerge.compare import model_comparisons
 from judgemerge.data import rubrics
 from judgemerge.data.sources import Source
 from judgemerge.embed import checks as embedding
-from judgemerge.judge import backends, singly
+from judgemerge.judge import singly
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import source_of
 from judgemerge.prompting import chat_templates, metrics

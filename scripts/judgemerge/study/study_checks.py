@@ -58,8 +58,8 @@ def _check_backends(study: Study) -> None:
     chosen = {"judging.backend": judging.backend}
     chosen |= {f"judging.judges.{name}.backend": entry.backend for name, entry in judging.judges.items()}
     for key, backend in chosen.items():
-        if backend is not None and backend not in backends.selectable():
-            raise JudgemergeError(f"{study.where}: '{key}' is {backend!r}{did_you_mean(backend, backends.selectable())}")
+        if backend is not None and backend not in (names := backends.selectable()):
+            raise JudgemergeError(f"{study.where}: '{key}' is {backend!r}{did_you_mean(backend, names)}")
 
 
 def _known(study: Study, value: str, known, text: str) -> None:
