@@ -121,19 +121,3 @@ def prompt_texts(prompts):
     """The raw files that prompts given by protocol take texts from."""
     names = [source for prompt in prompts.values() for source in study.prompt_sources(prompt)]
     return paths.raw_files(dict.fromkeys(names), study.catalogues.sources)
-
-
-def judge_kinds():
-    """Return what each judge is, in the order in which figures show them: base, experts, merges, others."""
-    kinds = {judge: study.kind(judge) for judge in study.judges}
-    bases = {settings.get("base"), *map(study.base_of, study.experts)}
-    kinds |= {judge: "base" for judge in kinds if judge in bases}
-    kinds |= {judge: "expert" for judge in kinds if judge in study.experts}
-    kinds |= {judge: "merge" for judge in kinds if judge in study.merges}
-    kinds |= {judge: "quantization" for judge in kinds if judge in study.quantizations}
-    kinds |= {
-        best: "merge" if "merge" in study.searches[search] else "expert"
-        for best, search in study.searched.items()
-        if best in kinds
-    }
-    return kinds

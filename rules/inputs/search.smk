@@ -119,12 +119,3 @@ def target_needs(amount, step):
         return getattr(NEEDS, step)(study.target_of(search_of(wildcards))).at(amount, attempt)
 
     return resource
-
-
-def search_results():
-    """Return the tables of all searches."""
-    return [
-        results_file("tables/search_{name}.{kind}", name=name, kind=kind)
-        for name in study.searches
-        for kind in ("csv", "html")
-    ]

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_workflow import FEW, planned
-from workflow_runs import copy_workflow, runner
+from workflow_runs import FEW, copy_workflow, planned, runner
 
 from study_options import CHECKSUMS
 

@@ -46,7 +46,7 @@ class JudgeSettings(Section):
 
     pairwise: str | None = key("Prompt for pairs.", None)
     pointwise: str | None = key("Prompt for single answers.", None)
-    backend: Literal["transformers", "vllm"] | None = key("What this judge answers with.", None)
+    backend: str | None = key("What this judge answers with.", None)
     chat_template: str | None = key("The form it is asked in, instead of its own.", None, minLength=1)
     template_arguments: dict[str, Any] | None = key("What its chat template gets besides the messages.", None)
     gpus: int | None = key("GPUs that this judge's weights are spread over.", None, minimum=1)
@@ -71,8 +71,9 @@ class Judging(Section):
     judges: dict[str, JudgeSettings] = key(
         "Prompts of single judges, by judge, and their backend, where they differ from the ones above.", {}
     )
-    backend: Literal["transformers", "vllm"] = key(
-        "What judges with weights in safetensors answer with; vllm needs a GPU and an environment of its own "
+    backend: str = key(
+        "What judges with weights in safetensors answer with, a module of scripts/judgemerge/judge/backends/; vllm "
+        "needs a GPU and an environment of its own "
         "(docs/judging.md). Quantized models and endpoints have their own.",
         "transformers",
     )

@@ -1,6 +1,6 @@
 """Study files with one thing or several changed at random: each is valid, or is refused with one sentence.
 
-JUDGEMERGE_FUZZ=N tries N changes of every study instead of 300.
+JUDGEMERGE_FUZZ=N tries N changes of every study instead of 60.
 """
 
 import copy
@@ -21,7 +21,7 @@ from judgemerge.study.resources import Needs
 STUDIES = ("embedder", "meld", "orpo", "prometheus", "replay", "unified")
 FILES = ("config.yaml", *(f"studies/{name}.yaml" for name in STUDIES))
 QUESTIONS = "item_sets source_keys training_sets prompts_used lora_experts overlap_pairs working_sets"
-N_CHANGES = int(os.environ.get("JUDGEMERGE_FUZZ", "300"))
+N_CHANGES = int(os.environ.get("JUDGEMERGE_FUZZ", "60"))
 
 
 @pytest.fixture(scope="module")
