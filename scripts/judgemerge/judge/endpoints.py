@@ -10,20 +10,18 @@ from urllib.parse import urlsplit
 
 from judgemerge.core import files, provenance
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.settings.models import Endpoint
 
-# How an endpoint is asked, with the schema's defaults. None of it decides a reply, so none is part of the identity.
+_UNSET = Endpoint(url="", model="")
+# How an endpoint is asked where nothing is set. None of it decides a reply, so none is part of the identity.
 LIMITS = {
-    "requests_per_minute": None,
-    "tokens_per_minute": None,
-    "concurrency": 4,
-    "timeout": 120.0,
-    "attempts": 6,
-    "limit_key": "max_tokens",
+    name: getattr(_UNSET, name)
+    for name in "requests_per_minute tokens_per_minute concurrency timeout attempts limit_key".split()
 }
 # Many programs want the whole address, so people have it at hand; with and without these endings it is one endpoint.
 CHAT = "/chat/completions"
 _ASKED = re.compile(rf"(?:(?:{CHAT})+|(?<=/v\d)/+(?:chat|completions|responses|embeddings|models))?/*$", re.IGNORECASE)
-DEFAULT_SETTINGS = {"temperature": 0}
+DEFAULT_SETTINGS = _UNSET.settings
 # What judgemerge itself sends; `n` and `stream` would change the form of the answer.
 OWN_KEYS = ("model", "messages", "max_tokens", "max_completion_tokens", "n", "stream", "stream_options")
 TABLE = (

@@ -38,9 +38,7 @@ class TinyEncoder(Section):
     vocabulary: int = key("Tokens in the vocabulary.", 2000, minimum=200)
     max_tokens: int = key("Longest text in tokens.", 128, minimum=16)
     training: dict[str, Any] = key(
-        "Pretraining; see $defs/sentence_training. What is not said is taken from "
-        "scripts/judgemerge/embed/training.py.",
-        {},
+        "Pretraining, with keys of `embedding.training`; what is unset suits a short pretraining.", {}
     )
 
 
