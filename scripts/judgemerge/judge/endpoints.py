@@ -16,7 +16,7 @@ _UNSET = Endpoint(url="", model="")
 # How an endpoint is asked where nothing is set. None of it decides a reply, so none is part of the identity.
 LIMITS = {
     name: getattr(_UNSET, name)
-    for name in "requests_per_minute tokens_per_minute concurrency timeout attempts limit_key".split()
+    for name in ["requests_per_minute", "tokens_per_minute", "concurrency", "timeout", "attempts", "limit_key"]
 }
 # Many programs want the whole address, so people have it at hand; with and without these endings it is one endpoint.
 CHAT = "/chat/completions"
