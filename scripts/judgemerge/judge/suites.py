@@ -2,12 +2,13 @@
 
 from judgemerge.judge.recorded import deciding
 from judgemerge.judge.singly import SUFFIX
+from judgemerge.study.study import Study
 
 
 class Suites:
     """The suites of a study as their judges meet them; `{suite}_singly` has each response of each pair of `suite`."""
 
-    def __init__(self, study):
+    def __init__(self, study: Study):
         self.study = study
 
     @property

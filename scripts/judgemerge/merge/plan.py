@@ -3,12 +3,13 @@
 from functools import cached_property
 
 from judgemerge.merge.recipes import Merge
+from judgemerge.study.study import Study
 
 
 class MergePlan:
     """The merges of one study, as their rules ask about them."""
 
-    def __init__(self, study):
+    def __init__(self, study: Study):
         """Answer from the settings of `study`."""
         self.study = study
 

@@ -4,12 +4,13 @@ from functools import cached_property
 
 from judgemerge.prompting.prompts import load_template
 from judgemerge.quantize import quantizing
+from judgemerge.study.study import Study
 
 
 class QuantizationPlan:
     """The quantizations of one study, as their rules ask about them."""
 
-    def __init__(self, study):
+    def __init__(self, study: Study):
         """Answer from the settings of `study`."""
         self.study = study
 

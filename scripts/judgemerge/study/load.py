@@ -9,8 +9,8 @@ from judgemerge.judge.recorded import load_recorded
 from judgemerge.merge import expand_grids
 from judgemerge.settings import config
 from judgemerge.settings.study_file import Settings
+from judgemerge.study.checks import check_study
 from judgemerge.study.study import Catalogues, Study
-from judgemerge.study.study_checks import check_study
 
 
 def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:

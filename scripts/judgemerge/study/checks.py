@@ -3,10 +3,7 @@
 Every capability checks its own part (`check` of its module); what concerns models, benchmarks and judges stands here.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from judgemerge import merge as merging
 from judgemerge.compare import model_comparisons
@@ -24,11 +21,9 @@ from judgemerge.prompting import chat_templates
 from judgemerge.prompting.prompts import load_template
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
+from judgemerge.study.study import Study
 from judgemerge.train import lora_targets, preferences, screening
 from judgemerge.train.training import AS_PUBLISHED, stage_sets
-
-if TYPE_CHECKING:
-    from judgemerge.study.study import Study
 
 
 def check_study(study: Study) -> None:
