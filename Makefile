@@ -26,7 +26,7 @@ REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
 CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
-.PHONY: help venv venv-quantize venv-page demo status costs mirror deploy page crate test test-all bench torture test-cluster test-conda lint format lock container clean
+.PHONY: help venv venv-quantize venv-page demo status costs mirror deploy page crate test test-all bench torture test-cluster test-conda lint reference format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +108,9 @@ lint: ## check the style of Python and Snakemake files
 	"$(BIN)/snakefmt" --check Snakefile rules
 	$(SNAKEMAKE) --lint
 	"$(BIN)/python" tools/check_rules.py
+
+reference: ## what follows from the settings: docs/configuration.md, config/study.schema.json
+	"$(BIN)/python" tools/make_reference.py
 
 format: ## bring Python and Snakemake files into that style
 	$(CHECK)

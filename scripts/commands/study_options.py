@@ -21,7 +21,8 @@ import _package  # noqa: F401
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.study import plan, progress
-from judgemerge.study.study import Study, load_study
+from judgemerge.study.load import load_study
+from judgemerge.study.study import Study
 
 # As in the Makefile and in slurm/: up to this size a checksum says whether an input has changed.
 MAX_CHECKSUM_FILE_SIZE = 1_000_000_000

@@ -18,7 +18,7 @@ from judgemerge.core import models
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.files import sha256_file
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 FEW_FIGURES = ("accuracy", "consistency", "grading", "differences", "humans", "bias_position", "bias_length")
 FEW_TABLES = ("agreement", "items", "comparisons", "humans", "bias")

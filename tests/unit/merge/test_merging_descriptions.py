@@ -13,7 +13,7 @@ import torch
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.merge import checks, descriptions, engine, mergekit, preflight, runs
+from judgemerge.merge import Merge, checks, descriptions, engine, mergekit, preflight, runs
 from judgemerge.merge.streams import Weights
 
 HALF = {"weight": 0.5}
@@ -193,11 +193,11 @@ def test_a_base_without_chat_template_leaves_the_parents_theirs(tmp_path, copies
 
 def test_the_donor_is_the_base_else_the_first_model(copies):
     folders = {name: copies[name] for name in ("two", "one", "base")}
-    assert descriptions.donor(entry("ties", base="base"), folders) == "base"
-    assert descriptions.donor(entry(names=("two", "one")), folders) == "two"
-    assert descriptions.donor(entry(donor="one"), folders) == "one"
+    assert descriptions.donor(Merge.of(entry("ties", base="base")), folders) == "base"
+    assert descriptions.donor(Merge.of(entry(names=("two", "one"))), folders) == "two"
+    assert descriptions.donor(Merge.of(entry(donor="one")), folders) == "one"
     adapters = entry("adapter_linear", base="base")
-    assert descriptions.donor(adapters, {"base": copies["base"]}) == "base"
+    assert descriptions.donor(Merge.of(adapters), {"base": copies["base"]}) == "base"
     with pytest.raises(JudgemergeError, match="merge 'm' names donor 'tow'; did you mean 'two'"):
         checks.check_merge("m", entry(donor="tow"), {"one", "two"}, "study.yaml")
 

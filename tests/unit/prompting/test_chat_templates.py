@@ -13,7 +13,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.prompting import chat_templates
 from judgemerge.prompting.chat_templates import Chat
 from judgemerge.prompting.parsing import opened_thought
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 HEAD = "<|start_header_id|>' + {} + '<|end_header_id|>\\n\\n"
 QWEN3 = CHATML + (
