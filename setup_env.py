@@ -98,10 +98,10 @@ def stamps(folder):
 def read_stamp(path):
     """Return what one stamp says; nothing where it is empty or was cut short."""
     try:
-        said = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def is_ready(folder, build):
@@ -109,9 +109,9 @@ def is_ready(folder, build):
     stamp = stamp_path(folder)
     if not (folder / "bin/python").exists() or not stamp.exists():
         return False
-    said = read_stamp(stamp)
-    here = os.path.realpath(said.get("folder", "")) == os.path.realpath(folder)
-    return here and said.get("torch") in build.split()
+    content = read_stamp(stamp)
+    here = os.path.realpath(content.get("folder", "")) == os.path.realpath(folder)
+    return here and content.get("torch") in build.split()
 
 
 def fitting_builds(wish, build):
@@ -125,13 +125,13 @@ def check_folder(folder):
         raise SetupError(f"{folder}: is no folder; move it elsewhere, or name another place with --venv.")
     if not folder.is_dir() or not any(folder.iterdir()):
         return
-    said = stamps(folder)
-    if not said:
+    contents = stamps(folder)
+    if not contents:
         raise SetupError(
             f"{folder}: was not made by setup_env.py and is left alone; move it elsewhere, or name another folder with "
             "--venv."
         )
-    for stamp in said or [{}]:
+    for stamp in contents or [{}]:
         place = stamp.get("folder", folder)
         if os.path.realpath(place) != os.path.realpath(folder):
             raise SetupError(
@@ -187,16 +187,16 @@ def create(folder, prompt):
 def install_torch(folder, build):
     """Install torch alone: what it needs in turn is in the lock."""
     version = torch_version()
-    wanted = f"torch=={version}+cpu" if build == "cpu" else f"torch=={version}"
+    requirement = f"torch=={version}+cpu" if build == "cpu" else f"torch=={version}"
     # A CUDA build needs the NVIDIA packages, which the lock does not have because they depend on the build.
-    command = ["install", wanted, *(["--no-deps"] if build == "cpu" else [])]
+    command = ["install", requirement, *(["--no-deps"] if build == "cpu" else [])]
     # An index that cannot be reached costs pip eight seconds a package, so PyTorch's own is asked only if need be.
-    if build == "cpu" and not pip(folder, "install", "--dry-run", "--no-deps", wanted, quiet=True):
+    if build == "cpu" and not pip(folder, "install", "--dry-run", "--no-deps", requirement, quiet=True):
         command += ["--extra-index-url", TORCH_CPU_INDEX]
-    print(f"Installing {wanted} ...", flush=True)
+    print(f"Installing {requirement} ...", flush=True)
     if not pip(folder, *command):
         way_out = "; or try `python3 setup_env.py --torch default`" if build == "cpu" else ""
-        raise SetupError(f"{wanted}: pip could not install it; mend what it says above and call again{way_out}.")
+        raise SetupError(f"{requirement}: pip could not install it; mend what it says above and call again{way_out}.")
 
 
 def install_lock(folder):

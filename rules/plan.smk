@@ -10,7 +10,9 @@ from judgemerge.study import plan
 
 PLAN = plan.PlanPrinter(
     NEEDS,
-    plan.local_rules([workflow.main_snakefile, *glob(os.path.join(workflow.basedir, "rules", "*.smk"))]),
+    plan.local_rules(
+        [os.path.join(workflow.basedir, "Snakefile"), *glob(os.path.join(workflow.basedir, "rules", "*.smk"))]
+    ),
     on_cluster=bool(workflow.resource_settings.nodes),
 )
 if workflow.is_main_process:

@@ -36,13 +36,13 @@ def keys() -> dict[str, dict]:
     """Return {key: {type, enum?, description?}} as JSON schemas, from the dataclasses of a training."""
     from llamafactory.hparams.parser import _TRAIN_ARGS
 
-    found = {}
+    keys_by_stage = {}
     for group in _TRAIN_ARGS:
         hints = typing.get_type_hints(group)
         for field in dataclasses.fields(group):
             if field.init:
-                found[field.name] = _schema(hints[field.name], field)
-    return found
+                keys_by_stage[field.name] = _schema(hints[field.name], field)
+    return keys_by_stage
 
 
 def _schema(hint: object, field: dataclasses.Field) -> dict:

@@ -189,11 +189,11 @@ def render_locks(choices: dict, pins: dict[str, Pin]) -> dict[str, str]:
     always = set(closure(["torch", *(asker(group) for group in GROUPS)], pins))
     locks = {}
     for name, group in lock_names().items():
-        wanted = always if group is None else set(closure([asker(group)], pins)) - always
+        names = always if group is None else set(closure([asker(group)], pins)) - always
         body = ""
         for pin in pins.values():
             marker = needed_marker(pin.marker, PYTHONS)
-            if pin.name in wanted and marker is not False:
+            if pin.name in names and marker is not False:
                 body += pin.line(marker) + "\n" + "".join(f"    # via {who}\n" for who in pin.asked_by)
         header = OPTIONAL_HEADER if group else LOCK_HEADER
         locks[name] = header.format(group=group, choices=choices_digest(choices), pins=digest(body)) + body
@@ -229,27 +229,27 @@ def lock_problems(choices: dict, name: str, text: str) -> Iterator[str]:
 
 def closure(packages: Iterable[str], pins: dict[str, Pin]) -> list[str]:
     """Return the packages with everything they need in turn, by the lock's own account, sorted."""
-    found, waiting = set(), list(packages)
+    closed, waiting = set(), list(packages)
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found.add(name)
+        if name not in closed:
+            closed.add(name)
             waiting += [pin.name for pin in pins.values() if name in pin.asked_by]
-    return sorted(found)
+    return sorted(closed)
 
 
 def render_env(name: str, choices: dict, pins: dict[str, Pin]) -> str:
     """Return the text of envs/<name>.yaml."""
-    wanted = choices["tool"]["judgemerge"]["environments"][name]
+    environment = choices["tool"]["judgemerge"]["environments"][name]
     pins = {**pins, "torch": Pin("torch", chosen_torch(choices), None, ())}
     text = ENV_HEADER.format(python=PYTHON)
-    for package in closure(map(canonicalize_name, wanted["packages"]), pins):
+    for package in closure(map(canonicalize_name, environment["packages"]), pins):
         if package not in pins:
             raise EnvsError(
                 f"pyproject.toml: environment '{name}' wants '{package}', which no dependency group has; add it to one."
             )
         marker = needed_marker(pins[package].marker, [PYTHON])
-        if marker is not False and package not in wanted.get("bare", []):
+        if marker is not False and package not in environment.get("bare", []):
             text += f"      - {pins[package].line(marker)}\n"
     return text
 
@@ -268,14 +268,14 @@ def render_build(package: str, variables: dict[str, str], pins: dict[str, Pin]) 
 def render_envs(root: Path, choices: dict, pins: dict[str, Pin]) -> dict[str, str]:
     """Return every file of envs/ by its path."""
     files = {}
-    for name, wanted in choices["tool"]["judgemerge"]["environments"].items():
+    for name, environment in choices["tool"]["judgemerge"]["environments"].items():
         files[f"envs/{name}.yaml"] = render_env(name, choices, pins)
         built = choices["tool"]["judgemerge"]["build"]
-        if own := [package for package in wanted.get("bare", []) if package in built]:
-            files[f"envs/{name}.post-deploy.sh"] = render_build(own[0], built[own[0]], pins)
-        elif wanted.get("bare"):
+        if built_here := [package for package in environment.get("bare", []) if package in built]:
+            files[f"envs/{name}.post-deploy.sh"] = render_build(built_here[0], built[built_here[0]], pins)
+        elif environment.get("bare"):
             stub = (root / "tools/torchaudio_stub.py").read_text()
-            files[f"envs/{name}.post-deploy.sh"] = render_post_deploy(wanted["bare"], pins, stub)
+            files[f"envs/{name}.post-deploy.sh"] = render_post_deploy(environment["bare"], pins, stub)
     return files
 
 
@@ -284,9 +284,9 @@ def render_envs(root: Path, choices: dict, pins: dict[str, Pin]) -> dict[str, st
 
 def strangers(root: Path, files: dict[str, str]) -> list[str]:
     """Return the files of envs/, and the locks, that nothing in pyproject.toml accounts for."""
-    found = [*(root / "envs").glob("[!.]*"), *root.glob("requirements*.lock")]
-    known = {*files, *lock_names()}
-    return sorted(name for path in found if (name := path.relative_to(root).as_posix()) not in known)
+    present = [*(root / "envs").glob("[!.]*"), *root.glob("requirements*.lock")]
+    expected = {*files, *lock_names()}
+    return sorted(name for path in present if (name := path.relative_to(root).as_posix()) not in expected)
 
 
 def write(root: Path, upgrade: bool) -> None:
@@ -307,9 +307,9 @@ def check(root: Path) -> list[str]:
     problems = [problem for name, text in locks.items() for problem in lock_problems(choices, name, text)]
     files = render_envs(root, choices, all_pins(locks))
     for name, text in files.items():
-        found = (root / name).read_text() if (root / name).exists() else ""
+        present = (root / name).read_text() if (root / name).exists() else ""
         lines = difflib.unified_diff(
-            found.splitlines(), text.splitlines(), f"{name} as it is", f"{name} as it should be", lineterm=""
+            present.splitlines(), text.splitlines(), f"{name} as it is", f"{name} as it should be", lineterm=""
         )
         if difference := "\n".join(lines):
             problems.append(f"{difference}\n{name}: differs from the lock; run `make lock`.")

@@ -3,8 +3,6 @@
 Example: python scripts/commands/build_mirror.py --study config/config.yaml --dir .mirror
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import _package  # noqa: F401
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.data.fetching import build_mirror
 from judgemerge.study.study import Study
-from study_options import add_study_options, read_study
+from study_options import read_study, run_command
 
 
 def main(study_file: str, directory: str, mirror: str | None = None, config: Sequence[str] = ()) -> str:
@@ -21,10 +19,10 @@ def main(study_file: str, directory: str, mirror: str | None = None, config: Seq
     It names what a machine without internet needs besides. Raises JudgemergeError when a file could not be had.
     """
     study = read_study(study_file, config, downloads=True)
-    chosen = [study.catalogues.sources[key] for key in study.source_keys]
+    sources = [study.catalogues.sources[key] for key in study.source_keys]
     missing: list[str] = []
-    written, kept = build_mirror(chosen, directory, mirror, missing)
-    done = f"{directory}: {len(written)} files written, {len(kept)} were right already"
+    new_files, unchanged_files = build_mirror(sources, directory, mirror, missing)
+    done = f"{directory}: {len(new_files)} files written, {len(unchanged_files)} were right already"
     if missing:
         raise JudgemergeError(f"{done}; {len(missing)} could not be had, call again for them: {'; '.join(missing)}")
     return "".join([done, *left_out(study, study_file)])
@@ -41,17 +39,10 @@ def left_out(study: Study, study_file: str) -> list[str]:
     return [*([files] if by_hand else []), *([repos] if models else [])]
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_study_options(parser)
-    parser.add_argument("--dir", required=True, help="folder to lay the mirror out in")
-    parser.add_argument("--mirror", help="take the files from this mirror instead of the network")
-    return parser.parse_args()
-
-
 if __name__ == "__main__":
-    arguments = _arguments()
-    try:
-        print(main(arguments.study, arguments.dir, arguments.mirror, arguments.config))
-    except JudgemergeError as error:
-        sys.exit(str(error))
+    run_command(
+        __doc__,
+        main,
+        directory={"flag": "--dir", "required": True, "help": "folder to lay the mirror out in"},
+        mirror={"help": "take the files from this mirror instead of the network"},
+    )

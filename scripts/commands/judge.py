@@ -59,14 +59,14 @@ def batches(records: Iterator[streaming.Record], most: int) -> Iterator[list[str
     threading.Thread(target=read, daemon=True).start()
     ended = False
     while not ended:
-        taken = [waiting.get()]
-        while len(taken) < most and not waiting.empty():
-            taken.append(waiting.get())
-        faults = [entry for entry in taken if isinstance(entry, BaseException)]
-        ended = None in taken or bool(faults)
-        found = [entry for entry in taken if isinstance(entry, streaming.Record)]
-        if found:
-            yield found
+        entries = [waiting.get()]
+        while len(entries) < most and not waiting.empty():
+            entries.append(waiting.get())
+        faults = [entry for entry in entries if isinstance(entry, BaseException)]
+        ended = None in entries or bool(faults)
+        records = [entry for entry in entries if isinstance(entry, streaming.Record)]
+        if records:
+            yield records
         if faults:
             raise faults[0]
 

@@ -48,28 +48,28 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def launch(arguments: list[str]) -> None:
     """Replace this process by the server, after what can be refused at once was refused."""
-    chosen = options(arguments)
+    choices = options(arguments)
     if importlib.util.find_spec("streamlit") is None:
         raise JudgemergeError("judge_page.py: the page needs streamlit; install it with: make venv-page")
-    templates(chosen)
-    flags = [f"--{name}={value}" for name, value in {**FLAGS, "server.port": chosen.port}.items()]
-    print(f"The page is http://127.0.0.1:{chosen.port}", file=sys.stderr, flush=True)
+    templates(choices)
+    flags = [f"--{name}={value}" for name, value in {**FLAGS, "server.port": choices.port}.items()]
+    print(f"The page is http://127.0.0.1:{choices.port}", file=sys.stderr, flush=True)
     server = [sys.executable, "-m", "streamlit", "run", str(Path(__file__).resolve()), *flags]
     os.execv(sys.executable, [*server, "--", *arguments])
 
 
-def templates(chosen: argparse.Namespace) -> dict[str, prompts.Template]:
+def templates(choices: argparse.Namespace) -> dict[str, prompts.Template]:
     """Return the prompts to choose from: those asked for, else all that make a model write and whose texts are here."""
-    if chosen.prompt:
-        return {name: streaming.find_template(name, command.PROMPTS, chosen.sources) for name in chosen.prompt}
-    found = {}
+    if choices.prompt:
+        return {name: streaming.find_template(name, command.PROMPTS, choices.sources) for name in choices.prompt}
+    prompts_by_name = {}
     for path in sorted(
         command.PROMPTS.glob("*.yaml"), key=lambda path: (not path.stem.startswith("plain_"), path.stem)
     ):
-        if chosen.sources or not prompts.prompt_sources(path):
-            template = streaming.find_template(path.stem, command.PROMPTS, chosen.sources)
-            found |= {path.stem: template} if template.mode == "generate" else {}
-    return found
+        if choices.sources or not prompts.prompt_sources(path):
+            template = streaming.find_template(path.stem, command.PROMPTS, choices.sources)
+            prompts_by_name |= {path.stem: template} if template.mode == "generate" else {}
+    return prompts_by_name
 
 
 def page() -> None:
@@ -82,11 +82,11 @@ def page() -> None:
         return command.open_model(options(list(arguments)), scratch.name, MOST_NEW_TOKENS), threading.Lock(), scratch
 
     arguments = tuple(sys.argv[1:])
-    chosen = options(list(arguments))
+    choices = options(list(arguments))
     st.set_page_config(page_title="judgemerge", layout="wide")
     st.title("Which answer is better?")
-    known = templates(chosen)
-    template = known[st.selectbox("Prompt", list(known), key="template")]
+    templates_by_name = templates(choices)
+    template = templates_by_name[st.selectbox("Prompt", list(templates_by_name), key="template")]
     with st.form("record", border=False):
         record = fields(st, template)
         pressed = st.form_submit_button("Judge")
@@ -96,12 +96,12 @@ def page() -> None:
     if missing:
         plain(st, f"Fill in: {', '.join(label(name, template.protocol) for name in missing)}")
         return
-    given = {name: value for name, value in record.items() if value.strip()}
+    filled = {name: value for name, value in record.items() if value.strip()}
     try:
         backend, lock, _ = loaded(arguments)
-        judge = streaming.Judge(backend, template, chosen.max_prompt_tokens)
+        judge = streaming.Judge(backend, template, choices.max_prompt_tokens)
         with st.spinner("Judging …"), lock:
-            (result,) = judge.answer([streaming.Record(1, json.dumps(given))])
+            (result,) = judge.answer([streaming.Record(1, json.dumps(filled))])
     except JudgemergeError as error:
         plain(st, f"Not judged: {error}")
         return
@@ -115,8 +115,8 @@ def fields(st, template: prompts.Template) -> dict[str, str]:
     for column, name in zip(st.columns(len(names)), names, strict=True):
         record[name] = column.text_area(names[name], key=name, height=200)
     if "category" in template.fields or "criteria" in template.fields:
-        known = sorted(template.criteria)
-        choose = (lambda: st.selectbox("Category", known)) if known else (lambda: st.text_input("Category"))
+        categories = sorted(template.criteria)
+        choose = (lambda: st.selectbox("Category", categories)) if categories else (lambda: st.text_input("Category"))
         record["category"] = choose()
     for name in ("reference", *template.extra_fields):
         if name in template.fields:

@@ -41,13 +41,13 @@ def main(
     name = Path(output).name
     settings = grids.expand_grids({"merges": {name: merge}, "judges": []}, "merge.py")
     variants = settings["merges"]
-    known = {model for model in folders if model not in (bases or {})} | set(merge["models"])
+    known_models = {model for model in folders if model not in (bases or {})} | set(merge["models"])
     for variant, entry in variants.items():
-        checks.check_merge(variant, entry, known, "merge.py")
+        checks.check_merge(variant, entry, known_models, "merge.py")
     outputs = {variant: Path(output).with_name(variant) for variant in variants}
-    taken = next((path for path in outputs.values() if path.exists()), None)
-    if taken:
-        raise JudgemergeError(f"{taken} exists; remove it or give another --output")
+    existing = next((path for path in outputs.values() if path.exists()), None)
+    if existing:
+        raise JudgemergeError(f"{existing} exists; remove it or give another --output")
     digests = {model: _digest(folder) for model, folder in folders.items()}
     weights = None
     if "examples" in merge:
@@ -58,24 +58,24 @@ def main(
             **weigh(parents, examples, merge["parameters"], merge["seed"], threads, merge.get("allow", ())),
         }
     if len(variants) > 1 and all(map(recipes.own_engine, variants.values())):
-        made = merge_variants(variants, folders, outputs, threads, digests)
-        return {variant: _described(outputs[variant], made[variant]) for variant in variants}
+        making = merge_variants(variants, folders, outputs, threads, digests)
+        return {variant: _described(outputs[variant], making[variant]) for variant in variants}
     manifests = {}
     for variant, entry in variants.items():
         fresh = Path(f"{outputs[variant]}.part")
         recipe = Path(f"{outputs[variant]}.recipe.yaml")
         fresh.parent.mkdir(parents=True, exist_ok=True)
         with nothing_left(fresh, recipe, outputs[variant], f"{outputs[variant]}.json"):
-            made = merge_folders(variant, entry, folders, fresh, recipe, threads, digests, bases, weights)
+            making = merge_folders(variant, entry, folders, fresh, recipe, threads, digests, bases, weights)
             recipe.rename(fresh / "recipe.yaml")
             models.move_into_place(fresh, outputs[variant])
-            manifests[variant] = _described(outputs[variant], made)
+            manifests[variant] = _described(outputs[variant], making)
     return manifests
 
 
-def _described(folder: Path, made: dict) -> dict:
+def _described(folder: Path, making: dict) -> dict:
     """Write the manifest beside a finished merge and return it."""
-    manifest = models.describe(folder, **made)
+    manifest = models.describe(folder, **making)
     files.write_json(f"{folder}.json", manifest)
     return manifest
 
@@ -92,8 +92,8 @@ def _value(text: str):
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
-    name, found, value = text.partition("=")
-    if not found or not name or not value:
+    name, separator, value = text.partition("=")
+    if not separator or not name or not value:
         raise JudgemergeError(f"{option} is '{text}'; write it as name=value")
     return name, value
 
@@ -101,12 +101,16 @@ def _pair(text: str, option: str) -> tuple[str, str]:
 def _model(text: str) -> tuple[str, str, dict]:
     """Return (name, folder, parameters) of `name=folder`, `name=folder:0.5` or `name=folder:weight=0.5,density=0.3`."""
     name, rest = _pair(text, "--model")
-    folder, found, given = rest.rpartition(":")
-    if not found:
+    folder, separator, parameters = rest.rpartition(":")
+    if not separator:
         return name, rest, {}
-    if "=" not in given:
-        return name, folder, {"weight": _value(given)}
-    return name, folder, {key: _value(value) for key, value in (_pair(part, "--model") for part in given.split(","))}
+    if "=" not in parameters:
+        return name, folder, {"weight": _value(parameters)}
+    return (
+        name,
+        folder,
+        {key: _value(value) for key, value in (_pair(part, "--model") for part in parameters.split(","))},
+    )
 
 
 def read_command(arguments: argparse.Namespace) -> tuple[dict, dict[str, str], dict[str, str]]:
@@ -126,9 +130,9 @@ def read_command(arguments: argparse.Namespace) -> tuple[dict, dict[str, str], d
     }
     if arguments.base:
         base = local_folder(arguments.base)
-        known = next((name for name, folder in folders.items() if folder == base), base)
-        merge["base"] = known if known in folders else "base"
-        folders = {**({} if known in folders else {"base": base}), **folders}
+        name_of_base = next((name for name, folder in folders.items() if folder == base), base)
+        merge["base"] = name_of_base if name_of_base in folders else "base"
+        folders = {**({} if name_of_base in folders else {"base": base}), **folders}
     if arguments.grid:
         merge["grid"] = {
             name: _value(f"[{values}]") for name, values in (_pair(text, "--grid") for text in arguments.grid)
@@ -165,52 +169,54 @@ def _stored(folder: str) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    found.add_argument("--methods", action="store_true", help="print the method table and stop")
-    found.add_argument("--method", default="cocktail", help=f"one of: {', '.join(METHODS)}")
-    found.add_argument(
+    command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_argument("--methods", action="store_true", help="print the method table and stop")
+    command.add_argument("--method", default="cocktail", help=f"one of: {', '.join(METHODS)}")
+    command.add_argument(
         "--model",
         action="append",
         default=[],
         help="name=folder, name=folder:weight, name=folder:weight=0.5,density=0.3; a hub id may be the folder",
     )
-    found.add_argument("--base", help="folder or hub id of the model that differences are taken from")
-    found.add_argument("--set", action="append", default=[], help="parameter of the whole, e.g. t=0.5, temperature=1.0")
-    found.add_argument("--grid", action="append", default=[], help="values to run through, e.g. density=0.3,0.5")
+    command.add_argument("--base", help="folder or hub id of the model that differences are taken from")
+    command.add_argument(
+        "--set", action="append", default=[], help="parameter of the whole, e.g. t=0.5, temperature=1.0"
+    )
+    command.add_argument("--grid", action="append", default=[], help="values to run through, e.g. density=0.3,0.5")
     kinds = METHODS["cocktail"].overall["kind"].choices
-    found.add_argument("--examples", help=f"JSON lines that weigh a cocktail's models (kind: {', '.join(kinds)})")
-    found.add_argument("--engine", choices=["mergekit", "streamed"], default="mergekit", help=f"streamed: {STREAMED}")
-    found.add_argument("--dtype", choices=["stored", "float32", "float16", "bfloat16"], default="stored")
-    found.add_argument(
+    command.add_argument("--examples", help=f"JSON lines that weigh a cocktail's models (kind: {', '.join(kinds)})")
+    command.add_argument("--engine", choices=["mergekit", "streamed"], default="mergekit", help=f"streamed: {STREAMED}")
+    command.add_argument("--dtype", choices=["stored", "float32", "float16", "bfloat16"], default="stored")
+    command.add_argument(
         "--allow",
         action="append",
         default=[],
         help=f"what may differ between the models: a key of config.json, {TEMPLATE}, {TOKENS} or {TOKENIZER}; once per "
         "difference",
     )
-    found.add_argument(
+    command.add_argument(
         "--donor",
         help="name of the model that gives config, tokenizer, chat template and generation settings; the "
         "base or the first model otherwise",
     )
-    found.add_argument("--seed", type=int, default=7)
-    found.add_argument("--threads", type=int, default=1)
-    found.add_argument("--output", help="folder of the merged model; with --grid, the start of the folders' names")
-    return found
+    command.add_argument("--seed", type=int, default=7)
+    command.add_argument("--threads", type=int, default=1)
+    command.add_argument("--output", help="folder of the merged model; with --grid, the start of the folders' names")
+    return command
 
 
 if __name__ == "__main__":
     os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", os.defpath)
     processes.end_cleanly()
-    given = parser().parse_args()
-    if given.methods:
+    arguments = parser().parse_args()
+    if arguments.methods:
         print(markdown(), end="")
         sys.exit()
     try:
-        if not given.model or not given.output:
+        if not arguments.model or not arguments.output:
             raise JudgemergeError("give --model (once or more) and --output; --help shows examples")
-        merge, folders, bases = read_command(given)
-        for name, manifest in main(merge, folders, given.output, given.threads, bases).items():
+        merge, folders, bases = read_command(arguments)
+        for name, manifest in main(merge, folders, arguments.output, arguments.threads, bases).items():
             print(f"{name}: {manifest['parameters']:,} weights, digest {manifest['digest'][:16]}")
     except JudgemergeError as error:
         sys.exit(str(error))

@@ -3,7 +3,6 @@
 Example: python scripts/commands/pack_crate.py --study config/studies/replay.yaml --dir replay_crate
 """
 
-import argparse
 import datetime
 import os
 import shutil
@@ -22,7 +21,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.prompting import chat_templates
 from judgemerge.report import crate
 from judgemerge.study.study import Study
-from study_options import CHECKSUMS, add_study_options, read_study, workflow_arguments
+from study_options import CHECKSUMS, read_study, run_command, workflow_arguments
 
 ROOT = Path(__file__).resolve().parents[2]
 METADATA = "ro-crate-metadata.json"
@@ -36,24 +35,24 @@ def main(study_file: str, config: Sequence[str] = (), directory: str | None = No
     if not (results / "run.json").is_file():
         raise JudgemergeError(f"{results}/run.json is missing; run `{command}` first")
     record = files.read_json(results / "run.json")
-    made = crate.parse_summary(_summary(study_file, config, study, record))
-    crate.check_finished(made, command)
+    lineage = crate.parse_summary(_summary(study_file, config, study, record))
+    crate.check_finished(lineage, command)
     target = Path(directory or results / "crate")
     _check_replaceable(target)
     with tempfile.TemporaryDirectory(dir=results, prefix=".crate.") as folder:
         fresh = Path(folder, "crate")
-        chosen = _chosen(study, record, made, results, Path(folder))
-        _derive_and_write(record, made, chosen, results, fresh)
-        found = crate.problems(fresh)
-        if found:
-            raise JudgemergeError("; ".join(found))
+        files_to_pack = _chosen(study, record, lineage, results, Path(folder))
+        _derive_and_write(record, lineage, files_to_pack, results, fresh)
+        problems = crate.problems(fresh)
+        if problems:
+            raise JudgemergeError("; ".join(problems))
         files.make_group_readable(fresh)
         _replace(Path(os.path.realpath(target)), fresh)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     dirty = "" if record["git"]["dirty"] is False else "; made from code that is not a clean commit"
     unsaid = [name for name in ("authors", "licence") if not record["settings"].get("about", {}).get(name)]
     hint = f"; no {' and no '.join(unsaid)}, say them in `about` of the study" if unsaid else ""
-    return f"{target}: {len(chosen)} files, {size / 1e6:.1f} MB, checked{dirty}{hint}"
+    return f"{target}: {len(files_to_pack)} files, {size / 1e6:.1f} MB, checked{dirty}{hint}"
 
 
 def _check_replaceable(target: Path) -> None:
@@ -95,9 +94,9 @@ def _summary(study_file: str, config: Sequence[str], study: Study, record: dict)
     optional = [suite["benchmarks"] for suite in study.settings["suites"].values() if suite["optional"]]
     ran = any(Path("results", study.name, f"scores/{name}.csv").exists() for names in optional for name in names)
     # Any mirror will do: nothing is fetched, and where raw files came from is no part of what decides a result.
-    given = ["downloads=true"] if record["settings"]["downloads"] else ["mirror=."] if ran else []
+    overrides = ["downloads=true"] if record["settings"]["downloads"] else ["mirror=."] if ran else []
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--nolock", "--detailed-summary", *CHECKSUMS]
-    command += workflow_arguments(study_file, [*given, *config])
+    command += workflow_arguments(study_file, [*overrides, *config])
     environment = {name: value for name, value in os.environ.items() if name != "JUDGEMERGE_MIRROR"}
     run = subprocess.run(command, capture_output=True, text=True, env=environment)
     if run.returncode:
@@ -105,48 +104,45 @@ def _summary(study_file: str, config: Sequence[str], study: Study, record: dict)
     return run.stdout
 
 
-def _chosen(study: Study, record: dict, made: dict[str, crate.Made], results: Path, scratch: Path) -> dict[str, Path]:
+def _chosen(
+    study: Study, record: dict, lineage: dict[str, crate.Made], results: Path, scratch: Path
+) -> dict[str, Path]:
     """Return all files of the crate: results, resolved settings, catalogues, prompts that are used, licence."""
-    own = [judge for judge in study.judges if study.kind(judge) != "recorded"]
-    found = crate.chosen_files(results, own)
+    own_judges = [judge for judge in study.judges if study.kind(judge) != "recorded"]
+    candidates = crate.chosen_files(results, own_judges)
     # What an earlier version of the study left behind is no result of this one; the report is made beside the workflow.
-    chosen = {name: path for name, path in found.items() if path.as_posix() in made or name == "report.html"}
-    chosen[crate.STUDY] = scratch / "study.yaml"
-    chosen[crate.STUDY].write_text(yaml.safe_dump(record["settings"], sort_keys=False), encoding="utf-8")
-    chosen |= {f"config/{name}": ROOT / "config" / name for name in crate.CATALOGUES}
-    chosen |= {f"config/prompts/{name}.yaml": study.catalogues.prompts[name] for name in study.prompts_used}
-    asked = [chat_templates.file_of(name) for name in study.chat_templates]
-    chosen |= {f"config/chat_templates/{path.name}": path for path in asked}
+    files_to_pack = {
+        name: path for name, path in candidates.items() if path.as_posix() in lineage or name == "report.html"
+    }
+    files_to_pack[crate.STUDY] = scratch / "study.yaml"
+    files_to_pack[crate.STUDY].write_text(yaml.safe_dump(record["settings"], sort_keys=False), encoding="utf-8")
+    files_to_pack |= {f"config/{name}": ROOT / "config" / name for name in crate.CATALOGUES}
+    files_to_pack |= {f"config/prompts/{name}.yaml": study.catalogues.prompts[name] for name in study.prompts_used}
+    chat_template_files = [chat_templates.file_of(name) for name in study.chat_templates]
+    files_to_pack |= {f"config/chat_templates/{path.name}": path for path in chat_template_files}
     # Those of the code, not of the results: apart from them.
-    return chosen | {f"judgemerge/{name}": ROOT / name for name in ("CITATION.cff", "LICENSE")}
+    return files_to_pack | {f"judgemerge/{name}": ROOT / name for name in ("CITATION.cff", "LICENSE")}
 
 
 def _derive_and_write(
-    record: dict, made: dict[str, crate.Made], chosen: dict[str, Path], results: Path, fresh: Path
+    record: dict, lineage: dict[str, crate.Made], files_to_pack: dict[str, Path], results: Path, fresh: Path
 ) -> None:
     """Write the crate, with one derivation per job that made a file of it."""
-    packed = {path.as_posix(): name for name, path in chosen.items() if path.is_relative_to(results)}
-    packed |= {name: name for name in chosen if name.startswith("config/") and name != crate.STUDY}
+    packed = {path.as_posix(): name for name, path in files_to_pack.items() if path.is_relative_to(results)}
+    packed |= {name: name for name in files_to_pack if name.startswith("config/") and name != crate.STUDY}
     sources = {f"{results}/sources/{key}": key for key in record["sources"]}
     sources |= {key: key for key in record["sources"]}  # files that are given by their path
-    derived = crate.derivations(made, packed, sources, [name for name in chosen if name.startswith("config/")])
+    derived = crate.derivations(
+        lineage, packed, sources, [name for name in files_to_pack if name.startswith("config/")]
+    )
     sizes = {key: Path(path).stat().st_size for path, key in sources.items() if Path(path).is_file()}
     held = {key: entry | ({"bytes": sizes[key]} if key in sizes else {}) for key, entry in record["sources"].items()}
     finished = datetime.datetime.fromtimestamp((results / "run.json").stat().st_mtime, datetime.UTC)
-    packed_crate = crate.build(record | {"sources": held}, chosen, derived, load_yaml(ROOT / "CITATION.cff"), finished)
+    packed_crate = crate.build(
+        record | {"sources": held}, files_to_pack, derived, load_yaml(ROOT / "CITATION.cff"), finished
+    )
     crate.write(packed_crate, fresh)
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_study_options(parser)
-    parser.add_argument("--dir", help="folder of the crate (results/<study>/crate)")
-    return parser.parse_args()
-
-
 if __name__ == "__main__":
-    arguments = _arguments()
-    try:
-        print(main(arguments.study, arguments.config, arguments.dir))
-    except JudgemergeError as error:
-        sys.exit(str(error))
+    run_command(__doc__, main, directory={"flag": "--dir", "help": "folder of the crate (results/<study>/crate)"})

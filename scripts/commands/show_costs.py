@@ -3,8 +3,6 @@
 Example: python scripts/commands/show_costs.py --study config/studies/meld.yaml --config scale=tiny
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +10,10 @@ import _package  # noqa: F401
 from judgemerge.core import provenance
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.study import resources
-from study_options import add_study_options, list_jobs
+from study_options import list_jobs, run_command
 
 
-def main(study_file: str, config: Sequence[str] = (), results: str = "results") -> list[str]:
+def main(study_file: str, config: Sequence[str] = (), results: str = "results") -> str:
     """Return the table, the most expensive rule first."""
     study, jobs, _ = list_jobs(study_file, config)
     folder = Path(results, study, "timings")
@@ -32,14 +30,8 @@ def main(study_file: str, config: Sequence[str] = (), results: str = "results") 
         lines.append(
             f"Left out: {n_others} timings of jobs that the study, with this --config, does not have (any more)."
         )
-    return lines
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_study_options(parser)
-    arguments = parser.parse_args()
-    try:
-        print(*main(arguments.study, arguments.config), sep="\n")
-    except JudgemergeError as error:
-        sys.exit(str(error))
+    run_command(__doc__, main)

@@ -7,9 +7,10 @@ import argparse
 import contextlib
 import io
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from snakemake.api import ConfigSettings, DAGSettings, ResourceSettings, SnakemakeApi
 from snakemake.cli import parse_config
@@ -33,10 +34,20 @@ WHERE = re.compile(r"WorkflowError in file|  File")
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
 
-def add_study_options(parser: argparse.ArgumentParser) -> None:
-    """Add --study and --config."""
-    parser.add_argument("--study", required=True, help="study file")
+def run_command(doc: str, main: Callable[..., str], **options: dict[str, Any]) -> None:
+    """Run a command about a study: --study, --config and its own options are the arguments of `main`; print its answer.
+
+    An option of its own is named by its argument and described as for argparse.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--study", required=True, dest="study_file", help="study file")
     parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="laid over it, as for Snakemake")
+    for name, option in options.items():
+        parser.add_argument(option.pop("flag", f"--{name}"), dest=name, **option)
+    try:
+        print(main(**vars(parser.parse_args())))
+    except JudgemergeError as error:
+        sys.exit(str(error))
 
 
 def read_study(study_file: str, config: Sequence[str] = (), **more: object) -> Study:

@@ -104,7 +104,7 @@ def press_until(browser, button, wanted):
         page.find_element(By.XPATH, button).click()
         return None
 
-    return WebDriverWait(browser, 60, poll_frequency=1, ignored_exceptions=[WebDriverException]).until(there)
+    return WebDriverWait(browser, 60, poll_frequency=0.2, ignored_exceptions=[WebDriverException]).until(there)
 
 
 VIEW, TELL = 1, 2

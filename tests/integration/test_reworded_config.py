@@ -15,7 +15,9 @@ WORDS = {"description", "label", "licence", "truth", "truth_by", "category"}
 # What shows such words, and takes seconds.
 SHOWS_WORDS = {"write_run_record", "render_tables", "tabulate_unified"}
 PROBE = """
+import atexit
 include: "Snakefile"
+from judgemerge.core.files import write_json
 from snakemake.io import is_flagged
 def probe():
     jobs = {}

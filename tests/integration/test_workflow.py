@@ -5,14 +5,14 @@ import csv
 import json
 import os
 import re
+import resource
 import shutil
-import time
 from collections import Counter
 from importlib.util import find_spec
 
 import pytest
 import yaml
-from workflow_runs import FEW, planned, runner
+from workflow_runs import FEW, planned, runner, started_anew
 
 from judgemerge.core import models
 from judgemerge.core.catalogues import load_yaml
@@ -54,14 +54,15 @@ def edited(path, change):
 # ---- the demo ----
 
 
-def test_the_demo_is_planned_in_no_time(repository, snakemake):
+def test_the_demo_is_planned_in_no_time(repository, checkout):
     study = load_study(load_yaml(repository / "config" / "config.yaml"), "config.yaml", repository / "config")
     models = [judge for judge in study.judges if study.kind(judge) == "model"]
-    walls = []
-    for _ in range(3):
-        start = time.monotonic()
-        process = snakemake("--dry-run")
-        walls.append(time.monotonic() - start)
+    seconds = []
+    for _ in range(2):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        process = started_anew(checkout, "--dry-run")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     jobs = planned(process)
     assert jobs["make_model"] == 1
     assert jobs["train_expert"] == jobs["export_expert"] == len(study.experts) == 2
@@ -72,8 +73,8 @@ def test_the_demo_is_planned_in_no_time(repository, snakemake):
     assert jobs["score_benchmark"] == jobs["compare_judges"] == len(study.benchmarks)
     assert jobs["draw_merges"] == 1
     assert "fetch_source" not in jobs and "read_recorded" not in jobs
-    print(f"snakemake --dry-run: {min(walls):.2f} s, best of 3")
-    assert min(walls) < 6  # 3 s on a machine that does nothing else
+    print(f"snakemake --dry-run: {min(seconds):.2f} CPU seconds, best of 2")
+    assert min(seconds) < 6  # of processors and not of the clock: other tests run beside this one
 
 
 def test_the_workflow_has_no_lint(snakemake):

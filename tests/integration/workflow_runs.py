@@ -49,6 +49,12 @@ def runner(folder: Path) -> Callable[..., subprocess.CompletedProcess]:
     return run
 
 
+def started_anew(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Start Snakemake as people do, in a new interpreter, and return the process."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+
+
 def copy_of_shared(name: str, make: Callable[[Path], None], tmp_path_factory, folder: Path) -> Path:
     """Copy to `folder` what `make` writes into a folder that all workers share; it is made once."""
     base = tmp_path_factory.getbasetemp()

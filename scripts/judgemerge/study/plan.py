@@ -89,8 +89,8 @@ class PlanPrinter(JobCollector):
     def lines(self, jobs: Iterable[AnnouncedJob]) -> list[str]:
         """Return the lines of the plan, none where there is no queue and no GPU."""
         requests = [self._request(job) for job in jobs if job.rule not in self.local]
-        wanted = requests and (self.on_cluster or any(request.gpus for request in requests))
-        return plan_lines(requests) if wanted else []
+        is_shown = requests and (self.on_cluster or any(request.gpus for request in requests))
+        return plan_lines(requests) if is_shown else []
 
     def _request(self, job: AnnouncedJob) -> Asked:
         """Return what one job asks for, and what it is expected to take."""

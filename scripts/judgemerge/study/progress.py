@@ -68,8 +68,8 @@ def killed_by(job: Job, slurm_logs: str | Path) -> str:
     """Return what Slurm's newest log of the job says about its end, with the log's path; "" when it says nothing."""
     logs = Path(slurm_logs, f"rule_{job.rule}", job.name.replace("/", "_")).glob("*.log")
     newest = max(logs, key=lambda path: path.stat().st_mtime, default=None)
-    found = KILLED.search(newest.read_text(encoding="utf-8", errors="replace")) if newest else None
-    return f"{newest}: {found.group(0).strip()}" if found else ""
+    end = KILLED.search(newest.read_text(encoding="utf-8", errors="replace")) if newest else None
+    return f"{newest}: {end.group(0).strip()}" if end else ""
 
 
 def report(study: str, jobs: Iterable[Job], locked: bool, folder: str | Path = ".") -> list[str]:
