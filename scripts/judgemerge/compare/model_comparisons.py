@@ -13,7 +13,7 @@ from pathlib import Path
 
 from judgemerge.compare.answering import Generation
 from judgemerge.core.errors import JudgemergeError, did_you_mean
-from judgemerge.core.items import Item, Unlabelled
+from judgemerge.core.items import Item
 from judgemerge.judge import backends, judging
 from judgemerge.prompting import metrics, parsing, prompts
 from judgemerge.prompting.metrics import Metric
@@ -60,9 +60,7 @@ def check_questions(
 # ---- what judges are asked ----
 
 
-def pair_items(
-    models: Sequence[str], questions: Iterable[Item], answers: Answers, samples: int
-) -> Iterator[Unlabelled]:
+def pair_items(models: Sequence[str], questions: Iterable[Item], answers: Answers, samples: int) -> Iterator[Item]:
     """Yield a pair per question and draw: the answer of the first model and that of the second, without their names.
 
     Where a model has no answer the pair is not judged, but counted.
@@ -86,7 +84,7 @@ def single_items(
     samples: int,
     fields: Mapping[str, str],
     empty_context: bool = False,
-) -> Iterator[Unlabelled]:
+) -> Iterator[Item]:
     """Yield every answer as an item that one metric grades; a missing input is a reason, an empty one an error."""
     for item in questions:
         values, lacks = {}, None
@@ -106,8 +104,8 @@ def single_items(
                     yield _unlabelled(item, name, metric.name, "pointwise", responses, extra)
 
 
-def _unlabelled(item: Item, name: str, benchmark: str, protocol: str, responses: tuple, extra: dict) -> Unlabelled:
-    return Unlabelled(
+def _unlabelled(item: Item, name: str, benchmark: str, protocol: str, responses: tuple, extra: dict) -> Item:
+    return Item(
         id=name,
         benchmark=benchmark,
         protocol=protocol,
@@ -123,8 +121,8 @@ def _unlabelled(item: Item, name: str, benchmark: str, protocol: str, responses:
 
 
 def plan(
-    pairs: Iterable[Unlabelled],
-    singles: Iterable[tuple[Metric, Iterable[Unlabelled]]],
+    pairs: Iterable[Item],
+    singles: Iterable[tuple[Metric, Iterable[Item]]],
     templates: Mapping[str, prompts.Template],
     backend,
     max_prompt_tokens: int,

@@ -198,10 +198,7 @@ def parsed(text: str) -> tuple[Any, str | None]:
 
 
 def read_item(record: Record, template: Template) -> Item:
-    """Return the item in a record, for the protocol of the prompt; raises BadRecord naming the key that is wrong.
-
-    An item must have a truth, and nobody knows it here: it gets one that is never read.
-    """
+    """Return the item in a record, for the protocol of the prompt; raises BadRecord naming the key that is wrong."""
     if record.fault:
         raise BadRecord(None, record.fault)
     value, fault = parsed(record.text)
@@ -227,7 +224,7 @@ def read_item(record: Record, template: Template) -> Item:
         protocol=protocol,
         turns=turns,
         responses=responses,
-        truth="tie" if protocol == "pairwise" else 0.0,
+        truth=None,
         cluster="",
         origin={},
         reference=_optional_text(value, "reference"),

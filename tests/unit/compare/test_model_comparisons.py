@@ -97,14 +97,7 @@ def test_judges_never_see_who_wrote_what():
     first, second = model_comparisons.pair_items(MODELS, questions, answers, 1)
     assert first.responses == (("one",), ("three",)) and first.models == ()
     assert second.responses == () and second.extra == {model_comparisons.LACKS: NO_ANSWER}
-    assert first.truth is None and isinstance(first, items.Unlabelled)
-
-
-def test_an_item_without_labels_has_no_truth_and_a_labelled_one_keeps_it():
-    with pytest.raises(JudgemergeError, match="an item without labels has none"):
-        items.Unlabelled(**vars(question(0)))
-    with pytest.raises(JudgemergeError, match="truth is None"):
-        question(0, truth=None)
+    assert first.truth is None and second.truth is None
 
 
 def test_the_swapped_order_is_mapped_back_to_the_models():
