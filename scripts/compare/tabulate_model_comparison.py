@@ -11,7 +11,7 @@ from judgemerge.core.items import Item, read_items
 from judgemerge.core.logs import logged
 from judgemerge.evaluate import model_comparisons as tables
 from judgemerge.evaluate.estimates import Settings
-from judgemerge.prompting import metrics
+from judgemerge.prompting import rubric_metrics
 from judgemerge.prompting.prompts import Unrenderable
 from judgemerge.report.pages import model_comparisons as pages
 from judgemerge.report.pages import page as html_page
@@ -36,7 +36,7 @@ def main(
     items = {item.id: item for item in read_items(questions)}
     clusters = {question: item.cluster for question, item in items.items()}
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
-    found = [metrics.load_metric(path) for path in metric_files]
+    found = [rubric_metrics.load_metric(path) for path in metric_files]
     known = {model: by_unit(files.read_jsonl(path)) for model, path in zip(entry["models"], answers, strict=True)}
     said = {judge: list(files.read_jsonl(path)) for judge, path in zip(entry["judges"], results, strict=True)}
     names = [metric.name for metric in found]
@@ -81,7 +81,7 @@ def main(
 def _shown(item: Item) -> str:
     """Return the question as judges see it, or its turns where the answers between them are not known."""
     try:
-        return metrics.transcript(item)
+        return rubric_metrics.transcript(item)
     except Unrenderable:
         return "\n\n".join(item.turns)
 

@@ -16,7 +16,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item
 from judgemerge.judge.backends import Draw, Failure
 from judgemerge.judge.judging import Store
-from judgemerge.prompting import metrics, parsing
+from judgemerge.prompting import parsing, rubric_metrics
 from judgemerge.prompting.prompts import Unrenderable
 
 
@@ -64,7 +64,7 @@ def messages(item: Item) -> list[dict[str, str]]:
     """Return the conversation that a model is to go on with; raises Unrenderable (`no_shared_history`)."""
     system = item.extra.get("system")
     talk = [{"role": "system", "content": system}] if system else []
-    for turn, answer in zip(item.turns, (*metrics.history(item), None), strict=True):
+    for turn, answer in zip(item.turns, (*rubric_metrics.history(item), None), strict=True):
         talk.append({"role": "user", "content": turn})
         talk += [{"role": "assistant", "content": answer}] if answer is not None else []
     return talk

@@ -18,7 +18,7 @@ from judgemerge.evaluate import model_comparisons as tables
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.judging import Store
-from judgemerge.prompting import metrics
+from judgemerge.prompting import rubric_metrics
 from judgemerge.prompting.prompts import Unrenderable, load_template
 from judgemerge.report.pages.model_comparisons import span
 from judgemerge.study.study import load_study
@@ -213,7 +213,7 @@ def test_disagreements_are_found_and_sorted():
 
 
 def test_questions_without_an_input_are_counted_and_none_at_all_is_refused(repository):
-    metric = metrics.load_metric(repository / "config" / "metrics" / "faithfulness_binary.yaml")
+    metric = rubric_metrics.load_metric(repository / "config" / "metrics" / "faithfulness_binary.yaml")
     there = question(0, extra={"context": "It is so."})
     lacking = model_comparisons.check_questions([there, question(1)], [metric], {}, False)
     assert lacking == {"faithfulness_binary": {"no_context": 1}}
@@ -416,8 +416,8 @@ def test_the_prompts_of_a_comparison_follow_the_metric_s_inputs(repository, tmp_
     raw = {"criteria": "Short?", "scores": {0: "No.", 1: "Yes."}, "inputs": [], "output": "text"}
     (tmp_path / "short.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
     chosen = [
-        metrics.load_metric(tmp_path / "short.yaml"),
-        metrics.load_metric(repository / "config" / "metrics" / "relevance_5_point.yaml"),
+        rubric_metrics.load_metric(tmp_path / "short.yaml"),
+        rubric_metrics.load_metric(repository / "config" / "metrics" / "relevance_5_point.yaml"),
     ]
     entry = {"prompts": {"pairwise": "plain_pairwise"}}
     assert model_comparisons.prompt_names(entry, chosen) == {
