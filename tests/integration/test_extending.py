@@ -100,6 +100,7 @@ def test_the_page_is_true_from_top_to_bottom(repository, tmp_path):
         "evaluate/published/panel",
         "judge/recorded_formats/lines",
         "prompting/parsers/arrows",
+        "judge/backends/constant",
     )
     assert changed == {f"scripts/judgemerge/{name}.py" for name in added}
 

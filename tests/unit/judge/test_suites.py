@@ -1,9 +1,9 @@
-"""What the jobs of one judge and suite are about, in a study with pairs, grades, a recorded judge and single responses."""
+"""What the jobs of one judge and suite are about: pairs, grades, recorded verdicts, single responses."""
 
 import pytest
 
 from judgemerge.judge.suites import Suites
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 SETTINGS = {
     "study": "mixed",
