@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from report_cases import FIGURES, page_of
 
 from judgemerge.compare import answering, model_comparisons
 from judgemerge.compare.model_comparisons import NO_ANSWER, PAIRS
@@ -20,13 +21,13 @@ from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.judging import Store
 from judgemerge.prompting import metrics
 from judgemerge.prompting.prompts import Unrenderable, load_template
-from judgemerge.report.pages.model_comparisons import span
 from judgemerge.study.study import load_study
 
 MODELS = ("base", "tuned")
 SETTINGS = Settings(500, 0.95, 7)
 VERDICTS = {PAIRS: {"format": "verdict_line", "first": "A", "second": "B", "tie": "tie"}}
 GRADES = {"quality": {"format": "score_tag", "minimum": 0, "maximum": 5}}
+from judgemerge.report.tables.model_comparison import signed_span
 
 
 def question(number, text="Why?", **changes):
@@ -398,10 +399,8 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
     assert told["versions"]["transformers"] and told["failures"] == {PAIRS: {}, "demo_grade": {}}
     page, disagreements = tmp_path / "page.html", tmp_path / "disagreements.jsonl"
     tabulate_model_comparison.main(
-        "trial", entry, questions, list(answers.values()), [results],
-        [*(tmp_path / f"{model}.json" for model in MODELS), record], metric_files,
-        "config/published/orpo_flow_judge.tsv", {"resamples": 200, "confidence": 0.95, "seed": 7},
-        tmp_path / "table.csv", page, disagreements, {},
+        entry, questions, list(answers.values()), [results], metric_files,
+        {"resamples": 200, "confidence": 0.95, "seed": 7}, tmp_path / "table.csv", disagreements,
     )  # fmt: skip
     table = pd.read_csv(tmp_path / "table.csv")
     assert list(table) == list(tables.COLUMNS)
@@ -409,14 +408,23 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
     assert len(scores) == 2 and (scores["n"] == 3).all() and scores["value"].between(1, 10).all()
     shares = table[table["measure"].isin(tables.OUTCOMES)]["value"]
     assert shares.sum() == pytest.approx(1)
-    shown = page.read_text(encoding="utf-8")
+    paths = {
+        "questions": [questions],
+        "answers": list(answers.values()),
+        "results": [results],
+        "records": [*(tmp_path / f"{model}.json" for model in MODELS), record],
+        "disagreements": [disagreements],
+        "metrics": metric_files,
+        "published": ["config/published/orpo_flow_judge.tsv"],
+    }
+    labels = {judge: judge for judge in entry["judges"]}
+    more = {"comparison": "trial", "entry": entry, "paths": paths, "labels": labels}
+    shown = page_of("model_comparison", "model_comparison_trial", tmp_path / "table.csv", page, **more)
     assert "3.505" in shown and "3.528" in shown and "Quoted, not repeated" in shown
     assert "<b>one</b>" not in shown
     kinds = {json.loads(line)["kind"] for line in disagreements.read_text(encoding="utf-8").splitlines()}
     assert kinds <= {"gap", "against_rubric", "orders"}
-    from judgemerge.report import figures
-
-    figures.FIGURES["model_comparison"](table, {}, [])
+    FIGURES["model_comparison"](table, {}, [])
 
 
 def test_the_prompts_of_a_comparison_follow_the_metric_s_inputs(repository, tmp_path):
@@ -450,4 +458,4 @@ def test_the_prompts_of_a_comparison_follow_the_metric_s_inputs(repository, tmp_
 )
 def test_small_times_are_shown_with_two_digits_and_no_zero_is_negative(measure, value, text):
     row = {"measure": measure, "value": value, "ci_low": value * 0.9187 + 0.0, "ci_high": value * 1.1144 + 0.0}
-    assert span(pd.Series(row)) == text
+    assert signed_span(pd.Series(row)) == text
