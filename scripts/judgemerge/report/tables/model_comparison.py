@@ -394,7 +394,7 @@ def draw_comparison(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Seq
     shades = dict(zip(models, (COLOURS["base"], COLOURS["expert"]), strict=False))
     for metric in metrics:
         of_metric = judged[judged["metric"] == metric]
-        _scores(
+        _draw_scores(
             axes[f"{metric}: score"], of_metric[of_metric["measure"] == "score"], judges, shades, f"{metric}: score"
         )
         _difference(axes[f"{metric}: second − first"], of_metric[of_metric["measure"] == "difference"], judges, metric)
@@ -407,7 +407,7 @@ def draw_comparison(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Seq
     )
 
 
-def _scores(panel, rows: "pd.DataFrame", judges: Sequence[str], shades: Mapping[str, str], title: str) -> None:
+def _draw_scores(panel, rows: "pd.DataFrame", judges: Sequence[str], shades: Mapping[str, str], title: str) -> None:
     panel.set_title(title)
     judge_rows(panel, judges)
     for number, (model, shade) in enumerate(shades.items()):
