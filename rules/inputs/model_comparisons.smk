@@ -1,6 +1,6 @@
 """Input functions of rules/model_comparisons.smk."""
 
-from judgemerge.prompting import metrics
+from judgemerge.prompting import rubric_metrics
 from judgemerge.compare import model_comparisons
 
 COMPARISONS = settings["model_comparisons"]
@@ -28,7 +28,9 @@ def comparison_metrics(wildcards):
 
 def comparison_metric_contents(wildcards):
     """What those files say; a comment or another description in them starts nothing again."""
-    return {str(path): metrics.content(path) for path in model_comparisons.metric_files(study, wildcards.comparison)}
+    return {
+        str(path): rubric_metrics.content(path) for path in model_comparisons.metric_files(study, wildcards.comparison)
+    }
 
 
 def comparison_prompts(wildcards):

@@ -11,7 +11,7 @@ from judgemerge.core.logs import Progress, logged
 from judgemerge.judge import judging
 from judgemerge.judge.requests import ask
 from judgemerge.judge.store import Store
-from judgemerge.prompting import metrics
+from judgemerge.prompting import rubric_metrics
 from judgemerge.prompting.prompts import load_template
 
 
@@ -32,7 +32,7 @@ def main(
     record: str,
 ) -> int:
     """Judge what the store does not hold yet, write all replies and how they were made; return how many were new."""
-    found = [metrics.load_metric(path, sources) for path in metric_files]
+    found = [rubric_metrics.load_metric(path, sources) for path in metric_files]
     templates = comparisons.templates(entry, found, lambda name: load_template(Path(prompts, f"{name}.yaml"), sources))
     longest = max(template.max_new_tokens for template in templates.values())
     backend = load_backend(model, manifest, settings | {"max_new_tokens": longest}, endpoint)

@@ -6,7 +6,7 @@ from pathlib import Path
 from judgemerge.compare import model_comparisons
 from judgemerge.core import files
 from judgemerge.core.logs import logged
-from judgemerge.prompting import metrics
+from judgemerge.prompting import rubric_metrics
 from judgemerge.prompting.prompts import load_template
 
 
@@ -14,7 +14,7 @@ def main(
     replies: str, about: str, entry: dict, metric_files: list[str], prompts: str, results: str, record: str
 ) -> int:
     """Read every reply in its format; a reply that cannot be read has a reason. Return how many rows there are."""
-    found = [metrics.load_metric(path) for path in metric_files]
+    found = [rubric_metrics.load_metric(path) for path in metric_files]
     templates = model_comparisons.templates(entry, found, lambda name: load_template(Path(prompts, f"{name}.yaml")))
     settings = {name: template.reply for name, template in templates.items()}
     rows = list(model_comparisons.results(files.read_jsonl(replies), settings, entry["models"]))

@@ -6,14 +6,14 @@ from judgemerge.compare import model_comparisons
 from judgemerge.core import files
 from judgemerge.core.items import read_items, sample, write_items
 from judgemerge.core.logs import logged
-from judgemerge.prompting import metrics
+from judgemerge.prompting import rubric_metrics
 
 
 def main(items: str, metric_files: list[str], entry: dict, seed: int, questions: str, record: str) -> int:
     """Draw the questions, refuse what no metric can be asked about, note what is lacking; return how many."""
     every = read_items(items)
     drawn = sample(every, entry["limit"], seed) if "limit" in entry else every
-    found = [metrics.load_metric(path) for path in metric_files]
+    found = [rubric_metrics.load_metric(path) for path in metric_files]
     lacking = model_comparisons.check_questions(drawn, found, entry["inputs"], entry["empty_context"])
     n_written = write_items(questions, drawn)
     written = {"item_set": entry["questions"], "items": len(every), "questions": n_written, "seed": seed}

@@ -8,7 +8,7 @@ from judgemerge.core.items import read_items
 from judgemerge.core.logs import logged
 from judgemerge.evaluate import model_comparisons as tables
 from judgemerge.evaluate.estimates import Settings
-from judgemerge.prompting import metrics
+from judgemerge.prompting import rubric_metrics
 
 
 def main(
@@ -25,7 +25,7 @@ def main(
     items = {item.id: item for item in read_items(questions)}
     clusters = {question: item.cluster for question, item in items.items()}
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
-    found = [metrics.load_metric(path) for path in metric_files]
+    found = [rubric_metrics.load_metric(path) for path in metric_files]
     known = {model: by_unit(files.read_jsonl(path)) for model, path in zip(entry["models"], answers, strict=True)}
     said = {judge: list(files.read_jsonl(path)) for judge, path in zip(entry["judges"], results, strict=True)}
     names = [metric.name for metric in found]

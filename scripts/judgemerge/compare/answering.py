@@ -16,7 +16,7 @@ from judgemerge.core.items import Item
 from judgemerge.judge.backends import SAMPLING, Backend, GenerationParameters
 from judgemerge.judge.requests import Progress, Request, ask, no_progress, without_long
 from judgemerge.judge.store import Store
-from judgemerge.prompting import metrics, parsing
+from judgemerge.prompting import parsing, rubric_metrics
 from judgemerge.prompting.prompts import Unrenderable
 
 
@@ -49,7 +49,7 @@ def messages(item: Item) -> list[dict[str, str]]:
     """Return the conversation that a model is to go on with; raises Unrenderable (`no_shared_history`)."""
     system = item.extra.get("system")
     talk = [{"role": "system", "content": system}] if system else []
-    for turn, answer in zip(item.turns, (*metrics.history(item), None), strict=True):
+    for turn, answer in zip(item.turns, (*rubric_metrics.history(item), None), strict=True):
         talk.append({"role": "user", "content": turn})
         talk += [{"role": "assistant", "content": answer}] if answer is not None else []
     return talk

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from judgemerge.compare import answering
 from judgemerge.core.errors import JudgemergeError, did_you_mean
-from judgemerge.core.items import Item, Unlabelled
+from judgemerge.core.items import Item
 from judgemerge.judge import backends, judging
 from judgemerge.judge.backends import SAMPLING, Backend
 from judgemerge.judge.requests import Request
-from judgemerge.prompting import metrics, parsing, prompts
-from judgemerge.prompting.metrics import Metric
+from judgemerge.prompting import parsing, prompts, rubric_metrics
+from judgemerge.prompting.rubric_metrics import Metric
 
 PAIRS = "pairs"  # stands where a metric's name stands otherwise
 NO_ANSWER = "no_answer"
@@ -46,7 +46,7 @@ def check_questions(
         reasons: Counter[str] = Counter()
         for item in items:
             try:
-                metrics.input_values(metric, item, fields, empty_context)
+                rubric_metrics.input_values(metric, item, fields, empty_context)
             except prompts.Unrenderable as reason:
                 reasons[str(reason)] += 1
         if items and sum(reasons.values()) == len(items):
@@ -62,9 +62,7 @@ def check_questions(
 # ---- what judges are asked ----
 
 
-def pair_items(
-    models: Sequence[str], questions: Iterable[Item], answers: Answers, samples: int
-) -> Iterator[Unlabelled]:
+def pair_items(models: Sequence[str], questions: Iterable[Item], answers: Answers, samples: int) -> Iterator[Item]:
     """Yield a pair per question and draw: the answer of the first model and that of the second, without their names.
 
     Where a model has no answer the pair is not judged, but counted.
@@ -76,7 +74,7 @@ def pair_items(
             if None in texts:
                 yield _unlabelled(item, name, PAIRS, "pairwise", (), {LACKS: NO_ANSWER})
             else:
-                responses = tuple((*metrics.history(item), text) for text in texts)
+                responses = tuple((*rubric_metrics.history(item), text) for text in texts)
                 yield _unlabelled(item, name, PAIRS, "pairwise", responses, {})
 
 
@@ -88,12 +86,12 @@ def single_items(
     samples: int,
     fields: Mapping[str, str],
     empty_context: bool = False,
-) -> Iterator[Unlabelled]:
+) -> Iterator[Item]:
     """Yield every answer as an item that one metric grades; a missing input is a reason, an empty one an error."""
     for item in questions:
         values, lacks = {}, None
         try:
-            values = metrics.input_values(metric, item, fields, empty_context)
+            values = rubric_metrics.input_values(metric, item, fields, empty_context)
         except prompts.Unrenderable as reason:
             lacks = str(reason)
         for sample in range(samples):
@@ -103,13 +101,13 @@ def single_items(
                     extra = {LACKS: NO_ANSWER if text is None else lacks}
                     yield _unlabelled(item, name, metric.name, "pointwise", (), extra)
                 else:
-                    extra = metrics.placeholders(metric, values, text)
-                    responses = ((*metrics.history(item), text),)
+                    extra = rubric_metrics.placeholders(metric, values, text)
+                    responses = ((*rubric_metrics.history(item), text),)
                     yield _unlabelled(item, name, metric.name, "pointwise", responses, extra)
 
 
-def _unlabelled(item: Item, name: str, benchmark: str, protocol: str, responses: tuple, extra: dict) -> Unlabelled:
-    return Unlabelled(
+def _unlabelled(item: Item, name: str, benchmark: str, protocol: str, responses: tuple, extra: dict) -> Item:
+    return Item(
         id=name,
         benchmark=benchmark,
         protocol=protocol,
@@ -125,8 +123,8 @@ def _unlabelled(item: Item, name: str, benchmark: str, protocol: str, responses:
 
 
 def plan(
-    pairs: Iterable[Unlabelled],
-    singles: Iterable[tuple[Metric, Iterable[Unlabelled]]],
+    pairs: Iterable[Item],
+    singles: Iterable[tuple[Metric, Iterable[Item]]],
     templates: Mapping[str, prompts.Template],
     backend: Backend,
     max_prompt_tokens: int,
@@ -152,7 +150,9 @@ def templates(entry: Mapping, chosen_metrics: Sequence[Metric], load) -> dict[st
     """Return the prompt of the pairs and of every metric, with the metric's scale; `load` reads one by its name."""
     names = prompt_names(entry, chosen_metrics)
     found = {PAIRS: load(names[PAIRS])} if PAIRS in names else {}
-    return found | {metric.name: metrics.with_scale(load(names[metric.name]), metric) for metric in chosen_metrics}
+    return found | {
+        metric.name: rubric_metrics.with_scale(load(names[metric.name]), metric) for metric in chosen_metrics
+    }
 
 
 def prompt_names(entry: Mapping, chosen_metrics: Sequence[Metric]) -> dict[str, str]:
@@ -202,12 +202,12 @@ def metric_files(study, comparison: str) -> list:
     """Return the file of every metric of a comparison."""
     where = f"{study.where}: model_comparisons.{comparison}.metrics"
     names = study.settings["model_comparisons"][comparison]["metrics"]
-    return [metrics.metric_file(name, where, study.catalogues.metrics) for name in names]
+    return [rubric_metrics.metric_file(name, where, study.catalogues.metrics) for name in names]
 
 
 def metrics_of(study, comparison: str) -> list[Metric]:
     """Return the metrics of a comparison."""
-    return [metrics.load_metric(path) for path in metric_files(study, comparison)]
+    return [rubric_metrics.load_metric(path) for path in metric_files(study, comparison)]
 
 
 def asked_prompts(study, comparison: str) -> dict[str, str]:
@@ -217,7 +217,7 @@ def asked_prompts(study, comparison: str) -> dict[str, str]:
 
 def metric_sources(study, comparison: str) -> list[str]:
     """Return the raw files that the metrics of a comparison take their words from: keys of sources.yaml."""
-    names = [name for path in metric_files(study, comparison) for name in metrics.metric_sources(path)]
+    names = [name for path in metric_files(study, comparison) for name in rubric_metrics.metric_sources(path)]
     return list(dict.fromkeys(names))
 
 
@@ -231,7 +231,7 @@ def check(study) -> None:
                     near = did_you_mean(model, study.model_names)
                     raise JudgemergeError(f"{where}.{key} names '{model}', no model of the study{near}")
         _check_questions(study, entry, where)
-        found = [metrics.load_metric(path) for path in metric_files(study, name)]
+        found = [rubric_metrics.load_metric(path) for path in metric_files(study, name)]
         _check_metrics(entry, found, where)
         _check_prompts(study, entry, found, where)
         _check_generation(study, entry, where)
@@ -262,7 +262,7 @@ def _check_metrics(entry: Mapping, found: Sequence[Metric], where: str) -> None:
     for name in entry["inputs"]:
         if name not in inputs:
             raise JudgemergeError(f"{where}.inputs names '{name}', no input of its metrics{did_you_mean(name, inputs)}")
-    if entry["empty_context"] and metrics.EMPTIED not in inputs:
+    if entry["empty_context"] and rubric_metrics.EMPTIED not in inputs:
         raise JudgemergeError(f"{where}.empty_context is set, but none of its metrics has a context; remove it")
 
 
@@ -279,7 +279,7 @@ def _check_prompts(study, entry: Mapping, found: Sequence[Metric], where: str) -
             raise JudgemergeError(f"{where}.prompts: '{prompt}' has mode likelihood, which shows no pair; name another")
         if kind != PAIRS:
             metric = next(metric for metric in found if metric.name == kind)
-            metrics.check_prompt(template, metric, f"{where}.prompts")
+            rubric_metrics.check_prompt(template, metric, f"{where}.prompts")
 
 
 def _check_generation(study, entry: Mapping, where: str) -> None:

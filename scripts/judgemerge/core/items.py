@@ -35,7 +35,8 @@ class Vote:
 class Item:
     """One judging task with its human truth. `first`/`second` mean the benchmark's own order.
 
-    An item of protocol `prompts` is a prompt alone: no responses, no truth.
+    An item that no person has judged has the truth None: judges are asked about it, but it is neither scored nor
+    learnt. An item of protocol `prompts` is a prompt alone: no responses, no truth.
     """
 
     id: str
@@ -69,10 +70,15 @@ class Item:
             self._check_answer(vote.vote, f"{where}: the vote of '{vote.annotator}'")
 
     def _check_truth(self, where: str) -> None:
-        if self.protocol != "prompts":
-            self._check_answer(self.truth, f"{where}: truth")
-        elif self.truth is not None:
+        if self.truth is None:
+            return
+        if self.protocol == "prompts":
             raise JudgemergeError(f"{where}: truth is {self.truth!r}, but a prompt alone has none")
+        self._check_answer(self.truth, f"{where}: truth")
+
+    def require_truth(self) -> None:
+        """Refuse an item that cannot be scored or learnt, because nobody has judged it."""
+        self._check_answer(self.truth, f"benchmark '{self.benchmark}', item {self.id}: truth")
 
     def _check_answer(self, answer: object, where: str) -> None:
         """Refuse what is no class (pairwise) and no finite number (pointwise), whatever the adapter."""
@@ -107,15 +113,6 @@ def plain_number(value: object) -> object:
     if type(value) in (str, int, float, bool, type(None)):
         return value
     return value.item() if hasattr(value, "item") else value
-
-
-@dataclass(frozen=True)
-class Unlabelled(Item):
-    """An item that no person has judged: judges are asked about it, but it is neither scored nor learnt."""
-
-    def _check_truth(self, where: str) -> None:
-        if self.truth is not None:
-            raise JudgemergeError(f"{where}: truth is {self.truth!r}, but an item without labels has none")
 
 
 @dataclass(frozen=True)

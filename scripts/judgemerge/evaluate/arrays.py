@@ -71,6 +71,8 @@ def benchmark_arrays(items: Iterable[Item], judgeable_only: bool = True) -> Benc
     _refuse_mixture(everything)
     judgeable_only = judgeable_only and any(item.judgeable for item in everything)
     kept = tuple(item for item in everything if item.judgeable or not judgeable_only)
+    for item in kept:
+        item.require_truth()
     pairwise = everything[0].protocol == "pairwise"
     truth = np.array([CODES[item.truth] if pairwise else item.truth for item in kept], dtype=int if pairwise else float)
     names, cluster = np.unique(np.array([item.cluster for item in kept], dtype=str), return_inverse=True)

@@ -26,7 +26,7 @@ def derived(settings: dict) -> dict[str, str]:
 
 
 def split_pairs(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield each response of each pair as an item to be graded; its truth is not known and stands as 0.
+    """Yield each response of each pair as an item to be graded, which nobody has graded.
 
     The id is the pair's with the side: `17/first`.
     """
@@ -44,7 +44,7 @@ def split_pairs(items: Iterable[Item]) -> Iterator[Item]:
                 responses=(item.responses[number],) if item.judgeable else (),
                 models=item.models[number : number + 1],
                 votes=(),
-                truth=0.0,
+                truth=None,
                 extra=extra,
             )
 

@@ -20,9 +20,9 @@ from judgemerge.judge import backends, endpoints, judging
 from judgemerge.judge.backends import LOGPROBS, Backend
 from judgemerge.judge.requests import Request, ask
 from judgemerge.judge.store import Store
-from judgemerge.prompting import dimensions, metrics, parsing
-from judgemerge.prompting.metrics import Metric
+from judgemerge.prompting import dimensions, parsing, rubric_metrics
 from judgemerge.prompting.prompts import Template, Unrenderable, load_template, prompt_sources
+from judgemerge.prompting.rubric_metrics import Metric
 from judgemerge.quantize import quantizing
 
 MOST_CHARACTERS = 4_000_000  # of one record
@@ -56,26 +56,26 @@ def find_metric(name: str | None, template: Template, folder: str | Path) -> Met
     """Return the metric of a name in `folder`, or of a file, None without a name; refuse a prompt that hides it."""
     if name is None:
         return None
-    metric = metrics.load_metric(metrics.metric_file(name, "--metric", folder))
+    metric = rubric_metrics.load_metric(rubric_metrics.metric_file(name, "--metric", folder))
     if template.protocol != "pointwise":
         raise JudgemergeError(
             f"--metric {name} grades single answers, but prompt '{template.name}' is {template.protocol}; use "
             "rubric_pointwise"
         )
-    metrics.check_prompt(template, metric, "--prompt")
+    rubric_metrics.check_prompt(template, metric, "--prompt")
     return metric
 
 
 def with_metric(item: Item, metric: Metric) -> Item:
     """Return the item with what a metric's prompt shows in its `extra`; raises BadRecord for an input that it lacks."""
     try:
-        values = metrics.input_values(metric, item, {})
+        values = rubric_metrics.input_values(metric, item, {})
     except Unrenderable as reason:
         key = str(reason).removeprefix("no_")
         raise BadRecord(key, f"key '{key}' is missing; metric '{metric.name}' needs it") from None
     except JudgemergeError as error:
         raise BadRecord(None, str(error)) from None
-    placeholders = metrics.placeholders(metric, values, item.responses[0][-1])
+    placeholders = rubric_metrics.placeholders(metric, values, item.responses[0][-1])
     return dataclasses.replace(item, extra={**item.extra, **placeholders})
 
 
@@ -201,10 +201,7 @@ def parsed(text: str) -> tuple[Any, str | None]:
 
 
 def read_item(record: Record, template: Template) -> Item:
-    """Return the item in a record, for the protocol of the prompt; raises BadRecord naming the key that is wrong.
-
-    An item must have a truth, and nobody knows it here: it gets one that is never read.
-    """
+    """Return the item in a record, for the protocol of the prompt; raises BadRecord naming the key that is wrong."""
     if record.fault:
         raise BadRecord(None, record.fault)
     value, fault = parsed(record.text)
@@ -230,7 +227,7 @@ def read_item(record: Record, template: Template) -> Item:
         protocol=protocol,
         turns=turns,
         responses=responses,
-        truth="tie" if protocol == "pairwise" else 0.0,
+        truth=None,
         cluster="",
         origin={},
         reference=_optional_text(value, "reference"),
@@ -325,7 +322,7 @@ class Judge:
                 f"prompt '{template.name}' has mode {template.mode}, but this model gives no log-probabilities; "
                 "use a model folder, or a prompt of mode generate"
             )
-        self.template = metrics.with_scale(template, metric) if metric else template
+        self.template = rubric_metrics.with_scale(template, metric) if metric else template
         self.backend, self.max_prompt_tokens, self.metric = backend, max_prompt_tokens, metric
         possible = judging.orders(template)
         self.orders = tuple(order for order in possible if order in orders) if orders else possible

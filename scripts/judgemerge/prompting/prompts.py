@@ -326,6 +326,7 @@ def target(template: Template, item: Item, order: Order) -> str:
     {explanation} and the template's own fields come from the item's `extra`; where they speak of positions,
     `<field>_swapped` holds the text for the swapped order. Raises Unrenderable when one is missing.
     """
+    item.require_truth()
     values: dict[str, str | None] = {}
     if item.protocol == "pointwise":
         values["score"] = score_text(item.truth)

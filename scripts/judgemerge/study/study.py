@@ -18,7 +18,7 @@ from judgemerge.embed import checks as embedding
 from judgemerge.judge import singly
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import source_of
-from judgemerge.prompting import chat_templates, metrics
+from judgemerge.prompting import chat_templates, rubric_metrics
 from judgemerge.prompting.prompts import content, load_template, prompt_sources
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
@@ -38,7 +38,7 @@ class Catalogues:
     recorded: dict[str, dict]
     prompts: dict[str, Path]
     rubrics: Path = rubrics.FOLDER
-    metrics: Path = metrics.FOLDER
+    metrics: Path = rubric_metrics.FOLDER
     embedding_prompts: Path = Path("config/embedding_prompts")
 
 

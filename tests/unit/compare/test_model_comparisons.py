@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from judgemerge.report.pages.model_comparisons import span
+from report_cases import FIGURES, page_of
 
 from judgemerge.compare import answering, model_comparisons
 from judgemerge.compare.model_comparisons import NO_ANSWER, PAIRS
@@ -19,8 +19,9 @@ from judgemerge.evaluate.estimates import Settings
 from judgemerge.judge.backends import GenerationParameters
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.store import Store
-from judgemerge.prompting import metrics
+from judgemerge.prompting import rubric_metrics
 from judgemerge.prompting.prompts import Unrenderable, load_template
+from judgemerge.report.tables.model_comparison import signed_span
 from judgemerge.settings import config
 from judgemerge.study.load import load_study
 
@@ -98,14 +99,7 @@ def test_judges_never_see_who_wrote_what():
     first, second = model_comparisons.pair_items(MODELS, questions, answers, 1)
     assert first.responses == (("one",), ("three",)) and first.models == ()
     assert second.responses == () and second.extra == {model_comparisons.LACKS: NO_ANSWER}
-    assert first.truth is None and isinstance(first, items.Unlabelled)
-
-
-def test_an_item_without_labels_has_no_truth_and_a_labelled_one_keeps_it():
-    with pytest.raises(JudgemergeError, match="an item without labels has none"):
-        items.Unlabelled(**vars(question(0)))
-    with pytest.raises(JudgemergeError, match="truth is None"):
-        question(0, truth=None)
+    assert first.truth is None and second.truth is None
 
 
 def test_the_swapped_order_is_mapped_back_to_the_models():
@@ -221,7 +215,7 @@ def test_disagreements_are_found_and_sorted():
 
 
 def test_questions_without_an_input_are_counted_and_none_at_all_is_refused(repository):
-    metric = metrics.load_metric(repository / "config" / "metrics" / "faithfulness_binary.yaml")
+    metric = rubric_metrics.load_metric(repository / "config" / "metrics" / "faithfulness_binary.yaml")
     there = question(0, extra={"context": "It is so."})
     lacking = model_comparisons.check_questions([there, question(1)], [metric], {}, False)
     assert lacking == {"faithfulness_binary": {"no_context": 1}}
@@ -367,9 +361,8 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
     settings = {"dtype": "float32", "batch_tokens": 4096, "threads": 1, "max_prompt_tokens": 2048}
     for model, folder in folders.items():
         where = {"answers": tmp_path / f"{model}.jsonl", "record": tmp_path / f"{model}.json"}
-        how = answering.parameters(entry["generation"])
         manifest = {"digest": model * 8}
-        made = (folder, manifest, questions, how, settings, None, tmp_path / "store", "answers")
+        made = (folder, manifest, questions, entry["generation"], settings, None, tmp_path / "store", "answers")
         assert generate_answers.main(*made, **where) == 3
     where = {"replies": tmp_path / "replies.jsonl", "record": tmp_path / "replies.json"}
     answers = {model: tmp_path / f"{model}.jsonl" for model in MODELS}
@@ -393,10 +386,8 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
     assert told["versions"]["transformers"] and told["failures"] == {PAIRS: {}, "demo_grade": {}}
     page, disagreements = tmp_path / "page.html", tmp_path / "disagreements.jsonl"
     tabulate_model_comparison.main(
-        "trial", entry, questions, list(answers.values()), [results],
-        [*(tmp_path / f"{model}.json" for model in MODELS), record], metric_files,
-        "config/published/orpo_flow_judge.tsv", {"resamples": 200, "confidence": 0.95, "seed": 7},
-        tmp_path / "table.csv", page, disagreements, {},
+        entry, questions, list(answers.values()), [results], metric_files,
+        {"resamples": 200, "confidence": 0.95, "seed": 7}, tmp_path / "table.csv", disagreements,
     )  # fmt: skip
     table = pd.read_csv(tmp_path / "table.csv")
     assert list(table) == list(tables.COLUMNS)
@@ -404,22 +395,31 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
     assert len(scores) == 2 and (scores["n"] == 3).all() and scores["value"].between(1, 10).all()
     shares = table[table["measure"].isin(tables.OUTCOMES)]["value"]
     assert shares.sum() == pytest.approx(1)
-    shown = page.read_text(encoding="utf-8")
+    paths = {
+        "questions": [questions],
+        "answers": list(answers.values()),
+        "results": [results],
+        "records": [*(tmp_path / f"{model}.json" for model in MODELS), record],
+        "disagreements": [disagreements],
+        "metrics": metric_files,
+        "published": ["config/published/orpo_flow_judge.tsv"],
+    }
+    labels = {judge: judge for judge in entry["judges"]}
+    more = {"comparison": "trial", "entry": entry, "paths": paths, "labels": labels}
+    shown = page_of("model_comparison", "model_comparison_trial", tmp_path / "table.csv", page, **more)
     assert "3.505" in shown and "3.528" in shown and "Quoted, not repeated" in shown
     assert "<b>one</b>" not in shown
     kinds = {json.loads(line)["kind"] for line in disagreements.read_text(encoding="utf-8").splitlines()}
     assert kinds <= {"gap", "against_rubric", "orders"}
-    from judgemerge.report import figures
-
-    figures.FIGURES["model_comparison"](table, {}, [])
+    FIGURES["model_comparison"](table, {}, [])
 
 
 def test_the_prompts_of_a_comparison_follow_the_metric_s_inputs(repository, tmp_path):
     raw = {"criteria": "Short?", "scores": {0: "No.", 1: "Yes."}, "inputs": [], "output": "text"}
     (tmp_path / "short.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
     chosen = [
-        metrics.load_metric(tmp_path / "short.yaml"),
-        metrics.load_metric(repository / "config" / "metrics" / "relevance_5_point.yaml"),
+        rubric_metrics.load_metric(tmp_path / "short.yaml"),
+        rubric_metrics.load_metric(repository / "config" / "metrics" / "relevance_5_point.yaml"),
     ]
     entry = {"prompts": {"pairwise": "plain_pairwise"}}
     assert model_comparisons.prompt_names(entry, chosen) == {
@@ -445,4 +445,4 @@ def test_the_prompts_of_a_comparison_follow_the_metric_s_inputs(repository, tmp_
 )
 def test_small_times_are_shown_with_two_digits_and_no_zero_is_negative(measure, value, text):
     row = {"measure": measure, "value": value, "ci_low": value * 0.9187 + 0.0, "ci_high": value * 1.1144 + 0.0}
-    assert span(pd.Series(row)) == text
+    assert signed_span(pd.Series(row)) == text

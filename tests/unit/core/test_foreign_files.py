@@ -3,14 +3,14 @@
 import gzip
 import json
 import math
-import runpy
 
 import numpy as np
 import pytest
+from report_cases import make
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.items import Item, VerdictFile, Vote, read_items, write_items
+from judgemerge.core.items import Item, Vote, read_items, write_items
 from judgemerge.data.benchmarks import load_catalogue, load_items
 from judgemerge.judge import failures
 from judgemerge.judge.recorded import count_recorded, load_recorded, options_for, read_recorded
@@ -630,7 +630,7 @@ def test_a_misspelt_field_of_a_verdict_is_named(tmp_path):
         read(tmp_path, rows, items, fields={"item": "id", "verdict": "choise"})
 
 
-def test_what_nobody_understood_is_in_a_table_and_on_a_page(tmp_path, repository):
+def test_what_nobody_understood_is_in_a_table_and_on_a_page(tmp_path, monkeypatch):
     counts = {
         "outcomes": {"first": 3, "unparsed": 1},
         "rows": {"original": 6},
@@ -639,15 +639,13 @@ def test_what_nobody_understood_is_in_a_table_and_on_a_page(tmp_path, repository
         "unknown_ids": {"original": ["x<b>"]},
         "unmapped": {"original": {"A>>B": 1}},
     }
-    files.write_jsonl(tmp_path / "counts.jsonl", [{"benchmark": "bench", **counts}])
-    script = runpy.run_path(str(repository / "scripts" / "judge" / "count_recorded.py"))
-    pages = tmp_path / "recorded.csv", tmp_path / "recorded.html"
-    failures.mark([tmp_path / "none.jsonl"], "its file is of other items")
-    found = {
-        ("bench", judge): VerdictFile(tmp_path / f"{name}.jsonl", "bench")
-        for judge, name in (("judge", "counts"), ("other", "none"))
-    }
-    script["main"](found, *map(str, pages))
+    monkeypatch.chdir(tmp_path)
+    paths = [tmp_path / "results" / "mine" / "verdicts" / judge / "s.counts.jsonl" for judge in ("judge", "other")]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+    files.write_jsonl(paths[0], [{"benchmark": "bench", **counts}])
+    failures.mark(paths[1:], "its file is of other items")
+    pages = make("recorded", tmp_path, {"bench": "s"}, {"pairs": [("judge", "bench"), ("other", "bench")]})
     table = pages[0].read_text().splitlines()
     assert "judge,bench,original,unmapped,A>>B,1" in table
     assert "judge,bench,original,not_joined,,2" in table

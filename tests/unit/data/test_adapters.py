@@ -392,6 +392,13 @@ def test_items_of_another_protocol_are_refused(data):
         load(data / "llmbar.json", "llmbar", protocol="pointwise")
 
 
+def test_an_item_of_a_benchmark_that_nobody_judged_is_refused(data, monkeypatch):
+    unjudged = Item("7", "bench", "pairwise", ("q",), (), None, "c", {"source": "s", "row": 3})
+    monkeypatch.setattr("judgemerge.data.benchmarks.llmbar.load", lambda paths, spec, counts: [unjudged])
+    with pytest.raises(JudgemergeError, match="item 7: truth is None, .*; correct or leave out row 3 of 's'"):
+        load(data / "llmbar.json", "llmbar")
+
+
 def test_an_adapter_without_load_is_named(monkeypatch):
     monkeypatch.delattr("judgemerge.data.benchmarks.llmbar.load")
     with pytest.raises(JudgemergeError, match=r"llmbar.py: there is no function load\(paths, spec, counts\)"):
@@ -400,7 +407,9 @@ def test_an_adapter_without_load_is_named(monkeypatch):
 
 def test_a_wrong_truth_names_benchmark_and_item(data):
     with pytest.raises(JudgemergeError, match="benchmark 'b', item 7: truth is None, not one of first, second, tie"):
-        Item("7", "b", "pairwise", ("q",), (), None, "c", {})
+        Item("7", "b", "pairwise", ("q",), (), None, "c", {}).require_truth()
+    with pytest.raises(JudgemergeError, match="benchmark 'b', item 7: truth is 'left', not one of first, second, tie"):
+        Item("7", "b", "pairwise", ("q",), (), "left", "c", {})
     with pytest.raises(JudgemergeError, match="benchmark 'b', item 7: truth is 'first', but a prompt alone has none"):
         Item("7", "b", "prompts", ("q",), (), "first", "c", {})
 

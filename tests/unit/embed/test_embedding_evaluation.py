@@ -374,7 +374,7 @@ def test_models_that_ranked_different_queries_are_not_compared():
 
 
 def test_the_page_tells_everything(made, repository):
-    from judgemerge.report.pages import retrieval as page
+    from judgemerge.report.tables import retrieval as page
 
     decided, (table, gaps) = made
     documents = {"documents": 3, "left_out": 1, "chunks": 9, "duplicates": 2, "languages": {"en": 9}}
@@ -401,10 +401,10 @@ def test_the_page_tells_everything(made, repository):
 
 @pytest.mark.parametrize("name", ["retrieval", "forgetting"])
 def test_figures_show_every_model(made, name):
-    from judgemerge.report import figures
+    from report_cases import FIGURES
 
     table = made[1][0]
-    figure = figures.FIGURES[name](table, {}, [])
+    figure = FIGURES[name](table, {}, [])
     panels = [axes for axes in figure.axes if axes.get_visible()]
     assert len(panels) == (3 if name == "retrieval" else 2)
     texts = " ".join(text.get_text() for axes in panels for text in [axes.title, *axes.get_yticklabels()])
@@ -412,7 +412,7 @@ def test_figures_show_every_model(made, name):
 
 
 def test_published_numbers_are_those_of_the_readme(repository):
-    from judgemerge.report.pages.retrieval import read_published
+    from judgemerge.report.tables.retrieval import read_published
 
     rows, comment = read_published(repository / "config" / "lm_cocktail.tsv")
     assert isinstance(rows, pd.DataFrame) and len(rows) == 8 and "FlagEmbedding" in comment

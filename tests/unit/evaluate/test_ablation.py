@@ -6,6 +6,7 @@ import krippendorff
 import numpy as np
 import pandas as pd
 import pytest
+from report_cases import FIGURES
 from scipy import stats
 
 from judgemerge.core.errors import JudgemergeError
@@ -15,9 +16,9 @@ from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.published import Case
 from judgemerge.evaluate.published.prometheus import rows as published_rows
 from judgemerge.evaluate.variants import as_number, read_published
-from judgemerge.report.figures import FIGURES
-from judgemerge.report.pages import ablation as ablation_page
-from judgemerge.report.pages import steadiness as steadiness_page
+from judgemerge.report.table import View
+from judgemerge.report.tables import ablation as ablation_page
+from judgemerge.report.tables import steadiness as steadiness_page
 
 FEW = Settings(n_resamples=200, seed=3)
 
@@ -185,8 +186,9 @@ def test_our_value_stands_beside_the_quoted_one(table):
 def test_the_page_says_what_a_tiny_run_is(table):
     text = "".join(content for _, content in ablation_page.sections(table))
     assert "published 0.7873" in text and "a paper" in text
-    assert "tiny ones, made on the spot" in ablation_page.intro(True)
-    assert "tiny" not in ablation_page.intro(False)
+    view = View("ablation", ablation_page.INTRO, [], "95 %", None)
+    assert "tiny ones, made on the spot" in ablation_page.page(table, view, is_synthetic=True).intro
+    assert "tiny" not in ablation_page.page(table, view, is_synthetic=False).intro
 
 
 def test_the_figures_are_drawn(table):

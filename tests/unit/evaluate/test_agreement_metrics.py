@@ -11,6 +11,7 @@ from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Verdict
 from judgemerge.evaluate import kendall
+from judgemerge.evaluate.arrays import benchmark_arrays
 from judgemerge.evaluate.metrics import pointwise_metrics
 from judgemerge.evaluate.score import score_benchmark
 
@@ -179,6 +180,13 @@ def test_exchanging_the_orders_exchanges_their_metrics_only(seed):
         for name, value in other.items()
     }
     assert one == pytest.approx(other, nan_ok=True)
+
+
+@pytest.mark.parametrize("make", [pair, point])
+def test_items_that_nobody_judged_are_not_scored(make):
+    items = [make(1, None), make(2, "tie" if make is pair else 3.0)]
+    with pytest.raises(JudgemergeError, match="item .*1: truth is None, not "):
+        benchmark_arrays(items)
 
 
 def test_one_recorded_order_leaves_the_pooled_metrics_empty():

@@ -17,7 +17,7 @@ from judgemerge.evaluate.published import HUMANS, Case
 from judgemerge.evaluate.published._table import published_table
 from judgemerge.evaluate.score import COLUMNS
 from judgemerge.judge.sampling import combine
-from judgemerge.report import pages
+from judgemerge.report.tables import agreement
 from judgemerge.study.load import load_study
 
 HEADER = "\t".join(expected.FIELDS)
@@ -406,7 +406,7 @@ def test_page_shows_published_rules_by_metric():
         | score("truths", 7.0, HUMANS)
         | {"protocol": "pairwise", "ci_low": math.nan, "n": 9},
     ]
-    ((heading, html),) = pages.agreement_sections(pd.DataFrame(rows), ["judge"])
+    ((heading, html),) = agreement.sections(pd.DataFrame(rows), ["judge"])
     assert heading == "bench (pairwise, published rules)"
     assert "<tr><th>metric</th><th>n</th><th>judge</th><th>humans</th></tr>" in html
     assert "<tr><td>kappa</td><td>10</td><td>0.500</td><td></td></tr>" in html

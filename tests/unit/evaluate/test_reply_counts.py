@@ -1,6 +1,7 @@
 """How replies ended: counted per judge and benchmark, those that were read included."""
 
-import count_replies
+from report_cases import make
+
 import parse_replies
 from judgemerge.core import files
 from judgemerge.core.frames import read_table
@@ -52,14 +53,17 @@ def test_replies_are_counted_with_their_ends_and_reasons(tmp_path, repository):
     }
 
 
-def test_the_page_shows_what_the_table_holds(tmp_path):
-    write_verdicts(tmp_path / "a.jsonl", {"pairs": [Verdict("1", "original", "first", cut=False)]})
+def test_the_page_shows_what_the_table_holds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "results" / "mine" / "verdicts"
+    for judge in "abc":
+        (folder / judge).mkdir(parents=True)
+    write_verdicts(folder / "a" / "s.jsonl", {"pairs": [Verdict("1", "original", "first", cut=False)]})
     cut = Verdict("1", "original", "error", reason="cut", cut=True)
-    write_verdicts(tmp_path / "b.jsonl", {"pairs": [cut] * 3, "others": [cut]})
-    failures.mark([tmp_path / "c.jsonl"], "nobody answers")
-    paths = [tmp_path / f"{judge}.jsonl" for judge in "abc"]
-    table, page = tmp_path / "replies.csv", tmp_path / "replies.html"
-    count_replies.main(paths, [["a", "pairs"], ["b", "pairs"], ["c", "pairs"]], table, page)
+    write_verdicts(folder / "b" / "s.jsonl", {"pairs": [cut] * 3, "others": [cut]})
+    failures.mark([folder / "c" / "s.jsonl"], "nobody answers")
+    pairs = [(judge, "pairs") for judge in "abc"]
+    table, page = make("replies", tmp_path, {"pairs": "s"}, {"pairs": pairs})
     rows = read_table(table).to_dict("records")
     assert [(one["judge"], one["cut"], one["errors"]) for one in rows] == [("a", 0, 0), ("b", 3, 3), ("c", 0, 0)]
     text = page.read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from judgemerge.core.items import Item
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.statements import statement_table
 from judgemerge.prompting.parsing import parse
-from judgemerge.report.pages.statements import statement_sections
+from judgemerge.report.tables.statements import sections
 
 FORM = {"format": "final_result", "first": "A", "second": "B", "tie": "Tie"}
 
@@ -63,5 +63,5 @@ def test_a_judge_that_states_nothing_has_no_value_but_a_reason(table):
 
 
 def test_the_page_has_a_column_per_judge(table):
-    ((heading, html),) = statement_sections(table)
+    ((heading, html),) = sections(table)
     assert heading == "pairs" and "judge" in html and "0.333" in html and "errors 1" in html

@@ -19,7 +19,7 @@ from judgemerge.data.benchmarks import load_catalogue, load_items
 from judgemerge.data.sources import load_sources
 from judgemerge.evaluate.published import Case, unified
 from judgemerge.prompting.prompts import load_template
-from judgemerge.report import pages
+from judgemerge.report.tables import unified as report_table
 from judgemerge.settings.config import at_scale
 from judgemerge.study.load import load_study
 from judgemerge.train import training
@@ -486,10 +486,10 @@ def test_headings_say_how_many_rows():
             "drawn_from": math.nan,
             "rows": ["20", "20, inferred", "100, inferred"],
             "errors": [1, math.nan, math.nan],
-            **{name: np.full(3, math.nan) for name in (*pages.unified.VALUES, *pages.unified.SAID)},
+            **{name: np.full(3, math.nan) for name in (*report_table.VALUES, *report_table.VERDICTS)},
         }
     )
-    sections = dict(pages.unified_sections(table))
+    sections = dict(report_table.sections(table))
     assert list(sections) == ["llmbar_natural_test: 10 items, 20 rows", "llmbar_natural: quoted only"]
     assert "&lt;theirs&gt;, quoted" in sections["llmbar_natural_test: 10 items, 20 rows"]
 

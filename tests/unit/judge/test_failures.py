@@ -4,9 +4,8 @@ import errno
 import json
 
 import pytest
+from report_cases import make
 
-import count_recorded
-import count_replies
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.frames import read_table
@@ -102,21 +101,23 @@ def test_a_model_that_cannot_be_had_fails_its_judge_and_is_fetched_again(tmp_pat
     assert not manifest.exists() and not folder.exists() and not replies.exists()
 
 
-def test_tables_of_replies_and_of_recorded_files_say_who_was_not_judged(tmp_path):
-    names = ("good.jsonl", "bad.jsonl", "good.counts.jsonl", "bad.counts.jsonl")
-    good, bad, good_counts, bad_counts = (str(tmp_path / name) for name in names)
+def test_tables_of_replies_and_of_recorded_files_say_who_was_not_judged(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "results" / "mine" / "verdicts"
+    names = ("good/s.jsonl", "bad/s.jsonl", "good/s.counts.jsonl", "bad/s.counts.jsonl")
+    good, bad, good_counts, bad_counts = (folder / name for name in names)
+    for path in (good, bad):
+        path.parent.mkdir(parents=True)
     write_verdicts(good, {"pairs": [Verdict("i0", "original", "first", cut=False)]})
     counts = {"outcomes": {"first": 1}, "rows": {"original": 1}, "values": {}}
     files.write_jsonl(good_counts, [{"benchmark": "pairs", **counts}])
     failures.mark([bad, bad_counts], "no <memory>")
     units = [("good", "pairs"), ("bad", "pairs")]
-    count_replies.main([good, bad], units, tmp_path / "replies.csv", tmp_path / "replies.html")
-    held = {("pairs", "good"): VerdictFile(good_counts, "pairs"), ("pairs", "bad"): VerdictFile(bad_counts, "pairs")}
-    count_recorded.main(held, tmp_path / "recorded.csv", tmp_path / "recorded.html")
-    replies, recorded = (read_table(tmp_path / f"{name}.csv") for name in ("replies", "recorded"))
+    written = {name: make(name, tmp_path, {"pairs": "s"}, {"pairs": units}) for name in ("replies", "recorded")}
+    replies, recorded = (read_table(table) for table, _ in written.values())
     assert list(replies["verdicts"]) == [1, 0]
     assert list(replies["note"]) == ["", "not judged: no <memory>"]
     assert recorded[recorded["judge"] == "bad"][["count", "name"]].values.tolist() == [["not judged", "no <memory>"]]
     for name in ("replies", "recorded"):
-        text = (tmp_path / f"{name}.html").read_text()
+        text = written[name][1].read_text()
         assert "no &lt;memory&gt;" in text and "<memory>" not in text

@@ -3,9 +3,10 @@
 import pytest
 import yaml
 
+from judgemerge.core import files
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.items import Item, Verdict
+from judgemerge.core.items import Item, Verdict, read_items, write_items
 from judgemerge.data.rubrics import load_rubric, rubric_file, with_rubric
 from judgemerge.judge.singly import compare_grades, compare_runs, split_pairs
 from judgemerge.prompting.prompts import load_template, render, target
@@ -28,6 +29,12 @@ def test_both_sides_are_graded_on_their_own():
     assert (first.models, second.models) == (("alpha",), ("beta",))
     assert [side.extra["published_prompt"] for side in (first, second)] == ["one", "two"]
     assert (first.protocol, first.reference, first.benchmark) == ("pointwise", "So.", "bench")
+
+
+def test_nobody_has_graded_the_sides_and_their_file_says_null(tmp_path):
+    write_items(tmp_path / "sides.jsonl", split_pairs([PAIR]))
+    assert [row["truth"] for row in files.read_jsonl(tmp_path / "sides.jsonl")] == [None, None]
+    assert read_items(tmp_path / "sides.jsonl") == list(split_pairs([PAIR]))
 
 
 @pytest.mark.parametrize(

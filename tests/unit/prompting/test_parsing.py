@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Verdict
-from judgemerge.prompting.parsing import FORMATS, check_format, parse
+from judgemerge.prompting.parsers import FORMATS
+from judgemerge.prompting.parsing import check_format, parse
 
 PAIRS = {"format": "verdict_line", "first": "A", "second": "B", "tie": "tie"}
 GRADES = {"format": "score_line", "minimum": 1, "maximum": 10}

@@ -5,7 +5,7 @@ import yaml
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item
-from judgemerge.prompting import metrics
+from judgemerge.prompting import rubric_metrics
 from judgemerge.prompting.prompts import Unrenderable, load_template, prompt_sources, render
 from judgemerge.prompting.published_texts import python_arguments, python_text
 
@@ -189,13 +189,13 @@ def test_a_metric_is_shown_in_its_makers_words(sources, tmp_path):
         "output": "response",
     }
     path.write_text(yaml.safe_dump(raw))
-    metric = metrics.load_metric(path, sources)
+    metric = rubric_metrics.load_metric(path, sources)
     assert (metric.criteria, metric.rubric) == ("Is it right?", "- Score 0: No.\n- Score 1: Yes.")
-    assert (metrics.load_metric(path).minimum, metrics.metric_sources(path)) == (0, ["words"])
-    assert metrics.input_fields(metric, {}) == {"query": "prompt", "reference_answer": "reference"}
+    assert (rubric_metrics.load_metric(path).minimum, rubric_metrics.metric_sources(path)) == (0, ["words"])
+    assert rubric_metrics.input_fields(metric, {}) == {"query": "prompt", "reference_answer": "reference"}
     path.write_text(yaml.safe_dump(raw | {"inputs": ["query"]}))
     with pytest.raises(JudgemergeError, match="correct them"):
-        metrics.load_metric(path, sources)
+        rubric_metrics.load_metric(path, sources)
 
 
 def test_arguments_of_what_is_no_call_are_refused(sources):
@@ -216,4 +216,4 @@ def test_every_published_prompt_and_metric_of_the_catalogue_loads(repository):
         assert f"{judge}_published" in published
     assert {"flow_judge", "flow_judge_no_inputs", "meld_pairwise", "meld_pointwise"} <= published
     for path in (repository / "config/metrics").glob("flow_judge_*.yaml"):
-        assert metrics.load_metric(path).maximum in (1, 3, 5)
+        assert rubric_metrics.load_metric(path).maximum in (1, 3, 5)

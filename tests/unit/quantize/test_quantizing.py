@@ -16,6 +16,7 @@ from judgemerge.evaluate.arrays import ERROR, FIRST, SECOND, TIE, BenchmarkArray
 from judgemerge.evaluate.estimates import Sample, Settings
 from judgemerge.evaluate.quantization import COLUMNS, Model, quantization_table, with_parent
 from judgemerge.quantize import llama_converter, quantizing
+from judgemerge.report.tables.quantization import TABLE, sections
 from judgemerge.study.load import load_study
 from judgemerge.study.resources import Needs
 from judgemerge.synthetic.demo_tasks import make_items
@@ -265,10 +266,10 @@ def test_the_table_has_sizes_speeds_and_both_agreements(table):
 
 
 def test_page_and_figure_show_every_model_and_why_a_speed_is_missing(table):
-    ((heading, content),) = quantization_sections(table)
+    ((heading, content),) = sections(table)
     assert heading.endswith("(n = 30)")
     for text in ("Q4_K_M", "5,000.0", "5.10", "20.00", "0.200", "not judged in one go", "2 × Q5_0"):
         assert text in content
-    figure = FIGURES["quantization"](table, {"plain": "model", "q4": "quantization"}, [])
+    figure = TABLE.figures["quantization"].draw(table, {"plain": "model", "q4": "quantization"}, [])
     shown = {text.get_text() for axes in figure.axes for text in [*axes.get_yticklabels(), *axes.texts]}
     assert {"q4 (Q4_K_M, 5.0 GB)", "not judged in one go, so no rate"} <= shown

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from agreement_cases import both, pair, point, said
 from matplotlib import pyplot as plt
+from report_cases import FIGURES, draw_files
 
-import draw_figure
 from judgemerge.core.frames import read_table
 from judgemerge.evaluate import comparisons, score, tables
 from judgemerge.evaluate.estimates import Settings
-from judgemerge.report import figures
+from judgemerge.report import drawing
 
 TABLE = {
     "accuracy": "agreement",
@@ -33,7 +33,7 @@ PANELS = ["pairs", "grades"]
 @pytest.fixture(autouse=True)
 def closed():
     """Close what a test has drawn."""
-    figures.use_style()
+    drawing.use_style()
     yield
     plt.close("all")
 
@@ -79,7 +79,7 @@ def _made(judges, benchmarks, one_order, votes):
 
 
 def draw(name, made_tables, kinds):
-    return figures.FIGURES[name](made_tables[TABLE[name]], kinds, PANELS)
+    return FIGURES[name](made_tables[TABLE[name]], kinds, PANELS)
 
 
 def shown(figure):
@@ -116,7 +116,7 @@ ELSEWHERE = {
 
 
 def test_every_figure_has_a_table_here():
-    assert TABLE.keys() | ELSEWHERE.keys() == figures.FIGURES.keys()
+    assert TABLE.keys() | ELSEWHERE.keys() == FIGURES.keys()
     for name, path in ELSEWHERE.items():
         assert f'"{name}"' in next(Path(__file__).parents[1].rglob(path)).read_text(), f"{path} does not draw {name}"
 
@@ -160,7 +160,7 @@ def test_both_files_are_written_and_the_svg_keeps_its_words(name, tmp_path):
     table = tmp_path / "table.csv"
     made(kinds, one_order=["two"])[TABLE[name]].to_csv(table, index=False)
     for run in "ab":
-        draw_figure.main(name, str(table), kinds, PANELS, str(tmp_path / f"{run}.svg"), str(tmp_path / f"{run}.png"))
+        draw_files(name, str(table), kinds, PANELS, str(tmp_path / f"{run}.svg"), str(tmp_path / f"{run}.png"))
     svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert ">one</text>" in svg
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
@@ -172,7 +172,7 @@ def test_a_judge_of_one_order_is_hollow_in_the_accuracy():
     kinds = {"both_orders": "recorded", "one_order": "recorded"}
     figure = draw("accuracy", made(kinds, one_order=["one_order"]), kinds)
     faces = {line.get_markerfacecolor() for axes in shown(figure) for line in axes.lines if line.get_marker() == "o"}
-    assert faces == {figures.COLOURS["recorded"], "white"}
+    assert faces == {drawing.COLOURS["recorded"], "white"}
     assert "one order recorded" in texts(figure)
     assert "one order recorded" not in texts(draw("accuracy", made(kinds), kinds))
 
@@ -319,7 +319,7 @@ def test_labels_are_drawn_and_chosen_judges_alone(tmp_path):
     made(kinds)["agreement"].to_csv(table, index=False)
     files = str(tmp_path / "a.svg"), str(tmp_path / "a.png")
     labels = {"one": "The first one", "two": "GPT-4 at $3 to $5"}
-    draw_figure.main("accuracy", str(table), kinds, PANELS, *files, labels=labels, chosen=["one", "two"])
+    draw_files("accuracy", str(table), kinds, PANELS, *files, labels=labels, chosen=["one", "two"])
     svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert ">The first one</text>" in svg and ">GPT-4 at $3 to $5</text>" in svg
     assert "three" not in svg
@@ -355,14 +355,12 @@ def test_a_dollar_sign_is_no_formula_and_a_long_reason_is_shortened(tmp_path):
     labels = {"$a$": "$\\frac{$ of a\nline", "failed": "f" * 100}
     for name in ("accuracy", "consistency"):
         out = {kind: str(tmp_path / f"{name}.{kind}") for kind in ("svg", "png")}
-        draw_figure.main(
-            name, str(tmp_path / "agreement.csv"), dict.fromkeys(labels, "model"), [], labels=labels, **out
-        )
+        draw_files(name, str(tmp_path / "agreement.csv"), dict.fromkeys(labels, "model"), [], labels=labels, **out)
         assert r"$\frac{$ of a line" in Path(out["svg"]).read_text()
     assert reason[:40] in Path(tmp_path / "accuracy.svg").read_text().replace("&#x27;", "'")
     assert reason not in Path(tmp_path / "accuracy.svg").read_text()
 
 
 def test_half_an_interval_keeps_its_tens():
-    assert figures.panels.Cell(30.0, 9.9, 30.1).text == "30.00 ±10.10"
-    assert figures.panels.Cell(0.5, 0.4, 0.6).text == "0.50 ±.10"
+    assert drawing.Cell(30.0, 9.9, 30.1).text == "30.00 ±10.10"
+    assert drawing.Cell(0.5, 0.4, 0.6).text == "0.50 ±.10"

@@ -10,8 +10,9 @@ from agreement_cases import both, pair, point, said
 from judgemerge.core.frames import read_table
 from judgemerge.evaluate import comparisons, score, tables
 from judgemerge.evaluate.estimates import Settings
-from judgemerge.report import pages
-from judgemerge.report.pages.statements import statement_sections
+from judgemerge.report import markup
+from judgemerge.report.tables import agreement, bias, humans, statements
+from judgemerge.report.tables import comparisons as comparison_pages
 
 EVIL = "<script>alert(1)</script>"
 FEW = Settings(n_resamples=100)
@@ -60,10 +61,10 @@ def frames(tmp_path_factory):
 
 
 SECTIONS = {
-    "agreement": pages.agreement_sections,
-    "comparisons": pages.comparison_sections,
-    "humans": pages.human_sections,
-    "bias": pages.bias_sections,
+    "agreement": agreement.sections,
+    "comparisons": comparison_pages.sections,
+    "humans": humans.sections,
+    "bias": bias.sections,
 }
 
 
@@ -78,7 +79,7 @@ def cells(row):
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_names_are_escaped(frames, name):
-    page = pages.page(EVIL, EVIL, SECTIONS[name](frames[name], ["judge", EVIL, "one_order"]))
+    page = markup.page(EVIL, EVIL, SECTIONS[name](frames[name], ["judge", EVIL, "one_order"]))
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
@@ -115,7 +116,7 @@ def test_the_prompts_of_judges_and_whose_words_they_are_are_shown():
         "mixed": {"pairwise": "brief", "pointwise": "paper"},
         "graded": {"pairwise": "paper"},
     }
-    [(heading, text)] = pages.prompt_sections(prompts, {"brief": "own", "paper": "published"})
+    [(heading, text)] = agreement.prompt_sections(prompts, {"brief": "own", "paper": "published"})
     assert heading == "Prompts" and EVIL not in text
     rows = [re.findall("<td>(.*?)</td>", line)[1:] for line in text.split("<tr>")[2:]]
     assert rows == [
@@ -123,7 +124,7 @@ def test_the_prompts_of_judges_and_whose_words_they_are_are_shown():
         ["brief", "paper", "own (pairwise), published (pointwise)"],
         ["paper", "", "published"],
     ]
-    assert pages.prompt_sections({}, {}) == []
+    assert agreement.prompt_sections({}, {}) == []
 
 
 def test_every_pair_and_test_is_below_the_matrix(frames):
@@ -148,7 +149,7 @@ def test_people_stand_above_the_judges_on_the_same_footing(frames):
 
 def test_benchmarks_without_several_votes_are_named(frames):
     alone = tables.human_table(items("lonely", annotators=()), {}, FEW)
-    sections = dict(pages.human_sections(pd.concat([frames["humans"], alone]), []))
+    sections = dict(humans.sections(pd.concat([frames["humans"], alone]), []))
     assert list(sections) == ["bench", "Other benchmarks"]
     assert sections["Other benchmarks"] == "<p>No item has the votes of two people: lonely.</p>"
 
@@ -167,7 +168,7 @@ def test_every_aspect_of_bias_is_a_part(frames):
 def test_many_groups_are_folded_away():
     item_set = [pair(i, "first", category=f"kind {i:02d}") for i in range(20)]
     table = tables.bias_table(item_set, verdicts(item_set, ["judge"]), {}, FEW)
-    html = dict(pages.bias_sections(table, ["judge"]))["bench"]
+    html = dict(bias.sections(table, ["judge"]))["bench"]
     assert "<summary>By category: 20 groups, accuracy</summary>" in html
 
 
@@ -179,11 +180,11 @@ def test_an_undefined_cell_is_a_dash_with_its_reason():
         "third": [said(item, float(i % 3)) for i, item in enumerate(item_set)],
     }
     compared = comparisons.compare_benchmark(item_set, spoken, 100)
-    html = dict(pages.comparison_sections(compared, list(spoken)))["bench (n = 10)"]
+    html = dict(comparison_pages.sections(compared, list(spoken)))["bench (n = 10)"]
     reason = "undefined for at least one of the judges"
     assert f"<small title='{reason}'>–</small>" in html
     assert f"<p><b>same – truth, same – third</b>: – {reason}</p>" in html
-    human = dict(pages.human_sections(tables.human_table(item_set, spoken, FEW), list(spoken)))["bench"]
+    human = dict(humans.sections(tables.human_table(item_set, spoken, FEW), list(spoken)))["bench"]
     assert "<p><b>same</b>: – all values are the same</p>" in human
     assert "the mean of their votes: 9" in human
 
@@ -191,7 +192,7 @@ def test_an_undefined_cell_is_a_dash_with_its_reason():
 @pytest.mark.parametrize("name", ["comparisons", "humans", "bias"])
 def test_an_empty_table_is_a_page_that_says_so(frames, name):
     sections = SECTIONS[name](frames[name].iloc[:0], ["judge"])
-    text = pages.page("Title", "Intro", sections)
+    text = markup.page("Title", "Intro", sections)
     assert "<table" not in text
     assert "Nothing" in text or name == "humans"
 
@@ -212,7 +213,7 @@ def test_a_page_of_many_judges_shows_the_best_and_stays_small():
          "ci_low": -1.0, "ci_high": 1.0, "p": 0.5, "p_holm": rng.random(), "test": "bootstrap", "n": 90, "note": ""}
         for number, a in enumerate(judges) for b in judges[number + 1 :] for metric in ("accuracy", "kappa", "macro_f1")
     ]  # fmt: skip
-    ((heading, html),) = pages.comparison_sections(pd.DataFrame(rows), judges)
+    ((heading, html),) = comparison_pages.sections(pd.DataFrame(rows), judges)
     assert heading == "bench (n = 90)"
     assert f"each judge minus the best, {judges[-1]}. All 780 pairs of 40 judges" in html
     beside, among = html.split("The 12 best judges among each other")
@@ -234,8 +235,8 @@ def test_one_cluster_has_no_interval_and_no_nan_on_any_page():
     item_set = [pair(i, CLASSES[i % 3], cluster="one") for i in range(6)]
     table = comparisons.compare_benchmark(item_set, verdicts(item_set, ["one", "two"]), 50)
     assert (table["difference"].isna() | table["ci_low"].notna() | (table["note"] != "")).all()
-    [(_, text)] = pages.comparison_sections(table, ["one", "two"])
+    [(_, text)] = comparison_pages.sections(table, ["one", "two"])
     assert "nan" not in text
     row = {"judge": "one", "benchmark": "bench", "statement": "s", "value": 1.0, "ci_low": np.nan, "ci_high": np.nan}
-    [(_, text)] = statement_sections(pd.DataFrame([row | {"n": 1, "errors": 0, "note": ""}]))
+    [(_, text)] = statements.sections(pd.DataFrame([row | {"n": 1, "errors": 0, "note": ""}]))
     assert "1.000 (n = 1, errors 0)" in text

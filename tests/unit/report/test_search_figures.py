@@ -3,8 +3,7 @@
 import io
 
 import pandas as pd
-
-from judgemerge.report.figures import FIGURES
+from report_cases import FIGURES
 
 CURVES = pd.DataFrame(
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from report_cases import page_of
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
@@ -253,8 +254,10 @@ def test_the_table_has_the_mean_every_set_and_the_difference(two_trials, tmp_pat
 
     folder, _, found, _ = two_trials
     table, page = tmp_path / "search.csv", tmp_path / "search.html"
+    monkeypatch.chdir(tmp_path)
+    folder_of_tables = tmp_path / "results" / "mine" / "tables"
+    folder_of_tables.mkdir(parents=True)
     tabulate_search.main(
-        name="both",
         search=SEARCH | {"development": BOTH},
         default=DEFAULT,
         results=[str(folder / f"trial_{trial}.json") for trial in (0, 1)],
@@ -262,8 +265,7 @@ def test_the_table_has_the_mean_every_set_and_the_difference(two_trials, tmp_pat
         development={name: str(folder / f"{name}.jsonl") for name in BOTH},
         statistics={"resamples": 300, "confidence": 0.95, "seed": 7},
         table=str(table),
-        importance=str(tmp_path / "importance.csv"),
-        page=str(page),
+        importance=str(folder_of_tables / "search_both.importance.csv"),
     )
     first, second = pd.read_csv(table).to_dict("records")
     for row, trial in ((first, found[0]), (second, found[1])):
@@ -271,7 +273,8 @@ def test_the_table_has_the_mean_every_set_and_the_difference(two_trials, tmp_pat
         assert row["value"] == pytest.approx(trial["value"]) and row["ci_low"] < row["value"] < row["ci_high"]
     assert second["difference"] == pytest.approx(second["value"] - first["value"])
     assert second["difference_low"] < second["difference"] < second["difference_high"]
-    text = page.read_text(encoding="utf-8")
+    entry = SEARCH | {"development": BOTH}
+    text = page_of("search", "search_both", table, page, search="both", entry=entry)
     assert "mean of accuracy and pearson on the development sets pairs and grades" in text
     assert "pairs.accuracy" in text and f"{second['grades.pearson']:.3f}" in text
 
@@ -284,12 +287,14 @@ def test_a_grid_has_its_losses_and_the_published_ones_beside_them(two_trials, tm
     (tmp_path / "published.tsv").write_text(
         "# somebody's\nlora_rank\tpref_beta\tevaluation_loss\n16\t0.001\t1.25\n8\t1.0e-3\t1.5\n"
     )
+    monkeypatch.chdir(tmp_path)
+    folder_of_tables = tmp_path / "results" / "mine" / "tables"
+    folder_of_tables.mkdir(parents=True)
     results = [tmp_path / "0.json", tmp_path / "1.json"]
     for path, params, loss in zip(results, ({}, {"lora_rank": 8, "pref_beta": 0.001}), (1.2, 1.1), strict=True):
         trial = int(path.stem)
         files.write_json(path, {**found[trial], "params": params, "value": loss, "evaluation_loss": loss})
     tabulate_search.main(
-        name="grid",
         search=GRID
         | {"development": "pairs", "metric": "evaluation_loss", "published": str(tmp_path / "published.tsv")},
         default=CENTRE,
@@ -298,14 +303,15 @@ def test_a_grid_has_its_losses_and_the_published_ones_beside_them(two_trials, tm
         development={"pairs": str(folder / "pairs.jsonl")},
         statistics={"resamples": 300, "confidence": 0.95, "seed": 7},
         table=str(tmp_path / "search.csv"),
-        importance=str(tmp_path / "importance.csv"),
-        page=str(tmp_path / "search.html"),
+        importance=str(folder_of_tables / "search_grid.importance.csv"),
     )
     table = pd.read_csv(tmp_path / "search.csv")
     assert list(table["evaluation_loss"]) == list(table["value"]) == [1.2, 1.1]
     assert list(table["published.evaluation_loss"]) == [1.25, 1.5]
     assert list(table["best"]) == [False, True]  # less is better
-    text = (tmp_path / "search.html").read_text(encoding="utf-8")
+    entry = GRID | {"development": "pairs", "metric": "evaluation_loss"}
+    page = tmp_path / "search.html"
+    text = page_of("search", "search_grid", tmp_path / "search.csv", page, search="grid", entry=entry)
     assert "every combination of the choices once" in text and "published.evaluation_loss" in text
 
 

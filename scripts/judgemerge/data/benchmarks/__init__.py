@@ -95,6 +95,7 @@ def load_items(
                 f"benchmark '{benchmark}': adapter '{spec['adapter']}' gives {item.protocol} items of "
                 f"'{item.benchmark}', but the entry is {spec['protocol']}; correct one of them"
             )
+        item.require_truth()
     counts = dict(counts) | _describe(items)
     for key, expected in spec.get("expected", {}).items():
         if counts.get(key, 0) != expected:

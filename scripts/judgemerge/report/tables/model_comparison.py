@@ -284,7 +284,7 @@ def page(
     import pandas as pd
 
     from judgemerge.core.items import read_items
-    from judgemerge.prompting import metrics
+    from judgemerge.prompting import rubric_metrics
 
     items = {item.id: item for item in read_items(paths["questions"][0])}
     answers = {
@@ -299,7 +299,7 @@ def page(
     for row in files.read_jsonl(paths["disagreements"][0]):
         disagreements[labels[row["judge"]]].append(row)
     about = {
-        "metrics": [metrics.load_metric(path) for path in paths["metrics"]],
+        "metrics": [rubric_metrics.load_metric(path) for path in paths["metrics"]],
         "batches": {model: _batches(of_model.values()) for model, of_model in answers.items()},
         "method": _method_of(entry, [files.read_json(path) for path in paths["records"]]),
     }
@@ -327,11 +327,11 @@ def _answer_texts(answers: Mapping[str, Mapping[tuple, Mapping]]) -> dict[tuple,
 
 def _question(item: "Item") -> str:
     """Return the question as judges see it, or its turns where the answers between them are not known."""
-    from judgemerge.prompting import metrics
+    from judgemerge.prompting import rubric_metrics
     from judgemerge.prompting.prompts import Unrenderable
 
     try:
-        return metrics.transcript(item)
+        return rubric_metrics.transcript(item)
     except Unrenderable:
         return "\n\n".join(item.turns)
 
@@ -394,7 +394,7 @@ def draw_comparison(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Seq
     shades = dict(zip(models, (COLOURS["base"], COLOURS["expert"]), strict=False))
     for metric in metrics:
         of_metric = judged[judged["metric"] == metric]
-        _scores(
+        _draw_scores(
             axes[f"{metric}: score"], of_metric[of_metric["measure"] == "score"], judges, shades, f"{metric}: score"
         )
         _difference(axes[f"{metric}: second − first"], of_metric[of_metric["measure"] == "difference"], judges, metric)
@@ -407,7 +407,7 @@ def draw_comparison(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Seq
     )
 
 
-def _scores(panel, rows: "pd.DataFrame", judges: Sequence[str], shades: Mapping[str, str], title: str) -> None:
+def _draw_scores(panel, rows: "pd.DataFrame", judges: Sequence[str], shades: Mapping[str, str], title: str) -> None:
     panel.set_title(title)
     judge_rows(panel, judges)
     for number, (model, shade) in enumerate(shades.items()):

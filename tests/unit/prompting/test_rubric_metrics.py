@@ -8,7 +8,7 @@ import yaml
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item
-from judgemerge.prompting import metrics
+from judgemerge.prompting import rubric_metrics
 from judgemerge.prompting.prompts import Unrenderable, load_template, render
 
 PAIR = Item(
@@ -42,19 +42,19 @@ def test_the_nine_presets_have_their_scales(repository):
     scales = {"binary": (0, 1), "3_point": (1, 3), "5_point": (1, 5)}
     inputs = {"correctness": ("query", "reference"), "faithfulness": ("query", "context"), "relevance": ("query",)}
     for subject, scale in itertools.product(inputs, scales):
-        metric = metrics.load_metric(metrics.metric_file(f"{subject}_{scale}", "here", folder))
+        metric = rubric_metrics.load_metric(rubric_metrics.metric_file(f"{subject}_{scale}", "here", folder))
         assert (metric.minimum, metric.maximum) == scales[scale]
         assert metric.inputs == inputs[subject]
         assert metric.description and metric.output == "response"
         template = load_template(repository / "config" / "prompts" / "rubric_pointwise.yaml")
-        metrics.check_prompt(template, metric, "here")
+        rubric_metrics.check_prompt(template, metric, "here")
 
 
 def test_an_own_metric_by_path_and_a_misspelt_name(own, repository):
-    metric = metrics.load_metric(metrics.metric_file(str(own()), "here"))
+    metric = rubric_metrics.load_metric(rubric_metrics.metric_file(str(own()), "here"))
     assert (metric.name, metric.rubric) == ("brevity", "- Score 1: No.\n- Score 2: Nearly.\n- Score 3: Yes.")
     with pytest.raises(JudgemergeError, match="here names 'relevence_binary'.* did you mean 'relevance_binary'"):
-        metrics.metric_file("relevence_binary", "here", repository / "config" / "metrics")
+        rubric_metrics.metric_file("relevence_binary", "here", repository / "config" / "metrics")
 
 
 @pytest.mark.parametrize(
@@ -73,24 +73,24 @@ def test_an_own_metric_by_path_and_a_misspelt_name(own, repository):
 )
 def test_a_bad_metric_is_refused_in_one_sentence(own, changes, sentence):
     with pytest.raises(JudgemergeError, match=sentence):
-        metrics.load_metric(own(**changes))
+        rubric_metrics.load_metric(own(**changes))
 
 
 def test_inputs_come_from_the_item(own):
-    metric = metrics.load_metric(own(inputs=["query", "reference", "context"]))
-    assert metrics.input_values(metric, PAIR, {}) == {
+    metric = rubric_metrics.load_metric(own(inputs=["query", "reference", "context"]))
+    assert rubric_metrics.input_values(metric, PAIR, {}) == {
         "query": "Where is {it}?", "reference": "Over there.", "context": "It is there.",
     }  # fmt: skip
-    assert metrics.input_values(metric, PAIR, {"reference": "better_response"})["reference"] == "There."
+    assert rubric_metrics.input_values(metric, PAIR, {"reference": "better_response"})["reference"] == "There."
     with pytest.raises(Unrenderable, match="no_context"):
-        metrics.input_values(metric, PAIR, {"context": "document"})
+        rubric_metrics.input_values(metric, PAIR, {"context": "document"})
 
 
 def test_an_empty_input_is_an_error_unless_it_is_meant(own):
-    metric = metrics.load_metric(own())
+    metric = rubric_metrics.load_metric(own())
     with pytest.raises(JudgemergeError, match="item q1: input 'context' of metric 'brevity' is empty"):
-        metrics.input_values(metric, PAIR, {"context": "empty"})
-    assert metrics.input_values(metric, PAIR, {}, empty_context=True)["context"] == ""
+        rubric_metrics.input_values(metric, PAIR, {"context": "empty"})
+    assert rubric_metrics.input_values(metric, PAIR, {}, empty_context=True)["context"] == ""
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,15 @@ def test_an_empty_input_is_an_error_unless_it_is_meant(own):
 )
 def test_inputs_have_to_be_exactly_those_required(own, given, sentence):
     with pytest.raises(JudgemergeError, match=sentence):
-        metrics.check_inputs(metrics.load_metric(own()), given, "here")
+        rubric_metrics.check_inputs(rubric_metrics.load_metric(own()), given, "here")
 
 
 def test_the_prompt_has_the_published_sections_in_their_order(own, repository):
-    metric = metrics.load_metric(own())
+    metric = rubric_metrics.load_metric(own())
     template = load_template(repository / "config" / "prompts" / "rubric_pointwise.yaml")
-    values = metrics.input_values(metric, PAIR, {})
-    item = dataclasses.replace(GRADE, extra=metrics.placeholders(metric, values, GRADE.responses[0][0]))
-    (message,) = render(metrics.with_scale(template, metric), item, "original")
+    values = rubric_metrics.input_values(metric, PAIR, {})
+    item = dataclasses.replace(GRADE, extra=rubric_metrics.placeholders(metric, values, GRADE.responses[0][0]))
+    (message,) = render(rubric_metrics.with_scale(template, metric), item, "original")
     parts = [
         "# GOAL", "<inputs>", "<query>\nWhere is {it}?\n</query>", "<context>\nIt is there.\n</context>", "</inputs>",
         "<output>\n<summary>\nYes </response>.\n</summary>\n</output>", "<evaluation_criteria>\nIs it short?",
@@ -121,29 +121,29 @@ def test_the_prompt_has_the_published_sections_in_their_order(own, repository):
     ]  # fmt: skip
     places = [message["content"].index(part) for part in parts]
     assert places == sorted(places)
-    assert metrics.with_scale(template, metric).reply == {"format": "score_tag", "minimum": 1, "maximum": 3}
+    assert rubric_metrics.with_scale(template, metric).reply == {"format": "score_tag", "minimum": 1, "maximum": 3}
 
 
 def test_a_prompt_that_hides_the_metric_is_refused(own, repository):
     prompts = repository / "config" / "prompts"
-    metric, alone = metrics.load_metric(own()), metrics.load_metric(own(inputs=[]))
+    metric, alone = rubric_metrics.load_metric(own()), rubric_metrics.load_metric(own(inputs=[]))
     with pytest.raises(JudgemergeError, match="'brief_pointwise' does not show {evaluation_criteria}"):
-        metrics.check_prompt(load_template(prompts / "brief_pointwise.yaml"), metric, "here")
+        rubric_metrics.check_prompt(load_template(prompts / "brief_pointwise.yaml"), metric, "here")
     with pytest.raises(JudgemergeError, match="shows no inputs, but metric 'brevity' needs query, context"):
-        metrics.check_prompt(load_template(prompts / "rubric_pointwise_no_inputs.yaml"), metric, "here")
+        rubric_metrics.check_prompt(load_template(prompts / "rubric_pointwise_no_inputs.yaml"), metric, "here")
     with pytest.raises(JudgemergeError, match="shows inputs, but metric 'brevity' has none"):
-        metrics.check_prompt(load_template(prompts / "rubric_pointwise.yaml"), alone, "here")
-    metrics.check_prompt(load_template(prompts / "rubric_pointwise_no_inputs.yaml"), alone, "here")
-    unshown = metrics.load_metric(own(shown=False))
+        rubric_metrics.check_prompt(load_template(prompts / "rubric_pointwise.yaml"), alone, "here")
+    rubric_metrics.check_prompt(load_template(prompts / "rubric_pointwise_no_inputs.yaml"), alone, "here")
+    unshown = rubric_metrics.load_metric(own(shown=False))
     with pytest.raises(JudgemergeError, match="grades from 1 to 10, metric 'brevity' from 1 to 3"):
-        metrics.check_prompt(load_template(prompts / "brief_pointwise.yaml"), unshown, "here")
+        rubric_metrics.check_prompt(load_template(prompts / "brief_pointwise.yaml"), unshown, "here")
 
 
 def test_a_conversation_is_shown_until_its_last_turn():
     talk = dataclasses.replace(PAIR, turns=("One?", "Two?"), responses=(("1", "2"), ("1", "3")))
-    assert metrics.transcript(talk) == "[User]\nOne?\n\n[Assistant]\n1\n\n[User]\nTwo?"
+    assert rubric_metrics.transcript(talk) == "[User]\nOne?\n\n[Assistant]\n1\n\n[User]\nTwo?"
     parted = dataclasses.replace(talk, responses=(("1", "2"), ("0", "3")))
     with pytest.raises(Unrenderable, match="no_shared_history"):
-        metrics.transcript(parted)
+        rubric_metrics.transcript(parted)
     alone = dataclasses.replace(talk, protocol="prompts", responses=(), truth=None, extra={"answers": ["1", "2"]})
-    assert metrics.history(alone) == ("1",)
+    assert rubric_metrics.history(alone) == ("1",)

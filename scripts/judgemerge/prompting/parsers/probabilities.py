@@ -1,0 +1,63 @@
+"""Formats of replies that are log-probabilities, as backends score them."""
+
+import json
+import math
+
+from judgemerge.core.items import CLASSES
+from judgemerge.prompting.parsers import LABELS, SCALE, UNNAMED, Reading, reply_format
+
+
+@reply_format(UNNAMED, mode="likelihood")
+def likelihoods(reply: str, settings: dict) -> Reading:
+    """Compare the log-probabilities of both responses, averaged over their tokens as in ORPO; exact equality is a tie.
+
+    The reply is {"logprobs": [sum per response], "tokens": [number per response]}, as backends score them.
+    """
+    values = _averages(reply, 2)
+    if values is None:
+        return Reading(reason="no_verdict")
+    return Reading("tie" if values[0] == values[1] else CLASSES[values.index(max(values))], raw=str(values))
+
+
+@reply_format(LABELS, mode="choices")
+def choice(reply: str, settings: dict) -> Reading:
+    """Take the label with the highest probability; two that are exactly alike decide nothing."""
+    labels = [outcome for outcome in CLASSES if outcome in settings]
+    best = _best(_sums(reply, len(labels)))
+    if best is None:
+        return Reading(reason="no_verdict")
+    return Reading(labels[best], raw=str(settings[labels[best]]))
+
+
+@reply_format(SCALE, mode="choices", whole=True)
+def choice_score(reply: str, settings: dict) -> Reading:
+    """Take the whole number of the scale with the highest probability; two that are exactly alike decide nothing."""
+    scale = range(settings["minimum"], settings["maximum"] + 1)
+    best = _best(_sums(reply, len(scale)))
+    return Reading(reason="no_score") if best is None else Reading(float(scale[best]), raw=str(scale[best]))
+
+
+def _scored(reply: str, expected: int) -> tuple[list[float], list[int]] | None:
+    """Return the log-probabilities and token counts in a scored reply, None when it is not one of that many."""
+    try:
+        read = json.loads(reply)
+        sums, tokens = [float(value) for value in read["logprobs"]], [int(value) for value in read["tokens"]]
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None
+    sound = len(sums) == len(tokens) == expected and all(map(math.isfinite, sums)) and min(tokens) > 0
+    return (sums, tokens) if sound else None
+
+
+def _sums(reply: str, expected: int) -> list[float] | None:
+    scored = _scored(reply, expected)
+    return scored[0] if scored else None
+
+
+def _averages(reply: str, expected: int) -> list[float] | None:
+    scored = _scored(reply, expected)
+    return [total / n for total, n in zip(*scored, strict=True)] if scored else None
+
+
+def _best(values: list[float] | None) -> int | None:
+    """Return the place of the highest value, None when it is not the only one."""
+    return values.index(max(values)) if values and values.count(max(values)) == 1 else None
