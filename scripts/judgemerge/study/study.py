@@ -16,7 +16,7 @@ from judgemerge.data import rubrics
 from judgemerge.data.benchmarks import load_catalogue
 from judgemerge.data.sources import Source, load_sources
 from judgemerge.embed import checks as embedding
-from judgemerge.judge import backends, singly
+from judgemerge.judge import backends, pointwise_to_pairwise
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import load_recorded, source_of
 from judgemerge.prompting import chat_templates, metrics
@@ -386,7 +386,7 @@ class Study:
     @cached_property
     def singly(self) -> dict[str, str]:
         """The judges that are made of another one's grades: name → that other judge."""
-        return singly.derived(self.settings)
+        return pointwise_to_pairwise.derived_judges(self.settings)
 
     @property
     def singly_prompt(self) -> str | None:
