@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from judgemerge.report.pages.model_comparisons import span
 
 from judgemerge.compare import answering, model_comparisons
 from judgemerge.compare.model_comparisons import NO_ANSWER, PAIRS
 from judgemerge.core import files, items
-from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate import model_comparisons as tables
 from judgemerge.evaluate.estimates import Settings
@@ -21,8 +21,8 @@ from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.store import Store
 from judgemerge.prompting import metrics
 from judgemerge.prompting.prompts import Unrenderable, load_template
-from judgemerge.report.pages.model_comparisons import span
-from judgemerge.study.study import load_study
+from judgemerge.settings import config
+from judgemerge.study.load import load_study
 
 MODELS = ("base", "tuned")
 SETTINGS = Settings(500, 0.95, 7)
@@ -352,8 +352,6 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
 
     texts = ["What is <b>one</b>?", "What is two?", "What is three?"]
     items.write_items(tmp_path / "items.jsonl", [question(number, text) for number, text in enumerate(texts)])
-    schema = load_yaml(repository / "config" / "config.schema.yaml")
-    from judgemerge.settings.config import check_against_schema
 
     wanted = copy.deepcopy(STUDY)
     wanted["model_comparisons"]["trial"] |= {
@@ -361,7 +359,7 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
         "prompts": {"pairwise": "brief_pairwise_choice", "rubric": "brief_pointwise_choice"},
         "generation": {"max_new_tokens": 4},
     }
-    entry = check_against_schema(wanted, schema, "mine.yaml")["model_comparisons"]["trial"]
+    entry = config.read(wanted, "mine.yaml").model_comparisons["trial"].plain()
     metric_files = ["config/metrics/demo_grade.yaml"]
     questions = tmp_path / "questions.jsonl"
     select_questions.main(tmp_path / "items.jsonl", metric_files, entry, 42, questions, tmp_path / "questions.json")

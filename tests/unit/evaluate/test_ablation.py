@@ -6,6 +6,9 @@ import krippendorff
 import numpy as np
 import pandas as pd
 import pytest
+from judgemerge.report.figures import FIGURES
+from judgemerge.report.pages import ablation as ablation_page
+from judgemerge.report.pages import steadiness as steadiness_page
 from scipy import stats
 
 from judgemerge.core.errors import JudgemergeError
@@ -15,9 +18,6 @@ from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.published import Case
 from judgemerge.evaluate.published.prometheus import rows as published_rows
 from judgemerge.evaluate.variants import as_number, read_published
-from judgemerge.report.figures import FIGURES
-from judgemerge.report.pages import ablation as ablation_page
-from judgemerge.report.pages import steadiness as steadiness_page
 
 FEW = Settings(n_resamples=200, seed=3)
 

@@ -1,6 +1,7 @@
 """How replies ended: counted per judge and benchmark, those that were read included."""
 
 import count_replies
+
 import parse_replies
 from judgemerge.core import files
 from judgemerge.core.frames import read_table

@@ -3,12 +3,12 @@
 import math
 
 import pytest
+from judgemerge.report.pages.statements import statement_sections
 
 from judgemerge.core.items import Item
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.statements import statement_table
 from judgemerge.prompting.parsing import parse
-from judgemerge.report.pages.statements import statement_sections
 
 FORM = {"format": "final_result", "first": "A", "second": "B", "tie": "Tie"}
 

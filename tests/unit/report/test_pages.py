@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from agreement_cases import both, pair, point, said
+from judgemerge.report.pages.statements import statement_sections
 
 from judgemerge.core.frames import read_table
 from judgemerge.evaluate import comparisons, score, tables
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.report import pages
-from judgemerge.report.pages.statements import statement_sections
 
 EVIL = "<script>alert(1)</script>"
 FEW = Settings(n_resamples=100)

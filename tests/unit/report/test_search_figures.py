@@ -3,7 +3,6 @@
 import io
 
 import pandas as pd
-
 from judgemerge.report.figures import FIGURES
 
 CURVES = pd.DataFrame(

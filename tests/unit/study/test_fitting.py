@@ -10,7 +10,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.data import benchmarks, item_fields
 from judgemerge.judge import backends
 from judgemerge.prompting.prompts import load_template
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 PAIRS = {"pairwise": "brief_pairwise", "pointwise": "brief_pointwise"}
 GPT = {"endpoint": {"url": "https://api.example.org/v1", "model": "gpt"}}
