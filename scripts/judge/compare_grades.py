@@ -2,7 +2,7 @@
 
 from judgemerge.core.items import read_benchmark, read_items, write_verdicts
 from judgemerge.core.logs import logged
-from judgemerge.judge import failures, sampling, singly
+from judgemerge.judge import failures, pointwise_to_pairwise, sampling
 from judgemerge.prompting.prompts import load_template
 
 
@@ -16,7 +16,7 @@ def main(replies: str, prompt: str, items: dict[str, str], verdicts: str) -> Non
     for benchmark, path in items.items():
         decided = {item.id for item in read_items(path) if item.truth != "tie"}
         grades = sampling.by_run(read_benchmark(replies, benchmark), settings)
-        compared[benchmark] = singly.compare_runs(grades, decided)
+        compared[benchmark] = pointwise_to_pairwise.compare_runs(grades, decided)
     write_verdicts(verdicts, compared)
 
 

@@ -76,7 +76,7 @@ def questions_of(
     chunks: Sequence[Chunk],
     collection: Sequence[Chunk],
     n_questions: int,
-    backend,
+    backend: Backend | None,
     store: str | Path,
     seed: str,
     also: Sequence[str | Path] = (),
@@ -90,14 +90,14 @@ def questions_of(
     missing: Counter[str] = Counter()
     if backend is None:
         maker = questions.TermMaker(collection)
-        found = ((maker.questions(chunk, n_questions, seed), "too_few") for chunk in chunks)
+        results = ((maker.questions(chunk, n_questions, seed), "too_few") for chunk in chunks)
     else:
-        asked = [questions.prompt(chunk.text, n_questions, wording) for chunk in chunks]
-        answers = replies(backend, asked, 128 * n_questions, store, "questions", also)
+        prompts = [questions.prompt(chunk.text, n_questions, wording) for chunk in chunks]
+        answers = replies(backend, prompts, 128 * n_questions, store, "questions", also)
         for text in answers:
             missing.update(questions.left_out(text or "", n_questions))
-        found = (([], "no_reply") if text is None else questions.read_reply(text, n_questions) for text in answers)
-    for chunk, (texts, reason) in zip(chunks, found, strict=True):
+        results = (([], "no_reply") if text is None else questions.read_reply(text, n_questions) for text in answers)
+    for chunk, (texts, reason) in zip(chunks, results, strict=True):
         pairs += questions.pairs(chunk, texts)
         if len(texts) < n_questions:
             missing[f"missing_{reason}"] += n_questions - len(texts)
@@ -106,7 +106,7 @@ def questions_of(
 
 def relevant(
     pairs: Sequence[Pair],
-    backend,
+    backend: Backend,
     threshold: float,
     store: str | Path,
     also: Sequence[str | Path] = (),
@@ -116,21 +116,21 @@ def relevant(
 
     A reply that is no number between 0 and 1 is an error: its pair is left out and counted, not scored 0.
     """
-    asked = [selection.relevance_prompt(pair, wording) for pair in pairs]
-    answers = replies(backend, asked, 16, store, "judged pairs", also)
+    prompts = [selection.relevance_prompt(pair, wording) for pair in pairs]
+    answers = replies(backend, prompts, 16, store, "judged pairs", also)
     scores = [selection.read_relevance(answer) for answer in answers]
-    kept = [
+    relevant_pairs = [
         (score, pair) for score, pair in zip(scores, pairs, strict=True) if score is not None and score >= threshold
     ]
     n_errors = sum(score is None for score in scores)
-    counts = {"judged": len(pairs), "relevant": len(kept), "unreadable_relevance": n_errors}
-    return [pair for _, pair in sorted(kept, key=lambda scored: -scored[0])], counts
+    counts = {"judged": len(pairs), "relevant": len(relevant_pairs), "unreadable_relevance": n_errors}
+    return [pair for _, pair in sorted(relevant_pairs, key=lambda scored: -scored[0])], counts
 
 
 def rewrites_of(
     pairs: Sequence[Pair],
     number: int,
-    backend,
+    backend: Backend | None,
     store: str | Path,
     seed: int,
     also: Sequence[str | Path] = (),
@@ -139,10 +139,10 @@ def rewrites_of(
     """Return `number` rewrites per pair, None for each that failed; without a backend terms change their order."""
     if backend is None:
         return [[rewriting.reworded(pair, turn, seed) for turn in range(1, number + 1)] for pair in pairs]
-    asked = [
+    prompts = [
         rewriting.prompt(pair, rewriting.style_of(pair, turn, seed, wording), wording)
         for pair in pairs
         for turn in range(1, number + 1)
     ]
-    texts = [rewriting.read_reply(answer) for answer in replies(backend, asked, 128, store, "rewrites", also)]
+    texts = [rewriting.read_reply(answer) for answer in replies(backend, prompts, 128, store, "rewrites", also)]
     return [texts[start : start + number] for start in range(0, len(texts), number)] if number else [[] for _ in pairs]

@@ -40,8 +40,8 @@ def random(items: list[Item], seed: int) -> Iterator[Verdict]:
     for item in items:
         for order in ORDERS[item.protocol]:
             if item.protocol == "pairwise":
-                drawn = generator.choice(classes)
-                yield Verdict(item.id, order, drawn if order == "original" else SWAPPED[drawn])
+                outcome = generator.choice(classes)
+                yield Verdict(item.id, order, outcome if order == "original" else SWAPPED[outcome])
             else:
                 yield Verdict(item.id, order, "score", score=float(generator.choice(scores)))
 

@@ -73,10 +73,10 @@ def source_of(role: str | dict) -> str:
     return role["file"] if isinstance(role, dict) else role
 
 
-def options_for(judge: dict, benchmark: str, drawn: bool) -> dict:
+def options_for(judge: dict, benchmark: str, is_sample: bool) -> dict:
     """Return the options that a reader gets: the judge's, what is different for a role, whether items were drawn."""
     roles = {name: role for name, role in judge["benchmarks"][benchmark].items() if isinstance(role, dict)}
-    return {**judge.get("options", {}), "drawn": drawn, "roles": roles}
+    return {**judge.get("options", {}), "drawn": is_sample, "roles": roles}
 
 
 def read_recorded(
@@ -188,8 +188,8 @@ def _rows(format: str, role: str, path: Path, options: dict) -> Iterator[Row]:
 
 def _unknown(format: str, role: str, path: Path, items: Iterable[Item], options: dict) -> list[str]:
     form = recorded_format(format)
-    known = {item.id for item in items}
-    return form.unknown_ids(role, path, known, options) if hasattr(form, "unknown_ids") else []
+    ids = {item.id for item in items}
+    return form.unknown_ids(role, path, ids, options) if hasattr(form, "unknown_ids") else []
 
 
 def _n_joined(role: str, paths: dict[str, Path], rows: dict[str, list[Row]], recorded: Sequence[Recorded]) -> int:

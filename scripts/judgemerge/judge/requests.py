@@ -96,11 +96,11 @@ def _groups(requests: Iterable[Request]) -> list[list[Request]]:
 
 def _store_batches(group: Sequence[Request], backend: Backend, store: Store, with_seconds: bool) -> Iterator[int]:
     """Ask a group, store every batch as it comes, and yield how many requests it answered."""
-    known = {index for index, one in enumerate(group) if one.key in store.replies}
-    if len(known) == len(group):
+    stored = {index for index, one in enumerate(group) if one.key in store.replies}
+    if len(stored) == len(group):
         return
     begin = time.monotonic()
-    for batch in _batches(group, backend, known):
+    for batch in _batches(group, backend, stored):
         timing = {"seconds": round((time.monotonic() - begin) / len(batch), 6), "batch": len(batch)}
         failures = {index: reply.reason for index, reply in batch if isinstance(reply, Failure)}
         store.failures.update((group[index].key, reason) for index, reason in failures.items())
@@ -113,8 +113,8 @@ def _store_batches(group: Sequence[Request], backend: Backend, store: Store, wit
         begin = time.monotonic()
 
 
-def _batches(group: Sequence[Request], backend: Backend, known: set[int]) -> Iterator[Batch]:
+def _batches(group: Sequence[Request], backend: Backend, stored: set[int]) -> Iterator[Batch]:
     if group[0].parameters == SCORED:
-        return backend.score([(one.text, one.options) for one in group], known)
+        return backend.score([(one.text, one.options) for one in group], stored)
     seeds = [one.seed for one in group if one.seed is not None]
-    return backend.complete([one.text for one in group], group[0].parameters, known, seeds)
+    return backend.complete([one.text for one in group], group[0].parameters, stored, seeds)

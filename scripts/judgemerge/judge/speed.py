@@ -21,7 +21,7 @@ def record(requests: Sequence[Request], tally: Tally, backend: Backend, store: S
     keys = {one.key for one in requests if one.key}
     # Judges with equal weights but other prompts are other units.
     path = store.path.with_suffix(f".{files.sha256_text(*sorted(keys))[:12]}.json")
-    if tally.n_new and tally.n_new == len(keys) and keys <= set(store.replies):
+    if tally.seconds and tally.n_new == len(keys) and keys <= set(store.replies):
         replies = [store.replies[key] for key in keys]
         measurement = {
             "prompts": len(keys),

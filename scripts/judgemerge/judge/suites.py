@@ -1,7 +1,7 @@
 """What the jobs of rules/judge.smk are about: a suite of the study file, or the single responses of its pairs."""
 
+from judgemerge.judge.pointwise_to_pairwise import SUFFIX
 from judgemerge.judge.recorded import deciding
-from judgemerge.judge.singly import SUFFIX
 from judgemerge.study.study import Study
 
 

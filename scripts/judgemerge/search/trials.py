@@ -70,17 +70,17 @@ def judge(
     """
     units = [(name, item) for name, items in sets.items() for item in items]
     units.sort(key=lambda unit: (files.sha256_text(unit[1].id), unit[0]))
-    shown: dict[str, list[Item]] = {name: [] for name in sets}
+    items_so_far: dict[str, list[Item]] = {name: [] for name in sets}
     verdicts: dict[str, list[Verdict]] = {name: [] for name in sets}
     every = every or len(units) or 1
     store = Store()
     for start in range(0, len(units), every):
         for name in sets:
             items = [item for of_set, item in units[start : start + every] if of_set == name]
-            shown[name] += items
+            items_so_far[name] += items
             verdicts[name] += judging.verdicts(items, templates, backend, max_prompt_tokens, store) if items else []
         so_far = start + every
-        if so_far < len(units) and give_up(so_far, value_of(shown, verdicts, metrics)):
+        if so_far < len(units) and give_up(so_far, value_of(items_so_far, verdicts, metrics)):
             return verdicts, False
     return verdicts, True
 

@@ -13,7 +13,7 @@ from judgemerge.data import rubrics
 from judgemerge.embed import checks as embedding
 from judgemerge.evaluate import published
 from judgemerge.evaluate import variants as ablation
-from judgemerge.judge import backends, endpoints, fitting, sampling, singly
+from judgemerge.judge import backends, endpoints, pointwise_to_pairwise, sampling
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import source_of
 from judgemerge.merge import preflight
@@ -21,6 +21,7 @@ from judgemerge.prompting import chat_templates
 from judgemerge.prompting.prompts import load_template
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
+from judgemerge.study import fitting
 from judgemerge.study.study import Study
 from judgemerge.train import lora_targets, preferences, screening
 from judgemerge.train.training import AS_PUBLISHED, stage_sets
@@ -36,7 +37,7 @@ def check_study(study: Study) -> None:
     endpoints.check(study)
     rubrics.check(study)
     sampling.check(study)
-    singly.check(study)
+    pointwise_to_pairwise.check(study)
     ablation.check(study)
     preferences.check(study)
     lora_targets.check_study(study)

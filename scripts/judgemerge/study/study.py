@@ -15,7 +15,7 @@ from judgemerge.compare import model_comparisons
 from judgemerge.data import rubrics
 from judgemerge.data.sources import Source
 from judgemerge.embed import checks as embedding
-from judgemerge.judge import singly
+from judgemerge.judge import pointwise_to_pairwise
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import source_of
 from judgemerge.prompting import chat_templates, rubric_metrics
@@ -367,7 +367,7 @@ class Study:
     @cached_property
     def singly(self) -> dict[str, str]:
         """The judges that are made of another one's grades: name → that other judge."""
-        return singly.derived(self.settings)
+        return pointwise_to_pairwise.derived_judges(self.settings)
 
     @property
     def singly_prompt(self) -> str | None:

@@ -12,7 +12,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge import backends
 
 BLOCK = re.compile(
-    r'^```python title="scripts/(judgemerge/judge/backends/(\w+)\.py)"\n(.*?)^```$', re.DOTALL | re.MULTILINE
+    r'^```python title="scripts/(judgemerge/judge/backends/\w+\.py)"\n(.*?)^```$', re.DOTALL | re.MULTILINE
 )
 PLAN = """
 import sys

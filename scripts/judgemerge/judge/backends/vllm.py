@@ -51,8 +51,8 @@ class VLLM(Backend):
         most = getattr(config, "max_position_embeddings", None) or max_prompt_tokens + max_new_tokens
         self.max_model_len = min(most, max_prompt_tokens + max_new_tokens)
         self.arguments = engine_arguments(folder, dtype, self.max_model_len, seed, gpus)
-        own = str(config.dtype or "float32").removeprefix("torch.")
-        self.dtype = own if dtype == "auto" else dtype
+        stored_dtype = str(config.dtype or "float32").removeprefix("torch.")
+        self.dtype = stored_dtype if dtype == "auto" else dtype
         self.digest_settings = f"vllm,greedy,{self.dtype}{self.chat.digest}"
 
     @cached_property

@@ -42,8 +42,8 @@ OF_A_ROLE = {"fields": dict, "labels": dict, "rows": dict}
 
 def check(entry: dict, where: str) -> None:
     """Refuse an entry that cannot be right."""
-    known = {**OF_A_ROLE, "positions": str, "minimum_share": (int, float)}
-    check_keys(entry.get("options", {}), {}, known, f"{where}: options")
+    optional = {**OF_A_ROLE, "positions": str, "minimum_share": (int, float)}
+    check_keys(entry.get("options", {}), {}, optional, f"{where}: options")
     for benchmark, roles in entry["benchmarks"].items():
         for role, value in roles.items():
             if isinstance(value, dict):
@@ -61,14 +61,14 @@ def check(entry: dict, where: str) -> None:
 
 def settings_of(options: Mapping, role: object) -> dict:
     """Return fields, labels and rows of one role: the judge's, with what the role itself has in their place."""
-    own = role if isinstance(role, Mapping) else {}
+    of_role = role if isinstance(role, Mapping) else {}
     fields = dict(options.get("fields", {}))
-    if {"verdict", "score"} & own.get("fields", {}).keys():
+    if {"verdict", "score"} & of_role.get("fields", {}).keys():
         fields = {name: value for name, value in fields.items() if name not in ("verdict", "score")}
     return {
-        "fields": fields | own.get("fields", {}),
-        "labels": own.get("labels", options.get("labels", {})),
-        "rows": own.get("rows", options.get("rows", {})),
+        "fields": fields | of_role.get("fields", {}),
+        "labels": of_role.get("labels", options.get("labels", {})),
+        "rows": of_role.get("rows", options.get("rows", {})),
     }
 
 
@@ -135,10 +135,10 @@ def _rows(path: Path, settings: dict, items: list[Item], options: dict, order: s
     fields = settings["fields"]
     answer = next(name for name in PROTOCOLS if name in fields)
     if items and PROTOCOLS[answer] != items[0].protocol:
-        wanted = next(name for name, protocol in PROTOCOLS.items() if protocol == items[0].protocol)
+        right_name = next(name for name, protocol in PROTOCOLS.items() if protocol == items[0].protocol)
         raise JudgemergeError(
             f"{path}: options.fields names a {answer}, but {items[0].benchmark} is {items[0].protocol}; "
-            f"name the field with the {wanted}"
+            f"name the field with the {right_name}"
         )
     models = {item.id: item.models for item in items} if order else {}
 
@@ -179,10 +179,10 @@ def _recorded(item: Item, order: str, row: Row, fields: dict, labels: dict, back
     return Recorded(Verdict(item.id, order, SWAPPED[answer] if back else answer), reply, row=row.number)
 
 
-def unknown_ids(role: str, path: Path, known: set[str], options: dict) -> list[str]:
+def unknown_ids(role: str, path: Path, item_ids: set[str], options: dict) -> list[str]:
     """Return the ids of a file that are no item's, as far as the file has ids."""
     settings = settings_of(options, options.get("roles", {}).get(role))
     if "item" not in settings["fields"]:
         return []
     ids = (id_of(row, settings["fields"]) for row in read_rows(path, settings["rows"]))
-    return [name for name in ids if name not in known]
+    return [name for name in ids if name not in item_ids]

@@ -20,7 +20,7 @@ SUFFIX = "_singly"
 SIDES = ("first", "second")
 
 
-def derived(settings: dict) -> dict[str, str]:
+def derived_judges(settings: dict) -> dict[str, str]:
     """Return the derived judges of a study: name → the judge whose grades are compared."""
     return {f"{judge}{SUFFIX}": judge for judge in settings["singly"]["judges"]}
 

@@ -8,7 +8,7 @@ from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Verdict, read_items, write_items
 from judgemerge.data.rubrics import load_rubric, rubric_file, with_rubric
-from judgemerge.judge.singly import compare_grades, compare_runs, split_pairs
+from judgemerge.judge.pointwise_to_pairwise import compare_grades, compare_runs, split_pairs
 from judgemerge.prompting.prompts import load_template, render, target
 from judgemerge.study.load import load_study
 

@@ -135,8 +135,8 @@ def _check_fields(
 
 
 def _has(study: Study, item_set: str, field: str) -> bool:
-    known = item_fields.of(study.catalogues.benchmarks[item_set])
-    if known is None or field in known:
+    fields = item_fields.of(study.catalogues.benchmarks[item_set])
+    if fields is None or field in fields:
         return True
     if field in ("rubric", "criterion"):
         return study.rubric(item_set) is not None
