@@ -42,13 +42,17 @@ def everything_but_the_record():
         ),
         *checks,
         *endpoint_results(),
-        *quantization_results(),
+        *(
+            path
+            for pattern in (TABLE, PAGE, FIGURE, FIGURE_PNG)
+            for path in each(pattern, ["quantization"] if quantization_plan.judges else [])
+        ),
         *ablation_results(),
         *search_results(),
         *model_comparison_results(),
         *screening_results(),
         *(results_file(f"figures/{name}.{kind}") for name in study_figures() for kind in ("svg", "png")),
-        *merge_cards(),
+        *each(CARD, study.merges),
         *(embedding_results() if "embedding" in settings else []),
     ]
 

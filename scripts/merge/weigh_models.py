@@ -25,7 +25,7 @@ if "snakemake" in globals():
         main(
             merge=snakemake.params.merge,
             parents={Path(path).name: path for path in snakemake.input.models},
-            examples=snakemake.input.examples,
+            examples=next(iter([*snakemake.input.item_set, *snakemake.input.example_file])),
             prompt=next(iter(snakemake.input.prompts), None),
             sources=snakemake.params.sources,
             threads=snakemake.threads,

@@ -20,7 +20,6 @@ from judgemerge.judge import backends, endpoints, judging
 from judgemerge.prompting import dimensions, metrics, parsing
 from judgemerge.prompting.metrics import Metric
 from judgemerge.prompting.prompts import Template, Unrenderable, load_template, prompt_sources
-from judgemerge.quantize import quantizing
 
 MOST_CHARACTERS = 4_000_000  # of one record
 # Keys of an item file that mean nothing here: the answer of people is not looked at.
@@ -96,7 +95,7 @@ def open_model(model: str, settings: Mapping[str, Any], scratch: str | Path):
         return backends.load("llama_cpp", _gguf_folder(path, settings.get("tokenizer"), Path(scratch)), settings)
     if not path.is_dir():
         raise JudgemergeError(f"{model}: no such folder; give a model folder, a .gguf file or an address (http…)")
-    if (path / quantizing.FILE).is_file():
+    if (path / models.GGUF_FILE).is_file():
         return backends.load("llama_cpp", path, settings)
     models.check_folder(path)
     models.check_one_set_of_weights(path)
@@ -115,7 +114,7 @@ def _gguf_folder(path: Path, tokenizer: str | None, scratch: Path) -> Path:
         link = scratch / found.relative_to(folder)
         link.parent.mkdir(exist_ok=True)
         link.symlink_to(found.resolve())
-    (scratch / quantizing.FILE).symlink_to(path.resolve())
+    (scratch / models.GGUF_FILE).symlink_to(path.resolve())
     return scratch
 
 

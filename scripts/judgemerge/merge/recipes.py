@@ -16,8 +16,8 @@ class Merge:
     method: Method
     models: Mapping[str, Mapping]
     parameters: Mapping
-    dtype: str
-    seed: int = 0
+    dtype: str = "float32"
+    seed: int = 7
     base: str | None = None
     engine: str = "mergekit"
     adapters: bool = False

@@ -28,8 +28,6 @@ BITS = {
     "Q2_K": 3.7, "Q3_K_S": 4.1, "Q3_K_M": 4.5, "Q3_K_L": 4.7, "IQ4_XS": 4.8, "Q4_0": 5.0, "Q4_1": 5.4, "Q4_K_S": 5.0,
     "Q4_K_M": 5.1, "Q5_0": 5.8, "Q5_1": 6.2, "Q5_K_S": 5.8, "Q5_K_M": 5.9, "Q6_K": 6.6, "Q8_0": 8.6, "F16": 16.1,
 }  # fmt: skip
-FILE = "model.gguf"
-ABOUT = "quantization.json"  # beside the weights, so that the folder alone says what it is
 
 
 def type_of(name: str) -> str:
