@@ -36,7 +36,7 @@ class MergePlan:
 
     def entry(self, merge: str) -> dict:
         """Return one merge as the study has it; `lookup` would walk all of them for each, and grids have hundreds."""
-        return self.study.merges[merge]
+        return self.study.merges[merge].plain()
 
     def adapter_bases(self, merge: str) -> dict[str, str]:
         """Return LoRA adapter → the model it was trained on, for those that a merge reads as adapters."""

@@ -21,7 +21,7 @@ from judgemerge.evaluate.published import Case, unified
 from judgemerge.prompting.prompts import load_template
 from judgemerge.report import pages
 from judgemerge.settings.config import at_scale
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 from judgemerge.train import training
 
 SUBSETS = {"natural": (171, 10), "neighbor": (180, 14), "gptinst": (135, 10), "gptout": (62, 5), "manual": (62, 5)}
@@ -518,8 +518,12 @@ def test_llamafactory_reads_messages_as_it_reads_alpaca_rows(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"use_rslora": True}, {"use_dora": True}, {"finetuning_type": "full"}],
-    ids=["lora", "rslora", "dora", "full"],
+    [
+        pytest.param({}, id="lora", marks=pytest.mark.long),  # the demo trains its experts so
+        pytest.param({"use_rslora": True}, id="rslora", marks=pytest.mark.long),
+        pytest.param({"use_dora": True}, id="dora"),
+        pytest.param({"finetuning_type": "full"}, id="full"),
+    ],
 )
 def test_every_kind_of_training_runs_on_the_cpu_and_gives_a_model(
     repository, tiny_models, tools_on_path, tmp_path, settings, monkeypatch

@@ -73,7 +73,14 @@ STREAMED = {
 }
 
 
-@pytest.mark.parametrize("merge", STREAMED.values(), ids=STREAMED)
+@pytest.mark.parametrize(
+    "merge",
+    [
+        # Means are compared in bfloat16, where rounding shows; in float32 too by `make test-all`.
+        pytest.param(merge, id=name, marks=[pytest.mark.long] if name == "linear" else [])
+        for name, merge in STREAMED.items()
+    ],
+)
 def test_the_streamed_engine_is_mergekit_bit_by_bit(run, merge):
     theirs, ours = tensors_of(run(merge, "theirs")), tensors_of(run(merge | {"engine": "streamed"}, "ours"))
     assert ours.keys() == theirs.keys()

@@ -16,8 +16,8 @@ from judgemerge.evaluate.quantization import COLUMNS, Model, quantization_table,
 from judgemerge.quantize import llama_converter, quantizing
 from judgemerge.report.figures import FIGURES
 from judgemerge.report.pages.quantization import quantization_sections
+from judgemerge.study.load import load_study
 from judgemerge.study.resources import Needs
-from judgemerge.study.study import load_study
 from judgemerge.synthetic.demo_tasks import make_items
 
 

@@ -12,7 +12,7 @@ from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.merge.adapters import Adapter
 from judgemerge.merge.streams import Weights
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 from judgemerge.train import exports, fused_experts, llamafactory, lora_targets, training, training_audit
 
 SIZES = {

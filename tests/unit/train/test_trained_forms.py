@@ -6,8 +6,7 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-from test_chat_templates import DATED, MORE, SILENT, STRICT, S, U
-from test_deploying import CHATML, CHATML_DEFAULT, GEMMA
+from chat_template_cases import CHATML, CHATML_DEFAULT, DATED, GEMMA, MORE, SILENT, STRICT, S, U
 from transformers import AutoTokenizer
 
 from judgemerge.core.errors import JudgemergeError

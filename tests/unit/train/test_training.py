@@ -12,7 +12,7 @@ import yaml
 from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.prompting.prompts import Template, load_template
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 from judgemerge.synthetic.demo_tasks import make_items
 from judgemerge.train import curves, llamafactory, training, training_audit
 
@@ -281,6 +281,7 @@ for pid in "${pids[@]}"; do wait "$pid" || exit 1; done
 
 
 @pytest.mark.slow
+@pytest.mark.long  # tests/cluster trains on two nodes of a real SLURM
 def test_two_nodes_train_together(tiny_models, templates, pairs, tools_on_path, tmp_path, monkeypatch, capfd):
     """Two real launches of LLaMA-Factory with node ranks 0 and 1 meet and share the steps; only srun is played here.
 
