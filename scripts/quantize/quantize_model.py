@@ -23,18 +23,19 @@ def main(
         target = fresh / path.relative_to(model)
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(path, target)
-    found = quantizing.inspect(fresh / models.GGUF_FILE, kind)
-    if found["fallbacks"]:
+    contents = quantizing.inspect(fresh / models.GGUF_FILE, kind)
+    if contents["fallbacks"]:
         print(
-            f"{result}: matrices whose rows do not fit {kind} have other types: {found['fallbacks']}", file=sys.stderr
+            f"{result}: matrices whose rows do not fit {kind} have other types: {contents['fallbacks']}",
+            file=sys.stderr,
         )
-    about = {"model": parent, "type": kind, **found}
+    about = {"model": parent, "type": kind, **contents}
     files.write_json(fresh / models.QUANTIZATION_RECORD, about)
     models.move_into_place(fresh, result)
-    written = models.describe(
+    described = models.describe(
         result, rule="quantize_model", quantization={"model": parent, "type": kind}, parents=parents
     )
-    files.write_json(manifest, {**written, "backend": "llama_cpp", "quantization": about})
+    files.write_json(manifest, {**described, "backend": "llama_cpp", "quantization": about})
 
 
 if "snakemake" in globals():

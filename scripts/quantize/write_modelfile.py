@@ -20,12 +20,12 @@ def main(model: str, context: int, modelfile: str, chat: Mapping = MappingProxyT
 
     tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
 
-    asked = Chat(tokenizer, model, **chat)
-    family, default_system = deploying.family_of(asked.render, tokenizer.bos_token or "", model)
+    template = Chat(tokenizer, model, **chat)
+    family, default_system = deploying.family_of(template.render, tokenizer.bos_token or "", model)
     config = files.read_json(Path(model, "config.json"))
     longest = config.get("text_config", config).get("max_position_embeddings", context)
     weights = f"./{os.path.relpath(Path(model, models.GGUF_FILE), Path(modelfile).parent)}"
-    stops = tokenizer.convert_ids_to_tokens(asked.turn_ends)
+    stops = tokenizer.convert_ids_to_tokens(template.turn_ends)
     with files.atomic_writer(modelfile) as file:
         file.write(deploying.modelfile(family, default_system, weights, min(longest, context), stops))
 

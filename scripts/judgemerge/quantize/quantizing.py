@@ -46,9 +46,9 @@ def check(study) -> None:
             raise JudgemergeError(
                 f"{where}.model is '{model}', itself a quantization; name the model that it is made from"
             )
-        known = study.model_names - set(study.quantizations)
-        if model not in known:
-            raise JudgemergeError(f"{where}.model is the unknown model '{model}'{did_you_mean(model, known)}")
+        names = study.model_names - set(study.quantizations)
+        if model not in names:
+            raise JudgemergeError(f"{where}.model is the unknown model '{model}'{did_you_mean(model, names)}")
         if "endpoint" in study.models.get(model, {}):
             raise JudgemergeError(
                 f"{where}.model is '{model}', an endpoint without weights to quantize; name another model"

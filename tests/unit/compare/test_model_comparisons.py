@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from judgemerge.report.pages.model_comparisons import span
 
 from judgemerge.compare import answering, model_comparisons
 from judgemerge.compare.model_comparisons import NO_ANSWER, PAIRS
@@ -20,7 +21,6 @@ from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.store import Store
 from judgemerge.prompting import metrics
 from judgemerge.prompting.prompts import Unrenderable, load_template
-from judgemerge.report.pages.model_comparisons import span
 from judgemerge.settings import config
 from judgemerge.study.load import load_study
 
