@@ -1,15 +1,14 @@
 """Experts → merged models, and their cards."""
 
-
-include: "inputs/merge.smk"
+from judgemerge.study.layout import CARD, MERGE_RECIPE, MERGE_WEIGHTS
 
 
 rule check_parents:
     """Architectures, tensors and tokens of models that will be merged, compared before a GPU is used."""
     input:
-        models=compared_folders,
+        models=each(MODEL, merge_plan.compared_models),
     output:
-        "results/{study}/recipes/parents.json",
+        PARENTS_REPORT,
     log:
         "results/{study}/logs/check_parents.log",
     benchmark:
@@ -17,14 +16,11 @@ rule check_parents:
     conda:
         "../envs/merge.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
+        **small_job,
     params:
-        models=compared_models()[0],
-        groups=compared_models()[1],
+        models=merge_plan.compared_models,
+        groups=merge_plan.groups,
         code=script_digest("merge/check_parents"),
-    message:
-        "Comparing the models that will be merged"
     script:
         "../scripts/merge/check_parents.py"
 
@@ -32,13 +28,14 @@ rule check_parents:
 rule weigh_models:
     """The weights of a cocktail: the losses of its models on a few examples."""
     input:
-        models=parent_models,
-        manifests=parent_manifests,
-        examples=merge_examples,
-        prompts=merge_prompts,
-        texts=merge_prompt_texts,
+        models=paths.inputs(MODEL, study.models_read, "merge"),
+        manifests=paths.inputs(MANIFEST, study.models_read, "merge"),
+        item_set=paths.inputs(ITEMS, merge_plan.example_sets, "merge"),
+        example_file=of(merge_plan.example_files, "merge"),
+        prompts=of(chained(study.example_prompts, prompt_files), "merge"),
+        texts=of(chained(study.example_prompts, prompt_texts), "merge"),
     output:
-        "results/{study}/weights/{merge}.json",
+        MERGE_WEIGHTS,
     log:
         "results/{study}/logs/weigh_models/{merge}.log",
     benchmark:
@@ -51,11 +48,9 @@ rule weigh_models:
         runtime=needed("runtime", "weigh", "merge"),
         gpu=GPUS["weigh_models"],
     params:
-        merge=merge_settings,
-        asked=merge_prompt_contents,
-        sources="results/{study}/sources",
-    message:
-        "Weighing the models of {wildcards.merge}"
+        merge=of(merge_plan.entry, "merge"),
+        prompt_contents=of(chained(study.example_prompts, prompt_contents), "merge"),
+        sources=SOURCES,
     script:
         "../scripts/merge/weigh_models.py"
 
@@ -63,14 +58,14 @@ rule weigh_models:
 rule merge_models:
     """One merged model, with seed and thread count pinned; every tensor is checked afterwards."""
     input:
-        models=parent_models,
-        manifests=parent_manifests,
-        adapters=merge_adapters,
-        weights=merge_weights,
+        models=paths.inputs(MODEL, study.models_read, "merge"),
+        manifests=paths.inputs(MANIFEST, study.models_read, "merge"),
+        adapters=paths.inputs(ADAPTER, study.adapters_of, "merge"),
+        weights=paths.inputs(MERGE_WEIGHTS, merge_plan.weighed, "merge"),
     output:
-        model=directory("results/{study}/models/{merge}"),
-        manifest="results/{study}/models/{merge}.json",
-        recipe="results/{study}/recipes/{merge}.merge.yaml",
+        model=directory(renamed(MODEL, model="merge")),
+        manifest=renamed(MANIFEST, model="merge"),
+        recipe=MERGE_RECIPE,
     log:
         "results/{study}/logs/merge_models/{merge}.log",
     benchmark:
@@ -82,11 +77,9 @@ rule merge_models:
         mem_mb=needed("mem_mb", "merge", "merge"),
         runtime=needed("runtime", "merge", "merge"),
     params:
-        merge=merge_settings,
-        bases=merge_bases,
+        merge=of(merge_plan.entry, "merge"),
+        bases=of(merge_plan.adapter_bases, "merge"),
         threads=settings["threads"],
-    message:
-        "Merging {wildcards.merge}"
     script:
         "../scripts/merge/merge_models.py"
 
@@ -94,10 +87,10 @@ rule merge_models:
 rule write_card:
     """The card of a merge: recipe, parents, seed, versions, and its agreement with people."""
     input:
-        manifest="results/{study}/models/{merge}.json",
-        agreement="results/{study}/tables/agreement.csv",
+        manifest=renamed(MANIFEST, model="merge"),
+        agreement=paths.path(TABLE, "agreement"),
     output:
-        "results/{study}/cards/{merge}.md",
+        CARD,
     log:
         "results/{study}/logs/write_card/{merge}.log",
     benchmark:
@@ -105,13 +98,10 @@ rule write_card:
     conda:
         "../envs/stats.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
+        **small_job,
     params:
-        about=merge_about,
+        about=of(merge_plan.about, "merge"),
         code=script_digest("merge/write_card"),
-    message:
-        "Writing the card of {wildcards.merge}"
     script:
         "../scripts/merge/write_card.py"
 

@@ -1,17 +1,20 @@
 """Models → GGUF files with fewer bits per weight → what was gained and lost; and a file to serve them with."""
 
+from judgemerge.quantize import quantizing
+from judgemerge.quantize.plan import QuantizationPlan
+from judgemerge.study.layout import GGUF, MODELFILE, QUANTIZATION_TABLE
 
-include: "inputs/quantize.smk"
+quantization_plan = QuantizationPlan(study)
 
 
 rule convert_gguf:
     """A model in llama.cpp's format, weights in 16 bits. The converter comes from the source package of the library."""
     input:
-        model="results/{study}/models/{model}",
-        manifest="results/{study}/models/{model}.json",
-        package=f"results/{{study}}/sources/{quantizing.CONVERTER}",
+        model=MODEL,
+        manifest=MANIFEST,
+        package=paths.path(SOURCE, quantizing.CONVERTER),
     output:
-        "results/{study}/gguf/{model}.gguf",
+        GGUF,
     log:
         "results/{study}/logs/convert_gguf/{model}.log",
     benchmark:
@@ -21,8 +24,6 @@ rule convert_gguf:
     resources:
         mem_mb=needed("mem_mb", "convert", "model"),
         runtime=needed("runtime", "convert", "model"),
-    message:
-        "Converting {wildcards.model} to GGUF"
     script:
         "../scripts/quantize/convert_gguf.py"
 
@@ -30,12 +31,12 @@ rule convert_gguf:
 rule quantize_model:
     """A GGUF file with fewer bits per weight, with the tokenizer and chat template of the model it is made from."""
     input:
-        gguf=converted_model,
-        model=quantized_model,
-        manifest=quantized_manifest,
+        gguf=paths.one(GGUF, quantization_plan.parent, "quantization"),
+        model=paths.one(MODEL, quantization_plan.parent, "quantization"),
+        manifest=paths.one(MANIFEST, quantization_plan.parent, "quantization"),
     output:
-        model=directory("results/{study}/models/{quantization}"),
-        manifest="results/{study}/models/{quantization}.json",
+        model=directory(renamed(MODEL, model="quantization")),
+        manifest=renamed(MANIFEST, model="quantization"),
     log:
         "results/{study}/logs/quantize_model/{quantization}.log",
     benchmark:
@@ -47,10 +48,8 @@ rule quantize_model:
         mem_mb=needed("mem_mb", "quantize", "quantization"),
         runtime=needed("runtime", "quantize", "quantization"),
     params:
-        parent=quantized_parent,
-        type=quantized_type,
-    message:
-        "Quantizing to {params.type}: {wildcards.quantization}"
+        parent=of(quantization_plan.parent, "quantization"),
+        type=of(quantization_plan.type, "quantization"),
     script:
         "../scripts/quantize/quantize_model.py"
 
@@ -58,12 +57,12 @@ rule quantize_model:
 rule compare_quantizations:
     """quantization.csv: size, bits per weight, speed, and agreement with people and with the unquantized judge."""
     input:
-        item_sets=[unit["items"] for unit in quantization_units()],
-        verdicts=[path for unit in quantization_units() for path in unit["verdicts"]],
-        manifests=[results_file("models/{judge}.json", judge=judge) for judge in quantization_parents()],
-        timings=quantization_timings,
+        item_sets=each(ITEMS, quantization_plan.judges),
+        verdicts=each(VERDICTS, study.in_suites(quantization_plan.verdicts)),
+        manifests=each(MANIFEST, quantization_plan.parents),
+        timings=each(TIMING, quantization_plan.timings),
     output:
-        "results/{study}/tables/quantization.csv",
+        QUANTIZATION_TABLE,
     log:
         "results/{study}/logs/compare_quantizations.log",
     benchmark:
@@ -74,14 +73,12 @@ rule compare_quantizations:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(20),
     params:
-        parents=quantization_parents(),
-        units=quantization_units(),
+        parents=quantization_plan.parents,
+        units=quantization_plan.units,
         models="results/{study}/models",
         replies="results/{study}/replies",
         statistics=settings["statistics"],
         code=script_digest("quantize/compare_quantizations"),
-    message:
-        "Comparing the quantizations"
     script:
         "../scripts/quantize/compare_quantizations.py"
 
@@ -89,10 +86,10 @@ rule compare_quantizations:
 rule write_modelfile:
     """What `ollama create` needs to serve a quantization: its chat template in Go's language, temperature 0."""
     input:
-        model="results/{study}/models/{quantization}",
-        manifest="results/{study}/models/{quantization}.json",
+        model=renamed(MODEL, model="quantization"),
+        manifest=renamed(MANIFEST, model="quantization"),
     output:
-        "results/{study}/deploy/{quantization}.Modelfile",
+        MODELFILE,
     log:
         "results/{study}/logs/write_modelfile/{quantization}.log",
     benchmark:
@@ -100,14 +97,11 @@ rule write_modelfile:
     conda:
         "../envs/quantize.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
+        **small_job,
     params:
-        context=deployed_context,
-        chat=quantization_chat,
+        context=of(quantization_plan.context, "quantization"),
+        chat=of(study.chat, "quantization"),
         code=script_digest("quantize/write_modelfile"),
-    message:
-        "Writing the Modelfile of {wildcards.quantization}"
     script:
         "../scripts/quantize/write_modelfile.py"
 
@@ -115,7 +109,7 @@ rule write_modelfile:
 rule deploy:
     """The Modelfiles of all quantizations; asked for by name (`make deploy`)."""
     input:
-        [results_file("deploy/{name}.Modelfile", name=name) for name in study.quantizations],
+        each(MODELFILE, study.quantizations),
 
 
 localrules:

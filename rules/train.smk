@@ -1,38 +1,53 @@
 """Models that others are made from, and the experts trained on them."""
 
+from judgemerge.merge.plan import MergePlan
+from judgemerge.study.layout import (
+    ADAPTER,
+    EXPORT_CHECK,
+    LEFT_OUT,
+    PARENTS_REPORT,
+    TRAINING_LOG,
+    TRAINING_RECIPE,
+    chained,
+)
+from judgemerge.train.plan import TrainingPlan
 
-include: "inputs/train.smk"
+training_plan, merge_plan = TrainingPlan(study), MergePlan(study)
+# A parameter only where some model has one: models that were downloaded before must not be downloaded again.
+MODEL_TEMPLATES = (
+    {"chat_template": of(study.model_template, "model")} if any(map(study.model_template, study.models)) else {}
+)
 
 
 rule make_model:
     """A tiny Llama made on the spot: tokenizer and random weights, then the pretraining stages of the study."""
     input:
-        item_sets=stage_items,
-        prompts=stage_prompts,
-        texts=stage_prompt_texts,
+        item_sets=paths.inputs(ITEMS, training_plan.stage_sets, "model"),
+        prompts=of(chained(training_plan.stage_prompts, prompt_files), "model"),
+        texts=of(chained(training_plan.stage_prompts, prompt_texts), "model"),
     output:
-        model=directory("results/{study}/models/{made}"),
-        manifest="results/{study}/models/{made}.json",
+        model=directory(MODEL),
+        manifest=MANIFEST,
     log:
-        "results/{study}/logs/make_model/{made}.log",
+        "results/{study}/logs/make_model/{model}.log",
     benchmark:
-        "results/{study}/timings/make_model/{made}.tsv"
+        "results/{study}/timings/make_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(study.models_by_origin("make")),
     conda:
         "../envs/train.yaml"
-    threads: making_threads
+    threads: of(training_plan.threads, "model")
     resources:
-        mem_mb=needed("mem_mb", "make", "made"),
-        runtime=needed("runtime", "make", "made"),
+        mem_mb=needed("mem_mb", "make", "model"),
+        runtime=needed("runtime", "make", "model"),
         gpu=GPUS["make_model"],
     params:
-        make=lookup(within=settings, dpath="models/{made}/make"),
-        prompts=stage_prompt_names,
-        asked=stage_prompt_contents,
-        sources="results/{study}/sources",
+        make=lookup(within=settings, dpath="models/{model}/make"),
+        prompts=of(study.stage_prompts, "model"),
+        prompt_contents=of(chained(training_plan.stage_prompts, prompt_contents), "model"),
+        sources=SOURCES,
         seed=settings["seed"],
-        kept="results/made",
-    message:
-        "Making and pretraining {wildcards.made}"
+        cache="results/made",
     script:
         "../scripts/train/make_model.py"
 
@@ -40,24 +55,24 @@ rule make_model:
 rule download_model:
     """A model of the Hugging Face hub at one commit, safetensors only."""
     output:
-        model=directory("results/{study}/models/{downloaded}"),
-        manifest="results/{study}/models/{downloaded}.json",
+        model=directory(MODEL),
+        manifest=MANIFEST,
     log:
-        "results/{study}/logs/download_model/{downloaded}.log",
+        "results/{study}/logs/download_model/{model}.log",
     benchmark:
-        "results/{study}/timings/download_model/{downloaded}.tsv"
+        "results/{study}/timings/download_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(study.models_by_origin("repo")),
     conda:
         "../envs/judge.yaml"
     resources:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(240),
-        judge_only=judge_only("downloaded"),
+        judge_only=of(chained(study.only_judges, int), "model"),
     params:
         **MODEL_TEMPLATES,
-        repo=lookup(within=settings, dpath="models/{downloaded}/repo"),
-        revision=lookup(within=settings, dpath="models/{downloaded}/revision"),
-    message:
-        "Downloading {wildcards.downloaded}"
+        repo=lookup(within=settings, dpath="models/{model}/repo"),
+        revision=lookup(within=settings, dpath="models/{model}/revision"),
     script:
         "../scripts/train/download_model.py"
 
@@ -65,24 +80,24 @@ rule download_model:
 rule link_model:
     """A model that lies in a folder of this machine; its files are linked, not copied."""
     output:
-        model=directory("results/{study}/models/{found}"),
-        manifest="results/{study}/models/{found}.json",
+        model=directory(MODEL),
+        manifest=MANIFEST,
     log:
-        "results/{study}/logs/link_model/{found}.log",
+        "results/{study}/logs/link_model/{model}.log",
     benchmark:
-        "results/{study}/timings/link_model/{found}.tsv"
+        "results/{study}/timings/link_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(study.models_by_origin("path")),
     conda:
         "../envs/stats.yaml"
     resources:
         mem_mb=per_attempt(500),
         runtime=per_attempt(60),
-        judge_only=judge_only("found"),
+        judge_only=of(chained(study.only_judges, int), "model"),
     params:
         **MODEL_TEMPLATES,
-        path=lookup(within=settings, dpath="models/{found}/path"),
-        fingerprint=found_fingerprint,
-    message:
-        "Linking {wildcards.found}"
+        path=lookup(within=settings, dpath="models/{model}/path"),
+        fingerprint=of(training_plan.fingerprint, "model"),
     script:
         "../scripts/train/link_model.py"
 
@@ -90,10 +105,10 @@ rule link_model:
 rule find_leaks:
     """The training items of one expert whose prompts stand in a benchmark of the study; training leaves them out."""
     input:
-        item_sets=training_items,
-        benchmarks=leak_items,
+        item_sets=paths.inputs(ITEMS, training_plan.training_sets, "expert"),
+        benchmarks=paths.inputs(ITEMS, study.leak_benchmarks, "expert"),
     output:
-        "results/{study}/recipes/{expert}.left_out.json",
+        LEFT_OUT,
     log:
         "results/{study}/logs/find_leaks/{expert}.log",
     benchmark:
@@ -104,11 +119,9 @@ rule find_leaks:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(30),
     params:
-        sets=lookup(within=settings, dpath="experts/{expert}/train_on"),
-        benchmarks=leak_names,
+        sets=of(training_plan.training_sets, "expert"),
+        benchmarks=of(study.leak_benchmarks, "expert"),
         code=script_digest("train/find_leaks"),
-    message:
-        "Looking for benchmark prompts in the training data of {wildcards.expert}"
     script:
         "../scripts/train/find_leaks.py"
 
@@ -116,18 +129,18 @@ rule find_leaks:
 rule train_expert:
     """One expert: LLaMA-Factory on its own item sets. Interrupted trainings go on at their checkpoint."""
     input:
-        item_sets=training_items,
-        left_out="results/{study}/recipes/{expert}.left_out.json",
-        compared=parents_compared,
-        prompts=expert_prompts,
-        texts=expert_prompt_texts,
-        evaluation=evaluation_items,
-        model=base_model,
-        manifest=base_manifest,
+        item_sets=paths.inputs(ITEMS, training_plan.training_sets, "expert"),
+        left_out=LEFT_OUT,
+        compared=[paths.path(PARENTS_REPORT)] if merge_plan.groups else [],
+        prompts=of(chained(study.training_prompts, prompt_files), "expert"),
+        texts=of(chained(study.training_prompts, prompt_texts), "expert"),
+        evaluation=paths.inputs(ITEMS, training_plan.evaluation_sets, "expert"),
+        model=paths.one(MODEL, study.base_of, "expert"),
+        manifest=paths.one(MANIFEST, study.base_of, "expert"),
     output:
-        adapter=directory("results/{study}/adapters/{expert}"),
-        recipe="results/{study}/recipes/{expert}.train.yaml",
-        curve="results/{study}/training_logs/{expert}.csv",
+        adapter=directory(ADAPTER),
+        recipe=TRAINING_RECIPE,
+        curve=TRAINING_LOG,
     log:
         "results/{study}/logs/train_expert/{expert}.log",
     benchmark:
@@ -142,14 +155,12 @@ rule train_expert:
         gpu=0 if TRAINING_NODES else GPUS["train_expert"],
     params:
         expert=lookup(within=settings, dpath="experts/{expert}"),
-        prompts=training_prompt_names,
-        asked=expert_prompt_contents,
-        sources="results/{study}/sources",
-        common=training_common,
+        prompts=of(study.training_prompts, "expert"),
+        prompt_contents=of(chained(study.training_prompts, prompt_contents), "expert"),
+        sources=SOURCES,
+        common=of(training_plan.common, "expert"),
         seed=settings["seed"],
         work="results/{study}/training/{expert}",
-    message:
-        "Training expert {wildcards.expert}"
     script:
         "../scripts/train/train_expert.py"
 
@@ -157,13 +168,13 @@ rule train_expert:
 rule export_expert:
     """The expert as a model of its own: its LoRA update folded into the base, or all of it when all was trained."""
     input:
-        adapter="results/{study}/adapters/{expert}",
-        recipe="results/{study}/recipes/{expert}.train.yaml",
-        model=base_model,
-        manifest=base_manifest,
+        adapter=ADAPTER,
+        recipe=TRAINING_RECIPE,
+        model=paths.one(MODEL, study.base_of, "expert"),
+        manifest=paths.one(MANIFEST, study.base_of, "expert"),
     output:
-        model=directory("results/{study}/models/{expert}"),
-        manifest="results/{study}/models/{expert}.json",
+        model=directory(renamed(MODEL, model="expert")),
+        manifest=renamed(MANIFEST, model="expert"),
     log:
         "results/{study}/logs/export_expert/{expert}.log",
     benchmark:
@@ -174,8 +185,6 @@ rule export_expert:
     resources:
         mem_mb=needed("mem_mb", "export", "expert"),
         runtime=needed("runtime", "export", "expert"),
-    message:
-        "Exporting expert {wildcards.expert}"
     script:
         "../scripts/train/export_expert.py"
 
@@ -183,12 +192,12 @@ rule export_expert:
 rule check_export:
     """Proof that the exported expert answers as its base with the adapter does: logits on a few prompts, or a failure."""
     input:
-        item_sets=training_items,
-        adapter="results/{study}/adapters/{expert}",
-        exported="results/{study}/models/{expert}",
-        model=base_model,
+        item_sets=paths.inputs(ITEMS, training_plan.training_sets, "expert"),
+        adapter=ADAPTER,
+        exported=renamed(MODEL, model="expert"),
+        model=paths.one(MODEL, study.base_of, "expert"),
     output:
-        "results/{study}/checks/{expert}.export.json",
+        EXPORT_CHECK,
     log:
         "results/{study}/logs/check_export/{expert}.log",
     benchmark:
@@ -199,8 +208,6 @@ rule check_export:
     resources:
         mem_mb=needed("mem_mb", "export", "expert"),
         runtime=needed("runtime", "export", "expert"),
-    message:
-        "Checking the export of {wildcards.expert}"
     script:
         "../scripts/train/check_export.py"
 

@@ -28,7 +28,7 @@ def everything_but_the_record():
         *CONTENTS.files(),
         *([results_file("tables/published.ok")] if EXPECTED else []),
         *(results_file("checks/{name}.export.json", name=name) for name in study.lora_experts),
-        *merge_cards(),
+        *each(CARD, study.merges),
     ]
 
 

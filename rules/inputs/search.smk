@@ -1,10 +1,22 @@
 """Input functions of rules/search.smk."""
 
-from types import SimpleNamespace
-
 from judgemerge.search.searching import best_name, targets
 
 SEARCHED = {kind: [name for name, search in study.searches.items() if kind in search] for kind in ("expert", "merge")}
+
+
+training_items = paths.inputs(ITEMS, training_plan.training_sets, "expert")
+training_prompt_names = of(study.training_prompts, "expert")
+expert_prompts = of(chained(study.training_prompts, prompt_files), "expert")
+expert_prompt_texts = of(chained(study.training_prompts, prompt_texts), "expert")
+expert_prompt_contents = of(chained(study.training_prompts, prompt_contents), "expert")
+training_common = of(training_plan.common, "expert")
+base_model = paths.one(MODEL, study.base_of, "expert")
+base_manifest = paths.one(MANIFEST, study.base_of, "expert")
+parent_models = paths.inputs(MODEL, study.models_read, "merge")
+parent_manifests = paths.inputs(MANIFEST, study.models_read, "merge")
+merge_adapters = paths.inputs(ADAPTER, study.adapters_of, "merge")
+merge_bases = of(merge_plan.adapter_bases, "merge")
 
 
 def search_of(wildcards):
@@ -28,7 +40,7 @@ def search_default(wildcards):
 def target(wildcards):
     """Return the wildcards of the expert or merge that a search starts from."""
     name = study.target_of(search_of(wildcards))
-    return SimpleNamespace(expert=name, merge=name)
+    return {"expert": name, "merge": name}
 
 
 def target_settings(wildcards):
@@ -44,7 +56,7 @@ def trial_judging(wildcards):
 
 def training_leaks(wildcards):
     """The training items of an expert that its training leaves out."""
-    return results_file("recipes/{name}.left_out.json", name=wildcards.expert)
+    return results_file("recipes/{name}.left_out.json", name=wildcards["expert"])
 
 
 def of_target(function):

@@ -10,10 +10,10 @@ def main(folders: dict[str, str], groups: list[dict], out: str) -> None:
     for group in groups:
         if group["mergekit"]:
             mergekit.check_all([folders[name] for name in group["models"]], group["mergekit"])
-    found = [
+    reports = [
         preflight.check_parents({name: folders[name] for name in group["models"]}, group["allow"]) for group in groups
     ]
-    files.write_json(out, found)
+    files.write_json(out, reports)
 
 
 if "snakemake" in globals():

@@ -13,11 +13,11 @@ from judgemerge.prompting.prompts import load_template
 def main(merge: dict, parents: dict[str, str], examples: str, prompt: str | None, sources: str, threads: int, out: str):
     """Read the examples (items when there is a prompt for them, else JSON lines) and weigh the models with them."""
     if prompt is not None:
-        given = of_items(read_items(examples), load_template(prompt, sources))
+        rows = of_items(read_items(examples), load_template(prompt, sources))
     else:
-        given = losses.read_examples(examples, merge["parameters"].get("kind", "decoder"))
-    found = cocktail.weigh(parents, given, merge["parameters"], merge["seed"], threads, merge.get("allow", ()))
-    files.write_json(out, {"examples": Path(examples).name, "sha256": files.sha256_file(examples), **found})
+        rows = losses.read_examples(examples, merge["parameters"].get("kind", "decoder"))
+    weighed = cocktail.weigh(parents, rows, merge["parameters"], merge["seed"], threads, merge.get("allow", ()))
+    files.write_json(out, {"examples": Path(examples).name, "sha256": files.sha256_file(examples), **weighed})
 
 
 if "snakemake" in globals():
@@ -25,7 +25,7 @@ if "snakemake" in globals():
         main(
             merge=snakemake.params.merge,
             parents={Path(path).name: path for path in snakemake.input.models},
-            examples=snakemake.input.examples,
+            examples=next(iter([*snakemake.input.item_set, *snakemake.input.example_file])),
             prompt=next(iter(snakemake.input.prompts), None),
             sources=snakemake.params.sources,
             threads=snakemake.threads,

@@ -12,26 +12,37 @@ from judgemerge.evaluate.quantization import Model, quantization_table
 from judgemerge.judge import failures
 
 
-def main(parents: dict[str, str], units: list[dict], models: str, replies: str, statistics: dict, table: str) -> None:
-    """Write the rows of every benchmark; a unit is {benchmark, suite, judges, items, verdicts}.
+def main(
+    parents: dict[str, str],
+    units: list[dict],
+    items: list[str],
+    verdicts: list[str],
+    models: str,
+    replies: str,
+    statistics: dict,
+    table: str,
+) -> None:
+    """Write the rows of every benchmark; a unit is {benchmark, suite, judges}.
 
-    `parents` is model → the model it is made from (itself for one that is not quantized); `models` and `replies` are
-    the folders of the manifests and of the timing records.
+    `items` are files per unit, `verdicts` per judge of every unit. `parents` is model → the model it is made from
+    (itself for one that is not quantized); `models` and `replies` are the folders of the manifests and of the timing
+    records.
     """
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
     parts = []
-    for unit in units:
-        pairs = zip(unit["judges"], unit["verdicts"], strict=True)
-        judged, _ = failures.divide({judge: VerdictFile(path, unit["benchmark"]) for judge, path in pairs})
-        judged = {judge: file for judge, file in judged.items() if parents[judge] in judged}
+    remaining = iter(verdicts)
+    for unit, item_file in zip(units, items, strict=True):
+        verdict_files = {judge: VerdictFile(next(remaining), unit["benchmark"]) for judge in unit["judges"]}
+        successful, _ = failures.divide(verdict_files)
+        successful = {judge: file for judge, file in successful.items() if parents[judge] in successful}
         described = []
-        for judge in judged:
+        for judge in successful:
             timing = files.read_json(Path(replies, judge, f"{unit['suite']}.timing.json"))
             described.append(
                 describe(judge, parents[judge], files.read_json(Path(models, f"{judge}.json")), timing["run"])
             )
-        verdicts = {judge: read_verdicts(*file) for judge, file in judged.items()}
-        parts.append(quantization_table(read_items(unit["items"]), verdicts, described, settings))
+        by_judge = {judge: read_verdicts(*file) for judge, file in successful.items()}
+        parts.append(quantization_table(read_items(item_file), by_judge, described, settings))
     with files.atomic_writer(table) as file:
         pd.concat(parts).to_csv(file, index=False)
 
@@ -52,6 +63,8 @@ if "snakemake" in globals():
         main(
             parents=snakemake.params.parents,
             units=snakemake.params.units,
+            items=list(snakemake.input.item_sets),
+            verdicts=list(snakemake.input.verdicts),
             models=snakemake.params.models,
             replies=snakemake.params.replies,
             statistics=snakemake.params.statistics,

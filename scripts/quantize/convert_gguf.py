@@ -32,10 +32,10 @@ def main(model: str, package: str, threads: int, gguf: str) -> None:
 def unpack(package: str, folder: Path) -> Path:
     """Unpack llama.cpp's converter from the source package of llama-cpp-python; return the folder that it lies in."""
     with tarfile.open(package) as archive:
-        wanted = [member for member in archive if member.name.partition("/vendor/llama.cpp/")[2].startswith(PARTS)]
-        if not wanted:
+        members = [member for member in archive if member.name.partition("/vendor/llama.cpp/")[2].startswith(PARTS)]
+        if not members:
             raise JudgemergeError(f"{package}: llama.cpp's converter is not in there; fetch the source package again")
-        archive.extractall(folder, wanted, filter="data")
+        archive.extractall(folder, members, filter="data")
     return next(folder.glob("*/vendor/llama.cpp"))
 
 

@@ -18,23 +18,24 @@ def main(
     fresh = Path(f"{result}.part")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    quantizing.quantize(gguf, fresh / quantizing.FILE, kind, threads)
+    quantizing.quantize(gguf, fresh / models.GGUF_FILE, kind, threads)
     for path in models.description_files(model):
         target = fresh / path.relative_to(model)
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(path, target)
-    found = quantizing.inspect(fresh / quantizing.FILE, kind)
-    if found["fallbacks"]:
+    contents = quantizing.inspect(fresh / models.GGUF_FILE, kind)
+    if contents["fallbacks"]:
         print(
-            f"{result}: matrices whose rows do not fit {kind} have other types: {found['fallbacks']}", file=sys.stderr
+            f"{result}: matrices whose rows do not fit {kind} have other types: {contents['fallbacks']}",
+            file=sys.stderr,
         )
-    about = {"model": parent, "type": kind, **found}
-    files.write_json(fresh / quantizing.ABOUT, about)
+    about = {"model": parent, "type": kind, **contents}
+    files.write_json(fresh / models.QUANTIZATION_RECORD, about)
     models.move_into_place(fresh, result)
-    written = models.describe(
+    described = models.describe(
         result, rule="quantize_model", quantization={"model": parent, "type": kind}, parents=parents
     )
-    files.write_json(manifest, {**written, "backend": "llama_cpp", "quantization": about})
+    files.write_json(manifest, {**described, "backend": "llama_cpp", "quantization": about})
 
 
 if "snakemake" in globals():

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from judgemerge.core import files
+from judgemerge.core import files, models
 from judgemerge.core.logs import logged
 from judgemerge.prompting.chat_templates import Chat
-from judgemerge.quantize import deploying, quantizing
+from judgemerge.quantize import deploying
 
 
 def main(model: str, context: int, modelfile: str, chat: Mapping = MappingProxyType({})) -> None:
@@ -20,12 +20,12 @@ def main(model: str, context: int, modelfile: str, chat: Mapping = MappingProxyT
 
     tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
 
-    asked = Chat(tokenizer, model, **chat)
-    family, default_system = deploying.family_of(asked.render, tokenizer.bos_token or "", model)
+    template = Chat(tokenizer, model, **chat)
+    family, default_system = deploying.family_of(template.render, tokenizer.bos_token or "", model)
     config = files.read_json(Path(model, "config.json"))
     longest = config.get("text_config", config).get("max_position_embeddings", context)
-    weights = f"./{os.path.relpath(Path(model, quantizing.FILE), Path(modelfile).parent)}"
-    stops = tokenizer.convert_ids_to_tokens(asked.turn_ends)
+    weights = f"./{os.path.relpath(Path(model, models.GGUF_FILE), Path(modelfile).parent)}"
+    stops = tokenizer.convert_ids_to_tokens(template.turn_ends)
     with files.atomic_writer(modelfile) as file:
         file.write(deploying.modelfile(family, default_system, weights, min(longest, context), stops))
 

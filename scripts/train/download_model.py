@@ -1,4 +1,4 @@
-"""Make models/{downloaded}: a model of the Hugging Face hub at one commit, safetensors only."""
+"""Make models/{model}: a model of the Hugging Face hub at one commit, safetensors only."""
 
 from pathlib import Path
 

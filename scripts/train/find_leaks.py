@@ -8,8 +8,10 @@ from judgemerge.data import overlap
 
 def main(sets: dict[str, str], benchmarks: dict[str, str], left_out: str) -> None:
     """Write {item set: {item id: benchmark}}; a set without such items has an empty entry."""
-    known = {name: read_items(path) for name, path in benchmarks.items()}
-    files.write_json(left_out, {name: overlap.leaks(read_items(path), known) for name, path in sets.items()})
+    items_by_benchmark = {name: read_items(path) for name, path in benchmarks.items()}
+    files.write_json(
+        left_out, {name: overlap.leaks(read_items(path), items_by_benchmark) for name, path in sets.items()}
+    )
 
 
 if "snakemake" in globals():

@@ -1,4 +1,4 @@
-"""Make models/{found}: links to a model folder of this machine, and its manifest."""
+"""Make models/{model}: links to a model folder of this machine, and its manifest."""
 
 from judgemerge.core import files, models
 from judgemerge.core.logs import logged

@@ -1,4 +1,4 @@
-"""Make models/{made}: a tiny Llama with its own tokenizer, pretrained by LLaMA-Factory in the stages of the study."""
+"""Make models/{model}: a tiny Llama with its own tokenizer, pretrained by LLaMA-Factory in the stages of the study."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ if "snakemake" in globals():
     with logged(snakemake.log[0]):
         templates = [load_templates(names, snakemake.input.prompts, params.sources) for names in params.prompts]
         items = {Path(path).stem: path for path in snakemake.input.item_sets}
-        cached = pretrained(params.make, items, templates, params.seed, snakemake.threads, params.kept)
+        cached = pretrained(params.make, items, templates, params.seed, snakemake.threads, params.cache)
         part = Path(f"{snakemake.output.model}.part")
         shutil.copytree(cached, part, dirs_exist_ok=True)
         models.move_into_place(part, snakemake.output.model)

@@ -100,9 +100,34 @@ def test_the_page_is_true_from_top_to_bottom(repository, tmp_path):
         "evaluate/published/panel",
         "judge/recorded_formats/lines",
         "prompting/parsers/arrows",
+        "merge/methods/middle",
         "judge/backends/constant",
     )
     assert changed == {f"scripts/judgemerge/{name}.py" for name in added}
+
+
+def test_the_merge_method_of_the_page_merges(repository, tmp_path, tiny_models):
+    import os
+    import subprocess
+    import sys
+
+    from judgemerge.core import models
+
+    copy_workflow(repository, tmp_path)
+    name = "scripts/judgemerge/merge/methods/middle.py"
+    (text,) = (text for _, _, _, value, text in blocks(repository / "docs" / "extending.md") if value == name)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    folders = {"one": tiny_models["one"], "two": tiny_models["two"], "again": tiny_models["two"]}
+    command = [sys.executable, "scripts/commands/merge.py", "--method=middle", "--set=distance=0.5"]
+    command += [f"--model={parent}={folder}" for parent, folder in folders.items()]
+    command += [f"--base={tiny_models['base']}", f"--output={tmp_path / 'merged'}"]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    process = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    base, two = (dict(models.tensors(tiny_models[parent])) for parent in ("base", "two"))
+    for tensor, values in models.tensors(tmp_path / "merged"):
+        # Two of three parents are the same, so that their values are the middle ones.
+        assert values.equal(base[tensor] + 0.5 * (two[tensor] - base[tensor])), tensor
 
 
 def test_every_block_of_the_page_is_understood(repository):

@@ -15,13 +15,14 @@ from pathlib import Path
 
 from judgemerge.core import files, provenance
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.quantize import quantizing
 
 # The weights: what the index names, else one file. Copies under other names (consolidated.safetensors), in
 # sub-folders (fp16/, onnx/), of adapters and in pickled files are no part of the model.
 INDEX = "model.safetensors.index.json"
 WHOLE = "model.safetensors"
 QUANTIZED = ".gguf"
+GGUF_FILE = "model.gguf"
+QUANTIZATION_RECORD = "quantization.json"  # beside quantized weights, so that the folder alone says what it is
 ADAPTER = "adapter_model.safetensors"
 # What decides the model's answers beside its weights. Cards, recipes and training leftovers do not.
 SETTINGS = (
@@ -160,7 +161,7 @@ def describe(folder: str | Path, **made_by) -> dict:
         for path in deciding_files(folder)
     }
     digest = files.sha256_text(*(part for name, entry in entries.items() for part in (name, entry["sha256"])))
-    about = folder / quantizing.ABOUT
+    about = folder / QUANTIZATION_RECORD
     counted = files.read_json(about)["parameters"] if about.is_file() else None
     n_parameters = counted or sum(_size(shape) for shape in tensor_shapes(folder).values())
     return {

@@ -23,7 +23,6 @@ from judgemerge.judge.store import Store
 from judgemerge.prompting import dimensions, parsing, rubric_metrics
 from judgemerge.prompting.prompts import Template, Unrenderable, load_template, prompt_sources
 from judgemerge.prompting.rubric_metrics import Metric
-from judgemerge.quantize import quantizing
 
 MOST_CHARACTERS = 4_000_000  # of one record
 # Keys of an item file that mean nothing here: the answer of people is not looked at.
@@ -99,7 +98,7 @@ def open_model(model: str, settings: Mapping[str, Any], scratch: str | Path):
         return backends.load("llama_cpp", _gguf_folder(path, settings.get("tokenizer"), Path(scratch)), settings)
     if not path.is_dir():
         raise JudgemergeError(f"{model}: no such folder; give a model folder, a .gguf file or an address (http…)")
-    if (path / quantizing.FILE).is_file():
+    if (path / models.GGUF_FILE).is_file():
         return backends.load("llama_cpp", path, settings)
     models.check_folder(path)
     models.check_one_set_of_weights(path)
@@ -118,7 +117,7 @@ def _gguf_folder(path: Path, tokenizer: str | None, scratch: Path) -> Path:
         link = scratch / source.relative_to(folder)
         link.parent.mkdir(exist_ok=True)
         link.symlink_to(source.resolve())
-    (scratch / quantizing.FILE).symlink_to(path.resolve())
+    (scratch / models.GGUF_FILE).symlink_to(path.resolve())
     return scratch
 
 

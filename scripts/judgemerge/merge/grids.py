@@ -38,10 +38,12 @@ def expand_grids(settings: dict, where: str = "study") -> dict:
                 )
     settings["merges"] = merges
     settings["judges"] = named(settings["judges"], grids)
-    asked = settings.get("judging", {}).get("judges", {})
-    if asked:
+    prompts_of_judges = settings.get("judging", {}).get("judges", {})
+    if prompts_of_judges:
         settings["judging"]["judges"] = {
-            judge: copy.deepcopy(prompts) for name, prompts in asked.items() for judge in grids.get(name, [name])
+            judge: copy.deepcopy(prompts)
+            for name, prompts in prompts_of_judges.items()
+            for judge in grids.get(name, [name])
         }
     return settings
 

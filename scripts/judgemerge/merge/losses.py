@@ -57,9 +57,9 @@ def check_example(row: dict, kind: str, where: str) -> None:
     if kind == "decoder" and "messages" not in row:
         needed = ("input", *needed)
     for field in needed:
-        wanted = list if field in ("pos", "neg") else str
-        texts = row.get(field) if wanted is list else [row.get(field)]
-        is_right = isinstance(row.get(field), wanted) and all(isinstance(text, str) for text in texts)
+        kind_of_field = list if field in ("pos", "neg") else str
+        texts = row.get(field) if kind_of_field is list else [row.get(field)]
+        is_right = isinstance(row.get(field), kind_of_field) and all(isinstance(text, str) for text in texts)
         if not is_right or (field == "pos" and not row[field]):
             raise JudgemergeError(f"{where} has no {field}; a {kind} example needs {', '.join(needed)}")
 

@@ -121,8 +121,8 @@ def _definition(architecture: str, model_type: str | None) -> dict | None:
     candidates = [entry for entry in _definitions() if architecture in entry["architectures"]]
     if architecture in _BY_CODE or not candidates:
         return None
-    chosen = candidates if len(candidates) == 1 else [e for e in candidates if e["model_type"] == model_type][:1]
-    return chosen[0] if chosen and chosen[0].get("kind", "module") == "module" else None
+    matching = candidates if len(candidates) == 1 else [e for e in candidates if e["model_type"] == model_type][:1]
+    return matching[0] if matching and matching[0].get("kind", "module") == "module" else None
 
 
 @cache

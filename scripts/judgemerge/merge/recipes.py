@@ -16,8 +16,8 @@ class Merge:
     method: Method
     models: Mapping[str, Mapping]
     parameters: Mapping
-    dtype: str
-    seed: int = 0
+    dtype: str = "float32"
+    seed: int = 7
     base: str | None = None
     engine: str = "mergekit"
     adapters: bool = False
@@ -29,8 +29,8 @@ class Merge:
     def of(cls, entry: Mapping) -> "Merge":
         """Return the merge of an entry whose method is known."""
         fields = {field.name for field in dataclasses.fields(cls)}
-        known = {key: value for key, value in entry.items() if key in fields}
-        return cls(**{**known, "method": METHODS[entry["method"]]})
+        values = {key: value for key, value in entry.items() if key in fields}
+        return cls(**{**values, "method": METHODS[entry["method"]]})
 
     @property
     def models_read(self) -> list[str]:

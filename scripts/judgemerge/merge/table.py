@@ -116,8 +116,8 @@ class Method:
         for entry in self.overall.values():
             if entry.name in parameters:
                 values[entry.argument] = parameters[entry.name]
-        wanted = inspect.signature(self.kernel).parameters
-        return self.kernel(**{argument: value for argument, value in values.items() if argument in wanted})
+        arguments = inspect.signature(self.kernel).parameters
+        return self.kernel(**{argument: value for argument, value in values.items() if argument in arguments})
 
 
 METHODS: Parts[Method] = Parts("merge method")

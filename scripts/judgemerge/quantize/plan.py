@@ -16,11 +16,11 @@ class QuantizationPlan:
 
     def parent(self, quantization: str) -> str:
         """Return the model that a quantization is made from."""
-        return self.study.quantizations[quantization]["model"]
+        return self.study.quantizations[quantization].model
 
     def type(self, quantization: str) -> str:
         """Return its type, by llama.cpp's full name."""
-        return quantizing.type_of(self.study.quantizations[quantization]["type"])
+        return quantizing.type_of(self.study.quantizations[quantization].type)
 
     def context(self, _: str) -> int:
         """Return the window that a served judge needs: the longest prompt that is judged, and the longest reply."""

@@ -28,8 +28,6 @@ BITS = {
     "Q2_K": 3.7, "Q3_K_S": 4.1, "Q3_K_M": 4.5, "Q3_K_L": 4.7, "IQ4_XS": 4.8, "Q4_0": 5.0, "Q4_1": 5.4, "Q4_K_S": 5.0,
     "Q4_K_M": 5.1, "Q5_0": 5.8, "Q5_1": 6.2, "Q5_K_S": 5.8, "Q5_K_M": 5.9, "Q6_K": 6.6, "Q8_0": 8.6, "F16": 16.1,
 }  # fmt: skip
-FILE = "model.gguf"
-ABOUT = "quantization.json"  # beside the weights, so that the folder alone says what it is
 
 
 def type_of(name: str) -> str:
@@ -48,9 +46,9 @@ def check(study) -> None:
             raise JudgemergeError(
                 f"{where}.model is '{model}', itself a quantization; name the model that it is made from"
             )
-        known = study.model_names - set(study.quantizations)
-        if model not in known:
-            raise JudgemergeError(f"{where}.model is the unknown model '{model}'{did_you_mean(model, known)}")
+        names = study.model_names - set(study.quantizations)
+        if model not in names:
+            raise JudgemergeError(f"{where}.model is the unknown model '{model}'{did_you_mean(model, names)}")
         if "endpoint" in study.models.get(model, {}):
             raise JudgemergeError(
                 f"{where}.model is '{model}', an endpoint without weights to quantize; name another model"

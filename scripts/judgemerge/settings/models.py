@@ -203,7 +203,7 @@ class Expert(Section):
 class Merge(Section):
     """A model that is merged from others, or a grid of such models."""
 
-    method: str = key("A row of the method table in scripts/judgemerge/merge/table.py (docs/merging.md).")
+    method: str = key("A row of the method table in docs/merging.md (scripts/judgemerge/merge/methods/).")
     base: str | None = key(
         "The model that differences are taken from; which methods need one says the method table.", None
     )

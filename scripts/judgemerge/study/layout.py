@@ -35,6 +35,7 @@ CARD = "results/{study}/cards/{merge}.md"
 
 # ---- quantize ----
 GGUF = "results/{study}/gguf/{model}.gguf"
+QUANTIZATION_TABLE = "results/{study}/tables/quantization.csv"
 MODELFILE = "results/{study}/deploy/{quantization}.Modelfile"
 
 # ---- judge ----

@@ -122,7 +122,7 @@ def several_nodes(settings: Mapping) -> dict[str, int | str]:
 
 # What a job of a rule takes, where it depends on sizes: the step of `Needs`, and its wildcards.
 STEPS = {
-    "make_model": ("make", "made"),
+    "make_model": ("make", "model"),
     "train_expert": ("train", "expert"),
     "export_expert": ("export", "expert"),
     "check_export": ("export", "expert"),

@@ -32,13 +32,13 @@ def rows(state: Mapping) -> list[dict]:
 
     A line without any of COLUMNS (the summary at the end) is left out.
     """
-    found = []
+    table = []
     for line in state["log_history"]:
         part, prefix = ("evaluation", "eval_") if "eval_loss" in line else ("train", "")
         values = {column: line[prefix + name] for name, column in COLUMNS.items() if prefix + name in line}
         if values:
-            found.append({"step": line["step"], "epoch": line.get("epoch"), "part": part, **values})
-    return found
+            table.append({"step": line["step"], "epoch": line.get("epoch"), "part": part, **values})
+    return table
 
 
 def state_of(output: str | Path) -> dict:

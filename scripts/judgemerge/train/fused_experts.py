@@ -58,14 +58,14 @@ def stored_names(model_type: str) -> tuple[str, str, str] | None:
     """Return what the stored weights of an expert are called (gate, up, down), None when it is not known."""
     from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
-    found: dict[str, list[str]] = {}
+    sources_by_target: dict[str, list[str]] = {}
     for entry in get_checkpoint_conversion_mapping(model_type) or []:
         targets, sources = (
             [part] if isinstance(part, str) else part for part in (entry.target_patterns, entry.source_patterns)
         )
         if len(targets) == 1 and all(".*." in source for source in sources):  # many stored tensors make one
-            found[_last(targets[0])] = [_last(source.removesuffix(".weight")) for source in sources]
-    names = (*found.get("gate_up_proj", ()), *found.get("down_proj", ()))
+            sources_by_target[_last(targets[0])] = [_last(source.removesuffix(".weight")) for source in sources]
+    names = (*sources_by_target.get("gate_up_proj", ()), *sources_by_target.get("down_proj", ()))
     return names if len(names) == 3 else None
 
 
@@ -76,8 +76,8 @@ def _last(name: str) -> str:
 def can_split(model: nn.Module) -> bool:
     """Return whether the model has fused experts, all of the kind that `split` knows."""
     experts = [module for _, module in fused(model)]
-    known = bool(experts) and stored_names(model.config.model_type) is not None
-    return known and all(map(_is_plain, experts))
+    has_names = bool(experts) and stored_names(model.config.model_type) is not None
+    return has_names and all(map(_is_plain, experts))
 
 
 def split(model: nn.Module, where: str) -> int:
@@ -156,11 +156,11 @@ def _check_same(module: nn.Module, layers: SplitExperts, where: str) -> None:
     weight = layers[0].get_submodule(layers[0].names[0]).weight
     generator = torch.Generator().manual_seed(0)
     states = torch.randn(6, weight.shape[1], generator=generator).to(weight)
-    chosen = torch.randint(len(layers), (6, 1), generator=generator).to(weight.device)
+    choices = torch.randint(len(layers), (6, 1), generator=generator).to(weight.device)
     shares = torch.ones(6, 1, dtype=weight.dtype, device=weight.device)
     with torch.no_grad():
-        expected, given = module(states, chosen, shares), layers(states, chosen, shares)
-    difference = float((expected - given).abs().max() / expected.abs().max().clamp_min(1e-30))
+        expected, computed = module(states, choices, shares), layers(states, choices, shares)
+    difference = float((expected - computed).abs().max() / expected.abs().max().clamp_min(1e-30))
     if not difference <= TOLERANCE:
         raise JudgemergeError(
             f"{where}: as layers of their own the experts differ from the fused ones by {difference:.2g} of the "

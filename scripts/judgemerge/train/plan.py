@@ -16,7 +16,7 @@ class TrainingPlan:
 
     def fingerprint(self, model: str) -> str | None:
         """Return what the files of a model folder of this machine are known by: exchanged weights are another model."""
-        return fingerprint(self.study.models[model]["path"])
+        return fingerprint(self.study.models[model].path)
 
     def stage_sets(self, model: str) -> list[str]:
         """Return the item sets that a tiny model is pretrained on."""
@@ -34,11 +34,11 @@ class TrainingPlan:
 
     def training_sets(self, expert: str) -> list[str]:
         """Return the item sets that an expert is trained on."""
-        return self.study.experts[expert]["train_on"]
+        return list(self.study.experts[expert].train_on)
 
     def evaluation_sets(self, expert: str) -> list[str]:
         """Return the item sets that its evaluation loss is taken on while it is trained."""
-        return self.study.experts[expert]["evaluate_on"]
+        return list(self.study.experts[expert].evaluate_on)
 
     def common(self, expert: str) -> dict:
         """Return what all trainings share, and how the chat template of the base is used where the study says so."""

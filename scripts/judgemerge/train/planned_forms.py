@@ -70,13 +70,13 @@ def check(study, kept: Path = KEPT) -> None:
 
 def _fault(training: Mapping, kept: Path) -> str:
     """Return what is wrong with one training, an empty text for nothing; what was found before is read again."""
-    shown = json.dumps(training, sort_keys=True)
+    described = json.dumps(training, sort_keys=True)
     present = [path for name in DECIDING if (path := Path(training["folder"], name)).is_file()]
     named = Path(str(training["chat"].get("chat_template", "")))
     present += [named] if named.is_file() else []
-    verdict = kept / f"{files.sha256_text(shown, *map(files.sha256_file, present))[:16]}.txt"
+    verdict = kept / f"{files.sha256_text(described, *map(files.sha256_file, present))[:16]}.txt"
     if not verdict.is_file():
-        run = subprocess.run([sys.executable, str(SCRIPT)], input=shown, capture_output=True, text=True)
+        run = subprocess.run([sys.executable, str(SCRIPT)], input=described, capture_output=True, text=True)
         if run.returncode:
             raise JudgemergeError(
                 f"{training['folder']}: its tokenizer cannot be tried ({run.stderr.strip().splitlines()[-1]}); "

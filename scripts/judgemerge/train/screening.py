@@ -140,8 +140,8 @@ def summary(rows: Sequence[dict], n_resamples: int, confidence: float, seed: int
     if len(clusters) < 2:
         return found | {"note": "one prompt: no interval"}
     generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), size=n_resamples)
-    nll, tokens, n_bytes = sums @ drawn.T
+    resampled = generator.multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), size=n_resamples)
+    nll, tokens, n_bytes = sums @ resampled.T
     tail = 100 * (1 - confidence) / 2
     found["loss_low"], found["loss_high"] = np.percentile(nll / tokens, [tail, 100 - tail])
     found["bpb_low"], found["bpb_high"] = np.percentile(nll / n_bytes / math.log(2), [tail, 100 - tail])

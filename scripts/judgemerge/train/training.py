@@ -122,16 +122,16 @@ def rows_of_sets(
     They are alpaca rows; with a template of mode likelihood they are conversations (preferences.rows). With form
     as_published they are the rows of the training files, and no template has a say.
     """
-    made: list[dict] = []
+    rows_of_all: list[dict] = []
     if form == AS_PUBLISHED:
         return [published_row(item) for items in sets for item in items]
     for items in filter(None, sets):
         template = templates.get(items[0].protocol) or templates["pairwise"]  # for prompts with answers
         if template.mode == "likelihood":
-            made += preferences.rows(items, template, ranking=stage == "dpo")
+            rows_of_all += preferences.rows(items, template, ranking=stage == "dpo")
         else:
-            made += rows(items, template, orders)
-    return made
+            rows_of_all += rows(items, template, orders)
+    return rows_of_all
 
 
 def select(
@@ -142,21 +142,23 @@ def select(
     `left_out` names items by set (those whose prompt a benchmark has); they go first. `subset` is the expert's own:
     {share, first, seed, by_set}. Raises JudgemergeError when nothing is left of a set.
     """
-    chosen, counts = {}, {}
+    selected, counts = {}, {}
     for name, items in sets.items():
         clean = [item for item in items if item.id not in left_out.get(name, {})]
         rule = subset.get("by_set", {}).get(name, subset)
-        kept = clean
+        remaining = clean
         if "share" in rule:
-            kept = sample(kept, round(rule["share"] * len(kept)), rule.get("seed", subset.get("seed", seed)))
+            remaining = sample(
+                remaining, round(rule["share"] * len(remaining)), rule.get("seed", subset.get("seed", seed))
+            )
         if "first" in rule:
-            kept = kept[: rule["first"]]
-        if not kept:
+            remaining = remaining[: rule["first"]]
+        if not remaining:
             why = f"{len(items) - len(clean)} share their prompt with a benchmark (drop_overlap), the subset keeps 0"
             raise JudgemergeError(f"training set '{name}': none of its {len(items)} items is left: {why}; keep some")
-        chosen[name] = kept
-        counts[name] = {"items": len(items), "left_out": len(items) - len(clean), "kept": len(kept)}
-    return chosen, counts
+        selected[name] = remaining
+        counts[name] = {"items": len(items), "left_out": len(items) - len(clean), "kept": len(remaining)}
+    return selected, counts
 
 
 def write_dataset(
@@ -187,9 +189,9 @@ def write_dataset(
         if any("system" in row for row in content):
             columns["system"] = "system"
     files.write_json(folder / info["file_name"], content)
-    known = folder / "dataset_info.json"
-    others = files.read_json(known) if known.is_file() else {}
-    files.write_json(known, {**others, name: {**info, "columns": columns}})
+    info_file = folder / "dataset_info.json"
+    others = files.read_json(info_file) if info_file.is_file() else {}
+    files.write_json(info_file, {**others, name: {**info, "columns": columns}})
     return len(content)
 
 

@@ -39,11 +39,11 @@ def _check_steps(state: Mapping, recipe: Mapping, n_examples: int, where: str) -
     """Refuse a training of more or fewer steps: examples were lost on the way, or it ended without being asked to."""
     if any(recipe.get(key) for key in UNCOUNTED):
         return
-    wanted, planned, done = n_steps(recipe, n_examples), state["max_steps"], state["global_step"]
-    if planned != wanted:
+    expected, planned, done = n_steps(recipe, n_examples), state["max_steps"], state["global_step"]
+    if planned != expected:
         raise JudgemergeError(
-            f"{where}: {n_examples} examples make {wanted} steps, but LLaMA-Factory trained for {planned}; it has left "
-            "examples out or put others in, see the log"
+            f"{where}: {n_examples} examples make {expected} steps, but LLaMA-Factory trained for {planned}; it has "
+            "left examples out or put others in, see the log"
         )
     if done < planned and "early_stopping_steps" not in recipe:
         raise JudgemergeError(f"{where}: the training ended after {done} of {planned} steps; run it again to go on")

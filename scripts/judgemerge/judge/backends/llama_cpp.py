@@ -17,7 +17,7 @@ from types import MappingProxyType
 import numpy as np
 from transformers import AutoTokenizer
 
-from judgemerge.core import files
+from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge.backends import Backend, Batch, Completion, GenerationParameters
 from judgemerge.prompting.chat_templates import Chat
@@ -51,7 +51,7 @@ class LlamaCpp(Backend):
         self.folder = Path(folder)
         self.batch_tokens = batch_tokens
         self.threads = threads
-        about = self.folder / quantizing.ABOUT
+        about = self.folder / models.QUANTIZATION_RECORD
         kind = files.read_json(about)["type"] if about.is_file() else "unknown"
         self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         self.chat = Chat(self.tokenizer, folder, **chat)
@@ -60,13 +60,13 @@ class LlamaCpp(Backend):
     @cached_property
     def weights(self) -> "Weights":
         """The model in memory (mapped from its file)."""
-        return Weights(self.folder / quantizing.FILE)
+        return Weights(self.folder / models.GGUF_FILE)
 
     def prepare(self) -> None:
         """Load the weights, and refuse a vocabulary that is not the tokenizer's."""
         if self.weights.n_vocabulary < len(self.tokenizer):
             raise JudgemergeError(
-                f"{self.folder}: the tokenizer has {len(self.tokenizer)} tokens, {quantizing.FILE} only "
+                f"{self.folder}: the tokenizer has {len(self.tokenizer)} tokens, {models.GGUF_FILE} only "
                 f"{self.weights.n_vocabulary}; they belong to different models, quantize again"
             )
 
