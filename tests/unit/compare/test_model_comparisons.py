@@ -21,13 +21,13 @@ from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.judging import Store
 from judgemerge.prompting import metrics
 from judgemerge.prompting.prompts import Unrenderable, load_template
+from judgemerge.report.tables.model_comparison import signed_span
 from judgemerge.study.study import load_study
 
 MODELS = ("base", "tuned")
 SETTINGS = Settings(500, 0.95, 7)
 VERDICTS = {PAIRS: {"format": "verdict_line", "first": "A", "second": "B", "tie": "tie"}}
 GRADES = {"quality": {"format": "score_tag", "minimum": 0, "maximum": 5}}
-from judgemerge.report.tables.model_comparison import signed_span
 
 
 def question(number, text="Why?", **changes):
