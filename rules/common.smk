@@ -37,7 +37,7 @@ from judgemerge.study.layout import (
     renamed,
 )
 from judgemerge.study.resources import Needs, Size, several_nodes
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 from judgemerge.train.training import shared_settings
 
 config.setdefault("mirror", os.environ.get("JUDGEMERGE_MIRROR", ""))

@@ -100,6 +100,7 @@ def test_the_page_is_true_from_top_to_bottom(repository, tmp_path):
         "published/panel",
         "recorded_formats/lines",
         "report/tables/decisiveness",
+        "judge/backends/constant",
     )
     assert changed == {f"scripts/judgemerge/{name}.py" for name in added}
 

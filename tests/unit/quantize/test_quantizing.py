@@ -15,8 +15,8 @@ from judgemerge.evaluate.estimates import Sample, Settings
 from judgemerge.evaluate.quantization import COLUMNS, Model, quantization_table, with_parent
 from judgemerge.quantize import llama_converter, quantizing
 from judgemerge.report.tables.quantization import TABLE, sections
+from judgemerge.study.load import load_study
 from judgemerge.study.resources import Needs
-from judgemerge.study.study import load_study
 from judgemerge.synthetic.demo_tasks import make_items
 
 

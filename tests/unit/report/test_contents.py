@@ -8,7 +8,7 @@ import pytest
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.report.contents import Contents
 from judgemerge.report.tables import TABLES
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 
 @pytest.fixture
