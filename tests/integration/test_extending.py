@@ -101,6 +101,7 @@ def test_the_page_is_true_from_top_to_bottom(repository, tmp_path):
         "judge/recorded_formats/lines",
         "prompting/parsers/arrows",
         "merge/methods/middle",
+        "report/tables/decisiveness",
         "judge/backends/constant",
     )
     assert changed == {f"scripts/judgemerge/{name}.py" for name in added}

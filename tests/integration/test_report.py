@@ -25,18 +25,18 @@ FLAGS = (
 FIGURES = {
     "Accuracy by judge and benchmark": "Accuracy against the human label",
     "Position consistency and accuracy": "Position consistency (the same verdict when the two responses change places)",
-    "Grading: rank correlation by judge": "rank correlation between a judge's grade and the human grade",
-    "Differences between judges": "How far each judge is from the best judge of the benchmark",
-    "Judges among people": "agreement with the majority of the other people",
-    "Bias: position": "the share won by the answer shown first, minus one half",
-    "Bias: length": "those whose better answer is the shorter one",
+    "Direct assessment: rank correlation by judge": "rank correlation between a judge's grade and the human grade",
+    "Paired differences from the best judge": "How far each judge is from the best judge of the benchmark",
+    "Human–human and human–judge agreement": "agreement with the majority of the other people",
+    "Position bias": "the share won by the answer shown first, minus one half",
+    "Length bias": "those whose better answer is the shorter one",
 }
 TABLES = {
-    "Agreement with people": "Every metric of every judge on every benchmark",
-    "Which judge is better": "p after Holm's correction",
-    "People, and judges among them": "Krippendorff's alpha among people and with each judge added",
-    "What sways the judges": "What sways the judges besides quality",
-    "Items": "What each item set holds",
+    "Judge–human agreement": "Every metric of every judge on every benchmark",
+    "Paired comparisons of judges": "p after Holm's correction",
+    "Human–human and human–judge agreement": "Krippendorff's alpha among people and with each judge added",
+    "Judge biases: position, length, self-preference": "What sways the judges besides quality",
+    "Item sets": "What each item set holds",
 }
 
 
@@ -159,7 +159,7 @@ def test_the_table_shows_the_numbers_of_the_csv(browser, report):
         cells = {(each["judge"], each["benchmark"], each["metric"]): each for each in csv.DictReader(file)}
     accuracy = cells["longer", "demo_pairwise", "accuracy"]
     open_category(browser, report, "Tables")
-    browser.switch_to.frame(open_result(browser, "Agreement with people", VIEW, "//iframe"))
+    browser.switch_to.frame(open_result(browser, "Judge–human agreement", VIEW, "//iframe"))
     line = find(browser, "//h2[starts-with(., 'demo_pairwise')]/following-sibling::div[1]//tr[td[1]='longer']").text
     browser.switch_to.default_content()
     value, low, high = (float(accuracy[key]) for key in ("value", "ci_low", "ci_high"))

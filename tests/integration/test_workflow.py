@@ -22,13 +22,13 @@ from judgemerge.study.load import load_study
 
 FEW_FIGURES = ("accuracy", "consistency", "grading", "differences", "humans", "bias_position", "bias_length")
 FEW_TABLES = ("agreement", "items", "comparisons", "humans", "bias")
-ITEMS = {"write_items": 2, "answer_baselines": 2, "count_items": 1}
+ITEMS = {"write_items": 2, "answer_baselines": 2, "tabulate": 1}
 SCORES = {"score_benchmark": 2, "compare_judges": 2}
 AFTER_SCORES = {
     "collect_scores": 1,
     "collect_comparisons": 1,
-    **{f"draw_{name}": 1 for name in FEW_FIGURES},
-    "render_tables": 1,
+    "draw_figure": len(FEW_FIGURES),
+    "render_page": len(FEW_TABLES) - 1,  # counts of items do not change
     "write_run_record": 1,
     "all": 1,
 }
@@ -71,7 +71,7 @@ def test_the_demo_is_planned_in_no_time(repository, checkout):
     assert jobs["parse_replies"] == len(models) * len(study.suites)
     assert jobs["answer_baselines"] == len(study.suites)
     assert jobs["score_benchmark"] == jobs["compare_judges"] == len(study.benchmarks)
-    assert jobs["draw_merges"] == 1
+    assert jobs["draw_figure"] == len(FEW_FIGURES) + 2  # of merges and of trainings
     assert "fetch_source" not in jobs and "read_recorded" not in jobs
     print(f"snakemake --dry-run: {min(seconds):.2f} CPU seconds, best of 2")
     assert min(seconds) < 6  # of processors and not of the clock: other tests run beside this one
@@ -99,10 +99,11 @@ def test_one_merge_parameter_changes_its_branch_alone(repository, tmp_path):
         "parse_replies": len(study.suites),
         "score_benchmark": len(study.benchmarks),
         "compare_judges": len(study.benchmarks),
-        "draw_merges": 1,
-        "count_replies": 1,
         "write_card": len(study.merges),  # a card shows the scores of the parents too
         **AFTER_SCORES,
+        "draw_figure": len(FEW_FIGURES) + 1,
+        "tabulate": 1,
+        "render_page": len(FEW_TABLES),
     }
     branch = [text for text in messages(process) if text.split()[0] in ("Merging", "Judging", "Parsing")]
     assert sorted(branch) == sorted(
@@ -333,8 +334,8 @@ def test_another_study_seed_answers_the_baselines_again(finished):
     [
         ("agreement/metrics.py", {**SCORES, **AFTER_SCORES}),
         ("baselines.py", {"answer_baselines": 2, **SCORES, **AFTER_SCORES}),
-        ("pages/bias.py", {"render_tables": 1, "all": 1}),
-        ("figures/bias.py", {**{f"draw_{name}": 1 for name in FEW_FIGURES}, "all": 1}),
+        ("report/tables/bias.py", {"render_page": 1, "draw_figure": 2, "all": 1}),
+        ("report/drawing.py", {"tabulate": 1, "render_page": 5, "draw_figure": len(FEW_FIGURES), "all": 1}),
         ("benchmarks/meld_training.py", {**ITEMS, **SCORES, **AFTER_SCORES}),  # the demo's items are made with it
         ("benchmarks/pandalm.py", {"render_tables": 1, "all": 1}),  # pages use what benchmarks share
         ("merging/checks.py", {}),

@@ -184,7 +184,7 @@ _INSTEAD = {"accuracy": ("accuracy_first", "one order recorded")}
 
 
 def select(table: "pd.DataFrame", metric: str, benchmarks: Sequence[str] | None = None) -> "pd.DataFrame":
-    """Return the rows of one metric under our point rules, benchmarks in the order of the table."""
+    """Return the rows of one metric under our own rules, benchmarks in the order of the table."""
     selected = table[(table["metric"] == metric) & (table["rules"] == "house")]
     return selected if benchmarks is None else selected[selected["benchmark"].isin(benchmarks)]
 
@@ -361,7 +361,7 @@ def _cost(box: tuple, obstacles: Sequence[tuple]) -> float:
 
 
 def _is_nearer(box: tuple, point: tuple[float, float], others: Sequence[tuple[float, float]]) -> bool:
-    """Return whether the middle of a box is nearer to another point than to its point."""
+    """Return whether the middle of a box is nearer to another point than to its own."""
     middle = ((box[0] + box[1]) / 2, (box[2] + box[3]) / 2)
     return any(math.dist(middle, other) < math.dist(middle, point) for other in others)
 

@@ -133,12 +133,12 @@ _LENGTHS = (("accuracy_longer_better", "^", True), ("accuracy_shorter_better", "
 
 
 def position(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
-    """One panel per benchmark, one row per judge: how much more often than half the answer visible first wins."""
-    rows = table[(table["aspect"] == "position") & (table["metric"] == "first_visible_excess")]
+    """One panel per benchmark, one row per judge: how much more often than half the answer shown first wins."""
+    rows = table[(table["aspect"] == "position") & (table["metric"] == "first_shown_excess")]
     visible, missing = worth_showing(rows, kinds)
     parts = {name: rows[rows["benchmark"] == name].set_index("judge") for name in visible}
     judges = {name: list(rows_of.index) for name, rows_of in parts.items()}
-    label = "← second    share won by the answer visible first, minus ½    first →"
+    label = "← second    share won by the answer shown first, minus ½    first →"
     footnote = left_out(missing, "no judge but baselines was recorded in both orders")
     marks = kind_marks(rows["judge"], kinds)
     if is_crowded(judges):

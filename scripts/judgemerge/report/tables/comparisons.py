@@ -64,7 +64,7 @@ def page(table: "pd.DataFrame", view: View) -> Page:
 
 
 def sections(table: "pd.DataFrame", judges: Sequence[str]) -> list[Section]:
-    """Return one section per benchmark; `judges` says in which order judges are main."""
+    """Return one section per benchmark; `judges` says in which order judges are shown."""
     return [
         (f"{benchmark} (n = {rows['n'].max()})", _benchmark(rows, judges))
         for benchmark, rows in table.groupby("benchmark", sort=False)

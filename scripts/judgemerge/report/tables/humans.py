@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from judgemerge.study.study import Study
 
 COLUMNS = {
-    "rater": Column("`humans` together, one annotator, or a judge"),
-    "kind": Column("humans, annotator or judge"),
     "benchmark": Column("name of the item set"),
+    "kind": Column("humans, annotator or judge"),
+    "rater": Column("`humans` together, one annotator, or a judge"),
     "against": Column(
         "whose labels the rater is compared with: the majority, the others, single votes, another annotator"
     ),

@@ -1,0 +1,69 @@
+"""The report finds tables by their modules, and knows from the study alone what it holds and from which files."""
+
+import subprocess
+import sys
+
+import pytest
+
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.report.contents import Contents
+from judgemerge.report.tables import TABLES
+from judgemerge.study.load import load_study
+
+
+@pytest.fixture
+def demo(repository, monkeypatch):
+    """Return what the report of the demo holds."""
+    monkeypatch.chdir(repository)
+    return Contents(load_study(load_yaml("config/config.yaml"), "config/config.yaml", "config"))
+
+
+def test_the_snakefile_reads_all_tables_without_anything_heavy(repository):
+    code = (
+        "import sys; from judgemerge.report.tables import TABLES; TABLES.load_all();"
+        "print([name for name in ('pandas', 'numpy', 'matplotlib', 'scipy') if name in sys.modules])"
+    )
+    folder = repository / "scripts"
+    process = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", TABLES.names)
+def test_every_table_says_in_words_what_it_and_its_columns_are(name):
+    table = TABLES.load(name).TABLE
+    assert table.title and table.caption.endswith(".")
+    assert table.columns and all(column.description for column in table.columns.values())
+    assert all(figure.label and figure.caption.endswith(".") for figure in table.figures.values())
+
+
+def test_a_study_has_the_tables_and_figures_that_it_has_data_for(demo):
+    assert set(demo.tables) == {
+        *("agreement", "bias", "comparisons", "humans", "items", "overlap", "replies", "training"),
+    }
+    assert set(demo.tables) - set(demo.pages) == {"training"}
+    assert demo.tabulated == ["items", "replies"]
+    assert set(demo.figures) == {
+        *("accuracy", "consistency", "grading", "merges", "differences", "humans"),
+        *("bias_position", "bias_length", "curves"),
+    }
+
+
+def test_files_are_named_by_what_the_study_calls_them(demo):
+    inputs = demo.table_inputs("replies")
+    assert "results/demo/verdicts/ties/demo.jsonl" in inputs and len(inputs) == len(set(inputs))
+    assert demo.suites("replies") == {"demo_pairwise": "demo", "demo_pointwise": "demo"}
+    assert demo.figure_table("curves") == "results/demo/tables/training.csv"
+    assert demo.page_inputs("bias") == ["results/demo/tables/agreement.csv"]
+    assert [path.rpartition("/")[2] for path in demo.recorded()] == [
+        f"{name}.csv" for name in ("agreement", "bias", "comparisons", "humans")
+    ]
+
+
+def test_tables_with_parts_come_once_for_each(repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    settings = load_yaml("config/studies/orpo.yaml") | {"scale": "tiny"}
+    contents = Contents(load_study(settings, "config/studies/orpo.yaml", "config"))
+    for search in contents.study.searches:
+        assert contents.title(f"search_{search}") == f"Search {search}"
+        assert contents.page_inputs(f"search_{search}") == [f"results/orpo_tiny/tables/search_{search}.importance.csv"]
+        assert contents.figure_labels(f"search_{search}") == {"figure": f"Search {search}"}
