@@ -12,8 +12,8 @@ import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.arrays import ERROR, TIE, benchmark_arrays, judge_arrays
+from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import UNDEFINED, Settings, draw_sample, estimate, proportion
-from judgemerge.evaluate.metrics import divide
 from judgemerge.evaluate.variants import MEAN, as_number
 
 COLUMNS = (

@@ -18,6 +18,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.arrays import ERROR, FIRST, SECOND, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays
 from judgemerge.evaluate.arrays import judge_arrays as to_arrays
+from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import (
     DEFAULTS,
     UNDEFINED,
@@ -28,7 +29,6 @@ from judgemerge.evaluate.estimates import (
     estimate,
     proportion,
 )
-from judgemerge.evaluate.metrics import divide
 from judgemerge.evaluate.score import score_benchmark
 
 COLUMNS = ("judge", "benchmark", "metric", "value", "ci_low", "ci_high", "n", "errors", "note")

@@ -12,7 +12,7 @@ import numpy as np
 
 from judgemerge.core.items import Item, Order, Verdict
 from judgemerge.evaluate.arrays import CODES, ERROR, TIE, benchmark_arrays, judge_arrays
-from judgemerge.evaluate.metrics import divide
+from judgemerge.evaluate.counts import divide
 
 Errors = Literal["wrong", "tie", "drop"]
 

@@ -25,6 +25,7 @@ from judgemerge.evaluate.arrays import (
     benchmark_arrays,
     judge_arrays,
 )
+from judgemerge.evaluate.counts import cells_of, divide
 from judgemerge.evaluate.estimates import (
     DEFAULTS,
     UNDEFINED,
@@ -37,10 +38,8 @@ from judgemerge.evaluate.estimates import (
     grade_estimates,
     proportion,
 )
-from judgemerge.evaluate.metrics import cells_of, divide
+from judgemerge.evaluate.metrics import metrics_for
 
-CLASS_METRICS = ("accuracy", "macro_f1", "kappa")
-NUMBER_METRICS = ("pearson", "spearman", "kendall", "mae")
 EVERYONE = "all"
 CHANGE = ("change", "change_low", "change_high")
 
@@ -157,7 +156,7 @@ def _annotator_rows(
             "n": len(votes),
             "splits": sum(vote.split for vote in votes),
         }
-        for metric in (CLASS_METRICS if item.protocol == "pairwise" else NUMBER_METRICS)
+        for metric in metrics_for(item.protocol, "raters")
     ]
 
 
@@ -168,7 +167,7 @@ def _sides(votes: Sequence[_Compared]) -> tuple[list, list]:
 def number_estimates(sample: Sample, truth: np.ndarray, score: np.ndarray) -> dict:
     """Return the pointwise metrics with intervals for numbers, (n_units,) each."""
     cells = cells_of(truth, score, sample.cluster, sample.n_clusters)
-    return grade_estimates(sample, cells, NUMBER_METRICS)
+    return grade_estimates(sample, cells, metrics_for("pointwise", "raters"))
 
 
 def annotator_pairs(items: Sequence[Item], min_shared: int = 20, settings: Settings = DEFAULTS) -> pd.DataFrame:
@@ -199,7 +198,7 @@ def _pair_rows(item: Item, one: str, other: str, pair: list, clusters: list[str]
         metrics = ("accuracy", "kappa")
     else:
         estimates = number_estimates(sample, *(np.array(votes, dtype=float) for votes in pair))
-        metrics = NUMBER_METRICS
+        metrics = metrics_for("pointwise", "raters")
     identity = {"annotator_a": one, "annotator_b": other, "benchmark": item.benchmark}
     return [identity | {"metric": m, **estimates[m].columns(), "n": len(clusters)} for m in metrics]
 

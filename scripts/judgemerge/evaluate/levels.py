@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from judgemerge.evaluate.arrays import BenchmarkArrays, JudgeArrays
-from judgemerge.evaluate.metrics import cells_of, divide, replicated
+from judgemerge.evaluate.counts import cells_of, divide, replicated
 
 CORRELATIONS = ("pearson", "spearman", "kendall")
 SYSTEM, SUMMARY = (tuple(f"{name}_{level}" for name in CORRELATIONS) for level in ("system", "summary"))

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from judgemerge.compare.model_comparisons import PAIRS
+from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Settings, draw_sample, estimate, proportion
-from judgemerge.evaluate.metrics import divide
 
 COLUMNS = ("judge", "measure", "metric", "model", "value", "ci_low", "ci_high", "n", "errors", "note")
 FAILED = -1.0  # what the published comparison put in place of a grade that could not be read

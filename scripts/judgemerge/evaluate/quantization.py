@@ -22,8 +22,8 @@ from judgemerge.evaluate.arrays import (
     benchmark_arrays,
     judge_arrays,
 )
+from judgemerge.evaluate.counts import pointwise_cells
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Sample, Settings, grade_estimates, proportion
-from judgemerge.evaluate.metrics import pointwise_cells
 
 COLUMNS = (
     "judge", "parent", "type", "file_bytes", "bits_per_weight", "fallbacks", "benchmark", "protocol", "metric", "value",

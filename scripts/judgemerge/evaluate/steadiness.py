@@ -18,8 +18,8 @@ import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.arrays import ERROR, FIRST, SECOND, TIE, benchmark_arrays, judge_arrays
+from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import UNDEFINED, Settings, draw_sample, estimate, proportion
-from judgemerge.evaluate.metrics import divide
 
 COLUMNS = ("judge", "benchmark", "metric", "value", "ci_low", "ci_high", "n", "errors", "note")
 RECORDED = "recorded_scores"

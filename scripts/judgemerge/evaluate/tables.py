@@ -16,8 +16,9 @@ from judgemerge.evaluate.arrays import (
     benchmark_arrays,
     judge_arrays,
 )
+from judgemerge.evaluate.counts import scale_mismatch
 from judgemerge.evaluate.estimates import DEFAULTS, UNDEFINED, Settings, confusion_estimates, draw_sample
-from judgemerge.evaluate.metrics import scale_mismatch
+from judgemerge.evaluate.metrics import metrics_for
 
 HUMAN_COLUMNS = (
     "benchmark",
@@ -36,7 +37,6 @@ BIAS_COLUMNS = ("judge", "benchmark", "aspect", "group", "metric", "value", "ci_
 HUMANS = "humans"  # the annotators pooled
 NO_PAIRS = "no item has the votes of two people"
 BREAKDOWNS = ("category", "scenario", "complexity", "turn")  # the category, and fields of `extra`
-BREAKDOWN_METRICS = ("accuracy", "accuracy_first", "consistency", "spearman", "mae")
 VerdictsByJudge = Mapping[str, Sequence[Verdict]]
 
 
@@ -158,15 +158,15 @@ def _stand_in_rows(
     """Return the rows of one judge: `item` and `labels` say for each comparison on which item, and with what."""
     n_asked = len(item)
     if benchmark.protocol == "pairwise":
-        said, metrics = humans.combined_codes(judge)[item], humans.CLASS_METRICS
+        said = humans.combined_codes(judge)[item]
         errors = int((said == ERROR).sum())
     else:
         readable = ~np.isnan(judge.scores[item])
         labels = [label for label, kept in zip(labels, readable, strict=True) if kept]
         errors, item = int((~readable).sum()), item[readable]
-        said, metrics = judge.scores[item], humans.NUMBER_METRICS
+        said = judge.scores[item]
     sample = draw_sample(benchmark.cluster[item].astype(str), f"{benchmark.benchmark}/stand-ins/{against}", settings)
-    note = ""
+    metrics, note = metrics_for(benchmark.protocol, "raters"), ""
     if not len(item):
         estimates = dict.fromkeys(metrics, UNDEFINED)
     elif benchmark.protocol == "pairwise":
@@ -236,9 +236,10 @@ def bias_table(
     authors = {model for item in items for model in item.models}
     own = {judge: set(models) & authors for judge, models in own_models.items() if set(models) & authors}
     parts.append(bias.self_preference(items, verdicts_by_judge, own, settings).assign(aspect="self_preference"))
+    by_group = metrics_for(items[0].protocol, "groups")
     for by in BREAKDOWNS:
         if any((item.category if by == "category" else item.extra.get(by)) is not None for item in items):
-            parts.append(bias.breakdown(items, verdicts_by_judge, by, settings, BREAKDOWN_METRICS).assign(aspect=by))
+            parts.append(bias.breakdown(items, verdicts_by_judge, by, settings, by_group).assign(aspect=by))
     parts = [part for part in parts if len(part)]
     if not parts:
         return pd.DataFrame(columns=list(BIAS_COLUMNS))

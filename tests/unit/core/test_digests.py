@@ -112,7 +112,7 @@ def test_one_item_set_depends_on_its_own_adapter_only(sources):
     [
         ("import os.path", ["os.path"]),
         ("from judgemerge import files, items as i", ["judgemerge.core.files", "judgemerge.core.items"]),
-        ("def f():\n    from judgemerge.evaluate.metrics import kappa", ["judgemerge.evaluate.metrics.kappa"]),
+        ("def f():\n    from judgemerge.evaluate.metrics.classes import kappa", ["judgemerge.evaluate.metrics.classes.kappa"]),
         ("if TYPE_CHECKING:\n    import torch\nelse:\n    import numpy", ["numpy"]),
         ("try:\n    import tomllib\nexcept ImportError:\n    import tomli", ["tomli", "tomllib"]),
     ],

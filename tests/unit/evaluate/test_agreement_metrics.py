@@ -11,7 +11,7 @@ from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Verdict
 from judgemerge.evaluate import kendall
-from judgemerge.evaluate.metrics import pointwise_metrics
+from judgemerge.evaluate.counts import pointwise_metrics
 from judgemerge.evaluate.score import score_benchmark
 
 SWAP = {"first": "second", "second": "first", "tie": "tie", "error": "error"}

@@ -6,7 +6,7 @@ import numpy as np
 
 from judgemerge.evaluate.arrays import ERROR, TIE
 from judgemerge.evaluate.blocks import confusion_table
-from judgemerge.evaluate.metrics import confusion_metrics
+from judgemerge.evaluate.metrics.classes import confusion_metrics
 from judgemerge.evaluate.published import Case, Row
 from judgemerge.evaluate.published._cells import aligned, order_measures, rate, truth_counts
 

@@ -9,7 +9,7 @@ from judgemerge.core.items import CLASSES
 from judgemerge.evaluate.arrays import CODES, ERROR, TIE
 from judgemerge.evaluate.blocks import confusion_table, weighted_metrics
 from judgemerge.evaluate.humans import is_split
-from judgemerge.evaluate.metrics import confusion_metrics
+from judgemerge.evaluate.metrics.classes import confusion_metrics
 from judgemerge.evaluate.published import HUMANS, Case, Row
 from judgemerge.evaluate.published._cells import aligned, kappa, truth_counts
 

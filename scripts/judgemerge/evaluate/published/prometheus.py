@@ -8,7 +8,7 @@ import numpy as np
 from judgemerge.core import files
 from judgemerge.core.items import as_published
 from judgemerge.evaluate.arrays import ERROR, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
-from judgemerge.evaluate.metrics import pointwise_metrics
+from judgemerge.evaluate.counts import pointwise_metrics
 from judgemerge.evaluate.published import Case, Row
 from judgemerge.evaluate.published._cells import aligned, rate, truth_counts
 
