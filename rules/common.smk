@@ -21,15 +21,20 @@ from judgemerge.study.layout import (
     MANIFEST,
     MODEL,
     PAGE,
+    RECORDED_COUNTS,
     REPLIES,
     RUN_RECORD,
+    SIDES,
     SOURCE,
     SOURCES,
     STORE,
     TABLE,
+    TIMING,
+    USAGE,
     VERDICTS,
     Layout,
     of,
+    renamed,
 )
 from judgemerge.study.resources import Needs, Size, several_nodes
 from judgemerge.study.study import load_study
