@@ -15,7 +15,9 @@ min_version("9.0")
 os.environ.update(
     PYTHONHASHSEED="0",
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
-    PYTHONPATH=os.pathsep.join([os.path.join(workflow.basedir, "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])]),
+    PYTHONPATH=os.pathsep.join(
+        [os.path.join(workflow.basedir, "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    ),
     PYTHONNOUSERSITE="1",
     OMP_WAIT_POLICY=os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
 )
@@ -37,11 +39,9 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/merge.smk"
 include: "rules/judge.smk"
-include: "rules/overlap.smk"
+include: "rules/evaluate.smk"
 include: "rules/score.smk"
-include: "rules/compare.smk"
 include: "rules/statements.smk"
-include: "rules/published.smk"
 include: "rules/unified.smk"
 include: "rules/report.smk"
 include: "rules/quantize.smk"

@@ -14,6 +14,7 @@ from judgemerge.core.models import fingerprint, size_on_disk
 from judgemerge.core.patterns import one_of
 from judgemerge.prompting.prompts import content
 from judgemerge.study.layout import (
+    BIAS,
     FIGURE,
     FIGURE_PNG,
     ITEM_COUNTS,
@@ -24,6 +25,8 @@ from judgemerge.study.layout import (
     RECORDED_COUNTS,
     REPLIES,
     RUN_RECORD,
+    SCORES,
+    SCORES_PART,
     SIDES,
     SOURCE,
     SOURCES,

@@ -211,7 +211,7 @@ rule render_tables:
         humans="results/{study}/tables/humans.csv",
         bias="results/{study}/tables/bias.csv",
         item_counts="results/{study}/tables/items.csv",
-        overlap=overlap_table,
+        overlap=each(TABLE, ["overlap"] if study.overlap_pairs else []),
         prompts=asked_prompt_files(),
     output:
         agreement=report(

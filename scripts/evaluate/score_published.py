@@ -20,7 +20,7 @@ def main(
     statistics: dict,
     scores: str,
 ) -> None:
-    """Write the rows of every benchmark in `protocols`; verdicts and counts are files by benchmark and judge."""
+    """Write the rows of every benchmark in `protocols`; verdicts and counts are files by judge and benchmark."""
     judged, _ = failures.divide(verdicts)
     counts = {pair: path for pair, path in counts.items() if pair in judged}
     cases = {
@@ -39,11 +39,11 @@ def main(
 
 
 def _of(benchmark: str, by_pair: dict[Pair, VerdictFile]) -> list[tuple[str, VerdictFile]]:
-    return [(judge, file) for (name, judge), file in by_pair.items() if name == benchmark]
+    return [(judge, file) for (judge, name), file in by_pair.items() if name == benchmark]
 
 
 def _files(pairs: Iterable[Pair], paths: Iterable[str]) -> dict[Pair, VerdictFile]:
-    return {(name, judge): VerdictFile(path, name) for (name, judge), path in zip(pairs, paths, strict=True)}
+    return {(judge, name): VerdictFile(path, name) for (judge, name), path in zip(pairs, paths, strict=True)}
 
 
 if "snakemake" in globals():

@@ -26,8 +26,7 @@ FEW_TABLES = ("agreement", "items", "comparisons", "humans", "bias")
 ITEMS = {"write_items": 2, "answer_baselines": 2, "count_items": 1}
 SCORES = {"score_benchmark": 2, "compare_judges": 2}
 AFTER_SCORES = {
-    "collect_scores": 1,
-    "collect_comparisons": 1,
+    "collect_scores": 4,
     **{f"draw_{name}": 1 for name in FEW_FIGURES},
     "render_tables": 1,
     "write_run_record": 1,

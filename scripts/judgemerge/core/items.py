@@ -75,7 +75,7 @@ class Item:
             raise JudgemergeError(f"{where}: truth is {self.truth!r}, but a prompt alone has none")
 
     def _check_answer(self, answer: object, where: str) -> None:
-        """Refuse what is no class (pairwise) and no finite number (pointwise), whatever the adapter."""
+        """Refuse what is no class (pairwise) and no finite number (pointwise), whatever the loader."""
         if self.protocol == "pairwise" and answer not in CLASSES:
             raise JudgemergeError(f"{where} is {answer!r}, not one of {', '.join(CLASSES)}{self._row()}")
         if self.protocol == "pointwise" and not is_finite_number(answer):

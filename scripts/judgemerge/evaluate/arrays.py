@@ -67,7 +67,7 @@ def benchmark_arrays(items: Iterable[Item], judgeable_only: bool = True) -> Benc
     """
     everything = sorted(items, key=lambda item: item.id)
     if not everything:
-        raise JudgemergeError("no items to score: the items file is empty; check its adapter in config/benchmarks.yaml")
+        raise JudgemergeError("no items to score: the items file is empty; check its loader in config/benchmarks.yaml")
     _refuse_mixture(everything)
     judgeable_only = judgeable_only and any(item.judgeable for item in everything)
     kept = tuple(item for item in everything if item.judgeable or not judgeable_only)

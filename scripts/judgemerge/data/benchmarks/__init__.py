@@ -1,38 +1,38 @@
-"""Benchmarks: the catalogue (config/benchmarks.yaml), one adapter module per data family, and their checks.
+"""Benchmarks: the catalogue (config/benchmarks.yaml), one loader module per data family, and their checks.
 
-An adapter is a module of this package with `load(paths, spec, counts) -> Iterator[Item]`: `paths` gives a file per
-role, `spec` is what decides of the catalogue entry (`DECIDING`, and its `name`), and `counts` takes what the adapter
+A loader is a module of this package with `load(paths, spec, counts) -> Iterator[Item]`: `paths` gives a file per
+role, `spec` is what decides of the catalogue entry (`DECIDING`, and its `name`), and `counts` takes what the loader
 wants to be reported. Its docstring states the truth rule. Nothing else registers it.
 """
 
 import collections
 import dataclasses
 import fnmatch
-import importlib
-import pkgutil
+import sys
 from pathlib import Path
-from types import ModuleType
 
 from judgemerge.core.catalogues import check_keys, load_yaml
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import CLASSES, PROTOCOLS, Item, part_of, sample, without_lone_surrogates
+from judgemerge.core.registry import Modules
 
-REQUIRED = {"adapter": str, "protocol": str, "description": str, "truth": str, "sources": dict}
+LOADERS = Modules(__name__, "loader", needs=("load(paths, spec, counts)",))
+REQUIRED = {"loader": str, "protocol": str, "description": str, "truth": str, "sources": dict}
 OPTIONAL = {
     "expected": dict,  # counts that must come out: rows, items, judgeable, …
     "about": int,  # how many items it has (before `part`), where nobody could count them; for plans alone
     "truth_by": str,  # people, facts (the right answer is known) or a model
     "category": str,  # what the categories are
-    "categories": dict,  # category as the adapter gives it → category in tables; * stands for any text
+    "categories": dict,  # category as the loader gives it → category in tables; * stands for any text
     "published": str,  # module of judgemerge/evaluate/published/ that counts as the benchmark's paper does
     "licence": str,
     "rubric": str,  # rubric of its items: a name of config/rubrics/ or the path of a YAML file
-    "options": dict,  # read by the adapter
+    "options": dict,  # read by the loader
     "part": dict,  # the part of the items that this set is: {name, shares, seed, draw}; see items.part_of
 }
 
 # What items are made from; the other keys are for readers, and a reworded one must not make anything again.
-DECIDING = ("adapter", "protocol", "sources", "expected", "options", "part")
+DECIDING = ("loader", "protocol", "sources", "expected", "options", "part")
 
 
 def deciding(spec: dict) -> dict:
@@ -45,31 +45,24 @@ def load_catalogue(path: str | Path) -> dict[str, dict]:
     catalogue = load_yaml(path)
     for name, spec in catalogue.items():
         where = f"{path}: benchmark '{name}'"
+        _rename_adapter(spec, where)
         check_keys(spec, REQUIRED, OPTIONAL, where)
         if spec["protocol"] not in (*PROTOCOLS, "prompts"):
             raise JudgemergeError(f"{where}: protocol is '{spec['protocol']}', not {', '.join(PROTOCOLS)} or prompts")
-        if spec["adapter"] not in adapters():
+        if spec["loader"] not in LOADERS.names:
             raise JudgemergeError(
-                f"{where}: unknown adapter '{spec['adapter']}'{did_you_mean(spec['adapter'], adapters())}"
+                f"{where}: unknown loader '{spec['loader']}'{did_you_mean(spec['loader'], LOADERS.names)}"
             )
-        if spec["adapter"] == "jsonl":
-            adapter("jsonl").check(spec, where)
+        if spec["loader"] == "jsonl":
+            LOADERS.load("jsonl").check(spec, where)
     return catalogue
 
 
-def adapters() -> list[str]:
-    """Return the names of the adapter modules (the modules of this package without a leading underscore)."""
-    return [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
-
-
-def adapter(name: str) -> ModuleType:
-    """Return the adapter module of that name."""
-    if name not in adapters():
-        raise JudgemergeError(f"unknown adapter '{name}'{did_you_mean(name, adapters())}")
-    module = importlib.import_module(f"{__name__}.{name}")
-    if not hasattr(module, "load"):
-        raise JudgemergeError(f"{module.__file__}: there is no function load(paths, spec, counts); add it")
-    return module
+def _rename_adapter(spec: object, where: str) -> None:
+    """Take the key `adapter` of version 0.1 for `loader`, and say so."""
+    if isinstance(spec, dict) and "adapter" in spec and "loader" not in spec:
+        print(f"{where}: the key 'adapter' is called 'loader' now; rename it", file=sys.stderr)
+        spec["loader"] = spec.pop("adapter")
 
 
 def load_items(
@@ -83,8 +76,8 @@ def load_items(
     if missing:
         raise JudgemergeError(f"benchmark '{benchmark}': no file given for {', '.join(sorted(missing))}")
     counts = collections.Counter(rows=0)
-    paths = {role: Path(path) for role, path in paths.items()}  # the contract of adapters, whoever calls
-    items = list(adapter(spec["adapter"]).load(paths, {"options": {}, **spec, "name": benchmark}, counts))
+    paths = {role: Path(path) for role, path in paths.items()}  # the contract of loaders, whoever calls
+    items = list(LOADERS.load(spec["loader"]).load(paths, {"options": {}, **spec, "name": benchmark}, counts))
     items = _mended(items, spec.get("categories", {}), counts, f"benchmark '{benchmark}'")
     repeated = [item for item, n in collections.Counter(item.id for item in items).items() if n > 1]
     if repeated:
@@ -92,13 +85,13 @@ def load_items(
     for item in items:
         if (item.benchmark, item.protocol) != (benchmark, spec["protocol"]):
             raise JudgemergeError(
-                f"benchmark '{benchmark}': adapter '{spec['adapter']}' gives {item.protocol} items of "
+                f"benchmark '{benchmark}': loader '{spec['loader']}' gives {item.protocol} items of "
                 f"'{item.benchmark}', but the entry is {spec['protocol']}; correct one of them"
             )
     counts = dict(counts) | _describe(items)
     for key, expected in spec.get("expected", {}).items():
         if counts.get(key, 0) != expected:
-            file = next(iter(paths.values()), spec["adapter"])
+            file = next(iter(paths.values()), spec["loader"])
             raise JudgemergeError(
                 f"{file}: benchmark '{benchmark}' has {key} {counts.get(key, 0)}, "
                 f"but the catalogue expects {expected}; fetch the file again or correct `expected`"

@@ -1,4 +1,4 @@
-"""What every adapter needs: rows with checked fields, clusters by prompt, and majorities of votes."""
+"""What every loader needs: rows with checked fields, clusters by prompt, and majorities of votes."""
 
 import collections
 import fnmatch

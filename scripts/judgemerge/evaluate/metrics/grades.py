@@ -73,7 +73,7 @@ def kappa_quadratic(grades: Grades) -> np.ndarray:
     return np.where(chance > 1e-12, 1 - divide(chance - 2 * covariance, chance), np.nan)
 
 
-@metric("error_rate", protocol="pointwise", needs=("items",))
+@metric("error_rate", protocol="pointwise", proportion=True, needs=("items",))
 def error_rate(grades: Grades) -> np.ndarray:
     """Share of the items without a readable score."""
     return divide(grades.n_unread, grades.n_items)
