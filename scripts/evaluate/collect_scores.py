@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from judgemerge.core import files
+from judgemerge.core.frames import write_table
 from judgemerge.core.logs import logged
 
 CELL = ("judge", "benchmark", "metric", "rules")
@@ -28,8 +28,7 @@ def main(scores: list[str], table: str, prompts: Mapping[str, Mapping[str, str]]
     if "protocol" in whole:
         rows = zip(whole["judge"], whole["protocol"], strict=True)
         whole["prompt"] = [prompts.get(judge, {}).get(protocol, "") for judge, protocol in rows]
-    with files.atomic_writer(table) as file:
-        whole.to_csv(file, index=False)
+    write_table(table, whole)
 
 
 if "snakemake" in globals():

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from judgemerge.core import files
+
 
 def read_table(path: str | Path) -> pd.DataFrame:
     """Return a table that a rule has written: an empty cell is NaN, but "" for a text that may be empty.
@@ -12,6 +14,12 @@ def read_table(path: str | Path) -> pd.DataFrame:
     Nothing else is read as NaN: a judge may be called `null`.
     """
     return pd.read_csv(path, keep_default_na=False, na_values=[""]).fillna({"note": "", "group": ""})
+
+
+def write_table(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV, without its index."""
+    with files.atomic_writer(path) as file:
+        table.to_csv(file, index=False)
 
 
 JUDGE_COLUMNS = ("judge", "judge_a", "judge_b", "rater", "parent")
@@ -23,8 +31,8 @@ def with_labels(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
     return table.assign(**renamed)
 
 
-def of_judges(table: pd.DataFrame, chosen: Mapping[str, object], every: Mapping[str, object]) -> pd.DataFrame:
+def of_judges(table: pd.DataFrame, judges: Mapping[str, object], every: Mapping[str, object]) -> pd.DataFrame:
     """Return the rows of the judges in `chosen`, and those that are about none of `every` judge."""
-    left_out = set(every) - set(chosen)
+    left_out = set(every) - set(judges)
     about = [table[column].isin(left_out) for column in JUDGE_COLUMNS if column in table and column != "parent"]
     return table[~pd.concat(about, axis=1).any(axis=1)] if about and left_out else table

@@ -154,8 +154,8 @@ def sample(items: list[Item], n: int, seed: int | None) -> list[Item]:
 
     So a larger sample holds every item of a smaller one, and its replies are not judged again.
     """
-    drawn = {item.id for item in sorted(items, key=lambda item: files.sha256_text(str(seed), item.id))[:n]}
-    return [item for item in items if item.id in drawn]
+    sampled = {item.id for item in sorted(items, key=lambda item: files.sha256_text(str(seed), item.id))[:n]}
+    return [item for item in items if item.id in sampled]
 
 
 def part_of(
@@ -228,8 +228,8 @@ def verdict_rows(verdicts: Iterable[Verdict], benchmark: str | None = None) -> I
     for verdict in verdicts:
         row = dataclasses.asdict(verdict)
         unknown = {key for key in ("raw", "cut", "published") if row[key] is None}  # of most recorded verdicts
-        known = {key: value for key, value in row.items() if key not in unknown}
-        yield known if benchmark is None else {"benchmark": benchmark, **known}
+        stated = {key: value for key, value in row.items() if key not in unknown}
+        yield stated if benchmark is None else {"benchmark": benchmark, **stated}
 
 
 def read_verdicts(path: str | Path, benchmark: str | None = None) -> Iterator[Verdict]:

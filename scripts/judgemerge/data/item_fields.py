@@ -31,6 +31,6 @@ def of(spec: Mapping) -> set[str] | None:
     """Return the fields that items of a catalogue entry can have, None where nobody knows."""
     name = spec["loader"]
     if name == "jsonl":
-        given = spec.get("options", {}).get("fields", {})
-        return {key for key in ("category", "reference") if key in given} | {*given.get("extra", ())}
+        fields = spec.get("options", {}).get("fields", {})
+        return {key for key in ("category", "reference") if key in fields} | {*fields.get("extra", ())}
     return FIELDS.get(name) or getattr(benchmarks.LOADERS.load(name), "FIELDS", None)

@@ -120,8 +120,8 @@ def pairwise_metrics(counts: np.ndarray, recorded: tuple[bool, bool] = (True, Tr
     the orders would then be another quantity.
     """
     by_orders = {orders: Outcomes(counts, orders) for orders in ((0,), (1,), (0, 1))}
-    asked = {name: metric.defined_in(recorded) for name, metric in METRICS["pairwise"].items()}
-    return {name: METRICS["pairwise"][name].function(by_orders[orders]) for name, orders in asked.items() if orders}
+    orders_of = {name: metric.defined_in(recorded) for name, metric in METRICS["pairwise"].items()}
+    return {name: METRICS["pairwise"][name].function(by_orders[orders]) for name, orders in orders_of.items() if orders}
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class Cells:
         `weights` is (n_cells, n_columns): how often each cell occurs; `sizes` (2, n_columns): the unread and all items.
         """
         grades = Grades(self, weights, sizes)
-        chosen = [
+        defined = [
             metric
             for name, metric in METRICS["pointwise"].items()
             if (names is None or name in names) and self.facts.issuperset(metric.needs)
@@ -178,7 +178,7 @@ class Cells:
             metric.name: np.where(grades.varies, metric.function(grades), np.nan)
             if metric.correlation
             else metric.function(grades)
-            for metric in chosen
+            for metric in defined
         }
 
 

@@ -4,7 +4,7 @@
 annotator's, one category's), so each part draws its own weights over its own clusters.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,6 +32,11 @@ class Settings:
     n_resamples: int = 10_000
     confidence: float = 0.95
     seed: int = 0
+
+    @classmethod
+    def of_statistics(cls, statistics: Mapping) -> "Settings":
+        """Return the settings of a study's section `statistics`."""
+        return cls(statistics["resamples"], statistics["confidence"], statistics["seed"])
 
 
 DEFAULTS = Settings()

@@ -98,19 +98,19 @@ def load_items(
             )
     if "part" in spec:
         check_keys(spec["part"], {"name": str, "shares": dict, "seed": int}, {"draw": int}, f"{benchmark}: part")
-        chosen = part_of(items, **spec["part"], where=f"benchmark '{benchmark}'")
-        counts |= _describe(chosen) | {"part_of": len(items)}
-        items = chosen
+        part = part_of(items, **spec["part"], where=f"benchmark '{benchmark}'")
+        counts |= _describe(part) | {"part_of": len(items)}
+        items = part
     if limit is not None and len(items) > limit:
-        drawn = sample(items, limit, seed)
-        counts |= _describe(drawn) | {"drawn_from": len(items)}
-        items = drawn
+        sampled = sample(items, limit, seed)
+        counts |= _describe(sampled) | {"drawn_from": len(items)}
+        items = sampled
     return items, counts
 
 
 def _mended(items: list[Item], categories: dict, counts: collections.Counter, where: str) -> list[Item]:
     """Return the items with their categories mapped and their texts fit for UTF-8; what was replaced is counted."""
-    mended, used = [], set()
+    mended, matched = [], set()
     for item in items:
         item, n_surrogates = without_lone_surrogates(item)
         if n_surrogates:
@@ -118,14 +118,14 @@ def _mended(items: list[Item], categories: dict, counts: collections.Counter, wh
         pattern = _pattern_of(item.category, categories)
         if pattern is not None:
             item = dataclasses.replace(item, category=str(categories[pattern]))
-            used.add(pattern)
+            matched.add(pattern)
         mended.append(item)
-    unused = [pattern for pattern in categories if pattern not in used]
+    unused = [pattern for pattern in categories if pattern not in matched]
     if unused and items:
-        known = {item.category for item in items if item.category}
+        names = {item.category for item in items if item.category}
         raise JudgemergeError(
             f"{where}: categories maps '{unused[0]}', but no item that is left to it has that category"
-            f"{did_you_mean(str(unused[0]), known)}"
+            f"{did_you_mean(str(unused[0]), names)}"
         )
     return mended
 

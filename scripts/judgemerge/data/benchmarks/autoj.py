@@ -110,8 +110,8 @@ def _training_pairs(paths: dict[str, Path], spec: dict, counts: Counter) -> Iter
 
 def _decision(critique: str) -> str | None:
     """Return what the last decision sentence of a critique says, None when there is none."""
-    found = DECISION.findall(critique)
-    return DECIDED[found[-1].lower()] if found else None
+    decisions = DECISION.findall(critique)
+    return DECIDED[decisions[-1].lower()] if decisions else None
 
 
 def _pairs(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:

@@ -41,8 +41,8 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
     if original:
         games = chosen_part([(row, game) for row in rows for game in (1, 2)], options)
     else:
-        kept = set(chosen_part(sorted({row.get("question_id", int) for row in rows}), options))
-        games = [(row, game) for row in rows for game in (1, 2) if row.get("question_id", int) in kept]
+        questions = set(chosen_part(sorted({row.get("question_id", int) for row in rows}), options))
+        games = [(row, game) for row in rows for game in (1, 2) if row.get("question_id", int) in questions]
     for row, game in games:
         counts["games"] += 1
         winner = row.get(f"g{game}_winner", str, WINNERS)
@@ -64,20 +64,20 @@ def _item(row: Row, game: int, winner: str, spec: dict, original: bool) -> Item:
         raise row.error(f"field 'g{game}_user_prompt' has no question followed by two answers")
     question, reference, *answers = prompt.groups()
     models = [row.get("model_1"), row.get("model_2")]
-    shown = models if game == 1 else models[::-1]
+    in_order = models if game == 1 else models[::-1]
     # What GPT-4 said is about the positions it saw.
-    truth = "tie" if not winner.startswith("model_") else ("first", "second")[shown.index(row.get(winner))]
+    truth = "tie" if not winner.startswith("model_") else ("first", "second")[in_order.index(row.get(winner))]
     turns = question
     if original:
         turns = f"{question}\n\n[Reference]\n{reference}" if reference else question
-        shown, answers = (models, answers[::-1]) if game == 2 else (shown, answers)
+        in_order, answers = (models, answers[::-1]) if game == 2 else (in_order, answers)
     return Item(
         id=f"{row.number}-{game}",
         benchmark=spec["name"],
         protocol="pairwise",
         turns=(turns,),
         responses=tuple((answer,) for answer in answers),
-        models=tuple(shown),
+        models=tuple(in_order),
         truth=truth,
         reference=reference,
         cluster=cluster_of(question),

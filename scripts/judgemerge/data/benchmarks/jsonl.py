@@ -79,8 +79,8 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
 def check(spec: dict, where: str) -> tuple[dict, dict]:
     """Return the fields, with one per response, and the labels of an entry; one that cannot be right is refused."""
     options = spec.get("options", {})
-    known = {"labels": dict, "label": (str, int, float), "rows": dict}
-    check_keys(options, {"fields": dict}, known, f"{where}: options")
+    types = {"labels": dict, "label": (str, int, float), "rows": dict}
+    check_keys(options, {"fields": dict}, types, f"{where}: options")
     check_layout(options.get("rows", {}), f"{where}: options.rows")
     fields = options["fields"]
     if spec["protocol"] == "prompts":
@@ -89,14 +89,14 @@ def check(spec: dict, where: str) -> tuple[dict, dict]:
     check_keys(fields, {"prompt": (str, list), "responses": (str, list)}, OPTIONAL, f"{where}: options.fields")
     _check_truth(fields, options, where)
     _check_sides(fields, spec["protocol"], where)
-    wanted = 2 if spec["protocol"] == "pairwise" else 1
+    n_responses = 2 if spec["protocol"] == "pairwise" else 1
     if isinstance(fields["responses"], str):
         name = fields["responses"]
-        fields = {**fields, "responses": [name] if wanted == 1 else [f"{name}.0", f"{name}.1"]}
-    if len(fields["responses"]) not in (0, wanted):
+        fields = {**fields, "responses": [name] if n_responses == 1 else [f"{name}.0", f"{name}.1"]}
+    if len(fields["responses"]) not in (0, n_responses):
         raise JudgemergeError(
             f"{where}: options.fields.responses names {len(fields['responses'])}, but a {spec['protocol']} item has "
-            f"{wanted}; name one field per response"
+            f"{n_responses}; name one field per response"
         )
     labels = _fields.label_map(options.get("labels", {}), spec["protocol"], where)
     return fields, (_fields.OUR_WORDS if spec["protocol"] == "pairwise" else {}) | labels
@@ -160,8 +160,8 @@ def _check_same(group: list[Row], fields: dict) -> None:
     models = _fields.pair_of(group[0], fields)
     seen: dict[str, int] = {}
     for row in group:
-        shown = sides[::-1] if _fields.is_turned(row, fields, models) else sides
-        for name, first in [*zip(same, same, strict=True), *zip(shown, sides, strict=True)]:
+        in_order = sides[::-1] if _fields.is_turned(row, fields, models) else sides
+        for name, first in [*zip(same, same, strict=True), *zip(in_order, sides, strict=True)]:
             if row.find(name) != group[0].find(first):
                 raise row.error(f"has another '{name}' than row {group[0].number} with the same id; correct one id")
         annotator = row.value(fields["annotator"]) if "annotator" in fields else None

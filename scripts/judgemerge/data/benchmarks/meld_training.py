@@ -54,14 +54,15 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
             counts["unreadable"] += 1
             continue
         fields = FORMS[form](row, spec["protocol"])
-        kept = {name: row.get(name) for name in ("instruction", "input", "output")} if form == "llamafactory" else None
+        own_fields = ("instruction", "input", "output")
+        copies = {name: row.get(name) for name in own_fields} if form == "llamafactory" else None
         yield Item(
             benchmark=spec["name"],
             protocol=spec["protocol"],
             truth=verdict.score if spec["protocol"] == "pointwise" else verdict.outcome,
             cluster=cluster_of(fields["turns"][0]),
             origin={"source": spec["sources"]["rows"], "row": row.number},
-            extra=explained(scores, dimensions.feedback(judgment) or "") | ({"training_row": kept} if kept else {}),
+            extra=explained(scores, dimensions.feedback(judgment) or "") | ({"training_row": copies} if copies else {}),
             **fields,
         )
 
@@ -114,8 +115,8 @@ def _llamafactory(row: Row, protocol: str) -> dict:
         raise row.error("field 'instruction' has no [BEGIN DATA] … [END DATA]; give MELD_pairwise or MELD_pointwise")
 
     def field(name: str) -> str | None:
-        found = re.search(_FIELD.format(name=re.escape(name)), data[1].rstrip(), re.DOTALL)
-        return found[1] if found else None
+        match = re.search(_FIELD.format(name=re.escape(name)), data[1].rstrip(), re.DOTALL)
+        return match[1] if match else None
 
     names = ("Response 1", "Response 2") if protocol == "pairwise" else ("Response",)
     query, answers = field("Query"), [field(name) for name in names]

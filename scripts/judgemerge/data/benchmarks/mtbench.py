@@ -56,7 +56,7 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
     if voters not in VOTERS:
         raise JudgemergeError(f"benchmark '{spec['name']}': option voters is '{voters}', not {' or '.join(VOTERS)}")
     texts = _read_texts(paths)
-    chosen = set(chosen_part(sorted(texts.questions), spec["options"]))
+    questions = set(chosen_part(sorted(texts.questions), spec["options"]))
     for pair, rows in sorted(_read_pairs(paths["votes"]).items()):
         votes = [_vote(row) for row in rows]
         experts = [vote for vote in votes if vote.annotator.startswith("expert_")]
@@ -69,7 +69,7 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
         counts["pairs_without_expert_votes"] += not experts
         if pair[0] not in texts.questions:
             raise rows[0].error(f"question {pair[0]} is not in {paths['questions']}")
-        if (experts or voters == "all") and pair[0] in chosen:
+        if (experts or voters == "all") and pair[0] in questions:
             origin = {"source": spec["sources"]["votes"], "row": [row.number for row in rows]}
             apart = [] if voters == "all" else [vote for vote in votes if vote not in experts]
             yield _item(pair, votes if voters == "all" else experts, apart, texts, spec["name"], origin)

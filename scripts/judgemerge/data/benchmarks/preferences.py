@@ -59,21 +59,21 @@ def _split(row: Row, form: str) -> tuple[Messages, tuple[str, ...] | None]:
         conversations = [[*messages, end] for end in ends]
     else:
         conversations = [_messages(row, name) for name in ("chosen", "rejected")]
-    chosen, rejected = conversations
+    preferred, rejected = conversations
     n_shared = 0
-    while n_shared < min(len(chosen), len(rejected)) - 1 and chosen[n_shared] == rejected[n_shared]:
+    while n_shared < min(len(preferred), len(rejected)) - 1 and preferred[n_shared] == rejected[n_shared]:
         n_shared += 1
     rests = [conversation[n_shared:] for conversation in conversations]
     if any(len(rest) != 1 or rest[0][0] != "assistant" for rest in rests) or n_shared == 0:
         return [], None
-    return chosen[:n_shared], tuple(rest[0][1] for rest in rests)
+    return preferred[:n_shared], tuple(rest[0][1] for rest in rests)
 
 
 def _messages(row: Row, field: str) -> Messages:
-    found = [message(row, field, value) for value in row.get(field, list)]
-    if not found:
+    messages = [message(row, field, value) for value in row.get(field, list)]
+    if not messages:
         raise row.error(f"field '{field}' is an empty conversation")
-    return found
+    return messages
 
 
 def _message(row: Row, field: str) -> tuple[str, str]:

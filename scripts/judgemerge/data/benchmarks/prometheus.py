@@ -133,22 +133,22 @@ def _rubric(prompt: RubricPrompt) -> dict:
 def _pairs(rows: Iterator[Row], spec: dict, counts: Counter) -> Made:
     for row in rows:
         both = [_parts(row, field) for field in ("chosen_instruction", "rejected_instruction")]
-        chosen, rejected = both
+        preferred, rejected = both
         for part in ("instruction", "reference", "criterion", "scores"):
-            if getattr(chosen, part) != getattr(rejected, part):
+            if getattr(preferred, part) != getattr(rejected, part):
                 raise row.error(f"the chosen and the rejected request differ in their {part}")
         tie = row.get("tie", int, (0, 1)) if "tie" in row.data else 0
-        turned = is_turned(chosen.instruction, chosen.response, rejected.response)
-        shown = both[::-1] if turned else both
+        turned = is_turned(preferred.instruction, preferred.response, rejected.response)
+        in_order = both[::-1] if turned else both
         published = [row.data["chosen_instruction"], row.data["rejected_instruction"]]
         item = {
-            "turns": (chosen.instruction,),
-            "responses": tuple((prompt.response,) for prompt in shown),
+            "turns": (preferred.instruction,),
+            "responses": tuple((prompt.response,) for prompt in in_order),
             "truth": "tie" if tie else "second" if turned else "first",
-            "reference": chosen.reference,
+            "reference": preferred.reference,
             "category": row.get("source") if "source" in row.data else None,
-            "cluster": cluster_of(chosen.instruction),
-            "extra": {**_rubric(chosen), "published_prompt": published[::-1] if turned else published},
+            "cluster": cluster_of(preferred.instruction),
+            "extra": {**_rubric(preferred), "published_prompt": published[::-1] if turned else published},
         }
         yield item, (row,)
 
@@ -167,25 +167,25 @@ def is_turned(*texts: str) -> bool:
 def _chosen_split(rows: Iterator[Row], spec: dict, counts: Counter) -> list[Row]:
     """Return the rows of the split, in their order; instructions with all their rows go to one side."""
     options = spec["options"]
-    kept = list(rows)
+    split_rows = list(rows)
     if options.get("split_by", SPLIT_BY[0]) not in SPLIT_BY:
         raise JudgemergeError(
             f"benchmark '{spec['name']}': option split_by is '{options['split_by']}', not {' or '.join(SPLIT_BY)}"
         )
     if "split" in options and options.get("split_by") == "row":
-        kept = _drawn_rows(kept, options)
+        split_rows = _drawn_rows(split_rows, options)
     elif "split" in options:
         seed, share = options.get("seed", 42), options.get("test_share", 0.01)
-        instructions = dict.fromkeys(row.get("orig_instruction") for row in kept)
+        instructions = dict.fromkeys(row.get("orig_instruction") for row in split_rows)
         by_digest = sorted(instructions, key=lambda text: hashlib.sha256(f"{seed}\0{text}".encode()).digest())
         tested = set(by_digest[: max(1, round(share * len(by_digest)))])
-        wanted = options["split"] == "test"
-        kept = [row for row in kept if (row.get("orig_instruction") in tested) == wanted]
+        is_test = options["split"] == "test"
+        split_rows = [row for row in split_rows if (row.get("orig_instruction") in tested) == is_test]
     if "n_instructions" in options:
-        first = list(dict.fromkeys(row.get("orig_instruction") for row in kept))[: options["n_instructions"]]
-        kept = [row for row in kept if row.data["orig_instruction"] in set(first)]
-    counts["rows_of_the_split"] += len(kept)
-    return kept
+        first = list(dict.fromkeys(row.get("orig_instruction") for row in split_rows))[: options["n_instructions"]]
+        split_rows = [row for row in split_rows if row.data["orig_instruction"] in set(first)]
+    counts["rows_of_the_split"] += len(split_rows)
+    return split_rows
 
 
 def _drawn_rows(rows: list[Row], options: dict) -> list[Row]:
@@ -272,14 +272,14 @@ def _preference_pairs(rows: Iterator[Row], spec: dict, counts: Counter) -> Made:
         digests = [_pair_digest(seed, better, worse) for better, worse in pairs]
         turned = set(sorted(range(len(pairs)), key=digests.__getitem__)[: len(pairs) // 2])
         for number, (better, worse) in enumerate(pairs):
-            shown = (worse, better) if number in turned else (better, worse)
+            in_order = (worse, better) if number in turned else (better, worse)
             item = {
                 "turns": (instruction,),
-                "responses": tuple((row.get("orig_response"),) for row in shown),
+                "responses": tuple((row.get("orig_response"),) for row in in_order),
                 "truth": "second" if number in turned else "first",
                 "reference": better.get("orig_reference_answer"),
                 "cluster": cluster_of(instruction),
-                "extra": {"criterion": criterion, "scores": [_score(row) for row in shown]},
+                "extra": {"criterion": criterion, "scores": [_score(row) for row in in_order]},
             }
             yield item, (better, worse)
 

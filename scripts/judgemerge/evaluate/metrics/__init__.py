@@ -67,8 +67,8 @@ class Metric:
 
     def defined_in(self, recorded: tuple[bool, bool]) -> tuple[int, ...]:
         """Return the orders that the metric is computed from where these were recorded; none if it is undefined."""
-        asked = tuple(order for order in self.columns if recorded[order])
-        return asked if self.orders == "recorded" or asked == self.columns else ()
+        orders = tuple(order for order in self.columns if recorded[order])
+        return orders if self.orders == "recorded" or orders == self.columns else ()
 
 
 METRICS: dict[str, Parts[Metric]] = {protocol: Parts(f"{protocol} metric", MODULES) for protocol in PROTOCOLS}
@@ -92,15 +92,15 @@ def searched_metrics(protocol: str) -> dict[str, bool]:
 
     The modules are read and not imported: a plan asks, and numpy takes longer than the plan.
     """
-    found = {}
+    searched = {}
     for module in MODULES.names:
         tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_text("utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "metric":
                 words = {word.arg: word.value for word in node.keywords}
                 if _constant(words.get("protocol")) == protocol and "search" in (_constant(words.get("uses")) or ()):
-                    found[_constant(node.args[0])] = bool(_constant(words.get("lower_is_better")))
-    return found
+                    searched[_constant(node.args[0])] = bool(_constant(words.get("lower_is_better")))
+    return searched
 
 
 def _constant(node: ast.expr | None) -> Any:

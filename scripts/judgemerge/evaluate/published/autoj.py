@@ -28,8 +28,8 @@ def rows(case: Case) -> Iterator[Row]:
             if metric == "accuracy":  # the mean of both orders is no measure of Auto-J's
                 continue
             hits = hits & ~unread
-            for part, kept in parts.items():
-                yield rate(judge.judge, metric + part, hits[kept], unread[kept])
+            for part, in_part in parts.items():
+                yield rate(judge.judge, metric + part, hits[in_part], unread[in_part])
         if judge.recorded[0]:
             outcome = judge.codes[:, 0]
             for name, value in confusion_metrics(confusion_table(benchmark.truth, outcome)).items():
