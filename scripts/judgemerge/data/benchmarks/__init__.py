@@ -1,7 +1,7 @@
 """Benchmarks: the catalogue (config/benchmarks.yaml), one loader module per data family, and their checks.
 
 A loader is a module of this package with `load(paths, spec, counts) -> Iterator[Item]`: `paths` gives a file per
-role, `spec` is what decides of the catalogue entry (`DECIDING`, and its `name`), and `counts` takes what the loader
+role, `spec` is what decides of the catalogue entry (data/entries.py), and `counts` takes what the loader
 wants to be reported. Its docstring states the truth rule. Nothing else registers it.
 """
 
@@ -15,6 +15,7 @@ from judgemerge.core.catalogues import check_keys, load_yaml
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import CLASSES, PROTOCOLS, Item, part_of, sample, without_lone_surrogates
 from judgemerge.core.registry import Modules
+from judgemerge.data.entries import Entry
 
 LOADERS = Modules(__name__, "loader", needs=("load(paths, spec, counts)",))
 REQUIRED = {"loader": str, "protocol": str, "description": str, "truth": str, "sources": dict}
@@ -54,7 +55,7 @@ def load_catalogue(path: str | Path) -> dict[str, dict]:
                 f"{where}: unknown loader '{spec['loader']}'{did_you_mean(spec['loader'], LOADERS.names)}"
             )
         if spec["loader"] == "jsonl":
-            LOADERS.load("jsonl").check(spec, where)
+            LOADERS.load("jsonl").check(Entry.of(name, spec), where)
     return catalogue
 
 
@@ -72,33 +73,34 @@ def load_items(
 
     Counts that differ from `expected` in the catalogue raise JudgemergeError, and so does an id that occurs twice.
     """
-    missing = spec["sources"].keys() - paths.keys()
+    entry = Entry.of(benchmark, spec)
+    missing = entry.sources.keys() - paths.keys()
     if missing:
         raise JudgemergeError(f"benchmark '{benchmark}': no file given for {', '.join(sorted(missing))}")
     counts = collections.Counter(rows=0)
     paths = {role: Path(path) for role, path in paths.items()}  # the contract of loaders, whoever calls
-    items = list(LOADERS.load(spec["loader"]).load(paths, {"options": {}, **spec, "name": benchmark}, counts))
-    items = _mended(items, spec.get("categories", {}), counts, f"benchmark '{benchmark}'")
+    items = list(LOADERS.load(entry.loader).load(paths, entry, counts))
+    items = _mended(items, entry.categories, counts, f"benchmark '{benchmark}'")
     repeated = [item for item, n in collections.Counter(item.id for item in items).items() if n > 1]
     if repeated:
         raise JudgemergeError(f"benchmark '{benchmark}': id '{repeated[0]}' occurs twice; ids must be unique")
     for item in items:
-        if (item.benchmark, item.protocol) != (benchmark, spec["protocol"]):
+        if (item.benchmark, item.protocol) != (benchmark, entry.protocol):
             raise JudgemergeError(
-                f"benchmark '{benchmark}': loader '{spec['loader']}' gives {item.protocol} items of "
-                f"'{item.benchmark}', but the entry is {spec['protocol']}; correct one of them"
+                f"benchmark '{benchmark}': loader '{entry.loader}' gives {item.protocol} items of "
+                f"'{item.benchmark}', but the entry is {entry.protocol}; correct one of them"
             )
     counts = dict(counts) | _describe(items)
-    for key, expected in spec.get("expected", {}).items():
+    for key, expected in entry.expected.items():
         if counts.get(key, 0) != expected:
-            file = next(iter(paths.values()), spec["loader"])
+            file = next(iter(paths.values()), entry.loader)
             raise JudgemergeError(
                 f"{file}: benchmark '{benchmark}' has {key} {counts.get(key, 0)}, "
                 f"but the catalogue expects {expected}; fetch the file again or correct `expected`"
             )
-    if "part" in spec:
-        check_keys(spec["part"], {"name": str, "shares": dict, "seed": int}, {"draw": int}, f"{benchmark}: part")
-        part = part_of(items, **spec["part"], where=f"benchmark '{benchmark}'")
+    if entry.part is not None:
+        check_keys(entry.part, {"name": str, "shares": dict, "seed": int}, {"draw": int}, f"{benchmark}: part")
+        part = part_of(items, **entry.part, where=f"benchmark '{benchmark}'")
         counts |= _describe(part) | {"part_of": len(items)}
         items = part
     if limit is not None and len(items) > limit:

@@ -13,6 +13,7 @@ from judgemerge.core.catalogues import check_keys
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import GREATEST_GRADE, Vote
 from judgemerge.core.records import read_records, spelled
+from judgemerge.data.entries import Entry
 
 KIND_NAMES = {str: "text", int: "a whole number", float: "a number", list: "a list", dict: "an object"}
 ABSENT = object()  # what `Row.find` returns where there is no such field; null is a value
@@ -201,10 +202,10 @@ def majority(votes: Collection[Vote]) -> str:
     return counted[0][0]
 
 
-def checked_options(spec: dict, **types: Collection | type | tuple[type, ...]) -> dict:
+def checked_options(spec: Entry, **types: Collection | type | tuple[type, ...]) -> dict:
     """Return the options of a catalogue entry; each is of a type, or one of the values, that `known` gives."""
-    where = f"benchmark '{spec['name']}': options"
-    options = {name: value for name, value in spec.get("options", {}).items() if value is not None}
+    where = f"benchmark '{spec.name}': options"
+    options = {name: value for name, value in spec.options.items() if value is not None}
     for name, value in options.items():
         if name not in types:
             raise JudgemergeError(f"{where} has the unknown key '{name}'{did_you_mean(name, types)}")

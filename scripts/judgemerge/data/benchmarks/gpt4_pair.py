@@ -21,6 +21,7 @@ from pathlib import Path
 from judgemerge.core.items import Item
 from judgemerge.data.benchmarks._explanations import both_orders, chosen_part, renamed, without_verdict
 from judgemerge.data.benchmarks._rows import Row, checked_options, cluster_of, read_rows
+from judgemerge.data.entries import Entry
 
 WINNERS = ("model_1", "model_2", "tie", "error")
 ANSWER = r"\[The Start of Assistant {0}'s Answer\]\n(.*?)\n\[The End of Assistant {0}'s Answer\]"
@@ -33,7 +34,7 @@ PROMPT = re.compile(
 )
 
 
-def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `rows`; counts rows, games, second turns and errors that are left out."""
     options = checked_options(spec, split=("train", "test"), share=float, seed=int, compat=("original",))
     original = options.get("compat") == "original"
@@ -58,7 +59,7 @@ def _is_first_turn(row: Row, counts: Counter) -> bool:
     return first
 
 
-def _item(row: Row, game: int, winner: str, spec: dict, original: bool) -> Item:
+def _item(row: Row, game: int, winner: str, spec: Entry, original: bool) -> Item:
     prompt = PROMPT.fullmatch(row.get(f"g{game}_user_prompt").strip())
     if prompt is None:
         raise row.error(f"field 'g{game}_user_prompt' has no question followed by two answers")
@@ -73,7 +74,7 @@ def _item(row: Row, game: int, winner: str, spec: dict, original: bool) -> Item:
         in_order, answers = (models, answers[::-1]) if game == 2 else (in_order, answers)
     return Item(
         id=f"{row.number}-{game}",
-        benchmark=spec["name"],
+        benchmark=spec.name,
         protocol="pairwise",
         turns=(turns,),
         responses=tuple((answer,) for answer in answers),
@@ -81,7 +82,7 @@ def _item(row: Row, game: int, winner: str, spec: dict, original: bool) -> Item:
         truth=truth,
         reference=reference,
         cluster=cluster_of(question),
-        origin={"source": spec["sources"]["rows"], "row": row.number},
+        origin={"source": spec.sources["rows"], "row": row.number},
         extra={
             "question_id": row.get("question_id", int),
             "game": game,
