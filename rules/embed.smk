@@ -536,89 +536,6 @@ rule collect_retrieval:
         "../scripts/embed/collect_retrieval.py"
 
 
-rule render_retrieval:
-    """What fine-tuning gave, what was forgotten, and what happened to the data on the way, as a page of the report."""
-    input:
-        table="results/{study}/tables/retrieval.csv",
-        differences="results/{study}/tables/retrieval_differences.csv",
-        published="config/lm_cocktail.tsv",
-        decisions=of_all_iterations("iterations/{number}/decision.json"),
-        documents="results/{study}/embedding/chunks/target.counts.json",
-        counts=[
-            *of_all_iterations("iterations/{number}/questions.counts.json"),
-            *of_all_iterations("iterations/{number}/training.counts.json"),
-            *task_files("counts.json"),
-        ],
-        mixed=[embedding_file("models/{name}.json", name=name) for name in (*MIXES, *COCKTAILS)],
-    output:
-        report(
-            "results/{study}/tables/retrieval.html",
-            caption="captions/retrieval_table.rst",
-            category="Tables",
-            labels={"table": "Retrieval: gained and forgotten"},
-        ),
-    log:
-        "results/{study}/logs/render_retrieval.log",
-    benchmark:
-        "results/{study}/timings/render_retrieval.tsv"
-    conda:
-        "../envs/stats.yaml"
-    resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
-    params:
-        confidence=lookup(within=settings, dpath="statistics/confidence"),
-        code=script_digest("embed/render_retrieval"),
-    message:
-        "Rendering retrieval"
-    script:
-        "../scripts/embed/render_retrieval.py"
-
-
-use rule draw_accuracy as draw_retrieval with:
-    input:
-        table="results/{study}/tables/retrieval.csv",
-    output:
-        svg=report(
-            "results/{study}/figures/retrieval.svg",
-            caption="captions/retrieval.rst",
-            category="Figures",
-            labels={"figure": "Retrieval before and after"},
-        ),
-        png="results/{study}/figures/retrieval.png",
-    log:
-        "results/{study}/logs/draw_figure/retrieval.log",
-    benchmark:
-        "results/{study}/timings/draw_figure/retrieval.tsv"
-    params:
-        figure="retrieval",
-        kinds={},
-        panels=[],
-        code=script_digest("report/draw_figure"),
-
-
-use rule draw_accuracy as draw_forgetting with:
-    input:
-        table="results/{study}/tables/retrieval.csv",
-    output:
-        svg=report(
-            "results/{study}/figures/forgetting.svg",
-            caption="captions/forgetting.rst",
-            category="Figures",
-            labels={"figure": "Forgetting: base, tuned, mixed"},
-        ),
-        png="results/{study}/figures/forgetting.png",
-    log:
-        "results/{study}/logs/draw_figure/forgetting.log",
-    benchmark:
-        "results/{study}/timings/draw_figure/forgetting.tsv"
-    params:
-        figure="forgetting",
-        kinds={},
-        panels=[],
-        code=script_digest("report/draw_figure"),
-
-
 localrules:
     write_documents,
     split_documents,
@@ -630,6 +547,3 @@ localrules:
     decide_iteration,
     choose_embedder,
     collect_retrieval,
-    render_retrieval,
-    draw_retrieval,
-    draw_forgetting,

@@ -137,12 +137,6 @@ rule compare_published:
         expected="config/expected.tsv",
     output:
         table="results/{study}/tables/published.csv",
-        page=report(
-            "results/{study}/tables/published.html",
-            caption="captions/published.rst",
-            category="Tables",
-            labels={"table": "Published numbers, reproduced"},
-        ),
     log:
         "results/{study}/logs/compare_published.log",
     benchmark:
@@ -152,7 +146,6 @@ rule compare_published:
     resources:
         **small_job,
     params:
-        labels=study.labels,
         code=script_digest("evaluate/compare_published"),
     script:
         "../scripts/evaluate/compare_published.py"

@@ -198,18 +198,10 @@ rule tabulate_model_comparison:
         questions="results/{study}/model_comparisons/{comparison}/questions.jsonl",
         answers=comparison_answers,
         results=comparison_results,
-        records=comparison_records,
         metrics=comparison_metrics,
-        published=comparison_published,
     output:
         table="results/{study}/tables/model_comparison_{comparison}.csv",
         disagreements="results/{study}/tables/model_comparison_{comparison}.disagreements.jsonl",
-        page=report(
-            "results/{study}/tables/model_comparison_{comparison}.html",
-            caption="captions/model_comparison.rst",
-            category="Tables",
-            labels={"table": "Models compared: {comparison}"},
-        ),
     log:
         "results/{study}/logs/tabulate_model_comparison/{comparison}.log",
     benchmark:
@@ -223,36 +215,11 @@ rule tabulate_model_comparison:
         comparison=comparison_entry,
         graded_by=comparison_metric_contents,
         statistics=settings["statistics"],
-        labels=study.labels,
         code=script_digest("compare/tabulate_model_comparison"),
     message:
         "Tabulating {wildcards.comparison}"
     script:
         "../scripts/compare/tabulate_model_comparison.py"
-
-
-use rule draw_accuracy as draw_model_comparison with:
-    input:
-        table="results/{study}/tables/model_comparison_{comparison}.csv",
-    output:
-        svg=report(
-            "results/{study}/figures/model_comparison_{comparison}.svg",
-            caption="captions/model_comparison_figure.rst",
-            category="Figures",
-            labels={"figure": "Models compared: {comparison}"},
-        ),
-        png="results/{study}/figures/model_comparison_{comparison}.png",
-    log:
-        "results/{study}/logs/draw_figure/model_comparison_{comparison}.log",
-    benchmark:
-        "results/{study}/timings/draw_figure/model_comparison_{comparison}.tsv"
-    params:
-        figure="model_comparison",
-        kinds=judge_kinds(),
-        labels=study.labels,
-        chosen=settings["display"]["judges"],
-        panels=[],
-        code=script_digest("report/draw_figure"),
 
 
 localrules:
@@ -261,4 +228,3 @@ localrules:
     judge_answers_endpoint,
     read_judged_answers,
     tabulate_model_comparison,
-    draw_model_comparison,

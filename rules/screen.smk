@@ -49,12 +49,6 @@ rule tabulate_screening:
         screening_parts,
     output:
         table="results/{study}/tables/screening.csv",
-        page=report(
-            "results/{study}/tables/screening.html",
-            caption="captions/screening_table.rst",
-            category="Tables",
-            labels={"table": "Foundation models"},
-        ),
     log:
         "results/{study}/logs/tabulate_screening.log",
     benchmark:
@@ -99,56 +93,6 @@ rule collect_curves:
         "../scripts/search/collect_curves.py"
 
 
-use rule draw_accuracy as draw_curves with:
-    input:
-        table="results/{study}/tables/training.csv",
-    output:
-        svg=report(
-            "results/{study}/figures/curves.svg",
-            caption="captions/curves.rst",
-            category="Figures",
-            labels={"figure": "Training curves"},
-        ),
-        png="results/{study}/figures/curves.png",
-    log:
-        "results/{study}/logs/draw_figure/curves.log",
-    benchmark:
-        "results/{study}/timings/draw_figure/curves.tsv"
-    params:
-        figure="curves",
-        kinds=judge_kinds(),
-        labels=study.labels,
-        chosen=settings["display"]["judges"],
-        panels=[],
-        code=script_digest("report/draw_figure"),
-
-
-use rule draw_accuracy as draw_screening with:
-    input:
-        table="results/{study}/tables/screening.csv",
-    output:
-        svg=report(
-            "results/{study}/figures/screening.svg",
-            caption="captions/screening.rst",
-            category="Figures",
-            labels={"figure": "Foundation models"},
-        ),
-        png="results/{study}/figures/screening.png",
-    log:
-        "results/{study}/logs/draw_figure/screening.log",
-    benchmark:
-        "results/{study}/timings/draw_figure/screening.tsv"
-    params:
-        figure="screening",
-        kinds=judge_kinds(),
-        labels=study.labels,
-        chosen=settings["display"]["judges"],
-        panels=[],
-        code=script_digest("report/draw_figure"),
-
-
 localrules:
     tabulate_screening,
     collect_curves,
-    draw_curves,
-    draw_screening,

@@ -214,12 +214,6 @@ rule tabulate_search:
     output:
         table="results/{study}/tables/search_{search}.csv",
         importance="results/{study}/tables/search_{search}.importance.csv",
-        page=report(
-            "results/{study}/tables/search_{search}.html",
-            caption="captions/search_table.rst",
-            category="Tables",
-            labels={"table": "Search {search}"},
-        ),
     log:
         "results/{study}/logs/tabulate_search/{search}.log",
     benchmark:
@@ -241,32 +235,7 @@ rule tabulate_search:
         "../scripts/search/tabulate_search.py"
 
 
-use rule draw_accuracy as draw_search with:
-    input:
-        table="results/{study}/tables/search_{search}.csv",
-    output:
-        svg=report(
-            "results/{study}/figures/search_{search}.svg",
-            caption="captions/search.rst",
-            category="Figures",
-            labels={"figure": "Search {search}"},
-        ),
-        png="results/{study}/figures/search_{search}.png",
-    log:
-        "results/{study}/logs/draw_figure/search_{search}.log",
-    benchmark:
-        "results/{study}/timings/draw_figure/search_{search}.tsv"
-    params:
-        figure="search",
-        kinds=judge_kinds(),
-        labels=study.labels,
-        chosen=settings["display"]["judges"],
-        panels=[],
-        code=script_digest("report/draw_figure"),
-
-
 localrules:
     propose_trials,
     choose_trial,
     tabulate_search,
-    draw_search,

@@ -25,19 +25,6 @@ def embedding_file(pattern, **wildcards):
     return results_file(f"embedding/{pattern}", **wildcards)
 
 
-def embedding_results():
-    """What `rule all` asks for."""
-    return [
-        *(results_file(f"tables/{name}") for name in ("retrieval.csv", "retrieval_differences.csv", "retrieval.html")),
-        *(results_file(f"figures/{name}.{kind}") for name in ("retrieval", "forgetting") for kind in ("svg", "png")),
-    ]
-
-
-def embedding_tables():
-    """The tables that the record of the run names."""
-    return [results_file(f"tables/{name}.csv") for name in ("retrieval", "retrieval_differences")]
-
-
 def embedding_manifests():
     """The manifests of the embedding models and rerankers that a study ends with."""
     names = [*ENCODERS, "tuned", *MIXES, *COCKTAILS, *(["reranker_tuned"] if RERANKERS else [])]

@@ -65,19 +65,6 @@ def comparison_results(wildcards):
     return comparison_parts(wildcards, "results", "judges", "jsonl")
 
 
-def comparison_records(wildcards):
-    """How answers and judgments were made."""
-    return [
-        *comparison_parts(wildcards, "answers", "models", "json"),
-        *comparison_parts(wildcards, "results", "judges", "json"),
-    ]
-
-
-def comparison_published(wildcards):
-    """The file with somebody else's figures, if the comparison quotes any."""
-    return [COMPARISONS[wildcards.comparison]["published"]] if "published" in COMPARISONS[wildcards.comparison] else []
-
-
 def comparison_generation(wildcards):
     """How both models answer."""
     return COMPARISONS[wildcards.comparison]["generation"]
@@ -100,11 +87,6 @@ def endpoint_of(wildcards):
     """The endpoint of a model or judge, None when its weights are here."""
     name = wildcards.judge if hasattr(wildcards, "judge") else wildcards.model
     return study.models.get(name, {}).get("endpoint")
-
-
-def model_comparison_results():
-    """Return the tables of all comparisons."""
-    return [results_file(f"tables/model_comparison_{name}.{kind}") for name in COMPARISONS for kind in ("csv", "html")]
 
 
 WEIGHTS_HERE = one_of(study.model_names - {*study.quantizations, *study.models_by_origin("endpoint")})

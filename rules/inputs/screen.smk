@@ -38,8 +38,3 @@ def screening_parts(wildcards):
 def expert_curves(wildcards):
     """What was logged while each expert was trained."""
     return [results_file("training_logs/{name}.csv", name=name) for name in study.experts]
-
-
-def screening_results():
-    """Return the table of the screening, if the study has one."""
-    return [results_file(f"tables/screening.{kind}") for kind in ("csv", "html")] if screening_bases() else []

@@ -17,7 +17,7 @@ def search_of(wildcards):
 
 def search_settings(wildcards):
     """The search itself."""
-    return study.searches[search_of(wildcards)]
+    return study.searches[search_of(wildcards)].plain()
 
 
 def search_default(wildcards):
@@ -34,7 +34,7 @@ def target(wildcards):
 def target_settings(wildcards):
     """The expert or merge that a search starts from."""
     name = study.target_of(search_of(wildcards))
-    return study.experts.get(name) or study.merges[name]
+    return (study.experts.get(name) or study.merges[name]).plain()
 
 
 def trial_judging(wildcards):
@@ -119,12 +119,3 @@ def target_needs(amount, step):
         return getattr(NEEDS, step)(study.target_of(search_of(wildcards))).at(amount, attempt)
 
     return resource
-
-
-def search_results():
-    """Return the tables of all searches."""
-    return [
-        results_file("tables/search_{name}.{kind}", name=name, kind=kind)
-        for name in study.searches
-        for kind in ("csv", "html")
-    ]

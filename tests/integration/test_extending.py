@@ -97,6 +97,7 @@ def test_the_page_is_true_from_top_to_bottom(repository, tmp_path):
     added = (
         *("data/benchmarks/panel", "data/benchmarks/essays", "evaluate/published/panel"),
         *("judge/recorded_formats/lines", "evaluate/metrics/winners"),
+        "judge/backends/constant",
     )
     assert changed == {f"scripts/judgemerge/{name}.py" for name in added}
 

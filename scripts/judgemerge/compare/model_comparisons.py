@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from judgemerge.compare.answering import Generation
+from judgemerge.compare import answering
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item, Unlabelled
 from judgemerge.judge import backends, judging
+from judgemerge.judge.backends import SAMPLING, Backend
+from judgemerge.judge.requests import Request
 from judgemerge.prompting import metrics, parsing, prompts
 from judgemerge.prompting.metrics import Metric
 
@@ -126,27 +128,24 @@ def plan(
     pairs: Iterable[Unlabelled],
     singles: Iterable[tuple[Metric, Iterable[Unlabelled]]],
     templates: Mapping[str, prompts.Template],
-    backend,
+    backend: Backend,
     max_prompt_tokens: int,
-) -> tuple[list[judging.Ask], dict[str, int]]:
+) -> list[Request]:
     """Return what to ask about all pairs and single answers; `templates` are by PAIRS or the metric's name."""
-    asks: list[judging.Ask] = []
-    limits: dict[str, int] = {}
+    requests: list[Request] = []
     groups = [(PAIRS, list(pairs))] if PAIRS in templates else []
     groups += [(metric.name, list(items)) for metric, items in singles]
     for name, items in groups:
         template = templates[name]
-        shown = [item for item in items if LACKS not in item.extra]
-        asks += [
-            judging.Ask(item.benchmark, item.id, order, None, reason=item.extra[LACKS])
+        requests += [
+            Request(judging.Presentation(item.benchmark, item.id, order), None, reason=item.extra[LACKS])
             for item in items
             if LACKS in item.extra
             for order in judging.orders(template)
         ]
-        asked, allowed = judging.plan(shown, {template.protocol: template}, backend, max_prompt_tokens)
-        asks += asked
-        limits |= allowed
-    return asks, limits
+        shown = [item for item in items if LACKS not in item.extra]
+        requests += judging.plan(shown, {template.protocol: template}, backend, max_prompt_tokens)
+    return requests
 
 
 def templates(entry: Mapping, chosen_metrics: Sequence[Metric], load) -> dict[str, prompts.Template]:
@@ -284,15 +283,15 @@ def _check_prompts(study, entry: Mapping, found: Sequence[Metric], where: str) -
 
 
 def _check_generation(study, entry: Mapping, where: str) -> None:
-    generation = Generation(**entry["generation"])
-    if generation.is_greedy and generation.samples > 1:
+    generation = answering.parameters(entry["generation"])
+    if generation.is_greedy and entry["generation"].get("samples", 1) > 1:
         raise JudgemergeError(
             f"{where}.generation.samples asks for several greedy answers, which are all the same; set a temperature"
         )
     if generation.is_greedy and (generation.top_p < 1 or generation.min_p > 0):
         raise JudgemergeError(f"{where}.generation has top_p or min_p, which greedy answers ignore; set a temperature")
     for model in entry["models"]:
-        if not generation.is_greedy and "draws" not in backends.abilities(study.backend_of(model)):
+        if not generation.is_greedy and SAMPLING not in backends.abilities(study.backend_of(model)):
             raise JudgemergeError(
                 f"{where}.generation.temperature: '{model}' can only answer greedily here; set it to 0"
             )

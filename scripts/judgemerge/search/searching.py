@@ -17,7 +17,7 @@ from typing import Any
 from judgemerge import merge as merging
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.evaluate.metrics import PROTOCOLS, searched_metrics
-from judgemerge.settings import config
+from judgemerge.settings import config, training_keys
 
 # The lowest loss on the development set while an expert is trained; of a search for its settings alone.
 EVALUATION_LOSS = "evaluation_loss"
@@ -269,7 +269,7 @@ def importances(search: Mapping, results: Iterable[Result], default: Mapping[str
 # ---- checking a study ----
 
 
-def check(study, schema: Mapping) -> None:
+def check(study) -> None:
     """Refuse a search that cannot run, or that would look at what its result is tested on."""
     for name, search in study.searches.items():
         where = f"{study.where}: search '{name}'"
@@ -294,7 +294,7 @@ def check(study, schema: Mapping) -> None:
             _check_span(parameter, entry, where)
             for value in entry.get("choices") or [entry["low"], entry["high"]]:
                 if kind == "expert":
-                    config.check_against_schema({parameter: value}, schema["$defs"]["llamafactory"], f"{where}: space")
+                    config.check_against_schema({parameter: value}, training_keys.schema(), f"{where}: space")
                 else:
                     changed = applied(study.merges[search[kind]], {parameter: value}, kind)
                     try:

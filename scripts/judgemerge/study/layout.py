@@ -20,6 +20,23 @@ ITEM_COUNTS = "results/{study}/items/{benchmark}.counts.json"
 MODEL = "results/{study}/models/{model}"
 MANIFEST = "results/{study}/models/{model}.json"
 
+# ---- train ----
+ADAPTER = "results/{study}/adapters/{expert}"
+LEFT_OUT = "results/{study}/recipes/{expert}.left_out.json"
+TRAINING_LOG = "results/{study}/training_logs/{expert}.csv"
+TRAINING_RECIPE = "results/{study}/recipes/{expert}.train.yaml"
+EXPORT_CHECK = "results/{study}/checks/{expert}.export.json"
+
+# ---- merge ----
+PARENTS_REPORT = "results/{study}/recipes/parents.json"
+MERGE_WEIGHTS = "results/{study}/weights/{merge}.json"
+MERGE_RECIPE = "results/{study}/recipes/{merge}.merge.yaml"
+CARD = "results/{study}/cards/{merge}.md"
+
+# ---- quantize ----
+GGUF = "results/{study}/gguf/{model}.gguf"
+MODELFILE = "results/{study}/deploy/{quantization}.Modelfile"
+
 # ---- judge ----
 STORE = "results/{study}/store"
 REPLIES = "results/{study}/replies/{judge}/{suite}.jsonl"
@@ -69,6 +86,19 @@ def of(function: Callable[..., Any], *names: str) -> Callable[[Wildcards], Any]:
     return from_wildcards
 
 
+def chained(*functions: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that gives what the first of `functions` returns to the second, and so on."""
+    first, *others = functions
+
+    def value_of_last(*values: Any) -> Any:
+        value = first(*values)
+        for function in others:
+            value = function(value)
+        return value
+
+    return value_of_last
+
+
 class Layout:
     """The paths of one study."""
 
@@ -82,6 +112,17 @@ class Layout:
     def each(self, pattern: str, values: Iterable[str | tuple[str, ...]]) -> list[str]:
         """Return a path for every value, or for every tuple of values of a pattern with several wildcards."""
         return [self.path(pattern, *((value,) if isinstance(value, str) else value)) for value in values]
+
+    def one(
+        self, pattern: str, function: Callable[..., str | tuple[str, ...]], *names: str
+    ) -> Callable[[Wildcards], str]:
+        """Return an input function: the path for what `function` gives for the values of the named wildcards."""
+
+        def from_wildcards(wildcards: Wildcards) -> str:
+            value = function(*(wildcards[name] for name in names))
+            return self.path(pattern, *((value,) if isinstance(value, str) else value))
+
+        return from_wildcards
 
     def inputs(
         self, pattern: str, function: Callable[..., Iterable[str | tuple[str, ...]]], *names: str

@@ -15,7 +15,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.embed import Chunk, Pair, checks, decisions, evaluation_sets, mixing, retrieval, tables, training
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.settings import config
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 SETTINGS = Settings(400, 0.95, 7)
 EXAMPLES = (
