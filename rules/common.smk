@@ -13,6 +13,7 @@ from judgemerge.evaluate.expected import read_expected
 from judgemerge.core.models import fingerprint
 from judgemerge.core.patterns import one_of
 from judgemerge.study.layout import (
+    BIAS,
     FIGURE,
     FIGURE_PNG,
     ITEM_COUNTS,
@@ -23,6 +24,8 @@ from judgemerge.study.layout import (
     RECORDED_COUNTS,
     REPLIES,
     RUN_RECORD,
+    SCORES,
+    SCORES_PART,
     SIDES,
     SOURCE,
     SOURCES,

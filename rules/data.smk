@@ -1,13 +1,34 @@
-"""Raw files → unified items."""
+"""Raw files → unified items, and which prompts of the benchmarks also occur in training data."""
+
+from judgemerge.data.units import ItemSets
+
+item_sets = ItemSets(study)
 
 
-include: "inputs/data.smk"
+def study_sources(wildcards):
+    """What is fetched: raw files of benchmarks, recorded judges and training sets, and every model of the hub."""
+    encoders = [name for name, entry in ENCODERS.items() if "repo" in entry] if "embedding" in settings else []
+    return [
+        *each(SOURCE, study.source_keys),
+        *each(MANIFEST, item_sets.downloaded_models()),
+        *(embedding_file("models/{name}.json", name=name) for name in encoders),
+    ]
+
+
+def benchmark_files(wildcards):
+    """The raw files of one item set."""
+    return raw_files(study.benchmark_sources(wildcards.benchmark))
+
+
+def loader_digest(wildcards):
+    """A digest of the code that makes one item set: editing another benchmark's loader leaves it alone."""
+    return script_digest("data/write_items", benchmarks=item_sets.loader(wildcards.benchmark))
 
 
 rule fetch_source:
     """One raw file, from the mirror when one is set, else over HTTPS; its checksum is verified."""
     output:
-        "results/{study}/sources/{source}",
+        SOURCE,
     log:
         "results/{study}/logs/fetch_source/{source}.log",
     benchmark:
@@ -18,9 +39,7 @@ rule fetch_source:
         mem_mb=per_attempt(500),
         runtime=per_attempt(30),
     params:
-        sha256=source_sha256,
-    message:
-        "Fetching {wildcards.source}"
+        sha256=of(item_sets.checksum, "source"),
     script:
         "../scripts/data/fetch_source.py"
 
@@ -30,8 +49,8 @@ rule write_items:
     input:
         benchmark_files,
     output:
-        item_set="results/{study}/items/{benchmark}.jsonl",
-        counts="results/{study}/items/{benchmark}.counts.json",
+        item_set=ITEMS,
+        counts=ITEM_COUNTS,
     log:
         "results/{study}/logs/write_items/{benchmark}.log",
     benchmark:
@@ -39,19 +58,41 @@ rule write_items:
     conda:
         "../envs/stats.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
+        **small_job,
     params:
-        spec=benchmark_spec,
-        roles=benchmark_roles,
-        limit=benchmark_limit,
-        rubric=benchmark_rubric,
-        seed=benchmark_seed,
-        code=adapter_digest,
-    message:
-        "Writing the items of {wildcards.benchmark}"
+        spec=of(item_sets.deciding, "benchmark"),
+        roles=of(item_sets.roles, "benchmark"),
+        limit=of(study.limit, "benchmark"),
+        rubric=of(study.rubric, "benchmark"),
+        seed=of(item_sets.sampling_seed, "benchmark"),
+        code=loader_digest,
     script:
         "../scripts/data/write_items.py"
+
+
+rule check_overlap:
+    """overlap.csv: prompts that benchmarks share with training data, and a page that warns of them."""
+    input:
+        each(ITEMS, study.overlap_sets),
+    output:
+        table="results/{study}/tables/overlap.csv",
+    log:
+        "results/{study}/logs/check_overlap.log",
+    benchmark:
+        "results/{study}/timings/check_overlap.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(20),
+    params:
+        sets=study.overlap_sets,
+        pairs=study.overlap_pairs,
+        used_by=study.known_prompts,
+        notes=item_sets.harmless_overlaps(),
+        code=script_digest("data/check_overlap"),
+    script:
+        "../scripts/data/check_overlap.py"
 
 
 localrules:

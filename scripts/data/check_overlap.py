@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from judgemerge.core import files
+from judgemerge.core.frames import write_table
 from judgemerge.core.items import read_items
 from judgemerge.core.logs import logged
 from judgemerge.data import overlap
@@ -16,8 +16,7 @@ def main(items: dict[str, str], pairs: list[Pair], used_by: dict[str, str], note
     sets = {name: overlap.prepare(read_items(path), vocabulary) for name, path in items.items()}
     rows = overlap.overlap_rows(sets, pairs, used_by, notes)
     frame = pd.DataFrame(rows, columns=list(overlap.COLUMNS))
-    with files.atomic_writer(table) as file:
-        frame.to_csv(file, index=False)
+    write_table(table, frame)
 
 
 if "snakemake" in globals():

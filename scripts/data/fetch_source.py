@@ -12,13 +12,13 @@ from judgemerge.quantize import quantizing
 TOOLS = (quantizing.CONVERTER,)
 
 
-def main(source: str, catalogue: str, destination: str, mirror: str | None, kept: str) -> None:
-    """Fetch the source of that key in the catalogue and write it to `destination`; tools are kept in `kept`."""
+def main(source: str, catalogue: str, destination: str, mirror: str | None, tools_folder: str) -> None:
+    """Fetch the source of that key in the catalogue and write it to `destination`; tools are kept in `tools_folder`."""
     entry = get_source(load_sources(catalogue), source, catalogue)
     if source not in TOOLS:
         fetch(entry, destination, mirror)
         return
-    copy = Path(kept, f"{source}-{entry.sha256[:12]}")
+    copy = Path(tools_folder, f"{source}-{entry.sha256[:12]}")
     if not is_right(entry, copy):
         fetch(entry, copy, mirror, fall_back=True)
     shutil.copyfile(copy, destination)
@@ -31,5 +31,5 @@ if "snakemake" in globals():
             catalogue="config/sources.yaml",
             destination=snakemake.output[0],
             mirror=snakemake.config.get("mirror") or None,
-            kept="results/fetched",
+            tools_folder="results/fetched",
         )

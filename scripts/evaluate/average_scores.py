@@ -1,7 +1,6 @@
 """Make scores/averages.csv: the means over benchmarks or categories that a study asks for."""
 
-from judgemerge.core import files
-from judgemerge.core.frames import read_table
+from judgemerge.core.frames import read_table, write_table
 from judgemerge.core.logs import logged
 from judgemerge.evaluate.averages import average_table
 
@@ -11,8 +10,7 @@ def main(averages: dict[str, dict], scores: dict[str, str], bias: dict[str, str]
     grouped = {benchmark: read_table(path) for benchmark, path in bias.items()}
     by_category = {benchmark: rows[rows["aspect"] == "category"] for benchmark, rows in grouped.items()}
     read = {benchmark: read_table(path) for benchmark, path in scores.items()}
-    with files.atomic_writer(table) as file:
-        average_table(averages, read, by_category).to_csv(file, index=False)
+    write_table(table, average_table(averages, read, by_category))
 
 
 if "snakemake" in globals():

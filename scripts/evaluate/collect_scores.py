@@ -5,18 +5,18 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from judgemerge.core import files
+from judgemerge.core.frames import write_table
 from judgemerge.core.logs import logged
 
 CELL = ("judge", "benchmark", "metric", "rules")
 
 
-def main(scores: list[str], table: str, prompts: Mapping[str, Mapping[str, str]] | None = None) -> None:
+def main(scores: list[str], table: str, prompts: Mapping[str, Mapping[str, str]]) -> None:
     """Concatenate the scores as they are: text in, text out, so that no digit changes.
 
     A paper's module may count with house rules what every benchmark has anyway; such a cell is taken once.
-    `prompts` gives the prompt of each judge by protocol, which becomes the last column; empty for judges that nobody
-    asked.
+    `prompts` gives the prompt of each judge by protocol, which becomes the last column of scores, which name the
+    protocol; empty for judges that nobody asked.
     """
     parts = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in scores]
     whole = pd.concat(parts)
@@ -25,14 +25,12 @@ def main(scores: list[str], table: str, prompts: Mapping[str, Mapping[str, str]]
         if repeated.any():
             print(f"{repeated.sum()} cells are in two tables; the first of each is kept", file=sys.stderr)
         whole = whole[~repeated]
-    if prompts is not None:
-        asked = zip(whole["judge"], whole["protocol"], strict=True)
-        whole["prompt"] = [prompts.get(judge, {}).get(protocol, "") for judge, protocol in asked]
-    with files.atomic_writer(table) as file:
-        whole.to_csv(file, index=False)
+    if "protocol" in whole:
+        rows = zip(whole["judge"], whole["protocol"], strict=True)
+        whole["prompt"] = [prompts.get(judge, {}).get(protocol, "") for judge, protocol in rows]
+    write_table(table, whole)
 
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        for name, path in snakemake.output.items():
-            main(scores=list(snakemake.input[name]), table=path, prompts=snakemake.params.get("prompts"))
+        main(scores=list(snakemake.input), table=snakemake.output[0], prompts=snakemake.params.prompts)

@@ -1,6 +1,6 @@
 """Make scores/{benchmark}.{comparisons,humans,bias}.csv: judges against each other and people, and what sways them."""
 
-from judgemerge.core import files
+from judgemerge.core.frames import write_table
 from judgemerge.core.items import VerdictFile, read_items, read_verdicts
 from judgemerge.core.logs import logged
 from judgemerge.evaluate.comparisons import compare_benchmark
@@ -20,16 +20,17 @@ def main(
 ) -> None:
     """Write the three tables of one benchmark over all its judges."""
     item_set = read_items(items)
-    said = {judge: list(read_verdicts(*file)) for judge, file in failures.divide(verdicts)[0].items()}
-    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    verdicts_by_judge = {judge: list(read_verdicts(*file)) for judge, file in failures.divide(verdicts)[0].items()}
+    settings = Settings.of_statistics(statistics)
     tables = {
-        comparisons: compare_benchmark(item_set, said, settings.n_resamples, settings.confidence, settings.seed),
-        humans: human_table(item_set, said, settings),
-        bias: bias_table(item_set, said, own_models, settings),
+        comparisons: compare_benchmark(
+            item_set, verdicts_by_judge, settings.n_resamples, settings.confidence, settings.seed
+        ),
+        humans: human_table(item_set, verdicts_by_judge, settings),
+        bias: bias_table(item_set, verdicts_by_judge, own_models, settings),
     }
     for path, table in tables.items():
-        with files.atomic_writer(path) as file:
-            table.to_csv(file, index=False)
+        write_table(path, table)
 
 
 if "snakemake" in globals():

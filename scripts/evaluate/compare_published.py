@@ -4,7 +4,7 @@ import csv
 
 import pandas as pd
 
-from judgemerge.core import files
+from judgemerge.core.frames import write_table
 from judgemerge.core.logs import logged
 from judgemerge.evaluate import expected
 
@@ -14,8 +14,7 @@ def main(scores: str, expected_file: str, study: str, table: str) -> None:
     with open(scores, encoding="utf-8", newline="") as file:
         rows = expected.compare(expected.read_expected(expected_file, study), csv.DictReader(file))
     frame = pd.DataFrame(rows, columns=list(expected.COLUMNS))
-    with files.atomic_writer(table) as file:
-        frame.to_csv(file, index=False)
+    write_table(table, frame)
 
 
 if "snakemake" in globals():

@@ -1,6 +1,6 @@
 """Make scores/{benchmark}.csv: every metric of every judge, with intervals."""
 
-from judgemerge.core import files
+from judgemerge.core.frames import write_table
 from judgemerge.core.items import VerdictFile, read_items, read_verdicts
 from judgemerge.core.logs import logged
 from judgemerge.evaluate.score import score_benchmark
@@ -9,10 +9,10 @@ from judgemerge.judge import failures
 
 def main(items: str, verdicts: dict[str, VerdictFile], statistics: dict, scores: str) -> None:
     """Score all judges on one shared set of resamples; the rows of one that failed are empty, their note says why."""
-    judged, reasons = failures.divide(verdicts)
+    succeeded, reasons = failures.divide(verdicts)
     table = score_benchmark(
         read_items(items),
-        {judge: list(read_verdicts(*file)) if judge in judged else [] for judge, file in verdicts.items()},
+        {judge: list(read_verdicts(*file)) if judge in succeeded else [] for judge, file in verdicts.items()},
         n_resamples=statistics["resamples"],
         confidence=statistics["confidence"],
         seed=statistics["seed"],
@@ -20,8 +20,7 @@ def main(items: str, verdicts: dict[str, VerdictFile], statistics: dict, scores:
     )
     for judge, reason in reasons.items():
         table.loc[table["judge"] == judge, ["errors", "note"]] = [0, f"{failures.NOTE}{reason}"]
-    with files.atomic_writer(scores) as file:
-        table.to_csv(file, index=False)
+    write_table(scores, table)
 
 
 if "snakemake" in globals():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from judgemerge.core import files
+from judgemerge.core.frames import write_table
 from judgemerge.core.items import VerdictFile, read_benchmark, read_items, read_verdicts
 from judgemerge.core.logs import logged
 from judgemerge.evaluate.published import Case
@@ -20,13 +20,13 @@ def main(
     statistics: dict,
     scores: str,
 ) -> None:
-    """Write the rows of every benchmark in `protocols`; verdicts and counts are files by benchmark and judge."""
-    judged, _ = failures.divide(verdicts)
-    counts = {pair: path for pair, path in counts.items() if pair in judged}
+    """Write the rows of every benchmark in `protocols`; verdicts and counts are files by judge and benchmark."""
+    succeeded, _ = failures.divide(verdicts)
+    counts = {pair: path for pair, path in counts.items() if pair in succeeded}
     cases = {
         benchmark: Case(
             items=read_items(path),
-            verdicts={judge: list(read_verdicts(*file)) for judge, file in _of(benchmark, judged)},
+            verdicts={judge: list(read_verdicts(*file)) for judge, file in _of(benchmark, succeeded)},
             counts={judge: next(read_benchmark(*file)) for judge, file in _of(benchmark, counts)},
             n_resamples=statistics["resamples"],
             confidence=statistics["confidence"],
@@ -34,16 +34,15 @@ def main(
         )
         for benchmark, path in zip(protocols, items, strict=True)
     }
-    with files.atomic_writer(scores) as file:
-        published_table(cases, protocols).to_csv(file, index=False)
+    write_table(scores, published_table(cases, protocols))
 
 
 def _of(benchmark: str, by_pair: dict[Pair, VerdictFile]) -> list[tuple[str, VerdictFile]]:
-    return [(judge, file) for (name, judge), file in by_pair.items() if name == benchmark]
+    return [(judge, file) for (judge, name), file in by_pair.items() if name == benchmark]
 
 
 def _files(pairs: Iterable[Pair], paths: Iterable[str]) -> dict[Pair, VerdictFile]:
-    return {(name, judge): VerdictFile(path, name) for (name, judge), path in zip(pairs, paths, strict=True)}
+    return {(judge, name): VerdictFile(path, name) for (judge, name), path in zip(pairs, paths, strict=True)}
 
 
 if "snakemake" in globals():

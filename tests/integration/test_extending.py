@@ -102,6 +102,7 @@ def test_the_page_is_true_from_top_to_bottom(repository, tmp_path):
         "prompting/parsers/arrows",
         "merge/methods/middle",
         "report/tables/decisiveness",
+        "evaluate/metrics/winners",
         "judge/backends/constant",
     )
     assert changed == {f"scripts/judgemerge/{name}.py" for name in added}

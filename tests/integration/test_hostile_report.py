@@ -44,7 +44,7 @@ def report(repository, tmp_path_factory):
     ]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     entry = {
-        "adapter": "jsonl",
+        "loader": "jsonl",
         "protocol": "pairwise",
         "description": HOSTILE,
         "truth": HOSTILE,

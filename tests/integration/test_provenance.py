@@ -88,7 +88,7 @@ def walked(repository, tiny_models, tmp_path_factory) -> Path:
     rows = folder / "rooms.jsonl"
     rows.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
     source = {"address": "rooms.jsonl", "sha256": sha256_file(rows), "bytes": rows.stat().st_size, "licence": "CC0"}
-    entry = {"adapter": "jsonl", "protocol": "pairwise", "description": "Rooms", "truth": "label"}
+    entry = {"loader": "jsonl", "protocol": "pairwise", "description": "Rooms", "truth": "label"}
     entry |= {"sources": {"rows": "rooms_file"}}
     fields = {"id": "id", "prompt": "question", "responses": ["a", "b"], "label": "better"}
     entry["options"] = {"fields": fields, "labels": {"a": "first", "b": "second", "tie": "tie"}}

@@ -41,7 +41,7 @@ def config(checkout, data):
     folder, rows = checkout / "config", data / "llmbar.json"
     local = {"address": str(rows), "sha256": sha256_file(rows), "bytes": rows.stat().st_size, "licence": "MIT"}
     append(folder / "sources.yaml", {"tiny_llmbar": local})
-    spec = {"adapter": "llmbar", "protocol": "pairwise", "published": "llmbar", "sources": {"rows": "tiny_llmbar"}}
+    spec = {"loader": "llmbar", "protocol": "pairwise", "published": "llmbar", "sources": {"rows": "tiny_llmbar"}}
     append(folder / "benchmarks.yaml", {"tiny_llmbar": spec | {"description": "four pairs", "truth": "label"}})
     for name, strategy in STRATEGIES.items():
         path = vanilla(data, checkout) if name == "vanilla" else data / strategy["file"]

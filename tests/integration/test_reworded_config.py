@@ -107,7 +107,7 @@ def test_an_input_that_is_written_again_as_it_was_starts_nothing(tmp_path, repos
     (folder / "rows.jsonl").write_text("".join(json.dumps({**row, "k": str(k)}) + "\n" for k in range(1500)))
     catalogue = folder / "config/benchmarks.yaml"
     fields = {"id": "k", "prompt": "p", "responses": ["a", "b"], "label": "t"}
-    entry = {"adapter": "jsonl", "protocol": "pairwise", "description": "Own", "truth": "Own"}
+    entry = {"loader": "jsonl", "protocol": "pairwise", "description": "Own", "truth": "Own"}
     entry |= {"sources": {"rows": "rows.jsonl"}, "options": {"fields": fields}}
     catalogue.write_text(catalogue.read_text() + yaml.safe_dump({"own": entry}))
     study = {"study": "own", "suites": {"own": {"benchmarks": ["own"]}}, "judges": ["longer"]}

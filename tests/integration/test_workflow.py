@@ -25,8 +25,7 @@ FEW_TABLES = ("agreement", "items", "comparisons", "humans", "bias")
 ITEMS = {"write_items": 2, "answer_baselines": 2, "tabulate": 1}
 SCORES = {"score_benchmark": 2, "compare_judges": 2}
 AFTER_SCORES = {
-    "collect_scores": 1,
-    "collect_comparisons": 1,
+    "collect_scores": 4,
     "draw_figure": len(FEW_FIGURES),
     "render_page": len(FEW_TABLES) - 1,  # counts of items do not change
     "write_run_record": 1,

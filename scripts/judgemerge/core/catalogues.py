@@ -80,8 +80,8 @@ def named_file(name: str, where: str, folder: str | Path, kind: str) -> Path:
         return Path(name)
     path = Path(folder) / f"{name}.yaml"
     if not path.is_file():
-        known = sorted(other.stem for other in Path(folder).glob("*.yaml"))
-        raise JudgemergeError(f"{where} names '{name}', no {kind} of {folder}{did_you_mean(name, known)}")
+        names = sorted(other.stem for other in Path(folder).glob("*.yaml"))
+        raise JudgemergeError(f"{where} names '{name}', no {kind} of {folder}{did_you_mean(name, names)}")
     return path
 
 
@@ -92,15 +92,15 @@ def check_keys(entry: object, required: dict[str, type | tuple], optional: dict[
     """
     if not isinstance(entry, dict):
         raise JudgemergeError(f"{where} is {entry!r}, not a mapping; see the other entries of the file")
-    known = {**required, **optional}
+    types = {**required, **optional}
     for key, value in entry.items():
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+        if key not in types:
+            near = difflib.get_close_matches(str(key), types, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(types)}"
             raise JudgemergeError(f"{where} has the unknown key '{key}'; {hint}")
-        if not isinstance(value, known[key]) or isinstance(value, bool) and known[key] is int:
-            wanted = known[key] if isinstance(known[key], tuple) else (known[key],)
-            names = " or ".join(kind.__name__ for kind in wanted)
+        if not isinstance(value, types[key]) or isinstance(value, bool) and types[key] is int:
+            allowed = types[key] if isinstance(types[key], tuple) else (types[key],)
+            names = " or ".join(kind.__name__ for kind in allowed)
             raise JudgemergeError(f"{where}: {key} is {value!r}, not {names}")
     missing = [key for key in required if key not in entry]
     if missing:

@@ -15,14 +15,14 @@ class JudgemergeError(Exception):
         return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
 
 
-def did_you_mean(value: str, known: Iterable[str]) -> str:
+def did_you_mean(value: str, names: Iterable[str]) -> str:
     """Return a closing clause naming the nearest of `known`, or those there are when none is near.
 
     Examples: ``; did you mean 'dare_ties'?`` and ``; known: linear, slerp, ties``.
     """
-    known = sorted(known)
-    near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.6)
+    names = sorted(names)
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.6)
     if near:
         return f"; did you mean '{near[0]}'?"
-    listed = ", ".join(known[:LISTED]) + (f" and {len(known) - LISTED} more" if len(known) > LISTED else "")
-    return f"; known: {listed}" if known else ""
+    listed = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    return f"; known: {listed}" if names else ""

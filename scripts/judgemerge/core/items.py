@@ -81,7 +81,7 @@ class Item:
         self._check_answer(self.truth, f"benchmark '{self.benchmark}', item {self.id}: truth")
 
     def _check_answer(self, answer: object, where: str) -> None:
-        """Refuse what is no class (pairwise) and no finite number (pointwise), whatever the adapter."""
+        """Refuse what is no class (pairwise) and no finite number (pointwise), whatever the loader."""
         if self.protocol == "pairwise" and answer not in CLASSES:
             raise JudgemergeError(f"{where} is {answer!r}, not one of {', '.join(CLASSES)}{self._row()}")
         if self.protocol == "pointwise" and not is_finite_number(answer):
@@ -151,8 +151,8 @@ def sample(items: list[Item], n: int, seed: int | None) -> list[Item]:
 
     So a larger sample holds every item of a smaller one, and its replies are not judged again.
     """
-    drawn = {item.id for item in sorted(items, key=lambda item: files.sha256_text(str(seed), item.id))[:n]}
-    return [item for item in items if item.id in drawn]
+    sampled = {item.id for item in sorted(items, key=lambda item: files.sha256_text(str(seed), item.id))[:n]}
+    return [item for item in items if item.id in sampled]
 
 
 def part_of(
@@ -225,8 +225,8 @@ def verdict_rows(verdicts: Iterable[Verdict], benchmark: str | None = None) -> I
     for verdict in verdicts:
         row = dataclasses.asdict(verdict)
         unknown = {key for key in ("raw", "cut", "published") if row[key] is None}  # of most recorded verdicts
-        known = {key: value for key, value in row.items() if key not in unknown}
-        yield known if benchmark is None else {"benchmark": benchmark, **known}
+        stated = {key: value for key, value in row.items() if key not in unknown}
+        yield stated if benchmark is None else {"benchmark": benchmark, **stated}
 
 
 def read_verdicts(path: str | Path, benchmark: str | None = None) -> Iterator[Verdict]:

@@ -48,11 +48,11 @@ def logged(path: str | Path) -> Iterator[None]:
         print(error, file=_screen)
         sys.exit(1)
     except OSError as error:
-        said = storage_error(error)
+        sentence = storage_error(error)
         with contextlib.suppress(OSError):  # the log may lie on the same full disk
             traceback.print_exc(file=sys.stderr)
-            print(*[said] if said else [], file=sys.stderr)
-        print(said or f"unexpected error, see {path}", file=_screen)
+            print(*[sentence] if sentence else [], file=sys.stderr)
+        print(sentence or f"unexpected error, see {path}", file=_screen)
         sys.exit(1)
     except Exception:
         traceback.print_exc(file=sys.stderr)

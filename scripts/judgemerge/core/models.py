@@ -188,10 +188,10 @@ def deciding_files(folder: str | Path) -> list[Path]:
 
 def described(folder: str | Path, manifest: str | Path) -> dict:
     """Return the manifest of a model that is about to be loaded, checked against its files (an endpoint has none)."""
-    found = files.read_json(manifest)
-    if "files" in found:
-        check_digest(folder, found)
-    return found
+    manifest_entry = files.read_json(manifest)
+    if "files" in manifest_entry:
+        check_digest(folder, manifest_entry)
+    return manifest_entry
 
 
 def check_digest(folder: str | Path, manifest: Mapping) -> None:
@@ -362,8 +362,8 @@ def size_on_disk(manifest: str | Path, folder: str | Path | None = None) -> tupl
 
 @cache
 def _size_in_manifest(path: str | Path, changed: int, n_bytes: int) -> tuple[int, int] | None:
-    found = files.read_json(path)
-    return (found["bytes"], found["parameters"]) if "bytes" in found else None  # of a model that could not be had
+    entry = files.read_json(path)
+    return (entry["bytes"], entry["parameters"]) if "bytes" in entry else None  # None of a model that could not be had
 
 
 @cache

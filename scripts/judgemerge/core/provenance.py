@@ -53,11 +53,11 @@ def git_state(folder: str | Path) -> dict:
 
 def versions() -> dict[str, str]:
     """Return the installed version of every package that can change a number and is installed here, and of Python."""
-    found = {"python": platform.python_version()}
+    packages = {"python": platform.python_version()}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
+            packages[package] = importlib.metadata.version(package)
+    return packages
 
 
 def timings(folder: str | Path) -> list[dict]:

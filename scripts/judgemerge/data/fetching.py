@@ -91,22 +91,22 @@ def build_mirror(
     instead of the network. Sources on this machine need no mirror. What cannot be had is added to `missing`, one
     sentence each; without such a list the first one is raised.
     """
-    written, kept = [], []
+    fetched, present = [], []
     for source in sources:
         path = Path(directory) / source.mirror_path
         if source.is_local:
             continue
         if is_right(source, path):
-            kept.append(path)
+            present.append(path)
             continue
         try:
             _fetch_beside(source, path, mirror)
-            written.append(path)
+            fetched.append(path)
         except JudgemergeError as error:
             if missing is None:
                 raise
             missing.append(str(error))
-    return written, kept
+    return fetched, present
 
 
 def _fetch_beside(source: Source, path: Path, mirror: str | Path | None) -> None:

@@ -26,22 +26,22 @@ def download(repo: str, revision: str, destination: str | Path, where: str) -> N
     _fetch(repo, revision, {"local_dir": destination}, sentence)
 
 
-def local_folder(given: str) -> str:
+def local_folder(path: str) -> str:
     """Return the folder of a model: a folder as it is, or that of a hub id in the cache, downloaded if need be.
 
     An id may end in @ and a branch, tag or commit. One whose first part is a folder here is taken for a path.
     """
-    match = _ID.fullmatch(given)
-    if Path(given).exists() or match is None or Path(given).parent.is_dir():
-        return given
+    match = _ID.fullmatch(path)
+    if Path(path).exists() or match is None or Path(path).parent.is_dir():
+        return path
 
     def sentence(reason: str) -> str:
         return (
-            f"{given}: there is no such folder, and as a model of the Hugging Face hub it could not be had ({reason}); "
+            f"{path}: there is no such folder, and as a model of the Hugging Face hub it could not be had ({reason}); "
             "correct it, or download the model elsewhere and give its folder"
         )
 
-    name, _, revision = given.partition("@")
+    name, _, revision = path.partition("@")
     return _cached(name, revision or None) or _fetch(name, revision or None, {}, sentence)
 
 
@@ -69,8 +69,8 @@ def _fetch(repo: str, revision: str | None, place: dict, sentence: Callable[[str
         index = None
         if models.INDEX in names:
             index = files.read_json(hf_hub_download(repo, models.INDEX, revision=revision, **place))
-        wanted = models.wanted_names(names, index, repo)
-        return snapshot_download(repo, revision=revision, allow_patterns=wanted, **place)
+        chosen_names = models.wanted_names(names, index, repo)
+        return snapshot_download(repo, revision=revision, allow_patterns=chosen_names, **place)
     except (HfHubHTTPError, HTTPError, HFValidationError, OSError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise JudgemergeError(sentence(reason)) from error

@@ -1,7 +1,7 @@
-"""What items of each adapter can hold besides question, responses and truth: known before any raw file is fetched.
+"""What items of each loader can hold besides question, responses and truth: known before any raw file is fetched.
 
-It stands here and not in the adapters, whose code decides the items: a word more in this table makes no item set again.
-An adapter of one's own may name its fields itself (`FIELDS`); of one that does not, nothing is known.
+It stands here and not in the loaders, whose code decides the items: a word more in this table makes no item set again.
+A loader of one's own may name its fields itself (`FIELDS`); of one that does not, nothing is known.
 """
 
 from collections.abc import Mapping
@@ -29,8 +29,8 @@ FIELDS: dict[str, set[str]] = {
 
 def of(spec: Mapping) -> set[str] | None:
     """Return the fields that items of a catalogue entry can have, None where nobody knows."""
-    name = spec["adapter"]
+    name = spec["loader"]
     if name == "jsonl":
-        given = spec.get("options", {}).get("fields", {})
-        return {key for key in ("category", "reference") if key in given} | {*given.get("extra", ())}
-    return FIELDS.get(name) or getattr(benchmarks.adapter(name), "FIELDS", None)
+        fields = spec.get("options", {}).get("fields", {})
+        return {key for key in ("category", "reference") if key in fields} | {*fields.get("extra", ())}
+    return FIELDS.get(name) or getattr(benchmarks.LOADERS.load(name), "FIELDS", None)

@@ -120,10 +120,10 @@ def shared_prompts(training: PromptSet, benchmark: PromptSet, kind: str) -> dict
     if not len(training.runs):
         return {}
     place = np.minimum(np.searchsorted(training.runs, benchmark.runs), len(training.runs) - 1)
-    found = np.flatnonzero(training.runs[place] == benchmark.runs)
+    places = np.flatnonzero(training.runs[place] == benchmark.runs)
     there, here = list(training.by_kind["normalised"]), list(benchmark.by_kind["normalised"])
-    partners = {int(benchmark.owners[run]): int(training.owners[place[run]]) for run in found[::-1]}
-    return {here[own]: there[partners[own]] for own in sorted(partners)}
+    partners = {int(benchmark.owners[run]): int(training.owners[place[run]]) for run in places[::-1]}
+    return {here[position]: there[partners[position]] for position in sorted(partners)}
 
 
 def overlap_rows(
@@ -169,12 +169,12 @@ def _row(training: str, benchmark: str, kind: str, sets: Mapping[str, PromptSet]
 
 def leaks(items: Iterable[Item], benchmarks: Mapping[str, Iterable[Item]]) -> dict[str, str]:
     """Return the training items whose normalised prompt stands in a benchmark: item id → the first such benchmark."""
-    known: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for name, benchmark in benchmarks.items():
         for item in benchmark:
-            known.setdefault(normalise(item.turns[0]), name)
+            texts.setdefault(normalise(item.turns[0]), name)
     folded = ((item.id, normalise(item.turns[0])) for item in items)
-    return {item: known[prompt] for item, prompt in folded if prompt in known}
+    return {item: texts[prompt] for item, prompt in folded if prompt in texts}
 
 
 def warnings(rows: Iterable[Mapping]) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate import estimates
 from judgemerge.evaluate.bootstrap import difference_test, weighted_sums
-from judgemerge.evaluate.metrics import divide
+from judgemerge.evaluate.counts import divide
 
 
 @dataclass(frozen=True)

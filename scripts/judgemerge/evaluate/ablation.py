@@ -12,8 +12,8 @@ import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.arrays import ERROR, TIE, benchmark_arrays, judge_arrays
+from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import UNDEFINED, Settings, draw_sample, estimate, proportion
-from judgemerge.evaluate.metrics import divide
 from judgemerge.evaluate.variants import MEAN, as_number
 
 COLUMNS = (
@@ -28,23 +28,24 @@ NOT_RUN = "not run: its file or suite is not part of this run"
 def measure(items: Sequence[Item], verdicts: Sequence[Verdict], judge: str, settings: Settings) -> dict:
     """Return metric, value, interval, n, errors and note of one judge on one benchmark."""
     benchmark = benchmark_arrays(items)
-    said = judge_arrays(benchmark, judge, verdicts)
+    judge_outcomes = judge_arrays(benchmark, judge, verdicts)
     name = f"{benchmark.benchmark}/ablation"
     if benchmark.protocol == "pairwise":
-        kept = benchmark.truth != TIE
-        clusters = [item.cluster for item, keep in zip(benchmark.items, kept, strict=True) if keep]
-        hits = (said.codes == benchmark.truth[:, None])[kept].mean(axis=1)
-        errors = int((said.codes[kept] == ERROR).sum())
+        decisive = benchmark.truth != TIE
+        clusters = [item.cluster for item, keep in zip(benchmark.items, decisive, strict=True) if keep]
+        hits = (judge_outcomes.codes == benchmark.truth[:, None])[decisive].mean(axis=1)
+        errors = int((judge_outcomes.codes[decisive] == ERROR).sum())
         value = proportion(draw_sample(clusters, name, settings), hits)
-        return {"metric": METRICS["pairwise"], **value.columns(), "n": int(kept.sum()), "errors": errors, "note": ""}
-    read = ~np.isnan(said.scores)
+        n_decisive = int(decisive.sum())
+        return {"metric": METRICS["pairwise"], **value.columns(), "n": n_decisive, "errors": errors, "note": ""}
+    read = ~np.isnan(judge_outcomes.scores)
     clusters = [item.cluster for item, keep in zip(benchmark.items, read, strict=True) if keep]
-    found = {"metric": METRICS["direct"], "n": benchmark.n_items, "errors": int((~read).sum())}
-    truth, score = benchmark.truth[read], said.scores[read]
+    row = {"metric": METRICS["direct"], "n": benchmark.n_items, "errors": int((~read).sum())}
+    truth, score = benchmark.truth[read], judge_outcomes.scores[read]
     if not read.any() or np.ptp(truth) == 0 or np.ptp(score) == 0:
         note = "every verdict is an error" if not read.any() else "the judge's scores or the truth are constant"
-        return found | UNDEFINED.columns() | {"note": note}
-    return found | pearson(draw_sample(clusters, name, settings), truth, score).columns() | {"note": ""}
+        return row | UNDEFINED.columns() | {"note": note}
+    return row | pearson(draw_sample(clusters, name, settings), truth, score).columns() | {"note": ""}
 
 
 def pearson(sample, truth: np.ndarray, score: np.ndarray):
@@ -75,11 +76,11 @@ def ablation_table(
     for name, table in tables.items():
         for row, judge in table["rows"].items():
             for side in METRICS:
-                own = [cell for cell in cells[name] if (cell["row"], cell["side"]) == (row, side)]
-                printed = {cell["column"]: cell for cell in own}
+                row_cells = [cell for cell in cells[name] if (cell["row"], cell["side"]) == (row, side)]
+                printed = {cell["column"]: cell for cell in row_cells}
                 columns = dict.fromkeys(cell["column"] for cell in cells[name] if cell["side"] == side)
                 own_columns = _own_columns(benchmarks, measured, judge, side, {cell["column"] for cell in cells[name]})
-                found = []
+                parts = []
                 for column in (*(column for column in columns if column != MEAN), *own_columns):
                     value = measured.get((judge, benchmarks.get(column)))
                     common = _common(name, row, judge, side, column, printed.get(column))
@@ -89,9 +90,9 @@ def ablation_table(
                         rows.append(common | blank)
                     else:
                         rows.append(common | dict(value))
-                        found += [value] if column in columns else []
+                        parts += [value] if column in columns else []
                 common = _common(name, row, judge, side, MEAN, printed.get(MEAN))
-                rows.append(common | _mean(found, side, len(columns) - 1))
+                rows.append(common | _mean(parts, side, len(columns) - 1))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -113,10 +114,10 @@ def _common(table: str, row: str, judge: str, side: str, column: str, cell: Mapp
     return identity | {"published": published, "source": source}
 
 
-def _mean(found: Sequence[Mapping], side: str, n_columns: int) -> dict:
-    values = [value["value"] for value in found]
+def _mean(parts: Sequence[Mapping], side: str, n_columns: int) -> dict:
+    values = [value["value"] for value in parts]
     mean = float(np.mean(values)) if values else np.nan
-    sizes = {"n": sum(value["n"] for value in found), "errors": sum(value["errors"] for value in found)}
+    sizes = {"n": sum(value["n"] for value in parts), "errors": sum(value["errors"] for value in parts)}
     note = f"mean over {len(values)} of the {n_columns} columns of the published mean: no interval"
     return {"metric": METRICS[side], "value": mean, "ci_low": np.nan, "ci_high": np.nan, **sizes, "note": note}
 

@@ -67,23 +67,25 @@ def benchmark_arrays(items: Iterable[Item], judgeable_only: bool = True) -> Benc
     """
     everything = sorted(items, key=lambda item: item.id)
     if not everything:
-        raise JudgemergeError("no items to score: the items file is empty; check its adapter in config/benchmarks.yaml")
+        raise JudgemergeError("no items to score: the items file is empty; check its loader in config/benchmarks.yaml")
     _refuse_mixture(everything)
     judgeable_only = judgeable_only and any(item.judgeable for item in everything)
-    kept = tuple(item for item in everything if item.judgeable or not judgeable_only)
-    for item in kept:
+    scored_items = tuple(item for item in everything if item.judgeable or not judgeable_only)
+    for item in scored_items:
         item.require_truth()
     pairwise = everything[0].protocol == "pairwise"
-    truth = np.array([CODES[item.truth] if pairwise else item.truth for item in kept], dtype=int if pairwise else float)
-    names, cluster = np.unique(np.array([item.cluster for item in kept], dtype=str), return_inverse=True)
+    truth = np.array(
+        [CODES[item.truth] if pairwise else item.truth for item in scored_items], dtype=int if pairwise else float
+    )
+    names, cluster = np.unique(np.array([item.cluster for item in scored_items], dtype=str), return_inverse=True)
     return BenchmarkArrays(
         benchmark=everything[0].benchmark,
         protocol=everything[0].protocol,
-        items=kept,
+        items=scored_items,
         truth=truth,
         cluster=cluster.astype(int),
         n_clusters=len(names),
-        unjudgeable=frozenset(item.id for item in everything) - {item.id for item in kept},
+        unjudgeable=frozenset(item.id for item in everything) - {item.id for item in scored_items},
     )
 
 

@@ -33,14 +33,14 @@ def _parts(
     benchmark = average["categories_of"]
     table = groups[benchmark]
     protocol = scores[benchmark]["protocol"].iloc[0]
-    found = {group: rows.assign(protocol=protocol) for group, rows in table.groupby("group", sort=False)}
-    chosen = average["categories"] or list(found)
-    if not isinstance(chosen, Mapping):
-        return {group: found.get(group, table.iloc[:0].assign(protocol=protocol)) for group in chosen}
+    by_category = {group: rows.assign(protocol=protocol) for group, rows in table.groupby("group", sort=False)}
+    categories = average["categories"] or list(by_category)
+    if not isinstance(categories, Mapping):
+        return {group: by_category.get(group, table.iloc[:0].assign(protocol=protocol)) for group in categories}
     merged = {}
-    for new, members in chosen.items():
-        own = {group: found.get(group, table.iloc[:0].assign(protocol=protocol)) for group in members}
-        merged[new] = pd.DataFrame(_rows(new, own), columns=list(COLUMNS))
+    for new, members in categories.items():
+        member_rows = {group: by_category.get(group, table.iloc[:0].assign(protocol=protocol)) for group in members}
+        merged[new] = pd.DataFrame(_rows(new, member_rows), columns=list(COLUMNS))
     return merged
 
 

@@ -18,6 +18,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.arrays import ERROR, FIRST, SECOND, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays
 from judgemerge.evaluate.arrays import judge_arrays as to_arrays
+from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import (
     DEFAULTS,
     UNDEFINED,
@@ -28,7 +29,6 @@ from judgemerge.evaluate.estimates import (
     estimate,
     proportion,
 )
-from judgemerge.evaluate.metrics import divide
 from judgemerge.evaluate.score import score_benchmark
 
 COLUMNS = ("judge", "benchmark", "metric", "value", "ci_low", "ci_high", "n", "errors", "note")
@@ -79,9 +79,9 @@ def _rows(
     benchmark: BenchmarkArrays, judge: JudgeArrays, results: Mapping[str, tuple[Estimate, int, str]]
 ) -> list[dict]:
     """Return one row per metric from metric → (estimate, n, note)."""
-    asked = [order for order in range(2) if judge.recorded[order]]
+    orders = [order for order in range(2) if judge.recorded[order]]
     pairwise = benchmark.protocol == "pairwise"
-    errors = int((judge.codes[:, asked] == ERROR).sum() if pairwise else np.isnan(judge.scores).sum())
+    errors = int((judge.codes[:, orders] == ERROR).sum() if pairwise else np.isnan(judge.scores).sum())
     return [
         {
             "judge": judge.judge,
@@ -296,13 +296,16 @@ def breakdown(
         value = item.category if by == "category" else item.extra.get(by)
         groups.setdefault("(none)" if value is None else str(value), []).append(item)
     if set(groups) == {"(none)"}:
-        known = sorted({"category"} | {name for item in items for name in item.extra})
-        raise JudgemergeError(f"{items[0].benchmark}: no item has a {by}; known: {', '.join(known)}")
-    verdicts = {judge: list(given) for judge, given in verdicts_by_judge.items()}
+        fields = sorted({"category"} | {name for item in items for name in item.extra})
+        raise JudgemergeError(f"{items[0].benchmark}: no item has a {by}; known: {', '.join(fields)}")
+    verdicts = {judge: list(judge_verdicts) for judge, judge_verdicts in verdicts_by_judge.items()}
     tables = []
     for group in sorted(groups):
         names = {item.id for item in groups[group]}
-        part = {judge: [verdict for verdict in given if verdict.item in names] for judge, given in verdicts.items()}
+        part = {
+            judge: [verdict for verdict in judge_verdicts if verdict.item in names]
+            for judge, judge_verdicts in verdicts.items()
+        }
         table = score_benchmark(groups[group], part, settings.n_resamples, settings.confidence, settings.seed, metrics)
         table.insert(table.columns.get_loc("benchmark") + 1, "by", by)
         table.insert(table.columns.get_loc("by") + 1, "group", group)
@@ -326,40 +329,40 @@ def self_preference(
     `own_chosen` (tie = ½), `own_deserved` (the same for the truth), `own_excess` (the difference). Pointwise:
     `own_excess`, the mean of score − truth on its own answers minus that on the others'.
     """
-    chosen = {judge: verdicts for judge, verdicts in verdicts_by_judge.items() if judge in own_models}
+    with_models = {judge: verdicts for judge, verdicts in verdicts_by_judge.items() if judge in own_models}
     compute = _own_pairwise if items and items[0].protocol == "pairwise" else _own_pointwise
-    return _table(items, chosen, lambda b, judge: compute(b, judge, set(own_models[judge.judge]), settings))
+    return _table(items, with_models, lambda b, judge: compute(b, judge, set(own_models[judge.judge]), settings))
 
 
-def _own_pairwise(benchmark: BenchmarkArrays, judge: JudgeArrays, own: set[str], settings: Settings) -> dict:
-    written = np.array(
-        [[model in own for model in item.models] if item.models else [False] * 2 for item in benchmark.items]
+def _own_pairwise(benchmark: BenchmarkArrays, judge: JudgeArrays, names: set[str], settings: Settings) -> dict:
+    is_author = np.array(
+        [[model in names for model in item.models] if item.models else [False] * 2 for item in benchmark.items]
     )
-    written = written.reshape(-1, 2)
+    is_author = is_author.reshape(-1, 2)
     verdicts = _stack(benchmark, judge)
-    verdicts = verdicts.where((written[verdicts.item].sum(axis=1) == 1) & (verdicts.outcome != ERROR))
-    side = np.where(written[verdicts.item, 0], FIRST, SECOND)
+    verdicts = verdicts.where((is_author[verdicts.item].sum(axis=1) == 1) & (verdicts.outcome != ERROR))
+    side = np.where(is_author[verdicts.item, 0], FIRST, SECOND)
 
     def wins(codes: np.ndarray) -> np.ndarray:
         return np.where(codes == TIE, 0.5, codes == side)
 
     sample = _sample(benchmark, verdicts.item, "self", settings)
-    chosen, deserved = wins(verdicts.outcome), wins(verdicts.truth)
-    counts = sample.count(chosen - deserved, np.ones(len(side)))
+    wins_by_judge, deserved = wins(verdicts.outcome), wins(verdicts.truth)
+    counts = sample.count(wins_by_judge - deserved, np.ones(len(side)))
     n = len(side)
     return {
-        "own_chosen": (proportion(sample, chosen), n, ""),
+        "own_chosen": (proportion(sample, wins_by_judge), n, ""),
         "own_deserved": (proportion(sample, deserved), n, ""),
         "own_excess": (estimate(sample, counts, lambda sums: divide(sums[0], sums[1])), n, ""),
     }
 
 
-def _own_pointwise(benchmark: BenchmarkArrays, judge: JudgeArrays, own: set[str], settings: Settings) -> dict:
+def _own_pointwise(benchmark: BenchmarkArrays, judge: JudgeArrays, names: set[str], settings: Settings) -> dict:
     item = np.flatnonzero(~np.isnan(judge.scores))
     item = item[[bool(benchmark.items[index].models) for index in item]]
-    written = np.array([benchmark.items[index].models[0] in own for index in item], dtype=bool)
+    is_author = np.array([benchmark.items[index].models[0] in names for index in item], dtype=bool)
     surplus = judge.scores[item] - benchmark.truth[item]
     sample = _sample(benchmark, item, "self", settings)
-    counts = sample.count(surplus * written, written, surplus * ~written, ~written)
+    counts = sample.count(surplus * is_author, is_author, surplus * ~is_author, ~is_author)
     excess = estimate(sample, counts, lambda sums: divide(sums[0], sums[1]) - divide(sums[2], sums[3]))
-    return {"own_excess": (excess, int(written.sum()), "")}
+    return {"own_excess": (excess, int(is_author.sum()), "")}

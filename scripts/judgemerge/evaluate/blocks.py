@@ -5,14 +5,14 @@ resamples: `estimate(sample, counts, lambda sums: class_metrics(sums.reshape(3, 
 Agreement over votes is `humans.vote_agreement`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
 
 from judgemerge.core.items import Item, Order, Verdict
 from judgemerge.evaluate.arrays import CODES, ERROR, TIE, benchmark_arrays, judge_arrays
-from judgemerge.evaluate.metrics import divide
+from judgemerge.evaluate.counts import divide
 
 Errors = Literal["wrong", "tie", "drop"]
 
@@ -28,8 +28,8 @@ def codes(
     benchmark = benchmark_arrays(items, judgeable_only=False)
     outcome = judge_arrays(benchmark, "judge", verdicts).codes[:, 0 if order == "original" else 1]
     if errors == "drop":
-        kept = outcome != ERROR
-        return benchmark.truth[kept], outcome[kept]
+        readable = outcome != ERROR
+        return benchmark.truth[readable], outcome[readable]
     return benchmark.truth, np.where(outcome == ERROR, TIE, outcome) if errors == "tie" else outcome
 
 
@@ -60,14 +60,4 @@ def weighted_metrics(table: np.ndarray) -> dict[str, np.ndarray]:
     return {
         name: divide(sum(values[name] * weight for values, weight in zip(classes, support, strict=True)), total)
         for name in ("precision", "recall", "f1")
-    }
-
-
-def group_means(values: Mapping[str, float], groups: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    """Return the plain mean of the members' values per group, NaN when a member has none.
-
-    Example: LLMBar's "Adversarial" is the mean over four subsets, whatever their sizes.
-    """
-    return {
-        group: float(np.mean([values.get(member, np.nan) for member in members])) for group, members in groups.items()
     }

@@ -11,6 +11,7 @@ from statsmodels.stats.multitest import multipletests
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.bootstrap import difference_test
 from judgemerge.evaluate.estimates import DECIMALS
+from judgemerge.evaluate.metrics import METRICS, metrics_for
 from judgemerge.evaluate.score import BenchmarkStatistics, JudgeStatistics, benchmark_statistics
 
 COLUMNS = (
@@ -27,9 +28,6 @@ COLUMNS = (
     "n",
     "note",
 )
-PAIRWISE_HEADLINES = ("accuracy", "accuracy_both", "consistency", "macro_f1", "kappa", "accuracy_first")
-POINTWISE_HEADLINES = ("spearman", "mae")
-CORRELATIONS = ("pearson", "spearman", "kendall")
 BOOTSTRAP_TEST = "paired cluster bootstrap t"
 MCNEMAR_TEST = "exact McNemar"
 
@@ -44,13 +42,13 @@ def compare_benchmark(
 ) -> pd.DataFrame:
     """Return one row per two judges and metric: a − b, interval, p, p after Holm, and the test used.
 
-    `metrics` are the headlines of the protocol unless given. Pairwise benchmarks also get exact McNemar rows for
+    `metrics` are those that judges are compared by unless given. Pairwise benchmarks also get exact McNemar rows for
     accuracy_first, beside the bootstrap's: McNemar takes items as independent, so where items share prompts the
     bootstrap row is the one to quote. A metric that one of the two judges does not define (one recorded order, constant
     scores) has empty cells and a note.
     """
-    wanted = metrics or POINTWISE_HEADLINES
-    statistics = benchmark_statistics(items, verdicts_by_judge, n_resamples, seed, wanted)
+    of_grades = metrics or metrics_for("pointwise", "comparisons")
+    statistics = benchmark_statistics(items, verdicts_by_judge, n_resamples, seed, of_grades)
     return comparison_table(statistics, confidence, metrics)
 
 
@@ -58,12 +56,12 @@ def comparison_table(
     statistics: BenchmarkStatistics, confidence: float, metrics: Sequence[str] | None = None
 ) -> pd.DataFrame:
     """Return the rows of `compare_benchmark` from statistics already computed (the same resamples as the scores)."""
-    pairwise = statistics.benchmark.protocol == "pairwise"
+    protocol = statistics.benchmark.protocol
     rows = []
     for judge_a, judge_b in itertools.combinations(statistics.judges.values(), 2):
-        for metric in metrics or (PAIRWISE_HEADLINES if pairwise else POINTWISE_HEADLINES):
+        for metric in metrics or metrics_for(protocol, "comparisons"):
             rows.append(_bootstrap_row(statistics, judge_a, judge_b, metric, confidence))
-        if pairwise:
+        if protocol == "pairwise":
             rows.append(_mcnemar_row(statistics, judge_a, judge_b, confidence))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return add_holm(table)
@@ -118,7 +116,7 @@ def _difference(
         statistics.benchmark.n_clusters,
         statistics.effective,
         confidence,
-        correlation=metric in CORRELATIONS,
+        correlation=METRICS[statistics.benchmark.protocol][metric].correlation,
     )
     return values[0] - values[1], *ends_and_p
 

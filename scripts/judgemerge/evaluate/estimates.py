@@ -4,7 +4,7 @@
 annotator's, one category's), so each part draws its own weights over its own clusters.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +19,8 @@ from judgemerge.evaluate.bootstrap import (
     resampling_weights,
     weighted_sums,
 )
-from judgemerge.evaluate.metrics import Cells, confusion_metrics, divide, replicated
+from judgemerge.evaluate.counts import Cells, Outcomes, divide, replicated
+from judgemerge.evaluate.metrics import METRICS, metrics_for
 
 DECIMALS = 12  # rounds away what BLAS libraries add in different orders, so that tables are the same everywhere
 
@@ -31,6 +32,11 @@ class Settings:
     n_resamples: int = 10_000
     confidence: float = 0.95
     seed: int = 0
+
+    @classmethod
+    def of_statistics(cls, statistics: Mapping) -> "Settings":
+        """Return the settings of a study's section `statistics`."""
+        return cls(statistics["resamples"], statistics["confidence"], statistics["seed"])
 
 
 DEFAULTS = Settings()
@@ -141,14 +147,14 @@ def proportion(sample: Sample, hits: np.ndarray) -> Estimate:
 
 
 def confusion_estimates(sample: Sample, truth: np.ndarray, outcome: np.ndarray) -> dict[str, Estimate]:
-    """Return accuracy, macro precision, recall, F1 and kappa of class codes, (n_units,) each."""
-    cells = [(truth == t) & (outcome == o) for t in range(3) for o in range(4)]
-    counts = sample.count(*cells)
+    """Return the metrics between two raters, with intervals, of class codes, (n_units,) each."""
+    counts = sample.count(*((truth == label) & (outcome == code) for label in range(3) for code in range(4)))
+    return {
+        name: estimate(sample, counts, _of_confusion(name), METRICS["pairwise"][name].proportion)
+        for name in metrics_for("pairwise", "raters")
+    }
 
-    def metric(name: str) -> Callable[[np.ndarray], np.ndarray]:
-        return lambda sums: confusion_metrics(sums.reshape(3, 4, *sums.shape[1:]))[name]
 
-    result = {"accuracy": proportion(sample, truth == outcome)}
-    for name in ("macro_precision", "macro_recall", "macro_f1", "kappa"):
-        result[name] = estimate(sample, counts, metric(name))
-    return result
+def _of_confusion(metric: str) -> Callable[[np.ndarray], np.ndarray]:
+    function = METRICS["pairwise"][metric].function
+    return lambda sums: function(Outcomes.of_table(sums.reshape(3, 4, *sums.shape[1:])))

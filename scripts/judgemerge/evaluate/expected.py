@@ -104,8 +104,8 @@ def compare(expected: Sequence[Expected], scores: Iterable[Mapping[str, str]]) -
 
     A number that did not come out, or came out undefined, has no `reproduced` and fails.
     """
-    found = {(row["judge"], row["benchmark"], row["metric"], row["rules"]): row for row in scores}
-    return [_compared(line, found.get(line.cell)) for line in expected]
+    by_cell = {(row["judge"], row["benchmark"], row["metric"], row["rules"]): row for row in scores}
+    return [_compared(line, by_cell.get(line.cell)) for line in expected]
 
 
 def _compared(line: Expected, score: Mapping[str, str] | None) -> dict:

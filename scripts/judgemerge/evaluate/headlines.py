@@ -1,8 +1,9 @@
-"""Which rows of comparisons.csv a page or a figure shows first. Imports nothing heavy."""
+"""Which rows of comparisons.csv a page or a figure shows first."""
 
 import pandas as pd
 
-HEADLINES = ("accuracy", "accuracy_first", "spearman")
+from judgemerge.evaluate.metrics import PROTOCOLS, metrics_for
+
 SIGNIFICANT = 0.05
 
 
@@ -13,7 +14,9 @@ def headline_rows(rows: pd.DataFrame) -> pd.DataFrame:
     Where a metric has two tests (exact McNemar) the first is kept, which is the bootstrap's.
     """
     rows = rows.drop_duplicates(["judge_a", "judge_b", "metric"])
-    candidates = [rows[rows["metric"] == metric] for metric in HEADLINES]
+    candidates = [
+        rows[rows["metric"] == metric] for protocol in PROTOCOLS for metric in metrics_for(protocol, "headline")
+    ]
     return max(candidates, key=lambda part: (part["difference"].count(), len(part) > 0))
 
 

@@ -5,16 +5,15 @@ three votes never split three ways); for numbers the mean. *Alone*: one annotato
 votes, their own included, which flatters. *Left out*: the vote against the majority of the others, the human ceiling.
 """
 
-import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from judgemerge.core.items import CLASSES, Item, Verdict, Vote
+from judgemerge.core.items import CLASSES, Item, Verdict
 from judgemerge.evaluate.arrays import (
     CODES,
     ERROR,
@@ -25,6 +24,7 @@ from judgemerge.evaluate.arrays import (
     benchmark_arrays,
     judge_arrays,
 )
+from judgemerge.evaluate.counts import cells_of, divide
 from judgemerge.evaluate.estimates import (
     DEFAULTS,
     UNDEFINED,
@@ -37,10 +37,8 @@ from judgemerge.evaluate.estimates import (
     grade_estimates,
     proportion,
 )
-from judgemerge.evaluate.metrics import cells_of, divide
+from judgemerge.evaluate.metrics import metrics_for
 
-CLASS_METRICS = ("accuracy", "macro_f1", "kappa")
-NUMBER_METRICS = ("pearson", "spearman", "kendall", "mae")
 EVERYONE = "all"
 CHANGE = ("change", "change_low", "change_high")
 
@@ -59,11 +57,6 @@ def is_split(votes: Sequence[str]) -> bool:
     """Return whether no single class is the most frequent one."""
     counts = Counter(votes).most_common(2)
     return len(counts) == 2 and counts[0][1] == counts[1][1]
-
-
-def keep_votes(items: Iterable[Item], keep: Callable[[Vote], bool]) -> list[Item]:
-    """Return the items with only the votes that `keep` accepts (experts, say); the truth stays what it was."""
-    return [dataclasses.replace(item, votes=tuple(vote for vote in item.votes if keep(vote))) for item in items]
 
 
 def vote_summary(items: Sequence[Item]) -> pd.DataFrame:
@@ -101,8 +94,8 @@ def annotator_agreement(items: Sequence[Item], settings: Settings = DEFAULTS) ->
     rows = []
     for against, votes in _vote_tables(items).items():
         for annotator in [EVERYONE, *sorted({vote.annotator for vote in votes})]:
-            chosen = [vote for vote in votes if annotator in (EVERYONE, vote.annotator)]
-            rows += _annotator_rows(items[0], annotator, against, chosen, settings)
+            compared = [vote for vote in votes if annotator in (EVERYONE, vote.annotator)]
+            rows += _annotator_rows(items[0], annotator, against, compared, settings)
     columns = ["annotator", "against", "benchmark", "protocol", "metric", "value", "ci_low", "ci_high", "n", "splits"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -126,10 +119,10 @@ def _vote_tables(items: Sequence[Item]) -> dict[str, list[_Compared]]:
         if len(votes) < 2:
             continue
         pairwise = item.protocol == "pairwise"
-        for index, own in enumerate(item.votes):
+        for index, one_vote in enumerate(item.votes):
             for table, those in ((alone, votes), (left_out, votes[:index] + votes[index + 1 :])):
                 split = pairwise and is_split(those)
-                table.append(_Compared(own.annotator, own.vote, item.cluster, majority(those), split))
+                table.append(_Compared(one_vote.annotator, one_vote.vote, item.cluster, majority(those), split))
     tables = {"majority": alone, "others": left_out}
     if any(vote.split for vote in left_out):
         tables["others, splits left out"] = [vote for vote in left_out if not vote.split]
@@ -142,8 +135,8 @@ def _annotator_rows(
     name = f"{item.benchmark}/annotators/{against}/{annotator}"
     sample = draw_sample([vote.cluster for vote in votes], name, settings)
     if item.protocol == "pairwise":
-        reference, own = (np.array([CODES[x] for x in side]) for side in _sides(votes))
-        estimates = confusion_estimates(sample, reference, own)
+        reference, values = (np.array([CODES[x] for x in side]) for side in _sides(votes))
+        estimates = confusion_estimates(sample, reference, values)
     else:
         estimates = number_estimates(sample, *(np.array(side, dtype=float) for side in _sides(votes)))
     return [
@@ -157,7 +150,7 @@ def _annotator_rows(
             "n": len(votes),
             "splits": sum(vote.split for vote in votes),
         }
-        for metric in (CLASS_METRICS if item.protocol == "pairwise" else NUMBER_METRICS)
+        for metric in metrics_for(item.protocol, "raters")
     ]
 
 
@@ -168,7 +161,7 @@ def _sides(votes: Sequence[_Compared]) -> tuple[list, list]:
 def number_estimates(sample: Sample, truth: np.ndarray, score: np.ndarray) -> dict:
     """Return the pointwise metrics with intervals for numbers, (n_units,) each."""
     cells = cells_of(truth, score, sample.cluster, sample.n_clusters)
-    return grade_estimates(sample, cells, NUMBER_METRICS)
+    return grade_estimates(sample, cells, metrics_for("pointwise", "raters"))
 
 
 def annotator_pairs(items: Sequence[Item], min_shared: int = 20, settings: Settings = DEFAULTS) -> pd.DataFrame:
@@ -199,7 +192,7 @@ def _pair_rows(item: Item, one: str, other: str, pair: list, clusters: list[str]
         metrics = ("accuracy", "kappa")
     else:
         estimates = number_estimates(sample, *(np.array(votes, dtype=float) for votes in pair))
-        metrics = NUMBER_METRICS
+        metrics = metrics_for("pointwise", "raters")
     identity = {"annotator_a": one, "annotator_b": other, "benchmark": item.benchmark}
     return [identity | {"metric": m, **estimates[m].columns(), "n": len(clusters)} for m in metrics]
 
@@ -235,9 +228,9 @@ def vote_agreement(
     for judge, verdicts in verdicts_by_judge.items():
         verdicts = list(verdicts)
         seen = {verdict.item for verdict in verdicts if verdict.reason not in NOT_ASKED}
-        asked = np.array([item.id in seen for item in benchmark.items])
+        has_verdict = np.array([item.id in seen for item in benchmark.items])
         codes = combined_codes(judge_arrays(benchmark, judge, verdicts))
-        rows += _vote_rows(benchmark, judge, _judge_comparisons(votes, codes, asked), settings)
+        rows += _vote_rows(benchmark, judge, _judge_comparisons(votes, codes, has_verdict), settings)
     columns = ["rater", "benchmark", "setting", "agreements", "n", "errors", "value", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -248,29 +241,29 @@ def _human_comparisons(votes: Sequence[np.ndarray]) -> np.ndarray:
     return np.array(rows, dtype=int).reshape(-1, 3)
 
 
-def _judge_comparisons(votes: Sequence[np.ndarray], verdicts: np.ndarray, asked: np.ndarray) -> np.ndarray:
+def _judge_comparisons(votes: Sequence[np.ndarray], verdicts: np.ndarray, has_verdict: np.ndarray) -> np.ndarray:
     """Return (item, vote, verdict) for every vote on an item the judge was asked about, (n_comparisons, 3)."""
-    rows = [(index, vote, verdicts[index]) for index, codes in enumerate(votes) if asked[index] for vote in codes]
+    rows = [(index, vote, verdicts[index]) for index, codes in enumerate(votes) if has_verdict[index] for vote in codes]
     return np.array(rows, dtype=int).reshape(-1, 3)
 
 
 def _vote_rows(benchmark: BenchmarkArrays, rater: str, comparisons: np.ndarray, settings: Settings) -> list[dict]:
     rows = []
     for setting in ("with ties", "without ties"):
-        chosen = comparisons
+        compared = comparisons
         if setting == "without ties":
-            chosen = comparisons[(comparisons[:, 1] != TIE) & (comparisons[:, 2] != TIE)]
-        clusters = [benchmark.items[index].cluster for index in chosen[:, 0]]
+            compared = comparisons[(comparisons[:, 1] != TIE) & (comparisons[:, 2] != TIE)]
+        clusters = [benchmark.items[index].cluster for index in compared[:, 0]]
         sample = draw_sample(clusters, f"{benchmark.benchmark}/votes/{setting}", settings)
-        agree = chosen[:, 1] == chosen[:, 2]
+        agree = compared[:, 1] == compared[:, 2]
         rows.append(
             {
                 "rater": rater,
                 "benchmark": benchmark.benchmark,
                 "setting": setting,
                 "agreements": int(agree.sum()),
-                "n": len(chosen),
-                "errors": int((chosen[:, 2] == ERROR).sum()),
+                "n": len(compared),
+                "errors": int((compared[:, 2] == ERROR).sum()),
                 **proportion(sample, agree).columns(),
             }
         )
@@ -295,7 +288,7 @@ def alpha_table(
     rows = [_alpha_row(benchmark, "humans", votes, settings) | dict(zip(CHANGE, (0.0, np.nan, np.nan), strict=True))]
     for name, verdicts in verdicts_by_judge.items():
         judge = judge_arrays(benchmark, name, verdicts)
-        added = [own + value for own, value in zip(votes, _judge_values(benchmark, judge), strict=True)]
+        added = [ratings + value for ratings, value in zip(votes, _judge_values(benchmark, judge), strict=True)]
         change = _alpha_change(benchmark, votes, added, settings).columns().values()
         row = _alpha_row(benchmark, f"humans and {name}", added, settings)
         rows.append(row | dict(zip(CHANGE, change, strict=True)))
@@ -306,19 +299,21 @@ def _alpha_change(
     benchmark: BenchmarkArrays, votes: Sequence[Sequence], added: Sequence[Sequence], settings: Settings
 ) -> Estimate:
     """Return the alpha of the values with a judge's minus that of the votes, over the same resamples of the items."""
-    kept = [index for index, values in enumerate(added) if len(values) > 1]
+    several_rated = [index for index, values in enumerate(added) if len(values) > 1]
     level = "nominal" if benchmark.protocol == "pairwise" else "interval"
-    both = [[values[index] for index in kept] for values in (votes, added)]
-    if any(len({value for own in values if len(own) > 1 for value in own}) < 2 for values in both):
+    both = [[values[index] for index in several_rated] for values in (votes, added)]
+    if any(len({value for ratings in values if len(ratings) > 1 for value in ratings}) < 2 for values in both):
         return UNDEFINED
-    clusters = [benchmark.items[index].cluster for index in kept]
+    clusters = [benchmark.items[index].cluster for index in several_rated]
     sample = draw_sample(clusters, f"{benchmark.benchmark}/alpha change", settings)
     parts = []
     for values in both:
-        several = np.array([len(own) > 1 for own in values])
-        found = (_class_counts if level == "nominal" else _number_counts)([own for own in values if len(own) > 1])
-        full = np.zeros((len(found), len(kept)))
-        full[:, several] = found
+        several = np.array([len(ratings) > 1 for ratings in values])
+        counts = (_class_counts if level == "nominal" else _number_counts)(
+            [ratings for ratings in values if len(ratings) > 1]
+        )
+        full = np.zeros((len(counts), len(several_rated)))
+        full[:, several] = counts
         parts.append(sample.count(*full))
     n_counts, alpha = len(parts[0]), _alpha_of[level]
     return estimate(sample, np.concatenate(parts), lambda sums: alpha(sums[n_counts:]) - alpha(sums[:n_counts]))
@@ -333,24 +328,30 @@ def _judge_values(benchmark: BenchmarkArrays, judge: JudgeArrays) -> list[list]:
 
 
 def _alpha_row(benchmark: BenchmarkArrays, raters: str, values: Sequence[Sequence], settings: Settings) -> dict:
-    kept = [(item.cluster, own) for item, own in zip(benchmark.items, values, strict=True) if len(own) > 1]
-    different = {value for _, own in kept for value in own}
+    several_rated = [
+        (item.cluster, ratings) for item, ratings in zip(benchmark.items, values, strict=True) if len(ratings) > 1
+    ]
+    different = {value for _, ratings in several_rated for value in ratings}
     level = "nominal" if benchmark.protocol == "pairwise" else "interval"
     note = ""
     if len(different) > 1:
-        sample = draw_sample([cluster for cluster, _ in kept], f"{benchmark.benchmark}/alpha", settings)
-        counts = (_class_counts if level == "nominal" else _number_counts)([own for _, own in kept])
+        sample = draw_sample([cluster for cluster, _ in several_rated], f"{benchmark.benchmark}/alpha", settings)
+        counts = (_class_counts if level == "nominal" else _number_counts)([ratings for _, ratings in several_rated])
         columns = estimate(sample, sample.count(*counts), _alpha_of[level]).columns()
     else:
         columns = UNDEFINED.columns()
-        note = "fewer than two values on one item" if not kept else "all values are the same"
+        note = "fewer than two values on one item" if not several_rated else "all values are the same"
     identity = {"raters": raters, "benchmark": benchmark.benchmark, "level": level}
-    return identity | columns | {"n": len(kept), "values": sum(len(own) for _, own in kept), "note": note}
+    return (
+        identity
+        | columns
+        | {"n": len(several_rated), "values": sum(len(ratings) for _, ratings in several_rated), "note": note}
+    )
 
 
 def _class_counts(values: Sequence[Sequence[str]]) -> list[np.ndarray]:
     """Return, per item, the observed disagreement and how often each class occurs; each item has several values."""
-    table = np.array([[own.count(name) for name in CLASSES] for own in values], dtype=float)
+    table = np.array([[ratings.count(name) for name in CLASSES] for ratings in values], dtype=float)
     n_values = table.sum(axis=1)
     return [(n_values**2 - (table**2).sum(axis=1)) / (n_values - 1), *table.T]
 
@@ -360,9 +361,10 @@ def _number_counts(values: Sequence[Sequence[float]]) -> list[np.ndarray]:
 
     The values are centred first: the expected disagreement is a difference of squares and would cancel far from 0.
     """
-    middle = np.mean([value for own in values for value in own])
+    middle = np.mean([value for ratings in values for value in ratings])
     n_values, sums, squares = (
-        np.array([sum((value - middle) ** power for value in own) for own in values], dtype=float) for power in range(3)
+        np.array([sum((value - middle) ** power for value in ratings) for ratings in values], dtype=float)
+        for power in range(3)
     )
     return [2 * (n_values * squares - sums**2) / (n_values - 1), n_values, sums, squares]
 

@@ -49,8 +49,8 @@ class PairSigns:
         weights = np.asarray(weights, dtype=np.float32 if single else np.float64)
         total = np.zeros(weights.shape[1])
         for members, signs in self.near:
-            own = weights[members]
-            total += _dot(own, signs.astype(weights.dtype, copy=False) @ own)
+            member_weights = weights[members]
+            total += _dot(member_weights, signs.astype(weights.dtype, copy=False) @ member_weights)
         table = (self.table.astype(weights.dtype) @ weights).reshape(*self.shape, weights.shape[1])
         below = np.zeros(table.shape[1:], dtype=weights.dtype)
         order = self.order.astype(weights.dtype, copy=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from judgemerge.evaluate.arrays import BenchmarkArrays, JudgeArrays
-from judgemerge.evaluate.metrics import cells_of, divide, replicated
+from judgemerge.evaluate.counts import cells_of, divide, replicated
 
 CORRELATIONS = ("pearson", "spearman", "kendall")
 SYSTEM, SUMMARY = (tuple(f"{name}_{level}" for name in CORRELATIONS) for level in ("system", "summary"))
@@ -41,15 +41,15 @@ def levels(
     `weights` is (n_resamples, n_clusters). Items without a readable score are left out on both sides.
     """
     readable = ~np.isnan(judge.scores)
-    found = {}
+    by_metric = {}
     systems = [item.models[0] if len(item.models) == 1 else None for item in benchmark.items]
     named = None not in systems
     if named and len(set(systems)) >= FEWEST_SYSTEMS:
-        found |= dict.fromkeys(SYSTEM, _systems(benchmark, judge, np.array(systems), readable, weights))
+        by_metric |= dict.fromkeys(SYSTEM, _systems(benchmark, judge, np.array(systems), readable, weights))
     groups = _groups(benchmark, group_by) if named or group_by != "cluster" else None
     if groups is not None and np.bincount(groups).max(initial=0) > 1 and groups.max() > 0:
-        found |= dict.fromkeys(SUMMARY, _summaries(benchmark, judge, groups, readable, weights, group_by))
-    return found
+        by_metric |= dict.fromkeys(SUMMARY, _summaries(benchmark, judge, groups, readable, weights, group_by))
+    return by_metric
 
 
 def _groups(benchmark: BenchmarkArrays, group_by: str) -> np.ndarray | None:
@@ -129,8 +129,8 @@ def _summaries(
 ) -> Level:
     members = [np.flatnonzero((groups == group) & readable) for group in range(groups.max() + 1)]
     if group_by == "cluster":  # a group is drawn as a whole, so its own correlation never changes
-        own = [_within(benchmark, judge, rows, np.zeros((0, benchmark.n_clusters)))[0] for rows in members]
-        table = {name: np.array([one[name][0] for one in own]) for name in CORRELATIONS}
+        by_group = [_within(benchmark, judge, rows, np.zeros((0, benchmark.n_clusters)))[0] for rows in members]
+        table = {name: np.array([one[name][0] for one in by_group]) for name in CORRELATIONS}
         results = [_mean_of_groups(table, columns) for columns in _drawn(weights, len(members))]
     else:
         parts = [_within(benchmark, judge, rows, weights) for rows in members]

@@ -22,8 +22,8 @@ from judgemerge.evaluate.arrays import (
     benchmark_arrays,
     judge_arrays,
 )
+from judgemerge.evaluate.counts import pointwise_cells
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Sample, Settings, grade_estimates, proportion
-from judgemerge.evaluate.metrics import pointwise_cells
 
 COLUMNS = (
     "judge", "parent", "type", "file_bytes", "bits_per_weight", "fallbacks", "benchmark", "protocol", "metric", "value",
@@ -57,14 +57,14 @@ def quantization_table(
     benchmark = benchmark_arrays(items)
     name = f"{benchmark.benchmark}, quantization"
     sample = Sample(benchmark.cluster, benchmark.n_clusters, name, settings)
-    said = {judge: judge_arrays(benchmark, judge, of_judge) for judge, of_judge in verdicts.items()}
+    outcomes = {judge: judge_arrays(benchmark, judge, of_judge) for judge, of_judge in verdicts.items()}
     rows = []
     for model in models:
-        mine = said[model.name]
-        found = {AGREEMENT[benchmark.protocol]: with_people(benchmark, mine, sample)}
-        if model.name != model.parent and model.parent in said:
-            found |= with_parent(benchmark, mine, said[model.parent], sample)
-        rows += [_row(benchmark, model, mine, metric, value) for metric, value in found.items()]
+        mine = outcomes[model.name]
+        estimates = {AGREEMENT[benchmark.protocol]: with_people(benchmark, mine, sample)}
+        if model.name != model.parent and model.parent in outcomes:
+            estimates |= with_parent(benchmark, mine, outcomes[model.parent], sample)
+        rows += [_row(benchmark, model, mine, metric, value) for metric, value in estimates.items()]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -83,17 +83,17 @@ def with_parent(
     if benchmark.protocol == "pointwise":
         both_failed = np.isnan(judge.scores) & np.isnan(parent.scores)
         same = judge.scores == parent.scores
-        known = dataclasses.replace(benchmark, truth=np.nan_to_num(parent.scores))
+        with_scores = dataclasses.replace(benchmark, truth=np.nan_to_num(parent.scores))
         of_readable = dataclasses.replace(judge, scores=np.where(np.isnan(parent.scores), np.nan, judge.scores))
         return {
             "same_verdict": proportion(sample, same),
             "changed": proportion(sample, ~same & ~both_failed),
-            "spearman_with_parent": _spearman(known, of_readable, sample),
+            "spearman_with_parent": _spearman(with_scores, of_readable, sample),
         }
-    asked = np.array(judge.recorded) & np.array(parent.recorded)
-    if not asked.any() or not benchmark.n_items:
+    orders = np.array(judge.recorded) & np.array(parent.recorded)
+    if not orders.any() or not benchmark.n_items:
         return dict.fromkeys(("same_verdict", "changed", "flipped"), UNDEFINED)
-    mine, parents = judge.codes[:, asked], parent.codes[:, asked]
+    mine, parents = judge.codes[:, orders], parent.codes[:, orders]
     winners = np.isin(mine, (FIRST, SECOND)) & np.isin(parents, (FIRST, SECOND))
     return {
         "same_verdict": proportion(sample, ((mine == parents) & (mine != ERROR)).mean(axis=1)),
@@ -106,13 +106,13 @@ def _spearman(benchmark: BenchmarkArrays, judge: JudgeArrays, sample: Sample) ->
     return grade_estimates(sample, pointwise_cells(benchmark, judge), ["spearman"])["spearman"]
 
 
-def _row(benchmark: BenchmarkArrays, model: Model, judge: JudgeArrays, metric: str, found: Estimate) -> dict:
+def _row(benchmark: BenchmarkArrays, model: Model, judge: JudgeArrays, metric: str, estimate: Estimate) -> dict:
     pairwise = benchmark.protocol == "pairwise"
     failed = judge.codes[:, np.array(judge.recorded)] == ERROR if pairwise else np.isnan(judge.scores)
     note = ""
-    if np.isnan(found.value):
+    if np.isnan(estimate.value):
         note = "undefined: constant grades, or nothing that can be read"
-    elif np.isnan(found.low):
+    elif np.isnan(estimate.low):
         note = "no interval: the same in every resample, or one prompt only"
     speed = model.speed
     return {
@@ -125,7 +125,7 @@ def _row(benchmark: BenchmarkArrays, model: Model, judge: JudgeArrays, metric: s
         "benchmark": benchmark.benchmark,
         "protocol": benchmark.protocol,
         "metric": metric,
-        **found.columns(),
+        **estimate.columns(),
         "n": benchmark.n_items,
         "errors": int(failed.sum()),
         "items_per_second": round(speed["items"] / speed["seconds"], 3) if speed and speed["seconds"] else np.nan,

@@ -17,21 +17,16 @@ from judgemerge.evaluate.bootstrap import (
     resampling_weights,
     weighted_sums,
 )
-from judgemerge.evaluate.estimates import Estimate
-from judgemerge.evaluate.levels import LEVEL_METRICS, Level, levels
-from judgemerge.evaluate.metrics import (
-    ORDER_NAMES,
-    PAIRWISE_METRICS,
-    POINTWISE_METRICS,
-    PROPORTIONS,
-    SAME_SCALE,
-    divide,
+from judgemerge.evaluate.counts import (
     pairwise_counts,
     pairwise_metrics,
     pointwise_cells,
     replicated,
     scale_mismatch,
 )
+from judgemerge.evaluate.estimates import Estimate
+from judgemerge.evaluate.levels import LEVEL_METRICS, Level, levels
+from judgemerge.evaluate.metrics import METRICS
 
 COLUMNS = (
     "judge",
@@ -46,7 +41,6 @@ COLUMNS = (
     "rules",
     "note",
 )
-GRADE_METRICS = (*POINTWISE_METRICS, *LEVEL_METRICS)
 RULES = "house"
 
 
@@ -79,12 +73,13 @@ def benchmark_statistics(
     verdicts_by_judge: Mapping[str, Iterable[Verdict]],
     n_resamples: int,
     seed: int,
-    grade_metrics: Collection[str] = GRADE_METRICS,
+    grade_metrics: Collection[str] | None = None,
     group_by: str = "cluster",
 ) -> BenchmarkStatistics:
     """Return the statistics of every judge over one shared matrix of cluster weights.
 
-    `grade_metrics` are those of a pointwise benchmark that are wanted: Kendall's tau alone takes more than the others.
+    `grade_metrics` are those of a pointwise benchmark that are asked for, all unless given: Kendall's tau alone takes
+    more than the others.
     `group_by`: within which groups (cluster or category) correlations of the summary level are taken.
     Peak memory is about 2 bytes × n_resamples × n_clusters plus 300 MB: 0.6 GB for 10,000 × 14,000.
     """
@@ -101,7 +96,7 @@ def judge_statistics(
     benchmark: BenchmarkArrays,
     judge: JudgeArrays,
     weights: np.ndarray,
-    grade_metrics: Collection[str] = GRADE_METRICS,
+    grade_metrics: Collection[str] | None = None,
     group_by: str = "cluster",
 ) -> JudgeStatistics:
     """Return the metrics of one judge for the items, for every resample and without every cluster."""
@@ -110,14 +105,14 @@ def judge_statistics(
     if benchmark.protocol == "pairwise":
         whole, resampled, jackknife = _pairwise(benchmark, judge, weights)
     else:
-        whole, resampled, jackknife = _pointwise(benchmark, judge, weights, grade_metrics)
+        whole, resampled, jackknife = replicated(pointwise_cells(benchmark, judge), weights, grade_metrics)
     values = {name: float(value[0]) for name, value in whole.items()}
-    wanted = benchmark.protocol == "pointwise" and not set(LEVEL_METRICS).isdisjoint(grade_metrics)
-    found = levels(benchmark, judge, weights, group_by) if wanted else {}
-    for name, level in found.items():
+    on_levels = grade_metrics is None or not set(LEVEL_METRICS).isdisjoint(grade_metrics)
+    by_metric = levels(benchmark, judge, weights, group_by) if benchmark.protocol == "pointwise" and on_levels else {}
+    for name, level in by_metric.items():
         values[name] = level.values[name]
         resampled[name], jackknife[name] = level.resampled[name], level.jackknife[name]
-    return JudgeStatistics(judge, values, resampled, jackknife, found)
+    return JudgeStatistics(judge, values, resampled, jackknife, by_metric)
 
 
 def _pairwise(benchmark: BenchmarkArrays, judge: JudgeArrays, weights: np.ndarray) -> tuple[dict, dict, dict]:
@@ -126,22 +121,6 @@ def _pairwise(benchmark: BenchmarkArrays, judge: JudgeArrays, weights: np.ndarra
         pairwise_metrics(sums.astype(float), judge.recorded)
         for sums in (counts.sum(axis=1, keepdims=True), weighted_sums(counts, weights), leave_one_out(counts))
     )
-
-
-def _pointwise(
-    benchmark: BenchmarkArrays, judge: JudgeArrays, weights: np.ndarray, names: Collection[str]
-) -> tuple[dict, dict, dict]:
-    results = replicated(pointwise_cells(benchmark, judge), weights, names)
-    items = np.bincount(benchmark.cluster, minlength=benchmark.n_clusters)
-    failed = np.bincount(benchmark.cluster[np.isnan(judge.scores)], minlength=benchmark.n_clusters)
-    rates = np.stack([failed, items]).astype(float)
-    sums = rates.sum(axis=1, keepdims=True), weighted_sums(rates, weights), leave_one_out(rates)
-    different = scale_mismatch(*_readable(benchmark, judge))[0]
-    for result, (n_failed, n_items) in zip(results, sums, strict=True):
-        for name in SAME_SCALE if different else ():
-            result.pop(name, None)
-        result["error_rate"] = divide(n_failed.astype(float), n_items.astype(float))
-    return results
 
 
 def _readable(benchmark: BenchmarkArrays, judge: JudgeArrays) -> tuple[np.ndarray, np.ndarray]:
@@ -164,8 +143,7 @@ def score_benchmark(
     `n` is the number of items with texts, the same for every judge; `errors` counts the erroneous verdicts in the
     orders that the metric uses (a missing verdict is one). Intervals: `bootstrap.py`.
     """
-    wanted = GRADE_METRICS if metrics is None else metrics
-    statistics = benchmark_statistics(items, verdicts_by_judge, n_resamples, seed, wanted, group_by)
+    statistics = benchmark_statistics(items, verdicts_by_judge, n_resamples, seed, metrics, group_by)
     return score_table(statistics, confidence, metrics)
 
 
@@ -174,9 +152,8 @@ def score_table(
 ) -> pd.DataFrame:
     """Return the rows of `score_benchmark` from statistics already computed."""
     on_levels = {name for judge in statistics.judges.values() for name in judge.levels}
-    graded = [name for name in GRADE_METRICS if name in POINTWISE_METRICS or name in on_levels]
-    names = PAIRWISE_METRICS if statistics.benchmark.protocol == "pairwise" else graded
-    names = [name for name in names if metrics is None or name in metrics]
+    every = [*METRICS[statistics.benchmark.protocol], *(name for name in LEVEL_METRICS if name in on_levels)]
+    names = [name for name in every if metrics is None or name in metrics]
     rows = [_row(statistics, judge, metric, confidence) for judge in statistics.judges.values() for metric in names]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -186,7 +163,7 @@ def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, c
     value = judge.values.get(metric, np.nan)
     ends = (np.nan, np.nan)
     if np.isfinite(value):
-        ends = metric_interval(judge, metric, statistics.effective, confidence)
+        ends = metric_interval(statistics, judge, metric, confidence)
     note = value_note(benchmark, judge, metric)
     if not note and not np.isfinite(ends[0]):
         few = benchmark.n_clusters < 2
@@ -204,10 +181,12 @@ def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, c
     }
 
 
-def metric_interval(judge: JudgeStatistics, metric: str, effective: float, confidence: float) -> tuple[float, float]:
+def metric_interval(
+    statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, confidence: float
+) -> tuple[float, float]:
     """Return the interval of one metric: Wilson's for a proportion, BCa for everything else."""
-    value, jackknife = judge.values[metric], judge.jackknife[metric]
-    if metric in PROPORTIONS:
+    value, jackknife, effective = judge.values[metric], judge.jackknife[metric], statistics.effective
+    if metric not in LEVEL_METRICS and METRICS[statistics.benchmark.protocol][metric].proportion:
         return proportion_interval(value, jackknife, effective, confidence)
     return bca_interval(value, judge.resampled[metric], jackknife, effective, confidence)
 
@@ -216,9 +195,8 @@ def count_errors(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str) ->
     """Return the erroneous verdicts in the orders that a metric uses."""
     if benchmark.protocol == "pointwise":
         return int(np.isnan(judge.scores).sum()) if any(judge.recorded) else 0
-    alone = [order for order, name in enumerate(ORDER_NAMES) if metric.endswith(f"_{name}")]
-    asked = [order for order in alone or (0, 1) if judge.recorded[order]]
-    return int((judge.codes[:, asked] == ERROR).sum())
+    recorded_orders = [order for order in METRICS["pairwise"][metric].columns if judge.recorded[order]]
+    return int((judge.codes[:, recorded_orders] == ERROR).sum())
 
 
 def value_note(benchmark: BenchmarkArrays, judge: JudgeStatistics, metric: str) -> str:
@@ -232,7 +210,7 @@ def value_note(benchmark: BenchmarkArrays, judge: JudgeStatistics, metric: str) 
         return note or (judge.levels[metric].note if metric in judge.levels else "")
     if not all(recorded):
         only = f"only the {'original' if recorded[0] else 'swapped'} order was recorded"
-        if metric in ("tie_rate", "error_rate") or metric not in judge.values:
+        if METRICS["pairwise"][metric].orders == "recorded" or metric not in judge.values:
             return only
     if not np.isfinite(judge.values[metric]):
         return "truth and verdicts are one constant class"
@@ -241,14 +219,15 @@ def value_note(benchmark: BenchmarkArrays, judge: JudgeStatistics, metric: str) 
 
 def _pointwise_note(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str, value: float) -> str:
     truth, score = _readable(benchmark, judge)
-    different, scales = scale_mismatch(truth, score) if metric in SAME_SCALE else (False, "")
+    needs = () if metric in LEVEL_METRICS else METRICS["pointwise"][metric].needs
+    different, scales = scale_mismatch(truth, score) if "one_scale" in needs else (False, "")
     if np.isfinite(value):
         return scales
     if metric in LEVEL_METRICS:
         return "fewer than two systems or groups with different grades and scores"
     if not len(score):
         return "every verdict is an error"
-    if metric == "kappa_quadratic" and not _whole(truth, score):
+    if "whole_numbers" in needs and not _whole(truth, score):
         return "truth or scores are not whole numbers"
     if different:
         return scales

@@ -37,15 +37,15 @@ def statement_table(
         verdict = read.get((row["item"], row["order"]))
         readable = verdict is not None and verdict.outcome != "error"
         stated = verdict.score if readable and item.protocol == "pointwise" else verdict.outcome if readable else ""
-        found = [*dimensions.statements(item.protocol, row["reply"] or "", stated, row["order"])]
+        statements = [*dimensions.statements(item.protocol, row["reply"] or "", stated, row["order"])]
         if item.protocol == "pairwise":
             scores = dimensions.read_scores(row["reply"] or "", item.protocol)
             for rule in ("stated", *dimensions.RULES):
                 derived = dimensions.derived_verdict(scores, rule, row["order"])
                 name = f"accuracy of the verdict by {'overall scores' if rule == 'stated' else f'{rule} of dimensions'}"
-                found.append((name, None if derived is None else derived == item.truth))
-            found.append(("accuracy of the stated verdict", stated == item.truth if readable else None))
-        for name, holds in found:
+                statements.append((name, None if derived is None else derived == item.truth))
+            statements.append(("accuracy of the stated verdict", stated == item.truth if readable else None))
+        for name, holds in statements:
             names[name] = None
             if holds is None or not readable and "accuracy of the verdict by" not in name:
                 unknown[name] += 1

@@ -18,8 +18,8 @@ import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.arrays import ERROR, FIRST, SECOND, TIE, benchmark_arrays, judge_arrays
+from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import UNDEFINED, Settings, draw_sample, estimate, proportion
-from judgemerge.evaluate.metrics import divide
 from judgemerge.judge import sampling
 
 COLUMNS = ("judge", "benchmark", "metric", "value", "ci_low", "ci_high", "n", "errors", "note")
@@ -42,19 +42,19 @@ def ordinal_alpha(coincidences: np.ndarray) -> np.ndarray:
 
 def alpha_row(items: Sequence[Item], values: Mapping[str, Sequence[float]], settings: Settings) -> dict:
     """Return alpha over the values of each item, by item id; items with fewer than two do not count."""
-    kept = [item for item in items if len(values.get(item.id, ())) > 1]
-    sizes = {"n": len(kept), "errors": len(items) - len(kept)}
-    if not kept:
+    several_rated = [item for item in items if len(values.get(item.id, ())) > 1]
+    sizes = {"n": len(several_rated), "errors": len(items) - len(several_rated)}
+    if not several_rated:
         return {"metric": "alpha_runs", **UNDEFINED.columns(), **sizes, "note": "no item has two readable runs"}
-    levels = sorted({value for item in kept for value in values[item.id]})
+    levels = sorted({value for item in several_rated for value in values[item.id]})
     place = {value: index for index, value in enumerate(levels)}
-    cells = np.zeros((len(kept), len(levels), len(levels)))
-    for index, item in enumerate(kept):
-        said = [place[value] for value in values[item.id]]
-        for one, other in itertools.permutations(range(len(said)), 2):
-            cells[index, said[one], said[other]] += 1 / (len(said) - 1)
-    sample = draw_sample([item.cluster for item in kept], f"{items[0].benchmark}/alpha_runs", settings)
-    counts = sample.count(*cells.reshape(len(kept), -1).T)
+    cells = np.zeros((len(several_rated), len(levels), len(levels)))
+    for index, item in enumerate(several_rated):
+        codes = [place[value] for value in values[item.id]]
+        for one, other in itertools.permutations(range(len(codes)), 2):
+            cells[index, codes[one], codes[other]] += 1 / (len(codes) - 1)
+    sample = draw_sample([item.cluster for item in several_rated], f"{items[0].benchmark}/alpha_runs", settings)
+    counts = sample.count(*cells.reshape(len(several_rated), -1).T)
     shape = (len(levels), len(levels))
     result = estimate(sample, counts, lambda sums: ordinal_alpha(sums.reshape(*shape, *sums.shape[1:])))
     note = "" if len(levels) > 1 else "every score is the same"
@@ -64,9 +64,9 @@ def alpha_row(items: Sequence[Item], values: Mapping[str, Sequence[float]], sett
 def transitivity_rows(items: Sequence[Item], verdicts: Sequence[Verdict], judge: str, settings: Settings) -> list[dict]:
     """Return transitivity and the share of triples with an equal verdict; nothing when no three pairs close."""
     benchmark = benchmark_arrays(items)
-    said = judge_arrays(benchmark, judge, verdicts).codes[:, 0]
+    outcomes = judge_arrays(benchmark, judge, verdicts).codes[:, 0]
     graphs: dict[str, dict] = defaultdict(dict)
-    for item, code in zip(benchmark.items, said, strict=True):
+    for item, code in zip(benchmark.items, outcomes, strict=True):
         if not item.judgeable:
             continue
         one, other = item.responses
@@ -87,11 +87,11 @@ def transitivity_rows(items: Sequence[Item], verdicts: Sequence[Verdict], judge:
     decisive, read = np.isin(kind, ("line", "circle")), kind != "error"
     errors = int((~read).sum())
     rows = []
-    for metric, kept, hit in (("transitivity", decisive, "line"), ("equal_triples", read, "equal")):
-        sample = draw_sample([cluster for cluster, keep in zip(clusters, kept, strict=True) if keep], name, settings)
-        value = proportion(sample, kind[kept] == hit) if kept.any() else UNDEFINED
-        note = "" if kept.any() else "no triple has three readable, decisive verdicts"
-        rows.append({"metric": metric, **value.columns(), "n": int(kept.sum()), "errors": errors, "note": note})
+    for metric, among, hit in (("transitivity", decisive, "line"), ("equal_triples", read, "equal")):
+        sample = draw_sample([cluster for cluster, keep in zip(clusters, among, strict=True) if keep], name, settings)
+        value = proportion(sample, kind[among] == hit) if among.any() else UNDEFINED
+        note = "" if among.any() else "no triple has three readable, decisive verdicts"
+        rows.append({"metric": metric, **value.columns(), "n": int(among.sum()), "errors": errors, "note": note})
     return rows
 
 
@@ -108,15 +108,15 @@ def gap_row(
 ) -> dict:
     """Return accuracy by comparing minus accuracy by grading both answers, on the same pairs, both orders alike."""
     benchmark = benchmark_arrays(items)
-    kept = benchmark.truth != TIE
-    said = [judge_arrays(benchmark, judge, verdicts).codes[kept] for verdicts in (pair, singly)]
-    hits = [(codes == benchmark.truth[kept][:, None]).mean(axis=1) for codes in said]
-    clusters = [item.cluster for item, keep in zip(benchmark.items, kept, strict=True) if keep]
+    decisive = benchmark.truth != TIE
+    outcomes = [judge_arrays(benchmark, judge, verdicts).codes[decisive] for verdicts in (pair, singly)]
+    hits = [(codes == benchmark.truth[decisive][:, None]).mean(axis=1) for codes in outcomes]
+    clusters = [item.cluster for item, keep in zip(benchmark.items, decisive, strict=True) if keep]
     sample = draw_sample(clusters, f"{benchmark.benchmark}/pair_minus_singly", settings)
     counts = sample.count(hits[0] - hits[1], np.ones(len(clusters)))
     value = estimate(sample, counts, lambda sums: divide(sums[0], sums[1])) if clusters else UNDEFINED
     note = f"{hits[0].mean():.3f} comparing, {hits[1].mean():.3f} by two grades" if clusters else "every pair is a tie"
-    errors = int((said[0] == ERROR).any(axis=1).sum() + (said[1] == ERROR).any(axis=1).sum())
+    errors = int((outcomes[0] == ERROR).any(axis=1).sum() + (outcomes[1] == ERROR).any(axis=1).sum())
     return {"metric": "pair_minus_singly", **value.columns(), "n": len(clusters), "errors": errors, "note": note}
 
 

@@ -16,8 +16,9 @@ from judgemerge.evaluate.arrays import (
     benchmark_arrays,
     judge_arrays,
 )
+from judgemerge.evaluate.counts import scale_mismatch
 from judgemerge.evaluate.estimates import DEFAULTS, UNDEFINED, Settings, confusion_estimates, draw_sample
-from judgemerge.evaluate.metrics import scale_mismatch
+from judgemerge.evaluate.metrics import metrics_for
 
 HUMAN_COLUMNS = (
     "benchmark",
@@ -36,7 +37,6 @@ BIAS_COLUMNS = ("judge", "benchmark", "aspect", "group", "metric", "value", "ci_
 HUMANS = "humans"  # the annotators pooled
 NO_PAIRS = "no item has the votes of two people"
 BREAKDOWNS = ("category", "scenario", "complexity", "turn")  # the category, and fields of `extra`
-BREAKDOWN_METRICS = ("accuracy", "accuracy_first", "consistency", "spearman", "mae")
 VerdictsByJudge = Mapping[str, Sequence[Verdict]]
 
 
@@ -64,7 +64,9 @@ def human_table(
     parts = [_vote_counts(items)] if any(item.votes for item in items) else []
     if several:
         names = {item.id for item in several}
-        on_several = {judge: [one for one in said if one.item in names] for judge, said in verdicts_by_judge.items()}
+        on_several = {
+            judge: [one for one in verdicts if one.item in names] for judge, verdicts in verdicts_by_judge.items()
+        }
         parts += [
             _annotators(several, settings),
             _stand_ins(several, on_several, settings),
@@ -133,12 +135,12 @@ def _stand_ins(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settin
     rows = []
     for name, verdicts in verdicts_by_judge.items():
         judge = judge_arrays(benchmark, name, verdicts)
-        asked = was_asked(benchmark, verdicts)[item]
-        for against, chosen in (("others", asked), ("others, splits left out", asked & ~split)):
+        has_verdict = was_asked(benchmark, verdicts)[item]
+        for against, compared in (("others", has_verdict), ("others, splits left out", has_verdict & ~split)):
             if against == "others" or split.any():
-                kept = np.flatnonzero(chosen)
-                labels = [reference[index] for index in kept]
-                rows += _stand_in_rows(benchmark, judge, against, item[kept], labels, settings)
+                places = np.flatnonzero(compared)
+                labels = [reference[index] for index in places]
+                rows += _stand_in_rows(benchmark, judge, against, item[places], labels, settings)
     return pd.DataFrame(rows)
 
 
@@ -158,22 +160,22 @@ def _stand_in_rows(
     """Return the rows of one judge: `item` and `labels` say for each comparison on which item, and with what."""
     n_asked = len(item)
     if benchmark.protocol == "pairwise":
-        said, metrics = humans.combined_codes(judge)[item], humans.CLASS_METRICS
-        errors = int((said == ERROR).sum())
+        values = humans.combined_codes(judge)[item]
+        errors = int((values == ERROR).sum())
     else:
         readable = ~np.isnan(judge.scores[item])
-        labels = [label for label, kept in zip(labels, readable, strict=True) if kept]
+        labels = [label for label, is_readable in zip(labels, readable, strict=True) if is_readable]
         errors, item = int((~readable).sum()), item[readable]
-        said, metrics = judge.scores[item], humans.NUMBER_METRICS
+        values = judge.scores[item]
     sample = draw_sample(benchmark.cluster[item].astype(str), f"{benchmark.benchmark}/stand-ins/{against}", settings)
-    note = ""
+    metrics, note = metrics_for(benchmark.protocol, "raters"), ""
     if not len(item):
         estimates = dict.fromkeys(metrics, UNDEFINED)
     elif benchmark.protocol == "pairwise":
-        estimates = confusion_estimates(sample, np.array([CODES[label] for label in labels]), said)
+        estimates = confusion_estimates(sample, np.array([CODES[label] for label in labels]), values)
     else:
-        estimates = humans.number_estimates(sample, np.array(labels), said)
-        different, note = scale_mismatch(np.array(labels), said)
+        estimates = humans.number_estimates(sample, np.array(labels), values)
+        different, note = scale_mismatch(np.array(labels), values)
         estimates["mae"] = UNDEFINED if different else estimates["mae"]
     identity, sizes = {"kind": "judge", "rater": judge.judge, "against": against}, {"n": n_asked, "errors": errors}
     return [
@@ -186,15 +188,17 @@ def _alpha(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: 
     table = humans.alpha_table(items, verdicts_by_judge, settings)
     table["rater"] = [HUMANS, *verdicts_by_judge]
     table["kind"] = [HUMANS, *("judge" for _ in verdicts_by_judge)]
-    table["errors"] = [0, *(_error_count(items, name, said) for name, said in verdicts_by_judge.items())]
+    table["errors"] = [0, *(_error_count(items, name, of_judge) for name, of_judge in verdicts_by_judge.items())]
     for name, verdicts in verdicts_by_judge.items():
         different, note = _scales(items, name, verdicts)
         if note:
             numbers = ["value", "ci_low", "ci_high", *humans.CHANGE] if different else []
             table.loc[table["rater"] == name, numbers] = np.nan
             table.loc[table["rater"] == name, "note"] = note
-    shown = dict(zip(("value", "ci_low", "ci_high"), (table[name].iloc[1:] for name in humans.CHANGE), strict=True))
-    change = table.iloc[1:].assign(metric="alpha_change", **shown)
+    numbers_of_change = dict(
+        zip(("value", "ci_low", "ci_high"), (table[name].iloc[1:] for name in humans.CHANGE), strict=True)
+    )
+    change = table.iloc[1:].assign(metric="alpha_change", **numbers_of_change)
     return pd.concat([table.assign(metric="alpha"), change]).assign(against="each other")
 
 
@@ -210,9 +214,9 @@ def _scales(items: Sequence[Item], name: str, verdicts: Sequence[Verdict]) -> tu
 def _error_count(items: Sequence[Item], name: str, verdicts: Sequence[Verdict]) -> int:
     """Return on how many items that the judge was asked about its combined verdict is an error."""
     benchmark = benchmark_arrays(items, judgeable_only=False)
-    judge, asked = judge_arrays(benchmark, name, verdicts), was_asked(benchmark, verdicts)
+    judge, has_verdict = judge_arrays(benchmark, name, verdicts), was_asked(benchmark, verdicts)
     wrong = humans.combined_codes(judge) == ERROR if benchmark.protocol == "pairwise" else np.isnan(judge.scores)
-    return int((wrong & asked).sum())
+    return int((wrong & has_verdict).sum())
 
 
 # Bias
@@ -234,11 +238,12 @@ def bias_table(
         parts.append(bias.position_bias(items, verdicts_by_judge, settings).assign(aspect="position"))
         parts.append(bias.length_bias(items, verdicts_by_judge, settings).assign(aspect="length"))
     authors = {model for item in items for model in item.models}
-    own = {judge: set(models) & authors for judge, models in own_models.items() if set(models) & authors}
-    parts.append(bias.self_preference(items, verdicts_by_judge, own, settings).assign(aspect="self_preference"))
+    with_models = {judge: set(models) & authors for judge, models in own_models.items() if set(models) & authors}
+    parts.append(bias.self_preference(items, verdicts_by_judge, with_models, settings).assign(aspect="self_preference"))
+    by_group = metrics_for(items[0].protocol, "groups")
     for by in BREAKDOWNS:
         if any((item.category if by == "category" else item.extra.get(by)) is not None for item in items):
-            parts.append(bias.breakdown(items, verdicts_by_judge, by, settings, BREAKDOWN_METRICS).assign(aspect=by))
+            parts.append(bias.breakdown(items, verdicts_by_judge, by, settings, by_group).assign(aspect=by))
     parts = [part for part in parts if len(part)]
     if not parts:
         return pd.DataFrame(columns=list(BIAS_COLUMNS))

@@ -71,11 +71,11 @@ def check(study) -> None:
             raise JudgemergeError(f"{where}.benchmarks.{column} is '{benchmark}', which stands in no suite{near}")
     for name, table in entry["tables"].items():
         cells = read_published(table["published"])
-        known = {cell["row"] for cell in cells}
+        row_names = {cell["row"] for cell in cells}
         columns = {cell["column"] for cell in cells} - {MEAN}
         for row, judge in table["rows"].items():
-            if row not in known:
-                raise JudgemergeError(f"{where}.tables.{name}.rows names the row '{row}'{did_you_mean(row, known)}")
+            if row not in row_names:
+                raise JudgemergeError(f"{where}.tables.{name}.rows names the row '{row}'{did_you_mean(row, row_names)}")
             if judge not in study.judges:
                 near = did_you_mean(judge, study.judges)
                 raise JudgemergeError(f"{where}.tables.{name}.rows.{row} is '{judge}', no judge of this study{near}")

@@ -16,17 +16,11 @@ from typing import Any
 
 from judgemerge import merge as merging
 from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.evaluate.metrics import PROTOCOLS, searched_metrics
 from judgemerge.settings import config, training_keys
 
-# Metrics of judgemerge.evaluate that say how good a judge is, by protocol (named here because that imports numpy).
-METRICS = {
-    "pairwise": ("accuracy", "accuracy_first", "accuracy_both", "macro_f1", "kappa"),
-    "pointwise": ("spearman", "pearson", "kendall", "mae"),
-    "prompts": (),
-}
 # The lowest loss on the development set while an expert is trained; of a search for its settings alone.
 EVALUATION_LOSS = "evaluation_loss"
-MINIMISED = ("mae", EVALUATION_LOSS)
 Result = Mapping[
     str, Any
 ]  # {trial, round, params, state: complete | pruned, value, n, errors, reports: [[step, value]]}
@@ -158,9 +152,15 @@ def _direction(search: Mapping) -> str:
     return "minimize" if is_minimised(search) else "maximize"
 
 
+def lower_is_better(metric: str) -> bool:
+    """Return whether a search looks for the lowest value of a metric."""
+    searched = {name: lower for protocol in PROTOCOLS for name, lower in searched_metrics(protocol).items()}
+    return metric == EVALUATION_LOSS or searched.get(metric, False)
+
+
 def is_minimised(search: Mapping) -> bool:
     """Return whether less is better."""
-    return all(metric in MINIMISED for metric in targets(search).values())
+    return all(lower_is_better(metric) for metric in targets(search).values())
 
 
 def _pruner(search: Mapping):
@@ -286,7 +286,7 @@ def check(study) -> None:
             _check_metric(study, name, development, metric, where)
         _check_grid(study, name, search, where)
         _check_patience(search, where)
-        if len({metric in MINIMISED for metric in targets(search).values()}) > 1:
+        if len({lower_is_better(metric) for metric in targets(search).values()}) > 1:
             raise JudgemergeError(
                 f"{where} takes the mean of metrics of which more is better and of mae; leave mae out"
             )
@@ -371,10 +371,11 @@ def _check_metric(study, name: str, development: str, metric: str, where: str) -
     protocol = study.protocol(development)
     if metric == EVALUATION_LOSS and "merge" in study.searches[name]:
         raise JudgemergeError(f"{where}: metric {EVALUATION_LOSS} is of trainings; nothing is trained in a merge")
-    if metric not in (*METRICS[protocol], EVALUATION_LOSS):
+    metrics = (*searched_metrics(protocol), EVALUATION_LOSS)
+    if metric not in metrics:
         raise JudgemergeError(
             f"{where}: metric '{metric}' is none of {protocol} items, which {development} has"
-            f"{did_you_mean(metric, (*METRICS[protocol], EVALUATION_LOSS))}"
+            f"{did_you_mean(metric, metrics)}"
         )
     if study.prompt(best_name(name), protocol) is None:
         raise JudgemergeError(

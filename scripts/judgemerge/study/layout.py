@@ -47,6 +47,11 @@ VERDICTS = "results/{study}/verdicts/{judge}/{suite}.jsonl"
 RECORDED_COUNTS = "results/{study}/verdicts/{recorded}/{suite}.counts.jsonl"
 SIDES = "results/{study}/items/sides/{suite}.jsonl"
 
+# ---- evaluate ----
+SCORES = "results/{study}/scores/{benchmark}.csv"
+BIAS = "results/{study}/scores/{benchmark}.bias.csv"
+SCORES_PART = "results/{study}/scores/{part}.csv"  # of a benchmark, of one of its tables, or of several benchmarks
+
 # ---- report ----
 TABLE = "results/{study}/tables/{table}.csv"
 PAGE = "results/{study}/tables/{table}.html"

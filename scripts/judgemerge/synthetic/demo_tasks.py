@@ -82,12 +82,12 @@ def questions(split: Split) -> list[tuple[str, str]]:
     """Return the (category, question) pairs of a split; the division is fixed, so that no seed can mix the splits."""
     if split not in SPLITS:
         raise JudgemergeError(f"demo tasks: split '{split}' is unknown{did_you_mean(split, SPLITS)}")
-    found = []
+    by_category = []
     for name, category in CATEGORIES.items():
-        asked = [text.format(place=place) for text in category.questions for place in PLACES.split()]
-        random.Random(f"demo questions {name}").shuffle(asked)
-        found += [(name, text) for text in asked[SPLITS.index(split) :: len(SPLITS)]]
-    return found
+        texts = [text.format(place=place) for text in category.questions for place in PLACES.split()]
+        random.Random(f"demo questions {name}").shuffle(texts)
+        by_category += [(name, text) for text in texts[SPLITS.index(split) :: len(SPLITS)]]
+    return by_category
 
 
 def make_items(
@@ -106,8 +106,8 @@ def make_items(
         if not 0 <= rate <= highest:
             raise JudgemergeError(f"demo tasks: {name} is {rate}; give a rate from 0 to {highest}")
     generator = random.Random(f"demo {protocol} {split} {seed}")
-    asked = questions(split)
-    by_category = {name: [text for other, text in asked if other == name] for name in CATEGORIES}
+    all_questions = questions(split)
+    by_category = {name: [text for other, text in all_questions if other == name] for name in CATEGORIES}
     items, seen = [], set()
     while len(items) < n_items:
         category = list(CATEGORIES)[len(items) % len(CATEGORIES)]
@@ -119,10 +119,10 @@ def make_items(
             Vote(annotator, _vote(generator, protocol, hidden, share * annotator_error, habit))
             for annotator, share in ANNOTATORS.items()
         )
-        shown = (question, frozenset(answers))  # a pair and its swapped twin are one item
-        if shown in seen:
+        identity = (question, frozenset(answers))  # a pair and its swapped twin are one item
+        if identity in seen:
             continue
-        seen.add(shown)
+        seen.add(identity)
         item = Item(
             id=f"{protocol}-{split}-{seed}-{len(items):05d}",
             benchmark=f"demo_{protocol}",
@@ -167,10 +167,10 @@ def _vote(generator: random.Random, protocol: Protocol, hidden: str | int, error
 
 def _truth(votes: tuple[Vote, ...]) -> str | float:
     """Return the median grade, or the class of most votes; three different classes: nobody agrees, so a tie."""
-    given = [vote.vote for vote in votes]
-    if not isinstance(given[0], str):
-        return median(given)
-    winner, n_votes = Counter(given).most_common(1)[0]
+    labels = [vote.vote for vote in votes]
+    if not isinstance(labels[0], str):
+        return median(labels)
+    winner, n_votes = Counter(labels).most_common(1)[0]
     return winner if n_votes > 1 else "tie"
 
 

@@ -254,8 +254,8 @@ def _sentence(rules: Domain, template: str, subject: str, rng: random.Random) ->
 
 def texts(domain: str, n_documents: int, seed: int) -> list[str]:
     """Return whole documents as plain text: title, then a paragraph per section."""
-    made = (document(domain, number, seed) for number in range(n_documents))
-    return ["\n\n".join([title[0].upper() + title[1:], *sections]) for title, sections in made]
+    documents = (document(domain, number, seed) for number in range(n_documents))
+    return ["\n\n".join([title[0].upper() + title[1:], *sections]) for title, sections in documents]
 
 
 def files_of(domain: str, n_documents: int, seed: int) -> dict[str, str]:

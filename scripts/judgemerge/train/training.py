@@ -105,7 +105,7 @@ def published_row(item: Item) -> dict[str, str]:
     if row is None:
         raise JudgemergeError(
             f"training item {item.id} of '{item.benchmark}' does not hold the row that it comes from, which format "
-            "as_published copies; use format alpaca or messages, or a set that keeps its rows (adapter meld_training)"
+            "as_published copies; use format alpaca or messages, or a set that keeps its rows (loader meld_training)"
         )
     return row
 

@@ -107,7 +107,7 @@ def test_imports_are_those_that_python_itself_follows(sources):
         assert ours == files or packages, f"{script} does not import {sorted(ours - files)}"
 
 
-def test_one_item_set_depends_on_its_own_adapter_only(sources):
+def test_one_item_set_depends_on_its_own_loader_only(sources):
     files = digests.imported_files(sources, "data/write_items.py", {"benchmarks": "pandalm"})
     assert "judgemerge/data/benchmarks/pandalm.py" in files
     assert "judgemerge/data/benchmarks/autoj.py" not in files
@@ -164,7 +164,7 @@ def test_every_cheap_rule_runs_again_when_its_code_changes_and_no_expensive_one(
     wrong = [
         (file, script, digest)
         for file, script, digest in rules
-        if digest not in ({None} if Path(script).name in EXPENSIVE else {script, "adapter_digest", "recorded_digest"})
+        if digest not in ({None} if Path(script).name in EXPENSIVE else {script, "loader_digest", "recorded_digest"})
     ]
     assert not wrong
     assert {Path(script).name for _, script, digest in rules if not digest} == EXPENSIVE

@@ -26,7 +26,7 @@ def write(path, rows):
 
 
 def load(path, options, protocol="pairwise", **entry):
-    spec = {"adapter": "jsonl", "protocol": protocol, "sources": {"rows": "key"}, "options": options, **entry}
+    spec = {"loader": "jsonl", "protocol": protocol, "sources": {"rows": "key"}, "options": options, **entry}
     return load_items("bench", spec, {"rows": str(path)})
 
 
@@ -86,7 +86,7 @@ def test_numbers_of_numpy_become_numbers_that_json_can_write(tmp_path):
 
 def test_a_number_in_any_adapter_is_finite(tmp_path):
     row = {"id": 1, "question_body": "q", "answer_body": "a", "label": math.nan, "scenario": "s", "category": "c"}
-    spec = {"adapter": "meld", "protocol": "pointwise", "sources": {"rows": "k"}, "options": {"form": "pointwise"}}
+    spec = {"loader": "meld", "protocol": "pointwise", "sources": {"rows": "k"}, "options": {"form": "pointwise"}}
     with pytest.raises(JudgemergeError, match="row 0: field 'label' is NaN, which is no finite number"):
         load_items("b", spec, {"rows": write(tmp_path / "rows.jsonl", [row])})
 
@@ -245,7 +245,7 @@ def test_texts_of_a_row_that_is_turned_round_are_compared_crosswise(tmp_path):
     ],
 )
 def test_an_entry_that_cannot_be_right_is_refused_with_the_catalogue(tmp_path, fields, message):
-    entry = {"adapter": "jsonl", "protocol": "pairwise", "description": "d", "truth": "t", "sources": {"rows": "r"}}
+    entry = {"loader": "jsonl", "protocol": "pairwise", "description": "d", "truth": "t", "sources": {"rows": "r"}}
     entry["options"] = {"fields": {"prompt": "q", "responses": ["a", "b"], "label": "won", **fields}}
     (tmp_path / "benchmarks.yaml").write_text(json.dumps({"bench": entry}))
     with pytest.raises(JudgemergeError, match=rf"benchmarks.yaml: benchmark 'bench': .*{message}"):
@@ -578,7 +578,7 @@ def test_ids_that_are_hardly_ever_an_item_are_refused_and_others_counted(tmp_pat
 
 
 def test_a_format_of_its_own_that_hardly_fits_is_refused_too(tmp_path, data):
-    spec = {"adapter": "pandalm", "protocol": "pairwise", "sources": {"rows": "key"}}
+    spec = {"loader": "pandalm", "protocol": "pairwise", "sources": {"rows": "key"}}
     items, _ = load_items("bench", spec, {"rows": data / "pandalm.json"})
     rows = [dict(row, idx=row["idx"] + 100) for row in json.loads((data / "pandalm_7b.json").read_text())]
     (tmp_path / "said.json").write_text(json.dumps(rows))

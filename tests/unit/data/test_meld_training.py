@@ -36,7 +36,7 @@ RAW_GRADE = {
 def load(tmp_path, rows, protocol, form):
     path = tmp_path / "rows.json"
     path.write_text(json.dumps(rows))
-    spec = {"adapter": "meld_training", "protocol": protocol, "sources": {"rows": "rows"}, "options": {"form": form}}
+    spec = {"loader": "meld_training", "protocol": protocol, "sources": {"rows": "rows"}, "options": {"form": form}}
     return load_items("training", spec, {"rows": path})
 
 
@@ -111,7 +111,7 @@ def test_real_items_in_the_published_prompt_are_taken_apart_without_loss(tmp_pat
         if key.startswith("meld_") and not source.unseen:
             shutil.copy(mirror / source.mirror_path, sources / key)
     protocol = name.split("_")[1]
-    spec = {"adapter": "meld", "protocol": protocol, "sources": {"rows": "rows"}, "options": {"form": protocol}}
+    spec = {"loader": "meld", "protocol": protocol, "sources": {"rows": "rows"}, "options": {"form": protocol}}
     items, _ = load_items("meld", spec, {"rows": sources / f"meld_{protocol}"})
     template = load_template(repository / f"config/prompts/{name}.yaml", sources)
     if protocol == "pointwise" and name.endswith("reference"):

@@ -28,7 +28,7 @@ def load(tmp_path, rows, form, protocol="pointwise", **options):
     path = tmp_path / "rows.json"
     path.write_text(json.dumps(rows), encoding="utf-8")
     spec = {"protocol": protocol, "sources": {"rows": "key"}, "options": {"form": form, **options}}
-    return load_items("bench", {"adapter": "prometheus", **spec}, {"rows": str(path)})  # as Snakemake gives it
+    return load_items("bench", {"loader": "prometheus", **spec}, {"rows": str(path)})  # as Snakemake gives it
 
 
 # ---- requests ----
@@ -253,7 +253,7 @@ def test_parquet_files_and_several_of_them(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     for name, rows in (("one", [preference(), preference("B")]), ("two", [preference("B")])):
         parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / name)
-    spec = {"adapter": "prometheus", "protocol": "pairwise", "options": {"form": "preference"}}
+    spec = {"loader": "prometheus", "protocol": "pairwise", "options": {"form": "preference"}}
     spec["sources"] = {"rows": "key_0", "rows_1": "key_1"}
     items, counts = load_items("bench", spec, {"rows": tmp_path / "one", "rows_1": tmp_path / "two"})
     assert [item.id for item in items] == ["0.0", "0.1", "1.0"]

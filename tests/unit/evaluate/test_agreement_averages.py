@@ -103,7 +103,7 @@ def test_a_cell_that_two_tables_hold_is_collected_once(tmp_path, capsys):
     paper = pd.concat([house.assign(value=0.79), house.assign(rules="published")])
     for name, table in (("house", house), ("paper", paper)):
         table.to_csv(tmp_path / f"{name}.csv", index=False)
-    collect_scores.main([tmp_path / "house.csv", tmp_path / "paper.csv"], tmp_path / "agreement.csv")
+    collect_scores.main([tmp_path / "house.csv", tmp_path / "paper.csv"], tmp_path / "agreement.csv", {})
     table = pd.read_csv(tmp_path / "agreement.csv")
     assert table[["rules", "value"]].values.tolist() == [["house", 0.8], ["published", 0.8]]
     assert "1 cells are in two tables" in capsys.readouterr().err

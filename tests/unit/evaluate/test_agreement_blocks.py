@@ -38,11 +38,3 @@ def test_three_ways_to_treat_errors():
     assert [x.tolist() for x in blocks.codes(items, verdicts, errors="tie")] == [[0, 2, 1], [0, 2, 2]]
     assert [x.tolist() for x in blocks.codes(items, verdicts, errors="drop")] == [[0], [0]]
     assert blocks.codes(items, verdicts, order="swapped")[1].tolist() == [3, 3, 3]
-
-
-def test_group_means():
-    values = {"a": 0.2, "b": 0.4, "c": 0.9}
-    means = blocks.group_means(values, {"ab": ["a", "b"], "all": ["a", "b", "c"], "lost": ["a", "d"]})
-    assert means["ab"] == pytest.approx(0.3)
-    assert means["all"] == pytest.approx(0.5)
-    assert np.isnan(means["lost"])

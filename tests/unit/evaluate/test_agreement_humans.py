@@ -232,10 +232,3 @@ def test_alpha_without_disagreement_or_votes():
     assert humans.alpha_table(same, {}, FEW)["note"].tolist() == ["all values are the same"]
     single = [pair(i, "first", votes=[("a", "first")]) for i in range(3)]
     assert humans.alpha_table(single, {}, FEW)["note"].tolist() == ["fewer than two values on one item"]
-
-
-def test_keep_votes():
-    items = voted(0)
-    kept = humans.keep_votes(items, lambda vote: vote.annotator == "person1")
-    assert {vote.annotator for item in kept for vote in item.votes} == {"person1"}
-    assert [item.truth for item in kept] == [item.truth for item in items]

@@ -12,7 +12,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Verdict
 from judgemerge.evaluate import kendall
 from judgemerge.evaluate.arrays import benchmark_arrays
-from judgemerge.evaluate.metrics import pointwise_metrics
+from judgemerge.evaluate.counts import pointwise_metrics
 from judgemerge.evaluate.score import score_benchmark
 
 SWAP = {"first": "second", "second": "first", "tie": "tie", "error": "error"}

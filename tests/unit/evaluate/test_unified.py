@@ -28,7 +28,7 @@ SUBSETS = {"natural": (171, 10), "neighbor": (180, 14), "gptinst": (135, 10), "g
 
 
 def load(path, adapter, **options):
-    spec = {"adapter": adapter, "protocol": "pairwise", "sources": {"rows": "some_rows"}, "options": options}
+    spec = {"loader": adapter, "protocol": "pairwise", "sources": {"rows": "some_rows"}, "options": options}
     return load_items("bench", spec, {"rows": path})
 
 

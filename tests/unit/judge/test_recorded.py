@@ -18,13 +18,13 @@ MTBENCH_ROLES = ("votes", "questions", "references", "answers_alpha", "answers_z
 
 
 def items_of(adapter, path, **options):
-    spec = {"adapter": adapter, "protocol": "pairwise", "sources": {"rows": "key"}, "options": options}
+    spec = {"loader": adapter, "protocol": "pairwise", "sources": {"rows": "key"}, "options": options}
     return load_items("bench", spec, {"rows": path})[0]
 
 
 def mtbench_items(data, voters="all"):
     paths = {role: data / f"mtbench_{role}.jsonl" for role in MTBENCH_ROLES}
-    spec = {"adapter": "mtbench", "protocol": "pairwise", "sources": paths, "options": {"voters": voters}}
+    spec = {"loader": "mtbench", "protocol": "pairwise", "sources": paths, "options": {"voters": voters}}
     return load_items("bench", spec, paths)[0]
 
 
@@ -63,7 +63,7 @@ def jsonl(data, tmp_path, rows, swapped=None, protocol="pairwise", **options):
     items = items_of("llmbar", data / "llmbar.json")
     if protocol == "pointwise":
         fields = {"prompt": "question", "responses": ["answer"], "label": "grade"}
-        spec = {"adapter": "jsonl", "protocol": protocol, "sources": {"rows": "key"}}
+        spec = {"loader": "jsonl", "protocol": protocol, "sources": {"rows": "key"}}
         spec["options"] = {"fields": fields, "labels": {"good": 3, "poor": 1}}
         items = load_items("grades", spec, {"rows": data / "own_grades.jsonl"})[0]
     return list(read_recorded("jsonl", paths, items, {"fields": FIELDS, **options}))
@@ -497,7 +497,7 @@ def test_real_fastchat_pairs(repository, mirror, tmp_path):
         "answers_1": path["phi3_answers"],
         "answers_2": path["phi3_answers_dpo"],
     }
-    items, _ = load_items("bench", {"adapter": "mtbench", "protocol": "pairwise", "sources": paths}, paths)
+    items, _ = load_items("bench", {"loader": "mtbench", "protocol": "pairwise", "sources": paths}, paths)
     recorded = list(read_recorded("fastchat_pairs", {"verdicts": path["phi3_gpt4_pair"]}, items))
     classes = ("first", "second", "tie", "unparsed", "not_recorded")
     assert [by_order(recorded, "original").count(name) for name in classes] == [40, 23, 11, 1, 5]

@@ -6,8 +6,6 @@ import json
 import numpy as np
 import pytest
 import yaml
-from judgemerge.report.figures import FIGURES
-from judgemerge.report.pages.quantization import quantization_sections
 
 from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError

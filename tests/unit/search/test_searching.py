@@ -14,7 +14,7 @@ from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import write_items
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate, mean_of
-from judgemerge.evaluate.metrics import PAIRWISE_METRICS, POINTWISE_METRICS
+from judgemerge.evaluate.metrics import METRICS, searched_metrics
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.prompting.prompts import load_template
 from judgemerge.search import searching, trials
@@ -174,8 +174,11 @@ def test_importance_finds_the_parameter_that_matters():
 
 
 def test_metrics_are_those_of_the_tables():
-    assert set(searching.METRICS["pairwise"]) <= set(PAIRWISE_METRICS)
-    assert set(searching.METRICS["pointwise"]) <= set(POINTWISE_METRICS)
+    for protocol, metrics in METRICS.items():
+        searched = {name: entry.lower_is_better for name, entry in metrics.items() if "search" in entry.uses}
+        assert searched_metrics(protocol) == searched  # read without importing anything
+    assert searching.lower_is_better("mae") and searching.lower_is_better("evaluation_loss")
+    assert not searching.lower_is_better("kappa")
 
 
 # ---- several development sets ----

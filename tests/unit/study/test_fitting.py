@@ -175,7 +175,7 @@ def test_every_prompt_can_be_filled_from_some_set_of_the_catalogue(repository):
     """Those that show a metric's own fields, or a context, take them from metrics and files of one's own."""
     catalogue = benchmarks.load_catalogue(repository / "config" / "benchmarks.yaml")
     sets = [({"rubric", "criterion"} | item_fields.of(spec), spec["protocol"]) for spec in catalogue.values()]
-    own = item_fields.of({"adapter": "jsonl", "options": {"fields": {"extra": ["context"]}}}) | {"rubric", "criterion"}
+    own = item_fields.of({"loader": "jsonl", "options": {"fields": {"extra": ["context"]}}}) | {"rubric", "criterion"}
     sets += [(own, "pairwise"), (own, "pointwise")]
     given = {"prompt", "response", "response_a", "response_b", "verdict", "score", "output"}
     for path in sorted((repository / "config" / "prompts").glob("*.yaml")):
@@ -213,9 +213,9 @@ def test_items_hold_no_other_fields_than_named(repository, tmp_path):
     rows = tmp_path / "rows.jsonl"
     rows.write_text(json.dumps({"q": "?", "a": "1", "b": "2", "y": "1", "hard": 3}) + "\n", encoding="utf-8")
     fields = {"prompt": "q", "responses": ["a", "b"], "label": "y", "extra": ["hard"]}
-    own = {"adapter": "jsonl", "protocol": "pairwise", "sources": {"rows": "x"}}
+    own = {"loader": "jsonl", "protocol": "pairwise", "sources": {"rows": "x"}}
     own["options"] = {"fields": fields, "labels": {"1": "first", "2": "second"}}
-    specs = {name: (spec, {}) for name, spec in catalogue.items() if spec["adapter"] == "demo"}
+    specs = {name: (spec, {}) for name, spec in catalogue.items() if spec["loader"] == "demo"}
     for name, (spec, paths) in {**specs, "own": (own, {"rows": rows})}.items():
         items, _ = benchmarks.load_items(name, spec, paths)
         known = item_fields.of(spec)

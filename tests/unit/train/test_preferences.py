@@ -32,7 +32,7 @@ def load_rows(tmp_path, rows, form="messages", protocol="pairwise"):
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     spec = {
-        "adapter": "preferences", "protocol": protocol, "sources": {"rows": str(path)}, "options": {"form": form},
+        "loader": "preferences", "protocol": protocol, "sources": {"rows": str(path)}, "options": {"form": form},
     }  # fmt: skip
     return load_items("mine", spec, {"rows": path})
 
@@ -88,7 +88,7 @@ def test_parquet_reads_like_json(tmp_path):
     as_json, _ = load_rows(tmp_path, rows)
     path = tmp_path / "fetched_without_suffix"
     parquet.write_table(pyarrow.Table.from_pylist(rows), path)
-    spec = {"adapter": "preferences", "protocol": "pairwise", "sources": {"rows": "x"}, "options": {"form": "messages"}}
+    spec = {"loader": "preferences", "protocol": "pairwise", "sources": {"rows": "x"}, "options": {"form": "messages"}}
     items, _ = load_items("mine", spec, {"rows": path})
     assert [(item.turns, item.responses, item.extra) for item in items] == [
         (item.turns, item.responses, item.extra) for item in as_json

@@ -1,38 +1,39 @@
-"""Benchmarks: the catalogue (config/benchmarks.yaml), one adapter module per data family, and their checks.
+"""Benchmarks: the catalogue (config/benchmarks.yaml), one loader module per data family, and their checks.
 
-An adapter is a module of this package with `load(paths, spec, counts) -> Iterator[Item]`: `paths` gives a file per
-role, `spec` is what decides of the catalogue entry (`DECIDING`, and its `name`), and `counts` takes what the adapter
+A loader is a module of this package with `load(paths, spec, counts) -> Iterator[Item]`: `paths` gives a file per
+role, `spec` is what decides of the catalogue entry (data/entries.py), and `counts` takes what the loader
 wants to be reported. Its docstring states the truth rule. Nothing else registers it.
 """
 
 import collections
 import dataclasses
 import fnmatch
-import importlib
-import pkgutil
+import sys
 from pathlib import Path
-from types import ModuleType
 
 from judgemerge.core.catalogues import check_keys, load_yaml
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import CLASSES, PROTOCOLS, Item, part_of, sample, without_lone_surrogates
+from judgemerge.core.registry import Modules
+from judgemerge.data.entries import Entry
 
-REQUIRED = {"adapter": str, "protocol": str, "description": str, "truth": str, "sources": dict}
+LOADERS = Modules(__name__, "loader", needs=("load(paths, spec, counts)",))
+REQUIRED = {"loader": str, "protocol": str, "description": str, "truth": str, "sources": dict}
 OPTIONAL = {
     "expected": dict,  # counts that must come out: rows, items, judgeable, …
     "about": int,  # how many items it has (before `part`), where nobody could count them; for plans alone
     "truth_by": str,  # people, facts (the right answer is known) or a model
     "category": str,  # what the categories are
-    "categories": dict,  # category as the adapter gives it → category in tables; * stands for any text
+    "categories": dict,  # category as the loader gives it → category in tables; * stands for any text
     "published": str,  # module of judgemerge/evaluate/published/ that counts as the benchmark's paper does
     "licence": str,
     "rubric": str,  # rubric of its items: a name of config/rubrics/ or the path of a YAML file
-    "options": dict,  # read by the adapter
+    "options": dict,  # read by the loader
     "part": dict,  # the part of the items that this set is: {name, shares, seed, draw}; see items.part_of
 }
 
 # What items are made from; the other keys are for readers, and a reworded one must not make anything again.
-DECIDING = ("adapter", "protocol", "sources", "expected", "options", "part")
+DECIDING = ("loader", "protocol", "sources", "expected", "options", "part")
 
 
 def deciding(spec: dict) -> dict:
@@ -45,31 +46,24 @@ def load_catalogue(path: str | Path) -> dict[str, dict]:
     catalogue = load_yaml(path)
     for name, spec in catalogue.items():
         where = f"{path}: benchmark '{name}'"
+        _rename_adapter(spec, where)
         check_keys(spec, REQUIRED, OPTIONAL, where)
         if spec["protocol"] not in (*PROTOCOLS, "prompts"):
             raise JudgemergeError(f"{where}: protocol is '{spec['protocol']}', not {', '.join(PROTOCOLS)} or prompts")
-        if spec["adapter"] not in adapters():
+        if spec["loader"] not in LOADERS.names:
             raise JudgemergeError(
-                f"{where}: unknown adapter '{spec['adapter']}'{did_you_mean(spec['adapter'], adapters())}"
+                f"{where}: unknown loader '{spec['loader']}'{did_you_mean(spec['loader'], LOADERS.names)}"
             )
-        if spec["adapter"] == "jsonl":
-            adapter("jsonl").check(spec, where)
+        if spec["loader"] == "jsonl":
+            LOADERS.load("jsonl").check(Entry.of(name, spec), where)
     return catalogue
 
 
-def adapters() -> list[str]:
-    """Return the names of the adapter modules (the modules of this package without a leading underscore)."""
-    return [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
-
-
-def adapter(name: str) -> ModuleType:
-    """Return the adapter module of that name."""
-    if name not in adapters():
-        raise JudgemergeError(f"unknown adapter '{name}'{did_you_mean(name, adapters())}")
-    module = importlib.import_module(f"{__name__}.{name}")
-    if not hasattr(module, "load"):
-        raise JudgemergeError(f"{module.__file__}: there is no function load(paths, spec, counts); add it")
-    return module
+def _rename_adapter(spec: object, where: str) -> None:
+    """Take the key `adapter` of version 0.1 for `loader`, and say so."""
+    if isinstance(spec, dict) and "adapter" in spec and "loader" not in spec:
+        print(f"{where}: the key 'adapter' is called 'loader' now; rename it", file=sys.stderr)
+        spec["loader"] = spec.pop("adapter")
 
 
 def load_items(
@@ -79,46 +73,47 @@ def load_items(
 
     Counts that differ from `expected` in the catalogue raise JudgemergeError, and so does an id that occurs twice.
     """
-    missing = spec["sources"].keys() - paths.keys()
+    entry = Entry.of(benchmark, spec)
+    missing = entry.sources.keys() - paths.keys()
     if missing:
         raise JudgemergeError(f"benchmark '{benchmark}': no file given for {', '.join(sorted(missing))}")
     counts = collections.Counter(rows=0)
-    paths = {role: Path(path) for role, path in paths.items()}  # the contract of adapters, whoever calls
-    items = list(adapter(spec["adapter"]).load(paths, {"options": {}, **spec, "name": benchmark}, counts))
-    items = _mended(items, spec.get("categories", {}), counts, f"benchmark '{benchmark}'")
+    paths = {role: Path(path) for role, path in paths.items()}  # the contract of loaders, whoever calls
+    items = list(LOADERS.load(entry.loader).load(paths, entry, counts))
+    items = _mended(items, entry.categories, counts, f"benchmark '{benchmark}'")
     repeated = [item for item, n in collections.Counter(item.id for item in items).items() if n > 1]
     if repeated:
         raise JudgemergeError(f"benchmark '{benchmark}': id '{repeated[0]}' occurs twice; ids must be unique")
     for item in items:
-        if (item.benchmark, item.protocol) != (benchmark, spec["protocol"]):
+        if (item.benchmark, item.protocol) != (benchmark, entry.protocol):
             raise JudgemergeError(
-                f"benchmark '{benchmark}': adapter '{spec['adapter']}' gives {item.protocol} items of "
-                f"'{item.benchmark}', but the entry is {spec['protocol']}; correct one of them"
+                f"benchmark '{benchmark}': loader '{entry.loader}' gives {item.protocol} items of "
+                f"'{item.benchmark}', but the entry is {entry.protocol}; correct one of them"
             )
         item.require_truth()
     counts = dict(counts) | _describe(items)
-    for key, expected in spec.get("expected", {}).items():
+    for key, expected in entry.expected.items():
         if counts.get(key, 0) != expected:
-            file = next(iter(paths.values()), spec["adapter"])
+            file = next(iter(paths.values()), entry.loader)
             raise JudgemergeError(
                 f"{file}: benchmark '{benchmark}' has {key} {counts.get(key, 0)}, "
                 f"but the catalogue expects {expected}; fetch the file again or correct `expected`"
             )
-    if "part" in spec:
-        check_keys(spec["part"], {"name": str, "shares": dict, "seed": int}, {"draw": int}, f"{benchmark}: part")
-        chosen = part_of(items, **spec["part"], where=f"benchmark '{benchmark}'")
-        counts |= _describe(chosen) | {"part_of": len(items)}
-        items = chosen
+    if entry.part is not None:
+        check_keys(entry.part, {"name": str, "shares": dict, "seed": int}, {"draw": int}, f"{benchmark}: part")
+        part = part_of(items, **entry.part, where=f"benchmark '{benchmark}'")
+        counts |= _describe(part) | {"part_of": len(items)}
+        items = part
     if limit is not None and len(items) > limit:
-        drawn = sample(items, limit, seed)
-        counts |= _describe(drawn) | {"drawn_from": len(items)}
-        items = drawn
+        sampled = sample(items, limit, seed)
+        counts |= _describe(sampled) | {"drawn_from": len(items)}
+        items = sampled
     return items, counts
 
 
 def _mended(items: list[Item], categories: dict, counts: collections.Counter, where: str) -> list[Item]:
     """Return the items with their categories mapped and their texts fit for UTF-8; what was replaced is counted."""
-    mended, used = [], set()
+    mended, matched = [], set()
     for item in items:
         item, n_surrogates = without_lone_surrogates(item)
         if n_surrogates:
@@ -126,14 +121,14 @@ def _mended(items: list[Item], categories: dict, counts: collections.Counter, wh
         pattern = _pattern_of(item.category, categories)
         if pattern is not None:
             item = dataclasses.replace(item, category=str(categories[pattern]))
-            used.add(pattern)
+            matched.add(pattern)
         mended.append(item)
-    unused = [pattern for pattern in categories if pattern not in used]
+    unused = [pattern for pattern in categories if pattern not in matched]
     if unused and items:
-        known = {item.category for item in items if item.category}
+        names = {item.category for item in items if item.category}
         raise JudgemergeError(
             f"{where}: categories maps '{unused[0]}', but no item that is left to it has that category"
-            f"{did_you_mean(str(unused[0]), known)}"
+            f"{did_you_mean(str(unused[0]), names)}"
         )
     return mended
 

@@ -31,16 +31,16 @@ def label_map(labels: Mapping, protocol: str, where: str) -> dict[str, str | flo
     Values are first, second or tie (pairwise), or finite numbers (pointwise); null says that a word is no vote and no
     verdict.
     """
-    known: dict[str, str | float | None] = {}
+    meanings: dict[str, str | float | None] = {}
     for key, label in labels.items():
         word = spelled(key)
-        if word in known and known[word] != label:
+        if word in meanings and meanings[word] != label:
             raise JudgemergeError(f"{where}: options.labels has '{word}' twice, with two meanings; delete one")
         if label is not None and _is_wrong(label, protocol):
             meaning = ", ".join(CLASSES) if protocol == "pairwise" else "a number"
             raise JudgemergeError(f"{where}: options.labels maps to {label!r}, not to {meaning}")
-        known[word] = label
-    return known
+        meanings[word] = label
+    return meanings
 
 
 def known_words(labels: Mapping[str, Any]) -> str:

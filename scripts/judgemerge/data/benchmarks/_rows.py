@@ -1,4 +1,4 @@
-"""What every adapter needs: rows with checked fields, clusters by prompt, and majorities of votes."""
+"""What every loader needs: rows with checked fields, clusters by prompt, and majorities of votes."""
 
 import collections
 import fnmatch
@@ -13,6 +13,7 @@ from judgemerge.core.catalogues import check_keys
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import GREATEST_GRADE, Vote
 from judgemerge.core.records import read_records, spelled
+from judgemerge.data.entries import Entry
 
 KIND_NAMES = {str: "text", int: "a whole number", float: "a number", list: "a list", dict: "an object"}
 ABSENT = object()  # what `Row.find` returns where there is no such field; null is a value
@@ -145,32 +146,32 @@ def _laid_out(path: str | Path, layout: Mapping) -> Iterator[Any]:
             )
 
 
-def _by_keys(value: Any, names: tuple[str, ...], known: dict) -> Iterator[Any]:
+def _by_keys(value: Any, names: tuple[str, ...], cache: dict) -> Iterator[Any]:
     """Yield one row per value that lies below as many keys as there are names."""
     if not names:
-        yield {**known, **(value if isinstance(value, dict) else {"value": value})}
+        yield {**cache, **(value if isinstance(value, dict) else {"value": value})}
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from _by_keys(inner, names[1:], {**known, names[0]: key})
+            yield from _by_keys(inner, names[1:], {**cache, names[0]: key})
     else:
         yield value  # no object: read_rows says so
 
 
 def _parsed(row: Row, fields: Collection[str]) -> Row:
     """Return the row with what stands as JSON in the text of these fields; a blank text is null."""
-    known = {}
+    cache = {}
     for field in fields:
         if isinstance(row.data.get(field), str):
             text = row.value(field)
             try:
-                known[field] = text if text is None else json.loads(text)
+                cache[field] = text if text is None else json.loads(text)
             except ValueError:
                 raise row.error(f"field '{field}' is {shown(text)}, which is no JSON; correct options.rows") from None
-    return Row(row.file, row.number, {**row.data, **known}) if known else row
+    return Row(row.file, row.number, {**row.data, **cache}) if cache else row
 
 
-def _is_wanted(row: Row, wanted: Mapping) -> bool:
-    for field, values in wanted.items():
+def _is_wanted(row: Row, conditions: Mapping) -> bool:
+    for field, values in conditions.items():
         value = row.find(field)
         texts = [spelled(one) for one in (values if isinstance(values, list) else [values])]
         if value is ABSENT or not any(fnmatch.fnmatchcase(spelled(value), _pattern(text)) for text in texts):
@@ -201,14 +202,14 @@ def majority(votes: Collection[Vote]) -> str:
     return counted[0][0]
 
 
-def checked_options(spec: dict, **known: Collection | type | tuple[type, ...]) -> dict:
+def checked_options(spec: Entry, **types: Collection | type | tuple[type, ...]) -> dict:
     """Return the options of a catalogue entry; each is of a type, or one of the values, that `known` gives."""
-    where = f"benchmark '{spec['name']}': options"
-    options = {name: value for name, value in spec.get("options", {}).items() if value is not None}
+    where = f"benchmark '{spec.name}': options"
+    options = {name: value for name, value in spec.options.items() if value is not None}
     for name, value in options.items():
-        if name not in known:
-            raise JudgemergeError(f"{where} has the unknown key '{name}'{did_you_mean(name, known)}")
-        allowed = known[name]
+        if name not in types:
+            raise JudgemergeError(f"{where} has the unknown key '{name}'{did_you_mean(name, types)}")
+        allowed = types[name]
         is_type = isinstance(allowed, type) or isinstance(next(iter(allowed)), type)
         if not isinstance(value, allowed) if is_type else value not in allowed:
             names = allowed.__name__ if isinstance(allowed, type) else ", ".join(map(str, allowed))

@@ -22,6 +22,7 @@ from pathlib import Path
 from judgemerge.core.items import Item
 from judgemerge.data.benchmarks._explanations import both_orders, renamed
 from judgemerge.data.benchmarks._rows import checked_options, cluster_of, read_rows
+from judgemerge.data.entries import Entry
 
 CLASS_OF = {0: "first", 1: "second", 2: "tie"}
 GROUPS = {
@@ -50,18 +51,18 @@ DECIDED = {"response 1": "first", "response 2": "second", "tie": "tie", "neither
 REQUEST = re.compile(r"\[Query\]: (.*?)\n\*\*\*\n\[Response\]: (.*)\n\*\*\*\n\[END DATA\]", re.DOTALL)
 
 
-def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `rows`: pairs, or single answers when the protocol is pointwise; counts rows.
 
     In training pairs it also counts those whose critique decides otherwise than people, or not at all.
     """
-    if spec["protocol"] == "pointwise":
+    if spec.protocol == "pointwise":
         return _training(paths, spec, counts)
     options = checked_options(spec, form=("test", "training"), compat=("original",))
     return (_training_pairs if options.get("form") == "training" else _pairs)(paths, spec, counts)
 
 
-def _training(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+def _training(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     for row in read_rows(paths["rows"]):
         counts["rows"] += 1
         request = REQUEST.search(row.get("usrmsg"))
@@ -69,20 +70,20 @@ def _training(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[I
             raise row.error("field 'usrmsg' has no [Query] followed by a [Response]")
         yield Item(
             id=str(row.number),
-            benchmark=spec["name"],
+            benchmark=spec.name,
             protocol="pointwise",
             turns=(request[1],),
             responses=((request[2],),),
             truth=row.get("pred_score", float),
             category=row.get("source_dataset"),
             cluster=cluster_of(request[1]),
-            origin={"source": spec["sources"]["rows"], "row": row.number},
+            origin={"source": spec.sources["rows"], "row": row.number},
             extra={"scenario": row.get("scenario")},
         )
 
 
-def _training_pairs(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
-    original = spec["options"].get("compat") == "original"
+def _training_pairs(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
+    original = spec.options.get("compat") == "original"
     for row in read_rows(paths["rows"]):
         counts["rows"] += 1
         request, critique = PAIR.search(row.get("usrmsg")), row.get("target_output").strip()
@@ -96,37 +97,37 @@ def _training_pairs(paths: dict[str, Path], spec: dict, counts: Counter) -> Iter
             continue
         yield Item(
             id=str(row.number),
-            benchmark=spec["name"],
+            benchmark=spec.name,
             protocol="pairwise",
             turns=(prompt,),
             responses=tuple((response,) for response in responses),
             truth=decided,
             category=row.get("source_dataset") if "source_dataset" in row.data else None,
             cluster=cluster_of(prompt),
-            origin={"source": spec["sources"]["rows"], "row": row.number},
+            origin={"source": spec.sources["rows"], "row": row.number},
             extra={"scenario": row.data.get("scenario"), "human": truth, **both_orders(renamed(critique))},
         )
 
 
 def _decision(critique: str) -> str | None:
     """Return what the last decision sentence of a critique says, None when there is none."""
-    found = DECISION.findall(critique)
-    return DECIDED[found[-1].lower()] if found else None
+    decisions = DECISION.findall(critique)
+    return DECIDED[decisions[-1].lower()] if decisions else None
 
 
-def _pairs(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+def _pairs(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     for row in read_rows(paths["rows"]):
         counts["rows"] += 1
         prompt, scenario = row.get("prompt"), row.get("scenario", str, GROUP_OF)
         yield Item(
             id=str(row.number),
-            benchmark=spec["name"],
+            benchmark=spec.name,
             protocol="pairwise",
             turns=(prompt,),
             responses=((row.get("response 1"),), (row.get("response 2"),)),
             truth=CLASS_OF[row.get("label", int, CLASS_OF)],
             category=GROUP_OF[scenario],
             cluster=cluster_of(prompt),
-            origin={"source": spec["sources"]["rows"], "row": row.number},
+            origin={"source": spec.sources["rows"], "row": row.number},
             extra={"scenario": scenario},
         )

@@ -17,6 +17,7 @@ from pathlib import Path
 from judgemerge.core.catalogues import check_keys
 from judgemerge.core.items import SWAPPED, Item, Vote
 from judgemerge.data.benchmarks.meld_training import explained
+from judgemerge.data.entries import Entry
 from judgemerge.prompting.dimensions import Scores
 from judgemerge.synthetic.demo_tasks import GRADES, better, make_items
 
@@ -24,15 +25,15 @@ _REQUIRED = {"split": str, "n_items": int, "seed": int}
 _OPTIONAL = {"annotator_error": (int, float), "habit": (int, float), "preferences": bool, "dimensions": bool}
 
 
-def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items that the catalogue entry asks for; there is no raw file."""
-    check_keys(spec["options"], _REQUIRED, _OPTIONAL, f"benchmark '{spec['name']}': options")
-    options = dict(spec["options"])
+    check_keys(spec.options, _REQUIRED, _OPTIONAL, f"benchmark '{spec.name}': options")
+    options = dict(spec.options)
     preferences, scored = options.pop("preferences", False), options.pop("dimensions", False)
-    for item in make_items(spec["protocol"], **options):
+    for item in make_items(spec.protocol, **options):
         counts["rows"] += 1
         extra = item.extra | (_scored(item) if scored else {})
-        item = dataclasses.replace(item, benchmark=spec["name"], extra=extra)
+        item = dataclasses.replace(item, benchmark=spec.name, extra=extra)
         if not preferences:
             yield item
         elif item.truth == "tie":

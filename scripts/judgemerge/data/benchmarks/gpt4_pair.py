@@ -21,6 +21,7 @@ from pathlib import Path
 from judgemerge.core.items import Item
 from judgemerge.data.benchmarks._explanations import both_orders, chosen_part, renamed, without_verdict
 from judgemerge.data.benchmarks._rows import Row, checked_options, cluster_of, read_rows
+from judgemerge.data.entries import Entry
 
 WINNERS = ("model_1", "model_2", "tie", "error")
 ANSWER = r"\[The Start of Assistant {0}'s Answer\]\n(.*?)\n\[The End of Assistant {0}'s Answer\]"
@@ -33,7 +34,7 @@ PROMPT = re.compile(
 )
 
 
-def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `rows`; counts rows, games, second turns and errors that are left out."""
     options = checked_options(spec, split=("train", "test"), share=float, seed=int, compat=("original",))
     original = options.get("compat") == "original"
@@ -41,8 +42,8 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
     if original:
         games = chosen_part([(row, game) for row in rows for game in (1, 2)], options)
     else:
-        kept = set(chosen_part(sorted({row.get("question_id", int) for row in rows}), options))
-        games = [(row, game) for row in rows for game in (1, 2) if row.get("question_id", int) in kept]
+        questions = set(chosen_part(sorted({row.get("question_id", int) for row in rows}), options))
+        games = [(row, game) for row in rows for game in (1, 2) if row.get("question_id", int) in questions]
     for row, game in games:
         counts["games"] += 1
         winner = row.get(f"g{game}_winner", str, WINNERS)
@@ -58,30 +59,30 @@ def _is_first_turn(row: Row, counts: Counter) -> bool:
     return first
 
 
-def _item(row: Row, game: int, winner: str, spec: dict, original: bool) -> Item:
+def _item(row: Row, game: int, winner: str, spec: Entry, original: bool) -> Item:
     prompt = PROMPT.fullmatch(row.get(f"g{game}_user_prompt").strip())
     if prompt is None:
         raise row.error(f"field 'g{game}_user_prompt' has no question followed by two answers")
     question, reference, *answers = prompt.groups()
     models = [row.get("model_1"), row.get("model_2")]
-    shown = models if game == 1 else models[::-1]
+    in_order = models if game == 1 else models[::-1]
     # What GPT-4 said is about the positions it saw.
-    truth = "tie" if not winner.startswith("model_") else ("first", "second")[shown.index(row.get(winner))]
+    truth = "tie" if not winner.startswith("model_") else ("first", "second")[in_order.index(row.get(winner))]
     turns = question
     if original:
         turns = f"{question}\n\n[Reference]\n{reference}" if reference else question
-        shown, answers = (models, answers[::-1]) if game == 2 else (shown, answers)
+        in_order, answers = (models, answers[::-1]) if game == 2 else (in_order, answers)
     return Item(
         id=f"{row.number}-{game}",
-        benchmark=spec["name"],
+        benchmark=spec.name,
         protocol="pairwise",
         turns=(turns,),
         responses=tuple((answer,) for answer in answers),
-        models=tuple(shown),
+        models=tuple(in_order),
         truth=truth,
         reference=reference,
         cluster=cluster_of(question),
-        origin={"source": spec["sources"]["rows"], "row": row.number},
+        origin={"source": spec.sources["rows"], "row": row.number},
         extra={
             "question_id": row.get("question_id", int),
             "game": game,

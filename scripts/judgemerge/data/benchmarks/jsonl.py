@@ -46,6 +46,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import SWAPPED, Item, Vote
 from judgemerge.data.benchmarks import _fields
 from judgemerge.data.benchmarks._rows import Row, check_layout, cluster_of, majority, read_rows
+from judgemerge.data.entries import Entry
 
 PROMPT_OPTIONAL = {"extra": list, "category": str} | dict.fromkeys(("id", "cluster"), (str, list))
 OPTIONAL = PROMPT_OPTIONAL | {
@@ -59,47 +60,47 @@ OPTIONAL = PROMPT_OPTIONAL | {
 }
 
 
-def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `rows`; counts rows, votes and items that have no truth."""
-    fields, labels = check(spec, f"benchmark '{spec['name']}'")
-    rows = list(read_rows(paths["rows"], spec["options"].get("rows")))
-    where = f"benchmark '{spec['name']}': options.fields"
+    fields, labels = check(spec, f"benchmark '{spec.name}'")
+    rows = list(read_rows(paths["rows"], spec.options.get("rows")))
+    where = f"benchmark '{spec.name}': options.fields"
     _fields.refuse_unknown(_optional_fields(fields), rows, where)
     for group in _groups(rows, fields):
         counts["rows"] += len(group)
-        votes = _votes(group, fields, labels, spec["protocol"])
+        votes = _votes(group, fields, labels, spec.protocol)
         counts["votes"] += len(votes)
         truth = _truth(group, votes, fields, labels, spec)
-        if truth is None and spec["protocol"] != "prompts":
+        if truth is None and spec.protocol != "prompts":
             counts["without_truth"] += 1
             continue
         yield _item(group[0], votes, truth, fields, spec)
 
 
-def check(spec: dict, where: str) -> tuple[dict, dict]:
+def check(spec: Entry, where: str) -> tuple[dict, dict]:
     """Return the fields, with one per response, and the labels of an entry; one that cannot be right is refused."""
-    options = spec.get("options", {})
-    known = {"labels": dict, "label": (str, int, float), "rows": dict}
-    check_keys(options, {"fields": dict}, known, f"{where}: options")
+    options = spec.options
+    types = {"labels": dict, "label": (str, int, float), "rows": dict}
+    check_keys(options, {"fields": dict}, types, f"{where}: options")
     check_layout(options.get("rows", {}), f"{where}: options.rows")
     fields = options["fields"]
-    if spec["protocol"] == "prompts":
+    if spec.protocol == "prompts":
         check_keys(fields, {"prompt": (str, list)}, PROMPT_OPTIONAL, f"{where}: options.fields")
         return fields, {}
     check_keys(fields, {"prompt": (str, list), "responses": (str, list)}, OPTIONAL, f"{where}: options.fields")
     _check_truth(fields, options, where)
-    _check_sides(fields, spec["protocol"], where)
-    wanted = 2 if spec["protocol"] == "pairwise" else 1
+    _check_sides(fields, spec.protocol, where)
+    n_responses = 2 if spec.protocol == "pairwise" else 1
     if isinstance(fields["responses"], str):
         name = fields["responses"]
-        fields = {**fields, "responses": [name] if wanted == 1 else [f"{name}.0", f"{name}.1"]}
-    if len(fields["responses"]) not in (0, wanted):
+        fields = {**fields, "responses": [name] if n_responses == 1 else [f"{name}.0", f"{name}.1"]}
+    if len(fields["responses"]) not in (0, n_responses):
         raise JudgemergeError(
-            f"{where}: options.fields.responses names {len(fields['responses'])}, but a {spec['protocol']} item has "
-            f"{wanted}; name one field per response"
+            f"{where}: options.fields.responses names {len(fields['responses'])}, but a {spec.protocol} item has "
+            f"{n_responses}; name one field per response"
         )
-    labels = _fields.label_map(options.get("labels", {}), spec["protocol"], where)
-    return fields, (_fields.OUR_WORDS if spec["protocol"] == "pairwise" else {}) | labels
+    labels = _fields.label_map(options.get("labels", {}), spec.protocol, where)
+    return fields, (_fields.OUR_WORDS if spec.protocol == "pairwise" else {}) | labels
 
 
 def _check_truth(fields: dict, options: dict, where: str) -> None:
@@ -160,8 +161,8 @@ def _check_same(group: list[Row], fields: dict) -> None:
     models = _fields.pair_of(group[0], fields)
     seen: dict[str, int] = {}
     for row in group:
-        shown = sides[::-1] if _fields.is_turned(row, fields, models) else sides
-        for name, first in [*zip(same, same, strict=True), *zip(shown, sides, strict=True)]:
+        in_order = sides[::-1] if _fields.is_turned(row, fields, models) else sides
+        for name, first in [*zip(same, same, strict=True), *zip(in_order, sides, strict=True)]:
             if row.find(name) != group[0].find(first):
                 raise row.error(f"has another '{name}' than row {group[0].number} with the same id; correct one id")
         annotator = row.value(fields["annotator"]) if "annotator" in fields else None
@@ -187,30 +188,30 @@ def _votes(group: list[Row], fields: dict, labels: dict, protocol: str) -> tuple
     return tuple(votes)
 
 
-def _truth(group: list[Row], votes: tuple[Vote, ...], fields: dict, labels: dict, spec: dict) -> str | float | None:
-    if spec["protocol"] == "prompts":
+def _truth(group: list[Row], votes: tuple[Vote, ...], fields: dict, labels: dict, spec: Entry) -> str | float | None:
+    if spec.protocol == "prompts":
         return None
-    if "label" in spec["options"]:
-        constant = Row(group[0].file, group[0].number, {"options.label": spec["options"]["label"]})
-        return _fields.read_answer(constant, "options.label", labels, spec["protocol"])
+    if "label" in spec.options:
+        constant = Row(group[0].file, group[0].number, {"options.label": spec.options["label"]})
+        return _fields.read_answer(constant, "options.label", labels, spec.protocol)
     if "label" in fields:
-        return _fields.read_answer(group[0], fields["label"], labels, spec["protocol"])
+        return _fields.read_answer(group[0], fields["label"], labels, spec.protocol)
     if not votes:
         return None
-    return majority(votes) if spec["protocol"] == "pairwise" else sum(vote.vote for vote in votes) / len(votes)
+    return majority(votes) if spec.protocol == "pairwise" else sum(vote.vote for vote in votes) / len(votes)
 
 
-def _item(row: Row, votes: tuple[Vote, ...], truth: str | float | None, fields: dict, spec: dict) -> Item:
-    has_texts = spec["protocol"] == "prompts" or fields["responses"] != []
+def _item(row: Row, votes: tuple[Vote, ...], truth: str | float | None, fields: dict, spec: Entry) -> Item:
+    has_texts = spec.protocol == "prompts" or fields["responses"] != []
     prompt = _fields.read_prompt(row, fields["prompt"], is_name=not has_texts)
-    held = spec["options"]["fields"].get("responses")
-    if spec["protocol"] == "pairwise" and isinstance(held, str) and len(row.get(held, list)) != 2:
+    held = spec.options["fields"].get("responses")
+    if spec.protocol == "pairwise" and isinstance(held, str) and len(row.get(held, list)) != 2:
         raise row.error(f"field '{held}' is a list of {len(row.get(held, list))}, not of two responses")
     extra: dict[str, Any] = {"system": prompt.system} if prompt.system is not None else {}
     return Item(
         id=_fields.id_of(row, "id", fields),
-        benchmark=spec["name"],
-        protocol=spec["protocol"],
+        benchmark=spec.name,
+        protocol=spec.protocol,
         turns=prompt.turns,
         responses=tuple(_fields.read_response(row, name, prompt) for name in fields.get("responses", ())),
         models=_fields.pair_of(row, fields)
@@ -218,7 +219,7 @@ def _item(row: Row, votes: tuple[Vote, ...], truth: str | float | None, fields: 
         votes=votes,
         truth=truth,
         cluster=cluster_of(_fields.name_of(row, fields["cluster"]) if "cluster" in fields else prompt.turns[0]),
-        origin={"source": spec["sources"]["rows"], "row": row.number},
+        origin={"source": spec.sources["rows"], "row": row.number},
         extra=extra | {name: _fields.plain_value(row, name) for name in fields.get("extra", ())},
         **{name: _fields.joined_text(row, fields[name]) for name in ("category", "reference") if name in fields},
     )

@@ -19,12 +19,13 @@ from pathlib import Path
 from judgemerge.core.items import SWAPPED, Item
 from judgemerge.data.benchmarks._explanations import both_orders, chosen_part, renamed
 from judgemerge.data.benchmarks._rows import Row, checked_options, cluster_of, read_rows
+from judgemerge.data.entries import Entry
 
 CLASS_OF = {1: "first", 2: "second"}
 GAMES = {"original": "swap = False", "swapped": "swap = True"}
 
 
-def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `rows` (a dataset.json or a result.json, which has the same fields); counts rows."""
     options = checked_options(spec, form=("test", "training"), split=("train", "test"), share=float, seed=int)
     rows = list(read_rows(paths["rows"]))
@@ -37,17 +38,17 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
             yield item
 
 
-def _item(row: Row, spec: dict) -> Item:
+def _item(row: Row, spec: Entry) -> Item:
     prompt = row.get("input")
     return Item(
         id=str(row.number),
-        benchmark=spec["name"],
+        benchmark=spec.name,
         protocol="pairwise",
         turns=(prompt,),
         responses=((row.get("output_1"),), (row.get("output_2"),)),
         truth=CLASS_OF[row.get("label", int, CLASS_OF)],
         cluster=cluster_of(prompt),
-        origin={"source": spec["sources"]["rows"], "row": row.number},
+        origin={"source": spec.sources["rows"], "row": row.number},
     )
 
 

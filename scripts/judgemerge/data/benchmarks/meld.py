@@ -19,27 +19,26 @@ from pathlib import Path
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item
 from judgemerge.data.benchmarks._rows import Row, cluster_of, read_rows
+from judgemerge.data.entries import Entry
 
 AB_CLASS = {"A": "first", "B": "second"}
 ABT_CLASS = {**AB_CLASS, "Tie": "tie"}
 JUDGEBENCH_CLASS = {"A>B": "first", "B>A": "second"}
 
 
-def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `rows` in the shape of `options.form`; counts rows."""
-    form = spec["options"].get("form")
+    form = spec.options.get("form")
     if form not in FORMS:
-        raise JudgemergeError(
-            f"benchmark '{spec['name']}': unknown option form '{form}'{did_you_mean(str(form), FORMS)}"
-        )
+        raise JudgemergeError(f"benchmark '{spec.name}': unknown option form '{form}'{did_you_mean(str(form), FORMS)}")
     for row in read_rows(paths["rows"]):
         counts["rows"] += 1
         item = FORMS[form](row)
         yield Item(
-            benchmark=spec["name"],
-            protocol=spec["protocol"],
+            benchmark=spec.name,
+            protocol=spec.protocol,
             cluster=cluster_of(item["turns"][0]),
-            origin={"source": spec["sources"]["rows"], "row": row.number},
+            origin={"source": spec.sources["rows"], "row": row.number},
             **item,
         )
 

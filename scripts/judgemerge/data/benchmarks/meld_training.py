@@ -23,6 +23,7 @@ from pathlib import Path
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item
 from judgemerge.data.benchmarks._rows import Row, cluster_of, read_rows
+from judgemerge.data.entries import Entry
 from judgemerge.prompting import dimensions, parsing
 
 READ = {
@@ -38,30 +39,29 @@ _CATEGORY = re.compile(
 )
 
 
-def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `rows`; counts rows and judgments that cannot be read."""
-    form = spec["options"].get("form")
+    form = spec.options.get("form")
     if form not in FORMS:
-        raise JudgemergeError(
-            f"benchmark '{spec['name']}': unknown option form '{form}'{did_you_mean(str(form), FORMS)}"
-        )
+        raise JudgemergeError(f"benchmark '{spec.name}': unknown option form '{form}'{did_you_mean(str(form), FORMS)}")
     for row in read_rows(paths["rows"]):
         counts["rows"] += 1
         judgment = row.get("output")
-        verdict = parsing.parse(judgment, None, READ[spec["protocol"]], "", "original")
-        scores = dimensions.read_scores(judgment, spec["protocol"])
-        if verdict.reason or len(scores) != len(_answer_names(spec["protocol"])) or None in [s.overall for s in scores]:
+        verdict = parsing.parse(judgment, None, READ[spec.protocol], "", "original")
+        scores = dimensions.read_scores(judgment, spec.protocol)
+        if verdict.reason or len(scores) != len(_answer_names(spec.protocol)) or None in [s.overall for s in scores]:
             counts["unreadable"] += 1
             continue
-        fields = FORMS[form](row, spec["protocol"])
-        kept = {name: row.get(name) for name in ("instruction", "input", "output")} if form == "llamafactory" else None
+        fields = FORMS[form](row, spec.protocol)
+        own_fields = ("instruction", "input", "output")
+        copies = {name: row.get(name) for name in own_fields} if form == "llamafactory" else None
         yield Item(
-            benchmark=spec["name"],
-            protocol=spec["protocol"],
-            truth=verdict.score if spec["protocol"] == "pointwise" else verdict.outcome,
+            benchmark=spec.name,
+            protocol=spec.protocol,
+            truth=verdict.score if spec.protocol == "pointwise" else verdict.outcome,
             cluster=cluster_of(fields["turns"][0]),
-            origin={"source": spec["sources"]["rows"], "row": row.number},
-            extra=explained(scores, dimensions.feedback(judgment) or "") | ({"training_row": kept} if kept else {}),
+            origin={"source": spec.sources["rows"], "row": row.number},
+            extra=explained(scores, dimensions.feedback(judgment) or "") | ({"training_row": copies} if copies else {}),
             **fields,
         )
 
@@ -114,8 +114,8 @@ def _llamafactory(row: Row, protocol: str) -> dict:
         raise row.error("field 'instruction' has no [BEGIN DATA] … [END DATA]; give MELD_pairwise or MELD_pointwise")
 
     def field(name: str) -> str | None:
-        found = re.search(_FIELD.format(name=re.escape(name)), data[1].rstrip(), re.DOTALL)
-        return found[1] if found else None
+        match = re.search(_FIELD.format(name=re.escape(name)), data[1].rstrip(), re.DOTALL)
+        return match[1] if match else None
 
     names = ("Response 1", "Response 2") if protocol == "pairwise" else ("Response",)
     query, answers = field("Query"), [field(name) for name in names]

@@ -26,6 +26,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Vote
 from judgemerge.data.benchmarks._explanations import chosen_part
 from judgemerge.data.benchmarks._rows import Row, cluster_of, majority, read_rows
+from judgemerge.data.entries import Entry
 
 WINNERS = ("model_a", "model_b", "tie")
 VOTERS = ("expert", "all")
@@ -46,17 +47,17 @@ class Texts:
         return all(pair[0] in self.answers.get(model, {}) for model in pair[2:])
 
 
-def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `votes`, with the texts of `questions`, `references` and every role `answers…`.
 
     Counts rows (votes), votes by experts and authors, votes with public texts, repeated votes (one judge twice on one
     pair), pairs, and pairs without an expert vote.
     """
-    voters = spec["options"].get("voters", "expert")
+    voters = spec.options.get("voters", "expert")
     if voters not in VOTERS:
-        raise JudgemergeError(f"benchmark '{spec['name']}': option voters is '{voters}', not {' or '.join(VOTERS)}")
+        raise JudgemergeError(f"benchmark '{spec.name}': option voters is '{voters}', not {' or '.join(VOTERS)}")
     texts = _read_texts(paths)
-    chosen = set(chosen_part(sorted(texts.questions), spec["options"]))
+    questions = set(chosen_part(sorted(texts.questions), spec.options))
     for pair, rows in sorted(_read_pairs(paths["votes"]).items()):
         votes = [_vote(row) for row in rows]
         experts = [vote for vote in votes if vote.annotator.startswith("expert_")]
@@ -69,10 +70,10 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
         counts["pairs_without_expert_votes"] += not experts
         if pair[0] not in texts.questions:
             raise rows[0].error(f"question {pair[0]} is not in {paths['questions']}")
-        if (experts or voters == "all") and pair[0] in chosen:
-            origin = {"source": spec["sources"]["votes"], "row": [row.number for row in rows]}
+        if (experts or voters == "all") and pair[0] in questions:
+            origin = {"source": spec.sources["votes"], "row": [row.number for row in rows]}
             apart = [] if voters == "all" else [vote for vote in votes if vote not in experts]
-            yield _item(pair, votes if voters == "all" else experts, apart, texts, spec["name"], origin)
+            yield _item(pair, votes if voters == "all" else experts, apart, texts, spec.name, origin)
 
 
 def _read_pairs(path: Path) -> dict[Pair, list[Row]]:

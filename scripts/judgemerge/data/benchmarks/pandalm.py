@@ -23,6 +23,7 @@ from pathlib import Path
 from judgemerge.core.items import Item, Vote
 from judgemerge.data.benchmarks._explanations import both_orders, renamed
 from judgemerge.data.benchmarks._rows import Row, checked_options, cluster_of, majority, read_rows
+from judgemerge.data.entries import Entry
 
 CLASS_OF = {0: "tie", 1: "first", 2: "second"}
 ANNOTATORS = ("annotator1", "annotator2", "annotator3")
@@ -35,7 +36,7 @@ REQUEST = re.compile(
 JUDGMENT = re.compile(r"\s*(1|2|tie)\s*### Reason:(.*?)(?:### Reference:(.*))?\Z", re.DOTALL | re.IGNORECASE)
 
 
-def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `rows`; counts rows, votes, unanimous items, converted booleans, and wrong majorities."""
     options = checked_options(spec, form=("test", "training"), compat=("original",))
     if options.get("form") == "training":
@@ -56,7 +57,7 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
         yield item
 
 
-def _item(row: Row, spec: dict) -> Item:
+def _item(row: Row, spec: Entry) -> Item:
     instruction, context = row.get("instruction"), row.get("input")
     prompt = f"{instruction}\n\n{context}" if context else instruction
     votes = tuple(Vote(name, CLASS_OF[row.get(name, int, CLASS_OF)]) for name in ANNOTATORS)
@@ -66,7 +67,7 @@ def _item(row: Row, spec: dict) -> Item:
     converted = [name for name in RESPONSES if type(row.get(name, (str, bool))) is bool]
     return Item(
         id=str(row.get("idx", int)),
-        benchmark=spec["name"],
+        benchmark=spec.name,
         protocol="pairwise",
         turns=(prompt,),
         responses=tuple((str(row.data[name]),) for name in RESPONSES),
@@ -75,7 +76,7 @@ def _item(row: Row, spec: dict) -> Item:
         truth=majority(votes),
         category=row.get("motivation_app"),
         cluster=cluster_of(prompt),
-        origin={"source": spec["sources"]["rows"], "row": row.number},
+        origin={"source": spec.sources["rows"], "row": row.number},
         extra={"instruction": instruction, "input": context} | ({"converted": converted} if converted else {}),
     )
 
@@ -87,7 +88,7 @@ def original_majority(votes: list[str]) -> str:
     return values[votes.index(most)]
 
 
-def _training_item(row: Row, spec: dict) -> Item:
+def _training_item(row: Row, spec: Entry) -> Item:
     request, judgment = REQUEST.search(row.get("input_sequence")), JUDGMENT.match(row.get("output_sequence"))
     if request is None:
         raise row.error("field 'input_sequence' has no instruction followed by two responses")
@@ -98,13 +99,13 @@ def _training_item(row: Row, spec: dict) -> Item:
     verdict, reason, reference = judgment.groups()
     return Item(
         id=str(row.number),
-        benchmark=spec["name"],
+        benchmark=spec.name,
         protocol="pairwise",
         turns=(prompt,),
         responses=tuple((response,) for response in responses),
         truth=CLASS_OF[int(verdict)] if verdict.isdigit() else "tie",
         reference=reference.strip() if reference else None,
         cluster=cluster_of(prompt),
-        origin={"source": spec["sources"]["rows"], "row": row.number},
+        origin={"source": spec.sources["rows"], "row": row.number},
         extra=both_orders(renamed(reason)),
     )

@@ -25,18 +25,19 @@ from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item
 from judgemerge.data.benchmarks._fields import message
 from judgemerge.data.benchmarks._rows import Row, cluster_of, read_rows
+from judgemerge.data.entries import Entry
 
 FORMS = ("messages", "sharegpt", "conversation")
 Messages = list[tuple[str, str]]
 
 
-def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `rows`; counts rows, ties, system messages and rows that are no pair of answers."""
-    options = spec["options"]
-    check_keys(options, {"form": str}, {"id": str}, f"benchmark '{spec['name']}': options")
+    options = spec.options
+    check_keys(options, {"form": str}, {"id": str}, f"benchmark '{spec.name}': options")
     form = options["form"]
     if form not in FORMS:
-        raise JudgemergeError(f"benchmark '{spec['name']}': options.form is '{form}'{did_you_mean(form, FORMS)}")
+        raise JudgemergeError(f"benchmark '{spec.name}': options.form is '{form}'{did_you_mean(form, FORMS)}")
     for row in read_rows(paths["rows"]):
         counts["rows"] += 1
         shared, answers = _split(row, form)
@@ -59,28 +60,28 @@ def _split(row: Row, form: str) -> tuple[Messages, tuple[str, ...] | None]:
         conversations = [[*messages, end] for end in ends]
     else:
         conversations = [_messages(row, name) for name in ("chosen", "rejected")]
-    chosen, rejected = conversations
+    preferred, rejected = conversations
     n_shared = 0
-    while n_shared < min(len(chosen), len(rejected)) - 1 and chosen[n_shared] == rejected[n_shared]:
+    while n_shared < min(len(preferred), len(rejected)) - 1 and preferred[n_shared] == rejected[n_shared]:
         n_shared += 1
     rests = [conversation[n_shared:] for conversation in conversations]
     if any(len(rest) != 1 or rest[0][0] != "assistant" for rest in rests) or n_shared == 0:
         return [], None
-    return chosen[:n_shared], tuple(rest[0][1] for rest in rests)
+    return preferred[:n_shared], tuple(rest[0][1] for rest in rests)
 
 
 def _messages(row: Row, field: str) -> Messages:
-    found = [message(row, field, value) for value in row.get(field, list)]
-    if not found:
+    messages = [message(row, field, value) for value in row.get(field, list)]
+    if not messages:
         raise row.error(f"field '{field}' is an empty conversation")
-    return found
+    return messages
 
 
 def _message(row: Row, field: str) -> tuple[str, str]:
     return message(row, field, row.get(field, dict))
 
 
-def _item(row: Row, shared: Messages, answers: tuple[str, ...], spec: dict) -> Item:
+def _item(row: Row, shared: Messages, answers: tuple[str, ...], spec: Entry) -> Item:
     talk = [message for message in shared if message[0] != "system"]
     roles = [role for role, _ in talk]
     if not roles or roles != ["user", "assistant"] * (len(roles) // 2) + ["user"]:
@@ -88,15 +89,15 @@ def _item(row: Row, shared: Messages, answers: tuple[str, ...], spec: dict) -> I
     turns, history = tuple(text for _, text in talk[::2]), tuple(text for _, text in talk[1::2])
     extra = {"system": shared[0][1]} if shared[0][0] == "system" else {}
     extra |= {"source": row.data["source"]} if isinstance(row.data.get("source"), str) else {}
-    alone = spec["protocol"] == "prompts"
+    alone = spec.protocol == "prompts"
     return Item(
         id=str(row.number),
-        benchmark=spec["name"],
-        protocol=spec["protocol"],
+        benchmark=spec.name,
+        protocol=spec.protocol,
         turns=turns,
         responses=() if alone else tuple((*history, answer) for answer in answers),
         truth=None if alone else ("tie" if len(set(answers)) == 1 else "first"),
         cluster=cluster_of("\n".join(turns)),
-        origin={"source": spec["sources"]["rows"], "row": row.number},
+        origin={"source": spec.sources["rows"], "row": row.number},
         extra=extra | ({"answers": [*history, *answers]} if alone else {}),
     )

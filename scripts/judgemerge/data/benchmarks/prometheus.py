@@ -39,6 +39,7 @@ from judgemerge.core.items import Item, Vote
 from judgemerge.data.benchmarks import _rubric_prompt
 from judgemerge.data.benchmarks._rows import Row, cluster_of, read_rows
 from judgemerge.data.benchmarks._rubric_prompt import SCORES, RubricPrompt, rubric_text
+from judgemerge.data.entries import Entry
 
 OPTIONS = {"truth": str, "split": str, "test_share": (int, float), "seed": int, "n_instructions": int, "split_by": str}
 SPLITS = ("train", "test")
@@ -46,18 +47,18 @@ SPLIT_BY = ("instruction", "row")
 Made = Iterator[tuple[dict, tuple[Row, ...]]]  # the fields of an item, and the rows it comes from
 
 
-def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
+def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of the roles `rows`, `rows_1` … in the shape of `options.form`; counts rows."""
-    where = f"benchmark '{spec['name']}'"
-    form = spec["options"].get("form")
+    where = f"benchmark '{spec.name}'"
+    form = spec.options.get("form")
     if form not in FORMS:
         raise JudgemergeError(f"{where}: unknown option form '{form}'{did_you_mean(str(form), FORMS)}")
-    check_keys(spec["options"], {"form": str}, OPTIONS, f"{where}: options")
-    if spec["options"].get("split", "train") not in SPLITS:
-        raise JudgemergeError(f"{where}: option split is '{spec['options']['split']}', not train or test")
+    check_keys(spec.options, {"form": str}, OPTIONS, f"{where}: options")
+    if spec.options.get("split", "train") not in SPLITS:
+        raise JudgemergeError(f"{where}: option split is '{spec.options['split']}', not train or test")
     roles = {Path(path): role for role, path in paths.items() if role.startswith("rows")}
     for item, rows in FORMS[form](_counted(roles, counts), spec, counts):
-        sources = list(dict.fromkeys(spec["sources"][roles[row.file]] for row in rows))
+        sources = list(dict.fromkeys(spec.sources[roles[row.file]] for row in rows))
         numbers = [row.number for row in rows]
         origin = {
             "source": sources[0] if len(sources) == 1 else sources,
@@ -66,7 +67,7 @@ def load(paths: dict[str, Path], spec: dict, counts: Counter) -> Iterator[Item]:
         # Row numbers are unique within a file; with several files the role tells them apart.
         part = "" if len(roles) == 1 else (roles[rows[0].file].removeprefix("rows").strip("_") or "0") + "."
         item.setdefault("id", part + "-".join(map(str, numbers)))
-        yield Item(benchmark=spec["name"], protocol=spec["protocol"], origin=origin, **item)
+        yield Item(benchmark=spec.name, protocol=spec.protocol, origin=origin, **item)
 
 
 def _counted(paths: Iterable[Path], counts: Counter) -> Iterator[Row]:
@@ -79,8 +80,8 @@ def _counted(paths: Iterable[Path], counts: Counter) -> Iterator[Row]:
 # ---- whole requests ----
 
 
-def _absolute(rows: Iterator[Row], spec: dict, counts: Counter) -> Made:
-    by = spec["options"].get("truth", "gpt4_score")
+def _absolute(rows: Iterator[Row], spec: Entry, counts: Counter) -> Made:
+    by = spec.options.get("truth", "gpt4_score")
     for row in rows:
         prompt = _parts(row, "instruction")
         scores = _scores(row, by)
@@ -130,25 +131,25 @@ def _rubric(prompt: RubricPrompt) -> dict:
     return {"rubric": prompt.rubric, "criterion": prompt.criterion}
 
 
-def _pairs(rows: Iterator[Row], spec: dict, counts: Counter) -> Made:
+def _pairs(rows: Iterator[Row], spec: Entry, counts: Counter) -> Made:
     for row in rows:
         both = [_parts(row, field) for field in ("chosen_instruction", "rejected_instruction")]
-        chosen, rejected = both
+        preferred, rejected = both
         for part in ("instruction", "reference", "criterion", "scores"):
-            if getattr(chosen, part) != getattr(rejected, part):
+            if getattr(preferred, part) != getattr(rejected, part):
                 raise row.error(f"the chosen and the rejected request differ in their {part}")
         tie = row.get("tie", int, (0, 1)) if "tie" in row.data else 0
-        turned = is_turned(chosen.instruction, chosen.response, rejected.response)
-        shown = both[::-1] if turned else both
+        turned = is_turned(preferred.instruction, preferred.response, rejected.response)
+        in_order = both[::-1] if turned else both
         published = [row.data["chosen_instruction"], row.data["rejected_instruction"]]
         item = {
-            "turns": (chosen.instruction,),
-            "responses": tuple((prompt.response,) for prompt in shown),
+            "turns": (preferred.instruction,),
+            "responses": tuple((prompt.response,) for prompt in in_order),
             "truth": "tie" if tie else "second" if turned else "first",
-            "reference": chosen.reference,
+            "reference": preferred.reference,
             "category": row.get("source") if "source" in row.data else None,
-            "cluster": cluster_of(chosen.instruction),
-            "extra": {**_rubric(chosen), "published_prompt": published[::-1] if turned else published},
+            "cluster": cluster_of(preferred.instruction),
+            "extra": {**_rubric(preferred), "published_prompt": published[::-1] if turned else published},
         }
         yield item, (row,)
 
@@ -164,28 +165,28 @@ def is_turned(*texts: str) -> bool:
 # ---- training rows ----
 
 
-def _chosen_split(rows: Iterator[Row], spec: dict, counts: Counter) -> list[Row]:
+def _chosen_split(rows: Iterator[Row], spec: Entry, counts: Counter) -> list[Row]:
     """Return the rows of the split, in their order; instructions with all their rows go to one side."""
-    options = spec["options"]
-    kept = list(rows)
+    options = spec.options
+    split_rows = list(rows)
     if options.get("split_by", SPLIT_BY[0]) not in SPLIT_BY:
         raise JudgemergeError(
-            f"benchmark '{spec['name']}': option split_by is '{options['split_by']}', not {' or '.join(SPLIT_BY)}"
+            f"benchmark '{spec.name}': option split_by is '{options['split_by']}', not {' or '.join(SPLIT_BY)}"
         )
     if "split" in options and options.get("split_by") == "row":
-        kept = _drawn_rows(kept, options)
+        split_rows = _drawn_rows(split_rows, options)
     elif "split" in options:
         seed, share = options.get("seed", 42), options.get("test_share", 0.01)
-        instructions = dict.fromkeys(row.get("orig_instruction") for row in kept)
+        instructions = dict.fromkeys(row.get("orig_instruction") for row in split_rows)
         by_digest = sorted(instructions, key=lambda text: hashlib.sha256(f"{seed}\0{text}".encode()).digest())
         tested = set(by_digest[: max(1, round(share * len(by_digest)))])
-        wanted = options["split"] == "test"
-        kept = [row for row in kept if (row.get("orig_instruction") in tested) == wanted]
+        is_test = options["split"] == "test"
+        split_rows = [row for row in split_rows if (row.get("orig_instruction") in tested) == is_test]
     if "n_instructions" in options:
-        first = list(dict.fromkeys(row.get("orig_instruction") for row in kept))[: options["n_instructions"]]
-        kept = [row for row in kept if row.data["orig_instruction"] in set(first)]
-    counts["rows_of_the_split"] += len(kept)
-    return kept
+        first = list(dict.fromkeys(row.get("orig_instruction") for row in split_rows))[: options["n_instructions"]]
+        split_rows = [row for row in split_rows if row.data["orig_instruction"] in set(first)]
+    counts["rows_of_the_split"] += len(split_rows)
+    return split_rows
 
 
 def _drawn_rows(rows: list[Row], options: dict) -> list[Row]:
@@ -210,7 +211,7 @@ def _score(row: Row, field: str = "orig_score") -> int:
     return int(float(value))
 
 
-def _feedback(rows: Iterator[Row], spec: dict, counts: Counter) -> Made:
+def _feedback(rows: Iterator[Row], spec: Entry, counts: Counter) -> Made:
     for row in _chosen_split(rows, spec, counts):
         item = {
             "turns": (row.get("orig_instruction"),),
@@ -236,7 +237,7 @@ def swap_positions(text: str) -> str:
     return _POSITION.sub(lambda match: f"{match[1]} {'AB'['BA'.index(match[2])]}", text)
 
 
-def _preference(rows: Iterator[Row], spec: dict, counts: Counter) -> Made:
+def _preference(rows: Iterator[Row], spec: Entry, counts: Counter) -> Made:
     for row in _chosen_split(rows, spec, counts):
         item = {
             "turns": (row.get("orig_instruction"),),
@@ -254,7 +255,7 @@ def _preference(rows: Iterator[Row], spec: dict, counts: Counter) -> Made:
         yield item, (row,)
 
 
-def _preference_pairs(rows: Iterator[Row], spec: dict, counts: Counter) -> Made:
+def _preference_pairs(rows: Iterator[Row], spec: Entry, counts: Counter) -> Made:
     groups = collections.defaultdict(list)
     for row in _chosen_split(rows, spec, counts):
         groups[(row.get("orig_instruction"), row.get("orig_criteria"))].append(row)
@@ -268,18 +269,18 @@ def _preference_pairs(rows: Iterator[Row], spec: dict, counts: Counter) -> Made:
         ]
         counts["equal_scores_left_out"] += len(members) * (len(members) - 1) // 2 - len(pairs)
         # Half of an instruction's pairs are turned, the ones whose digest is in the upper half: balanced and seeded.
-        seed = spec["options"].get("seed", 42)
+        seed = spec.options.get("seed", 42)
         digests = [_pair_digest(seed, better, worse) for better, worse in pairs]
         turned = set(sorted(range(len(pairs)), key=digests.__getitem__)[: len(pairs) // 2])
         for number, (better, worse) in enumerate(pairs):
-            shown = (worse, better) if number in turned else (better, worse)
+            in_order = (worse, better) if number in turned else (better, worse)
             item = {
                 "turns": (instruction,),
-                "responses": tuple((row.get("orig_response"),) for row in shown),
+                "responses": tuple((row.get("orig_response"),) for row in in_order),
                 "truth": "second" if number in turned else "first",
                 "reference": better.get("orig_reference_answer"),
                 "cluster": cluster_of(instruction),
-                "extra": {"criterion": criterion, "scores": [_score(row) for row in shown]},
+                "extra": {"criterion": criterion, "scores": [_score(row) for row in in_order]},
             }
             yield item, (better, worse)
 

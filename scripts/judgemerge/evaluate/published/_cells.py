@@ -6,8 +6,8 @@ import numpy as np
 
 from judgemerge.core.items import CLASSES, as_published
 from judgemerge.evaluate.arrays import CODES, ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
+from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import Settings, draw_sample, estimate
-from judgemerge.evaluate.metrics import divide
 from judgemerge.evaluate.published import HUMANS, Case, Row
 
 N_CODES = len(CODES)

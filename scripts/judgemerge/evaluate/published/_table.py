@@ -42,10 +42,10 @@ def _frame(benchmark: str, kind: str, rows: Sequence[Row]) -> pd.DataFrame:
 
 def _average(table: pd.DataFrame, name: str, members: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
     """Return the plain mean over benchmarks of the metrics that a judge has on all of them."""
-    chosen = table[table["benchmark"].isin(members) & table["metric"].isin(metrics) & (table["rules"] == "published")]
+    averaged = table[table["benchmark"].isin(members) & table["metric"].isin(metrics) & (table["rules"] == "published")]
     rows = [
         Row(judge, metric, float(np.mean(group["value"])), int(group["n"].sum()), int(group["errors"].sum()))
-        for (judge, metric), group in chosen.groupby(["judge", "metric"], sort=False)
+        for (judge, metric), group in averaged.groupby(["judge", "metric"], sort=False)
         if set(group["benchmark"]) == set(members)
     ]
-    return _frame(name, chosen["protocol"].iloc[0] if len(chosen) else "", rows)
+    return _frame(name, averaged["protocol"].iloc[0] if len(averaged) else "", rows)

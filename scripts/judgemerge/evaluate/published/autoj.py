@@ -6,7 +6,7 @@ import numpy as np
 
 from judgemerge.evaluate.arrays import ERROR, TIE
 from judgemerge.evaluate.blocks import confusion_table
-from judgemerge.evaluate.metrics import confusion_metrics
+from judgemerge.evaluate.metrics.classes import confusion_metrics
 from judgemerge.evaluate.published import Case, Row
 from judgemerge.evaluate.published._cells import aligned, order_measures, rate, truth_counts
 
@@ -28,8 +28,8 @@ def rows(case: Case) -> Iterator[Row]:
             if metric == "accuracy":  # the mean of both orders is no measure of Auto-J's
                 continue
             hits = hits & ~unread
-            for part, kept in parts.items():
-                yield rate(judge.judge, metric + part, hits[kept], unread[kept])
+            for part, in_part in parts.items():
+                yield rate(judge.judge, metric + part, hits[in_part], unread[in_part])
         if judge.recorded[0]:
             outcome = judge.codes[:, 0]
             for name, value in confusion_metrics(confusion_table(benchmark.truth, outcome)).items():

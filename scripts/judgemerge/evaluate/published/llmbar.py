@@ -38,14 +38,14 @@ def rows(case: Case) -> Iterator[Row]:
         ours = judge_arrays(benchmark, judge.judge, case.verdicts[judge.judge]).codes
         for metric, hits, unread in order_measures(benchmark, judge):
             yield rate(judge.judge, metric, hits, unread)
-        asked = [order for order in range(2) if judge.recorded[order]]
-        unread = int((judge.codes[:, asked] == ERROR).sum())
-        yield Row(judge.judge, "unread", unread, benchmark.n_items * len(asked), unread)
+        orders = [order for order in range(2) if judge.recorded[order]]
+        unread = int((judge.codes[:, orders] == ERROR).sum())
+        yield Row(judge.judge, "unread", unread, benchmark.n_items * len(orders), unread)
         labels = benchmark.truth
         # In their coding a judge says 1 or 0, the labels are 1 or 2: three classes, of which 0 and 2 never meet.
         coded = np.where(judge.codes == FIRST, FIRST, ERROR)
         published = {}
-        for order in asked:
+        for order in orders:
             metric = f"kappa_{ORDER_NAMES[order]}"
             errors = int((judge.codes[:, order] == ERROR).sum())
             published[metric] = kappa(labels, coded[:, order])

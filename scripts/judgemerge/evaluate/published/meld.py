@@ -70,12 +70,12 @@ def _pointwise(case: Case) -> Iterator[Row]:
     truths = {item.id: float(item.truth) for item in case.items}
     for judge, verdicts in case.verdicts.items():
         read = {verdict.item: verdict.score for verdict in verdicts if _is_grade(verdict)}
-        given = np.array(list(read.values()))
+        scores = np.array(list(read.values()))
         truth = np.array([truths[item] for item in read])
-        constant = len(read) < 2 or np.ptp(given) == 0 or np.ptp(truth) == 0
+        constant = len(read) < 2 or np.ptp(scores) == 0 or np.ptp(truth) == 0
         functions = {"pearson": stats.pearsonr, "kendall": stats.kendalltau, "spearman": stats.spearmanr}
         for metric, function in functions.items():
-            value = float("nan") if constant else float(function(given, truth).statistic)
+            value = float("nan") if constant else float(function(scores, truth).statistic)
             yield Row(judge, metric, value, len(read), len(truths) - len(read))
 
 

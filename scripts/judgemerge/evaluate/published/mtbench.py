@@ -24,7 +24,10 @@ def rows(case: Case) -> Iterator[Row]:
     for turn in sorted({item.extra["turn"] for item in case.items}):
         items = [item for item in case.items if item.extra["turn"] == turn]
         ids = {item.id for item in items}
-        verdicts = {judge: [one for one in said if one.item in ids] for judge, said in case.verdicts.items()}
+        verdicts = {
+            judge: [one for one in recorded_verdicts if one.item in ids]
+            for judge, recorded_verdicts in case.verdicts.items()
+        }
         for one in vote_agreement(items, verdicts).itertuples():
             judge = HUMANS if one.rater == "human" else one.rater
             part = f"[turn {turn}, {one.setting}]"
@@ -32,25 +35,25 @@ def rows(case: Case) -> Iterator[Row]:
             yield Row(judge, f"comparisons{part}", one.n, one.n, one.errors)
     yield from _majority(case)
     for judge, counts in case.counts.items():
-        said = counts.get("values", {}).get("verdicts", {})
-        if INCONSISTENT in said:
-            total = sum(said.values())
-            yield Row(judge, "inconsistent_rate", said[INCONSISTENT] / total, total)
+        recorded_verdicts = counts.get("values", {}).get("verdicts", {})
+        if INCONSISTENT in recorded_verdicts:
+            total = sum(recorded_verdicts.values())
+            yield Row(judge, "inconsistent_rate", recorded_verdicts[INCONSISTENT] / total, total)
 
 
 def _majority(case: Case) -> Iterator[Row]:
     """Yield agreement and kappa with the majority of the votes on a pair."""
     for judge, verdicts in case.verdicts.items():
-        asked = {one.item for one in verdicts if one.reason not in NOT_ASKED}
-        items = [item for item in case.items if item.id in asked]
+        with_verdict = {one.item for one in verdicts if one.reason not in NOT_ASKED}
+        items = [item for item in case.items if item.id in with_verdict]
         if not items:
             continue
         benchmark = benchmark_arrays(items, judgeable_only=False)
-        said = judge_arrays(benchmark, judge, [one for one in verdicts if one.item in asked])
-        codes = combined_codes(said)
+        outcomes = judge_arrays(benchmark, judge, [one for one in verdicts if one.item in with_verdict])
+        codes = combined_codes(outcomes)
         decisive = (benchmark.truth != TIE) & (codes != TIE)
-        for part, kept in (("", np.ones(len(codes), dtype=bool)), ("[decisive]", decisive)):
-            truth, outcome = benchmark.truth[kept], codes[kept]
+        for part, in_part in (("", np.ones(len(codes), dtype=bool)), ("[decisive]", decisive)):
+            truth, outcome = benchmark.truth[in_part], codes[in_part]
             row = rate(judge, f"majority_agreement{part}", truth == outcome, outcome == ERROR)
             yield row
             yield dataclasses.replace(row, metric=f"majority_kappa{part}", value=kappa(truth, outcome))

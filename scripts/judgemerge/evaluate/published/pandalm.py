@@ -9,7 +9,7 @@ from judgemerge.core.items import CLASSES
 from judgemerge.evaluate.arrays import CODES, ERROR, TIE
 from judgemerge.evaluate.blocks import confusion_table, weighted_metrics
 from judgemerge.evaluate.humans import is_split
-from judgemerge.evaluate.metrics import confusion_metrics
+from judgemerge.evaluate.metrics.classes import confusion_metrics
 from judgemerge.evaluate.published import HUMANS, Case, Row
 from judgemerge.evaluate.published._cells import aligned, kappa, truth_counts
 
@@ -85,6 +85,6 @@ def _ratios(case: Case, f1: dict[tuple[str, str], float]) -> Iterator[Row]:
         if not yardstick:
             continue
         for judge in case.verdicts:
-            own = f1.get((judge, f"macro_f1_first{part}"), f1.get((judge, "macro_f1_first")))
-            if judge != YARDSTICK and own is not None:
-                yield Row(judge, f"macro_f1_share{part}", own / yardstick, len(case.items), note=RATIO_NOTE)
+            value = f1.get((judge, f"macro_f1_first{part}"), f1.get((judge, "macro_f1_first")))
+            if judge != YARDSTICK and value is not None:
+                yield Row(judge, f"macro_f1_share{part}", value / yardstick, len(case.items), note=RATIO_NOTE)

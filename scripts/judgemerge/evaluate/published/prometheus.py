@@ -8,7 +8,7 @@ import numpy as np
 from judgemerge.core import files
 from judgemerge.core.items import as_published
 from judgemerge.evaluate.arrays import ERROR, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
-from judgemerge.evaluate.metrics import pointwise_metrics
+from judgemerge.evaluate.counts import pointwise_metrics
 from judgemerge.evaluate.published import Case, Row
 from judgemerge.evaluate.published._cells import aligned, rate, truth_counts
 
@@ -61,9 +61,9 @@ def _pairs(case: Case) -> Iterator[Row]:
             continue
         yield from _one_order(benchmark, judge, judge.codes[:, 0], "accuracy_first")
         if all(judge.recorded):
-            drawn = [_drawn_order(case.seed, item.id) for item in benchmark.items]
-            said = judge.codes[np.arange(benchmark.n_items), drawn]
-            yield from _one_order(benchmark, judge, said, "accuracy_drawn")
+            orders = [_drawn_order(case.seed, item.id) for item in benchmark.items]
+            outcomes = judge.codes[np.arange(benchmark.n_items), orders]
+            yield from _one_order(benchmark, judge, outcomes, "accuracy_drawn")
         yield from _transitivity(benchmark, judge)
 
 
@@ -72,9 +72,9 @@ def _drawn_order(seed: int, item: str) -> int:
     return int(files.sha256_text(str(seed), item)[0], 16) % 2
 
 
-def _one_order(benchmark: BenchmarkArrays, judge: JudgeArrays, said: np.ndarray, metric: str) -> Iterator[Row]:
+def _one_order(benchmark: BenchmarkArrays, judge: JudgeArrays, outcomes: np.ndarray, metric: str) -> Iterator[Row]:
     """Yield the accuracies of one verdict per pair, (n_items,) codes."""
-    hits, unread = said == benchmark.truth, said == ERROR
+    hits, unread = outcomes == benchmark.truth, outcomes == ERROR
     decided = benchmark.truth != TIE
     yield rate(judge.judge, f"{metric}{NON_TIES}", hits[decided], unread[decided])
     if not decided.all():
@@ -84,8 +84,8 @@ def _one_order(benchmark: BenchmarkArrays, judge: JudgeArrays, said: np.ndarray,
     if decided.all() and len(parts) > 1:
         yield rate(judge.judge, metric, hits, unread)
         for part in parts:
-            kept = np.array([item.category == part for item in benchmark.items])
-            yield rate(judge.judge, f"{metric}[{part}]", hits[kept], unread[kept])
+            in_part = np.array([item.category == part for item in benchmark.items])
+            yield rate(judge.judge, f"{metric}[{part}]", hits[in_part], unread[in_part])
 
 
 def _transitivity(benchmark: BenchmarkArrays, judge: JudgeArrays) -> Iterator[Row]:
@@ -101,14 +101,14 @@ def _transitivity(benchmark: BenchmarkArrays, judge: JudgeArrays) -> Iterator[Ro
             better = item.responses[truth]
             above[item.cluster][_text(item.responses[1 - truth])].add(_text(better))
     hits, unread = [], []
-    for item, truth, said in zip(benchmark.items, benchmark.truth, judge.codes[:, 0], strict=True):
+    for item, truth, outcome in zip(benchmark.items, benchmark.truth, judge.codes[:, 0], strict=True):
         if truth == TIE:
             continue
         graph = above[item.cluster]
         better, worse = _text(item.responses[truth]), _text(item.responses[1 - truth])
         between = sum(better in graph.get(middle, ()) for middle in graph.get(worse, ()))
-        hits += [said == truth] * between
-        unread += [said == ERROR] * between
+        hits += [outcome == truth] * between
+        unread += [outcome == ERROR] * between
     if hits:
         yield rate(judge.judge, "transitivity", np.array(hits), np.array(unread))
 

@@ -12,7 +12,7 @@ import numpy as np
 from judgemerge.core.items import CLASSES
 from judgemerge.evaluate.arrays import ERROR, FIRST, TIE, BenchmarkArrays, JudgeArrays
 from judgemerge.evaluate.blocks import class_metrics, confusion_table
-from judgemerge.evaluate.metrics import confusion_metrics
+from judgemerge.evaluate.metrics.classes import confusion_metrics
 from judgemerge.evaluate.published import Case, Row
 from judgemerge.evaluate.published._cells import aligned
 
@@ -64,9 +64,9 @@ def _stacked(benchmark: BenchmarkArrays, judge: JudgeArrays, orders: list[int]) 
     truth, outcome = [], []
     for order in orders:
         # As shown to the judge: in the swapped order first and second change places, so that class A is position A.
-        shown = np.array([1, 0, 2, 3]) if order else np.arange(4)
-        truth.append(shown[benchmark.truth])
-        outcome.append(shown[judge.codes[:, order]])
+        position = np.array([1, 0, 2, 3]) if order else np.arange(4)
+        truth.append(position[benchmark.truth])
+        outcome.append(position[judge.codes[:, order]])
     return Counted(judge.judge, benchmark.benchmark, benchmark.n_items, np.concatenate(truth), np.concatenate(outcome))
 
 

@@ -1,4 +1,4 @@
-"""Adapters: every quirk of every source and every broken row, hand-made; the real counts with a mirror."""
+"""Loaders: every quirk of every source and every broken row, hand-made; the real counts with a mirror."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Vote, read_items, write_items
-from judgemerge.data.benchmarks import adapter, adapters, load_catalogue, load_items
+from judgemerge.data.benchmarks import LOADERS, load_catalogue, load_items
 from judgemerge.data.sources import load_sources
 
 PAIRWISE = {"protocol": "pairwise", "sources": {"rows": "some_rows"}}
@@ -16,14 +16,14 @@ MTBENCH_ROLES = ("votes", "questions", "references", "answers_alpha", "answers_z
 
 
 def load(path, name="bench", options=None, protocol="pairwise", **spec):
-    spec = {"adapter": name, "options": options or {}, **PAIRWISE, "protocol": protocol, **spec}
+    spec = {"loader": name, "options": options or {}, **PAIRWISE, "protocol": protocol, **spec}
     return load_items("bench", spec, {"rows": path})
 
 
 def load_mtbench(data, drop=(), votes=None, **options):
     paths = {role: data / f"mtbench_{role}.jsonl" for role in MTBENCH_ROLES if role not in drop}
     paths |= {"votes": votes} if votes else {}
-    spec = {"adapter": "mtbench", "protocol": "pairwise", "sources": dict.fromkeys(paths, "key"), "options": options}
+    spec = {"loader": "mtbench", "protocol": "pairwise", "sources": dict.fromkeys(paths, "key"), "options": options}
     items, counts = load_items("bench", spec, paths)
     return {item.id: item for item in items}, counts
 
@@ -387,7 +387,7 @@ def test_a_file_of_another_kind_is_named(data, tmp_path):
 
 
 def test_items_of_another_protocol_are_refused(data):
-    message = "adapter 'llmbar' gives pairwise items of 'bench', but the entry is pointwise; correct one of them"
+    message = "loader 'llmbar' gives pairwise items of 'bench', but the entry is pointwise; correct one of them"
     with pytest.raises(JudgemergeError, match=message):
         load(data / "llmbar.json", "llmbar", protocol="pointwise")
 
@@ -402,7 +402,7 @@ def test_an_item_of_a_benchmark_that_nobody_judged_is_refused(data, monkeypatch)
 def test_an_adapter_without_load_is_named(monkeypatch):
     monkeypatch.delattr("judgemerge.data.benchmarks.llmbar.load")
     with pytest.raises(JudgemergeError, match=r"llmbar.py: there is no function load\(paths, spec, counts\)"):
-        adapter("llmbar")
+        LOADERS.load("llmbar")
 
 
 def test_a_wrong_truth_names_benchmark_and_item(data):
@@ -435,7 +435,7 @@ def test_a_differing_count_stops(data, expected, message):
 
 def test_a_missing_role_is_named():
     with pytest.raises(JudgemergeError, match="benchmark 'bench': no file given for rows"):
-        load_items("bench", {"adapter": "llmbar", **PAIRWISE}, {})
+        load_items("bench", {"loader": "llmbar", **PAIRWISE}, {})
 
 
 def test_items_survive_the_file(data, tmp_path):
@@ -448,34 +448,34 @@ def test_items_survive_the_file(data, tmp_path):
 
 
 def test_every_adapter_states_its_truth_rule():
-    assert {"pandalm", "llmbar", "autoj", "mtbench", "meld", "jsonl"} <= set(adapters())
-    for name in adapters():
-        assert callable(adapter(name).load)
-        assert adapter(name).__doc__
+    assert {"pandalm", "llmbar", "autoj", "mtbench", "meld", "jsonl"} <= set(LOADERS.names)
+    for name in LOADERS.names:
+        assert callable(LOADERS.load(name).load)
+        assert LOADERS.load(name).__doc__
 
 
 def test_unknown_adapter():
-    with pytest.raises(JudgemergeError, match="unknown adapter 'pandalmm'; did you mean 'pandalm'?"):
-        adapter("pandalmm")
+    with pytest.raises(JudgemergeError, match="unknown loader 'pandalmm'; did you mean 'pandalm'?"):
+        LOADERS.load("pandalmm")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ("protocol: pairwise", "protocol: listwise"),
-        ("adapter: llmbar", "adapter: llbar"),
+        ("loader: llmbar", "loader: llbar"),
         ("truth: x", "trut: x"),
     ],
 )
 def test_catalogue_mistakes_are_named(tmp_path, change, message):
-    text = "bench: {adapter: llmbar, protocol: pairwise, description: x, truth: x, sources: {rows: key}}\n"
+    text = "bench: {loader: llmbar, protocol: pairwise, description: x, truth: x, sources: {rows: key}}\n"
     path = tmp_path / "benchmarks.yaml"
     path.write_text(text)
     assert load_catalogue(path)["bench"]["sources"] == {"rows": "key"}
     path.write_text(text.replace(change, message))
     sentences = {
         "protocol: listwise": "protocol is 'listwise', not pairwise, pointwise or prompts",
-        "adapter: llbar": "unknown adapter 'llbar'; did you mean 'llmbar'?",
+        "loader: llbar": "unknown loader 'llbar'; did you mean 'llmbar'?",
         "trut: x": "has the unknown key 'trut'",
     }
     with pytest.raises(JudgemergeError, match=f"benchmarks.yaml: benchmark 'bench'.*{sentences[message]}"):

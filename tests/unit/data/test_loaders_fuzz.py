@@ -1,4 +1,4 @@
-"""Raw files with broken rows, through every adapter: items come out, or one sentence does; nothing else ever."""
+"""Raw files with broken rows, through every loader: items come out, or one sentence does; nothing else ever."""
 
 import copy
 import json
@@ -11,13 +11,13 @@ from mutations import changed
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.files import read_jsonl, write_jsonl
 from judgemerge.core.items import Item
-from judgemerge.data.benchmarks import adapters, load_catalogue, load_items
+from judgemerge.data.benchmarks import LOADERS, load_catalogue, load_items
 from judgemerge.data.sources import load_sources
 
 OWN = {"prompt": "question", "responses": ["answer_a", "answer_b"], "votes": ["anna", "ben"], "id": "key"}
 GRADES = {"prompt": "question", "responses": ["answer"], "votes": ["anna", "ben"]}
 ROLES = ("rows", "votes", "questions", "references", "answers_a")
-# adapter, options, protocol → files of tests/data by role
+# loader, options, protocol → files of tests/data by role
 CASES = {
     "pandalm": ("pandalm", {}, "pairwise", {"rows": "pandalm.json"}),
     "pandalm original": ("pandalm", {"compat": "original"}, "pairwise", {"rows": "pandalm.json"}),
@@ -70,7 +70,7 @@ def rows_of(path, n):
 
 
 def try_changes(spec, rows, folder, n_changes):
-    """Feed changed rows to an adapter; return how often items came out, and how often a sentence."""
+    """Feed changed rows to an loader; return how often items came out, and how often a sentence."""
     seen = {"items": 0, "refused": 0}
 
     @settings(
@@ -106,9 +106,9 @@ def try_changes(spec, rows, folder, n_changes):
 
 @pytest.mark.parametrize("name", CASES)
 def test_broken_rows_are_items_or_a_sentence(data, tmp_path, name):
-    adapter, options, protocol, found = CASES[name]
-    spec = {"adapter": adapter, "options": options, "protocol": protocol, "sources": dict.fromkeys(found, "key")}
-    rows = {role: rows_of(data / file, 6 if adapter != "mtbench" else 40) for role, file in found.items()}
+    loader, options, protocol, found = CASES[name]
+    spec = {"loader": loader, "options": options, "protocol": protocol, "sources": dict.fromkeys(found, "key")}
+    rows = {role: rows_of(data / file, 6 if loader != "mtbench" else 40) for role, file in found.items()}
     seen = try_changes(spec, rows, tmp_path, 120)
     print(name, seen)
 
@@ -120,7 +120,7 @@ def test_broken_rows_of_real_files_are_items_or_a_sentence(repository, mirror, t
     for name, entry in load_catalogue(repository / "config" / "benchmarks.yaml").items():
         spec = {key: value for key, value in entry.items() if key not in ("expected", "part")}
         files = {role: sources[key] for role, key in entry["sources"].items() if key in sources}
-        kind = (entry["adapter"], str(entry.get("options", {}).get("form")))
+        kind = (entry["loader"], str(entry.get("options", {}).get("form")))
         paths = {role: mirror / source.mirror_path for role, source in files.items() if not source.is_local}
         fits = paths and len(paths) == len(entry["sources"]) and all(path.is_file() for path in paths.values())
         if kind in tried or not fits or any(path.suffix == ".parquet" for path in paths.values()):
@@ -128,7 +128,7 @@ def test_broken_rows_of_real_files_are_items_or_a_sentence(repository, mirror, t
         tried.add(kind)
         rows = {role: rows_of(path, 5 if len(paths) == 1 else 100) for role, path in paths.items()}
         print(name, kind, try_changes(spec, rows, tmp_path, 100 if len(paths) == 1 else 20))
-    assert len({adapter for adapter, _ in tried}) >= 6
+    assert len({loader for loader, _ in tried}) >= 6
 
 
 @settings(max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
@@ -143,9 +143,9 @@ def test_a_file_of_any_bytes_is_items_or_a_sentence(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "bytes"
     path.write_bytes(content)
     paths = dict.fromkeys(ROLES, path)
-    for adapter in set(adapters()) - {"demo"}:
+    for loader in set(LOADERS.names) - {"demo"}:
         for protocol in ("pairwise", "pointwise"):
-            spec = {"adapter": adapter, "protocol": protocol, "sources": dict.fromkeys(ROLES, "key")}
+            spec = {"loader": loader, "protocol": protocol, "sources": dict.fromkeys(ROLES, "key")}
             try:
                 load_items("bench", spec, paths)
             except JudgemergeError as error:

@@ -1,0 +1,48 @@
+"""Which raw files make which item sets, and which of these share them. Imports nothing heavy."""
+
+from typing import TYPE_CHECKING
+
+from judgemerge.data.benchmarks import deciding
+
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
+
+
+class ItemSets:
+    """The item sets of one study."""
+
+    def __init__(self, study: "Study"):
+        self.study = study
+
+    def deciding(self, benchmark: str) -> dict:
+        """Return what the catalogue says that decides which items a set has; words for readers are no part of it."""
+        return deciding(self.study.catalogues.benchmarks[benchmark])
+
+    def loader(self, benchmark: str) -> str:
+        """Return the module of data/benchmarks/ that makes the items of a set."""
+        return self.study.catalogues.benchmarks[benchmark]["loader"]
+
+    def sampling_seed(self, benchmark: str) -> int | None:
+        """Return the seed that items are sampled with, None where all are taken: another seed changes nothing there."""
+        return self.study.settings["seed"] if self.study.limit(benchmark) is not None else None
+
+    def roles(self, benchmark: str) -> list[str]:
+        """Return the role of each raw file of an item set."""
+        return list(self.study.benchmark_sources(benchmark))
+
+    def harmless_overlaps(self) -> dict[tuple[str, str], str]:
+        """Return why no warning is needed, by pair of sets that come from one raw file and nothing is trained on."""
+        notes = {}
+        for pair in self.study.overlap_pairs:
+            first, second = (set(self.study.benchmark_sources(name).values()) for name in pair)
+            if first & second and pair[0] not in self.study.training_sets:
+                notes[pair] = f"both are read from {', '.join(sorted(first & second))}"
+        return notes
+
+    def checksum(self, source: str) -> str:
+        """Return the sha256 that a raw file must have."""
+        return self.study.catalogues.sources[source].sha256
+
+    def downloaded_models(self) -> list[str]:
+        """Return the models that come from the hub."""
+        return [name for name in self.study.models if "repo" in self.study.models[name]]

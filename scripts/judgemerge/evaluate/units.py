@@ -1,0 +1,63 @@
+"""What is scored, averaged and counted as in papers: the parts of each table of scores. Imports nothing heavy.
+
+A part is a file of scores: of a benchmark, of its comparisons, people or biases, the
+averages, or what papers count.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
+
+COMPARED = ("comparisons", "humans", "bias")  # tables of judges against each other, of people, of what sways judges
+AVERAGES, PUBLISHED = "averages", "published"  # parts that are of no single benchmark
+JUDGE_KINDS = ("model", "derived", "baseline", "recorded")
+
+
+class Scores:
+    """The files of scores of one study."""
+
+    def __init__(self, study: "Study"):
+        self.study = study
+
+    def parts(self, table: str) -> list[str]:
+        """Return the parts of agreement.csv, or of one of the COMPARED tables."""
+        if table in COMPARED:
+            return [f"{benchmark}.{table}" for benchmark in self.study.benchmarks]
+        averages = [AVERAGES] if self.study.averages else []
+        return [*self.study.benchmarks, *averages, *([PUBLISHED] if self.published_protocols() else [])]
+
+    def judges_in_suites(self, benchmark: str) -> list[tuple[str, str]]:
+        """Return (judge, suite) for every judge of a benchmark, in the order of `judges_of`."""
+        return self.study.in_suites((judge, benchmark) for judge in self.study.judges_of(benchmark))
+
+    def models_behind(self, benchmark: str) -> dict[str, Sequence[str]]:
+        """Return the models that each judge of a benchmark is or was made from, where any is known."""
+        models = {judge: self.study.own_models(judge) for judge in self.study.judges_of(benchmark)}
+        return {judge: names for judge, names in models.items() if names}
+
+    def grouped_benchmarks(self) -> list[str]:
+        """Return the benchmarks whose categories are averaged."""
+        return list(
+            dict.fromkeys(entry["categories_of"] for entry in self.study.averages.values() if "categories_of" in entry)
+        )
+
+    def averaged_benchmarks(self) -> list[str]:
+        """Return the benchmarks that averages are taken over, and those whose categories are."""
+        members = [name for entry in self.study.averages.values() for name in entry.get("benchmarks", [])]
+        return list(dict.fromkeys([*members, *self.grouped_benchmarks()]))
+
+    def published_protocols(self) -> Mapping[str, str]:
+        """Return how the papers count, by benchmark that is run and has a paper's protocol."""
+        protocols = {name: self.study.published_protocol(name) for name in self.study.benchmarks}
+        return {name: protocol for name, protocol in protocols.items() if protocol}
+
+    def published_pairs(self, kinds: Sequence[str] = JUDGE_KINDS) -> list[tuple[str, str]]:
+        """Return (judge, benchmark) for every judge of these kinds on the benchmarks of `published_protocols`."""
+        return [
+            (judge, benchmark)
+            for benchmark in self.published_protocols()
+            for judge in self.study.judges_of(benchmark)
+            if self.study.kind(judge) in kinds
+        ]

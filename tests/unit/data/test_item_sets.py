@@ -1,0 +1,44 @@
+"""Which raw files make which item sets, and which overlaps need no warning."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from judgemerge.data.units import ItemSets
+
+SOURCES = {"train": {"rows": "web"}, "test": {"rows": "web"}, "other": {"rows": "books", "votes": "people"}}
+
+
+def item_sets(training_sets=(), limits=None):
+    """The item sets of a study that looks for prompts of `train` in two benchmarks."""
+    return ItemSets(
+        SimpleNamespace(
+            settings={"seed": 7},
+            models={"hub": {"repo": "a/b"}, "here": {"path": "models/here"}},
+            catalogues=SimpleNamespace(benchmarks={"test": {"loader": "jsonl", "description": "words"}}),
+            benchmark_sources=SOURCES.get,
+            limit=(limits or {}).get,
+            overlap_pairs=[("train", "test"), ("train", "other")],
+            training_sets=training_sets,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("training_sets", "notes"), [((), {("train", "test"): "both are read from web"}), (("train",), {})]
+)
+def test_two_sets_of_one_file_overlap_without_harm_unless_a_judge_is_trained_on_one(training_sets, notes):
+    assert item_sets(training_sets).harmless_overlaps() == notes
+
+
+def test_another_seed_changes_only_sets_that_are_sampled():
+    study = item_sets(limits={"test": 100})
+    assert study.sampling_seed("test") == 7
+    assert study.sampling_seed("other") is None
+
+
+def test_words_for_readers_decide_nothing():
+    assert item_sets().deciding("test") == {"loader": "jsonl"}
+    assert item_sets().loader("test") == "jsonl"
+    assert item_sets().roles("other") == ["rows", "votes"]
+    assert item_sets().downloaded_models() == ["hub"]
