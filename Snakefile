@@ -15,7 +15,9 @@ min_version("9.0")
 os.environ.update(
     PYTHONHASHSEED="0",
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
-    PYTHONPATH=os.pathsep.join([os.path.join(workflow.basedir, "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])]),
+    PYTHONPATH=os.pathsep.join(
+        [os.path.join(workflow.basedir, "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    ),
     PYTHONNOUSERSITE="1",
     OMP_WAIT_POLICY=os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
 )
@@ -48,13 +50,12 @@ include: "rules/unified.smk"
 include: "rules/report.smk"
 include: "rules/quantize.smk"
 include: "rules/ablation.smk"
-include: "rules/screen.smk"
 include: "rules/search.smk"
-include: "rules/model_comparisons.smk"
+include: "rules/compare_models.smk"
 include: "rules/plan.smk"
 
 
-if "embedding" in settings:
+if study.embedding:
 
     include: "rules/embed.smk"
 

@@ -13,6 +13,24 @@ from judgemerge.evaluate.expected import read_expected
 from judgemerge.core.models import fingerprint, size_on_disk
 from judgemerge.core.patterns import one_of
 from judgemerge.prompting.prompts import content
+from judgemerge.study.layout import (
+    FIGURE,
+    FIGURE_PNG,
+    ITEM_COUNTS,
+    ITEMS,
+    MANIFEST,
+    MODEL,
+    PAGE,
+    REPLIES,
+    RUN_RECORD,
+    SOURCE,
+    SOURCES,
+    STORE,
+    TABLE,
+    VERDICTS,
+    Layout,
+    of,
+)
 from judgemerge.study.resources import Needs, Size, several_nodes
 from judgemerge.study.study import load_study
 from judgemerge.train.training import shared_settings
@@ -28,6 +46,8 @@ try:
 except JudgemergeError as error:
     raise WorkflowError(str(error)) from None
 settings = study.settings
+paths = Layout(study.name)
+each = paths.each
 # The report's first page reads the configuration itself: at a scale it has to say that scale's words.
 config["description"] = settings.get("description", "")
 
@@ -56,6 +76,10 @@ def per_attempt(amount):
         return amount * attempt
 
     return resource
+
+
+# What a job that reads and writes small files needs.
+small_job = dict(mem_mb=per_attempt(1000), runtime=per_attempt(10))
 
 
 def results_file(pattern, **wildcards):

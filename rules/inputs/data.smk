@@ -1,5 +1,6 @@
 """Input functions of rules/data.smk."""
 
+from judgemerge.study.layout import ENCODER_MANIFEST
 from judgemerge.data.benchmarks import deciding as deciding_of_items
 
 
@@ -12,11 +13,11 @@ def study_sources(wildcards):
     """What is fetched: raw files of benchmarks, recorded judges and training sets, and every model of the hub."""
     files = [results_file("sources/{source}", source=key) for key in study.source_keys]
     models = [name for name in study.models if "repo" in study.models[name]]
-    encoders = [name for name, entry in ENCODERS.items() if "repo" in entry] if "embedding" in settings else []
+    encoders = study.embedding.encoders_with("repo") if study.embedding else []
     return [
         *files,
         *(results_file("models/{name}.json", name=name) for name in models),
-        *(embedding_file("models/{name}.json", name=name) for name in encoders),
+        *each(ENCODER_MANIFEST, encoders),
     ]
 
 

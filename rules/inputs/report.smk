@@ -1,5 +1,7 @@
 """Input functions of rules/report.smk, and of `rule all`."""
 
+from judgemerge.study.layout import ENCODER_MANIFEST
+
 COMPARED = ("comparisons", "humans", "bias")  # tables made by rules/compare.smk
 
 
@@ -40,19 +42,34 @@ def everything_but_the_record():
         *endpoint_results(),
         *quantization_results(),
         *ablation_results(),
-        *search_results(),
-        *model_comparison_results(),
-        *screening_results(),
+        *(path for pattern in (TABLE, PAGE) for path in each(pattern, tables_of_studies())),
         *(results_file(f"figures/{name}.{kind}") for name in study_figures() for kind in ("svg", "png")),
         *merge_cards(),
-        *(embedding_results() if "embedding" in settings else []),
+        *(embedding_results() if study.embedding else []),
     ]
+
+
+def tables_of_studies():
+    """The tables of searches, comparisons of models and the screening."""
+    compared = [f"model_comparison_{name}" for name in study.comparisons.comparisons]
+    return [
+        *(f"search_{name}" for name in study.searches),
+        *compared,
+        *(["screening"] if "screening" in settings else []),
+    ]
+
+
+def embedding_results():
+    """The tables, the page and the figures of embedding models."""
+    figures = ["retrieval", "forgetting"]
+    tables = each(TABLE, ["retrieval", "retrieval_differences"])
+    return [*tables, *each(PAGE, ["retrieval"]), *each(FIGURE, figures), *each(FIGURE_PNG, figures)]
 
 
 def recorded_tables(wildcards):
     """The tables that the record of the run names."""
     judged = ["agreement", *COMPARED] if study.judges else []
-    own = embedding_tables() if "embedding" in settings else []
+    own = each(TABLE, ["retrieval", "retrieval_differences"]) if study.embedding else []
     return [*(results_file(f"tables/{name}.csv") for name in judged), *own]
 
 
@@ -72,8 +89,8 @@ def study_figures():
 def study_manifests(wildcards):
     """The manifests of every model that a judge or a merge of the study uses."""
     needed = [judge for judge in study.judges if study.kind(judge) == "model"]
-    needed += [name for name in compared_in_answers() if name not in needed]
-    own = embedding_manifests() if "embedding" in settings else []
+    needed += [name for name in study.comparisons.models_and_judges() if name not in needed]
+    own = each(ENCODER_MANIFEST, study.embedding.final_models) if study.embedding else []
     return [*(results_file("models/{name}.json", name=name) for name in needed), *own]
 
 

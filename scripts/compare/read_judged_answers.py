@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from judgemerge.compare import model_comparisons
+from judgemerge.compare import answer_judging
 from judgemerge.core import files
 from judgemerge.core.logs import logged
 from judgemerge.prompting import metrics
@@ -15,9 +15,9 @@ def main(
 ) -> int:
     """Read every reply in its format; a reply that cannot be read has a reason. Return how many rows there are."""
     found = [metrics.load_metric(path) for path in metric_files]
-    templates = model_comparisons.templates(entry, found, lambda name: load_template(Path(prompts, f"{name}.yaml")))
+    templates = answer_judging.templates(entry, found, lambda name: load_template(Path(prompts, f"{name}.yaml")))
     settings = {name: template.reply for name, template in templates.items()}
-    rows = list(model_comparisons.results(files.read_jsonl(replies), settings, entry["models"]))
+    rows = list(answer_judging.results(files.read_jsonl(replies), settings, entry["models"]))
     files.write_jsonl(results, rows)
     failures: dict[str, Counter] = {}
     for row in rows:

@@ -2,7 +2,7 @@
 
 import sys
 
-from judgemerge.compare import model_comparisons
+from judgemerge.compare import answer_judging
 from judgemerge.core import files
 from judgemerge.core.items import read_items, sample, write_items
 from judgemerge.core.logs import logged
@@ -14,7 +14,7 @@ def main(items: str, metric_files: list[str], entry: dict, seed: int, questions:
     every = read_items(items)
     drawn = sample(every, entry["limit"], seed) if "limit" in entry else every
     found = [metrics.load_metric(path) for path in metric_files]
-    lacking = model_comparisons.check_questions(drawn, found, entry["inputs"], entry["empty_context"])
+    lacking = answer_judging.check_questions(drawn, found, entry["inputs"], entry["empty_context"])
     n_written = write_items(questions, drawn)
     written = {"item_set": entry["questions"], "items": len(every), "questions": n_written, "seed": seed}
     files.write_json(record, written | {"ids": [item.id for item in drawn], "lacking": lacking})

@@ -4,12 +4,12 @@ from collections import Counter
 
 import pandas as pd
 
-from judgemerge.compare.model_comparisons import PAIRS, by_unit
+from judgemerge.compare import comparison_tables
+from judgemerge.compare.answer_judging import PAIRS, by_unit
 from judgemerge.core import files
 from judgemerge.core.frames import with_labels
 from judgemerge.core.items import Item, read_items
 from judgemerge.core.logs import logged
-from judgemerge.evaluate import model_comparisons as tables
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.prompting import metrics
 from judgemerge.prompting.prompts import Unrenderable
@@ -43,13 +43,13 @@ def main(
     rows = [
         row
         for judge, judged in said.items()
-        for row in tables.judge_rows(judge, judged, names, entry["models"], clusters, settings)
+        for row in comparison_tables.judge_rows(judge, judged, names, entry["models"], clusters, settings)
     ]
-    rows += tables.cost_rows(known, clusters, settings)
-    written = pd.DataFrame(rows, columns=list(tables.COLUMNS))
+    rows += comparison_tables.cost_rows(known, clusters, settings)
+    written = pd.DataFrame(rows, columns=list(comparison_tables.COLUMNS))
     with files.atomic_writer(table) as file:
         written.to_csv(file, index=False)
-    reading = {judge: tables.disagreements(judged, names, entry["models"]) for judge, judged in said.items()}
+    reading = {judge: comparison_tables.disagreements(judged, names, entry["models"]) for judge, judged in said.items()}
     files.write_jsonl(disagreements, ({"judge": judge, **row} for judge, own in reading.items() for row in own))
     texts = {
         "questions": {question: _shown(item) for question, item in items.items()},

@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from judgemerge.embed import Chunk, Pair, lists, prompts, texts
+from judgemerge.embed import Chunk, Pair, lists, step_prompts, texts
 
 _LATIN = (
     "What should be known about {terms}?",
@@ -23,8 +23,8 @@ _CHINESE = ("关于{terms}，文中怎么说？", "{terms}有什么规定？", "
 
 
 def prompt(chunk: str, n_questions: int, wording: Mapping | None = None) -> list[dict[str, str]]:
-    """Return the messages that ask a language model for questions, in the given wording (prompts.py) or in English."""
-    return prompts.messages(wording or prompts.default("questions"), chunk=chunk, n_questions=n_questions)
+    """Return the messages that ask a language model for questions, in the given wording or in English."""
+    return step_prompts.messages(wording or step_prompts.default("questions"), chunk=chunk, n_questions=n_questions)
 
 
 def read_reply(reply: str, n_questions: int) -> tuple[list[str], str | None]:

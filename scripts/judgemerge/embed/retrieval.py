@@ -7,9 +7,12 @@ of other texts that score at least as much.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate import estimates
 from judgemerge.evaluate.bootstrap import difference_test, weighted_sums
@@ -33,6 +36,25 @@ class Task:
 
     queries: list[Query]
     texts: list[str]
+
+
+class RankRow(NamedTuple):
+    """The ranks of the right texts of one query of a task, from 1."""
+
+    task: str
+    id: str
+    cluster: str
+    ranks: list[int]
+
+
+def read_ranks(path: str | Path) -> list[RankRow]:
+    """Return the rows of a file of ranks."""
+    return [RankRow(**row) for row in files.read_jsonl(path)]
+
+
+def read_task(path: str | Path) -> Task:
+    """Return the task that a file of evaluation rows holds."""
+    return task_of(list(files.read_jsonl(path)))
 
 
 def task_of(rows: Sequence[Mapping]) -> Task:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from judgemerge.embed import Pair, lists, prompts, texts
+from judgemerge.embed import Pair, lists, step_prompts, texts
 
 _LABEL = re.compile(
     r"(?:rewritten(?: question)?|rewrite|改写(?:后的问题)?|改寫(?:後的問題)?)\s*[:：]\s*", re.IGNORECASE
@@ -19,13 +19,13 @@ _PLAIN_CHINESE = ("{terms}", "请说说{terms}", "{terms}是怎么回事？")
 
 def style_of(pair: Pair, number: int, seed: int, wording: Mapping | None = None) -> str:
     """Return the style that a pair's rewrite of this number is written in; drawn with the seed."""
-    styles = (wording or prompts.default("rewriting"))["styles"]
+    styles = (wording or step_prompts.default("rewriting"))["styles"]
     return random.Random(f"{seed}:{number}:{pair.id}").choice(styles)
 
 
 def prompt(pair: Pair, style: str, wording: Mapping | None = None) -> list[dict[str, str]]:
     """Return the messages that ask for a question in another style."""
-    return prompts.messages(wording or prompts.default("rewriting"), question=pair.anchor, style=style)
+    return step_prompts.messages(wording or step_prompts.default("rewriting"), question=pair.anchor, style=style)
 
 
 def read_reply(reply: str | None) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from judgemerge.embed import Pair, lists, prompts, texts
+from judgemerge.embed import Pair, lists, step_prompts, texts
 from judgemerge.prompting import parsing
 
 RANK_CONSTANT = 60  # reciprocal rank fusion (Cormack, Clarke and Büttcher 2009); ranks count from 0 as in RAGSDK
@@ -100,8 +100,8 @@ def best(values: np.ndarray, share: float) -> list[int]:
 
 def relevance_prompt(pair: Pair, wording: Mapping | None = None) -> list[dict[str, str]]:
     """Return the messages that ask how well a chunk answers its question."""
-    wording = wording or prompts.default("relevance")
-    return prompts.messages(wording, question=pair.anchor, passage=pair.positive)
+    wording = wording or step_prompts.default("relevance")
+    return step_prompts.messages(wording, question=pair.anchor, passage=pair.positive)
 
 
 def read_relevance(reply: str | None) -> float | None:

@@ -20,10 +20,60 @@ ITEM_COUNTS = "results/{study}/items/{benchmark}.counts.json"
 MODEL = "results/{study}/models/{model}"
 MANIFEST = "results/{study}/models/{model}.json"
 
+# ---- train ----
+ADAPTER = "results/{study}/adapters/{expert}"
+LEFT_OUT = "results/{study}/recipes/{expert}.left_out.json"
+TRAINING_LOG = "results/{study}/training_logs/{expert}.csv"
+
 # ---- judge ----
 STORE = "results/{study}/store"
+PROMPT = "config/prompts/{prompt}.yaml"
 REPLIES = "results/{study}/replies/{judge}/{suite}.jsonl"
 VERDICTS = "results/{study}/verdicts/{judge}/{benchmark}.jsonl"
+
+# ---- search ----
+SEARCH_ROUND = "results/{study}/searches/{search}/round_{round}.json"
+TRIAL = "results/{study}/searches/{search}/trial_{trial}"
+TRIAL_RESULT = "results/{study}/searches/{search}/trial_{trial}.json"
+BEST_TRIAL = "results/{study}/searches/{search}/best.json"
+SEARCHED_MODEL = "results/{study}/models/{search}_best"
+SEARCHED_MANIFEST = "results/{study}/models/{search}_best.json"
+SEARCHED_RECIPE = "results/{study}/recipes/{search}_best.merge.yaml"
+SEARCH_TABLE = "results/{study}/tables/search_{search}.csv"
+SEARCH_IMPORTANCE = "results/{study}/tables/search_{search}.importance.csv"
+SEARCH_PAGE = "results/{study}/tables/search_{search}.html"
+SCREENING = "results/{study}/screening/{model}.json"
+SCREENING_CURVE = "results/{study}/screening/{model}.curve.csv"
+
+# ---- compare: models by their answers ----
+QUESTIONS = "results/{study}/model_comparisons/{comparison}/questions.jsonl"
+QUESTIONS_RECORD = "results/{study}/model_comparisons/{comparison}/questions.json"
+ANSWERS = "results/{study}/model_comparisons/{comparison}/answers/{model}.jsonl"
+ANSWERS_RECORD = "results/{study}/model_comparisons/{comparison}/answers/{model}.json"
+ANSWER_REPLIES = "results/{study}/model_comparisons/{comparison}/replies/{judge}.jsonl"
+ANSWER_REPLIES_RECORD = "results/{study}/model_comparisons/{comparison}/replies/{judge}.json"
+JUDGED_ANSWERS = "results/{study}/model_comparisons/{comparison}/results"
+MODEL_COMPARISON_TABLE = "results/{study}/tables/model_comparison_{comparison}.csv"
+MODEL_COMPARISON_PAGE = "results/{study}/tables/model_comparison_{comparison}.html"
+MODEL_COMPARISON_DISAGREEMENTS = "results/{study}/tables/model_comparison_{comparison}.disagreements.jsonl"
+
+# ---- embed ----
+COLLECTION = "results/{study}/embedding/collections/{collection}"
+CHUNKS = "results/{study}/embedding/chunks/{collection}.jsonl"
+CHUNK_COUNTS = "results/{study}/embedding/chunks/{collection}.counts.json"
+TASK = "results/{study}/embedding/tasks/{task}.jsonl"
+TASK_COUNTS = "results/{study}/embedding/tasks/{task}.counts.json"
+REVIEW = "results/{study}/embedding/review/{collection}.csv"
+ENCODER = "results/{study}/embedding/models/{encoder}"
+ENCODER_MANIFEST = "results/{study}/embedding/models/{encoder}.json"
+GENERATED_PAIRS = "results/{study}/embedding/iterations/{iteration}/questions.jsonl"
+GENERATED_COUNTS = "results/{study}/embedding/iterations/{iteration}/questions.counts.json"
+SCORED_PAIRS = "results/{study}/embedding/iterations/{iteration}/scored.jsonl"
+TRAINING_PAIRS = "results/{study}/embedding/iterations/{iteration}/training.jsonl"
+TRAINING_COUNTS = "results/{study}/embedding/iterations/{iteration}/training.counts.json"
+DECISION = "results/{study}/embedding/iterations/{iteration}/decision.json"
+RANKS = "results/{study}/embedding/ranks/{encoder}.jsonl"
+RERANKED = "results/{study}/embedding/reranked/{reranker}.jsonl"
 
 # ---- report ----
 TABLE = "results/{study}/tables/{table}.csv"
@@ -53,6 +103,25 @@ def of(function: Callable[..., Any], *names: str) -> Callable[[Wildcards], Any]:
     return from_wildcards
 
 
+def filled(pattern: str, values: Iterable[str]) -> list[str]:
+    """Return the pattern for every value of its wildcard; `study` stays open, as in the other outputs of a rule."""
+    (name,) = wildcards_in(pattern)
+    return [pattern.replace(f"{{{name}}}", value) for value in values]
+
+
+def chained(*functions: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that gives what the first of `functions` returns to the second, and so on."""
+    first, *others = functions
+
+    def value_of_last(*values: Any) -> Any:
+        value = first(*values)
+        for function in others:
+            value = function(value)
+        return value
+
+    return value_of_last
+
+
 class Layout:
     """The paths of one study."""
 
@@ -66,6 +135,17 @@ class Layout:
     def each(self, pattern: str, values: Iterable[str | tuple[str, ...]]) -> list[str]:
         """Return a path for every value, or for every tuple of values of a pattern with several wildcards."""
         return [self.path(pattern, *((value,) if isinstance(value, str) else value)) for value in values]
+
+    def one(
+        self, pattern: str, function: Callable[..., str | tuple[str, ...]], *names: str
+    ) -> Callable[[Wildcards], str]:
+        """Return an input function: the path for what `function` gives for the values of the named wildcards."""
+
+        def from_wildcards(wildcards: Wildcards) -> str:
+            value = function(*(wildcards[name] for name in names))
+            return self.path(pattern, *((value,) if isinstance(value, str) else value))
+
+        return from_wildcards
 
     def inputs(
         self, pattern: str, function: Callable[..., Iterable[str | tuple[str, ...]]], *names: str

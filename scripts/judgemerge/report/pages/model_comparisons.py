@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from judgemerge.compare.model_comparisons import PAIRS
+from judgemerge.compare.answer_judging import PAIRS
 from judgemerge.report.pages.markup import details, frame, part
 
 INTRO = (
@@ -134,7 +134,7 @@ def _failures(table: pd.DataFrame) -> str:
 
 
 def _published(published: pd.DataFrame) -> str:
-    from judgemerge.evaluate.model_comparisons import without_failures
+    from judgemerge.compare.comparison_tables import without_failures
 
     runs = []
     for run, rows in published.groupby("run", sort=False):

@@ -1,21 +1,42 @@
 """Two models, the same questions → answers → what judges say of them in pairs and singly → table, page and figure."""
 
+from judgemerge.study.layout import (
+    ANSWER_REPLIES,
+    ANSWER_REPLIES_RECORD,
+    ANSWERS,
+    ANSWERS_RECORD,
+    JUDGED_ANSWERS,
+    MODEL_COMPARISON_DISAGREEMENTS,
+    MODEL_COMPARISON_PAGE,
+    MODEL_COMPARISON_TABLE,
+    QUESTIONS,
+    QUESTIONS_RECORD,
+    chained,
+)
 
-include: "inputs/model_comparisons.smk"
+comparisons = study.comparisons
+ANSWERING_HERE = one_of(study.model_names - {*study.models_by_origin("endpoint")})
+ANSWERING_ELSEWHERE = one_of(study.models_by_origin("endpoint"))
+
+
+def answering_environment(wildcards):
+    """The environment of whatever answers or judges here: of quantizations another one than of other weights."""
+    model = wildcards.judge if hasattr(wildcards, "judge") else wildcards.model
+    return "../envs/quantize.yaml" if model in study.quantizations else "../envs/judge.yaml"
 
 
 wildcard_constraints:
-    comparison=one_of(COMPARISONS),
+    comparison=one_of(comparisons.comparisons),
 
 
 rule select_questions:
     """The questions of one comparison, drawn by the study's seed, with what each metric needs."""
     input:
-        item_set=comparison_questions,
-        metrics=comparison_metrics,
+        item_set=paths.one(ITEMS, comparisons.question_set, "comparison"),
+        metrics=ancient(of(comparisons.metric_paths, "comparison")),
     output:
-        questions="results/{study}/model_comparisons/{comparison}/questions.jsonl",
-        record="results/{study}/model_comparisons/{comparison}/questions.json",
+        questions=QUESTIONS,
+        record=QUESTIONS_RECORD,
     log:
         "results/{study}/logs/select_questions/{comparison}.log",
     benchmark:
@@ -23,15 +44,12 @@ rule select_questions:
     conda:
         "../envs/stats.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
+        **small_job,
     params:
-        comparison=comparison_entry,
-        graded_by=comparison_metric_contents,
+        comparison=of(comparisons.settings, "comparison"),
+        metric_contents=of(comparisons.metric_contents, "comparison"),
         seed=settings["seed"],
         code=script_digest("compare/select_questions"),
-    message:
-        "Drawing the questions of {wildcards.comparison}"
     script:
         "../scripts/compare/select_questions.py"
 
@@ -39,20 +57,20 @@ rule select_questions:
 rule generate_answers:
     """One model's answers to the questions of a comparison."""
     input:
-        questions="results/{study}/model_comparisons/{comparison}/questions.jsonl",
-        model="results/{study}/models/{model}",
-        manifest="results/{study}/models/{model}.json",
+        questions=QUESTIONS,
+        model=MODEL,
+        manifest=MANIFEST,
     output:
-        answers="results/{study}/model_comparisons/{comparison}/answers/{model}.jsonl",
-        record="results/{study}/model_comparisons/{comparison}/answers/{model}.json",
+        answers=ANSWERS,
+        record=ANSWERS_RECORD,
     log:
         "results/{study}/logs/generate_answers/{comparison}/{model}.log",
     benchmark:
         "results/{study}/timings/generate_answers/{comparison}/{model}.tsv"
     wildcard_constraints:
-        model=WEIGHTS_HERE,
+        model=ANSWERING_HERE,
     conda:
-        "../envs/judge.yaml"
+        answering_environment
     threads: settings["threads"]
     resources:
         mem_mb=needed("mem_mb", "answer", "model", "comparison"),
@@ -62,30 +80,21 @@ rule generate_answers:
         # A resource, not a parameter: another batch size must not answer everything again.
         batch_tokens=settings["judging"]["batch_tokens"],
     params:
-        generation=comparison_generation,
-        settings=answering_settings,
-        endpoint=endpoint_of,
-        store="results/{study}/store",
-    message:
-        "Answering the questions of {wildcards.comparison} with {wildcards.model}"
+        generation=of(comparisons.generation, "comparison"),
+        settings=of(comparisons.answering, "model", "comparison"),
+        endpoint=of(comparisons.endpoint, "model"),
+        store=STORE,
     script:
         "../scripts/compare/generate_answers.py"
 
 
-use rule generate_answers as generate_answers_gguf with:
-    wildcard_constraints:
-        model=one_of(study.quantizations),
-    conda:
-        "../envs/quantize.yaml"
-
-
 use rule generate_answers as generate_answers_endpoint with:
     input:
-        questions="results/{study}/model_comparisons/{comparison}/questions.jsonl",
-        model="results/{study}/models/{model}.json",
-        manifest="results/{study}/models/{model}.json",
+        questions=QUESTIONS,
+        model=MANIFEST,
+        manifest=MANIFEST,
     wildcard_constraints:
-        model=one_of(study.models_by_origin("endpoint")),
+        model=ANSWERING_ELSEWHERE,
     conda:
         "../envs/stats.yaml"
     resources:
@@ -97,24 +106,25 @@ use rule generate_answers as generate_answers_endpoint with:
 rule judge_answers:
     """What one judge writes about both models' answers: pairs in both orders, single answers by metric."""
     input:
-        questions="results/{study}/model_comparisons/{comparison}/questions.jsonl",
-        answers=comparison_answers,
-        metrics=comparison_metrics,
-        prompts=comparison_prompts,
-        texts=comparison_texts,
-        model="results/{study}/models/{judge}",
-        manifest="results/{study}/models/{judge}.json",
+        questions=QUESTIONS,
+        answers=paths.inputs(ANSWERS, comparisons.answers, "comparison"),
+        metrics=ancient(of(comparisons.metric_paths, "comparison")),
+        prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
+        texts=of(chained(comparisons.prompts, prompt_texts), "comparison"),
+        metric_texts=paths.inputs(SOURCE, comparisons.metric_sources, "comparison"),
+        model=paths.one(MODEL, str, "judge"),
+        manifest=paths.one(MANIFEST, str, "judge"),
     output:
-        replies="results/{study}/model_comparisons/{comparison}/replies/{judge}.jsonl",
-        record="results/{study}/model_comparisons/{comparison}/replies/{judge}.json",
+        replies=ANSWER_REPLIES,
+        record=ANSWER_REPLIES_RECORD,
     log:
         "results/{study}/logs/judge_answers/{comparison}/{judge}.log",
     benchmark:
         "results/{study}/timings/judge_answers/{comparison}/{judge}.tsv"
     wildcard_constraints:
-        judge=WEIGHTS_HERE,
+        judge=ANSWERING_HERE,
     conda:
-        "../envs/judge.yaml"
+        answering_environment
     threads: settings["threads"]
     resources:
         mem_mb=needed("mem_mb", "compare", "judge", "comparison"),
@@ -123,37 +133,29 @@ rule judge_answers:
         judge_gpus=judge_gpus,
         batch_tokens=settings["judging"]["batch_tokens"],
     params:
-        comparison=comparison_entry,
-        graded_by=comparison_metric_contents,
-        asked=comparison_prompt_contents,
-        settings=grading_settings,
-        endpoint=endpoint_of,
-        store="results/{study}/store",
-        sources="results/{study}/sources",
-    message:
-        "Judging the answers of {wildcards.comparison} with {wildcards.judge}"
+        comparison=of(comparisons.settings, "comparison"),
+        metric_contents=of(comparisons.metric_contents, "comparison"),
+        prompt_contents=of(chained(comparisons.prompts, prompt_contents), "comparison"),
+        settings=of(comparisons.grading, "judge", "comparison"),
+        endpoint=of(comparisons.endpoint, "judge"),
+        store=STORE,
+        sources=SOURCES,
     script:
         "../scripts/compare/judge_answers.py"
 
 
-use rule judge_answers as judge_answers_gguf with:
-    wildcard_constraints:
-        judge=one_of(study.quantizations),
-    conda:
-        "../envs/quantize.yaml"
-
-
 use rule judge_answers as judge_answers_endpoint with:
     input:
-        questions="results/{study}/model_comparisons/{comparison}/questions.jsonl",
-        answers=comparison_answers,
-        metrics=comparison_metrics,
-        prompts=comparison_prompts,
-        texts=comparison_texts,
-        model="results/{study}/models/{judge}.json",
-        manifest="results/{study}/models/{judge}.json",
+        questions=QUESTIONS,
+        answers=paths.inputs(ANSWERS, comparisons.answers, "comparison"),
+        metrics=ancient(of(comparisons.metric_paths, "comparison")),
+        prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
+        texts=of(chained(comparisons.prompts, prompt_texts), "comparison"),
+        metric_texts=paths.inputs(SOURCE, comparisons.metric_sources, "comparison"),
+        model=paths.one(MANIFEST, str, "judge"),
+        manifest=paths.one(MANIFEST, str, "judge"),
     wildcard_constraints:
-        judge=one_of(study.models_by_origin("endpoint")),
+        judge=ANSWERING_ELSEWHERE,
     conda:
         "../envs/stats.yaml"
     resources:
@@ -163,31 +165,27 @@ use rule judge_answers as judge_answers_endpoint with:
 
 
 rule read_judged_answers:
-    """What one judge said, read: a row per reply, with how it was made beside it."""
+    """What every judge said, read: a row per reply, with how it was made beside it; one job, for its start costs most."""
     input:
-        replies="results/{study}/model_comparisons/{comparison}/replies/{judge}.jsonl",
-        record="results/{study}/model_comparisons/{comparison}/replies/{judge}.json",
-        metrics=comparison_metrics,
-        prompts=comparison_prompts,
+        replies=paths.inputs(ANSWER_REPLIES, comparisons.judgments, "comparison"),
+        records=paths.inputs(ANSWER_REPLIES_RECORD, comparisons.judgments, "comparison"),
+        metrics=ancient(of(comparisons.metric_paths, "comparison")),
+        prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
     output:
-        results="results/{study}/model_comparisons/{comparison}/results/{judge}.jsonl",
-        record="results/{study}/model_comparisons/{comparison}/results/{judge}.json",
+        directory(JUDGED_ANSWERS),
     log:
-        "results/{study}/logs/read_judged_answers/{comparison}/{judge}.log",
+        "results/{study}/logs/read_judged_answers/{comparison}.log",
     benchmark:
-        "results/{study}/timings/read_judged_answers/{comparison}/{judge}.tsv"
+        "results/{study}/timings/read_judged_answers/{comparison}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
+        **small_job,
     params:
-        comparison=comparison_entry,
-        graded_by=comparison_metric_contents,
-        asked=comparison_prompt_contents,
+        comparison=of(comparisons.settings, "comparison"),
+        metric_contents=of(comparisons.metric_contents, "comparison"),
+        prompt_contents=of(chained(comparisons.prompts, prompt_contents), "comparison"),
         code=script_digest("compare/read_judged_answers"),
-    message:
-        "Reading what {wildcards.judge} said in {wildcards.comparison}"
     script:
         "../scripts/compare/read_judged_answers.py"
 
@@ -195,17 +193,17 @@ rule read_judged_answers:
 rule tabulate_model_comparison:
     """Scores, paired differences, wins, costs and failures of a comparison, and what a person should read."""
     input:
-        questions="results/{study}/model_comparisons/{comparison}/questions.jsonl",
-        answers=comparison_answers,
-        results=comparison_results,
-        records=comparison_records,
-        metrics=comparison_metrics,
-        published=comparison_published,
+        questions=QUESTIONS,
+        answers=paths.inputs(ANSWERS, comparisons.answers, "comparison"),
+        records=paths.inputs(ANSWERS_RECORD, comparisons.answers, "comparison"),
+        results=JUDGED_ANSWERS,
+        metrics=ancient(of(comparisons.metric_paths, "comparison")),
+        published=of(comparisons.published, "comparison"),
     output:
-        table="results/{study}/tables/model_comparison_{comparison}.csv",
-        disagreements="results/{study}/tables/model_comparison_{comparison}.disagreements.jsonl",
+        table=MODEL_COMPARISON_TABLE,
+        disagreements=MODEL_COMPARISON_DISAGREEMENTS,
         page=report(
-            "results/{study}/tables/model_comparison_{comparison}.html",
+            MODEL_COMPARISON_PAGE,
             caption="captions/model_comparison.rst",
             category="Tables",
             labels={"table": "Models compared: {comparison}"},
@@ -217,16 +215,13 @@ rule tabulate_model_comparison:
     conda:
         "../envs/stats.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
+        **small_job,
     params:
-        comparison=comparison_entry,
-        graded_by=comparison_metric_contents,
+        comparison=of(comparisons.settings, "comparison"),
+        metric_contents=of(comparisons.metric_contents, "comparison"),
         statistics=settings["statistics"],
         labels=study.labels,
         code=script_digest("compare/tabulate_model_comparison"),
-    message:
-        "Tabulating {wildcards.comparison}"
     script:
         "../scripts/compare/tabulate_model_comparison.py"
 

@@ -6,13 +6,16 @@ may stand in it twice: the sampler sees to that.
 
 import contextlib
 import random
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.embed import Pair, selection
+from judgemerge.embed import Pair, encoders, pair_of, selection
+from judgemerge.embed import decisions as rounds
 
 # What a made model is pretrained with where its settings say nothing; the same as the schema's defaults for a study.
 DEFAULTS = {
@@ -30,6 +33,88 @@ DEFAULTS = {
     "query_prompt": "",
     "scale": 20.0,
 }
+
+
+# ---- what jobs make ----
+
+
+def pretrain(
+    make: Mapping[str, Any], kind: str, start: Sequence[str], threads: int, work: str, model: str, manifest: str
+) -> None:
+    """Make an `embedder` from random weights, or a `reranker` from the embedder in `start[0]`, by pretraining."""
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(make["seed"])  # dropout, and the reranker's new head
+    shutil.rmtree(work, ignore_errors=True)
+    scratch = Path(work)
+    pairs = encoders.pretraining_pairs(make["n_documents"], make["seed"], make["chunk"])
+    settings = {**DEFAULTS, **make["training"]}
+    if kind == "embedder":
+        shape = {name: make[name] for name in ("hidden", "layers", "vocabulary", "max_tokens")}
+        encoders.make_random_bert(scratch / "random", [pair.positive for pair in pairs], make["seed"], **shape)
+        encoder = encoders.as_embedder(scratch / "random", make["max_tokens"])
+        losses = train_embedder(encoder, pairs, settings, scratch / "trainer", make["seed"])
+    else:
+        encoder = encoders.open_reranker(start[0], make["max_tokens"])
+        losses = _train_on_pairs(encoder, pairs, settings, scratch, make["seed"])
+    _keep(encoder, None, work, model)
+    files.write_json(manifest, models.describe(model, rule="make_encoder", make=make, kind=kind, **losses))
+
+
+def fine_tune_embedder(
+    start: str, pairs: Sequence[str], decisions: Sequence[str], settings: Mapping[str, Any], threads: int, seed: int,
+    work: str, model: str, manifest: str,
+) -> None:  # fmt: skip
+    """Train from the base, whatever was trained before; an iteration that is not needed leaves a note instead."""
+    if stop := rounds.stopped_by(decisions):
+        return rounds.pass_over(stop, model, manifest)
+    import torch
+
+    torch.set_num_threads(threads)
+    shutil.rmtree(work, ignore_errors=True)
+    encoder = encoders.open_embedder(start, settings["max_tokens"])
+    losses = train_embedder(encoder, _read_pairs(pairs[0]), settings, Path(work) / "trainer", seed)
+    _keep(encoder, start, work, model)
+    about = models.describe(model, rule="train_embedder", training=settings, seed=seed, **losses)
+    files.write_json(manifest, about)
+
+
+def fine_tune_reranker(
+    start: str, pairs: Sequence[str], decisions: Sequence[str], settings: Mapping[str, Any], threads: int, seed: int,
+    work: str, model: str, manifest: str,
+) -> None:  # fmt: skip
+    """Train on the best iteration's pairs, each with hard and random wrong chunks; files are in order of iterations."""
+    import torch
+
+    torch.set_num_threads(threads)
+    shutil.rmtree(work, ignore_errors=True)
+    iteration = rounds.best(list(map(files.read_json, decisions)))["iteration"]
+    encoder = encoders.open_reranker(start, settings["max_tokens"])
+    losses = _train_on_pairs(encoder, _read_pairs(pairs[iteration - 1]), settings, Path(work), seed)
+    _keep(encoder, start, work, model)
+    about = models.describe(model, rule="train_reranker", training=settings, seed=seed, **losses)
+    files.write_json(manifest, about)
+
+
+def _read_pairs(path: str) -> list[Pair]:
+    return [pair_of(row) for row in files.read_jsonl(path)]
+
+
+def _train_on_pairs(reranker, pairs: Sequence[Pair], settings: Mapping[str, Any], work: Path, seed: int) -> dict:
+    sample = at_most(pairs, settings["max_pairs"], seed)
+    rows = labelled(sample, settings["hard_negatives"], settings["random_negatives"], seed)
+    return train_reranker(reranker, rows, settings, work / "trainer", seed)
+
+
+def _keep(encoder, base: str | None, work: str, model: str) -> None:
+    """Move the trained model into its place and remove the folder of work."""
+    encoders.save_model(encoder, f"{work}/model", base)
+    models.move_into_place(f"{work}/model", model)
+    shutil.rmtree(work)
+
+
+# ---- training ----
 
 
 def at_most(pairs: Sequence[Pair], limit: int, seed: int) -> list[Pair]:

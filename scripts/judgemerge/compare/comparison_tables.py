@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from judgemerge.compare.model_comparisons import PAIRS
+from judgemerge.compare.answer_judging import PAIRS
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Settings, draw_sample, estimate, proportion
 from judgemerge.evaluate.metrics import divide
 
