@@ -119,8 +119,11 @@ if "snakemake" in globals():
             entry=snakemake.params.comparison,
             questions=snakemake.input.questions,
             answers=list(snakemake.input.answers),
-            results=list(snakemake.input.results),
-            records=list(snakemake.input.records),
+            results=[f"{snakemake.input.results}/{judge}.jsonl" for judge in snakemake.params.comparison["judges"]],
+            records=[
+                *snakemake.input.records,
+                *(f"{snakemake.input.results}/{judge}.json" for judge in snakemake.params.comparison["judges"]),
+            ],
             metric_files=list(snakemake.input.metrics),
             published=next(iter(snakemake.input.published), None),
             statistics=snakemake.params.statistics,

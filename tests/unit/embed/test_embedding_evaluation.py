@@ -476,10 +476,9 @@ def test_weights_come_from_questions_that_nothing_was_trained_on():
     found = evaluation_sets.pairs_of(rows)
     assert found[0] == Pair("a", "d1", "what?", "润滑油每周更换一次。", "zh") and found[1].language == "en"
     rule = pathlib.Path("rules/embed.smk")
-    text = (pathlib.Path(__file__).parents[3] / rule).read_text(encoding="utf-8").split("rule mix_embedders:")[1]
-    assert (
-        "held_out=paths.path(TASK, TARGET)" in text.split("rule ")[0] and "TRAINING_PAIRS" not in text.split("rule ")[0]
-    )
+    text = (pathlib.Path(__file__).parents[3] / rule).read_text(encoding="utf-8")
+    mixing_rule = text.split("rule mix_embedders:")[1].split("rule ")[0]
+    assert "held_out=paths.path(TASK, TARGET)" in mixing_rule and "TRAINING_PAIRS" not in mixing_rule
 
 
 def test_a_reranker_without_numbers_is_refused():
