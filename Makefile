@@ -78,13 +78,13 @@ test: ## check style, then run every test; ARGS="-m 'not slow'" goes to pytest
 	@$(MAKE) --no-print-directory lint
 	"$(BIN)/python" -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-bench: ## measure speed against what people use and write docs/benchmarks.md; ARGS="--mirror DIR --only Planning"
+bench: ## measure speed against what people use and write benchmarks/results/benchmarks.md; ARGS="--mirror DIR --only Planning"
 	@$(MAKE) --no-print-directory demo
 	"$(BIN)/python" benchmarks/bench.py $(ARGS)
 
-torture: ## kill a running study at 50 seeded moments and compare what comes out; writes docs/torture.md; ARGS="--runs 10"
+torture: ## kill a running study at 50 seeded moments and compare what comes out; writes benchmarks/results/torture.md; ARGS="--runs 10"
 	@$(MAKE) --no-print-directory venv
-	"$(BIN)/python" benchmarks/torture.py $(if $(DIR),--folder "$(DIR)") --write docs/torture.md $(ARGS)
+	"$(BIN)/python" benchmarks/torture.py $(if $(DIR),--folder "$(DIR)") --write benchmarks/results/torture.md $(ARGS)
 
 test-cluster: ## run the workflow on a real SLURM, started on this machine for the tests and taken down again
 	@$(MAKE) --no-print-directory venv

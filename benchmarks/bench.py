@@ -1,4 +1,4 @@
-"""Runs every speed comparison and writes docs/benchmarks.md: bench.py [--mirror DIR] [--only NAME ...]
+"""Runs every speed comparison and writes benchmarks/results/benchmarks.md: bench.py [--mirror DIR] [--only NAME ...]
 
 Each section is one command, which can be run alone. A section that is not run keeps what the page says of it.
 """
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[1]
-PAGE = HERE / "docs/benchmarks.md"
+PAGE = HERE / "benchmarks/results/benchmarks.md"
 INTRO = """# Speed, measured against what people use
 
 Written by `make bench`. Ratios are taken within one run, medians of at least five unless a section says otherwise, and

@@ -1,6 +1,6 @@
 """Asks the same models the same prompts under other conditions and counts which replies and verdicts change.
 
-    python benchmarks/repeatability.py [--results results/demo] [--items 60] [--write docs/repeatability.md]
+    python benchmarks/repeatability.py [--results results/demo] [--items 60] [--write benchmarks/results/repeatability.md]
 
 Takes models and items of a study that has run. Each condition is a process of its own that differs from the first one
 (`as it is`) in one thing: batch size, thread count, order of the items, or nothing at all. Greedy replies; a *flip* is
@@ -66,21 +66,19 @@ def judge(model: Path, items: list[Path], n_items: int, condition: dict, folder:
         max_prompt_tokens=1024,
         threads=condition["threads"],
     )
-    for path, prompt in zip(given, prompts, strict=True):
-        name = Path(path).stem
-        parse_replies(str(folder / "replies.jsonl"), prompt, name, str(folder / f"{name}.verdicts"))
+    protocols = dict(zip((Path(path).stem for path in given), ("pairwise", "pointwise"), strict=True))
+    parse_replies(str(folder / "replies.jsonl"), prompts, protocols, str(folder / "verdicts.jsonl"))
 
 
-def outcomes(folder: Path, names: list[str]) -> tuple[dict, dict]:
+def outcomes(folder: Path) -> tuple[dict, dict]:
     """Return replies and verdicts by benchmark, item and order."""
     replies = {
         (row["benchmark"], row["item"], row["order"]): row["reply"]
         for row in files.read_jsonl(folder / "replies.jsonl")
     }
     verdicts = {
-        (name, row["item"], row["order"]): (row["outcome"], row["score"])
-        for name in names
-        for row in files.read_jsonl(folder / f"{name}.verdicts")
+        (row["benchmark"], row["item"], row["order"]): (row["outcome"], row["score"])
+        for row in files.read_jsonl(folder / "verdicts.jsonl")
     }
     return replies, verdicts
 
@@ -114,7 +112,7 @@ def main() -> None:
                 command += ["--benchmarks", *arguments.benchmarks]
                 threads = str((AS_IT_IS | CONDITIONS[name])["threads"])
                 subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": threads})
-                replies, verdicts = outcomes(Path(folder), arguments.benchmarks)
+                replies, verdicts = outcomes(Path(folder))
             first = first or (replies, verdicts)
             changed = sum(replies[key] != value for key, value in first[0].items())
             flips = sum(verdicts[key] != value for key, value in first[1].items())

@@ -1,4 +1,4 @@
-"""Makes docs/coverage.md: how often intervals hold the known truth and tests cry wolf, by seeded simulation.
+"""Makes benchmarks/results/coverage.md: how often intervals hold the known truth and tests cry wolf, by seeded simulation.
 
     python benchmarks/simulate_coverage.py --runs 2000 --jobs 2
 
@@ -207,7 +207,7 @@ def missed(summary: pd.DataFrame) -> list[str]:
 
 
 def report(summary: pd.DataFrame, n_runs: int, n_resamples: int, seed: int) -> str:
-    """Return docs/coverage.md."""
+    """Return benchmarks/results/coverage.md."""
     noise = [1.96 * np.sqrt(share * (1 - share) / n_runs) for share in (0.95, 0.05)]
     misses = missed(summary)
     lines = [
@@ -258,7 +258,7 @@ def main() -> int:
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples per study")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="processes; does not change the result")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "coverage.md")
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "coverage.md")
     options = parser.parse_args()
     summary = run_all(options.runs, options.sizes, options.resamples, options.seed, options.jobs)
     summary["plain_false_alarms"] = summary["plain_false_alarms"].astype(float)

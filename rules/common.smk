@@ -21,15 +21,20 @@ from judgemerge.study.layout import (
     MANIFEST,
     MODEL,
     PAGE,
+    RECORDED_COUNTS,
     REPLIES,
     RUN_RECORD,
+    SIDES,
     SOURCE,
     SOURCES,
     STORE,
     TABLE,
+    TIMING,
+    USAGE,
     VERDICTS,
     Layout,
     of,
+    renamed,
 )
 from judgemerge.study.resources import Needs, Size, several_nodes
 from judgemerge.study.study import load_study
@@ -85,13 +90,6 @@ small_job = dict(mem_mb=per_attempt(1000), runtime=per_attempt(10))
 def results_file(pattern, **wildcards):
     """Return one path below this study's results."""
     return f"results/{study.name}/{pattern.format(**wildcards)}"
-
-
-def judging_of(model):
-    """Return how a job that judges on the side asks a model."""
-    chat = study.chat(model)
-    told = {key: settings["judging"][key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")}
-    return told | ({"chat": chat} if chat else {})
 
 
 def known_size(model):

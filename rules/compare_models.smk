@@ -112,8 +112,8 @@ rule judge_answers:
         prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
         texts=of(chained(comparisons.prompts, prompt_texts), "comparison"),
         metric_texts=paths.inputs(SOURCE, comparisons.metric_sources, "comparison"),
-        model=paths.one(MODEL, str, "judge"),
-        manifest=paths.one(MANIFEST, str, "judge"),
+        model=renamed(MODEL, model="judge"),
+        manifest=renamed(MANIFEST, model="judge"),
     output:
         replies=ANSWER_REPLIES,
         record=ANSWER_REPLIES_RECORD,
@@ -152,8 +152,8 @@ use rule judge_answers as judge_answers_endpoint with:
         prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
         texts=of(chained(comparisons.prompts, prompt_texts), "comparison"),
         metric_texts=paths.inputs(SOURCE, comparisons.metric_sources, "comparison"),
-        model=paths.one(MANIFEST, str, "judge"),
-        manifest=paths.one(MANIFEST, str, "judge"),
+        model=renamed(MANIFEST, model="judge"),
+        manifest=renamed(MANIFEST, model="judge"),
     wildcard_constraints:
         judge=ANSWERING_ELSEWHERE,
     conda:

@@ -88,8 +88,8 @@ rule write_evaluation_set:
     input:
         chunks=CHUNKS,
     output:
-        rows=TASK.replace("{task}", "{collection}"),
-        counts=TASK_COUNTS.replace("{task}", "{collection}"),
+        rows=renamed(TASK, task="collection"),
+        counts=renamed(TASK_COUNTS, task="collection"),
         review=REVIEW,
     log:
         "results/{study}/logs/write_evaluation_set/{collection}.log",
@@ -340,7 +340,7 @@ rule rerank_queries:
     """Ranks on the target task after a reranker has sorted the first texts of each query anew."""
     input:
         embedder=paths.path(ENCODER, "tuned"),
-        reranker=paths.one(ENCODER, str, "reranker"),
+        reranker=renamed(ENCODER, encoder="reranker"),
         task=paths.path(TASK, TARGET),
     output:
         RERANKED,

@@ -1,26 +1,114 @@
-"""Models → replies → verdicts; baselines and recorded judges → verdicts."""
+"""Models → replies → verdicts; baselines and recorded judges → verdicts. One job per judge and suite."""
+
+from judgemerge.judge.baselines import BASELINES
+from judgemerge.judge.suites import Suites
+
+suites = Suites(study)
+SINGLY_PROMPTS = {"pointwise": study.singly_prompt} if study.singly else {}
+ENDPOINTS = study.models_by_origin("endpoint")
 
 
-include: "inputs/judge.smk"
+def suite_items(wildcards):
+    """The benchmarks of one suite that one judge answers, or the single responses of its pairs."""
+    split = suites.split(wildcards.suite)
+    return [paths.path(SIDES, split)] if split else each(ITEMS, study.benchmarks_of(wildcards.judge, wildcards.suite))
+
+
+def suite_prompts(function):
+    """Return an input function: `function` of the prompts that one judge is asked with about one suite."""
+
+    def from_wildcards(wildcards):
+        return function(suites.prompts(wildcards.judge, wildcards.suite))
+
+    return from_wildcards
+
+
+def prompt_formats(prompts):
+    """What prompts given by protocol say of the reply, which is all that is parsed with them."""
+    return {name: text["reply"] for name, text in prompt_contents(prompts).items() if "reply" in text}
+
+
+def recorded_files(wildcards):
+    """The raw files of one recorded judge on one suite."""
+    return raw_files(suites.recorded_files(wildcards.recorded, wildcards.suite))
+
+
+def recorded_digest(wildcards):
+    """A digest of the code that reads one recorded judge: editing another format leaves it alone."""
+    return script_digest(
+        "judge/read_recorded", recorded_formats=study.catalogues.recorded[wildcards.recorded]["format"]
+    )
+
+
+def recorded_pairs():
+    """Return (benchmark, judge) for every recorded judge on the benchmarks that are run."""
+    return [
+        (name, judge) for name in study.benchmarks for judge in study.judges_of(name) if study.kind(judge) == "recorded"
+    ]
+
+
+def recorded_counts(wildcards):
+    """What the files of recorded judges hold, in the order of `recorded_pairs`."""
+    return each(RECORDED_COUNTS, study.in_suites((judge, name) for name, judge in recorded_pairs()))
+
+
+def endpoint_units():
+    """Return (judge, suite) for every suite that a judge behind an endpoint answers."""
+    endpoints = study.models_by_origin("endpoint")
+    judges = [judge for judge in study.judges if judge in endpoints]
+    return [(judge, suite) for judge in judges for suite in study.suites if study.benchmarks_of(judge, suite)]
+
+
+def endpoint_replies(wildcards):
+    """The replies of every endpoint, in the order of `endpoint_units`."""
+    return [
+        results_file("replies/{judge}/{suite}.jsonl", judge=judge, suite=suite) for judge, suite in endpoint_units()
+    ]
+
+
+def endpoint_results():
+    """What `all` asks for: the table of endpoints, where the study has any."""
+    return [results_file(f"tables/endpoints.{kind}") for kind in ("csv", "html")] if endpoint_units() else []
+
+
+rule split_pairs:
+    """Each response of each pair of a suite as an item of its own, to be graded (study key `singly`)."""
+    input:
+        paths.inputs(ITEMS, suites.pairs, "suite"),
+    output:
+        SIDES,
+    log:
+        "results/{study}/logs/split_pairs/{suite}.log",
+    benchmark:
+        "results/{study}/timings/split_pairs/{suite}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        **small_job,
+    params:
+        code=script_digest("judge/split_pairs"),
+    script:
+        "../scripts/judge/split_pairs.py"
 
 
 rule judge_suite:
     """What one judge writes about one suite, both orders. Kept apart from parsing: it is the expensive part."""
     input:
         item_sets=suite_items,
-        prompts=suite_prompts,
-        texts=suite_prompt_texts,
-        model="results/{study}/models/{judge}",
-        manifest="results/{study}/models/{judge}.json",
+        prompts=suite_prompts(prompt_files),
+        texts=suite_prompts(prompt_texts),
+        model=renamed(MODEL, model="judge"),
+        manifest=renamed(MANIFEST, model="judge"),
     output:
-        "results/{study}/replies/{judge}/{suite}.jsonl",
-        timing="results/{study}/replies/{judge}/{suite}.timing.json",
+        REPLIES,
+        timing=TIMING,
     log:
         "results/{study}/logs/judge_suite/{judge}/{suite}.log",
     benchmark:
         "results/{study}/timings/judge_suite/{judge}/{suite}.tsv"
     wildcard_constraints:
-        judge=one_of(study.model_names - set(study.quantizations)),
+        judge=one_of(study.model_names - set(study.quantizations) - set(ENDPOINTS)),
+        suite=one_of(suites.names),
     conda:
         "../envs/judge.yaml"
     threads: settings["threads"]
@@ -35,106 +123,177 @@ rule judge_suite:
     params:
         max_prompt_tokens=settings["judging"]["max_prompt_tokens"],
         dtype=settings["judging"]["dtype"],
-        asked=suite_prompt_contents,
-        backend=judge_backend,
-        chat=judge_chat,
-        store="results/{study}/store",
-        sources="results/{study}/sources",
+        asked=suite_prompts(prompt_contents),
+        backend=of(study.backend, "judge"),
+        chat=of(study.chat, "judge"),
+        store=STORE,
+        sources=SOURCES,
         categories=settings["judging"]["categories"],
-        drawing=settings["judging"]["sampling"] | {"retries": settings["judging"]["retries"]},
+        drawing=of(suites.drawing, "suite"),
     message:
         "Judging {wildcards.suite} with {wildcards.judge}"
     script:
         "../scripts/judge/judge_suite.py"
 
 
+# A rule of its own: the cluster profile sends its jobs, which may need no GPU, to another partition.
 use rule judge_suite as judge_suite_gguf with:
     wildcard_constraints:
         judge=one_of(study.quantizations),
+        suite=one_of(suites.names),
     conda:
         "../envs/quantize.yaml"
-    resources:
-        mem_mb=needed("mem_mb", "judge", "judge", "suite"),
-        runtime=needed("runtime", "judge", "judge", "suite"),
-        gpu=judge_gpus,
-        judge_gpus=judge_gpus,
-        batch_tokens=settings["judging"]["batch_tokens"],
 
 
-rule parse_replies:
-    """The verdicts in one judge's replies to one benchmark; an unreadable reply is an error with a reason."""
-    input:
-        replies=judge_replies,
-        prompt=judge_prompt,
+rule link_endpoint:
+    """The identity of a model behind an endpoint: host, model name and settings. Nothing is asked."""
     output:
-        "results/{study}/verdicts/{judge}/{benchmark}.jsonl",
+        renamed(MANIFEST, model="endpoint"),
     log:
-        "results/{study}/logs/parse_replies/{judge}/{benchmark}.log",
+        "results/{study}/logs/link_endpoint/{endpoint}.log",
     benchmark:
-        "results/{study}/timings/parse_replies/{judge}/{benchmark}.tsv"
+        "results/{study}/timings/link_endpoint/{endpoint}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        **small_job,
+    params:
+        url=lookup(within=settings, dpath="models/{endpoint}/endpoint/url"),
+        model=lookup(within=settings, dpath="models/{endpoint}/endpoint/model"),
+        settings=lookup(within=settings, dpath="models/{endpoint}/endpoint/settings"),
+        code=script_digest("judge/link_endpoint"),
+    script:
+        "../scripts/judge/link_endpoint.py"
+
+
+rule judge_endpoint:
+    """What one judge behind an endpoint writes about one suite, on the machine that runs Snakemake: it has the network."""
+    input:
+        item_sets=suite_items,
+        prompts=suite_prompts(prompt_files),
+        texts=suite_prompts(prompt_texts),
+        manifest=renamed(MANIFEST, model="judge"),
+    output:
+        REPLIES,
+    log:
+        "results/{study}/logs/judge_endpoint/{judge}/{suite}.log",
+    benchmark:
+        "results/{study}/timings/judge_endpoint/{judge}/{suite}.tsv"
+    wildcard_constraints:
+        judge=one_of(ENDPOINTS),
+        suite=one_of(suites.names),
     conda:
         "../envs/stats.yaml"
     resources:
         mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
+        runtime=per_attempt(600),
     params:
-        asked=judge_prompt_content,
+        asked=suite_prompts(prompt_contents),
+        endpoint=lookup(within=settings, dpath="models/{judge}/endpoint"),
+        store=STORE,
+        sources=SOURCES,
+        categories=settings["judging"]["categories"],
+        usage=USAGE,
+    message:
+        "Asking {wildcards.judge} about {wildcards.suite}"
+    script:
+        "../scripts/judge/judge_endpoint.py"
+
+
+rule parse_replies:
+    """The verdicts in one judge's replies to one suite; an unreadable reply is an error with a reason."""
+    input:
+        replies=REPLIES,
+        prompts=suite_prompts(prompt_files),
+    output:
+        VERDICTS,
+    log:
+        "results/{study}/logs/parse_replies/{judge}/{suite}.log",
+    benchmark:
+        "results/{study}/timings/parse_replies/{judge}/{suite}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        **small_job,
+    params:
+        protocols=of(suites.protocols, "judge", "suite"),
+        asked=suite_prompts(prompt_formats),
         code=script_digest("judge/parse_replies"),
     message:
-        "Parsing {wildcards.judge} on {wildcards.benchmark}"
+        "Parsing {wildcards.judge} on {wildcards.suite}"
     script:
         "../scripts/judge/parse_replies.py"
+
+
+rule compare_grades:
+    """The verdicts on pairs that follow from two grades: the higher one wins, equal grades are a tie."""
+    input:
+        replies=paths.inputs(REPLIES, suites.grades, "derived", "suite"),
+        item_sets=paths.inputs(ITEMS, study.benchmarks_of, "derived", "suite"),
+        prompt=prompt_files(SINGLY_PROMPTS),
+    output:
+        renamed(VERDICTS, judge="derived"),
+    log:
+        "results/{study}/logs/compare_grades/{derived}/{suite}.log",
+    benchmark:
+        "results/{study}/timings/compare_grades/{derived}/{suite}.tsv"
+    wildcard_constraints:
+        derived=one_of(study.singly),
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        **small_job,
+    params:
+        benchmarks=of(study.benchmarks_of, "derived", "suite"),
+        asked=prompt_contents(SINGLY_PROMPTS),
+        code=script_digest("judge/compare_grades"),
+    script:
+        "../scripts/judge/compare_grades.py"
 
 
 rule answer_baselines:
     """The verdicts of the judges that read nothing; one job, for its start costs more than the verdicts."""
     input:
-        "results/{study}/items/{benchmark}.jsonl",
+        paths.inputs(ITEMS, suites.benchmarks, "suite"),
     output:
-        collect("results/{{study}}/verdicts/{baseline}/{{benchmark}}.jsonl", baseline=BASELINES),
+        collect(VERDICTS, judge=BASELINES, allow_missing=True),
     log:
-        "results/{study}/logs/answer_baselines/{benchmark}.log",
+        "results/{study}/logs/answer_baselines/{suite}.log",
     benchmark:
-        "results/{study}/timings/answer_baselines/{benchmark}.tsv"
+        "results/{study}/timings/answer_baselines/{suite}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
+        **small_job,
     params:
+        benchmarks=of(suites.benchmarks, "suite"),
         baselines=list(BASELINES),
         seed=settings["seed"],
         code=script_digest("judge/answer_baselines"),
-    message:
-        "Baselines on {wildcards.benchmark}"
     script:
         "../scripts/judge/answer_baselines.py"
 
 
 rule read_recorded:
-    """The verdicts that others published for one benchmark, and what their files hold."""
+    """The verdicts that others published for one suite, and what their files hold."""
     input:
-        item_set="results/{study}/items/{benchmark}.jsonl",
+        item_sets=paths.inputs(ITEMS, study.benchmarks_of, "recorded", "suite"),
         files=recorded_files,
     output:
-        verdicts="results/{study}/verdicts/{recorded}/{benchmark}.jsonl",
-        counts="results/{study}/verdicts/{recorded}/{benchmark}.counts.json",
+        verdicts=renamed(VERDICTS, judge="recorded"),
+        counts=RECORDED_COUNTS,
     log:
-        "results/{study}/logs/read_recorded/{recorded}/{benchmark}.log",
+        "results/{study}/logs/read_recorded/{recorded}/{suite}.log",
     benchmark:
-        "results/{study}/timings/read_recorded/{recorded}/{benchmark}.tsv"
+        "results/{study}/timings/read_recorded/{recorded}/{suite}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
+        **small_job,
     params:
-        judge=recorded_spec,
-        roles=recorded_roles,
-        drawn=benchmark_is_drawn,
+        benchmarks=of(suites.recorded, "recorded", "suite"),
+        roles=of(suites.recorded_roles, "recorded", "suite"),
         code=recorded_digest,
-    message:
-        "Reading {wildcards.recorded} on {wildcards.benchmark}"
     script:
         "../scripts/judge/read_recorded.py"
 
@@ -169,8 +328,44 @@ rule count_recorded:
         "../scripts/judge/count_recorded.py"
 
 
+rule count_endpoints:
+    """endpoints.csv: what the replies of every endpoint cost, in tokens and money, and how many prompts got none."""
+    input:
+        replies=endpoint_replies,
+    output:
+        table="results/{study}/tables/endpoints.csv",
+        page=report(
+            "results/{study}/tables/endpoints.html",
+            caption="captions/endpoints.rst",
+            category="Tables",
+            labels={"table": "Endpoints"},
+        ),
+    log:
+        "results/{study}/logs/count_endpoints.log",
+    benchmark:
+        "results/{study}/timings/count_endpoints.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
+    params:
+        units=endpoint_units(),
+        endpoints={judge: settings["models"][judge]["endpoint"] for judge, _ in endpoint_units()},
+        code=script_digest("judge/count_endpoints"),
+    message:
+        "Counting what the endpoints cost"
+    script:
+        "../scripts/judge/count_endpoints.py"
+
+
 localrules:
+    split_pairs,
+    link_endpoint,
+    judge_endpoint,
     parse_replies,
+    compare_grades,
     answer_baselines,
     read_recorded,
     count_recorded,
+    count_endpoints,

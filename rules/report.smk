@@ -286,6 +286,7 @@ rule write_run_record:
     params:
         settings={key: value for key, value in settings.items() if key != "mirror"},
         sources=source_record(),
+        judged=failing_pairs(),
         checkout=workflow.basedir,
         timings="results/{study}/timings",
         software=software_deployment(),

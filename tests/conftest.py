@@ -32,7 +32,7 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def mirror() -> Path:
-    """Return the mirror of raw files (JUDGEMERGE_MIRROR, or ../shared/mirror beside the repository), or skip."""
+    """Return the mirror of raw files (JUDGEMERGE_MIRROR, or the one beside the repository), or skip."""
     folder = Path(os.environ.get("JUDGEMERGE_MIRROR") or REPOSITORY.parent / "shared" / "mirror")
     if not folder.is_dir():
         pytest.skip(f"needs the raw files: {folder} is no folder; set JUDGEMERGE_MIRROR (make mirror)")

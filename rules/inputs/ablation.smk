@@ -29,7 +29,7 @@ def ablation_items(wildcards):
 
 def ablation_verdicts(wildcards):
     """The verdicts of `ablation_pairs`, in that order."""
-    return [results_file("verdicts/{judge}/{name}.jsonl", judge=judge, name=name) for judge, name in ablation_pairs()]
+    return each(VERDICTS, study.in_suites(ablation_pairs()))
 
 
 def ablation_published(wildcards):
@@ -57,7 +57,7 @@ def steady_items(wildcards):
 
 def steady_verdicts(wildcards):
     """The verdicts of `steady_pairs`, in that order."""
-    return [results_file("verdicts/{judge}/{name}.jsonl", judge=judge, name=name) for judge, name in steady_pairs()]
+    return each(VERDICTS, study.in_suites(steady_pairs()))
 
 
 def drawn_pairs():

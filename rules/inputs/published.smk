@@ -21,10 +21,9 @@ def published_items(wildcards):
 
 def published_verdicts(wildcards):
     """The verdicts of every judge on those benchmarks, in the order of `published_pairs`."""
-    return [results_file("verdicts/{judge}/{name}.jsonl", judge=judge, name=name) for name, judge in published_pairs()]
+    return each(VERDICTS, study.in_suites((judge, name) for name, judge in published_pairs()))
 
 
 def published_counts(wildcards):
     """What the files of recorded judges hold, in the order of `published_pairs(["recorded"])`."""
-    pairs = published_pairs(["recorded"])
-    return [results_file("verdicts/{judge}/{name}.counts.json", judge=judge, name=name) for name, judge in pairs]
+    return each(RECORDED_COUNTS, study.in_suites((judge, name) for name, judge in published_pairs(["recorded"])))

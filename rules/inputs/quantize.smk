@@ -53,9 +53,7 @@ def quantization_units():
                     "suite": study.suite_of(benchmark),
                     "judges": judges,
                     "items": results_file("items/{name}.jsonl", name=benchmark),
-                    "verdicts": [
-                        results_file("verdicts/{judge}/{name}.jsonl", judge=judge, name=benchmark) for judge in judges
-                    ],
+                    "verdicts": each(VERDICTS, study.in_suites((judge, benchmark) for judge in judges)),
                 }
             )
     return units

@@ -10,11 +10,15 @@ def study_results(wildcards):
     return [results_file("run.json"), *everything_but_the_record()]
 
 
-def failing_verdicts(wildcards):
-    """The verdicts that may be missing because their judge failed; those of baselines cannot."""
+def failing_pairs():
+    """Return (judge, benchmark) wherever verdicts may be missing because their judge failed; baselines' cannot."""
     pairs = [(judge, name) for name in study.benchmarks for judge in study.judges_of(name)]
-    pairs = [(judge, name) for judge, name in pairs if study.kind(judge) != "baseline"]
-    return [ancient(results_file("verdicts/{judge}/{name}.jsonl", judge=judge, name=name)) for judge, name in pairs]
+    return [(judge, name) for judge, name in pairs if study.kind(judge) != "baseline"]
+
+
+def failing_verdicts(wildcards):
+    """The verdicts of `failing_pairs`, in that order."""
+    return [ancient(path) for path in each(VERDICTS, study.in_suites(failing_pairs()))]
 
 
 def other_results(wildcards):

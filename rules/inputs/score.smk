@@ -3,8 +3,9 @@
 
 def benchmark_verdicts(wildcards):
     """The verdicts of every judge on one benchmark."""
-    judges = study.judges_of(wildcards.benchmark)
-    return [results_file("verdicts/{judge}/{name}.jsonl", judge=judge, name=wildcards.benchmark) for judge in judges]
+    return each(
+        VERDICTS, study.in_suites((judge, wildcards.benchmark) for judge in study.judges_of(wildcards.benchmark))
+    )
 
 
 def benchmark_judges(wildcards):
@@ -61,4 +62,4 @@ def written_pairs():
 
 def written_verdicts(wildcards):
     """The verdicts of `written_pairs`, in that order."""
-    return [results_file("verdicts/{judge}/{name}.jsonl", judge=judge, name=name) for judge, name in written_pairs()]
+    return each(VERDICTS, study.in_suites(written_pairs()))

@@ -33,4 +33,4 @@ def stating_replies(wildcards):
 
 def stating_verdicts(wildcards):
     """The verdicts of those judges, in the order of `stating_pairs`."""
-    return [results_file("verdicts/{judge}/{name}.jsonl", judge=judge, name=name) for judge, name in stating_pairs()]
+    return each(VERDICTS, study.in_suites(stating_pairs()))

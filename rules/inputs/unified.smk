@@ -25,4 +25,4 @@ def unified_counts(wildcards):
 
 def unified_verdicts(wildcards):
     """The verdicts of every judge on those benchmarks, in the order of `unified_pairs`."""
-    return [results_file("verdicts/{judge}/{name}.jsonl", judge=judge, name=name) for name, judge in unified_pairs()]
+    return each(VERDICTS, study.in_suites((judge, name) for name, judge in unified_pairs()))

@@ -5,7 +5,7 @@ import pandas as pd
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.frames import with_labels
-from judgemerge.core.items import read_items, read_verdicts
+from judgemerge.core.items import read_benchmark, read_items, read_verdicts
 from judgemerge.core.logs import logged
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.statements import statement_table
@@ -28,10 +28,10 @@ def main(
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
     parts = []
     for (judge, benchmark), reply_file, verdict_file in zip(judged, replies, verdicts, strict=True):
-        if failures.reason_of(verdict_file):
+        if failures.reason_of(verdict_file, benchmark):
             continue
-        rows = [row for row in files.read_jsonl(reply_file) if row["benchmark"] == benchmark]
-        given = list(read_verdicts(verdict_file))
+        rows = list(read_benchmark(reply_file, benchmark))
+        given = list(read_verdicts(verdict_file, benchmark))
         parts.append(statement_table(read_items(items[benchmark]), judge, rows, given, settings))
     if not parts:
         raise JudgemergeError("no judge whose replies state scores could judge; see above why")

@@ -1,7 +1,7 @@
 """Make scores/{benchmark}.{comparisons,humans,bias}.csv: judges against each other and people, and what sways them."""
 
 from judgemerge.core import files
-from judgemerge.core.items import read_items, read_verdicts
+from judgemerge.core.items import VerdictFile, read_items, read_verdicts
 from judgemerge.core.logs import logged
 from judgemerge.evaluate.comparisons import compare_benchmark
 from judgemerge.evaluate.estimates import Settings
@@ -11,7 +11,7 @@ from judgemerge.judge import failures
 
 def main(
     items: str,
-    verdicts: dict[str, str],
+    verdicts: dict[str, VerdictFile],
     own_models: dict[str, list[str]],
     statistics: dict,
     comparisons: str,
@@ -20,7 +20,7 @@ def main(
 ) -> None:
     """Write the three tables of one benchmark over all its judges."""
     item_set = read_items(items)
-    said = {judge: list(read_verdicts(path)) for judge, path in failures.divide(verdicts)[0].items()}
+    said = {judge: list(read_verdicts(*file)) for judge, file in failures.divide(verdicts)[0].items()}
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
     tables = {
         comparisons: compare_benchmark(item_set, said, settings.n_resamples, settings.confidence, settings.seed),
@@ -36,7 +36,10 @@ if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
             items=snakemake.input.item_set,
-            verdicts=dict(zip(snakemake.params.judges, snakemake.input.verdicts, strict=True)),
+            verdicts={
+                judge: VerdictFile(path, snakemake.wildcards.benchmark)
+                for judge, path in zip(snakemake.params.judges, snakemake.input.verdicts, strict=True)
+            },
             own_models=snakemake.params.own_models,
             statistics=snakemake.params.statistics,
             comparisons=snakemake.output.comparisons,

@@ -2,7 +2,7 @@
 
 from judgemerge.core import files
 from judgemerge.core.frames import with_labels
-from judgemerge.core.items import read_items, read_verdicts
+from judgemerge.core.items import VerdictFile, read_items, read_verdicts
 from judgemerge.core.logs import logged
 from judgemerge.evaluate import variants as ablation
 from judgemerge.evaluate.ablation import ablation_table, measure, sweep_table
@@ -15,7 +15,7 @@ Pair = tuple[str, str]
 
 def main(
     items: dict[str, str],
-    verdicts: dict[Pair, str],
+    verdicts: dict[Pair, VerdictFile],
     tables: dict[str, dict],
     benchmarks: dict[str, str],
     shares: dict[str, float],
@@ -28,8 +28,8 @@ def main(
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
     loaded = {benchmark: read_items(path) for benchmark, path in items.items()}
     measured = {
-        (judge, benchmark): measure(loaded[benchmark], list(read_verdicts(path)), judge, settings)
-        for (judge, benchmark), path in failures.divide(verdicts)[0].items()
+        (judge, benchmark): measure(loaded[benchmark], list(read_verdicts(*file)), judge, settings)
+        for (judge, benchmark), file in failures.divide(verdicts)[0].items()
     }
     cells = {name: ablation.read_published(table["published"]) for name, table in tables.items()}
     table = ablation_table(tables, cells, benchmarks, measured)
@@ -51,7 +51,10 @@ if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
             items=dict(zip(snakemake.params.names, snakemake.input.item_sets, strict=True)),
-            verdicts=dict(zip(map(tuple, snakemake.params.pairs), snakemake.input.verdicts, strict=True)),
+            verdicts={
+                (judge, benchmark): VerdictFile(path, benchmark)
+                for (judge, benchmark), path in zip(snakemake.params.pairs, snakemake.input.verdicts, strict=True)
+            },
             tables=snakemake.params.tables,
             benchmarks=snakemake.params.benchmarks,
             shares=snakemake.params.shares,

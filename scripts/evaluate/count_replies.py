@@ -23,8 +23,8 @@ def main(verdicts: list[str], units: list[tuple[str, str]], table: str, page: st
     """
     rows, notes = [], []
     for (judge, benchmark), path in zip(units, verdicts, strict=True):
-        reason = failures.reason_of(path)
-        row = reply_counts.table_row(judge, benchmark, [] if reason else list(read_verdicts(path)))
+        reason = failures.reason_of(path, benchmark)
+        row = reply_counts.table_row(judge, benchmark, [] if reason else list(read_verdicts(path, benchmark)))
         if reason:
             row["note"] = failures.NOTE + reason
             notes.append((judge, benchmark, row["note"]))

@@ -1,18 +1,18 @@
 """Make scores/{benchmark}.csv: every metric of every judge, with intervals."""
 
 from judgemerge.core import files
-from judgemerge.core.items import read_items, read_verdicts
+from judgemerge.core.items import VerdictFile, read_items, read_verdicts
 from judgemerge.core.logs import logged
 from judgemerge.evaluate.score import score_benchmark
 from judgemerge.judge import failures
 
 
-def main(items: str, verdicts: dict[str, str], statistics: dict, scores: str) -> None:
+def main(items: str, verdicts: dict[str, VerdictFile], statistics: dict, scores: str) -> None:
     """Score all judges on one shared set of resamples; the rows of one that failed are empty, their note says why."""
     judged, reasons = failures.divide(verdicts)
     table = score_benchmark(
         read_items(items),
-        {judge: list(read_verdicts(path)) if judge in judged else [] for judge, path in verdicts.items()},
+        {judge: list(read_verdicts(*file)) if judge in judged else [] for judge, file in verdicts.items()},
         n_resamples=statistics["resamples"],
         confidence=statistics["confidence"],
         seed=statistics["seed"],
@@ -28,7 +28,10 @@ if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
             items=snakemake.input.item_set,
-            verdicts=dict(zip(snakemake.params.judges, snakemake.input.verdicts, strict=True)),
+            verdicts={
+                judge: VerdictFile(path, snakemake.wildcards.benchmark)
+                for judge, path in zip(snakemake.params.judges, snakemake.input.verdicts, strict=True)
+            },
             statistics=snakemake.params.statistics,
             scores=snakemake.output[0],
         )

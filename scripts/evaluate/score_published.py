@@ -1,7 +1,9 @@
 """Make scores/published.csv: every benchmark under the rules of its paper, in the shape of agreement.csv."""
 
+from collections.abc import Iterable
+
 from judgemerge.core import files
-from judgemerge.core.items import read_items, read_verdicts
+from judgemerge.core.items import VerdictFile, read_benchmark, read_items, read_verdicts
 from judgemerge.core.logs import logged
 from judgemerge.evaluate.published import Case
 from judgemerge.evaluate.published._table import published_table
@@ -13,8 +15,8 @@ Pair = tuple[str, str]
 def main(
     protocols: dict[str, str],
     items: list[str],
-    verdicts: dict[Pair, str],
-    counts: dict[Pair, str],
+    verdicts: dict[Pair, VerdictFile],
+    counts: dict[Pair, VerdictFile],
     statistics: dict,
     scores: str,
 ) -> None:
@@ -24,8 +26,8 @@ def main(
     cases = {
         benchmark: Case(
             items=read_items(path),
-            verdicts={judge: list(read_verdicts(file)) for judge, file in _of(benchmark, judged)},
-            counts={judge: files.read_json(file) for judge, file in _of(benchmark, counts)},
+            verdicts={judge: list(read_verdicts(*file)) for judge, file in _of(benchmark, judged)},
+            counts={judge: next(read_benchmark(*file)) for judge, file in _of(benchmark, counts)},
             n_resamples=statistics["resamples"],
             confidence=statistics["confidence"],
             seed=statistics["seed"],
@@ -36,8 +38,12 @@ def main(
         published_table(cases, protocols).to_csv(file, index=False)
 
 
-def _of(benchmark: str, by_pair: dict[Pair, str]) -> list[Pair]:
+def _of(benchmark: str, by_pair: dict[Pair, VerdictFile]) -> list[tuple[str, VerdictFile]]:
     return [(judge, file) for (name, judge), file in by_pair.items() if name == benchmark]
+
+
+def _files(pairs: Iterable[Pair], paths: Iterable[str]) -> dict[Pair, VerdictFile]:
+    return {(name, judge): VerdictFile(path, name) for (name, judge), path in zip(pairs, paths, strict=True)}
 
 
 if "snakemake" in globals():
@@ -45,8 +51,8 @@ if "snakemake" in globals():
         main(
             protocols=snakemake.params.protocols,
             items=list(snakemake.input.item_sets),
-            verdicts=dict(zip(map(tuple, snakemake.params.judged), snakemake.input.verdicts, strict=True)),
-            counts=dict(zip(map(tuple, snakemake.params.recorded), snakemake.input.counts, strict=True)),
+            verdicts=_files(snakemake.params.judged, snakemake.input.verdicts),
+            counts=_files(snakemake.params.recorded, snakemake.input.counts),
             statistics=snakemake.params.statistics,
             scores=snakemake.output[0],
         )

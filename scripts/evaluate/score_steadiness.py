@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from judgemerge.core import files
 from judgemerge.core.frames import with_labels
-from judgemerge.core.items import Item, read_items, read_verdicts
+from judgemerge.core.items import Item, VerdictFile, read_items, read_verdicts
 from judgemerge.core.logs import logged
 from judgemerge.evaluate import steadiness
 from judgemerge.evaluate.estimates import Settings
@@ -17,7 +17,7 @@ Pair = tuple[str, str]
 
 def main(
     items: dict[str, str],
-    verdicts: dict[Pair, str],
+    verdicts: dict[Pair, VerdictFile],
     replies: dict[Pair, tuple[str, str]],
     singly: dict[str, str],
     statistics: dict,
@@ -29,7 +29,7 @@ def main(
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
     loaded = {benchmark: read_items(path) for benchmark, path in items.items()}
     rows = [{"benchmark": name, **row} for name, found in loaded.items() for row in _recorded(found, settings)]
-    said = {pair: list(read_verdicts(path)) for pair, path in failures.divide(verdicts)[0].items()}
+    said = {pair: list(read_verdicts(*file)) for pair, file in failures.divide(verdicts)[0].items()}
     for (judge, benchmark), own in said.items():
         found = loaded[benchmark]
         made = steadiness.transitivity_rows(found, own, judge, settings) if found[0].protocol == "pairwise" else []
@@ -74,7 +74,10 @@ if "snakemake" in globals():
         drawn = zip(snakemake.input.replies, snakemake.params.prompts, strict=True)
         main(
             items=dict(zip(snakemake.params.names, snakemake.input.item_sets, strict=True)),
-            verdicts=dict(zip(map(tuple, snakemake.params.pairs), snakemake.input.verdicts, strict=True)),
+            verdicts={
+                (judge, benchmark): VerdictFile(path, benchmark)
+                for (judge, benchmark), path in zip(snakemake.params.pairs, snakemake.input.verdicts, strict=True)
+            },
             replies=dict(zip(map(tuple, snakemake.params.drawn), drawn, strict=True)),
             singly=snakemake.params.singly,
             statistics=snakemake.params.statistics,

@@ -4,7 +4,7 @@ import pandas as pd
 
 from judgemerge.core import files
 from judgemerge.core.frames import read_table, with_labels
-from judgemerge.core.items import read_items, read_verdicts
+from judgemerge.core.items import VerdictFile, read_items, read_verdicts
 from judgemerge.core.logs import logged
 from judgemerge.evaluate.estimates import DECIMALS
 from judgemerge.evaluate.published import Case, unified
@@ -18,7 +18,7 @@ COLUMNS = (*COLUMNS, *pages.unified.SAID)
 def main(
     items: dict[str, str],
     drawn_from: dict[str, int | None],
-    verdicts: dict[str, dict[str, str]],
+    verdicts: dict[str, dict[str, VerdictFile]],
     labels: dict[str, str],
     table: str,
     page: str,
@@ -27,7 +27,7 @@ def main(
     records = []
     for benchmark, path in items.items():
         judged, _ = failures.divide(verdicts[benchmark])
-        case = Case(read_items(path), {judge: list(read_verdicts(file)) for judge, file in judged.items()})
+        case = Case(read_items(path), {judge: list(read_verdicts(*file)) for judge, file in judged.items()})
         records += [_computed(counted, drawn_from.get(benchmark)) for counted in unified.counted_rows(case)]
         records += [_quoted(figure) for figure in unified.quoted() if figure.benchmark == benchmark]
     with files.atomic_writer(table) as file:
@@ -79,7 +79,10 @@ if "snakemake" in globals():
         main(
             items=dict(zip(names, snakemake.input.item_sets, strict=True)),
             drawn_from={name: count.get("drawn_from") for name, count in zip(names, counts, strict=True)},
-            verdicts={name: {judge: path for (of, judge), path in pairs.items() if of == name} for name in names},
+            verdicts={
+                name: {judge: VerdictFile(path, name) for (of, judge), path in pairs.items() if of == name}
+                for name in names
+            },
             labels=snakemake.params.labels,
             table=snakemake.output.table,
             page=snakemake.output.page,

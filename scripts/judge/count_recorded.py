@@ -3,6 +3,7 @@
 import pandas as pd
 
 from judgemerge.core import files
+from judgemerge.core.items import VerdictFile, read_benchmark
 from judgemerge.core.logs import logged
 from judgemerge.judge import failures
 from judgemerge.report import pages
@@ -16,10 +17,10 @@ INTRO = (
 COLUMNS = ["judge", "benchmark", "file", "count", "name", "value"]
 
 
-def main(counts: dict[tuple[str, str], str], table: str, page: str) -> None:
+def main(counts: dict[tuple[str, str], VerdictFile], table: str, page: str) -> None:
     """Write one row per judge, benchmark and count; `counts` has the file of (benchmark, judge)."""
     read, reasons = failures.divide(counts)
-    rows = [row for (benchmark, judge), path in read.items() for row in _rows(judge, benchmark, files.read_json(path))]
+    rows = [row for (benchmark, judge), file in read.items() for row in _rows(judge, *file)]
     missing = failures.missing((judge, name, failures.NOTE + reason) for (name, judge), reason in reasons.items())
     rows += [(judge, benchmark, "", "not judged", reason, 0) for (benchmark, judge), reason in reasons.items()]
     frame = pd.DataFrame(rows, columns=COLUMNS)
@@ -29,7 +30,8 @@ def main(counts: dict[tuple[str, str], str], table: str, page: str) -> None:
         file.write(pages.page("Recorded judges", INTRO + missing, [("Counts", pages.frame(frame.astype(str)))]))
 
 
-def _rows(judge: str, benchmark: str, counts: dict) -> list[tuple]:
+def _rows(judge: str, path: str, benchmark: str) -> list[tuple]:
+    (counts,) = read_benchmark(path, benchmark)
     rows = [(judge, benchmark, "", "outcome", name, n) for name, n in counts["outcomes"].items()]
     for count in ("rows", "not_joined"):
         rows += [(judge, benchmark, role, count, "", n) for role, n in counts.get(count, {}).items()]
@@ -43,7 +45,10 @@ def _rows(judge: str, benchmark: str, counts: dict) -> list[tuple]:
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
-            counts=dict(zip(map(tuple, snakemake.params.judged), snakemake.input, strict=True)),
+            counts={
+                (benchmark, judge): VerdictFile(path, benchmark)
+                for (benchmark, judge), path in zip(snakemake.params.judged, snakemake.input, strict=True)
+            },
             table=snakemake.output.table,
             page=snakemake.output.page,
         )

@@ -1,4 +1,4 @@
-"""Make verdicts/{judge}/{benchmark}.jsonl from what the judge wrote."""
+"""Make verdicts/{judge}/{suite}.jsonl from what the judge wrote."""
 
 from judgemerge.core import files
 from judgemerge.core.items import write_verdicts
@@ -7,21 +7,30 @@ from judgemerge.judge import failures, sampling
 from judgemerge.prompting.prompts import load_template
 
 
-def main(replies: str, prompt: str, benchmark: str, verdicts: str) -> None:
-    """Parse the replies to one benchmark with the reply format of the prompt; of several runs the mean grade counts."""
+def main(replies: str, prompts: list[str], protocols: dict[str, str], verdicts: str) -> None:
+    """Parse the replies to every benchmark in `protocols` with the reply format of the prompt for its protocol.
+
+    Of several runs the mean grade counts.
+    """
     if reason := failures.reason_of(replies):
         failures.mark([verdicts], reason)
         return
-    settings = load_template(prompt).reply
-    rows = (row for row in files.read_jsonl(replies) if row["benchmark"] == benchmark)
-    write_verdicts(verdicts, sampling.combine(sampling.by_run(rows, settings)))
+    formats = {template.protocol: template.reply for template in map(load_template, prompts)}
+    rows: dict[str, list[dict]] = {benchmark: [] for benchmark in protocols}
+    for row in files.read_jsonl(replies):
+        if row["benchmark"] in rows:
+            rows[row["benchmark"]].append(row)
+    write_verdicts(
+        verdicts,
+        {name: sampling.combine(sampling.by_run(rows[name], formats[protocols[name]])) for name in protocols},
+    )
 
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
             replies=snakemake.input.replies,
-            prompt=snakemake.input.prompt,
-            benchmark=snakemake.wildcards.benchmark,
+            prompts=list(snakemake.input.prompts),
+            protocols=snakemake.params.protocols,
             verdicts=snakemake.output[0],
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from judgemerge.core import files
-from judgemerge.core.items import read_items, read_verdicts
+from judgemerge.core.items import VerdictFile, read_items, read_verdicts
 from judgemerge.core.logs import logged
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.quantization import Model, quantization_table
@@ -21,16 +21,16 @@ def main(parents: dict[str, str], units: list[dict], models: str, replies: str, 
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
     parts = []
     for unit in units:
-        given = dict(zip(unit["judges"], unit["verdicts"], strict=True))
-        judged, _ = failures.divide(given)
-        judged = {judge: path for judge, path in judged.items() if parents[judge] in judged}
+        pairs = zip(unit["judges"], unit["verdicts"], strict=True)
+        judged, _ = failures.divide({judge: VerdictFile(path, unit["benchmark"]) for judge, path in pairs})
+        judged = {judge: file for judge, file in judged.items() if parents[judge] in judged}
         described = []
         for judge in judged:
             timing = files.read_json(Path(replies, judge, f"{unit['suite']}.timing.json"))
             described.append(
                 describe(judge, parents[judge], files.read_json(Path(models, f"{judge}.json")), timing["run"])
             )
-        verdicts = {judge: read_verdicts(path) for judge, path in judged.items()}
+        verdicts = {judge: read_verdicts(*file) for judge, file in judged.items()}
         parts.append(quantization_table(read_items(unit["items"]), verdicts, described, settings))
     with files.atomic_writer(table) as file:
         pd.concat(parts).to_csv(file, index=False)

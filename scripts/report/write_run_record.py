@@ -1,6 +1,8 @@
 """Make run.json: code version, resolved settings, package versions, digests, seeds and timings of a study."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from judgemerge.core import files, provenance
 from judgemerge.core.errors import JudgemergeError
@@ -17,7 +19,7 @@ def main(
     timings: str,
     software: str,
     record: str,
-    verdicts: list[str] = (),
+    verdicts: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> None:
     """Write the record; models are named by the digest of their files, tables by their sha256.
 
@@ -60,5 +62,5 @@ if "snakemake" in globals():
             timings=snakemake.params.timings,
             software=snakemake.params.software,
             record=snakemake.output[0],
-            verdicts=list(snakemake.input.verdicts),
+            verdicts=dict(zip(map(tuple, snakemake.params.judged), snakemake.input.verdicts, strict=True)),
         )

@@ -122,7 +122,7 @@ def test_a_job_killed_for_memory_or_time_gets_more(repository, tmp_path):
     # 600 MB are too few for the one, one minute for the other; twice as much is enough. The latter waits once only,
     # so that the test does not have to.
     lab.insert(
-        folder / "scripts" / "score_benchmark.py",
+        folder / "scripts" / "evaluate" / "score_benchmark.py",
         "import pathlib, time\n"
         'ballast = b"x" * 550_000_000 if "pairwise" in items else b""\n'
         'slow = not ballast and not pathlib.Path("tried").exists()\n'
@@ -156,7 +156,7 @@ def scores(study):
 
 def test_ctrl_c_cancels_the_jobs(repository, tmp_path):
     folder = lab.copy_workflow(repository, tmp_path, lab.BASELINES)
-    lab.insert(folder / "scripts" / "score_benchmark.py", "import time\ntime.sleep(300)")
+    lab.insert(folder / "scripts" / "evaluate" / "score_benchmark.py", "import time\ntime.sleep(300)")
     process = lab.start(folder)
     assert lab.wait_until(lambda: [job for job in lab.queue(folder) if job["State"] == "RUNNING"], 60), lab.log(folder)
     time.sleep(3)
@@ -176,7 +176,7 @@ def test_after_kill_9_only_what_was_running_is_repeated(repository, tmp_path):
     slow.touch()
     waits = f'"pointwise" in items and pathlib.Path({str(slow)!r}).exists()'
     lines = f"import pathlib\nimport time\nif {waits}:\n    time.sleep(300)"
-    lab.insert(folder / "scripts" / "score_benchmark.py", lines)
+    lab.insert(folder / "scripts" / "evaluate" / "score_benchmark.py", lines)
     done, running = (folder / path for path in scores("few"))
     process = lab.start(folder)
     assert lab.wait_until(lambda: "(Rule: score_benchmark)" in lab.log(folder), 90), lab.log(folder)
@@ -200,7 +200,7 @@ def test_after_kill_9_only_what_was_running_is_repeated(repository, tmp_path):
 
 def test_the_job_of_a_node_that_goes_down_starts_again_on_another(repository, tmp_path):
     folder = lab.copy_workflow(repository, tmp_path, lab.BASELINES)
-    lab.insert(folder / "scripts" / "score_benchmark.py", "import time\ntime.sleep(8)")
+    lab.insert(folder / "scripts" / "evaluate" / "score_benchmark.py", "import time\ntime.sleep(8)")
     process, start = lab.start(folder, "--", *scores("few")[:1]), time.monotonic()
     try:
         assert lab.wait_until(lambda: "RUNNING" in {job["State"] for job in lab.queue(folder)}, 60), lab.log(folder)
@@ -227,7 +227,7 @@ def test_the_job_of_a_node_that_goes_down_starts_again_on_another(repository, tm
 def test_a_site_that_wants_gres(repository, tmp_path):
     site = {**lab.SITE, "gpu_request": "gres"}
     folder = lab.copy_workflow(repository, tmp_path, lab.MODELS, site)
-    lab.insert(folder / "scripts" / "make_model.py", "import time\ntime.sleep(300)")
+    lab.insert(folder / "scripts" / "train" / "make_model.py", "import time\ntime.sleep(300)")
     process = lab.start(folder)
     try:
         jobs = lab.wait_until(lambda: [job for job in lab.queue(folder) if job["rule"] == "make_model"], 60)

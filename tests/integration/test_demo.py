@@ -30,7 +30,8 @@ def values(demo):
 def test_the_pairwise_expert_beats_its_base(demo):
     items = read_items(demo / "items" / "demo_pairwise.jsonl")
     verdicts = {
-        judge: list(read_verdicts(demo / "verdicts" / judge / "demo_pairwise.jsonl")) for judge in ("pairwise", "tiny")
+        judge: list(read_verdicts(demo / "verdicts" / judge / "demo.jsonl", "demo_pairwise"))
+        for judge in ("pairwise", "tiny")
     }
     table = compare_benchmark(items, verdicts, n_resamples=10_000, confidence=0.95, seed=7)
     row = table[table["metric"] == "accuracy"].iloc[0]

@@ -19,7 +19,7 @@ from judgemerge.core.files import read_json, read_jsonl
 
 pytestmark = pytest.mark.slow
 RESULTS = "results/remote"
-TARGETS = [f"{RESULTS}/tables/endpoints.csv", f"{RESULTS}/verdicts/far/demo_pairwise.jsonl"]
+TARGETS = [f"{RESULTS}/tables/endpoints.csv", f"{RESULTS}/verdicts/far/pairs.jsonl"]
 
 
 def study(url, model, folder, **endpoint):
@@ -81,7 +81,7 @@ def test_an_endpoint_answers_what_the_same_weights_answer_here(workflow, served,
     folder, write, run = workflow
     price = {"prompt": 2, "completion": 8}
     write(study(served, str(tiny_models["base"]), tiny_models["base"], price_per_million=price))
-    process = run(*TARGETS, f"{RESULTS}/verdicts/near/demo_pairwise.jsonl")
+    process = run(*TARGETS, f"{RESULTS}/verdicts/near/pairs.jsonl")
     assert process.returncode == 0, process.stderr[-3000:]
     far, near = (list(read_jsonl(folder / RESULTS / "replies" / judge / "pairs.jsonl")) for judge in ("far", "near"))
     assert len(far) == 12 and all(row["reason"] is None for row in far)
@@ -107,7 +107,7 @@ def test_errors_are_asked_again_and_the_key_is_nowhere_in_the_results(workflow, 
         assert process.returncode == 0, process.stderr[-3000:]
         rows = list(read_jsonl(folder / RESULTS / "replies" / "far" / "pairs.jsonl"))
         assert [row["reason"] for row in rows if row["reason"]] == ["endpoint_error"]
-        verdicts = list(read_jsonl(folder / RESULTS / "verdicts" / "far" / "demo_pairwise.jsonl"))
+        verdicts = list(read_jsonl(folder / RESULTS / "verdicts" / "far" / "pairs.jsonl"))
         assert sum(verdict["reason"] == "endpoint_error" for verdict in verdicts) == 1
         asked = len(server.bodies)
         # What the caption of the table says: only what failed is asked again.

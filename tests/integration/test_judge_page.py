@@ -38,7 +38,13 @@ def running(repository, *arguments):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, str(repository / "scripts" / "judge_page.py"), "--port", str(port), *arguments]
+    command = [
+        sys.executable,
+        str(repository / "scripts" / "commands" / "judge_page.py"),
+        "--port",
+        str(port),
+        *arguments,
+    ]
     with tempfile.TemporaryDirectory() as home:
         environment = os.environ | {"HOME": home, "OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(
@@ -197,7 +203,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("arguments", "sentence"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_work_is_said_before_the_server_starts(repository, arguments, sentence):
-    command = [sys.executable, str(repository / "scripts" / "judge_page.py"), *arguments]
+    command = [sys.executable, str(repository / "scripts" / "commands" / "judge_page.py"), *arguments]
     process = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=60)
     assert process.returncode == 1 and sentence in process.stderr and "Traceback" not in process.stderr
 

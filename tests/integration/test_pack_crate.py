@@ -38,7 +38,7 @@ def test_a_finished_study_is_packed_and_packed_again(finished, pack):
         "checked; made from code that is not a clean commit; no authors and no licence, "
         "say them in `about` of the study\n"
     )
-    assert {"tables/agreement.csv", "run.json", "config/study.yaml", "verdicts/longer/demo_pairwise.jsonl"} <= names
+    assert {"tables/agreement.csv", "run.json", "config/study.yaml", "verdicts/longer/few_pairs.jsonl"} <= names
     assert not any(name.startswith(("items/", "replies/", "sources/", "store/")) for name in names)
     assert not any("earlier" in name or name.endswith(".safetensors") for name in names)
     assert (crate / "tables/agreement.csv").read_bytes() == (
@@ -59,7 +59,7 @@ def test_every_result_of_the_study_is_derived(finished, pack):
         made |= {result["@id"]: {one["@id"] for one in objects} for result in results}
     assert made["tables/agreement.csv"] >= {"scores/demo_pairwise.csv", "scores/demo_pointwise.csv"}
     assert made["scores/demo_pairwise.csv"] >= {
-        "verdicts/longer/demo_pairwise.jsonl",
+        "verdicts/longer/few_pairs.jsonl",
         "config/study.yaml",
         "config/benchmarks.yaml",
     }

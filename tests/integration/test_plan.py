@@ -98,7 +98,7 @@ def test_status_of_a_finished_study(finished):
 def test_status_names_the_failed_job_and_its_last_words(finished, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(finished.folder, folder)
-    script = folder / "scripts" / "score_benchmark.py"
+    script = folder / "scripts" / "evaluate" / "score_benchmark.py"
     code = script.read_text(encoding="utf-8")
     script.write_text(
         code.replace('"""Score all', 'raise OSError("the disk is full")\n    """Score all'), encoding="utf-8"

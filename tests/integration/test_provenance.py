@@ -127,7 +127,7 @@ def test_a_number_of_a_model_all_the_way(walked):
     assert cell.pop("prompt")  # which the table adds
     assert cell in rows_of(results / "scores/rooms.csv")
     items = {item.id: item for item in read_items(results / "items/rooms.jsonl")}
-    verdicts = {(row["item"], row["order"]): row for row in rows_of(results / "verdicts/judge/rooms.jsonl")}
+    verdicts = {(row["item"], row["order"]): row for row in rows_of(results / "verdicts/judge/mine.jsonl")}
     right = [verdicts[name, "original"]["outcome"] == item.truth for name, item in items.items()]
     assert float(cell["value"]) == pytest.approx(sum(right) / len(right))
     assert int(cell["errors"]) == sum(verdicts[name, "original"]["outcome"] == "error" for name in items)
@@ -145,7 +145,7 @@ def test_a_number_of_a_model_all_the_way(walked):
             for key, value in vars(verdict).items()
             if key not in ("raw", "cut", "published") or value is not None
         }
-        assert kept == verdicts[name, order]
+        assert {"benchmark": "rooms", **kept} == verdicts[name, order]
         messages = render(template, items[name], order)
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         assert reply["prompt"] == sha256_text(text, "greedy,torch.float32", str(template.max_new_tokens))

@@ -24,7 +24,7 @@ def test_both_responses_are_graded_and_compared(repository, tiny_models, tmp_pat
     folder = copy_workflow(repository, tmp_path)
     settings = STUDY | {"models": {"near": {"path": str(tiny_models["base"])}}}
     (folder / "sides.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    wanted = "results/sides/verdicts/near_singly/demo_pairwise.jsonl"
+    wanted = "results/sides/verdicts/near_singly/pairs.jsonl"
     process = runner(folder)("--configfile", "sides.yaml", "--", wanted)
     assert process.returncode == 0, (process.stdout + process.stderr)[-3000:]
     replies = list(read_jsonl(folder / "results/sides/replies/near/pairs_singly.jsonl"))

@@ -80,8 +80,8 @@ def test_the_demo_is_planned_in_no_time(repository, snakemake):
     assert jobs["train_expert"] == jobs["export_expert"] == len(study.experts) == 2
     assert jobs["merge_models"] == len(study.merges) == 4
     assert jobs["judge_suite"] == len(models) * len(study.suites)
-    assert jobs["parse_replies"] == len(models) * len(study.benchmarks)
-    assert jobs["answer_baselines"] == len(study.benchmarks)
+    assert jobs["parse_replies"] == len(models) * len(study.suites)
+    assert jobs["answer_baselines"] == len(study.suites)
     assert jobs["score_benchmark"] == jobs["compare_judges"] == len(study.benchmarks)
     assert jobs["draw_merges"] == 1
     assert "fetch_source" not in jobs and "read_recorded" not in jobs
@@ -108,7 +108,7 @@ def test_one_merge_parameter_changes_its_branch_alone(repository, tmp_path):
     assert planned(process) == {
         "merge_models": 1,
         "judge_suite": len(study.suites),
-        "parse_replies": len(study.benchmarks),
+        "parse_replies": len(study.suites),
         "score_benchmark": len(study.benchmarks),
         "compare_judges": len(study.benchmarks),
         "draw_merges": 1,
@@ -121,7 +121,7 @@ def test_one_merge_parameter_changes_its_branch_alone(repository, tmp_path):
         [
             "Merging ties",
             *(f"Judging {suite} with ties" for suite in study.suites),
-            *(f"Parsing ties on {benchmark}" for benchmark in study.benchmarks),
+            *(f"Parsing ties on {suite}" for suite in study.suites),
         ]
     )
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 SCRIPTS = Path(__file__).resolve().parents[2]
 # Beside compiled code, for it is of the same kind: made from source files, good until they change, safe to delete.
 CACHE = SCRIPTS / "__pycache__" / "imports.json"
+LOADERS = ("import_module", "Modules")  # what is called, with `__name__`, by a package that loads its modules by name
 
 
 class Source(NamedTuple):
@@ -139,8 +140,8 @@ def parse(text: bytes) -> Source:
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and _name(node.func) == "import_module":
-            loads_its_modules = True
+        elif isinstance(node, ast.Call) and _name(node.func) in LOADERS:
+            loads_its_modules |= any(_name(part) == "__name__" for part in ast.walk(node))
         waiting += ast.iter_child_nodes(node)
     return Source(hashlib.sha256(text).hexdigest(), sorted(names), loads_its_modules)
 

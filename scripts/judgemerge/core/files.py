@@ -99,10 +99,14 @@ def is_writable(text: str) -> bool:
         return False
 
 
-def read_jsonl(path: str | Path) -> Iterator[dict]:
-    """Yield the objects of a JSON-lines file; a broken line is named by its number, a row that is no object by its."""
+def read_jsonl(path: str | Path, start: bytes = b"") -> Iterator[dict]:
+    """Yield the objects of a JSON-lines file; a broken line is named by its number, a row that is no object by its.
+
+    Lines that do not begin with `start` are passed over unread.
+    """
     with open(path, "rb") as file:
-        for number, value in enumerate(parse_jsonl(file, path)):
+        lines = (line if line.startswith(start) else b"" for line in file) if start else file
+        for number, value in enumerate(parse_jsonl(lines, path)):
             if not isinstance(value, dict):
                 raise JudgemergeError(
                     f"{path}: row {number} is {type(value).__name__}, not an object with named fields; correct it"

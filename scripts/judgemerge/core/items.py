@@ -4,10 +4,10 @@ import dataclasses
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
@@ -211,17 +211,33 @@ def _item(row: dict) -> Item:
     )
 
 
-def write_verdicts(path: str | Path, verdicts: Iterable[Verdict]) -> int:
-    """Write verdicts as JSON lines; return how many."""
-    return files.write_jsonl(path, map(_verdict_row, verdicts))
+class VerdictFile(NamedTuple):
+    """The verdicts of one judge on one benchmark: the file with those on its whole suite, and the benchmark."""
+
+    path: str | Path
+    benchmark: str
 
 
-def _verdict_row(verdict: Verdict) -> dict:
-    row = dataclasses.asdict(verdict)
-    unknown = {key for key in ("raw", "cut", "published") if row[key] is None}  # of most verdicts that others recorded
-    return {key: value for key, value in row.items() if key not in unknown}
+def write_verdicts(path: str | Path, verdicts: Mapping[str, Iterable[Verdict]]) -> int:
+    """Write the verdicts of one judge on several benchmarks as JSON lines; return how many."""
+    return files.write_jsonl(path, (row for name, some in verdicts.items() for row in verdict_rows(some, name)))
 
 
-def read_verdicts(path: str | Path) -> Iterator[Verdict]:
-    """Yield the verdicts of a file written by `write_verdicts`."""
-    return (Verdict(**row) for row in files.read_jsonl(path))
+def verdict_rows(verdicts: Iterable[Verdict], benchmark: str | None = None) -> Iterator[dict]:
+    """Yield the rows of a file of verdicts; each begins with the benchmark, where the file holds several."""
+    for verdict in verdicts:
+        row = dataclasses.asdict(verdict)
+        unknown = {key for key in ("raw", "cut", "published") if row[key] is None}  # of most recorded verdicts
+        known = {key: value for key, value in row.items() if key not in unknown}
+        yield known if benchmark is None else {"benchmark": benchmark, **known}
+
+
+def read_verdicts(path: str | Path, benchmark: str | None = None) -> Iterator[Verdict]:
+    """Yield the verdicts on one benchmark in a file of several, or all verdicts of a file that names no benchmark."""
+    for row in files.read_jsonl(path) if benchmark is None else read_benchmark(path, benchmark):
+        yield Verdict(**{key: value for key, value in row.items() if key != "benchmark"})
+
+
+def read_benchmark(path: str | Path, benchmark: str) -> Iterator[dict]:
+    """Yield the rows of one benchmark in a file of verdicts or replies; other rows are not parsed."""
+    return files.read_jsonl(path, f'{{"benchmark":{json.dumps(benchmark, ensure_ascii=False)},'.encode())

@@ -11,14 +11,15 @@ from pathlib import Path
 
 from judgemerge.core.catalogues import check_keys, load_yaml
 from judgemerge.core.errors import JudgemergeError, did_you_mean
-from judgemerge.core.items import Item
+from judgemerge.core.items import Item, read_items, verdict_rows
 from judgemerge.data.benchmarks._rows import Row, read_rows
+from judgemerge.judge import failures
 from judgemerge.judge.recorded_formats import ORDERS, Recorded, names, recorded_format
 
 REQUIRED = {"label": str, "format": str, "benchmarks": dict}
 OPTIONAL = {"options": dict, "description": str, "own_models": list}
 MINIMUM_SHARE = 0.5
-LISTED = 20  # ids of no item that counts.json names
+LISTED = 20  # ids of no item that counts.jsonl names
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,27 @@ def read_recorded(
     recorded = list(recorded_format(format).read(paths, items, options))
     check_fit(format, paths, items, recorded, options)
     return recorded
+
+
+def suite_rows(benchmarks: dict[str, dict], items: dict[str, str]) -> tuple[list[dict], list[dict]]:
+    """Return the rows of verdicts on several benchmarks, and of what was counted; `items` are files by benchmark.
+
+    `benchmarks` has {judge, drawn, paths} of each. One that cannot be read has a row that says why.
+    """
+    rows, counted = [], []
+    for benchmark, entry in benchmarks.items():
+
+        def read(benchmark: str = benchmark, entry: dict = entry) -> None:
+            options, item_set = options_for(entry["judge"], benchmark, entry["drawn"]), read_items(items[benchmark])
+            recorded = read_recorded(entry["judge"]["format"], entry["paths"], item_set, options)
+            counts = count_recorded(entry["judge"]["format"], entry["paths"], recorded, item_set, options)
+            rows.extend(verdict_rows((one.verdict for one in recorded), benchmark))
+            counted.append({"benchmark": benchmark, **counts})
+
+        if reason := failures.reason_against(read):
+            rows.append(failures.row(benchmark, reason))
+            counted.append(failures.row(benchmark, reason))
+    return rows, counted
 
 
 def check_fit(format: str, paths: dict, items: Sequence[Item], recorded: Sequence[Recorded], options: dict) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from judgemerge.core import files
-from judgemerge.core.items import Item, Verdict, write_verdicts
+from judgemerge.core.items import Item, Verdict, verdict_rows
 from judgemerge.judge import judging
 from judgemerge.prompting import parsing
 from judgemerge.prompting.prompts import Template
@@ -130,7 +130,7 @@ def finish(
     """Write the verdicts into a trial's folder and return {value, n, errors} of what was judged."""
     judged = {}
     for name, items in sets.items():
-        write_verdicts(verdict_file(folder, name), verdicts[name])
+        files.write_jsonl(verdict_file(folder, name), verdict_rows(verdicts[name]))
         known = {verdict.item for verdict in verdicts[name]}
         judged[name] = [item for item in items if item.id in known]
     errors = sum(verdict.outcome == "error" for own in verdicts.values() for verdict in own)

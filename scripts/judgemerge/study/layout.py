@@ -29,7 +29,11 @@ TRAINING_LOG = "results/{study}/training_logs/{expert}.csv"
 STORE = "results/{study}/store"
 PROMPT = "config/prompts/{prompt}.yaml"
 REPLIES = "results/{study}/replies/{judge}/{suite}.jsonl"
-VERDICTS = "results/{study}/verdicts/{judge}/{benchmark}.jsonl"
+TIMING = "results/{study}/replies/{judge}/{suite}.timing.json"
+USAGE = "results/{study}/replies/{judge}/{suite}.usage.json"
+VERDICTS = "results/{study}/verdicts/{judge}/{suite}.jsonl"
+RECORDED_COUNTS = "results/{study}/verdicts/{recorded}/{suite}.counts.jsonl"
+SIDES = "results/{study}/items/sides/{suite}.jsonl"
 
 # ---- search ----
 SEARCH_ROUND = "results/{study}/searches/{search}/round_{round}.json"
@@ -92,6 +96,13 @@ class Wildcards(Protocol):
 def wildcards_in(pattern: str) -> list[str]:
     """Return the names of a pattern's wildcards in their order, without `study`."""
     return [name for name in re.findall(r"{(\w+)}", pattern) if name != "study"]
+
+
+def renamed(pattern: str, **names: str) -> str:
+    """Return a pattern whose wildcards have other names: `renamed(VERDICTS, judge="recorded")`."""
+    for name, other in names.items():
+        pattern = pattern.replace(f"{{{name}}}", f"{{{other}}}")
+    return pattern
 
 
 def of(function: Callable[..., Any], *names: str) -> Callable[[Wildcards], Any]:

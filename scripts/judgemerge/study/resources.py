@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.judge import singly
 from judgemerge.judge.judging import ORDERS
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
@@ -348,6 +349,7 @@ class Needs:
 
     def judge(self, judge: str, suite: str) -> Need:
         """Return what one judge takes for one suite: every prompt in both orders, replies as long as they may get."""
+        suite = suite if suite in self.study.settings["suites"] else suite.removesuffix(singly.SUFFIX)
         names = self.study.benchmarks_of(judge, suite)
         units = [
             (self._asked(name) * len(ORDERS[self.study.protocol(name)]), self._new_tokens(judge, name))

@@ -4,6 +4,7 @@ Everything that can be wrong with a study is found here, before the first job. I
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -303,6 +304,10 @@ class Study:
     def suite_of(self, benchmark: str) -> str:
         """Return the suite that a benchmark stands in."""
         return self._suites_by_benchmark[benchmark]
+
+    def in_suites(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return (judge, suite) for pairs of judge and benchmark, in their order: replies and verdicts lie by suite."""
+        return [(judge, self.suite_of(benchmark)) for judge, benchmark in pairs]
 
     def limit(self, benchmark: str) -> int | None:
         """Return how many items are drawn from an item set; None means all, as for every set that is trained on."""

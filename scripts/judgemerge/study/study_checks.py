@@ -231,10 +231,10 @@ def _check_benchmarks(study: Study) -> None:
         for role, value in study.benchmark_sources(item_set).items():
             _check_raw_file(study, f"config/benchmarks.yaml: {item_set}", role, value)
         protocol = study.published_protocol(item_set)
-        if protocol is not None and protocol not in published.names():
+        if protocol is not None and protocol not in published.PROTOCOLS.names:
             raise JudgemergeError(
                 f"config/benchmarks.yaml: {item_set}: unknown published protocol "
-                f"'{protocol}'{did_you_mean(protocol, published.names())}"
+                f"'{protocol}'{did_you_mean(protocol, published.PROTOCOLS.names)}"
             )
 
 

@@ -52,6 +52,12 @@ def sources(tmp_path, monkeypatch):
     return digests.Sources(folder, tmp_path / "imports.json")
 
 
+def scripts_below(folder):
+    """Return the scripts of all rules; commands are run by people, and have no digest."""
+    kept_out = ("judgemerge", "commands")
+    return sorted(path for path in folder.glob("*/*.py") if path.parent.name not in kept_out)
+
+
 def importers(folder):
     """Return for each script the files that Python itself loads for it, found without the code under test.
 
@@ -60,11 +66,13 @@ def importers(folder):
     import modulefinder
 
     closures = {}
-    for script in sorted(folder.glob("*.py")):
+    for script in scripts_below(folder):
         finder = modulefinder.ModuleFinder(path=[str(folder)])
         finder.run_script(str(script))
         files = (Path(module.__file__) for module in finder.modules.values() if module.__file__)
-        closures[script.stem] = {path.relative_to(folder).as_posix() for path in files}
+        closures[script.relative_to(folder).with_suffix("").as_posix()] = {
+            path.relative_to(folder).as_posix() for path in files
+        }
     return closures
 
 
@@ -72,7 +80,7 @@ def script_digests(sources, monkeypatch):
     """Return the digest of every script, by a view of the files as they are now."""
     now = digests.Sources(sources.folder, sources.cache)
     monkeypatch.setattr(digests, "our_sources", lambda: now)
-    scripts = sorted(path.stem for path in now.folder.glob("*.py"))
+    scripts = [path.relative_to(now.folder).with_suffix("").as_posix() for path in scripts_below(now.folder)]
     return {script: digests.script_digest.__wrapped__(script) for script in scripts}
 
 
@@ -99,10 +107,10 @@ def test_imports_are_those_that_python_itself_follows(sources):
 
 
 def test_one_item_set_depends_on_its_own_adapter_only(sources):
-    files = digests.imported_files(sources, "write_items.py", {"benchmarks": "pandalm"})
+    files = digests.imported_files(sources, "data/write_items.py", {"benchmarks": "pandalm"})
     assert "judgemerge/data/benchmarks/pandalm.py" in files
     assert "judgemerge/data/benchmarks/autoj.py" not in files
-    demo = digests.imported_files(sources, "write_items.py", {"benchmarks": "demo"})
+    demo = digests.imported_files(sources, "data/write_items.py", {"benchmarks": "demo"})
     assert {"judgemerge/prompting/dimensions.py", "judgemerge/data/benchmarks/meld_training.py"} <= demo
 
 
@@ -110,7 +118,7 @@ def test_one_item_set_depends_on_its_own_adapter_only(sources):
     ("text", "names"),
     [
         ("import os.path", ["os.path"]),
-        ("from judgemerge import files, items as i", ["judgemerge.core.files", "judgemerge.core.items"]),
+        ("from judgemerge.core import files, items as i", ["judgemerge.core.files", "judgemerge.core.items"]),
         ("def f():\n    from judgemerge.evaluate.metrics import kappa", ["judgemerge.evaluate.metrics.kappa"]),
         ("if TYPE_CHECKING:\n    import torch\nelse:\n    import numpy", ["numpy"]),
         ("try:\n    import tomllib\nexcept ImportError:\n    import tomli", ["tomli", "tomllib"]),
@@ -121,22 +129,22 @@ def test_import_statements(text, names):
 
 
 def test_what_was_read_is_read_again_when_it_changes_and_only_then(sources, monkeypatch):
-    digests.imported_files(sources, "parse_replies.py", {})
+    digests.imported_files(sources, "judge/parse_replies.py", {})
     sources.save()
     parsed = []
     monkeypatch.setattr(digests, "parse", lambda text: parsed.append(text) or digests.Source("", [], False))
     again = digests.Sources(sources.folder, sources.cache)
-    digests.imported_files(again, "parse_replies.py", {})
+    digests.imported_files(again, "judge/parse_replies.py", {})
     assert not parsed
     (sources.folder / "judgemerge/prompting/parsing.py").write_text("import os\n")
     again = digests.Sources(sources.folder, sources.cache)
-    digests.imported_files(again, "parse_replies.py", {})
+    digests.imported_files(again, "judge/parse_replies.py", {})
     assert parsed == [b"import os\n"]
 
 
 def test_a_broken_cache_is_made_anew(sources):
     sources.cache.write_text("{")
-    assert digests.Sources(sources.folder, sources.cache).read("parse_replies.py").imports
+    assert digests.Sources(sources.folder, sources.cache).read("judge/parse_replies.py").imports
 
 
 def rules_with_scripts():
@@ -163,6 +171,6 @@ def test_every_cheap_rule_runs_again_when_its_code_changes_and_no_expensive_one(
 
 def test_scripts_are_read_without_being_run():
     before = set(sys.modules)
-    digests.script_digest.__wrapped__("judge_suite")
+    digests.script_digest.__wrapped__("judge/judge_suite")
     assert not {"torch", "pandas", "numpy"} & (set(sys.modules) - before)
     assert isinstance(ast.parse(""), ast.Module)

@@ -10,7 +10,7 @@ import pytest
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.items import Item, Vote, read_items, write_items
+from judgemerge.core.items import Item, VerdictFile, Vote, read_items, write_items
 from judgemerge.data.benchmarks import load_catalogue, load_items
 from judgemerge.judge import failures
 from judgemerge.judge.recorded import count_recorded, load_recorded, options_for, read_recorded
@@ -639,11 +639,14 @@ def test_what_nobody_understood_is_in_a_table_and_on_a_page(tmp_path, repository
         "unknown_ids": {"original": ["x<b>"]},
         "unmapped": {"original": {"A>>B": 1}},
     }
-    files.write_json(tmp_path / "counts.json", counts)
-    script = runpy.run_path(str(repository / "scripts" / "count_recorded.py"))
+    files.write_jsonl(tmp_path / "counts.jsonl", [{"benchmark": "bench", **counts}])
+    script = runpy.run_path(str(repository / "scripts" / "judge" / "count_recorded.py"))
     pages = tmp_path / "recorded.csv", tmp_path / "recorded.html"
-    failures.mark([tmp_path / "none.json"], "its file is of other items")
-    found = {("bench", "judge"): str(tmp_path / "counts.json"), ("bench", "other"): str(tmp_path / "none.json")}
+    failures.mark([tmp_path / "none.jsonl"], "its file is of other items")
+    found = {
+        ("bench", judge): VerdictFile(tmp_path / f"{name}.jsonl", "bench")
+        for judge, name in (("judge", "counts"), ("other", "none"))
+    }
     script["main"](found, *map(str, pages))
     table = pages[0].read_text().splitlines()
     assert "judge,bench,original,unmapped,A>>B,1" in table

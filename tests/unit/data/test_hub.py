@@ -71,7 +71,7 @@ def hub(repository_files):
 
 
 def download(address, folder, repository):
-    code = f"from judgemerge import hub; hub.download('o/m', '{REVISION}', {str(folder)!r}, 'models')"
+    code = f"from judgemerge.data import hub; hub.download('o/m', '{REVISION}', {str(folder)!r}, 'models')"
     environment = {
         **os.environ,
         "HF_ENDPOINT": address,

@@ -25,7 +25,7 @@ HEADER = "\t".join(expected.FIELDS)
 
 def counted(name, items, verdicts, **more):
     """Return (judge, metric, rules) → row of one protocol."""
-    rows = published.protocol(name).rows(Case(items, verdicts, n_resamples=200, **more))
+    rows = published.PROTOCOLS.load(name).rows(Case(items, verdicts, n_resamples=200, **more))
     return {(row.judge, row.metric, row.rules): row for row in rows}
 
 
@@ -78,7 +78,7 @@ def test_llmbar_by_hand():
 
 
 def test_llmbar_averages_weigh_subsets_equally():
-    module = published.protocol("llmbar")
+    module = published.PROTOCOLS.load("llmbar")
     cases = {}
     for n_right, name in enumerate(module.AVERAGES["llmbar"]):
         items = [pair(i, "first", benchmark=name) for i in range(4 + n_right)]
@@ -264,7 +264,7 @@ def test_meld_length_gap():
 
 def test_unknown_protocol():
     with pytest.raises(JudgemergeError, match="unknown published protocol 'llmbars'; did you mean 'llmbar'?"):
-        published.protocol("llmbars")
+        published.PROTOCOLS.load("llmbars")
 
 
 @pytest.mark.parametrize(

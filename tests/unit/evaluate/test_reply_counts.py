@@ -27,8 +27,8 @@ def test_replies_are_counted_with_their_ends_and_reasons(tmp_path, repository):
     ]
     files.write_jsonl(tmp_path / "replies.jsonl", rows)
     prompt = repository / "config" / "prompts" / "brief_pairwise.yaml"
-    parse_replies.main(tmp_path / "replies.jsonl", prompt, "b", tmp_path / "verdicts.jsonl")
-    found = list(read_verdicts(tmp_path / "verdicts.jsonl"))
+    parse_replies.main(tmp_path / "replies.jsonl", [prompt], {"b": "pairwise"}, tmp_path / "verdicts.jsonl")
+    found = list(read_verdicts(tmp_path / "verdicts.jsonl", "b"))
     assert [(one.outcome, one.reason, one.cut) for one in found] == [
         ("first", None, False),
         ("first", None, True),
@@ -53,8 +53,9 @@ def test_replies_are_counted_with_their_ends_and_reasons(tmp_path, repository):
 
 
 def test_the_page_shows_what_the_table_holds(tmp_path):
-    write_verdicts(tmp_path / "a.jsonl", [Verdict("1", "original", "first", cut=False)])
-    write_verdicts(tmp_path / "b.jsonl", [Verdict("1", "original", "error", reason="cut", cut=True)] * 3)
+    write_verdicts(tmp_path / "a.jsonl", {"pairs": [Verdict("1", "original", "first", cut=False)]})
+    cut = Verdict("1", "original", "error", reason="cut", cut=True)
+    write_verdicts(tmp_path / "b.jsonl", {"pairs": [cut] * 3, "others": [cut]})
     failures.mark([tmp_path / "c.jsonl"], "nobody answers")
     paths = [tmp_path / f"{judge}.jsonl" for judge in "abc"]
     table, page = tmp_path / "replies.csv", tmp_path / "replies.html"
@@ -69,6 +70,6 @@ def test_what_was_matched_is_kept_beside_what_it_means(tmp_path, repository):
     """The raw words are those of the reply, the outcome is in the benchmark's order."""
     files.write_jsonl(tmp_path / "r.jsonl", [row("1", "Long.\n**Verdict:** A", "stop", order="swapped")])
     prompt = repository / "config" / "prompts" / "brief_pairwise.yaml"
-    parse_replies.main(tmp_path / "r.jsonl", prompt, "b", tmp_path / "v.jsonl")
+    parse_replies.main(tmp_path / "r.jsonl", [prompt], {"b": "pairwise"}, tmp_path / "v.jsonl")
     (stored,) = files.read_jsonl(tmp_path / "v.jsonl")
     assert (stored["outcome"], stored["raw"]) == ("second", "Verdict: A")

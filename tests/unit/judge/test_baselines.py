@@ -78,8 +78,8 @@ def test_majority_grades_with_the_median():
 
 def test_items_without_text_are_not_answered(tmp_path):
     write_items(tmp_path / "items.jsonl", [*PAIRS, pair(9, "tie", responses=())])
-    answer_baselines.main(str(tmp_path / "items.jsonl"), 1, {"majority": str(tmp_path / "verdicts.jsonl")})
-    verdicts = list(read_verdicts(tmp_path / "verdicts.jsonl"))
+    answer_baselines.main({"b": str(tmp_path / "items.jsonl")}, 1, {"majority": str(tmp_path / "verdicts.jsonl")})
+    verdicts = list(read_verdicts(tmp_path / "verdicts.jsonl", "b"))
     assert {verdict.item for verdict in verdicts} == {item.id for item in PAIRS}
     assert len(verdicts) == 12
 
@@ -87,5 +87,5 @@ def test_items_without_text_are_not_answered(tmp_path):
 @pytest.mark.parametrize(("baseline", "n"), [("longer", 0), ("random", 4), ("majority", 4)])
 def test_where_no_item_has_its_texts_baselines_answer_that_need_none(tmp_path, baseline, n):
     write_items(tmp_path / "items.jsonl", [pair(number, "tie", responses=()) for number in (1, 2)])
-    answer_baselines.main(str(tmp_path / "items.jsonl"), 1, {baseline: str(tmp_path / "verdicts.jsonl")})
-    assert len(list(read_verdicts(tmp_path / "verdicts.jsonl"))) == n
+    answer_baselines.main({"b": str(tmp_path / "items.jsonl")}, 1, {baseline: str(tmp_path / "verdicts.jsonl")})
+    assert len(list(read_verdicts(tmp_path / "verdicts.jsonl", "b"))) == n

@@ -10,7 +10,7 @@ import count_replies
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.frames import read_table
-from judgemerge.core.items import Verdict, write_verdicts
+from judgemerge.core.items import Verdict, VerdictFile, write_verdicts
 from judgemerge.core.models import size_on_disk
 from judgemerge.judge import failures
 
@@ -53,9 +53,10 @@ def test_what_can_be_done_is_done(tmp_path):
 
 def test_files_are_divided_into_those_that_hold_something_and_reasons(tmp_path):
     good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
-    files.write_jsonl(good, [{"benchmark": "b"}])
+    files.write_jsonl(good, [{"benchmark": "b"}, failures.row("c", "no file")])
     failures.mark([bad], "no template")
-    assert failures.divide({"a": good, "b": bad}) == ({"a": good}, {"b": "no template"})
+    one, other, none = VerdictFile(good, "b"), VerdictFile(good, "c"), VerdictFile(bad, "b")
+    assert failures.divide({"a": one, "b": other, "c": none}) == ({"a": one}, {"b": "no file", "c": "no template"})
 
 
 def test_pages_name_judge_benchmarks_and_reason():
@@ -74,14 +75,18 @@ def test_failed_files_are_forgotten_with_their_timings_and_nothing_else(tmp_path
     kept = results / "replies/good/suite.jsonl"
     files.write_jsonl(kept, [{"benchmark": "b"}])
     gone = [
-        results / name for name in ("replies/bad/suite.jsonl", "replies/bad/suite.timing.json", "verdicts/bad/b.jsonl")
+        results / name
+        for name in ("replies/bad/suite.jsonl", "replies/bad/suite.timing.json", "verdicts/bad/suite.jsonl")
     ]
     failures.mark(gone, "no template")
+    half = results / "verdicts/half/suite.jsonl"
+    files.write_jsonl(half, [{"benchmark": "b"}, failures.row("c", "other items")])
     timing = results / "timings/judge_suite/bad/suite.tsv"
     timing.parent.mkdir(parents=True)
     timing.touch()
-    assert failures.sentences(map(str, gone[2:])) == ["bad on b: no template"]
-    assert failures.forget(results) == ["bad: no template"]
+    verdicts = {(path.parent.name, name): path for path in (gone[2], half) for name in "bc"}
+    assert failures.sentences(verdicts) == ["bad on b, c: no template", "half on c: other items"]
+    assert failures.forget(results) == ["bad: no template", "half: other items"]
     assert [path for path in results.rglob("*") if path.is_file()] == [kept]
 
 
@@ -98,15 +103,16 @@ def test_a_model_that_cannot_be_had_fails_its_judge_and_is_fetched_again(tmp_pat
 
 
 def test_tables_of_replies_and_of_recorded_files_say_who_was_not_judged(tmp_path):
-    names = ("good.jsonl", "bad.jsonl", "good.json", "bad.json")
+    names = ("good.jsonl", "bad.jsonl", "good.counts.jsonl", "bad.counts.jsonl")
     good, bad, good_counts, bad_counts = (str(tmp_path / name) for name in names)
-    write_verdicts(good, [Verdict("i0", "original", "first", cut=False)])
-    files.write_json(good_counts, {"outcomes": {"first": 1}, "rows": {"original": 1}, "values": {}})
+    write_verdicts(good, {"pairs": [Verdict("i0", "original", "first", cut=False)]})
+    counts = {"outcomes": {"first": 1}, "rows": {"original": 1}, "values": {}}
+    files.write_jsonl(good_counts, [{"benchmark": "pairs", **counts}])
     failures.mark([bad, bad_counts], "no <memory>")
     units = [("good", "pairs"), ("bad", "pairs")]
     count_replies.main([good, bad], units, tmp_path / "replies.csv", tmp_path / "replies.html")
-    counts = {("pairs", "good"): good_counts, ("pairs", "bad"): bad_counts}
-    count_recorded.main(counts, tmp_path / "recorded.csv", tmp_path / "recorded.html")
+    held = {("pairs", "good"): VerdictFile(good_counts, "pairs"), ("pairs", "bad"): VerdictFile(bad_counts, "pairs")}
+    count_recorded.main(held, tmp_path / "recorded.csv", tmp_path / "recorded.html")
     replies, recorded = (read_table(tmp_path / f"{name}.csv") for name in ("replies", "recorded"))
     assert list(replies["verdicts"]) == [1, 0]
     assert list(replies["note"]) == ["", "not judged: no <memory>"]

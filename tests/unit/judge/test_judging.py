@@ -349,7 +349,10 @@ def killed(unit, tmp_path_factory, repository):
     store = folder / "store" / unit["digest"][:16] / "pairs.jsonl"
     process = subprocess.Popen(
         [sys.executable, "-c", f"import judge_suite; judge_suite.main(**{arguments!r})"],
-        env={**os.environ, "PYTHONPATH": str(repository / "scripts")},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(repository / "scripts"), str(repository / "scripts" / "judge")]),
+        },
         stderr=subprocess.PIPE,
     )
     while process.poll() is None and not (store.exists() and store.read_bytes().count(b"\n") >= 20):

@@ -282,7 +282,7 @@ def test_long_input_is_read_in_no_time(text):
 
 
 def command(repository, *arguments, text="", **others):
-    script = [sys.executable, str(repository / "scripts" / "judge.py"), *map(str, arguments)]
+    script = [sys.executable, str(repository / "scripts" / "commands" / "judge.py"), *map(str, arguments)]
     return subprocess.run(script, input=text, capture_output=True, text=True, timeout=120, cwd=repository, **others)
 
 
@@ -367,7 +367,14 @@ def test_a_prompt_that_shows_a_metric_asks_for_one(repository):
 
 def test_a_slow_stream_is_answered_at_once(repository):
     with serving(lambda body, n: reply("Verdict: A")) as server:
-        script = [sys.executable, str(repository / "scripts" / "judge.py"), "--model", server.url, "--name", "m"]
+        script = [
+            sys.executable,
+            str(repository / "scripts" / "commands" / "judge.py"),
+            "--model",
+            server.url,
+            "--name",
+            "m",
+        ]
         with subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             for number in range(3):
                 process.stdin.write(json.dumps(pair(id=number)).encode() + b"\n")

@@ -223,7 +223,7 @@ def test_the_command_weighs_by_examples_and_reads_adapters(tmp_path, tiny_models
 def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path, tiny_models, repository):
     import subprocess
 
-    script = [sys.executable, str(repository / "scripts" / "merge.py"), "--output", str(tmp_path / "x")]
+    script = [sys.executable, str(repository / "scripts" / "commands" / "merge.py"), "--output", str(tmp_path / "x")]
     told = subprocess.run([*script, "--model", f"a={tiny_models['one']}:0.4"], capture_output=True, text=True)
     assert told.returncode == 1
     assert told.stderr == "merge.py: merge 'x' has weights that sum to 0.4; a cocktail needs a sum of 1\n"

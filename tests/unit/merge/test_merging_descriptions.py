@@ -162,7 +162,7 @@ def test_a_merge_is_described_by_its_donor_whatever_the_hash_seed(tmp_path, copi
     (copies["one"] / "tokenizer.model").write_text("vocabulary")
     digests = set()
     for seed in ("0", "1", "2"):
-        command = [sys.executable, str(repository / "scripts" / "merge.py"), "--method", "linear"]
+        command = [sys.executable, str(repository / "scripts" / "commands" / "merge.py"), "--method", "linear"]
         command += ["--model", f"b={copies['two']}:0.5", "--model", f"a={copies['one']}:0.5"]
         command += ["--allow", "rms_norm_eps", "--output", str(tmp_path / f"out{seed}")]
         command += ["--donor", "a"] if seed != "2" else []
@@ -338,7 +338,13 @@ def test_a_killed_merge_leaves_nothing(tmp_path, copies, repository, victim):
         "sys.path.insert(0, os.path.dirname(sys.argv[0]))\n"
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
-    arguments = [str(repository / "scripts" / "merge.py"), "--method", "linear", "--output", str(tmp_path / "out")]
+    arguments = [
+        str(repository / "scripts" / "commands" / "merge.py"),
+        "--method",
+        "linear",
+        "--output",
+        str(tmp_path / "out"),
+    ]
     arguments += ["--model", f"a={copies['one']}:0.5", "--model", f"b={copies['two']}:0.5"]
     code = script.replace("sys.argv[1:] = sys.argv[1:]", "sys.argv = sys.argv[1:]")
     process = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True)

@@ -147,7 +147,7 @@ def scripts_with_environments() -> list[tuple[str, str]]:
     pairs = set()
     for path in (ROOT / "rules").glob("*.smk"):
         for rule in re.split(r"^(?=rule |use rule )", path.read_text(), flags=re.MULTILINE):
-            script, env = re.search(r"scripts/(\w+\.py)", rule), re.search(r"envs/(\w+)\.yaml", rule)
+            script, env = re.search(r"scripts/([\w/]+\.py)", rule), re.search(r"envs/(\w+)\.yaml", rule)
             if script and env:
                 pairs.add((script[1], env[1]))
     return sorted(pairs)

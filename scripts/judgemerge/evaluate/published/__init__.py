@@ -10,18 +10,15 @@ says in one sentence what is wrong, and ours (rules `house`) with an interval. P
 the papers. A metric has the name that it has in agreement.csv; what it is restricted to stands in brackets, such as
 `accuracy_both[Code]`. The judge HUMANS is the people among themselves.
 
-Imports nothing heavy: the Snakefile asks for `names`.
+Imports nothing heavy: the Snakefile asks for the names of PROTOCOLS.
 """
 
-import importlib
 import math
-import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import ModuleType
 
-from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item, Verdict
+from judgemerge.core.registry import Modules
 
 HUMANS = "humans"
 COUNTS = ("truths", "unanimous", "split", "unread", "comparisons", "majority_comparisons")  # metrics that are no shares
@@ -58,13 +55,4 @@ class Row:
     ci_high: float = math.nan
 
 
-def names() -> list[str]:
-    """Return the names of the protocols (the modules of this package without a leading underscore)."""
-    return [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
-
-
-def protocol(name: str) -> ModuleType:
-    """Return the module of that name."""
-    if name not in names():
-        raise JudgemergeError(f"unknown published protocol '{name}'{did_you_mean(name, names())}")
-    return importlib.import_module(f"{__name__}.{name}")
+PROTOCOLS = Modules(__name__, "published protocol", needs=("rows(case)",))

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from judgemerge.evaluate.estimates import DECIMALS
-from judgemerge.evaluate.published import Case, Row, protocol
+from judgemerge.evaluate.published import PROTOCOLS, Case, Row
 from judgemerge.evaluate.score import COLUMNS
 
 NUMBERS = ["value", "ci_low", "ci_high"]
@@ -19,12 +19,12 @@ def published_table(cases: Mapping[str, Case], protocols: Mapping[str, str]) -> 
     `protocols` maps a benchmark to the name of its module.
     """
     parts = [
-        _frame(benchmark, case.items[0].protocol, protocol(protocols[benchmark]).rows(case))
+        _frame(benchmark, case.items[0].protocol, PROTOCOLS.load(protocols[benchmark]).rows(case))
         for benchmark, case in cases.items()
     ]
     table = pd.concat(parts)
     for name in dict.fromkeys(protocols.values()):
-        module = protocol(name)
+        module = PROTOCOLS.load(name)
         for average, members in getattr(module, "AVERAGES", {}).items():
             parts.append(_average(table, average, members, module.AVERAGED))
     table = pd.concat([part for part in parts if len(part)])
