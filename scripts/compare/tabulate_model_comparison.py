@@ -36,34 +36,47 @@ def main(
     items = {item.id: item for item in read_items(questions)}
     clusters = {question: item.cluster for question, item in items.items()}
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
-    found = [metrics.load_metric(path) for path in metric_files]
-    known = {model: by_unit(files.read_jsonl(path)) for model, path in zip(entry["models"], answers, strict=True)}
-    said = {judge: list(files.read_jsonl(path)) for judge, path in zip(entry["judges"], results, strict=True)}
-    names = [metric.name for metric in found]
+    chosen_metrics = [metrics.load_metric(path) for path in metric_files]
+    answers_by_model = {
+        model: by_unit(files.read_jsonl(path)) for model, path in zip(entry["models"], answers, strict=True)
+    }
+    results_by_judge = {
+        judge: list(files.read_jsonl(path)) for judge, path in zip(entry["judges"], results, strict=True)
+    }
+    names = [metric.name for metric in chosen_metrics]
     rows = [
         row
-        for judge, judged in said.items()
-        for row in comparison_tables.judge_rows(judge, judged, names, entry["models"], clusters, settings)
+        for judge, results_of_judge in results_by_judge.items()
+        for row in comparison_tables.judge_rows(judge, results_of_judge, names, entry["models"], clusters, settings)
     ]
-    rows += comparison_tables.cost_rows(known, clusters, settings)
-    written = pd.DataFrame(rows, columns=list(comparison_tables.COLUMNS))
+    rows += comparison_tables.cost_rows(answers_by_model, clusters, settings)
+    frame = pd.DataFrame(rows, columns=list(comparison_tables.COLUMNS))
     with files.atomic_writer(table) as file:
-        written.to_csv(file, index=False)
-    reading = {judge: comparison_tables.disagreements(judged, names, entry["models"]) for judge, judged in said.items()}
-    files.write_jsonl(disagreements, ({"judge": judge, **row} for judge, own in reading.items() for row in own))
+        frame.to_csv(file, index=False)
+    reading = {
+        judge: comparison_tables.disagreements(results_of_judge, names, entry["models"])
+        for judge, results_of_judge in results_by_judge.items()
+    }
+    files.write_jsonl(
+        disagreements, ({"judge": judge, **row} for judge, rows_of_judge in reading.items() for row in rows_of_judge)
+    )
     texts = {
         "questions": {question: _shown(item) for question, item in items.items()},
         "answers": {
             unit: {
-                model: row["text"] or f"({row['reason'] or 'empty'})" for model in known for row in [known[model][unit]]
+                model: row["text"] or f"({row['reason'] or 'empty'})"
+                for model in answers_by_model
+                for row in [answers_by_model[model][unit]]
             }
-            for unit in known[entry["models"][0]]
+            for unit in answers_by_model[entry["models"][0]]
         },
-        "replies": {labels.get(judge, judge): _replies(judged) for judge, judged in said.items()},
+        "replies": {
+            labels.get(judge, judge): _replies(results_of_judge) for judge, results_of_judge in results_by_judge.items()
+        },
     }
     about = {
-        "metrics": found,
-        "batches": {model: _batches(own.values()) for model, own in known.items()},
+        "metrics": chosen_metrics,
+        "batches": {model: _batches(rows_of_judge.values()) for model, rows_of_judge in answers_by_model.items()},
         "method": _method(entry, [files.read_json(path) for path in records]),
     }
     quoted = pd.read_csv(published, sep="\t") if published else None
@@ -73,9 +86,9 @@ def main(
         first=first, second=second, n=len(items), questions=entry["questions"], confidence=confidence
     )
     reading = {labels.get(judge, judge): rows for judge, rows in reading.items()}
-    made = pages.sections(with_labels(written, labels), entry, about, reading, texts, quoted, name)
+    sections = pages.sections(with_labels(frame, labels), entry, about, reading, texts, quoted, name)
     with files.atomic_writer(page) as file:
-        file.write(html_page(f"Model comparison {name}", intro, made))
+        file.write(html_page(f"Model comparison {name}", intro, sections))
 
 
 def _shown(item: Item) -> str:
@@ -86,14 +99,14 @@ def _shown(item: Item) -> str:
         return "\n\n".join(item.turns)
 
 
-def _replies(judged: list[dict]) -> dict[tuple, list[tuple[str, str]]]:
+def _replies(results: list[dict]) -> dict[tuple, list[tuple[str, str]]]:
     """Return (metric, question, draw) → (what was judged, the reply); one metric's unit has a reply per model."""
-    found: dict[tuple, list[tuple[str, str]]] = {}
-    for row in judged:
+    by_unit: dict[tuple, list[tuple[str, str]]] = {}
+    for row in results:
         what = f"pair, {row['order']} order" if row["metric"] == PAIRS else f"{row['metric']} of {row['model']}"
         text = row["reply"] if row["reply"] is not None else f"({row['reason']})"
-        found.setdefault((row["metric"], row["question"], row["sample"]), []).append((what, text))
-    return found
+        by_unit.setdefault((row["metric"], row["question"], row["sample"]), []).append((what, text))
+    return by_unit
 
 
 def _batches(rows) -> str:
@@ -102,14 +115,14 @@ def _batches(rows) -> str:
 
 
 def _method(entry: dict, records: list[dict]) -> dict:
-    told = {"questions": entry["questions"], "generation": entry["generation"], "inputs": entry["inputs"] or "by name"}
+    about = {"questions": entry["questions"], "generation": entry["generation"], "inputs": entry["inputs"] or "by name"}
     for record in records:
         who = f"judge {record['judge']}" if "judge" in record else f"answers of {record['model']}"
-        told[who] = {key: value for key, value in record.items() if key in ("digest", "settings", "failures", "empty")}
-        told[who] |= {key: record[key] for key in ("at_the_limit",) if key in record}
+        about[who] = {key: value for key, value in record.items() if key in ("digest", "settings", "failures", "empty")}
+        about[who] |= {key: record[key] for key in ("at_the_limit",) if key in record}
         if "judge" in record:
-            told["prompts"] = {kind: prompt["name"] for kind, prompt in record["prompts"].items()}
-    return told
+            about["prompts"] = {kind: prompt["name"] for kind, prompt in record["prompts"].items()}
+    return about
 
 
 if "snakemake" in globals():

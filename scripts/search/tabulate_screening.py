@@ -13,16 +13,16 @@ def main(bases: list[str], losses: list[str], statistics: dict, table: str, page
     rows = []
     for base, path in zip(bases, losses, strict=True):
         read = files.read_json(path)
-        found = screening.summary(
+        summary = screening.summary(
             read["answers"], statistics["resamples"], statistics["confidence"], statistics["seed"]
         )
-        rows.append({"base": base, "parameters": read["parameters"], "steps": read["steps"], **found})
-    written = pd.DataFrame(rows, columns=list(screening.COLUMNS))
+        rows.append({"base": base, "parameters": read["parameters"], "steps": read["steps"], **summary})
+    frame = pd.DataFrame(rows, columns=list(screening.COLUMNS))
     with files.atomic_writer(table) as file:
-        written.to_csv(file, index=False)
+        frame.to_csv(file, index=False)
     intro = pages.searches.SCREENING.format(confidence=f"{100 * statistics['confidence']:g} %")
     with files.atomic_writer(page) as file:
-        file.write(pages.page("Foundation models", intro, pages.searches.screening_sections(written)))
+        file.write(pages.page("Foundation models", intro, pages.searches.screening_sections(frame)))
 
 
 if "snakemake" in globals():

@@ -150,15 +150,17 @@ def plan(
 def templates(entry: Mapping, chosen_metrics: Sequence[Metric], load) -> dict[str, prompts.Template]:
     """Return the prompt of the pairs and of every metric, with the metric's scale; `load` reads one by its name."""
     names = prompt_names(entry, chosen_metrics)
-    found = {PAIRS: load(names[PAIRS])} if PAIRS in names else {}
-    return found | {metric.name: metrics.with_scale(load(names[metric.name]), metric) for metric in chosen_metrics}
+    by_kind = {PAIRS: load(names[PAIRS])} if PAIRS in names else {}
+    return by_kind | {metric.name: metrics.with_scale(load(names[metric.name]), metric) for metric in chosen_metrics}
 
 
 def prompt_names(entry: Mapping, chosen_metrics: Sequence[Metric]) -> dict[str, str]:
     """Return the name of the prompt of the pairs, if they are judged, and of every metric."""
-    given = {**DEFAULT_PROMPTS, **entry["prompts"]}
-    names = {PAIRS: given["pairwise"]} if "pairwise" in given else {}
-    return names | {metric.name: given["rubric" if metric.inputs else "rubric_no_inputs"] for metric in chosen_metrics}
+    prompts_of_study = {**DEFAULT_PROMPTS, **entry["prompts"]}
+    names = {PAIRS: prompts_of_study["pairwise"]} if "pairwise" in prompts_of_study else {}
+    return names | {
+        metric.name: prompts_of_study["rubric" if metric.inputs else "rubric_no_inputs"] for metric in chosen_metrics
+    }
 
 
 # ---- what judges said ----

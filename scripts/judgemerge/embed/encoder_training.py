@@ -127,7 +127,7 @@ def at_most(pairs: Sequence[Pair], limit: int, seed: int) -> list[Pair]:
 
 def columns(pairs: Sequence[Pair], n_negatives: int, query_prompt: str = "") -> dict[str, list[str]]:
     """Return the columns of the training set: anchor, positive, negative_1 … (best wrong chunks by BM25)."""
-    made = {"anchor": [query_prompt + pair.anchor for pair in pairs], "positive": [pair.positive for pair in pairs]}
+    dataset = {"anchor": [query_prompt + pair.anchor for pair in pairs], "positive": [pair.positive for pair in pairs]}
     if n_negatives:
         try:
             negatives = selection.bm25_negatives(pairs, n_negatives)
@@ -136,8 +136,8 @@ def columns(pairs: Sequence[Pair], n_negatives: int, query_prompt: str = "") -> 
                 f"embedding.training.hard_negatives is {n_negatives}, but {error}; ask for fewer, or add documents"
             ) from None
         for number in range(n_negatives):
-            made[f"negative_{number + 1}"] = [found[number] for found in negatives]
-    return made
+            dataset[f"negative_{number + 1}"] = [negatives_of_pair[number] for negatives_of_pair in negatives]
+    return dataset
 
 
 def _arguments(settings: Mapping[str, Any], work: str | Path, seed: int) -> dict[str, Any]:
@@ -202,12 +202,12 @@ def labelled(pairs: Sequence[Pair], n_negatives: int, n_random: int, seed: int) 
     rng = random.Random(seed)
     rows: dict[str, list] = {"question": [], "chunk": [], "label": []}
     for pair, wrong in zip(pairs, hard, strict=True):
-        drawn: list[str] = []
-        while len(drawn) < n_random:
+        random_chunks: list[str] = []
+        while len(random_chunks) < n_random:
             text, document = rng.choice(chunks)
             if document != pair.document:
-                drawn.append(text)
-        for text, label in ((pair.positive, 1.0), *((text, 0.0) for text in (*wrong, *drawn))):
+                random_chunks.append(text)
+        for text, label in ((pair.positive, 1.0), *((text, 0.0) for text in (*wrong, *random_chunks))):
             rows["question"].append(pair.anchor)
             rows["chunk"].append(text)
             rows["label"].append(label)

@@ -69,7 +69,7 @@ def mix(
 def _mix(folders: Mapping, weights: Mapping[str, Mapping[str, float]], outputs: Mapping, threads: int) -> dict:
     """Write the mixtures; return what was left out of each."""
     preflight.check_parents(folders)
-    merges = {name: cocktail.entry(given, "float32") for name, given in weights.items()}
+    merges = {name: cocktail.entry(weights_of_merge, "float32") for name, weights_of_merge in weights.items()}
     noted = engine.merge_all(merges, folders, outputs, threads)
     for name, output in outputs.items():
         checks.check_result(output, next(iter(folders.values())), tuple(noted[name]["left_out"]))
@@ -128,12 +128,12 @@ def mix_with_card(
     manifests = {}
     for name, output in outputs.items():
         merge = cocktail.entry(weights[name], "float32")
-        made = {"rule": "mix_embedders", "merge": merge, "parents": digests, "threads": threads}
-        made |= {"left_out": noted[name]["left_out"]} if noted[name]["left_out"] else {}
-        made |= {"losses": dict(weighed[name])} if weighed.get(name) else {}
-        text = cards.card(name, {"made_by": made | _on_card(weighed.get(name)), "versions": provenance.versions()})
+        about = {"rule": "mix_embedders", "merge": merge, "parents": digests, "threads": threads}
+        about |= {"left_out": noted[name]["left_out"]} if noted[name]["left_out"] else {}
+        about |= {"losses": dict(weighed[name])} if weighed.get(name) else {}
+        text = cards.card(name, {"made_by": about | _on_card(weighed.get(name)), "versions": provenance.versions()})
         Path(output, "README.md").write_text(text, encoding="utf-8")
-        manifests[name] = models.describe(output, **made)
+        manifests[name] = models.describe(output, **about)
     return manifests
 
 
@@ -141,8 +141,8 @@ def _on_card(weighed: Mapping | None) -> dict:
     """Return what a card says of weights that losses decided."""
     if not weighed:
         return {}
-    told = {"n_examples": weighed["examples"], "n_given": weighed["pairs"], "examples": "evaluation set"}
-    return {"weights": {**weighed, **told, "kind": "encoder"}}
+    numbers = {"n_examples": weighed["examples"], "n_given": weighed["pairs"], "examples": "evaluation set"}
+    return {"weights": {**weighed, **numbers, "kind": "encoder"}}
 
 
 def examples_of(
@@ -152,15 +152,15 @@ def examples_of(
 
     The wrong texts are the best that BM25 finds in other documents: as many as asked for, or as all examples have.
     """
-    chosen = encoder_training.at_most(pairs, n_examples, seed)
-    wrong = {pair.id: found for pair, found in zip(pairs, selection.ranked_others(pairs), strict=True)}
-    number = min(n_negatives, *(len(wrong[pair.id]) for pair in chosen))
+    sample = encoder_training.at_most(pairs, n_examples, seed)
+    wrong = {pair.id: others for pair, others in zip(pairs, selection.ranked_others(pairs), strict=True)}
+    number = min(n_negatives, *(len(wrong[pair.id]) for pair in sample))
     if not number:
         raise JudgemergeError(
             "embedding.forgetting.by_loss needs questions on at least two documents; add documents, or remove by_loss"
         )
     return [
-        {"query": query_prompt + pair.anchor, "pos": [pair.positive], "neg": wrong[pair.id][:number]} for pair in chosen
+        {"query": query_prompt + pair.anchor, "pos": [pair.positive], "neg": wrong[pair.id][:number]} for pair in sample
     ]
 
 
@@ -181,11 +181,11 @@ def weights_by_loss(
     torch.set_num_threads(threads)
     examples = examples_of(pairs, settings["examples"], settings["negatives"], seed, query_prompt)
     n_negatives = len(examples[0]["neg"])
-    found = {name: _loss(folder, examples, n_negatives, seed) for name, folder in folders.items()}
-    weights = engine.softmax([loss.value for loss in found.values()], settings["temperature"])
+    loss_of_models = {name: _loss(folder, examples, n_negatives, seed) for name, folder in folders.items()}
+    weights = engine.softmax([loss.value for loss in loss_of_models.values()], settings["temperature"])
     return {
-        "weights": dict(zip(found, weights, strict=True)),
-        "losses": {name: dataclasses.asdict(loss) for name, loss in found.items()},
+        "weights": dict(zip(loss_of_models, weights, strict=True)),
+        "losses": {name: dataclasses.asdict(loss) for name, loss in loss_of_models.items()},
         "examples": len(examples),
         "pairs": len(pairs),
         "negatives": n_negatives,

@@ -82,16 +82,16 @@ def ranks(task: Task, similarity: np.ndarray) -> list[list[int]]:
 
     A right text is ranked among all texts of the query, other right ones included.
     """
-    found = []
+    ranks_of_queries = []
     for query, row in zip(task.queries, similarity, strict=True):
         pool = row if query.among is None else row[list(query.among)]
         # Ties with wrong texts count against the model, ties among right ones are broken by their order.
         right = sorted(query.right, key=lambda place: -row[place])
-        found.append([])
+        ranks_of_queries.append([])
         for number, place in enumerate(right, 1):
             n_at_least = int((pool >= row[place]).sum()) - sum(int(row[other] >= row[place]) for other in right)
-            found[-1].append(n_at_least + number)
-    return found
+            ranks_of_queries[-1].append(n_at_least + number)
+    return ranks_of_queries
 
 
 def similarity(model, task: Task, query_prompt: str = "", batch_size: int = 32) -> np.ndarray:
@@ -99,9 +99,9 @@ def similarity(model, task: Task, query_prompt: str = "", batch_size: int = 32) 
     asked = [query_prompt + query.text for query in task.queries]
     queries, texts = (
         np.asarray(
-            model.encode(given, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False), float
+            model.encode(texts, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False), float
         )
-        for given in (asked, task.texts)
+        for texts in (asked, task.texts)
     )
     if not (np.isfinite(queries).all() and np.isfinite(texts).all()):
         raise JudgemergeError(
@@ -110,9 +110,9 @@ def similarity(model, task: Task, query_prompt: str = "", batch_size: int = 32) 
     return queries @ texts.T
 
 
-def predicted(scorer, asked: Sequence[tuple[str, str]], batch_size: int) -> np.ndarray:
+def predicted(scorer, question_and_text: Sequence[tuple[str, str]], batch_size: int) -> np.ndarray:
     """Return the reranker's score of each (query, text); such as are no numbers would sort anyhow, and are refused."""
-    scores = np.asarray(scorer.predict(list(asked), batch_size=batch_size, show_progress_bar=False), float)
+    scores = np.asarray(scorer.predict(list(question_and_text), batch_size=batch_size, show_progress_bar=False), float)
     if not np.isfinite(scores).all():
         raise JudgemergeError("the reranker gives scores that are no numbers; check its training (precision, rate)")
     return scores
@@ -128,16 +128,16 @@ def rerank(scorer, task: Task, similar: np.ndarray, depth: int, batch_size: int 
 
     Texts below keep the embedder's order.
     """
-    firsts, asked = [], []
+    firsts, question_and_text = [], []
     for query, row in zip(task.queries, similar, strict=True):
         pool = np.array(query.among if query.among is not None else range(len(row)))
         first = pool[np.argsort(-row[pool], kind="stable")[:depth]]
         firsts.append(first)
-        asked += [(query.text, task.texts[place]) for place in first]
-    given = predicted(scorer, asked, batch_size)
+        question_and_text += [(query.text, task.texts[place]) for place in first]
+    relevances = predicted(scorer, question_and_text, batch_size)
     sorted_anew, start = np.array(similar), 0
     for row, first in zip(sorted_anew, firsts, strict=True):
-        places = np.argsort(np.argsort(given[start : start + len(first)], kind="stable"), kind="stable")
+        places = np.argsort(np.argsort(relevances[start : start + len(first)], kind="stable"), kind="stable")
         row[first] = 2 + places  # above every cosine
         start += len(first)
     return ranks(task, sorted_anew)
@@ -150,22 +150,22 @@ def values(ranks_of_queries: Sequence[Sequence[int]], k: int) -> dict[str, np.nd
     nDCG has gain 1 for a right text and discount log2(1 + rank).
     """
     recall, mrr, ndcg = [], [], []
-    for found in ranks_of_queries:
-        best = sum(1 / np.log2(1 + place) for place in range(1, min(len(found), k) + 1))
-        recall.append(sum(rank <= k for rank in found) / len(found))
-        mrr.append(1 / min(found))
-        ndcg.append(sum(1 / np.log2(1 + rank) for rank in found if rank <= k) / best)
+    for ranks_of_query in ranks_of_queries:
+        best = sum(1 / np.log2(1 + place) for place in range(1, min(len(ranks_of_query), k) + 1))
+        recall.append(sum(rank <= k for rank in ranks_of_query) / len(ranks_of_query))
+        mrr.append(1 / min(ranks_of_query))
+        ndcg.append(sum(1 / np.log2(1 + rank) for rank in ranks_of_query if rank <= k) / best)
     return {f"recall@{k}": np.array(recall), "mrr": np.array(mrr), f"ndcg@{k}": np.array(ndcg)}
 
 
-def scores(task: str, clusters: Sequence[str], found: Mapping[str, np.ndarray], settings) -> list[dict]:
+def scores(task: str, clusters: Sequence[str], values_by_metric: Mapping[str, np.ndarray], settings) -> list[dict]:
     """Return {metric, value, ci_low, ci_high, n, note} for each metric of one model on one task.
 
     Recall gets Wilson's interval at the effective sample size, the others BCa (agreement/bootstrap.py says why).
     """
     sample = estimates.draw_sample(clusters, f"retrieval:{task}", settings)
     rows = []
-    for metric, hits in found.items():
+    for metric, hits in values_by_metric.items():
         counts = sample.count(hits, np.ones(len(hits)))
         result = estimates.estimate(sample, counts, _mean, proportion=metric.startswith("recall"))
         rows.append({"metric": metric, **result.columns(), "n": len(hits), "note": _note(result, sample.n_clusters)})
@@ -180,8 +180,8 @@ def differences(
     rows = []
     for metric in base:
         means, resampled = [], []
-        for found in (other[metric], base[metric]):
-            counts = sample.count(found, np.ones(len(found)))
+        for values_of_model in (other[metric], base[metric]):
+            counts = sample.count(values_of_model, np.ones(len(values_of_model)))
             means.append(float(_mean(counts.sum(axis=1, keepdims=True))[0]))
             resampled.append(_mean(weighted_sums(counts, sample.weights).astype(float)))
         low, high, p = difference_test(

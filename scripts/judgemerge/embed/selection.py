@@ -52,12 +52,12 @@ def bm25_negatives(pairs: Sequence[Pair], n_negatives: int) -> list[list[str]]:
 
     Raises ValueError where there are too few other chunks.
     """
-    found = []
+    negatives = []
     for pair, others in zip(pairs, ranked_others(pairs), strict=True):
         if len(others) < n_negatives:
             raise ValueError(f"pair '{pair.id}' has {len(others)} chunks of other documents, not {n_negatives}")
-        found.append(others[:n_negatives])
-    return found
+        negatives.append(others[:n_negatives])
+    return negatives
 
 
 def ranked_others(pairs: Sequence[Pair]) -> Iterator[list[str]]:
