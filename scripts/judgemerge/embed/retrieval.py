@@ -96,12 +96,12 @@ def ranks(task: Task, similarity: np.ndarray) -> list[list[int]]:
 
 def similarity(model, task: Task, query_prompt: str = "", batch_size: int = 32) -> np.ndarray:
     """Return the cosine of every query's and every text's embedding, (n_queries, n_texts), in double precision."""
-    asked = [query_prompt + query.text for query in task.queries]
+    questions = [query_prompt + query.text for query in task.queries]
     queries, texts = (
         np.asarray(
             model.encode(texts, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False), float
         )
-        for texts in (asked, task.texts)
+        for texts in (questions, task.texts)
     )
     if not (np.isfinite(queries).all() and np.isfinite(texts).all()):
         raise JudgemergeError(
