@@ -20,11 +20,13 @@ BIN := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin
 # An input that was written again as it was starts nothing: checksums decide, up to 1 GB (Snakemake's own limit is 1 MB).
 SNAKEMAKE := "$(BIN)/snakemake" --max-checksum-file-size 1000000000
 GIVEN = $(if $(CONFIG),--config $(CONFIG))
+# Files of tests go to the workers as they come, the longest first (tests/conftest.py).
+PYTEST := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
 CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
-.PHONY: help venv venv-quantize venv-page demo status costs mirror deploy page crate test bench torture test-cluster test-conda lint format lock container clean
+.PHONY: help venv venv-quantize venv-page demo status costs mirror deploy page crate test test-all bench torture test-cluster test-conda lint reference format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,7 +53,7 @@ demo: ## run the default study, all of it made on this machine, and write its re
 
 status: ## say what of STUDY=<file> is done, running, failed (with the log's last line) and left
 	$(CHECK)
-	@"$(BIN)/python" scripts/commands/show_status.py --study "$(STUDY)" $(GIVEN) $(ARGS)
+	@"$(BIN)/python" scripts/commands/show_status.py --study "$(STUDY)" $(GIVEN)
 
 costs: ## say how many CPU and GPU hours the results of STUDY=<file> took, per rule
 	$(CHECK)
@@ -73,10 +75,15 @@ crate: ## pack the results of STUDY=<file> as an RO-Crate in DIR=<folder> (resul
 	$(CHECK)
 	"$(BIN)/python" scripts/commands/pack_crate.py --study "$(STUDY)" $(GIVEN) $(if $(DIR),--dir "$(DIR)")
 
-test: ## check style, then run every test; ARGS="-m 'not slow'" goes to pytest
+test: ## check style, then test every promise once, in about ten minutes; ARGS="-k merging" goes to pytest
 	@$(MAKE) --no-print-directory venv
 	@$(MAKE) --no-print-directory lint
-	"$(BIN)/python" -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	"$(BIN)/python" -m pytest $(PYTEST) -m "not long" $(ARGS)
+
+test-all: ## check style, then run every test: also those that repeat a promise on more cases, or take minutes
+	@$(MAKE) --no-print-directory venv
+	@$(MAKE) --no-print-directory lint
+	JUDGEMERGE_FUZZ=300 "$(BIN)/python" -m pytest $(PYTEST) $(ARGS)
 
 bench: ## measure speed against what people use and write benchmarks/results/benchmarks.md; ARGS="--mirror DIR --only Planning"
 	@$(MAKE) --no-print-directory demo
@@ -100,6 +107,10 @@ lint: ## check the style of Python and Snakemake files
 	"$(BIN)/ruff" format --check
 	"$(BIN)/snakefmt" --check Snakefile rules
 	$(SNAKEMAKE) --lint
+	"$(BIN)/python" tools/check_rules.py
+
+reference: ## what follows from the settings: docs/configuration.md, config/study.schema.json
+	"$(BIN)/python" tools/make_reference.py
 
 format: ## bring Python and Snakemake files into that style
 	$(CHECK)
@@ -111,7 +122,7 @@ lock: ## make requirements*.lock and envs/ from pyproject.toml; ARGS=--upgrade t
 	$(CHECK)
 	"$(BIN)/python" tools/make_envs.py $(ARGS)
 
-container: ## make containers/Dockerfile, with the conda environments of all rules, from envs/
+container: ## write containers/Dockerfile, with the conda environments of all rules, from envs/
 	$(CHECK)
 	"$(BIN)/python" tools/make_container.py
 

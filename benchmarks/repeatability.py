@@ -1,6 +1,6 @@
 """Asks the same models the same prompts under other conditions and counts which replies and verdicts change.
 
-    python benchmarks/repeatability.py [--results results/demo] [--items 60] [--write benchmarks/results/repeatability.md]
+    python benchmarks/repeatability.py [--results results/demo] [--items 60] [--write FILE]
 
 Takes models and items of a study that has run. Each condition is a process of its own that differs from the first one
 (`as it is`) in one thing: batch size, thread count, order of the items, or nothing at all. Greedy replies; a *flip* is

@@ -1,4 +1,4 @@
-"""Makes benchmarks/results/coverage.md: how often intervals hold the known truth and tests cry wolf, by seeded simulation.
+"""Makes results/coverage.md: how often intervals hold the known truth, and false-positive rates, by seeded simulation.
 
     python benchmarks/simulate_coverage.py --runs 2000 --jobs 2
 

@@ -25,6 +25,7 @@ HERE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(HERE / "scripts"))
 
 from judgemerge.core.items import Item
+from judgemerge.judge.backends import GenerationParameters
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.prompting.prompts import load_template, render
 from judgemerge.synthetic import demo_tasks, tiny
@@ -56,7 +57,7 @@ def texts_of(backend: Transformers, items: list[Item], prompt: str) -> list[str]
 def ours(backend: Transformers, texts: list[str], n_tokens: int, reuse: bool = True) -> list[str]:
     """Return replies in the order of the texts, batched, the shared beginning computed once if `reuse`."""
     backend.reuse_prefix = reuse
-    replies = dict(pair for batch in backend.complete(texts, n_tokens) for pair in batch)
+    replies = dict(pair for batch in backend.complete(texts, GenerationParameters(n_tokens)) for pair in batch)
     return [replies[index].text for index in range(len(texts))]
 
 

@@ -123,7 +123,8 @@ def by_us(models: dict[str, Path], out: Path, method: str, densities: list[float
     """Return the command of one or several merges by scripts/commands/merge.py."""
     for path in out.parent.glob(f"{out.name}*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    command = [sys.executable, str(HERE / "scripts" / "commands" / "merge.py"), "--method", method, "--output", str(out)]
+    script = HERE / "scripts" / "commands" / "merge.py"
+    command = [sys.executable, str(script), "--method", method, "--output", str(out)]
     command += ["--engine", "streamed"] if method != "cocktail" else []
     for name in ("one", "two"):
         density = f",density={densities[0]}" if len(densities) == 1 else ""

@@ -37,7 +37,7 @@ from judgemerge.study.layout import (
     renamed,
 )
 from judgemerge.study.resources import Needs, Size, several_nodes
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 from judgemerge.train.training import shared_settings
 
 config.setdefault("mirror", os.environ.get("JUDGEMERGE_MIRROR", ""))
@@ -148,19 +148,3 @@ def prompt_texts(prompts):
     known = study.catalogues.sources
     names = [source for prompt in prompts.values() for source in study.prompt_sources(prompt)]
     return [results_file("sources/{source}", source=name) if name in known else name for name in dict.fromkeys(names)]
-
-
-def judge_kinds():
-    """Return what each judge is, in the order in which figures show them: base, experts, merges, others."""
-    kinds = {judge: study.kind(judge) for judge in study.judges}
-    bases = {settings.get("base"), *map(study.base_of, study.experts)}
-    kinds |= {judge: "base" for judge in kinds if judge in bases}
-    kinds |= {judge: "expert" for judge in kinds if judge in study.experts}
-    kinds |= {judge: "merge" for judge in kinds if judge in study.merges}
-    kinds |= {judge: "quantization" for judge in kinds if judge in study.quantizations}
-    kinds |= {
-        best: "merge" if "merge" in study.searches[search] else "expert"
-        for best, search in study.searched.items()
-        if best in kinds
-    }
-    return kinds

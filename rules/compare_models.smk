@@ -7,7 +7,6 @@ from judgemerge.study.layout import (
     ANSWERS_RECORD,
     JUDGED_ANSWERS,
     MODEL_COMPARISON_DISAGREEMENTS,
-    MODEL_COMPARISON_PAGE,
     MODEL_COMPARISON_TABLE,
     QUESTIONS,
     QUESTIONS_RECORD,
@@ -195,19 +194,11 @@ rule tabulate_model_comparison:
     input:
         questions=QUESTIONS,
         answers=paths.inputs(ANSWERS, comparisons.answers, "comparison"),
-        records=paths.inputs(ANSWERS_RECORD, comparisons.answers, "comparison"),
         results=JUDGED_ANSWERS,
         metrics=ancient(of(comparisons.metric_paths, "comparison")),
-        published=of(comparisons.published, "comparison"),
     output:
         table=MODEL_COMPARISON_TABLE,
         disagreements=MODEL_COMPARISON_DISAGREEMENTS,
-        page=report(
-            MODEL_COMPARISON_PAGE,
-            caption="captions/model_comparison.rst",
-            category="Tables",
-            labels={"table": "Models compared: {comparison}"},
-        ),
     log:
         "results/{study}/logs/tabulate_model_comparison/{comparison}.log",
     benchmark:
@@ -220,34 +211,9 @@ rule tabulate_model_comparison:
         comparison=of(comparisons.settings, "comparison"),
         metric_contents=of(comparisons.metric_contents, "comparison"),
         statistics=settings["statistics"],
-        labels=study.labels,
         code=script_digest("compare/tabulate_model_comparison"),
     script:
         "../scripts/compare/tabulate_model_comparison.py"
-
-
-use rule draw_accuracy as draw_model_comparison with:
-    input:
-        table="results/{study}/tables/model_comparison_{comparison}.csv",
-    output:
-        svg=report(
-            "results/{study}/figures/model_comparison_{comparison}.svg",
-            caption="captions/model_comparison_figure.rst",
-            category="Figures",
-            labels={"figure": "Models compared: {comparison}"},
-        ),
-        png="results/{study}/figures/model_comparison_{comparison}.png",
-    log:
-        "results/{study}/logs/draw_figure/model_comparison_{comparison}.log",
-    benchmark:
-        "results/{study}/timings/draw_figure/model_comparison_{comparison}.tsv"
-    params:
-        figure="model_comparison",
-        kinds=judge_kinds(),
-        labels=study.labels,
-        chosen=settings["display"]["judges"],
-        panels=[],
-        code=script_digest("report/draw_figure"),
 
 
 localrules:
@@ -256,4 +222,3 @@ localrules:
     judge_answers_endpoint,
     read_judged_answers,
     tabulate_model_comparison,
-    draw_model_comparison,

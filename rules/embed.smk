@@ -497,86 +497,6 @@ rule collect_retrieval:
         "../scripts/embed/collect_retrieval.py"
 
 
-rule render_retrieval:
-    """What fine-tuning gave, what was forgotten, and what happened to the data on the way, as a page of the report."""
-    input:
-        table="results/{study}/tables/retrieval.csv",
-        differences="results/{study}/tables/retrieval_differences.csv",
-        published="config/lm_cocktail.tsv",
-        decisions=each(DECISION, embedding.iterations),
-        documents=paths.path(CHUNK_COUNTS, TARGET),
-        counts=[
-            *each(GENERATED_COUNTS, embedding.iterations),
-            *each(TRAINING_COUNTS, embedding.iterations),
-            *each(TASK_COUNTS, embedding.task_roles),
-        ],
-        mixed=each(ENCODER_MANIFEST, [*embedding.mixes, *embedding.cocktails]),
-    output:
-        report(
-            "results/{study}/tables/retrieval.html",
-            caption="captions/retrieval_table.rst",
-            category="Tables",
-            labels={"table": "Retrieval: gained and forgotten"},
-        ),
-    log:
-        "results/{study}/logs/render_retrieval.log",
-    benchmark:
-        "results/{study}/timings/render_retrieval.tsv"
-    conda:
-        "../envs/stats.yaml"
-    resources:
-        **small_job,
-    params:
-        confidence=lookup(within=settings, dpath="statistics/confidence"),
-        code=script_digest("embed/render_retrieval"),
-    script:
-        "../scripts/embed/render_retrieval.py"
-
-
-use rule draw_accuracy as draw_retrieval with:
-    input:
-        table="results/{study}/tables/retrieval.csv",
-    output:
-        svg=report(
-            "results/{study}/figures/retrieval.svg",
-            caption="captions/retrieval.rst",
-            category="Figures",
-            labels={"figure": "Retrieval before and after"},
-        ),
-        png="results/{study}/figures/retrieval.png",
-    log:
-        "results/{study}/logs/draw_figure/retrieval.log",
-    benchmark:
-        "results/{study}/timings/draw_figure/retrieval.tsv"
-    params:
-        figure="retrieval",
-        kinds={},
-        panels=[],
-        code=script_digest("report/draw_figure"),
-
-
-use rule draw_accuracy as draw_forgetting with:
-    input:
-        table="results/{study}/tables/retrieval.csv",
-    output:
-        svg=report(
-            "results/{study}/figures/forgetting.svg",
-            caption="captions/forgetting.rst",
-            category="Figures",
-            labels={"figure": "Forgetting: base, tuned, mixed"},
-        ),
-        png="results/{study}/figures/forgetting.png",
-    log:
-        "results/{study}/logs/draw_figure/forgetting.log",
-    benchmark:
-        "results/{study}/timings/draw_figure/forgetting.tsv"
-    params:
-        figure="forgetting",
-        kinds={},
-        panels=[],
-        code=script_digest("report/draw_figure"),
-
-
 localrules:
     split_documents,
     write_evaluation_set,
@@ -586,6 +506,3 @@ localrules:
     decide_iteration,
     choose_embedder,
     collect_retrieval,
-    render_retrieval,
-    draw_retrieval,
-    draw_forgetting,

@@ -40,37 +40,6 @@ def recorded_digest(wildcards):
     )
 
 
-def recorded_pairs():
-    """Return (benchmark, judge) for every recorded judge on the benchmarks that are run."""
-    return [
-        (name, judge) for name in study.benchmarks for judge in study.judges_of(name) if study.kind(judge) == "recorded"
-    ]
-
-
-def recorded_counts(wildcards):
-    """What the files of recorded judges hold, in the order of `recorded_pairs`."""
-    return each(RECORDED_COUNTS, study.in_suites((judge, name) for name, judge in recorded_pairs()))
-
-
-def endpoint_units():
-    """Return (judge, suite) for every suite that a judge behind an endpoint answers."""
-    endpoints = study.models_by_origin("endpoint")
-    judges = [judge for judge in study.judges if judge in endpoints]
-    return [(judge, suite) for judge in judges for suite in study.suites if study.benchmarks_of(judge, suite)]
-
-
-def endpoint_replies(wildcards):
-    """The replies of every endpoint, in the order of `endpoint_units`."""
-    return [
-        results_file("replies/{judge}/{suite}.jsonl", judge=judge, suite=suite) for judge, suite in endpoint_units()
-    ]
-
-
-def endpoint_results():
-    """What `all` asks for: the table of endpoints, where the study has any."""
-    return [results_file(f"tables/endpoints.{kind}") for kind in ("csv", "html")] if endpoint_units() else []
-
-
 rule split_pairs:
     """Each response of each pair of a suite as an item of its own, to be graded (study key `singly`)."""
     input:
@@ -298,67 +267,6 @@ rule read_recorded:
         "../scripts/judge/read_recorded.py"
 
 
-rule count_recorded:
-    """recorded.csv: what the files of recorded judges hold, and what of it no item and no label explains."""
-    input:
-        recorded_counts,
-    output:
-        table="results/{study}/tables/recorded.csv",
-        page=report(
-            "results/{study}/tables/recorded.html",
-            caption="captions/recorded.rst",
-            category="Tables",
-            labels={"table": "Recorded judges"},
-        ),
-    log:
-        "results/{study}/logs/count_recorded.log",
-    benchmark:
-        "results/{study}/timings/count_recorded.tsv"
-    conda:
-        "../envs/stats.yaml"
-    resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
-    params:
-        judged=recorded_pairs(),
-        code=script_digest("judge/count_recorded"),
-    message:
-        "Counting what recorded judges left"
-    script:
-        "../scripts/judge/count_recorded.py"
-
-
-rule count_endpoints:
-    """endpoints.csv: what the replies of every endpoint cost, in tokens and money, and how many prompts got none."""
-    input:
-        replies=endpoint_replies,
-    output:
-        table="results/{study}/tables/endpoints.csv",
-        page=report(
-            "results/{study}/tables/endpoints.html",
-            caption="captions/endpoints.rst",
-            category="Tables",
-            labels={"table": "Endpoints"},
-        ),
-    log:
-        "results/{study}/logs/count_endpoints.log",
-    benchmark:
-        "results/{study}/timings/count_endpoints.tsv"
-    conda:
-        "../envs/stats.yaml"
-    resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
-    params:
-        units=endpoint_units(),
-        endpoints={judge: settings["models"][judge]["endpoint"] for judge, _ in endpoint_units()},
-        code=script_digest("judge/count_endpoints"),
-    message:
-        "Counting what the endpoints cost"
-    script:
-        "../scripts/judge/count_endpoints.py"
-
-
 localrules:
     split_pairs,
     link_endpoint,
@@ -367,5 +275,3 @@ localrules:
     compare_grades,
     answer_baselines,
     read_recorded,
-    count_recorded,
-    count_endpoints,

@@ -10,12 +10,6 @@ rule check_overlap:
         overlap_items,
     output:
         table="results/{study}/tables/overlap.csv",
-        page=report(
-            "results/{study}/tables/overlap.html",
-            caption="captions/overlap.rst",
-            category="Tables",
-            labels={"table": "Overlap with training data"},
-        ),
     log:
         "results/{study}/logs/check_overlap.log",
     benchmark:

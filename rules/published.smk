@@ -40,12 +40,6 @@ rule compare_published:
         expected="config/expected.tsv",
     output:
         table="results/{study}/tables/published.csv",
-        page=report(
-            "results/{study}/tables/published.html",
-            caption="captions/published.rst",
-            category="Tables",
-            labels={"table": "Published numbers, reproduced"},
-        ),
     log:
         "results/{study}/logs/compare_published.log",
     benchmark:
@@ -56,7 +50,6 @@ rule compare_published:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
-        labels=study.labels,
         code=script_digest("evaluate/compare_published"),
     message:
         "Comparing with the published numbers"

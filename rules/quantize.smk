@@ -86,60 +86,6 @@ rule compare_quantizations:
         "../scripts/quantize/compare_quantizations.py"
 
 
-rule render_quantizations:
-    """The table of quantizations as a page of the report."""
-    input:
-        "results/{study}/tables/quantization.csv",
-    output:
-        report(
-            "results/{study}/tables/quantization.html",
-            caption="captions/quantization_table.rst",
-            category="Tables",
-            labels={"table": "Quantization"},
-        ),
-    log:
-        "results/{study}/logs/render_quantizations.log",
-    benchmark:
-        "results/{study}/timings/render_quantizations.tsv"
-    conda:
-        "../envs/stats.yaml"
-    resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
-    params:
-        confidence=lookup(within=settings, dpath="statistics/confidence"),
-        labels=study.labels,
-        code=script_digest("quantize/render_quantizations"),
-    message:
-        "Rendering the table of quantizations"
-    script:
-        "../scripts/quantize/render_quantizations.py"
-
-
-use rule draw_accuracy as draw_quantization with:
-    input:
-        table="results/{study}/tables/quantization.csv",
-    output:
-        svg=report(
-            "results/{study}/figures/quantization.svg",
-            caption="captions/quantization.rst",
-            category="Figures",
-            labels={"figure": "Quantization: agreement, verdicts kept, speed"},
-        ),
-        png="results/{study}/figures/quantization.png",
-    log:
-        "results/{study}/logs/draw_figure/quantization.log",
-    benchmark:
-        "results/{study}/timings/draw_figure/quantization.tsv"
-    params:
-        figure="quantization",
-        kinds=judge_kinds(),
-        labels=study.labels,
-        chosen=settings["display"]["judges"],
-        panels=[],
-        code=script_digest("report/draw_figure"),
-
-
 rule write_modelfile:
     """What `ollama create` needs to serve a quantization: its chat template in Go's language, temperature 0."""
     input:
@@ -176,5 +122,3 @@ localrules:
     deploy,
     write_modelfile,
     compare_quantizations,
-    render_quantizations,
-    draw_quantization,

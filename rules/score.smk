@@ -81,61 +81,6 @@ rule collect_scores:
         "../scripts/evaluate/collect_scores.py"
 
 
-rule count_items:
-    """items.csv: what every benchmark holds, and what was left out or mended on the way."""
-    input:
-        study_counts,
-    output:
-        "results/{study}/tables/items.csv",
-    log:
-        "results/{study}/logs/count_items.log",
-    benchmark:
-        "results/{study}/timings/count_items.tsv"
-    conda:
-        "../envs/stats.yaml"
-    resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
-    params:
-        code=script_digest("evaluate/count_items"),
-    message:
-        "Counting items"
-    script:
-        "../scripts/evaluate/count_items.py"
-
-
-rule count_replies:
-    """replies.csv: how the replies of every judge ended, and why some could not be read."""
-    input:
-        verdicts=written_verdicts,
-    output:
-        table="results/{study}/tables/replies.csv",
-        page=report(
-            "results/{study}/tables/replies.html",
-            caption="captions/replies.rst",
-            category="Tables",
-            labels={"table": "Replies"},
-        ),
-    log:
-        "results/{study}/logs/count_replies.log",
-    benchmark:
-        "results/{study}/timings/count_replies.tsv"
-    conda:
-        "../envs/stats.yaml"
-    resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
-    params:
-        units=written_pairs(),
-        code=script_digest("evaluate/count_replies"),
-    message:
-        "Counting replies"
-    script:
-        "../scripts/evaluate/count_replies.py"
-
-
 localrules:
     average_scores,
     collect_scores,
-    count_replies,
-    count_items,

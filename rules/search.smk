@@ -12,7 +12,6 @@ from judgemerge.study.layout import (
     SCREENING,
     SCREENING_CURVE,
     SEARCH_IMPORTANCE,
-    SEARCH_PAGE,
     SEARCH_ROUND,
     SEARCH_TABLE,
     SEARCHED_MANIFEST,
@@ -230,12 +229,6 @@ rule tabulate_search:
     output:
         table=SEARCH_TABLE,
         importance=SEARCH_IMPORTANCE,
-        page=report(
-            SEARCH_PAGE,
-            caption="captions/search_table.rst",
-            category="Tables",
-            labels={"table": "Search {search}"},
-        ),
     log:
         "results/{study}/logs/tabulate_search/{search}.log",
     benchmark:
@@ -295,12 +288,6 @@ rule tabulate_screening:
         each(SCREENING, screening_plan.bases),
     output:
         table="results/{study}/tables/screening.csv",
-        page=report(
-            "results/{study}/tables/screening.html",
-            caption="captions/screening_table.rst",
-            category="Tables",
-            labels={"table": "Foundation models"},
-        ),
     log:
         "results/{study}/logs/tabulate_screening.log",
     benchmark:
@@ -339,84 +326,9 @@ rule collect_curves:
         "../scripts/search/collect_curves.py"
 
 
-use rule draw_accuracy as draw_search with:
-    input:
-        table="results/{study}/tables/search_{search}.csv",
-    output:
-        svg=report(
-            "results/{study}/figures/search_{search}.svg",
-            caption="captions/search.rst",
-            category="Figures",
-            labels={"figure": "Search {search}"},
-        ),
-        png="results/{study}/figures/search_{search}.png",
-    log:
-        "results/{study}/logs/draw_figure/search_{search}.log",
-    benchmark:
-        "results/{study}/timings/draw_figure/search_{search}.tsv"
-    params:
-        figure="search",
-        kinds=judge_kinds(),
-        labels=study.labels,
-        chosen=settings["display"]["judges"],
-        panels=[],
-        code=script_digest("report/draw_figure"),
-
-
-use rule draw_accuracy as draw_curves with:
-    input:
-        table="results/{study}/tables/training.csv",
-    output:
-        svg=report(
-            "results/{study}/figures/curves.svg",
-            caption="captions/curves.rst",
-            category="Figures",
-            labels={"figure": "Training curves"},
-        ),
-        png="results/{study}/figures/curves.png",
-    log:
-        "results/{study}/logs/draw_figure/curves.log",
-    benchmark:
-        "results/{study}/timings/draw_figure/curves.tsv"
-    params:
-        figure="curves",
-        kinds=judge_kinds(),
-        labels=study.labels,
-        chosen=settings["display"]["judges"],
-        panels=[],
-        code=script_digest("report/draw_figure"),
-
-
-use rule draw_accuracy as draw_screening with:
-    input:
-        table="results/{study}/tables/screening.csv",
-    output:
-        svg=report(
-            "results/{study}/figures/screening.svg",
-            caption="captions/screening.rst",
-            category="Figures",
-            labels={"figure": "Foundation models"},
-        ),
-        png="results/{study}/figures/screening.png",
-    log:
-        "results/{study}/logs/draw_figure/screening.log",
-    benchmark:
-        "results/{study}/timings/draw_figure/screening.tsv"
-    params:
-        figure="screening",
-        kinds=judge_kinds(),
-        labels=study.labels,
-        chosen=settings["display"]["judges"],
-        panels=[],
-        code=script_digest("report/draw_figure"),
-
-
 localrules:
     propose_trials,
     choose_trial,
     tabulate_search,
     tabulate_screening,
     collect_curves,
-    draw_search,
-    draw_curves,
-    draw_screening,

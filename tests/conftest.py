@@ -9,13 +9,35 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+# Files whose tests take longest come first, so that no worker is left with one of them at the end.
+LONGEST_FIRST = (
+    "test_extending.py",
+    "test_failed_judges.py",
+    "test_report.py",
+    "test_hostile_report.py",
+    "test_provenance.py",
+    "test_replay.py",
+    "test_workflow.py",
+    "test_plan.py",
+    "test_documented_commands.py",
+    "test_reworded_config.py",
+    "test_training.py",
+    "test_merging.py",
+    "test_merging_descriptions.py",
+    "test_merging_engine.py",
+    "test_unified.py",
+    "test_figures.py",
+)
+
+
 def pytest_collection_modifyitems(items):
-    """Leave the longest tests out where CI is set, for its minutes are counted; each says so in the report."""
-    if os.environ.get("CI"):
-        reason = "takes minutes and is left out of continuous integration; `make test` elsewhere runs it"
-        for item in items:
-            if item.get_closest_marker("long"):
-                item.add_marker(pytest.mark.skip(reason=reason))
+    """Order files of tests for workers that take one after the other: the longest, integration tests, the rest."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
+
+    def rank(item):
+        return ranks.get(item.path.name, len(ranks)), "integration" not in item.path.parts
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

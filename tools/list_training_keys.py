@@ -1,4 +1,4 @@
-"""Make scripts/judgemerge/train/llamafactory_keys.json: the keys of LLaMA-Factory training files.
+"""Make scripts/judgemerge/settings/llamafactory_keys.json: the keys of LLaMA-Factory training files.
 
     .venv/bin/python tools/list_training_keys.py
 
@@ -16,7 +16,7 @@ import typing
 from pathlib import Path
 
 os.environ.setdefault("DISABLE_VERSION_CHECK", "1")
-TARGET = Path(__file__).parents[1] / "scripts/judgemerge/train/llamafactory_keys.json"
+TARGET = Path(__file__).parents[1] / "scripts/judgemerge/settings/llamafactory_keys.json"
 NAMES = {bool: "boolean", int: "integer", float: "number", str: "string", dict: "object", list: "array"}
 NAMES |= {type(None): "null"}
 

@@ -94,4 +94,4 @@ def merge_cards():
 
 def merge_settings(wildcards):
     """One entry of the study's merges; `lookup` would walk all of them for each, and grids have hundreds."""
-    return study.merges[wildcards.merge]
+    return study.merges[wildcards.merge].plain()

@@ -6,11 +6,6 @@ def overlap_items(wildcards):
     return [results_file("items/{name}.jsonl", name=name) for name in study.overlap_sets]
 
 
-def overlap_table(wildcards):
-    """The table of shared prompts, if the study has sets to compare."""
-    return [results_file("tables/overlap.csv")] if study.overlap_pairs else []
-
-
 def overlap_notes():
     """Return why no warning is needed, by pair of sets that come from one raw file and that nothing is trained on."""
     notes = {}

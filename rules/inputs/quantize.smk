@@ -67,19 +67,6 @@ def quantization_timings(wildcards):
     ]
 
 
-def quantization_results():
-    """What `all` asks for: table, page and figure, where a quantization is a judge."""
-    if not quantization_units():
-        return []
-    names = (
-        "tables/quantization.csv",
-        "tables/quantization.html",
-        "figures/quantization.svg",
-        "figures/quantization.png",
-    )
-    return [results_file(name) for name in names]
-
-
 def quantization_chat(wildcards):
     """How the chat template of a quantization is used."""
     return study.chat(wildcards.quantization)

@@ -45,21 +45,3 @@ def averaged_scores(wildcards):
 def averaged_bias(wildcards):
     """The tables of bias, which hold the categories, of `grouped_benchmarks`."""
     return [results_file("scores/{name}.bias.csv", name=name) for name in grouped_benchmarks()]
-
-
-def study_counts(wildcards):
-    """The counts of every item set that is run, trained on or looked for."""
-    names = [name for name in study.item_sets if name in study.benchmarks or name not in study.all_benchmarks]
-    return [results_file("items/{name}.counts.json", name=name) for name in names]
-
-
-def written_pairs():
-    """Return (judge, benchmark) for every model that writes replies, or scores what may be written."""
-    return [
-        (judge, name) for name in study.benchmarks for judge in study.judges_of(name) if study.kind(judge) == "model"
-    ]
-
-
-def written_verdicts(wildcards):
-    """The verdicts of `written_pairs`, in that order."""
-    return each(VERDICTS, study.in_suites(written_pairs()))

@@ -26,7 +26,7 @@ from typing import IO
 import _package  # noqa: F401
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.judge import streaming
+from judgemerge.judge import backends, streaming
 from judgemerge.prompting import chat_templates
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -94,7 +94,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype", choices=["auto", "float32", "float16", "bfloat16"], default="auto", help="of weights"
     )
-    parser.add_argument("--backend", choices=["transformers", "vllm"], help="of a model folder (transformers)")
+    parser.add_argument("--backend", choices=backends.selectable(), help=f"of a model folder ({backends.DEFAULT})")
     parser.add_argument("--chat-template", help="instead of the model's: a name of config/chat_templates, or a file")
     parser.add_argument("--template-arguments", type=_object, help='JSON for the template ({"enable_thinking": false})')
     parser.add_argument("--date", default=chat_templates.DATE, help="what templates show as today (%(default)s)")

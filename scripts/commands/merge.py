@@ -22,8 +22,9 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.data.hub import local_folder
 from judgemerge.merge import checks, grids, recipes
 from judgemerge.merge.descriptions import TEMPLATE, TOKENS
+from judgemerge.merge.methods import METHODS, STREAMED
 from judgemerge.merge.preflight import TOKENIZER
-from judgemerge.merge.table import CHOICES, METHODS, STREAMED, markdown
+from judgemerge.merge.table import markdown
 
 
 def main(
@@ -176,9 +177,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--base", help="folder or hub id of the model that differences are taken from")
     found.add_argument("--set", action="append", default=[], help="parameter of the whole, e.g. t=0.5, temperature=1.0")
     found.add_argument("--grid", action="append", default=[], help="values to run through, e.g. density=0.3,0.5")
-    found.add_argument(
-        "--examples", help=f"JSON lines that weigh a cocktail's models (kind: {', '.join(CHOICES['kind'])})"
-    )
+    kinds = METHODS["cocktail"].overall["kind"].choices
+    found.add_argument("--examples", help=f"JSON lines that weigh a cocktail's models (kind: {', '.join(kinds)})")
     found.add_argument("--engine", choices=["mergekit", "streamed"], default="mergekit", help=f"streamed: {STREAMED}")
     found.add_argument("--dtype", choices=["stored", "float32", "float16", "bfloat16"], default="stored")
     found.add_argument(

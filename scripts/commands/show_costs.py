@@ -11,19 +11,19 @@ from pathlib import Path
 import _package  # noqa: F401
 from judgemerge.core import provenance
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.study import progress, resources
+from judgemerge.study import resources
 from study_options import add_study_options, list_jobs
 
 
 def main(study_file: str, config: Sequence[str] = (), results: str = "results") -> list[str]:
     """Return the table, the most expensive rule first."""
-    plan = list_jobs(study_file, config)
-    folder = Path(results, plan["study"], "timings")
+    study, jobs, _ = list_jobs(study_file, config)
+    folder = Path(results, study, "timings")
     timings = provenance.timings(folder)
     if not timings:
         raise JudgemergeError(f"{folder}: nothing has run yet; start the study first")
-    rows, n_others = resources.costs(timings, [progress.Job(**job) for job in plan["jobs"]], folder)
-    lines = [f"{plan['study']}: what its results took (last successful run of each job)"]
+    rows, n_others = resources.costs(timings, jobs, folder)
+    lines = [f"{study}: what its results took (last successful run of each job)"]
     lines.append(f"  {'rule':<26}{'jobs':>6}{'hours':>10}{'CPU hours':>11}{'GPU hours':>11}")
     for row in rows:
         hours = f"{row['hours']:>10.3f}{row['cpu_hours']:>11.3f}{row['gpu_hours']:>11.3f}"
@@ -38,8 +38,8 @@ def main(study_file: str, config: Sequence[str] = (), results: str = "results") 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_study_options(parser)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        print(*main(given.study, given.config), sep="\n")
+        print(*main(arguments.study, arguments.config), sep="\n")
     except JudgemergeError as error:
         sys.exit(str(error))

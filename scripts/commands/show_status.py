@@ -1,7 +1,6 @@
 """Say how far a study is: what is done, running, failed (with the log's last line) and left. Starts nothing.
 
 Example: python scripts/commands/show_status.py --study config/studies/meld.yaml --config scale=tiny
-Options that are not its own go to Snakemake.
 """
 
 import argparse
@@ -14,17 +13,16 @@ from judgemerge.study import progress
 from study_options import add_study_options, list_jobs
 
 
-def main(study_file: str, config: Sequence[str] = (), arguments: Sequence[str] = ()) -> list[str]:
-    """Return the report; `arguments` go to the dry run that the list of jobs comes from."""
-    plan = list_jobs(study_file, config, arguments)
-    return progress.report(plan["study"], [progress.Job(**job) for job in plan["jobs"]], plan["locked"])
+def main(study_file: str, config: Sequence[str] = ()) -> list[str]:
+    """Return the report."""
+    return progress.report(*list_jobs(study_file, config))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_study_options(parser)
-    known, further = parser.parse_known_args()
+    arguments = parser.parse_args()
     try:
-        print(*main(known.study, known.config, further), sep="\n")
+        print(*main(arguments.study, arguments.config), sep="\n")
     except JudgemergeError as error:
         sys.exit(str(error))

@@ -1,27 +1,35 @@
-"""What commands about a study share: the options that name it, and its jobs as the workflow lists them.
+"""What commands about a study share: the options that name it, and its jobs as Snakemake announces them in dry runs.
 
 `--config` means what it means to Snakemake: keys laid over the study file, `scale=tiny` for example.
 """
 
 import argparse
-import os
-import subprocess
-import sys
-import tempfile
+import contextlib
+import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from snakemake.api import ConfigSettings, DAGSettings, ResourceSettings, SnakemakeApi
 from snakemake.cli import parse_config
+from snakemake.logging import logger
 from snakemake.utils import update_config
 
 import _package  # noqa: F401
-from judgemerge.core import files
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.study.study import Study, load_study
+from judgemerge.study import plan, progress
+from judgemerge.study.load import load_study
+from judgemerge.study.study import Study
 
 # As in the Makefile and in slurm/: up to this size a checksum says whether an input has changed.
-CHECKSUMS = ["--max-checksum-file-size", "1000000000"]
+MAX_CHECKSUM_FILE_SIZE = 1_000_000_000
+CHECKSUMS = ["--max-checksum-file-size", str(MAX_CHECKSUM_FILE_SIZE)]
+# More than any job asks for, so that none is planned with fewer threads.
+CORES = 1_000_000
+# What Snakemake says before and after the sentence of an error.
+WHERE = re.compile(r"WorkflowError in file|  File")
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
 
@@ -46,14 +54,35 @@ def workflow_arguments(study_file: str, config: Sequence[str] = ()) -> list[str]
     return ["--configfile", study_file, *(["--config", *config] if config else [])]
 
 
-def list_jobs(study_file: str, config: Sequence[str] = (), arguments: Sequence[str] = ()) -> dict:
-    """Return {study, jobs, locked} as rules/plan.smk writes it in a dry run; `arguments` go to Snakemake, too."""
-    with tempfile.TemporaryDirectory() as folder:
-        listing = Path(folder, "jobs.json")
-        command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "all", "--rerun-incomplete"]
-        command += [*CHECKSUMS, *workflow_arguments(study_file, config), *arguments]
-        environment = os.environ | {"JUDGEMERGE_JOBS": str(listing)}
-        run = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if run.returncode != 0 or not listing.exists():
-            raise JudgemergeError((run.stderr or run.stdout).strip() or f"{study_file}: the workflow cannot be planned")
-        return files.read_json(listing)
+class StudyJobs(NamedTuple):
+    """Every job of a study, and whether a Snakemake holds the lock of this folder."""
+
+    study: str
+    jobs: list[progress.Job]
+    locked: bool
+
+
+def list_jobs(study_file: str, config: Sequence[str] = ()) -> StudyJobs:
+    """Return the jobs of a study: what each asks for from a dry run of everything, what is to do from a second one."""
+    jobs = announced_jobs(study_file, config, everything=True)
+    due = {job.log: job for job in announced_jobs(study_file, config)}
+    locked = any(Path(".snakemake", "locks").glob("*.lock"))
+    return StudyJobs(jobs[0].wildcards["study"], [progress.Job.of(job, due.get(job.log)) for job in jobs], locked)
+
+
+def announced_jobs(study_file: str, config: Sequence[str] = (), everything: bool = False) -> list[plan.AnnouncedJob]:
+    """Return the jobs that Snakemake would run now, or every job of the study; targets, which run nothing, are none."""
+    collector = plan.JobCollector()
+    messages = io.StringIO()
+    settings = ConfigSettings(config=parse_config(config), configfiles=[Path(study_file)])
+    rerun = DAGSettings(forceall=everything, force_incomplete=True, max_checksum_file_size=MAX_CHECKSUM_FILE_SIZE)
+    with contextlib.redirect_stderr(messages), contextlib.redirect_stdout(messages), SnakemakeApi() as api:
+        try:
+            dag = api.workflow(ResourceSettings(cores=CORES), settings).dag(rerun)
+            logger.addHandler(collector)
+            dag.execute_workflow(executor="dryrun")
+        except Exception as error:
+            api.print_exception(error)
+            lines = [line for line in messages.getvalue().splitlines() if not WHERE.match(line)]
+            raise JudgemergeError(" ".join(lines) or str(error)) from None
+    return [job for job in collector.jobs if job.log]

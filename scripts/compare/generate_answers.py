@@ -9,14 +9,14 @@ from judgemerge.core import files, models, provenance
 from judgemerge.core.items import read_items
 from judgemerge.core.logs import Progress, logged
 from judgemerge.judge import backends
-from judgemerge.judge.judging import Store
+from judgemerge.judge.store import Store
 
 
 def main(
     model: str,
     manifest: dict,
     questions: str,
-    generation: answering.Generation,
+    generation: dict,
     settings: dict,
     endpoint: dict | None,
     store: str,
@@ -25,26 +25,24 @@ def main(
     record: str,
 ) -> int:
     """Answer what the store does not hold yet, write all answers and how they were made; return how many were new."""
-    backend = load_backend(model, manifest, settings | {"max_new_tokens": generation.max_new_tokens}, endpoint)
+    parameters = answering.parameters(generation)
+    backend = load_backend(model, manifest, settings | {"max_new_tokens": parameters.max_new_tokens}, endpoint)
     limit = sys.maxsize if endpoint else settings["max_prompt_tokens"]  # an endpoint says itself what is too long
-    asked = answering.plan(read_items(questions), generation, backend, limit)
-    opened = Store(Path(store, manifest["digest"][:16]), own)
-    try:
-        n_new = answering.generate(asked, generation, backend, opened, Progress("answers"))
-        rows = list(answering.rows(asked, opened))
-    finally:
-        opened.close()
+    requests = answering.plan(read_items(questions), parameters, backend, limit, generation["samples"])
+    with Store.of_model(Path(store, manifest["digest"][:16]), own) as opened:
+        n_new = answering.generate(requests, backend, opened, Progress("answers"))
+        rows = list(answering.rows(requests, opened))
     files.write_jsonl(answers, rows)
     about = {
         "model": Path(answers).stem,
         "digest": manifest["digest"],
         "questions": {"file": Path(questions).name, "sha256": files.sha256_file(questions)},
-        "generation": vars(generation),
+        "generation": generation,
         "settings": backend.digest_settings,
         "threads": settings["threads"],
         "batch_tokens": settings["batch_tokens"],
         "asked_now": n_new,
-        **answering.counts(rows, generation),
+        **answering.counts(rows, parameters.max_new_tokens),
         "versions": provenance.versions(),
     }
     files.write_json(record, about)
@@ -65,7 +63,7 @@ if "snakemake" in globals():
             model=snakemake.input.model,
             manifest=models.described(snakemake.input.model, snakemake.input.manifest),
             questions=snakemake.input.questions,
-            generation=answering.Generation(**snakemake.params.generation),
+            generation=dict(snakemake.params.generation),
             settings=snakemake.params.settings
             | {
                 "threads": snakemake.threads,

@@ -9,6 +9,8 @@ from judgemerge.core import files, models, provenance
 from judgemerge.core.items import read_items
 from judgemerge.core.logs import Progress, logged
 from judgemerge.judge import judging
+from judgemerge.judge.requests import ask
+from judgemerge.judge.store import Store
 from judgemerge.prompting import metrics
 from judgemerge.prompting.prompts import load_template
 
@@ -42,13 +44,10 @@ def main(
     singles = [
         (metric, comparisons.single_items(metric, *how, entry["inputs"], entry["empty_context"])) for metric in found
     ]
-    asks, limits = comparisons.plan(comparisons.pair_items(*how), singles, templates, backend, limit)
-    opened = judging.Store(Path(store, manifest["digest"][:16]), own)
-    try:
-        n_new = judging.answer(asks, limits, backend, opened, Progress("prompts"))
-        files.write_jsonl(replies, judging.replies(asks, opened))
-    finally:
-        opened.close()
+    requests = comparisons.plan(comparisons.pair_items(*how), singles, templates, backend, limit)
+    with Store.of_model(Path(store, manifest["digest"][:16]), own) as opened:
+        n_new = ask(requests, backend, opened, Progress("prompts")).n_new
+        files.write_jsonl(replies, judging.replies(requests, opened))
     names = comparisons.prompt_names(entry, found)
     about = {
         "judge": Path(replies).stem,

@@ -10,6 +10,8 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import read_items
 from judgemerge.core.logs import Progress, logged
 from judgemerge.judge import backends, endpoints, failures, judging
+from judgemerge.judge.requests import ask
+from judgemerge.judge.store import Store
 from judgemerge.prompting.prompts import load_template
 
 
@@ -31,15 +33,14 @@ def main(
     backend = backends.load("openai", manifest, {**endpoint, "api_key": os.environ.get(variable) if variable else None})
     suite_items = [judging.with_category(item, categories) for path in items for item in read_items(path)]
     # No tokenizer here: the endpoint says what is too long, and no limit of ours can be held against it.
-    asks, limits = judging.plan(suite_items, templates, backend, sys.maxsize)
-    opened = judging.Store(Path(store, files.read_json(manifest)["digest"][:16]), suite)
-    try:
-        judging.answer(asks, limits, backend, opened, Progress("prompts"))
-    finally:
-        rows = list(judging.replies((ask for ask in asks if ask.key is None or opened.knows(ask.key)), opened))
-        record = {**backend.usage(), **endpoints.table_row("", endpoint, suite, rows)}
-        files.write_json(usage, {key: value for key, value in record.items() if key != "judge"})
-        opened.close()
+    requests = judging.plan(suite_items, templates, backend, sys.maxsize)
+    with Store.of_model(Path(store, files.read_json(manifest)["digest"][:16]), suite) as opened:
+        try:
+            ask(requests, backend, opened, Progress("prompts"))
+        finally:
+            rows = list(judging.replies((one for one in requests if one.key is None or opened.knows(one.key)), opened))
+            record = {**backend.usage(), **endpoints.table_row("", endpoint, suite, rows)}
+            files.write_json(usage, {key: value for key, value in record.items() if key != "judge"})
     if rows and all(row["reason"] == "endpoint_error" for row in rows):  # too few for the backend to have given up
         raise JudgemergeError(
             f"{backend.where}: not one of {len(rows)} prompts got a reply; see the log, then run again"

@@ -8,6 +8,8 @@ from judgemerge.core import files, models
 from judgemerge.core.items import read_items
 from judgemerge.core.logs import Progress, logged
 from judgemerge.judge import backends, failures, judging, sampling, speed
+from judgemerge.judge.requests import Tally, ask
+from judgemerge.judge.store import Store
 from judgemerge.prompting.prompts import load_template
 
 
@@ -44,24 +46,17 @@ def main(
     }
     loaded = backends.load(backend, model, settings)
     suite_items = [judging.with_category(item, categories) for path in items for item in read_items(path)]
-    asks, limits = judging.plan(suite_items, templates, loaded, max_prompt_tokens)
-    opened = judging.Store(Path(store, digest[:16]), suite)
-    try:
+    requests = judging.plan(suite_items, templates, loaded, max_prompt_tokens)
+    with Store.of_model(Path(store, digest[:16]), suite) as opened:
         if drawing.is_on:
-            drawn = sampling.replies(asks, limits, suite_items, templates, loaded, opened, drawing, Progress("prompts"))
-            n_new = files.write_jsonl(replies, drawn)
+            rows = sampling.replies(requests, suite_items, templates, loaded, opened, drawing, Progress("prompts"))
+            tally = Tally(len(requests), files.write_jsonl(replies, rows))
         else:
-
-            def answer() -> int:
-                return judging.answer(asks, limits, loaded, opened, Progress("prompts"))
-
-            n_new = speed.timed(asks, loaded, opened, answer, threads)
-            files.write_jsonl(replies, judging.replies(asks, opened))
+            tally = ask(requests, loaded, opened, Progress("prompts"))
+            files.write_jsonl(replies, judging.replies(requests, opened))
         if timing is not None:
-            files.write_json(timing, speed.record(asks, opened, n_new))
-    finally:
-        opened.close()
-    return n_new
+            files.write_json(timing, speed.record(requests, tally, loaded, opened, threads))
+    return tally.n_new
 
 
 def judge(model: str, manifest: str, backend: str, **arguments: object) -> None:
@@ -90,7 +85,7 @@ if "snakemake" in globals():
             batch_tokens=snakemake.resources.batch_tokens,
             max_prompt_tokens=snakemake.params.max_prompt_tokens,
             threads=snakemake.threads,
-            drawing=sampling.Sampling(**snakemake.params.drawing),
+            drawing=sampling.from_settings(**snakemake.params.drawing),
             timing=snakemake.output.timing,
             chat=snakemake.params.chat,
             gpus=snakemake.resources.judge_gpus,

@@ -2,19 +2,18 @@
 
 from judgemerge.core import files, processes
 from judgemerge.core.logs import logged
+from judgemerge.merge import runs
 from judgemerge.search import searching
-from merge_models import main as merge_models
-from merge_trial import parents
 
 if "snakemake" in globals():
+    inputs, params = snakemake.input, snakemake.params
     processes.end_cleanly()
     with logged(snakemake.log[0]):
-        merge_models(
-            merge=searching.applied(snakemake.params.merge, files.read_json(snakemake.input.chosen)["params"], "merge"),
+        runs.make_model(
+            merge=searching.applied(params.merge, files.read_json(inputs.chosen)["params"], "merge"),
+            parents=runs.Parents.at(inputs.models, inputs.manifests, inputs.adapters, params.bases),
+            threads=snakemake.threads,
             model=snakemake.output.model,
             manifest=snakemake.output.manifest,
             recipe_file=snakemake.output.recipe,
-            threads=snakemake.threads,
-            bases=snakemake.params.bases,
-            **parents(snakemake.input.models, snakemake.input.manifests, snakemake.input.adapters),
         )

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from export_expert import main as export_expert
 from judgemerge.core import files, models
 from judgemerge.core.logs import logged
+from judgemerge.train.exports import export_expert
 
 
 def main(chosen: str, trials: list[str], **exporting) -> None:
-    """Export what the chosen trial trained; `exporting` are the other arguments of export_expert.main."""
+    """Export what the chosen trial trained; `exporting` are the other arguments of export_expert."""
     name = f"trial_{files.read_json(chosen)['trial']}"
     folder = next(Path(path) for path in trials if Path(path).name == name)
     export_expert(adapter=str(folder / "adapter"), recipe_file=str(folder / "recipe.yaml"), **exporting)

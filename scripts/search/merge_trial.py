@@ -3,13 +3,12 @@
 import shutil
 from pathlib import Path
 
-from judgemerge.core import files, models, processes
+from judgemerge.core import files, processes
 from judgemerge.core.items import read_items
 from judgemerge.core.logs import logged
+from judgemerge.merge import runs
 from judgemerge.prompting.prompts import load_template
 from judgemerge.search import searching, trials
-from merge_models import adapter_digest
-from merge_models import main as merge_models
 
 
 def main(
@@ -19,7 +18,8 @@ def main(
     earlier: list[str],
     default: dict,
     merge: dict,
-    merging: dict,
+    parents: runs.Parents,
+    threads: int,
     development: dict[str, str],
     prompts: dict[str, str],
     sources: str,
@@ -29,8 +29,8 @@ def main(
 ) -> None:
     """Merge, judge item by item until the pruner gives up or all are judged, and write the result.
 
-    `development` are the files of the sets by name; `merging` holds the other arguments of merge_models.main. The
-    merged weights are removed again: the best trial is merged a second time, which gives the same bytes.
+    `development` are the files of the sets by name; the merged weights are removed again: the best trial
+    is merged a second time, which gives the same bytes.
     """
     from judgemerge.judge.backends.transformers import Transformers
 
@@ -38,12 +38,13 @@ def main(
     params = next(entry["params"] for entry in files.read_json(proposed)["trials"] if entry["trial"] == trial)
     place = Path(folder)
     merged = place / "model"
-    merge_models(
+    runs.make_model(
         merge=searching.applied(merge, params, "merge"),
+        parents=parents,
+        threads=threads,
         model=str(merged),
         manifest=str(place / "manifest.json"),
         recipe_file=str(place / "recipe.yaml"),
-        **merging,
     )
     pruner = searching.Pruner(search, number, map(files.read_json, earlier), default)
     sets = {name: list(read_items(path)) for name, path in development.items()}
@@ -52,7 +53,7 @@ def main(
     verdicts, complete = trials.judge(
         sets,
         {template.protocol: template for template in templates},
-        Transformers(merged, judging["dtype"], judging["batch_tokens"], merging["threads"], judging.get("chat", {})),
+        Transformers(merged, judging["dtype"], judging["batch_tokens"], threads, judging.get("chat", {})),
         judging["max_prompt_tokens"],
         metrics,
         search["pruning_every"] if search["pruning"] != "none" else None,
@@ -61,19 +62,6 @@ def main(
     shutil.rmtree(merged)
     found = {"trial": trial, "round": number, "params": params, "state": "complete" if complete else "pruned"}
     files.write_json(result, {**found, **trials.finish(place, sets, verdicts, metrics), "reports": pruner.reports})
-
-
-def parents(folders: list[str], manifests: list[str], adapters: list[str]) -> dict[str, dict[str, str]]:
-    """Return {parents, digests} of a merge, as merge_models.main wants them."""
-    names = [Path(path).name for path in [*folders, *adapters]]
-    digests = [
-        *(models.described(*pair)["digest"] for pair in zip(folders, manifests, strict=True)),
-        *map(adapter_digest, adapters),
-    ]
-    return {
-        "parents": dict(zip(names, [*folders, *adapters], strict=True)),
-        "digests": dict(zip(names, digests, strict=True)),
-    }
 
 
 if "snakemake" in globals():
@@ -86,11 +74,10 @@ if "snakemake" in globals():
             earlier=list(snakemake.input.earlier),
             default=snakemake.params.default,
             merge=snakemake.params.merge,
-            merging={
-                **parents(snakemake.input.models, snakemake.input.manifests, snakemake.input.adapters),
-                "threads": snakemake.threads,
-                "bases": snakemake.params.bases,
-            },
+            parents=runs.Parents.at(
+                snakemake.input.models, snakemake.input.manifests, snakemake.input.adapters, snakemake.params.bases
+            ),
+            threads=snakemake.threads,
             development=dict(zip(searching.targets(snakemake.params.search), snakemake.input.development, strict=True)),
             prompts=snakemake.params.prompts,
             sources=snakemake.params.sources,

@@ -1,14 +1,13 @@
-"""Make tables/screening.csv and .html: the foundation models side by side after the same fine-tuning."""
+"""Make tables/screening.csv: the foundation models side by side after the same fine-tuning."""
 
 import pandas as pd
 
 from judgemerge.core import files
 from judgemerge.core.logs import logged
-from judgemerge.report import pages
 from judgemerge.train import screening
 
 
-def main(bases: list[str], losses: list[str], statistics: dict, table: str, page: str) -> None:
+def main(bases: list[str], losses: list[str], statistics: dict, table: str) -> None:
     """Write one row per base, with the same resampled prompts for all."""
     rows = []
     for base, path in zip(bases, losses, strict=True):
@@ -20,9 +19,6 @@ def main(bases: list[str], losses: list[str], statistics: dict, table: str, page
     frame = pd.DataFrame(rows, columns=list(screening.COLUMNS))
     with files.atomic_writer(table) as file:
         frame.to_csv(file, index=False)
-    intro = pages.searches.SCREENING.format(confidence=f"{100 * statistics['confidence']:g} %")
-    with files.atomic_writer(page) as file:
-        file.write(pages.page("Foundation models", intro, pages.searches.screening_sections(frame)))
 
 
 if "snakemake" in globals():
@@ -32,5 +28,4 @@ if "snakemake" in globals():
             losses=list(snakemake.input),
             statistics=snakemake.params.statistics,
             table=snakemake.output.table,
-            page=snakemake.output.page,
         )

@@ -1,4 +1,4 @@
-"""Make tables/search_{search}.csv, .importance.csv and .html: every trial of a search, and what mattered."""
+"""Make tables/search_{search}.csv and .importance.csv: every trial of a search, and what mattered."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,6 @@ from judgemerge.core.logs import logged
 from judgemerge.evaluate.comparisons import compare_benchmark
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate, mean_of
 from judgemerge.evaluate.score import score_benchmark
-from judgemerge.report import pages
 from judgemerge.search import searching
 from judgemerge.search.trials import verdict_file
 
@@ -18,7 +17,6 @@ DIFFERENCE = ("difference", "difference_low", "difference_high")
 
 
 def main(
-    name: str,
     search: dict,
     default: dict,
     results: list[str],
@@ -27,7 +25,6 @@ def main(
     statistics: dict,
     table: str,
     importance: str,
-    page: str,
 ) -> None:
     """Write the trials with intervals from their verdicts, and the differences to trial 0 on the same items.
 
@@ -80,19 +77,6 @@ def main(
     for path, frame in ((table, trials_table), (importance, weights)):
         with files.atomic_writer(path) as file:
             frame.to_csv(file, index=False)
-    label = searching.label(search)
-    how = pages.searches.GRID if search["sampler"] == "grid" else pages.searches.PROPOSED.format(**search)
-    said = {
-        **search,
-        "how": how,
-        "metric": label if len(targets) == 1 else f"the {label}",
-        "development": " and ".join(targets),
-    }
-    intro = pages.searches.SEARCH.format(
-        confidence=f"{100 * statistics['confidence']:g} %", search=name, s="s" if len(targets) > 1 else "", **said
-    )
-    with files.atomic_writer(page) as file:
-        file.write(pages.page(f"Search {name}", intro, pages.searches.search_sections(trials_table, weights, space)))
 
 
 def estimates(
@@ -113,7 +97,6 @@ def estimates(
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
-            name=snakemake.wildcards.search,
             search=snakemake.params.search,
             default=snakemake.params.default,
             results=list(snakemake.input.results),
@@ -122,5 +105,4 @@ if "snakemake" in globals():
             statistics=snakemake.params.statistics,
             table=snakemake.output.table,
             importance=snakemake.output.importance,
-            page=snakemake.output.page,
         )

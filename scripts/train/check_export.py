@@ -14,9 +14,9 @@ def main(base: str, adapter: str, exported: str, rows: list[str], threads: int, 
 
     chat = Chat(AutoTokenizer.from_pretrained(exported, trust_remote_code=False), exported)
     texts = [chat.render([{"role": "user", "content": row[:N_CHARACTERS]}]) for row in rows[:N_PROMPTS]]
-    found = exports.compare(base, adapter, exported, texts, threads)
-    exports.check(found, exported)
-    files.write_json(report, found)
+    comparison = exports.compare(base, adapter, exported, texts, threads)
+    exports.check(comparison, exported)
+    files.write_json(report, comparison)
 
 
 if "snakemake" in globals():

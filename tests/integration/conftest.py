@@ -1,5 +1,6 @@
 """Copies of the workflow to run, to break and to throw away."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from workflow_runs import BASELINES, copy_workflow, runner
+from workflow_runs import BASELINES, REPLAY, copy_of_shared, copy_workflow, runner
 
 
 def pytest_collection_modifyitems(items) -> None:
@@ -31,13 +32,33 @@ def snakemake(checkout) -> Callable[..., subprocess.CompletedProcess]:
 
 @pytest.fixture(scope="session")
 def finished(repository, tmp_path_factory) -> SimpleNamespace:
-    """Return a copy of the workflow in which a study of baselines has run: folder, settings, run(...), process.
+    """Return a copy of the workflow in which a study of baselines has run: folder, settings, run(...).
 
-    Tests share it: whoever edits a file there puts it back.
+    Tests of one worker share it: whoever edits a file there puts it back.
     """
-    folder = copy_workflow(repository, tmp_path_factory.mktemp("finished"))
-    (folder / "few.yaml").write_text(yaml.safe_dump(BASELINES, sort_keys=False), encoding="utf-8")
-    run = runner(folder)
-    process = run("--configfile", "few.yaml")
-    assert process.returncode == 0, process.stderr[-3000:]
-    return SimpleNamespace(folder=folder, settings=BASELINES, run=run, process=process)
+
+    def make(folder: Path) -> None:
+        copy_workflow(repository, folder)
+        (folder / "few.yaml").write_text(yaml.safe_dump(BASELINES, sort_keys=False), encoding="utf-8")
+        process = runner(folder)("--configfile", "few.yaml")
+        assert process.returncode == 0, process.stderr[-3000:]
+
+    folder = copy_of_shared("finished", make, tmp_path_factory, tmp_path_factory.mktemp("finished") / "study")
+    return SimpleNamespace(folder=folder, settings=BASELINES, run=runner(folder))
+
+
+@pytest.fixture(scope="module")
+def replayed(repository, mirror, tmp_path_factory) -> Path:
+    """Return a copy of the workflow, committed to a repository of its own, in which `replay` has run."""
+
+    def make(folder: Path) -> None:
+        copy_workflow(repository, folder)
+        for name in ("CITATION.cff", "LICENSE", ".gitignore"):
+            shutil.copy(repository / name, folder)
+        git = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org")
+        for command in (("init", "-q", "."), ("add", "."), ("commit", "-q", "-m", "copy")):
+            subprocess.run([*git, *command], cwd=folder, check=True)
+        process = runner(folder)(*REPLAY, "--config", f"mirror={mirror}")
+        assert process.returncode == 0, process.stderr[-3000:]
+
+    return copy_of_shared("replayed", make, tmp_path_factory, tmp_path_factory.mktemp("replayed") / "study")

@@ -100,14 +100,13 @@ def test_there_are_commands():
 
 @pytest.mark.slow
 @of("snakemake")
-def test_snakemake_plans_what_the_documents_say(place, command, checkout):
+def test_snakemake_plans_what_the_documents_say(place, command, checkout, snakemake):
     skip_untried(place, command)
     (checkout / "DIR").mkdir(exist_ok=True)
     words = shlex.split(command)
-    words.insert(words.index("snakemake") + 1, "--dry-run")
-    if not {"--cores", "-c", "--profile"} & set(words):
-        words.insert(words.index("snakemake") + 1, "--cores=1")
-    process = shell(shlex.join(words), checkout)
+    name = words.index("snakemake")
+    variables = dict(word.split("=", 1) for word in words[:name])
+    process = snakemake("--dry-run", *words[name + 1 :], variables=variables)
     said = process.stdout + process.stderr
     assert process.returncode == 0 and "Traceback" not in said, f"{place}: {command}\n{said[-3000:]}"
     assert "Job stats:" in said or "Nothing to be done" in said, f"{place}: {command}\n{said[-2000:]}"

@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 import yaml
-from test_merging_encoders import hub_model  # noqa: E402
+from hub_models import hub_model
 from transformers import AutoModel
 
 from judgemerge.core.catalogues import load_yaml

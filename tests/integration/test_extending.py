@@ -94,7 +94,13 @@ def test_the_page_is_true_from_top_to_bottom(repository, tmp_path):
             assert value, text
             reader.write(value, text)
     changed = {name for _, _, _, name, _ in page if name and name.startswith(("scripts/", "rules/", "Snakefile"))}
-    added = ("benchmarks/panel", "benchmarks/essays", "published/panel", "recorded_formats/lines")
+    added = (
+        "benchmarks/panel",
+        "benchmarks/essays",
+        "published/panel",
+        "recorded_formats/lines",
+        "judge/backends/constant",
+    )
     assert changed == {f"scripts/judgemerge/{name}.py" for name in added}
 
 

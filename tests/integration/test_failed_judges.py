@@ -5,8 +5,7 @@ import json
 
 import pytest
 import yaml
-from test_workflow import planned
-from workflow_runs import BASELINES, copy_workflow, runner
+from workflow_runs import BASELINES, copy_workflow, planned, runner
 
 from judgemerge.core.files import read_jsonl
 

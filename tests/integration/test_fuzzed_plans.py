@@ -8,7 +8,7 @@ from mutations import changed  # noqa: E402
 
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 STUDIES = ("config.yaml", "studies/meld.yaml", "studies/orpo.yaml", "studies/prometheus.yaml", "studies/embedder.yaml")
 

@@ -24,7 +24,7 @@ def plan(process):
 
 
 def show(folder, script, study="few.yaml", *arguments):
-    command = [sys.executable, f"scripts/{script}.py", "--study", study, *arguments]
+    command = [sys.executable, f"scripts/commands/{script}.py", "--study", study, *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 

@@ -46,19 +46,6 @@ def compare(text, folder):
         assert re.fullmatch(pattern, printed), f"{command}\nprints\n{printed}"
 
 
-@pytest.fixture(scope="module")
-def replayed(repository, mirror, tmp_path_factory):
-    """Return a copy of the workflow, committed to a repository of its own, in which `replay` has run."""
-    folder = copy_workflow(repository, tmp_path_factory.mktemp("replayed"))
-    for name in ("CITATION.cff", "LICENSE", ".gitignore"):
-        (folder / name).write_bytes((repository / name).read_bytes())
-    git = "git -c user.name=test -c user.email=test@example.org"
-    shell(f"git init -q . && {git} add . && {git} commit -q -m copy", folder)
-    process = runner(folder)("--configfile", "config/studies/replay.yaml", "--config", f"mirror={mirror}")
-    assert process.returncode == 0, process.stderr[-3000:]
-    return folder
-
-
 def test_the_walk_of_the_page(repository, replayed):
     done = 0
     for name, text in blocks(repository):

@@ -1,5 +1,6 @@
 """A tiny model through llama.cpp: converted, quantized, and judged with, beside the same model in transformers."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -10,7 +11,9 @@ import pytest
 import torch
 
 from judgemerge.core import files
-from judgemerge.judge import backends, judging, speed
+from judgemerge.judge import backends, judging, requests, speed
+from judgemerge.judge.backends import GenerationParameters
+from judgemerge.judge.store import Store
 from judgemerge.prompting.prompts import load_template
 from judgemerge.synthetic import demo_tasks, tiny
 from judgemerge.synthetic.demo_tasks import make_items
@@ -68,11 +71,15 @@ def asks(plain, repository):
     folder = repository / "config" / "prompts"
     templates = {protocol: load_template(folder / f"brief_{protocol}.yaml") for protocol in ("pairwise", "pointwise")}
     items = [*make_items("pairwise", "test", n_items=15, seed=1), *make_items("pointwise", "test", n_items=10, seed=1)]
-    return judging.plan(items, templates, plain, 1000)[0]
+    return judging.plan(items, templates, plain, 1000)
 
 
 def replies_of(backend, texts, skip=()):
-    return {index: reply for batch in backend.complete(texts, NEW_TOKENS, skip) for index, reply in batch}
+    return {
+        index: reply
+        for batch in backend.complete(texts, GenerationParameters(NEW_TOKENS), skip)
+        for index, reply in batch
+    }
 
 
 # ---- files and manifests ----
@@ -237,15 +244,10 @@ def test_what_prompts_begin_with(prompts, shared):
 
 
 def test_only_a_unit_asked_in_one_go_has_a_speed(f16, asks, tmp_path):
-    limits = {ask.key: NEW_TOKENS for ask in asks}
-
     def run(part, folder):
-        store = judging.Store(folder, "suite")
-        try:
-            n_new = speed.timed(part, f16, store, lambda: judging.answer(part, limits, f16, store), 1)
-            return speed.record(part, store, n_new)
-        finally:
-            store.close()
+        part = [dataclasses.replace(one, parameters=GenerationParameters(NEW_TOKENS)) for one in part]
+        with Store.of_model(folder, "suite") as store:
+            return speed.record(part, requests.ask(part, f16, store), f16, store, 1)
 
     whole = run(asks, tmp_path / "whole")
     assert whole["asked_now"] == whole["prompts"] == whole["run"]["prompts"] == len({ask.key for ask in asks})

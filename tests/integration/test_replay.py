@@ -4,41 +4,39 @@ import csv
 import math
 
 import pytest
+from workflow_runs import REPLAY, runner
 
 pytestmark = pytest.mark.slow
 
-STUDY = ("--configfile", "config/studies/replay.yaml")
 TABLES = "results/replay/tables"
 
 
-@pytest.fixture(scope="module")
-def replayed(checkout, snakemake, mirror):
-    """Run the study once; return a function that asks for targets (all of them when none is named) again."""
+@pytest.fixture
+def again(replayed, mirror):
+    """Return a function that asks for targets of the study again (all of them when none is named)."""
 
     def run(*targets):
-        return snakemake(*targets, *STUDY, "--config", f"mirror={mirror}")
+        return runner(replayed)(*targets, *REPLAY, "--config", f"mirror={mirror}")
 
-    result = run()
-    assert result.returncode == 0, result.stderr[-3000:]
     return run
 
 
-def rows(checkout, name):
-    with open(checkout / TABLES / name, encoding="utf-8", newline="") as file:
+def rows(folder, name):
+    with open(folder / TABLES / name, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_every_published_number_is_reproduced(checkout, replayed):
-    compared = rows(checkout, "published.csv")
+def test_every_published_number_is_reproduced(replayed):
+    compared = rows(replayed, "published.csv")
     assert len(compared) >= 250
     assert [row for row in compared if row["result"] != "pass"] == []
     assert {row["kind"] for row in compared} == {"printed", "recomputed"}
-    assert (checkout / TABLES / "published.ok").read_text() == f"{len(compared)} published numbers are reproduced\n"
+    assert (replayed / TABLES / "published.ok").read_text() == f"{len(compared)} published numbers are reproduced\n"
 
 
-def test_both_rules_are_in_the_table(checkout, replayed):
+def test_both_rules_are_in_the_table(replayed):
     cells = {}
-    for row in rows(checkout, "agreement.csv"):
+    for row in rows(replayed, "agreement.csv"):
         key = (row["judge"], row["benchmark"], row["metric"], row["rules"])
         assert key not in cells
         cells[key] = row
@@ -53,32 +51,32 @@ def test_both_rules_are_in_the_table(checkout, replayed):
         assert math.isclose(*map(float, pair), abs_tol=1e-9)
 
 
-def test_nothing_is_left_to_do(replayed):
-    assert "Nothing to be done" in replayed().stderr
+def test_nothing_is_left_to_do(again):
+    assert "Nothing to be done" in again().stderr
 
 
-def test_the_report_page_names_every_benchmark(checkout, replayed):
-    page = (checkout / TABLES / "published.html").read_text(encoding="utf-8")
-    for benchmark in {row["benchmark"] for row in rows(checkout, "published.csv")}:
+def test_the_report_page_names_every_benchmark(replayed):
+    page = (replayed / TABLES / "published.html").read_text(encoding="utf-8")
+    for benchmark in {row["benchmark"] for row in rows(replayed, "published.csv")}:
         assert f"<h2>{benchmark}</h2>" in page
 
 
-def test_judges_are_compared_with_each_other_with_people_and_with_their_habits(checkout, replayed):
+def test_judges_are_compared_with_each_other_with_people_and_with_their_habits(replayed):
     compared = {
         (row["judge_a"], row["judge_b"], row["benchmark"], row["metric"], row["test"]): row
-        for row in rows(checkout, "comparisons.csv")
+        for row in rows(replayed, "comparisons.csv")
     }
     bootstrap = "paired cluster bootstrap t"
     row = compared["gpt4_llmbar_cot", "chatgpt_llmbar_cot", "llmbar_natural", "accuracy", bootstrap]
     assert math.isclose(float(row["difference"]), 0.205, abs_tol=1e-9) and float(row["p_holm"]) < 0.001
     human = {
         (row["benchmark"], row["rater"], row["against"], row["metric"]): float(row["value"])
-        for row in rows(checkout, "humans.csv")
+        for row in rows(replayed, "humans.csv")
         if row["value"]
     }
     published = {
         (row["judge"], row["metric"]): float(row["value"])
-        for row in rows(checkout, "agreement.csv")
+        for row in rows(replayed, "agreement.csv")
         if (row["benchmark"], row["rules"]) == ("pandalm", "published")
     }
     for one, other in ((1, 2), (1, 3), (2, 3)):  # the kappas of PandaLM's README, .85, .88 and .86
@@ -91,7 +89,7 @@ def test_judges_are_compared_with_each_other_with_people_and_with_their_habits(c
         assert abs(humans - judged) < gap
     bias = {
         (row["judge"], row["benchmark"], row["metric"]): row
-        for row in rows(checkout, "bias.csv")
+        for row in rows(replayed, "bias.csv")
         if row["aspect"] in ("position", "length", "self_preference")
     }
     gap = float(bias["autoj_meld", "meld_length_bias", "accuracy_gap"]["value"])
@@ -100,16 +98,16 @@ def test_judges_are_compared_with_each_other_with_people_and_with_their_habits(c
     assert float(bias["chatgpt_llmbar_cot", "llmbar_natural", "first_shown_excess"]["ci_low"]) > 0.05
 
 
-def test_the_known_leaks_are_in_the_report(checkout, replayed):
+def test_the_known_leaks_are_in_the_report(replayed):
     found = {
         (row["training"], row["kind"]): int(row["n_overlap"])
-        for row in rows(checkout, "overlap.csv")
+        for row in rows(replayed, "overlap.csv")
         if row["benchmark"] == "autoj_pairwise"
     }
     assert (found["autoj_single_train", "folded"], found["autoj_single_train", "normalised"]) == (61, 64)
     assert found["mtbench_questions", "folded"] == 47
     assert (found["pandalm", "folded"], found["vicuna_questions", "folded"]) == (4, 5)
-    page = (checkout / TABLES / "overlap.html").read_text(encoding="utf-8")
+    page = (replayed / TABLES / "overlap.html").read_text(encoding="utf-8")
     assert "<p>Warning: benchmarks share prompts" in page
     assert "<li>autoj_pairwise: 61 of its 1179 prompts, in 100 items, also stand in autoj_single_train" in page
     assert (
@@ -117,33 +115,33 @@ def test_the_known_leaks_are_in_the_report(checkout, replayed):
     )
 
 
-def test_the_agreement_page_warns_too(checkout, replayed):
-    page = (checkout / TABLES / "agreement.html").read_text(encoding="utf-8")
+def test_the_agreement_page_warns_too(replayed):
+    page = (replayed / TABLES / "agreement.html").read_text(encoding="utf-8")
     named = page.partition("Warning: ")[2].partition(" share prompts with sets")[0].split(", ")
     assert "autoj_pairwise" in named and "llmbar_natural" in named and "meld_length_bias" not in named
 
 
-def test_sets_of_one_file_need_no_warning(checkout, replayed):
-    notes = {(row["training"], row["benchmark"]): row["note"] for row in rows(checkout, "overlap.csv")}
+def test_sets_of_one_file_need_no_warning(replayed):
+    notes = {(row["training"], row["benchmark"]): row["note"] for row in rows(replayed, "overlap.csv")}
     assert notes["mtbench_questions", "mtbench_human"] == "both are read from mtbench_questions"
     assert notes["vicuna_questions", "mtbench_human"] == ""
-    assert "mtbench_human: 80 of" not in (checkout / TABLES / "overlap.html").read_text(encoding="utf-8")
+    assert "mtbench_human: 80 of" not in (replayed / TABLES / "overlap.html").read_text(encoding="utf-8")
 
 
-def test_a_falsified_number_fails_and_is_named(checkout, replayed):
-    path = checkout / "config" / "expected.tsv"
+def test_a_falsified_number_fails_and_is_named(replayed, again):
+    path = replayed / "config" / "expected.tsv"
     true = path.read_text(encoding="utf-8")
     assert true.count("\t54.96%\t") == 1
     lost = "replay\tautoj_13b\tautoj_pairwise\tno_such_metric\tpublished\t1\t0\tprinted\tnowhere\n"
     path.write_text(true.replace("\t54.96%\t", "\t54.97%\t") + lost, encoding="utf-8")
-    result = replayed(f"{TABLES}/published.ok")
+    result = again(f"{TABLES}/published.ok")
     assert result.returncode != 0
     assert "2 of" in result.stderr and "published numbers are not reproduced" in result.stderr
     assert "autoj_13b on autoj_pairwise, accuracy_both (published rules): published is 54.97%" in result.stderr
     assert "no_such_metric (published rules): published is 1 (nowhere), but no value came out" in result.stderr
     assert "Traceback" not in result.stderr
-    assert not (checkout / TABLES / "published.ok").exists()
-    failed = [row["metric"] for row in rows(checkout, "published.csv") if row["result"] == "fail"]
+    assert not (replayed / TABLES / "published.ok").exists()
+    failed = [row["metric"] for row in rows(replayed, "published.csv") if row["result"] == "fail"]
     assert failed == ["accuracy_both", "no_such_metric"]
     path.write_text(true, encoding="utf-8")
-    assert replayed(f"{TABLES}/published.ok").returncode == 0
+    assert again(f"{TABLES}/published.ok").returncode == 0

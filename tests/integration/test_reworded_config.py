@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_workflow import FEW, planned
-from workflow_runs import copy_workflow, runner
+from workflow_runs import FEW, copy_workflow, planned, runner
 
 from study_options import CHECKSUMS
 
@@ -42,10 +41,9 @@ def reword(value):
 def reword_all(folder: Path) -> None:
     """Reword every YAML file below a folder; its comments go, and another one comes."""
     for path in sorted(folder.rglob("*.yaml")):
-        if path.name != "config.schema.yaml":
-            changed = reword(yaml.safe_load(path.read_text(encoding="utf-8")))
-            text = yaml.safe_dump(changed, sort_keys=False, allow_unicode=True)
-            path.write_text(f"# Another comment.\n{text}", encoding="utf-8")
+        changed = reword(yaml.safe_load(path.read_text(encoding="utf-8")))
+        text = yaml.safe_dump(changed, sort_keys=False, allow_unicode=True)
+        path.write_text(f"# Another comment.\n{text}", encoding="utf-8")
 
 
 def jobs_of(folder: Path, *arguments: str) -> dict:

@@ -7,6 +7,7 @@ import pytest
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_judging_and_training_are_measured_and_a_cpu_is_called_one(repository, mirror):
     command = [sys.executable, str(repository / "benchmarks" / "time_gpu.py"), "--mirror", str(mirror)]
     command += ["--size", "tiny", "--pairs", "2", "--tokens", "3", "--runs", "1", "--examples", "8"]

@@ -8,6 +8,7 @@ import pytest
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_study_that_is_killed_four_times_comes_out_the_same(repository, tmp_path):
     command = [sys.executable, str(repository / "benchmarks" / "torture.py"), "--folder", str(tmp_path / "torture")]
     command += ["--study", str(repository / "benchmarks" / "torture_short.yaml")]

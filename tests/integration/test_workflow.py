@@ -12,15 +12,14 @@ from importlib.util import find_spec
 
 import pytest
 import yaml
-from workflow_runs import runner
+from workflow_runs import FEW, planned, runner
 
 from judgemerge.core import models
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.files import sha256_file
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
-FEW = ("--configfile", "few.yaml")
 FEW_FIGURES = ("accuracy", "consistency", "grading", "differences", "humans", "bias_position", "bias_length")
 FEW_TABLES = ("agreement", "items", "comparisons", "humans", "bias")
 ITEMS = {"write_items": 2, "answer_baselines": 2, "count_items": 1}
@@ -33,18 +32,6 @@ AFTER_SCORES = {
     "write_run_record": 1,
     "all": 1,
 }
-
-
-def planned(process):
-    """Return how many jobs of each rule a dry run lists, {} when there is nothing to be done."""
-    assert process.returncode == 0, process.stdout + process.stderr
-    output = process.stdout + process.stderr
-    if "Nothing to be done" in output:
-        return {}
-    table = output.split("Job stats:\njob", 1)[1].split("\n", 2)[2].split("\n\n", 1)[0]
-    jobs = {rule: int(count) for rule, count in map(str.split, table.splitlines())}
-    assert jobs.pop("total") == sum(jobs.values())
-    return jobs
 
 
 def messages(process):

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Unlabelled
 from judgemerge.judge import judging
+from judgemerge.judge.backends import Backend
+from judgemerge.judge.requests import Request
 from judgemerge.prompting import metrics, parsing, prompts
 from judgemerge.prompting.metrics import Metric
 
@@ -124,27 +126,24 @@ def plan(
     pairs: Iterable[Unlabelled],
     singles: Iterable[tuple[Metric, Iterable[Unlabelled]]],
     templates: Mapping[str, prompts.Template],
-    backend,
+    backend: Backend,
     max_prompt_tokens: int,
-) -> tuple[list[judging.Ask], dict[str, int]]:
+) -> list[Request]:
     """Return what to ask about all pairs and single answers; `templates` are by PAIRS or the metric's name."""
-    asks: list[judging.Ask] = []
-    limits: dict[str, int] = {}
+    requests: list[Request] = []
     groups = [(PAIRS, list(pairs))] if PAIRS in templates else []
     groups += [(metric.name, list(items)) for metric, items in singles]
     for name, items in groups:
         template = templates[name]
-        shown = [item for item in items if LACKS not in item.extra]
-        asks += [
-            judging.Ask(item.benchmark, item.id, order, None, reason=item.extra[LACKS])
+        requests += [
+            Request(judging.Presentation(item.benchmark, item.id, order), None, reason=item.extra[LACKS])
             for item in items
             if LACKS in item.extra
             for order in judging.orders(template)
         ]
-        asked, allowed = judging.plan(shown, {template.protocol: template}, backend, max_prompt_tokens)
-        asks += asked
-        limits |= allowed
-    return asks, limits
+        shown = [item for item in items if LACKS not in item.extra]
+        requests += judging.plan(shown, {template.protocol: template}, backend, max_prompt_tokens)
+    return requests
 
 
 def templates(entry: Mapping, chosen_metrics: Sequence[Metric], load) -> dict[str, prompts.Template]:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from judgemerge.compare import answering
 from judgemerge.compare.answer_judging import PAIRS, prompt_names
-from judgemerge.compare.answering import Generation
 from judgemerge.compare.plan import ComparisonPlan
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.judge import backends
+from judgemerge.judge.backends import SAMPLING
 from judgemerge.prompting import metrics, prompts
 from judgemerge.prompting.metrics import Metric
 
@@ -75,15 +76,15 @@ def _check_prompts(study, entry: Mapping, chosen_metrics: Sequence[Metric], wher
 
 
 def _check_generation(study, entry: Mapping, where: str) -> None:
-    generation = Generation(**entry["generation"])
-    if generation.is_greedy and generation.samples > 1:
+    generation = answering.parameters(entry["generation"])
+    if generation.is_greedy and entry["generation"].get("samples", 1) > 1:
         raise JudgemergeError(
             f"{where}.generation.samples asks for several greedy answers, which are all the same; set a temperature"
         )
     if generation.is_greedy and (generation.top_p < 1 or generation.min_p > 0):
         raise JudgemergeError(f"{where}.generation has top_p or min_p, which greedy answers ignore; set a temperature")
     for model in entry["models"]:
-        if not generation.is_greedy and "draws" not in backends.abilities(study.backend_of(model)):
+        if not generation.is_greedy and SAMPLING not in backends.abilities(study.backend_of(model)):
             raise JudgemergeError(
                 f"{where}.generation.temperature: '{model}' can only answer greedily here; set it to 0"
             )

@@ -1,17 +1,18 @@
 """Tables of a study as data frames."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_table(path: str | Path, texts: Iterable[str] = ()) -> pd.DataFrame:
     """Return a table that a rule has written: an empty cell is NaN, but "" for a text that may be empty.
 
-    Nothing else is read as NaN: a judge may be called `null`.
+    Nothing else is read as NaN: a judge may be called `null`. Columns named in `texts` are read as they are written.
     """
-    return pd.read_csv(path, keep_default_na=False, na_values=[""]).fillna({"note": "", "group": ""})
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(texts, str))
+    return table.fillna({"note": "", "group": "", **dict.fromkeys(texts, "")})
 
 
 JUDGE_COLUMNS = ("judge", "judge_a", "judge_b", "rater", "parent")

@@ -11,13 +11,16 @@ imported when it is asked for. Where functions are the parts, the package has a 
 A name that begins with an underscore is a module that others share, not a part. Imports nothing heavy.
 """
 
+import ast
+import contextlib
 import importlib
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 
@@ -50,9 +53,24 @@ class Modules:
                 raise JudgemergeError(f"{module.__file__}: there is no {missing}; add it as {contract} says")
         return module
 
+    def declared(self, name: str, constant: str, default: Any) -> Any:
+        """Return the literal that a module assigns to a constant, read from its file: importing it may take seconds."""
+        return _constants(Path(sys.modules[self.package].__file__).with_name(f"{name}.py")).get(constant, default)
+
     def load_all(self) -> list[ModuleType]:
         """Return all modules, in the order of their names."""
         return [self.load(name) for name in self.names]
+
+
+@cache
+def _constants(path: Path) -> dict[str, Any]:
+    """Return the literals that a module assigns to single names; no such file, no constants."""
+    constants = {}
+    for line in ast.parse(path.read_text(encoding="utf-8")).body if path.is_file() else []:
+        if isinstance(line, ast.Assign) and len(line.targets) == 1 and isinstance(line.targets[0], ast.Name):
+            with contextlib.suppress(ValueError):
+                constants[line.targets[0].id] = ast.literal_eval(line.value)
+    return constants
 
 
 class Parts(Mapping[str, Part]):

@@ -1,15 +1,16 @@
 """Asking a language model many things, resumably: every reply is stored under what was asked as soon as it is there."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from judgemerge.core import files
-from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.logs import Progress
 from judgemerge.embed import Chunk, Pair, questions, rewriting, selection
+from judgemerge.judge.backends import Backend, Completion, GenerationParameters
+from judgemerge.judge.requests import Request, ask
+from judgemerge.judge.store import Store
 from judgemerge.prompting import parsing
 
 Messages = list[dict[str, str]]
@@ -37,72 +38,38 @@ def draws(endpoint: Mapping[str, Any]) -> bool:
 
 
 def replies(
-    backend,
-    asked: Sequence[Messages],
+    backend: Backend,
+    prompts: Sequence[Messages],
     max_new_tokens: int,
     store: str | Path,
     what: str,
     also: Sequence[str | Path] = (),
 ) -> list[str | None]:
-    """Return the reply to each of `asked`, in their order; None where the model gave none.
+    """Return the reply to each of the prompts, in their order; None where the model gave none.
 
     A thought is no part of a reply. Of one that ran into `max_new_tokens` the last line is left out, for it may be
     broken off: None where that is all.
-    `store` is a JSON-lines file that is read first and appended to as replies come, so that a killed run asks only
-    what is missing; what the files `also` hold is not asked again either. Failures are not stored: the next run asks
-    again.
+    `store` is the file of a Store; what the files `also` hold is not asked again either.
     """
-    texts = [backend.render(messages) for messages in asked]
-    keys = [files.sha256_text(backend.digest_settings, str(max_new_tokens), text) for text in texts]
-    known = {key: reply for path in (*also, store) for key, reply in _stored(path).items()}
-    skip = {index for index, key in enumerate(keys) if key in known}
-    report, done = Progress(what), len(skip)
-    report(done, len(texts))
-    if len(skip) < len(texts):
-        Path(store).parent.mkdir(parents=True, exist_ok=True)
-        with open(store, "a", encoding="utf-8") as file:
-            for batch in backend.complete(texts, max_new_tokens, skip):
-                for index, result in batch:
-                    done += 1
-                    text = getattr(result, "text", None)
-                    if text is not None:
-                        row = {
-                            "asked": keys[index],
-                            "reply": text,
-                            "finish_reason": getattr(result, "finish_reason", None),
-                        }
-                        known[keys[index]] = row
-                        file.write(files.json_line(row))
-                file.flush()
-                report(done, len(texts))
-    return [_whole(known[key]) if key in known else None for key in keys]
+    parameters = GenerationParameters(max_new_tokens)
+    requests = []
+    for text in map(backend.render, prompts):
+        key = files.sha256_text(backend.digest_settings, str(max_new_tokens), text)
+        requests.append(Request(what, key, text, parameters))
+    with Store(store, also) as opened:
+        ask(requests, backend, opened, Progress(what))
+    return [_whole_lines(opened.replies.get(one.key)) for one in requests]
 
 
-def _whole(row: Mapping[str, Any]) -> str | None:
+def _whole_lines(reply: Completion | None) -> str | None:
     """Return the whole lines of the answer in a stored reply, None where there are none."""
-    text, unfinished = parsing.answer(row["reply"])
-    if row.get("finish_reason") == parsing.CUT:
+    if reply is None:
+        return None
+    text, unfinished = parsing.answer(reply.text)
+    if reply.finish_reason == parsing.CUT:
         text = text.rpartition("\n")[0]
         return text if text.strip() and not unfinished else None
     return None if unfinished else text
-
-
-def _stored(store: str | Path) -> dict[str, dict]:
-    """Return asked → stored row; a last line that a killed run left half written is taken off the file."""
-    if not Path(store).is_file():
-        return {}
-    lines = Path(store).read_text(encoding="utf-8").split("\n")
-    if lines[-1]:
-        files_text = "\n".join(lines[:-1]) + ("\n" if lines[:-1] else "")
-        with files.atomic_writer(store) as file:
-            file.write(files_text)
-    try:
-        rows = [json.loads(line) for line in lines[:-1] if line]
-    except ValueError:
-        raise JudgemergeError(
-            f"{store}: a line is not JSON; delete the file, and its questions are asked again"
-        ) from None
-    return {row["asked"]: row for row in rows}
 
 
 def questions_of(

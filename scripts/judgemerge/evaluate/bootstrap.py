@@ -4,7 +4,7 @@ Items that share a prompt are not independent, so whole clusters are drawn. What
 cluster; a matrix product of the counts with the weights then gives those counts for every resample at once.
 
 Why not the plain percentile interval: at 100 items in about 40 clusters it covers the truth in 90–95 % of simulated
-studies instead of 95 % (benchmarks/results/coverage.md, `benchmarks/simulate_coverage.py`). Three known causes, three remedies:
+studies instead of 95 % (coverage.md, `benchmarks/simulate_coverage.py`). Three known causes, three remedies:
 
 - the bootstrap uses normal instead of t quantiles and divides by G instead of G − 1 → the levels are widened as in
   Hesterberg's "expanded percentile interval" (2015, doi:10.1080/00031305.2015.1089789), with the *effective* number
@@ -149,7 +149,7 @@ def difference_test(
 
     Student's t with the bootstrap standard error (times √(G/(G − 1))) and effective − 1 degrees of freedom: the
     difference of two judges on the same items is nearly symmetric, so t needs no skewness correction, keeps interval
-    and test in step, and its false-alarm rate is 4–6 % where the percentile test has 5–7 % (benchmarks/results/coverage.md).
+    and test in step, and its false-alarm rate is 4–6 % where the percentile test has 5–7 % (coverage.md).
     Correlations are compared on Fisher's z scale, on which their spread does not shrink towards 1 (without it the false
     alarms for Spearman at 0.87 are 2.7 %); the ends are brought back by the slope between the two values.
     Judges that differ nowhere have p = 1 and an interval of width 0. NaN with fewer than two clusters.

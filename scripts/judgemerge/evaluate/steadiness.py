@@ -20,6 +20,7 @@ from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.arrays import ERROR, FIRST, SECOND, TIE, benchmark_arrays, judge_arrays
 from judgemerge.evaluate.estimates import UNDEFINED, Settings, draw_sample, estimate, proportion
 from judgemerge.evaluate.metrics import divide
+from judgemerge.judge import sampling
 
 COLUMNS = ("judge", "benchmark", "metric", "value", "ci_low", "ci_high", "n", "errors", "note")
 RECORDED = "recorded_scores"
@@ -132,3 +133,42 @@ def redraw_rows(items: Sequence[Item], draws: Sequence[tuple[str, int]], setting
 def steadiness_table(rows: Sequence[Mapping]) -> pd.DataFrame:
     """Return the rows as a table, columns COLUMNS."""
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def recorded_rows(items: Sequence[Item], settings: Settings) -> list[dict]:
+    """Return the alpha of the scores that the benchmark's own judge gave, where it gave several."""
+    scores = {item.id: item.extra["gpt4_scores"] for item in items if len(item.extra.get("gpt4_scores", ())) > 1}
+    return [{"judge": RECORDED, **alpha_row(items, scores, settings)}] if scores else []
+
+
+def judge_rows(
+    items: Sequence[Item],
+    verdicts: Mapping[tuple[str, str], Sequence[Verdict]],
+    judge: str,
+    graded_by: str | None,
+    replies: Sequence[Mapping] | None,
+    reply: Mapping,
+    settings: Settings,
+) -> list[dict]:
+    """Return all rows of one judge on the items of one benchmark; `verdicts` are by judge and benchmark.
+
+    `graded_by` is the judge whose grades a derived judge compares; `replies` are what a sampled judge wrote, to be read
+    as `reply` says.
+    """
+    benchmark = items[0].benchmark
+    of_judge = verdicts[judge, benchmark]
+    rows = transitivity_rows(items, of_judge, judge, settings) if items[0].protocol == "pairwise" else []
+    if graded_by and (graded_by, benchmark) in verdicts:
+        rows.append(gap_row(items, verdicts[graded_by, benchmark], of_judge, graded_by, settings))
+    return rows + ([] if replies is None else _sampled_rows(items, replies, reply, settings))
+
+
+def _sampled_rows(items: Sequence[Item], replies: Sequence[Mapping], reply: Mapping, settings: Settings) -> list[dict]:
+    rows = redraw_rows(items, [(row["item"], row.get(sampling.DRAWS, 1)) for row in replies], settings)
+    runs = sampling.by_run(replies, reply)
+    if len(runs) > 1:
+        scores: dict[str, list[float]] = {}
+        for verdict in (verdict for verdicts in runs.values() for verdict in verdicts if verdict.score is not None):
+            scores.setdefault(verdict.item, []).append(verdict.score)
+        rows.append(alpha_row(items, scores, settings))
+    return rows

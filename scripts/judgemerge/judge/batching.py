@@ -47,32 +47,32 @@ def groups(rows: Sequence[Sequence[int]], tails: Sequence[int], prefix: int, mos
     Neighbours in sorted order share the most. A row joins the group before it when that does not lessen what is saved,
     which is (rows − 1) × shared tokens.
     """
-    found: list[Group] = []
+    result: list[Group] = []
     widest = 0
     for single in sorted(single_rows(rows, tails), key=lambda group: rows[group.rows[0]]):
         (index,) = single.rows
-        if found:
-            last = found[-1]
+        if result:
+            last = result[-1]
             n_rows, wide = len(last.rows) + 1, max(widest, len(rows[index]))
             shared = min(last.shared, single.shared, common(rows[last.rows[-1]], rows[index]))
             saved, saved_before = (n_rows - 1) * (shared - prefix), (n_rows - 2) * (last.shared - prefix)
             if shared - prefix >= SHORTEST and saved >= saved_before and wide * n_rows <= most:
-                found[-1], widest = Group((*last.rows, index), shared), wide
+                result[-1], widest = Group((*last.rows, index), shared), wide
                 continue
-        found.append(single)
+        result.append(single)
         widest = len(rows[index])
-    return found
+    return result
 
 
-def batches(rows: Sequence[Sequence[int]], found: Sequence[Group], most: int, n_new: int) -> list[list[Group]]:
+def batches(rows: Sequence[Sequence[int]], groups_of_rows: Sequence[Group], most: int, n_new: int) -> list[list[Group]]:
     """Return groups in batches, longest rows first, each batch of at most `most` tokens with padding and replies.
 
     The split depends on the rows alone. A group that exceeds the budget is a batch of its own.
     """
-    width = {group: max(len(rows[index]) for index in group.rows) for group in found}
+    width = {group: max(len(rows[index]) for index in group.rows) for group in groups_of_rows}
     result: list[list[Group]] = []
     widest = n_rows = 0
-    for group in sorted(found, key=lambda group: (-width[group], min(group.rows))):
+    for group in sorted(groups_of_rows, key=lambda group: (-width[group], min(group.rows))):
         n_rows += len(group.rows)
         if result and (widest + n_new) * n_rows <= most:
             result[-1].append(group)
@@ -84,8 +84,8 @@ def batches(rows: Sequence[Sequence[int]], found: Sequence[Group], most: int, n_
 
 def without(batch: Sequence[Group], skip: Collection[int]) -> list[Group]:
     """Return the groups of a batch without the rows that are known."""
-    left = (replace(group, rows=tuple(index for index in group.rows if index not in skip)) for group in batch)
-    return [group for group in left if group.rows]
+    rest = (replace(group, rows=tuple(index for index in group.rows if index not in skip)) for group in batch)
+    return [group for group in rest if group.rows]
 
 
 def slices(rows: Sequence[Sequence[int]], batch: Sequence[Group], prefix: int, most: int) -> Iterator[list[Group]]:

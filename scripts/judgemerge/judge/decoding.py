@@ -43,10 +43,10 @@ def attend_in_groups(
     """
     if attention_mask is None:
         return sdpa_attention_forward(module, query, key, value, None, scaling=scaling, **settings)
-    found = torch.nn.functional.scaled_dot_product_attention(
+    output = torch.nn.functional.scaled_dot_product_attention(
         query, key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=True
     )
-    return found.transpose(1, 2).contiguous(), None
+    return output.transpose(1, 2).contiguous(), None
 
 
 AttentionInterface.register(GROUPED, attend_in_groups)
@@ -73,15 +73,16 @@ class Room(CacheLayerMixin):
         self.filled = width
         self.is_initialized = True
         self.keys, self.values = (
-            known.new_zeros(n_rows, known.shape[1], width + n_new, known.shape[3]) for known in (like.keys, like.values)
+            tensor.new_zeros(n_rows, tensor.shape[1], width + n_new, tensor.shape[3])
+            for tensor in (like.keys, like.values)
         )
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Do nothing: the room is there."""
 
-    def put(self, rows: slice, known: CacheLayerMixin, places: torch.Tensor) -> None:
+    def put(self, rows: slice, layer: CacheLayerMixin, places: torch.Tensor) -> None:
         """Copy what a slice of rows has computed; `places`, (rows, width), says where each token lies there."""
-        for room, filled in ((self.keys, known.keys), (self.values, known.values)):
+        for room, filled in ((self.keys, layer.keys), (self.values, layer.values)):
             index = places[:, None, :, None].expand(-1, filled.shape[1], -1, filled.shape[3])
             torch.gather(filled, 2, index, out=room[rows, :, : self.filled])
 
@@ -134,9 +135,9 @@ class Reader:
             _, mask = self._forward(heads, cache, mask, 1)
         of_group = [number for number, group in enumerate(part) for _ in group.rows]
         if len(of_group) > len(part):
-            chosen = torch.tensor(of_group, device=self.model.device)
-            cache.batch_select_indices(chosen)
-            mask = mask[chosen]
+            places = torch.tensor(of_group, device=self.model.device)
+            cache.batch_select_indices(places)
+            mask = mask[places]
         rests = [self.rows[index][end:] for group, end in zip(part, shared, strict=True) for index in group.rows]
         logits, mask = self._forward(rests, cache, mask, n_last)
         return logits, cache, mask
@@ -145,8 +146,8 @@ class Reader:
         """Yield every row's index and the logits of its last `tails` places, (places, vocabulary)."""
         order = [index for group in part for index in group.rows]
         logits, _, _ = self.read(part, max(tails[index] for index in order))
-        for own, index in zip(logits, order, strict=True):
-            yield index, own[-tails[index] :]
+        for of_row, index in zip(logits, order, strict=True):
+            yield index, of_row[-tails[index] :]
 
     def _beginning(self, n_rows: int) -> DynamicCache | None:
         if not self.caching:
@@ -166,8 +167,8 @@ class Reader:
         self, texts: Sequence[Sequence[int]], cache: Cache | None, mask: torch.Tensor, n_last: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Read texts, padded on the left, after what is cached; return the last logits and the longer mask."""
-        ids, own = left_padded(texts)
-        mask = torch.cat([mask, own.to(mask.device)], dim=1)
+        ids, mask_of_texts = left_padded(texts)
+        mask = torch.cat([mask, mask_of_texts.to(mask.device)], dim=1)
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         logits = self.model(
             input_ids=ids.to(mask.device),
@@ -203,12 +204,12 @@ def greedy(ids: torch.Tensor, logits: torch.Tensor, numbers: list[int]) -> torch
 def checked(choose: Chooser, error: Exception) -> Chooser:
     """Return a chooser that raises `error` when the likeliest token's logit is no number (NaN, infinite)."""
 
-    def chosen(ids: torch.Tensor, logits: torch.Tensor, numbers: list[int]) -> torch.Tensor:
+    def choose_checked(ids: torch.Tensor, logits: torch.Tensor, numbers: list[int]) -> torch.Tensor:
         if not torch.isfinite(logits.amax(dim=-1)).all():  # −inf, a forbidden token, may stand beside numbers
             raise error
         return choose(ids, logits, numbers)
 
-    return chosen
+    return choose_checked
 
 
 @torch.inference_mode()
@@ -225,24 +226,24 @@ def reply(
     device = mask.device
     ids = torch.tensor([row[:1] * (mask.shape[1] - n_new - len(row)) + list(row) for row in rows], device=device)
     stops = torch.tensor(list(stop), device=device)
-    found: list[list[int]] = [[] for _ in rows]
+    replies: list[list[int]] = [[] for _ in rows]
     numbers = list(range(len(rows)))
     ended = torch.zeros(len(rows), dtype=torch.bool, device=device)
     for step in range(n_new):
         tokens = choose(ids, logits, numbers)
         for number, token, over in zip(numbers, tokens.tolist(), ended.tolist(), strict=True):
             if not over:
-                found[number].append(token)
+                replies[number].append(token)
         ended = ended | torch.isin(tokens, stops)
-        left = int((~ended).sum())
-        if not left or step == n_new - 1:
+        n_running = int((~ended).sum())
+        if not n_running or step == n_new - 1:
             break
-        if left <= len(numbers) // 2:
-            kept = (~ended).nonzero().flatten()
-            numbers = [numbers[place] for place in kept.tolist()]
-            ids, tokens, mask, ended = ids[kept], tokens[kept], mask[kept], ended[kept]
+        if n_running <= len(numbers) // 2:
+            running = (~ended).nonzero().flatten()
+            numbers = [numbers[place] for place in running.tolist()]
+            ids, tokens, mask, ended = ids[running], tokens[running], mask[running], ended[running]
             for layer in cache.layers:
-                layer.keep(kept)
+                layer.keep(running)
         ids = torch.cat([ids, tokens[:, None]], dim=1)
         filled = ids.shape[1]
         logits = reader.model(
@@ -252,7 +253,7 @@ def reply(
             past_key_values=cache,
             use_cache=True,
         ).logits[:, -1]
-    return found
+    return replies
 
 
 def _read_all(
@@ -263,15 +264,15 @@ def _read_all(
     last, start = [], 0
     mask = torch.ones(n_rows, width + n_new, dtype=torch.long, device=reader.model.device)
     for part in reader.slices(batch):
-        logits, cache, known = reader.read(part)
-        here = slice(start, start + len(known))
+        logits, cache, part_mask = reader.read(part)
+        here = slice(start, start + len(part_mask))
         start = here.stop
         # Where the tokens of each row lie in the slice, right-aligned in the room; holes point at some masked place.
-        order = known.argsort(dim=1, stable=True)
+        order = part_mask.argsort(dim=1, stable=True)
         places = order[:, -width:]
         if places.shape[1] < width:
             places = torch.nn.functional.pad(places, (width - places.shape[1], 0))
-        mask[here, :width] = torch.arange(width, device=mask.device) >= width - known.sum(dim=1, keepdim=True)
+        mask[here, :width] = torch.arange(width, device=mask.device) >= width - part_mask.sum(dim=1, keepdim=True)
         layers = layers or [Room(layer, n_rows, width, n_new) for layer in cache.layers]
         for room, layer in zip(layers, cache.layers, strict=True):
             room.put(here, layer, places)
@@ -299,7 +300,7 @@ def reply_by_generate(
     A penalty in the model's own generation settings is not applied, as it is not by `reply`.
     """
     ids, mask = left_padded(rows)
-    written = model.generate(
+    sequences = model.generate(
         input_ids=ids.to(model.device),
         attention_mask=mask.to(model.device),
         do_sample=False,
@@ -310,4 +311,4 @@ def reply_by_generate(
         pad_token_id=stop[0] if stop else 0,
         logits_processor=LogitsProcessorList([_Chosen(choose)]),
     )
-    return written[:, ids.shape[1] :].tolist()
+    return sequences[:, ids.shape[1] :].tolist()

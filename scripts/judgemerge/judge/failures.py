@@ -134,12 +134,12 @@ def sentences(verdicts: Mapping[tuple[str, str], str]) -> list[str]:
 
 def missing(notes: Iterable[tuple[str, str, str]]) -> str:
     """Return what a page says of judges that it lacks, from (judge, benchmark, note) of the rows of agreement.csv."""
-    found: dict[tuple[str, str], dict[str, None]] = {}
+    names_of: dict[tuple[str, str], dict[str, None]] = {}
     for judge, benchmark, note in notes:
         if isinstance(note, str) and note.startswith(NOTE):
-            found.setdefault((judge, note.removeprefix(NOTE)), {})[benchmark] = None
-    said = "; ".join(f"{judge} on {', '.join(names)} ({reason})" for (judge, reason), names in found.items())
-    return f" Missing, because they could not judge: {said}." if said else ""
+            names_of.setdefault((judge, note.removeprefix(NOTE)), {})[benchmark] = None
+    listing = "; ".join(f"{judge} on {', '.join(names)} ({reason})" for (judge, reason), names in names_of.items())
+    return f" Missing, because they could not judge: {listing}." if listing else ""
 
 
 def forget(results: str | Path) -> list[str]:

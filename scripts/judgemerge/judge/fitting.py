@@ -47,10 +47,10 @@ def check(study: Study) -> None:
 
 def _check_sampling(study: Study, judge: str) -> None:
     how, backend = sampling.of(study.settings["judging"]), study.backend_of(judge)
-    if how.is_on and "draws" not in backends.abilities(backend):
+    if how.is_on and backends.SAMPLING not in backends.abilities(backend):
         raise JudgemergeError(
             f"{study.where}: judge '{judge}' answers with backend '{backend}', which draws no replies here, but "
-            f"judging.sampling.temperature is {how.temperature:g}; set it to 0, or leave the judge out"
+            f"judging.sampling.temperature is {how.parameters.temperature:g}; set it to 0, or leave the judge out"
         )
 
 
@@ -68,7 +68,7 @@ def _check_judge(study: Study, judge: str, protocol: str) -> None:
 
 def _check_mode(study: Study, judge: str, template: Template, key: str) -> None:
     backend = study.backend_of(judge)
-    if template.mode != "generate" and "scores" not in backends.abilities(backend):
+    if template.mode != "generate" and backends.LOGPROBS not in backends.abilities(backend):
         raise JudgemergeError(
             f"{study.where}: judge '{judge}' answers with backend '{backend}', which gives no log-probabilities, as "
             f"prompt '{template.name}' (mode {template.mode}) wants them; name another prompt in {key}"

@@ -7,16 +7,17 @@ The seed of a batch follows from the study's, the run, the draw and the prompts 
 same replies on the same machine, but a prompt in another batch may get another one.
 """
 
-import dataclasses
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Verdict
 from judgemerge.judge import judging
-from judgemerge.judge.backends import Draw
+from judgemerge.judge.backends import SAMPLING, Backend, GenerationParameters
+from judgemerge.judge.requests import Progress, Request, ask, no_progress
+from judgemerge.judge.store import Store
 from judgemerge.prompting import parsing, prompts
 
 RUN, DRAWS = "run", "draws"
@@ -24,38 +25,44 @@ RUN, DRAWS = "run", "draws"
 
 @dataclass(frozen=True)
 class Sampling:
-    """How replies are drawn: `judging.sampling` and `judging.retries` of a study; temperature 0 is greedy."""
+    """How often replies are sampled: `runs` times, and up to `retries` times more while a reply cannot be read."""
 
-    temperature: float = 0.0
-    top_p: float = 1.0
-    repetition_penalty: float = 1.0
+    parameters: GenerationParameters = GenerationParameters()
     runs: int = 1
-    seed: int = 42
     retries: int = 0
 
     @property
     def is_on(self) -> bool:
-        """Whether anything is drawn."""
-        return self.temperature > 0
+        """Whether anything is sampled."""
+        return not self.parameters.is_greedy
 
-    def key(self, prompt: str, run: int, attempt: int) -> str:
-        """Return the key of one draw of a prompt."""
-        how = f"{self.temperature},{self.top_p},{self.repetition_penalty},{self.seed}"
-        return files.sha256_text(prompt, how, f"run {run}", f"draw {attempt}")
+    def request(self, request: Request, run: int, attempt: int) -> Request:
+        """Return the request of one sample of a prompt; its key and the seed of its batch are its own."""
+        base = self.parameters
+        how = f"{base.temperature},{base.top_p},{base.repetition_penalty},{base.seed}"
+        key = files.sha256_text(request.key, how, f"run {run}", f"draw {attempt}")
+        seed = int(files.sha256_text(str(base.seed), f"{run}/{attempt}")[:8], 16)
+        parameters = replace(base, max_new_tokens=request.parameters.max_new_tokens, seed=seed)
+        return replace(request, key=key, parameters=parameters)
 
 
 GREEDY = Sampling()
 
 
+def from_settings(runs: int = 1, retries: int = 0, **parameters) -> Sampling:
+    """Return the sampling of `judging.sampling` and `judging.retries` of a study."""
+    return Sampling(GenerationParameters(**parameters), runs, retries)
+
+
 def of(settings: Mapping) -> Sampling:
     """Return the sampling of a study's `judging` settings."""
-    return Sampling(**settings["sampling"], retries=settings["retries"])
+    return from_settings(**settings["sampling"], retries=settings["retries"])
 
 
 def check(study) -> None:
     """Refuse runs and redraws of greedy replies, which would all be the same."""
     sampling = of(study.settings["judging"])
-    if sampling.temperature == 0 and (sampling.runs > 1 or sampling.retries):
+    if not sampling.is_on and (sampling.runs > 1 or sampling.retries):
         key = "sampling.runs" if sampling.runs > 1 else "retries"
         raise JudgemergeError(
             f"{study.where}: judging.{key} asks for several draws of greedy replies, which are all the same; "
@@ -63,67 +70,57 @@ def check(study) -> None:
         )
 
 
-class _Drawing:
-    """A backend that draws; the rest of it is the backend's own."""
+@dataclass
+class _Sample:
+    """One reply to be had: the latest request for it, and how many there were."""
 
-    def __init__(self, backend, sampling: Sampling, run: int, attempt: int):
-        self._backend, self._sampling, self._part = backend, sampling, f"{run}/{attempt}"
-
-    def __getattr__(self, name: str):
-        return getattr(self._backend, name)
-
-    def complete(self, texts: list[str], max_new_tokens: int, skip: Iterable[int] = ()) -> Iterator:
-        """Yield batches as the backend does, drawn with the seed of this run and draw."""
-        how = self._sampling
-        seed = int(files.sha256_text(str(how.seed), self._part)[:8], 16)
-        draw = Draw(how.temperature, how.top_p, how.repetition_penalty, seed)
-        return self._backend.complete(texts, max_new_tokens, skip, draw=draw)
+    prompt: Request
+    run: int
+    request: Request
+    n_draws: int = 1
 
 
 def replies(
-    asks: Sequence[judging.Ask],
-    limits: Mapping[str, int],
+    requests: Sequence[Request],
     items: Iterable[Item],
     templates: Mapping[str, prompts.Template],
-    backend,
-    store: judging.Store,
+    backend: Backend,
+    store: Store,
     sampling: Sampling,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> Iterator[dict]:
     """Yield the reply rows of all runs, each with its `run` (from 1) and its `draws` (1 when the first one was read).
 
-    Grades are drawn in every run, pairs in the first alone. Raises JudgemergeError for a backend that cannot draw.
+    Grades are sampled in every run, pairs in the first alone. Raises JudgemergeError for a backend that cannot sample.
     """
-    if not getattr(backend, "draws", False):
+    if SAMPLING not in backend.abilities:
         raise JudgemergeError("judging.sampling: this backend decodes greedily; use backend transformers")
     protocols = {item.benchmark: item.protocol for item in items}
-    for run in range(1, sampling.runs + 1):
-        chosen = [ask for ask in asks if run == 1 or protocols[ask.benchmark] == "pointwise"]
-        final, n_draws = list(chosen), [1] * len(chosen)
-        waiting = [index for index, ask in enumerate(chosen) if ask.key and not ask.options]
-        judging.answer([ask for ask in chosen if ask.options], dict(limits), backend, store)
-        for attempt in range(sampling.retries + 1):
-            keyed = {
-                index: dataclasses.replace(chosen[index], key=sampling.key(chosen[index].key, run, attempt))
-                for index in waiting
-            }
-            new_limits = {ask.key: limits[chosen[index].key] for index, ask in keyed.items()}
-            judging.answer(list(keyed.values()), new_limits, _Drawing(backend, sampling, run, attempt), store, progress)
-            for index, ask in keyed.items():
-                final[index], n_draws[index] = ask, attempt + 1
-            by_benchmark = {benchmark: templates[protocol] for benchmark, protocol in protocols.items()}
-            waiting = [index for index, ask in keyed.items() if _is_unread(ask, store, by_benchmark[ask.benchmark])]
-            if not waiting:
-                break
-        for row, n in zip(judging.replies(final, store), n_draws, strict=True):
-            yield {**row, RUN: run, DRAWS: n}
+    samples = [
+        _Sample(request, run, request)
+        for run in range(1, sampling.runs + 1)
+        for request in requests
+        if run == 1 or protocols[request.about.benchmark] == "pointwise"
+    ]
+    ask([one.prompt for one in samples if one.prompt.options], backend, store)
+    waiting = [one for one in samples if one.prompt.key and not one.prompt.options]
+    for attempt in range(sampling.retries + 1):
+        for one in waiting:
+            one.request, one.n_draws = sampling.request(one.prompt, one.run, attempt), attempt + 1
+        ask([one.request for one in waiting], backend, store, progress)
+        waiting = [
+            one for one in waiting if _is_unread(one.request, store, templates[protocols[one.prompt.about.benchmark]])
+        ]
+        if not waiting:
+            break
+    for one, row in zip(samples, judging.replies([one.request for one in samples], store), strict=True):
+        yield {**row, RUN: one.run, DRAWS: one.n_draws}
 
 
-def _is_unread(ask: judging.Ask, store: judging.Store, template: prompts.Template) -> bool:
-    known = store.replies.get(ask.key)
-    if known is None:  # a failure of the backend is not the judge's
+def _is_unread(request: Request, store: Store, template: prompts.Template) -> bool:
+    if request.key not in store.replies:  # a failure of the backend is not the judge's
         return False
-    (row,) = judging.replies([ask], store)
+    (row,) = judging.replies([request], store)
     return parsing.parse_row(row, template.reply).outcome == "error"
 
 

@@ -5,56 +5,38 @@ the suite. The record of a unit that was asked in one go is kept beside the repl
 were all there shows that record, one that was put together from several runs shows none.
 """
 
-import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
 from judgemerge.core import files
-from judgemerge.judge.judging import Ask, Store
+from judgemerge.judge.backends import Backend
+from judgemerge.judge.requests import Request, Tally
+from judgemerge.judge.store import Store
 
 
-def timed(asks: Iterable[Ask], backend, store: Store, answer: Callable[[], int], threads: int) -> int:
-    """Run `answer`, which asks what the store lacks; keep the record when that was the whole unit.
+def record(requests: Sequence[Request], tally: Tally, backend: Backend, store: Store, threads: int) -> dict:
+    """Return {prompts, asked_now, run}: `run` is the record of the run that asked exactly these prompts, or None.
 
-    Loading the weights is timed apart where the backend can load them beforehand. Returns how many prompts were asked.
+    It is written here when the run that the tally counts was that one.
     """
-    keys = {ask.key for ask in asks if ask.key}
-    if not keys - set(store.replies):
-        return answer()
-    begun = time.monotonic()
-    if hasattr(backend, "prepare"):
-        backend.prepare()
-    loaded = time.monotonic()
-    n_new = answer()
-    seconds = time.monotonic() - loaded
-    if n_new == len(keys) and keys <= set(store.replies):
+    keys = {one.key for one in requests if one.key}
+    # Judges with equal weights but other prompts are other units.
+    path = store.path.with_suffix(f".{files.sha256_text(*sorted(keys))[:12]}.json")
+    if tally.n_new and tally.n_new == len(keys) and keys <= set(store.replies):
         replies = [store.replies[key] for key in keys]
-        measured = {
+        measurement = {
             "prompts": len(keys),
-            "items": len({(ask.benchmark, ask.item) for ask in asks if ask.key}),
-            "prompt_tokens": _total(replies, "prompt_tokens"),
-            "reply_tokens": _total(replies, "reply_tokens"),
-            "seconds": round(seconds, 3),
-            "seconds_to_load": round(loaded - begun, 3),
+            "items": len({one.about[:2] for one in requests if one.key}),
+            "prompt_tokens": _total(one.prompt_tokens for one in replies),
+            "reply_tokens": _total(one.reply_tokens for one in replies),
+            "seconds": round(tally.seconds, 3),
+            "seconds_to_load": round(tally.seconds_to_load, 3),
             "settings": backend.digest_settings,
             "threads": threads,
         }
-        files.write_json(_record_path(store, keys), measured)
-    return n_new
+        files.write_json(path, measurement)
+    return {"prompts": len(keys), "asked_now": tally.n_new, "run": files.read_json(path) if path.is_file() else None}
 
 
-def record(asks: Iterable[Ask], store: Store, n_new: int) -> dict:
-    """Return {prompts, asked_now, run}: `run` is the record of the run that asked exactly these prompts, or None."""
-    keys = {ask.key for ask in asks if ask.key}
-    path = _record_path(store, keys)
-    return {"prompts": len(keys), "asked_now": n_new, "run": files.read_json(path) if path.is_file() else None}
-
-
-def _record_path(store: Store, keys: Iterable[str]) -> Path:
-    """Return where the record of a unit is kept; judges with equal weights but other prompts are other units."""
-    return store.path.with_suffix(f".{files.sha256_text(*sorted(keys))[:12]}.json")
-
-
-def _total(replies: list[dict], name: str) -> int | None:
-    values = [reply[name] for reply in replies]
+def _total(values: Iterable[int | None]) -> int | None:
+    values = list(values)
     return None if None in values else sum(values)

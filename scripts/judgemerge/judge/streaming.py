@@ -9,7 +9,7 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +17,9 @@ from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import SWAPPED, Item, Order
 from judgemerge.judge import backends, endpoints, judging
+from judgemerge.judge.backends import LOGPROBS, Backend
+from judgemerge.judge.requests import Request, ask
+from judgemerge.judge.store import Store
 from judgemerge.prompting import dimensions, metrics, parsing
 from judgemerge.prompting.metrics import Metric
 from judgemerge.prompting.prompts import Template, Unrenderable, load_template, prompt_sources
@@ -72,8 +75,8 @@ def with_metric(item: Item, metric: Metric) -> Item:
         raise BadRecord(key, f"key '{key}' is missing; metric '{metric.name}' needs it") from None
     except JudgemergeError as error:
         raise BadRecord(None, str(error)) from None
-    shown = metrics.placeholders(metric, values, item.responses[0][-1])
-    return dataclasses.replace(item, extra={**item.extra, **shown})
+    placeholders = metrics.placeholders(metric, values, item.responses[0][-1])
+    return dataclasses.replace(item, extra={**item.extra, **placeholders})
 
 
 def open_model(model: str, settings: Mapping[str, Any], scratch: str | Path):
@@ -111,10 +114,10 @@ def _gguf_folder(path: Path, tokenizer: str | None, scratch: Path) -> Path:
             raise JudgemergeError(
                 f"{path}: {folder} has no {name}; give the folder of the model it was made from with --tokenizer"
             )
-    for found in models.description_files(folder):
-        link = scratch / found.relative_to(folder)
+    for source in models.description_files(folder):
+        link = scratch / source.relative_to(folder)
         link.parent.mkdir(exist_ok=True)
-        link.symlink_to(found.resolve())
+        link.symlink_to(source.resolve())
     (scratch / quantizing.FILE).symlink_to(path.resolve())
     return scratch
 
@@ -143,25 +146,25 @@ def split(lines: Iterable[bytes]) -> Iterator[Record]:
     Such an object begins with `{` and ends with `}` at the start of a line. One that is never completed is given back
     as its lines, each to be refused by itself.
     """
-    opened: list[Record] = []
-    n_characters = 0  # of the lines in `opened`
+    unfinished: list[Record] = []
+    n_characters = 0  # of the lines in `unfinished`
     for number, line in enumerate(lines, 1):
         record = _decoded(number, line)
         if not record.text.strip() and record.fault is None:
             continue
-        if opened and (record.fault or record.text.startswith("{") or n_characters > MOST_CHARACTERS):
-            yield from opened  # cut off: this line is another record
-            opened = []
-        if not opened and not _is_unfinished(record):
+        if unfinished and (record.fault or record.text.startswith("{") or n_characters > MOST_CHARACTERS):
+            yield from unfinished  # cut off: this line is another record
+            unfinished = []
+        if not unfinished and not _is_unfinished(record):
             yield record
             continue
-        n_characters = len(record.text) + (n_characters if opened else 0)
-        opened.append(record)
+        n_characters = len(record.text) + (n_characters if unfinished else 0)
+        unfinished.append(record)
         if record.text.startswith("}"):
-            whole = Record(opened[0].line, "\n".join(part.text for part in opened))
-            yield from [whole] if parsed(whole.text)[1] is None else opened
-            opened = []
-    yield from opened
+            whole = Record(unfinished[0].line, "\n".join(part.text for part in unfinished))
+            yield from [whole] if parsed(whole.text)[1] is None else unfinished
+            unfinished = []
+    yield from unfinished
 
 
 def _is_unfinished(record: Record) -> bool:
@@ -213,11 +216,11 @@ def read_item(record: Record, template: Template) -> Item:
     protocol = template.protocol
     turns = _turns(value, "prompt" if "turns" not in value else "turns")
     responses = _responses(value, protocol)
-    used = {"id", "prompt", "turns", "responses", "reference", "category", "extra", *_ANSWERS[protocol], *IGNORED}
+    known_keys = {"id", "prompt", "turns", "responses", "reference", "category", "extra", *_ANSWERS[protocol], *IGNORED}
     extra = value.get("extra") or {}
     if not isinstance(extra, dict):
         raise BadRecord("extra", f"key 'extra' is {_kind(extra)}; give an object")
-    extra = {**extra, **{key: entry for key, entry in value.items() if key not in used}}
+    extra = {**extra, **{key: entry for key, entry in value.items() if key not in known_keys}}
     for name in template.extra_fields:
         if extra.get(name) is not None and not isinstance(extra[name], str):
             raise BadRecord(name, f"key '{name}' is {_kind(extra[name])}; give a text")
@@ -265,13 +268,11 @@ def _turns(value: dict, key: str) -> tuple[str, ...]:
 def _responses(value: dict, protocol: str) -> tuple[tuple[str, ...], ...]:
     names = _ANSWERS[protocol]
     if "responses" in value:
-        given = value["responses"]
-        if not isinstance(given, list) or len(given) != len(names):
-            found = f"{len(given)} of them" if isinstance(given, list) else _kind(given)
-            raise BadRecord(
-                "responses", f"key 'responses' is {found}; a {protocol} prompt takes a list of {len(names)}"
-            )
-        return tuple(_texts(entry, "responses") for entry in given)
+        entries = value["responses"]
+        if not isinstance(entries, list) or len(entries) != len(names):
+            what = f"{len(entries)} of them" if isinstance(entries, list) else _kind(entries)
+            raise BadRecord("responses", f"key 'responses' is {what}; a {protocol} prompt takes a list of {len(names)}")
+        return tuple(_texts(entry, "responses") for entry in entries)
     for name in names:
         if name not in value:
             other = _ANSWERS["pointwise" if protocol == "pairwise" else "pairwise"]
@@ -295,12 +296,12 @@ def _optional_text(value: dict, key: str) -> str | None:
 
 
 def _id(value: dict, line: int) -> str:
-    given = value.get("id")
-    if given is None:
+    name = value.get("id")
+    if name is None:
         return str(line)
-    if isinstance(given, bool) or not isinstance(given, (str, int)):
-        raise BadRecord("id", f"key 'id' is {_kind(given)}; give a text or a whole number")
-    return str(given)
+    if isinstance(name, bool) or not isinstance(name, (str, int)):
+        raise BadRecord("id", f"key 'id' is {_kind(name)}; give a text or a whole number")
+    return str(name)
 
 
 def _kind(value: Any) -> str:
@@ -308,43 +309,31 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-class _Replies:
-    """Replies of one batch, in memory: what judging.Store is for a study."""
-
-    def __init__(self):
-        self.replies: dict[str, dict] = {}
-        self.failures: dict[str, str] = {}
-
-    def add(self, rows: Iterable[tuple[str, dict]]) -> None:
-        """Keep replies by prompt digest."""
-        self.replies.update(rows)
-
-
 class Judge:
     """One backend asked with one prompt; `orders` are the orders in which pairs are shown."""
 
     def __init__(
         self,
-        backend,
+        backend: Backend,
         template: Template,
         max_prompt_tokens: int,
         orders: tuple[Order, ...] | None = None,
         metric: Metric | None = None,
     ):
-        if template.mode != "generate" and not hasattr(backend, "score"):
+        if template.mode != "generate" and LOGPROBS not in backend.abilities:
             raise JudgemergeError(
                 f"prompt '{template.name}' has mode {template.mode}, but this model gives no log-probabilities; "
                 "use a model folder, or a prompt of mode generate"
             )
         self.template = metrics.with_scale(template, metric) if metric else template
         self.backend, self.max_prompt_tokens, self.metric = backend, max_prompt_tokens, metric
-        known = judging.orders(template)
-        self.orders = tuple(order for order in known if order in orders) if orders else known
+        possible = judging.orders(template)
+        self.orders = tuple(order for order in possible if order in orders) if orders else possible
 
     def answer(self, records: list[Record]) -> list[dict]:
         """Return one result per record, in their order: a verdict (docs/judging.md) or an error record."""
         items: dict[int, Item | dict] = {}
-        asks, limits = {}, {}
+        requests: dict[int, list[Request]] = {}
         for record in records:
             try:
                 item = read_item(record, self.template)
@@ -352,9 +341,8 @@ class Judge:
                 if not self.metric:
                     _check_metric_fields(item, self.template)
                 # Each by itself: an item whose category has no criteria must not stop the others.
-                found, own_limits = judging.plan(
-                    [item], {item.protocol: self.template}, self.backend, self.max_prompt_tokens
-                )
+                templates = {item.protocol: self.template}
+                of_item = judging.plan([item], templates, self.backend, self.max_prompt_tokens)
             except BadRecord as error:
                 items[record.line] = error_record(record.line, error.key, str(error))
                 continue
@@ -362,12 +350,13 @@ class Judge:
                 items[record.line] = error_record(record.line, "category", str(error))
                 continue
             items[record.line] = item
-            asks[record.line] = [ask for ask in found if ask.order in self.orders]
-            limits |= own_limits
-        store = _Replies()
-        judging.answer([ask for group in asks.values() for ask in group], limits, self.backend, store)
+            requests[record.line] = [one for one in of_item if one.about.order in self.orders]
+        store = Store()
+        ask([one for of_item in requests.values() for one in of_item], self.backend, store)
         return [
-            self._result(line, entry, list(judging.replies(asks[line], store))) if isinstance(entry, Item) else entry
+            self._result(line, entry, list(judging.replies(requests[line], store)))
+            if isinstance(entry, Item)
+            else entry
             for line, entry in items.items()
         ]
 
@@ -387,12 +376,11 @@ class Judge:
         scores = dimensions.read_scores(reply, self.template.protocol)
         if row["order"] == "swapped":
             scores = scores[::-1]
-        shown = asdict(verdict)
         return {
             "order": row["order"],
-            "outcome": shown["outcome"],
-            **({"score": shown["score"]} if self.template.protocol == "pointwise" else {}),
-            "reason": shown["reason"],
+            "outcome": verdict.outcome,
+            **({"score": verdict.score} if self.template.protocol == "pointwise" else {}),
+            "reason": verdict.reason,
             # One entry per response, in the order of the record; dimensions where the reply states them.
             "scores": [{"dimensions": score.dimensions, "overall": score.overall} for score in scores],
             "feedback": dimensions.feedback(reply) or reply.strip(),

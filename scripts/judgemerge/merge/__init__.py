@@ -1,18 +1,16 @@
-"""Merges: the method table, what is refused before and after, recipes, grids, and the engines that compute them.
+"""Merges: the methods, what is refused before and after, recipes, grids, and the engines that compute them.
 
 Importing this package is cheap (a study is checked at every start); torch is imported where tensors are touched.
 """
 
 from judgemerge.merge.checks import check_merge, check_result
 from judgemerge.merge.grids import expand_grids
-from judgemerge.merge.recipes import adapters_read, own_engine, recipe
-from judgemerge.merge.table import METHODS, NORMALIZED_BY_DEFAULT, RANGES, Method
+from judgemerge.merge.methods import METHODS
+from judgemerge.merge.recipes import Merge, adapters_read, own_engine, recipe
 
 __all__ = [
     "METHODS",
-    "NORMALIZED_BY_DEFAULT",
-    "RANGES",
-    "Method",
+    "Merge",
     "adapters_read",
     "check_merge",
     "check_result",

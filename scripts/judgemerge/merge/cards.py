@@ -1,18 +1,17 @@
 """The model card of a merge: recipe, parents with digests, seed, threads, versions, and its agreement when known."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import yaml
 
-from judgemerge.merge.recipes import own_engine
-from judgemerge.merge.table import METHODS
+from judgemerge.merge.recipes import Merge
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # What a card shows of the table of agreement, whose other measures it leaves to the table.
-_SHOWN = (
+_METRICS = (
     "accuracy",
     "accuracy_both",
     "macro_f1",
@@ -38,24 +37,24 @@ def card(
     The agreement is shown beside that of the parents, in our own rules, with intervals, n and errors; others stand
     in tables/agreement.csv.
     """
-    made = manifest["made_by"]
-    merge = made["merge"]
-    method = METHODS[merge["method"]]
+    made_by = manifest["made_by"]
+    entry = made_by["merge"]
+    merge = Merge.of(entry)
     about = about or {}
     repos = about.get("repos", {})
-    engine = "judgemerge" if own_engine(merge) else "mergekit"
+    engine = "judgemerge" if merge.is_ours else "mergekit"
     lines = [
         "---",
         "library_name: transformers",
         *([f"license: {about['licence'].lower()}"] if about.get("licence") else []),
-        yaml.safe_dump({"base_model": [repos.get(parent, parent) for parent in made["parents"]]}).rstrip(),
+        yaml.safe_dump({"base_model": [repos.get(parent, parent) for parent in made_by["parents"]]}).rstrip(),
         "base_model_relation: merge",
         f"tags: [merge, {engine}]",
         "---",
         "",
         f"# {name}",
         "",
-        f"A merge by `{merge['method']}` ({method.paper}): {method.text}. Computed by {engine}.",
+        f"A merge by `{merge.method.name}` ({merge.method.paper}): {merge.method.text}. Computed by {engine}.",
         "",
         *([f"Digest: `{manifest['digest']}`", ""] if "digest" in manifest else []),
         *(f"{key[0].upper()}{key[1:]}: {about[key]}.  " for key in ("study", "prompts") if about.get(key)),
@@ -63,42 +62,42 @@ def card(
         "## Recipe",
         "",
         "```yaml",
-        yaml.safe_dump({name: _recipe(merge)}, sort_keys=False, allow_unicode=True).rstrip(),
+        yaml.safe_dump({name: _recipe(entry)}, sort_keys=False, allow_unicode=True).rstrip(),
         "```",
         "",
-        f"Seed {merge['seed']}, {made['threads']} thread{'' if made['threads'] == 1 else 's'}: both decide the last "
+        f"Seed {merge.seed}, {made_by['threads']} thread{'' if made_by['threads'] == 1 else 's'}: both decide the last "
         "bits of some methods.",
         "",
         "## Parents",
         "",
         "| model | role | digest |",
         "|---|---|---|",
-        *(f"| {parent} | {_role(parent, merge)} | `{digest}` |" for parent, digest in made["parents"].items()),
+        *(f"| {parent} | {_role(parent, merge)} | `{digest}` |" for parent, digest in made_by["parents"].items()),
         "",
-        *_donor(made.get("donor"), merge.get("allow")),
-        *_weighed(made.get("weights")),
-        *_left_out(made.get("left_out", [])),
+        *_donor(made_by.get("donor"), merge.allow),
+        *_weighed(made_by.get("weights")),
+        *_left_out(made_by.get("left_out", [])),
         "## Tools",
         "",
         ", ".join(f"{tool} {manifest['versions'][tool]}" for tool in _VERSIONS if tool in manifest["versions"]),
         "",
-        *_agreement(name, made["parents"], agreement),
+        *_agreement(name, made_by["parents"], agreement),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _recipe(merge: Mapping) -> dict:
+def _recipe(entry: Mapping) -> dict:
     """Return the entry of the study without what is left at its default."""
     unset = {"parameters": {}, "adapters": False, "engine": "mergekit"}
-    return {key: value for key, value in merge.items() if key not in unset or value != unset[key]}
+    return {key: value for key, value in entry.items() if key not in unset or value != unset[key]}
 
 
-def _role(parent: str, merge: Mapping) -> str:
-    roles = ["base"] if parent == merge.get("base") else []
-    return " and ".join([*roles, *(["parent"] if parent in merge["models"] else [])]) or "base of an adapter"
+def _role(parent: str, merge: Merge) -> str:
+    roles = ["base"] if parent == merge.base else []
+    return " and ".join([*roles, *(["parent"] if parent in merge.models else [])]) or "base of an adapter"
 
 
-def _donor(donor: str | None, allow: list[str] | None) -> list[str]:
+def _donor(donor: str | None, allow: Collection[str]) -> list[str]:
     if donor is None:
         return []
     differing = f" Allowed to differ between the models: {', '.join(allow)}." if allow else ""
@@ -133,9 +132,9 @@ def _left_out(names: list[str]) -> list[str]:
 def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None") -> list[str]:
     if table is None:
         return []
-    rows = table[(table["rules"] == "house") & table["metric"].isin(_SHOWN)]
-    own = rows[rows["judge"] == name]
-    if own.empty:
+    rows = table[(table["rules"] == "house") & table["metric"].isin(_METRICS)]
+    of_merge = rows[rows["judge"] == name]
+    if of_merge.empty:
         return ["## Agreement with people", "", "Not judged in this study.", ""]
     others = [parent for parent in parents if (rows["judge"] == parent).any()]
     lines = [
@@ -144,9 +143,9 @@ def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None") -> lis
         f"| benchmark | metric | {name} | interval | n | errors |{''.join(f' {other} |' for other in others)}",
         "|---" * (6 + len(others)) + "|",
     ]
-    known = {(row.judge, row.benchmark, row.metric): row for row in rows.itertuples()}
-    for row in own.itertuples():
-        beside = [_with_interval(known.get((other, row.benchmark, row.metric))) for other in others]
+    by_key = {(row.judge, row.benchmark, row.metric): row for row in rows.itertuples()}
+    for row in of_merge.itertuples():
+        beside = [_with_interval(by_key.get((other, row.benchmark, row.metric))) for other in others]
         cells = [
             row.benchmark,
             row.metric,

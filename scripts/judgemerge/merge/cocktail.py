@@ -37,19 +37,19 @@ def weigh(
     preflight.check_parents(folders, allow)
     kind = parameters.get("kind", "decoder")
     temperature = parameters.get("temperature", TEMPERATURE)
-    chosen = losses.drawn(examples, parameters.get("n_examples"), seed)
+    sampled = losses.sample(examples, parameters.get("n_examples"), seed)
     settings = {name: parameters[name] for name in _OF_LOSSES if name in parameters}
-    found = {name: losses.loss_of_model(folder, kind, chosen, seed, **settings) for name, folder in folders.items()}
-    for name, loss in found.items():
+    by_model = {name: losses.loss_of_model(folder, kind, sampled, seed, **settings) for name, folder in folders.items()}
+    for name, loss in by_model.items():
         if not math.isfinite(loss.value):
             raise JudgemergeError(f"{folders[name]}: its loss on the examples is {loss.value}; check both")
-    weights = engine.softmax([loss.value for loss in found.values()], temperature)
+    weights = engine.softmax([loss.value for loss in by_model.values()], temperature)
     return {
-        "weights": dict(zip(found, weights, strict=True)),
-        "losses": {name: dataclasses.asdict(loss) for name, loss in found.items()},
+        "weights": dict(zip(by_model, weights, strict=True)),
+        "losses": {name: dataclasses.asdict(loss) for name, loss in by_model.items()},
         "temperature": temperature,
         "kind": kind,
-        "n_examples": len(chosen),
+        "n_examples": len(sampled),
         "n_given": len(examples),
         "settings": settings,
         "seed": seed,
@@ -95,8 +95,8 @@ def mix_with_examples(
     threads: int = 1,
 ) -> dict:
     """Weigh the models on the examples, write their cocktail, and return what `weigh` found."""
-    found = weigh(folders, examples, parameters or {}, seed, threads)
-    return found | mix(folders, found["weights"], output, dtype, threads)
+    weighed = weigh(folders, examples, parameters or {}, seed, threads)
+    return weighed | mix(folders, weighed["weights"], output, dtype, threads)
 
 
 def entry(weights: Mapping[str, float], dtype: str) -> dict:

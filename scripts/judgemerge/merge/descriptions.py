@@ -6,13 +6,17 @@ template, special tokens) is compared among those that have a chat template: a p
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.merge.names import same_backbone
 from judgemerge.prompting import chat_templates
+
+if TYPE_CHECKING:
+    from judgemerge.merge.recipes import Merge
 
 # Keys of config.json that do not decide what the numbers mean: names, versions, formats, training alone, what a call
 # returns. Everything else has to be equal.
@@ -215,18 +219,17 @@ def _shown(value) -> str:
     return "missing" if value is None else repr(value)
 
 
-def donor(merge: Mapping, folders: Mapping[str, str | Path]) -> str:
+def donor(merge: "Merge", folders: Mapping[str, str | Path]) -> str:
     """Return the model that a merge takes config, tokenizer, chat template and generation settings from.
 
     That is `donor` of the merge, else its base, else its first model; where that one has no chat template, the first of
     the others that has one. `folders` holds the models that are read as such, no adapters.
     """
-    if merge.get("donor"):
-        if merge["donor"] not in folders:
+    if merge.donor:
+        if merge.donor not in folders:
             raise JudgemergeError(
-                f"donor '{merge['donor']}' is no model that the merge reads as such; name one of: {', '.join(folders)}"
+                f"donor '{merge.donor}' is no model that the merge reads as such; name one of: {', '.join(folders)}"
             )
-        return merge["donor"]
-    order: Sequence[str] = [*([merge["base"]] if "base" in merge else []), *merge["models"]]
-    order = [name for name in order if name in folders] or list(folders)
+        return merge.donor
+    order = [name for name in merge.models_read if name in folders] or list(folders)
     return next((name for name in order if chat_templates.read_all(folders[name])), order[0])

@@ -8,19 +8,23 @@ import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.merge import descriptions, names, preflight, sentence_modules
 from judgemerge.merge.adapters import Adapter
+from judgemerge.merge.recipes import Merge
 from judgemerge.merge.streams import FLOATING, SHARD_BYTES, Weights, Writer
 
-_BY_VALUE = ("linear", "cocktail", "task_arithmetic")
+if TYPE_CHECKING:
+    import torch
+
 _FORMATS = {torch_name: format for format, torch_name in FLOATING.items()}
 
 
 def merge_all(
-    merges: Mapping[str, dict],
+    merges: Mapping[str, Mapping],
     folders: Mapping[str, str | Path],
     outputs: Mapping[str, str | Path],
     threads: int = 1,
@@ -34,47 +38,30 @@ def merge_all(
     """
     import torch
 
-    first = next(iter(merges.values()))
-    for merge in merges.values():
-        if _read(merge) != _read(first):
-            raise ValueError("merges of one pass must read the same models")
+    entries = {label: Merge.of(merge) for label, merge in merges.items()}
+    first = next(iter(entries.values()))
+    if any(merge.models_read != first.models_read for merge in entries.values()):
+        raise ValueError("merges of one pass must read the same models")
     torch.set_num_threads(threads)
-    donor = first.get("base") or next(iter(first["models"]))
-    adapters = {name: Adapter(folders[name]) for name in first["models"] if _by_adapters(first)}
-    weights = {name: Weights(folders[name]) for name in _read(first) if name not in adapters}
+    adapters = {name: Adapter(folders[name]) for name in first.models if first.method.adapters}
+    weights = {name: Weights(folders[name]) for name in first.models_read if name not in adapters}
     for name, adapter in adapters.items():
-        adapter.check(weights[donor], folders[name])
-    shared, left_out = preflight.shared_tensors(weights, donor)
-    entries = weights[donor].entries
-    by_value = all(merge["method"] in _BY_VALUE for merge in merges.values())
+        adapter.check(weights[first.reference], folders[name])
+    shared, left_out = preflight.shared_tensors(weights, first.reference)
+    stored = weights[first.reference].entries
     writers: dict[str, Writer] = {}
     try:
-        for label, merge in merges.items():
-            planned = [
-                (
-                    name,
-                    _FORMATS[merge["dtype"]] if entries[name].floating else entries[name].format,
-                    entries[name].shape,
-                )
-                for name in shared
-            ]
+        for label, merge in entries.items():
+            formats = {name: _FORMATS[merge.dtype] if stored[name].floating else stored[name].format for name in shared}
+            planned = [(name, formats[name], stored[name].shape) for name in shared]
             writers[label] = Writer(outputs[label], planned, shard_bytes)
-        for name in _order(writers):
-            if not entries[name].floating:
-                _copy_equal(name, weights, writers)
-            elif by_value:
-                for pieces in zip(*(reader.pieces(name) for reader in weights.values()), strict=True):
-                    _merge_tensor(name, dict(zip(weights, pieces, strict=True)), merges, writers, adapters)
-            else:
-                tensors = {model: reader.get(name) for model, reader in weights.items()}
-                _merge_tensor(name, tensors, merges, writers, adapters)
-                del tensors  # before the next ones are read
-        for label, merge in merges.items():
+        _write_tensors(entries, weights, writers, adapters)
+        for label, merge in entries.items():
             writers[label].finish()
             parents = {name: folders[name] for name in weights}
-            copy_description(folders[descriptions.donor(merge, parents)], outputs[label], merge["dtype"])
+            copy_description(folders[descriptions.donor(merge, parents)], outputs[label], merge.dtype)
             names.settle_architecture(outputs[label], list(parents.values()))
-            sentence_modules.complete(outputs[label], parents, merge["method"] == "cocktail")
+            sentence_modules.complete(outputs[label], parents, merge.method.name == "cocktail")
     except BaseException:
         for label, writer in writers.items():
             writer.close()
@@ -83,13 +70,25 @@ def merge_all(
     return {label: {"left_out": left_out} for label in merges}
 
 
-def _read(merge: dict) -> list[str]:
-    """Return the models that a merge reads, the base first."""
-    return list(dict.fromkeys([*([merge["base"]] if "base" in merge else []), *merge["models"]]))
-
-
-def _by_adapters(merge: dict) -> bool:
-    return merge["method"] == "adapter_linear"
+def _write_tensors(
+    merges: Mapping[str, Merge],
+    weights: Mapping[str, Weights],
+    writers: Mapping[str, Writer],
+    adapters: Mapping[str, Adapter],
+) -> None:
+    """Read the parents tensor by tensor, or piece by piece where all methods take each value by itself."""
+    by_value = all(merge.method.by_value for merge in merges.values())
+    stored = next(iter(weights.values())).entries
+    for name in _order(writers):
+        if not stored[name].floating:
+            _copy_equal(name, weights, writers)
+        elif by_value:
+            for pieces in zip(*(reader.pieces(name) for reader in weights.values()), strict=True):
+                _merge_tensor(name, dict(zip(weights, pieces, strict=True)), merges, writers, adapters)
+        else:
+            tensors = {model: reader.get(name) for model, reader in weights.items()}
+            _merge_tensor(name, tensors, merges, writers, adapters)
+            del tensors  # before the next ones are read
 
 
 def _order(writers: Mapping[str, Writer]) -> list[str]:
@@ -100,72 +99,43 @@ def _order(writers: Mapping[str, Writer]) -> list[str]:
     return list(orders.pop())
 
 
-def _merge_tensor(name: str, tensors: dict, merges: Mapping[str, dict], writers: Mapping[str, Writer], adapters: dict):
-    """Compute one tensor of every merge, or one piece; what merges share (differences, thresholds) is found once."""
+def _merge_tensor(
+    name: str,
+    tensors: Mapping[str, "torch.Tensor"],
+    merges: Mapping[str, Merge],
+    writers: Mapping[str, Writer],
+    adapters: Mapping[str, Adapter],
+) -> None:
+    """Compute one tensor of every merge, or one piece; what merges share (differences, thresholds) is computed once."""
     import torch
 
-    from judgemerge.merge import kernels
-
     cast: dict[tuple[str, str], torch.Tensor] = {}
-    found: dict[tuple[str, str], dict] = {}
+    shared: dict[tuple[str, str, str], Any] = {}
 
     def in_format(model: str, dtype: str) -> torch.Tensor:
         if (model, dtype) not in cast:
             cast[model, dtype] = tensors[model].to(getattr(torch, dtype))
         return cast[model, dtype]
 
-    ties_merges = [merge for merge in merges.values() if merge["method"] == "ties"]
-    for merge in ties_merges:
-        for model in merge["models"]:
-            key = (model, merge["dtype"])
-            if key not in found:
-                densities = [
-                    other["models"][model].get("density", 1.0)
-                    for other in ties_merges
-                    if other["dtype"] == merge["dtype"]
-                ]
-                base = in_format(merge["base"], merge["dtype"])
-                found[key] = kernels.thresholds(in_format(model, merge["dtype"]) - base, densities)
-    for label, merge in merges.items():
-        dtype, overall = merge["dtype"], merge["parameters"]
-        base = in_format(merge["base"], dtype) if "base" in merge else None
-        parents = [in_format(model, dtype) for model in merge["models"] if model not in adapters]
-        given = [values.get("weight") for values in merge["models"].values()]
-        match merge["method"]:
-            case "linear":
-                merged = kernels.linear(parents, given, overall.get("normalize", True))
-            case "cocktail":
-                merged = kernels.cocktail(parents, given)
-            case "task_arithmetic":
-                merged = kernels.task_arithmetic(
-                    base,
-                    parents,
-                    given,
-                    normalize=overall.get("normalize", False),
-                    lambda_=overall.get("lambda", 1.0),
-                )
-            case "ties":
-                merged = kernels.ties(
-                    base,
-                    parents,
-                    given,
-                    [values.get("density", 1.0) for values in merge["models"].values()],
-                    known=[found[model, dtype] for model in merge["models"]],
-                    normalize=overall.get("normalize", True),
-                    rescale=overall.get("rescale", False),
-                    lambda_=overall.get("lambda", 1.0),
-                )
-            case "supermario":
-                merged = kernels.supermario(
-                    name, base, parents, p=overall["p"], lambda_=overall["lambda"], seed=merge["seed"]
-                )
-            case "adapter_linear":
-                from judgemerge.merge.adapters import merged_tensor
+    def of_all(merge: Merge, model: str) -> Any:
+        key = (merge.method.name, model, merge.dtype)
+        if key not in shared:
+            alike = [other for other in merges.values() if other.method is merge.method and other.dtype == merge.dtype]
+            base, parameters = in_format(merge.base, merge.dtype), [other.models[model] for other in alike]
+            shared[key] = merge.method.share(base, in_format(model, merge.dtype), parameters)
+        return shared[key]
 
-                chosen = [adapters[model] for model in merge["models"]]
-                merged = merged_tensor(name, base, chosen, given, overall.get("combination", "updates"))
-            case other:
-                raise ValueError(f"no own arithmetic for method {other}")
+    for label, merge in merges.items():
+        merged = merge.method.compute(
+            merge.models,
+            merge.parameters,
+            name=name,
+            base=in_format(merge.base, merge.dtype) if merge.base else None,
+            tensors=[in_format(model, merge.dtype) for model in merge.models if model not in adapters],
+            adapters=[adapters[model] for model in merge.models if model in adapters],
+            shared=[of_all(merge, model) for model in merge.models] if merge.method.share else None,
+            seed=merge.seed,
+        )
         writers[label].add(name, merged)
 
 

@@ -4,7 +4,7 @@ import copy
 import itertools
 
 from judgemerge.core.errors import JudgemergeError, did_you_mean
-from judgemerge.merge.table import METHODS
+from judgemerge.merge.methods import METHODS
 
 OWN_KEYS = ("grid", "weights")
 

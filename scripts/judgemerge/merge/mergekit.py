@@ -15,7 +15,7 @@ from string import Template
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.merge import names as tensor_names
-from judgemerge.merge.table import STREAMED
+from judgemerge.merge.methods import STREAMED
 
 # Written in mergekit's own code, not in its list.
 _BY_CODE = frozenset({"AfmoeForCausalLM", "Glm4MoeForCausalLM"})

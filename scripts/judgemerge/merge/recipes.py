@@ -1,24 +1,67 @@
-"""Recipes: what mergekit reads, and what is written down of a merge that judgemerge computes itself."""
+"""A merge as it is read from a study's `merges`, and the recipe that mergekit reads."""
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from judgemerge.merge.table import METHODS
+from judgemerge.merge.methods import METHODS
+from judgemerge.merge.table import Method
 
 
-def own_engine(merge: dict) -> bool:
-    """Return whether judgemerge computes a merge itself, by its method or because the study asks for it."""
-    return METHODS[merge["method"]].engine == "judgemerge" or merge.get("engine") == "streamed"
+@dataclass(frozen=True)
+class Merge:
+    """One entry of a study's `merges`; `models` are its parents, each with its parameters."""
+
+    method: Method
+    models: Mapping[str, Mapping]
+    parameters: Mapping
+    dtype: str
+    seed: int = 0
+    base: str | None = None
+    engine: str = "mergekit"
+    adapters: bool = False
+    allow: Collection[str] = ()
+    donor: str | None = None
+    examples: str | None = None
+
+    @classmethod
+    def of(cls, entry: Mapping) -> "Merge":
+        """Return the merge of an entry whose method is known."""
+        fields = {field.name for field in dataclasses.fields(cls)}
+        known = {key: value for key, value in entry.items() if key in fields}
+        return cls(**{**known, "method": METHODS[entry["method"]]})
+
+    @property
+    def models_read(self) -> list[str]:
+        """Return the models that the merge reads: the base first, then its parents, each once."""
+        return list(dict.fromkeys([*([self.base] if self.base else []), *self.models]))
+
+    @property
+    def reference(self) -> str:
+        """Return the model that the result is compared with: the base, or the first parent."""
+        return self.models_read[0]
+
+    @property
+    def is_ours(self) -> bool:
+        """Return whether judgemerge computes the merge itself, by its method or because the study asks for it."""
+        return not self.method.is_mergekits or self.engine == "streamed"
 
 
-def adapters_read(merge: dict, adapters: Iterable[str]) -> list[str]:
+def own_engine(entry: Mapping) -> bool:
+    """Return whether judgemerge computes a merge itself."""
+    return Merge.of(entry).is_ours
+
+
+def adapters_read(entry: Mapping, adapters: Collection[str]) -> list[str]:
     """Return the parents of a merge that are read as LoRA adapters; `adapters` are those there are."""
-    if METHODS[merge["method"]].adapters:
-        return list(merge["models"])
-    return [parent for parent in merge["models"] if parent in adapters] if merge.get("adapters") else []
+    merge = Merge.of(entry)
+    if merge.method.adapters:
+        return list(merge.models)
+    return [parent for parent in merge.models if parent in adapters] if merge.adapters else []
 
 
-def recipe(merge: dict, folders: dict[str, str | Path]) -> dict:
+def recipe(merge: Mapping, folders: Mapping[str, str | Path]) -> dict:
     """Return the mergekit configuration of one merge; `folders` gives the folder of every model it names.
 
     Paths are made absolute: mergekit asks the model hub about anything that looks like `owner/name`. An adapter is
@@ -28,16 +71,17 @@ def recipe(merge: dict, folders: dict[str, str | Path]) -> dict:
     def folder(model: str) -> str:
         return "+".join(str(Path(part).resolve()) for part in str(folders[model]).split("+"))
 
+    entry = Merge.of(merge)
     config = {
-        "merge_method": merge["method"],
-        "dtype": merge["dtype"],
+        "merge_method": entry.method.name,
+        "dtype": entry.dtype,
         "models": [
             {"model": folder(parent), **({"parameters": parameters} if parameters else {})}
-            for parent, parameters in merge["models"].items()
+            for parent, parameters in entry.models.items()
         ],
     }
-    if "base" in merge:
-        config["base_model"] = folder(merge["base"])
-    if merge["parameters"]:
-        config["parameters"] = merge["parameters"]
+    if entry.base:
+        config["base_model"] = folder(entry.base)
+    if entry.parameters:
+        config["parameters"] = entry.parameters
     return config

@@ -1,196 +1,157 @@
-"""The method table: one row per merge method, and the same as a table for docs/merging.md.
+"""What a merge method declares, how one is added, and all of them as the table of docs/merging.md.
 
-mergekit 0.1.5 has every row with engine `mergekit`; test_merging_methods.py compares both and runs all.
+A method is a function in `merge/methods/` under `@merge_method`, or a call of `mergekit_method` where mergekit alone
+computes it. Checks, engine, command line and documentation follow from what it declares.
 """
 
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from judgemerge.core.registry import Parts
 
 Need = Literal["required", "optional", "none"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter: the closed range of its numbers, or the words that it may be.
+
+    Values outside the range give broken weights without an error. `open_low` and `open_high` leave out an end of it;
+    `is_count` wants a whole number above zero, `above_zero` one number above it. `default` is what a method takes where
+    a merge gives none; for our own methods it is that of the function.
+    """
+
+    name: str
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+    choices: tuple[str, ...] = ()
+    is_count: bool = False
+    above_zero: bool = False
+    required: bool = False
+    default: Any = None
+
+    @property
+    def argument(self) -> str:
+        """Return the name of the parameter in a Python function."""
+        return f"{self.name}_" if self.name == "lambda" else self.name
+
+    def span(self) -> str:
+        """Return the range as it is written: `(0, 1]`."""
+        return f"{'(' if self.open_low else '['}{self.low:g}, {self.high:g}{')' if self.open_high else ']'}"
+
+    def holds(self, number: float) -> bool:
+        """Return whether a number lies in the range."""
+        at_open_end = (self.open_low and number == self.low) or (self.open_high and number == self.high)
+        return self.low <= number <= self.high and not at_open_end
+
+
+def fraction(name: str, **more: Any) -> Parameter:
+    """Return a parameter between 0 and 1."""
+    return Parameter(name, 0.0, 1.0, **more)
+
+
+def required(parameter: Parameter) -> Parameter:
+    """Return the parameter as one that every merge has to give."""
+    return dataclasses.replace(parameter, required=True)
+
+
+WEIGHT = Parameter("weight")
+DENSITY = fraction("density", open_low=True, default=1.0)  # 0 keeps nothing, and it is divided by
+NORMALIZE = Parameter("normalize", default=False)
 
 
 @dataclass(frozen=True)
 class Method:
     """One merge method: which base and how many parents it takes, which parameters, and where it was published.
 
-    `base_is_parent` says whether the base is also listed among the parents (SLERP interpolates away from it). `engine`
-    is mergekit, or judgemerge for our own. `adapters` says that parents are LoRA adapters. `text` says what it does.
+    `base_is_parent` says whether the base is also listed among the parents (SLERP interpolates away from it);
+    `adapters` that parents are LoRA adapters. `is_mergekits` says that mergekit computes it unless a merge asks for
+    `engine: streamed`, `kernel` is our own arithmetic on one tensor. A kernel takes by name what it wants of `tensors`,
+    `base`, `name` (of the tensor), `seed`, `adapters`, and the parameters: one value per parent, or one of the whole.
+    With `by_value` it takes every value by itself, so that it may be given pieces of a tensor. `share` computes what
+    several merges of one pass need of a parent: share(base, tensor, parameters of that parent in each merge); the
+    kernel gets a list of these as `shared`.
     """
 
-    base: Need
-    parents: tuple[int, int | None]
-    per_model: tuple[str, ...]
-    overall: tuple[str, ...]
+    name: str
     paper: str
-    base_is_parent: bool = False
-    required: tuple[str, ...] = ()
-    engine: Literal["mergekit", "judgemerge"] = "mergekit"
-    adapters: bool = False
     text: str = ""
+    base: Need = "none"
+    parents: tuple[int, int | None] = (1, None)
+    per_model: Mapping[str, Parameter] = dataclasses.field(default_factory=dict)
+    overall: Mapping[str, Parameter] = dataclasses.field(default_factory=dict)
+    base_is_parent: bool = False
+    adapters: bool = False
+    is_mergekits: bool = False
+    by_value: bool = False
+    kernel: Callable | None = None
+    share: Callable | None = None
+
+    @property
+    def engine(self) -> str:
+        """Return who computes the method unless a merge says otherwise."""
+        return "mergekit" if self.is_mergekits else "judgemerge"
+
+    @property
+    def is_streamed(self) -> bool:
+        """Return whether `engine: streamed` computes the method in mergekit's place."""
+        return self.is_mergekits and self.kernel is not None
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Return the parameters that every merge has to give."""
+        return tuple(name for name, entry in {**self.per_model, **self.overall}.items() if entry.required)
+
+    def compute(self, models: Mapping[str, Mapping], parameters: Mapping, **inputs: Any):
+        """Return one merged tensor; `models` and `parameters` are those of the merge, `inputs` the rest."""
+        values = dict(inputs)
+        for entry in self.per_model.values():
+            values[entry.argument] = [own.get(entry.name, entry.default) for own in models.values()]
+        for entry in self.overall.values():
+            if entry.name in parameters:
+                values[entry.argument] = parameters[entry.name]
+        wanted = inspect.signature(self.kernel).parameters
+        return self.kernel(**{argument: value for argument, value in values.items() if argument in wanted})
 
 
-_ANY = (1, None)
-_VECTOR = ("normalize", "rescale", "int8_mask", "lambda")
+METHODS: Parts[Method] = Parts("merge method")
 
 
-def _task_vectors(paper: str, text: str, *per_model: str) -> Method:
-    """Return a method that adds weighted differences from the base; they differ in how those are thinned out first."""
-    return Method("required", _ANY, ("weight", *per_model), _VECTOR, paper, required=("weight",), text=text)
+def _by_name(parameters: Iterable[Parameter]) -> dict[str, Parameter]:
+    return {parameter.name: parameter for parameter in parameters}
 
 
-def _weighted(base: Need, parents: tuple[int, int | None], paper: str, text: str, *overall: str) -> Method:
-    """Return a method that takes one weight per parent."""
-    return Method(base, parents, ("weight",), overall, paper, required=("weight",), text=text)
+def mergekit_method(
+    name: str, *, per_model: Iterable[Parameter] = (), overall: Iterable[Parameter] = (), **about: Any
+) -> None:
+    """Add a method that mergekit alone computes."""
+    declared = Method(name, per_model=_by_name(per_model), overall=_by_name(overall), is_mergekits=True, **about)
+    METHODS.add(name, declared)
 
 
-METHODS: dict[str, Method] = {
-    "linear": _weighted("none", _ANY, "arXiv:2203.05482", "weighted mean", "normalize"),
-    "slerp": Method(
-        "required",
-        (2, 2),
-        (),
-        ("t",),
-        "Shoemake 1985",
-        base_is_parent=True,
-        required=("t",),
-        text="a point on the arc from the base (t = 0) to the other parent (t = 1)",
-    ),
-    "nuslerp": _weighted(
-        "optional",
-        (2, 2),
-        "mergekit",
-        "slerp with weights; with a base, of the differences from it",
-        "nuslerp_row_wise",
-        "nuslerp_flatten",
-    ),
-    "multislerp": _weighted(
-        "optional", _ANY, "mergekit", "weighted mean on the hypersphere", "normalize_weights", "eps"
-    ),
-    "karcher": Method(
-        "none", _ANY, (), ("max_iter", "tol"), "Karcher 1977", text="the point with the least sum of squared arcs"
-    ),
-    "task_arithmetic": _task_vectors("arXiv:2212.04089", "base plus weighted differences"),
-    "ties": _task_vectors(
-        "arXiv:2306.01708", "the largest differences, where they agree in sign with the weighted sum", "density"
-    ),
-    "dare_ties": _task_vectors(
-        "arXiv:2311.03099", "random differences, rescaled to their old sum, with the sign rule of ties", "density"
-    ),
-    "dare_linear": _task_vectors("arXiv:2311.03099", "random differences, rescaled to their old sum", "density"),
-    "breadcrumbs": _task_vectors(
-        "arXiv:2312.06795", "differences without the largest and the smallest", "density", "gamma"
-    ),
-    "breadcrumbs_ties": _task_vectors("arXiv:2312.06795", "breadcrumbs with the sign rule of ties", "density", "gamma"),
-    "della": _task_vectors(
-        "arXiv:2406.11617",
-        "random differences, large ones more likely, with the sign rule of ties",
-        "density",
-        "epsilon",
-    ),
-    "della_linear": _task_vectors(
-        "arXiv:2406.11617", "random differences, large ones more likely", "density", "epsilon"
-    ),
-    "model_stock": Method(
-        "required",
-        (2, None),
-        (),
-        ("filter_wise",),
-        "arXiv:2403.19522",
-        text="between base and mean of the parents, by the angle between them",
-    ),
-    "sce": Method(
-        "required",
-        _ANY,
-        (),
-        ("select_topk", "int8_mask"),
-        "arXiv:2408.07990",
-        text="the differences that vary most, weighted by their energy, with the sign rule of ties",
-    ),
-    "nearswap": Method(
-        "required",
-        (1, 1),
-        (),
-        ("t",),
-        "mergekit",
-        required=("t",),
-        text="the parent's values where they are within t of the base",
-    ),
-    "arcee_fusion": Method(
-        "required", (1, 1), (), (), "mergekit", text="the parent's values where they matter most, else the base"
-    ),
-    "ram": Method(
-        "required",
-        _ANY,
-        (),
-        ("epsilon",),
-        "arXiv:2601.13572",
-        text="differences of one parent alone in full, shared ones as their mean",
-    ),
-    "ramplus_tl": Method(
-        "required",
-        _ANY,
-        (),
-        ("r", "alpha", "epsilon"),
-        "arXiv:2601.13572",
-        text="ram with the unshared differences enlarged, tensor by tensor",
-    ),
-    "supermario": Method(
-        "required",
-        _ANY,
-        (),
-        ("p", "lambda"),
-        "safetensors-merge-supermario 965e8b2",
-        required=("p", "lambda"),
-        engine="judgemerge",
-        text="parents one after the other: T += lambda · mask · (M − T) / (1 − p), a value kept with probability p",
-    ),
-    "cocktail": Method(
-        "none",
-        _ANY,
-        ("weight",),
-        ("temperature", "kind", "batch_size", "max_length", "n_examples", "n_negatives", "average"),
-        "arXiv:2311.13534",
-        engine="judgemerge",
-        text="weighted sum; weights given, or softmax(−loss / temperature) of the parents on a few examples",
-    ),
-    "adapter_linear": Method(
-        "required",
-        _ANY,
-        ("weight",),
-        ("combination",),
-        "arXiv:2106.09685",
-        required=("weight",),
-        engine="judgemerge",
-        adapters=True,
-        text="base plus weighted updates of LoRA adapters, nothing exported before",
-    ),
-}
+def merge_method(
+    *, per_model: Iterable[Parameter] = (), overall: Iterable[Parameter] = (), **about: Any
+) -> Callable[[Callable], Callable]:
+    """Return a decorator that adds a function as the merge method of its name; see `Method` for what it is given."""
 
-# The methods that `engine: streamed` computes without mergekit.
-STREAMED = ("linear", "task_arithmetic", "ties")
+    def declared(kernel: Callable) -> Method:
+        signature = inspect.signature(kernel).parameters
+        defaults = {
+            name: entry.default for name, entry in signature.items() if entry.default is not inspect.Parameter.empty
+        }
+        whole = [dataclasses.replace(entry, default=defaults.get(entry.argument, entry.default)) for entry in overall]
+        return Method(kernel.__name__, per_model=_by_name(per_model), overall=_by_name(whole), kernel=kernel, **about)
 
-# Closed ranges; values outside give broken weights without an error.
-RANGES = {
-    "density": (0.0, 1.0),
-    "t": (0.0, 1.0),
-    "gamma": (0.0, 1.0),
-    "epsilon": (0.0, 1.0),
-    "p": (0.0, 1.0),
-    "r": (0.0, 1.0),
-    "alpha": (0.0, 1.0),
-}
-OPEN_BELOW = ("density", "p")  # 0 keeps nothing, and a density is divided by
-OPEN_ABOVE = ("p",)  # 1 − p is divided by
-NORMALIZED_BY_DEFAULT = {"linear", "ties", "della"}
+    def add(kernel: Callable) -> Callable:
+        return METHODS.adds(kernel.__name__, declared)(kernel)
 
-# Words that a parameter may be; every other value is a number, a truth value, or mergekit's lists of them.
-CHOICES = {
-    "kind": ("decoder", "encoder", "encoder_decoder", "reranker"),
-    "average": ("batch", "example"),
-    "combination": ("updates", "matrices"),
-}
-# Whole numbers above zero.
-COUNTS = ("batch_size", "max_length", "n_examples", "n_negatives")
+    return add
 
 
 def markdown() -> str:
@@ -198,15 +159,13 @@ def markdown() -> str:
     head = "| method | engine | base | parents | per parent | as a whole | source | what it does |"
     lines = [head, "|---" * 8 + "|"]
     for name, method in METHODS.items():
-        engines = f"{method.engine}, streamed" if name in STREAMED else method.engine
-        base = "one of the parents" if method.base_is_parent else method.base
         cells = [
             f"`{name}`",
-            engines,
-            base,
+            f"{method.engine}, streamed" if method.is_streamed else method.engine,
+            "one of the parents" if method.base_is_parent else method.base,
             _parents(method),
-            _listed(method.per_model, method.required),
-            _listed(method.overall, method.required),
+            _listed(method.per_model),
+            _listed(method.overall),
             method.paper,
             method.text,
         ]
@@ -220,5 +179,5 @@ def _parents(method: Method) -> str:
     return f"{number} {'adapter' if method.adapters else 'model'}{'' if (lowest, highest) == (1, 1) else 's'}"
 
 
-def _listed(parameters: tuple[str, ...], required: tuple[str, ...]) -> str:
-    return ", ".join(f"**{name}**" if name in required else name for name in parameters) or "–"
+def _listed(parameters: Mapping[str, Parameter]) -> str:
+    return ", ".join(f"**{name}**" if entry.required else name for name, entry in parameters.items()) or "–"

@@ -45,7 +45,7 @@ PATTERNS = (
     "report.html",
     "run.json",
 )
-CATALOGUES = ("sources.yaml", "benchmarks.yaml", "recorded.yaml", "expected.tsv", "config.schema.yaml")
+CATALOGUES = ("sources.yaml", "benchmarks.yaml", "recorded.yaml", "expected.tsv", "study.schema.json")
 STUDY = "config/study.yaml"
 # The catalogue whose entry decides what a rule makes, beside the settings of the study.
 DECIDED_BY = {

@@ -18,12 +18,12 @@ class SearchPlan:
 
     def settings(self, search: str) -> dict:
         """Return a search as the study has it."""
-        return self.study.searches[search]
+        return self.study.searches[search].plain()
 
     def target_settings(self, search: str) -> dict:
         """Return the expert or merge that a search starts from."""
         target = self.study.target_of(search)
-        return self.study.experts.get(target) or self.study.merges[target]
+        return (self.study.experts.get(target) or self.study.merges[target]).plain()
 
     # ---- trials ----
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from judgemerge import merge as merging
 from judgemerge.core.errors import JudgemergeError, did_you_mean
-from judgemerge.settings import config
+from judgemerge.settings import config, training_keys
 
 # Metrics of judgemerge.evaluate that say how good a judge is, by protocol (named here because that imports numpy).
 METRICS = {
@@ -269,7 +269,7 @@ def importances(search: Mapping, results: Iterable[Result], default: Mapping[str
 # ---- checking a study ----
 
 
-def check(study, schema: Mapping) -> None:
+def check(study) -> None:
     """Refuse a search that cannot run, or that would look at what its result is tested on."""
     for name, search in study.searches.items():
         where = f"{study.where}: search '{name}'"
@@ -294,7 +294,7 @@ def check(study, schema: Mapping) -> None:
             _check_span(parameter, entry, where)
             for value in entry.get("choices") or [entry["low"], entry["high"]]:
                 if kind == "expert":
-                    config.check_against_schema({parameter: value}, schema["$defs"]["llamafactory"], f"{where}: space")
+                    config.check_against_schema({parameter: value}, training_keys.schema(), f"{where}: space")
                 else:
                     changed = applied(study.merges[search[kind]], {parameter: value}, kind)
                     try:

@@ -1,13 +1,13 @@
 """One trial of a search: a model judged on the development sets, given up early when the pruner says so."""
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from judgemerge.core import files
 from judgemerge.core.items import Item, Verdict, verdict_rows
 from judgemerge.judge import judging
-from judgemerge.prompting import parsing
+from judgemerge.judge.backends import Backend
+from judgemerge.judge.store import Store
 from judgemerge.prompting.prompts import Template
 from judgemerge.search import searching
 from judgemerge.train import curves
@@ -26,9 +26,9 @@ def watcher(pruner: searching.Pruner, minimised: bool) -> Callable[[Path], bool]
         states = sorted(
             output.glob("checkpoint-*/trainer_state.json"), key=lambda path: int(path.parent.name.rpartition("-")[2])
         )
-        done = output / "trainer_state.json"
-        if done.exists():
-            states.append(done)
+        final_state = output / "trainer_state.json"
+        if final_state.exists():
+            states.append(final_state)
         return bool(states) and reports(pruner, files.read_json(states[-1]), minimised)
 
     return watch
@@ -57,7 +57,7 @@ def lowest_loss(state: Mapping) -> float:
 def judge(
     sets: Mapping[str, list[Item]],
     templates: Mapping[str, Template],
-    backend,
+    backend: Backend,
     max_prompt_tokens: int,
     metrics: Mapping[str, str],
     every: int | None = None,
@@ -70,34 +70,19 @@ def judge(
     """
     units = [(name, item) for name, items in sets.items() for item in items]
     units.sort(key=lambda unit: (files.sha256_text(unit[1].id), unit[0]))
-    seen: dict[str, list[Item]] = {name: [] for name in sets}
+    shown: dict[str, list[Item]] = {name: [] for name in sets}
     verdicts: dict[str, list[Verdict]] = {name: [] for name in sets}
     every = every or len(units) or 1
-    with tempfile.TemporaryDirectory() as folder:
-        store = judging.Store(folder, "development")
-        for start in range(0, len(units), every):
-            for name in sets:
-                items = [item for own, item in units[start : start + every] if own == name]
-                seen[name] += items
-                verdicts[name] += _answered(items, templates, backend, max_prompt_tokens, store)
-            so_far = start + every
-            if so_far < len(units) and give_up(so_far, value_of(seen, verdicts, metrics)):
-                store.close()
-                return verdicts, False
-        store.close()
+    store = Store()
+    for start in range(0, len(units), every):
+        for name in sets:
+            items = [item for of_set, item in units[start : start + every] if of_set == name]
+            shown[name] += items
+            verdicts[name] += judging.verdicts(items, templates, backend, max_prompt_tokens, store) if items else []
+        so_far = start + every
+        if so_far < len(units) and give_up(so_far, value_of(shown, verdicts, metrics)):
+            return verdicts, False
     return verdicts, True
-
-
-def _answered(
-    items: list[Item], templates: Mapping[str, Template], backend, max_prompt_tokens: int, store: judging.Store
-) -> list[Verdict]:
-    if not items:
-        return []
-    asks, limits = judging.plan(items, templates, backend, max_prompt_tokens)
-    judging.answer(asks, limits, backend, store)
-    settings = templates[items[0].protocol].reply
-    rows = judging.replies(asks, store)
-    return [parsing.parse_row(row, settings) for row in rows]
 
 
 def value_of(
@@ -128,10 +113,11 @@ def finish(
     metrics: Mapping[str, str],
 ) -> dict:
     """Write the verdicts into a trial's folder and return {value, n, errors} of what was judged."""
-    judged = {}
+    items_with_verdict = {}
     for name, items in sets.items():
         files.write_jsonl(verdict_file(folder, name), verdict_rows(verdicts[name]))
-        known = {verdict.item for verdict in verdicts[name]}
-        judged[name] = [item for item in items if item.id in known]
-    errors = sum(verdict.outcome == "error" for own in verdicts.values() for verdict in own)
-    return {"value": value_of(judged, verdicts, metrics), "n": sum(map(len, judged.values())), "errors": errors}
+        ids = {verdict.item for verdict in verdicts[name]}
+        items_with_verdict[name] = [item for item in items if item.id in ids]
+    errors = sum(verdict.outcome == "error" for of_set in verdicts.values() for verdict in of_set)
+    value = value_of(items_with_verdict, verdicts, metrics)
+    return {"value": value, "n": sum(map(len, items_with_verdict.values())), "errors": errors}

@@ -3,25 +3,41 @@
 import copy
 import datetime
 import difflib
+import functools
+import logging
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.settings import study_file
+from judgemerge.settings.study_file import Settings
+
+logger = logging.getLogger(__name__)
 
 
-def check_against_schema(settings: dict, schema: dict, where: str) -> dict:
-    """Return a copy of `settings` with the schema's defaults filled in.
+# Keys that have a new name: path before → path now, of which parts may be `*`. Accepted for one version.
+RENAMED: dict[str, str] = {}
+
+
+def read(settings: dict, where: str) -> Settings:
+    """Return the typed settings of a study file, with defaults filled in.
 
     Raises JudgemergeError with one sentence (file, key, value, nearest valid key or what is expected) for the first
     thing that does not fit. `where` names the file the settings came from.
     """
+    check_against_schema(settings, study_file.schema(), where)
+    return Settings.of(copy.deepcopy(settings))
+
+
+def check_against_schema(settings: dict, schema: dict, where: str) -> None:
+    """Raise JudgemergeError with one sentence for the first thing that does not fit a schema."""
     _check_keys_are_text(settings, where)
     errors = list(Draft202012Validator(schema).iter_errors(settings))
     if errors:
         raise JudgemergeError(f"{where}: {_sentence(_deepest(best_match(errors)))}")
-    return _with_defaults(copy.deepcopy(settings), schema, schema)
 
 
 def _check_keys_are_text(value: Any, where: str, above: str = "") -> None:
@@ -35,6 +51,39 @@ def _check_keys_are_text(value: Any, where: str, above: str = "") -> None:
     elif isinstance(value, list):
         for number, entry in enumerate(value):
             _check_keys_are_text(entry, where, f"{above}.{number}")
+
+
+def with_new_names(settings: dict, where: str, renames: Mapping[str, str] = RENAMED) -> dict:
+    """Return the settings with every renamed key under its new name; a warning names both."""
+    settings = copy.deepcopy(settings)
+    scales = settings.get("scales")
+    for part in (settings, *(scales.values() if isinstance(scales, dict) else ())):
+        for before, now in renames.items():
+            for path in list(_matches(part, before.split("."))):
+                _move(part, path, now.split("."), where)
+    return settings
+
+
+def _matches(value: Any, pattern: list[str]) -> Iterator[list[str]]:
+    """Yield every path in a mapping that fits a pattern, of which parts may be `*`."""
+    if not pattern:
+        yield []
+    elif isinstance(value, dict):
+        for name in value if pattern[0] == "*" else {pattern[0]} & value.keys():
+            yield from ([name, *rest] for rest in _matches(value[name], pattern[1:]))
+
+
+def _move(settings: dict, path: list[str], pattern: list[str], where: str) -> None:
+    """Move one value to where a pattern says; the pattern's `*` are the names that stand in the same places."""
+    target = [path[place] if part == "*" else part for place, part in enumerate(pattern)]
+    before, now = ".".join(path), ".".join(target)
+    if next(_matches(settings, target), None):
+        raise JudgemergeError(f"{where}: '{before}' is now called '{now}', which is there too; remove one")
+    *folders, last = path
+    value = functools.reduce(dict.__getitem__, folders, settings).pop(last)
+    *folders, last = target
+    functools.reduce(lambda place, name: place.setdefault(name, {}), folders, settings)[last] = value
+    logger.warning("%s: key '%s' is now called '%s'; rename it, the next version refuses it", where, before, now)
 
 
 def at_scale(settings: dict, where: str) -> dict:
@@ -122,33 +171,3 @@ def _sentence(error: ValidationError) -> str:
 
 def _first_sentence(text: str) -> str:
     return text.split(". ")[0].rstrip(".")
-
-
-def _with_defaults(value: Any, schema: dict, root: dict) -> Any:
-    """Fill the defaults of `schema` into `value`, in place; `$ref` and `oneOf` are followed."""
-    schema = _resolve(schema, root)
-    if "oneOf" in schema and isinstance(value, dict):
-        # Alternatives are told apart by the keys that they require.
-        fitting = [sub for sub in schema["oneOf"] if set(_resolve(sub, root).get("required", [])) <= set(value)]
-        schema = _resolve(fitting[0], root) if fitting else {}
-    if isinstance(value, list) and "items" in schema:
-        return [_with_defaults(entry, schema["items"], root) for entry in value]
-    if not isinstance(value, dict):
-        return value
-    for name, sub in schema.get("properties", {}).items():
-        default = sub.get("default", _resolve(sub, root).get("default"))
-        if name not in value and default is not None:
-            value[name] = copy.deepcopy(default)
-        if name in value:
-            value[name] = _with_defaults(value[name], sub, root)
-    extra = schema.get("additionalProperties")
-    if isinstance(extra, dict):
-        for name in set(value) - set(schema.get("properties", {})):
-            value[name] = _with_defaults(value[name], extra, root)
-    return value
-
-
-def _resolve(schema: dict, root: dict) -> dict:
-    if "$ref" not in schema:
-        return schema
-    return {**root["$defs"][schema["$ref"].rsplit("/", 1)[1]], **{k: v for k, v in schema.items() if k != "$ref"}}

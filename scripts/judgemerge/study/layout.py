@@ -24,6 +24,18 @@ MANIFEST = "results/{study}/models/{model}.json"
 ADAPTER = "results/{study}/adapters/{expert}"
 LEFT_OUT = "results/{study}/recipes/{expert}.left_out.json"
 TRAINING_LOG = "results/{study}/training_logs/{expert}.csv"
+TRAINING_RECIPE = "results/{study}/recipes/{expert}.train.yaml"
+EXPORT_CHECK = "results/{study}/checks/{expert}.export.json"
+
+# ---- merge ----
+PARENTS_REPORT = "results/{study}/recipes/parents.json"
+MERGE_WEIGHTS = "results/{study}/weights/{merge}.json"
+MERGE_RECIPE = "results/{study}/recipes/{merge}.merge.yaml"
+CARD = "results/{study}/cards/{merge}.md"
+
+# ---- quantize ----
+GGUF = "results/{study}/gguf/{model}.gguf"
+MODELFILE = "results/{study}/deploy/{quantization}.Modelfile"
 
 # ---- judge ----
 STORE = "results/{study}/store"
@@ -45,7 +57,6 @@ SEARCHED_MANIFEST = "results/{study}/models/{search}_best.json"
 SEARCHED_RECIPE = "results/{study}/recipes/{search}_best.merge.yaml"
 SEARCH_TABLE = "results/{study}/tables/search_{search}.csv"
 SEARCH_IMPORTANCE = "results/{study}/tables/search_{search}.importance.csv"
-SEARCH_PAGE = "results/{study}/tables/search_{search}.html"
 SCREENING = "results/{study}/screening/{model}.json"
 SCREENING_CURVE = "results/{study}/screening/{model}.curve.csv"
 
@@ -58,7 +69,6 @@ ANSWER_REPLIES = "results/{study}/model_comparisons/{comparison}/replies/{judge}
 ANSWER_REPLIES_RECORD = "results/{study}/model_comparisons/{comparison}/replies/{judge}.json"
 JUDGED_ANSWERS = "results/{study}/model_comparisons/{comparison}/results"
 MODEL_COMPARISON_TABLE = "results/{study}/tables/model_comparison_{comparison}.csv"
-MODEL_COMPARISON_PAGE = "results/{study}/tables/model_comparison_{comparison}.html"
 MODEL_COMPARISON_DISAGREEMENTS = "results/{study}/tables/model_comparison_{comparison}.disagreements.jsonl"
 
 # ---- embed ----

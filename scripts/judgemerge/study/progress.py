@@ -1,10 +1,14 @@
-"""How far a study is: its jobs as the workflow lists them (rules/plan.smk), and why some failed, from their logs."""
+"""How far a study is: its jobs as Snakemake announces them in dry runs, and why some failed, from their logs."""
 
 import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from judgemerge.study.plan import AnnouncedJob
 
 STATES = ("done", "running", "failed", "left")
 # What Slurm says when it ends a job; the job itself cannot say it any more.
@@ -23,6 +27,13 @@ class Job:
     timing: str | None
     threads: int = 1
     gpus: int = 0
+
+    @classmethod
+    def of(cls, job: "AnnouncedJob", due: "AnnouncedJob | None") -> "Job":
+        """Return a job of the study from its announcement; `due` is its announcement where it is to run now."""
+        begun = due is not None and "Incomplete output files" in due.reason
+        name = "_".join(job.wildcards.values())
+        return cls(job.rule, name, due is not None, begun, job.log, job.timing, job.threads_on_all_nodes, job.gpus)
 
 
 def state(job: Job, locked: bool, folder: str | Path = ".") -> str:

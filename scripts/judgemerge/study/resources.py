@@ -181,12 +181,12 @@ class Needs:
         # Weights, gradients and two moments of Adam in float32, and a copy to save.
         return _need(TRAINING_MB + _mb(20 * size.parameters), seconds)
 
-    def of_job(self, rule: str, wildcards: object) -> Need | None:
+    def of_job(self, rule: str, wildcards: Mapping[str, str]) -> Need | None:
         """Return what a job of a rule takes, None where that does not depend on sizes."""
         if rule not in STEPS:
             return None
         step, *names = STEPS[rule]
-        return getattr(self, step)(*(getattr(wildcards, name) for name in names))
+        return getattr(self, step)(*(wildcards[name] for name in names))
 
     def train(self, expert: str) -> Need:
         """Return what training an expert takes: every process reads the weights once; on the CPU they stay there.

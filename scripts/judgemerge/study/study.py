@@ -11,21 +11,19 @@ from pathlib import Path
 
 from judgemerge import merge as merging
 from judgemerge.compare.plan import ComparisonPlan
-from judgemerge.core.catalogues import load_yaml
 from judgemerge.data import rubrics
-from judgemerge.data.benchmarks import load_catalogue
-from judgemerge.data.sources import Source, load_sources
+from judgemerge.data.sources import Source
 from judgemerge.embed.plan import EmbeddingPlan
 from judgemerge.judge import singly
 from judgemerge.judge.baselines import BASELINES
-from judgemerge.judge.recorded import load_recorded, source_of
+from judgemerge.judge.recorded import source_of
 from judgemerge.prompting import chat_templates, metrics
 from judgemerge.prompting.prompts import load_template, prompt_sources
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
-from judgemerge.settings import config
-from judgemerge.study.study_checks import check_study
-from judgemerge.train import training_keys
+from judgemerge.settings.models import Expert, Merge, Model, Quantization
+from judgemerge.settings.searches import Search
+from judgemerge.settings.study_file import Settings
 from judgemerge.train.training import stage_sets
 
 
@@ -42,21 +40,6 @@ class Catalogues:
     embedding_prompts: Path = Path("config/embedding_prompts")
 
 
-def load_catalogues(folder: str | Path) -> Catalogues:
-    """Return the catalogues in a config folder."""
-    folder = Path(folder)
-    load_recorded(folder / "recorded.yaml")  # checks every entry; rules want them as they are written
-    return Catalogues(
-        sources=load_sources(folder / "sources.yaml"),
-        benchmarks=load_catalogue(folder / "benchmarks.yaml"),
-        recorded=load_yaml(folder / "recorded.yaml"),
-        prompts={path.stem: path for path in sorted((folder / "prompts").glob("*.yaml"))},
-        rubrics=folder / "rubrics",
-        metrics=folder / "metrics",
-        embedding_prompts=folder / "embedding_prompts",
-    )
-
-
 @dataclass(frozen=True)
 class Study:
     """A checked study; every method answers from `settings` and `catalogues` alone.
@@ -64,7 +47,7 @@ class Study:
     These do not change any more, so that lists of what is in them are made once: a plan asks for them per job.
     """
 
-    settings: dict
+    settings: Settings
     catalogues: Catalogues
     where: str
 
@@ -76,14 +59,14 @@ class Study:
     # ---- models ----
 
     @property
-    def models(self) -> dict[str, dict]:
+    def models(self) -> dict[str, Model]:
         """Models that are made, downloaded or found."""
-        return self.settings["models"]
+        return self.settings.models
 
     @property
-    def experts(self) -> dict[str, dict]:
+    def experts(self) -> dict[str, Expert]:
         """Models that are trained here."""
-        return self.settings["experts"]
+        return self.settings.experts
 
     @cached_property
     def lora_experts(self) -> list[str]:
@@ -96,14 +79,14 @@ class Study:
         ]
 
     @property
-    def merges(self) -> dict[str, dict]:
+    def merges(self) -> dict[str, Merge]:
         """Merged models."""
-        return self.settings["merges"]
+        return self.settings.merges
 
     @property
-    def quantizations(self) -> dict[str, dict]:
+    def quantizations(self) -> dict[str, Quantization]:
         """Models as GGUF files with fewer bits per weight."""
-        return self.settings["quantizations"]
+        return self.settings.quantizations
 
     @cached_property
     def model_names(self) -> set[str]:
@@ -111,9 +94,9 @@ class Study:
         return {*self.models, *self.experts, *self.merges, *self.quantizations, *self.searched}
 
     @property
-    def searches(self) -> dict[str, dict]:
+    def searches(self) -> dict[str, Search]:
         """Searches for settings of an expert or parameters of a merge."""
-        return self.settings["searches"]
+        return self.settings.searches
 
     @cached_property
     def searched(self) -> dict[str, str]:
@@ -571,16 +554,3 @@ class Study:
         while len(taken := Counter(words.values())) < len(words):
             words = {judge: text if taken[text] == 1 else f"{text} ({judge})" for judge, text in words.items()}
         return words
-
-
-def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:
-    """Return the checked study of a parsed study file; `where` names that file in every error.
-
-    Raises JudgemergeError with one sentence for the first thing that is wrong.
-    """
-    schema = training_keys.complete(load_yaml(Path(config_folder) / "config.schema.yaml"))
-    scaled = config.at_scale(settings, where)
-    checked = merging.expand_grids(config.check_against_schema(scaled, schema, where), where)
-    study = Study(checked, load_catalogues(config_folder), where)
-    check_study(study, schema)
-    return study

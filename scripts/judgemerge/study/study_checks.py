@@ -16,7 +16,7 @@ from judgemerge.data import rubrics
 from judgemerge.embed import embedding_checks
 from judgemerge.evaluate import published
 from judgemerge.evaluate import variants as ablation
-from judgemerge.judge import endpoints, fitting, sampling, singly
+from judgemerge.judge import backends, endpoints, fitting, sampling, singly
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import source_of
 from judgemerge.merge import preflight
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from judgemerge.study.study import Study
 
 
-def check_study(study: Study, schema: dict) -> None:
+def check_study(study: Study) -> None:
     """Raise JudgemergeError for the first thing that is wrong with a study that fits the schema."""
+    _check_backends(study)
     _check_models(study)
     quantizing.check(study)
     _check_benchmarks(study)
@@ -44,12 +45,21 @@ def check_study(study: Study, schema: dict) -> None:
     ablation.check(study)
     preferences.check(study)
     lora_targets.check_study(study)
-    searching.check(study, schema)
+    searching.check(study)
     screening.check(study)
     comparison_checks.check(study)
     chat_templates.check(study)
     fitting.check(study)
     embedding_checks.check(study)
+
+
+def _check_backends(study: Study) -> None:
+    judging = study.settings.judging
+    chosen = {"judging.backend": judging.backend}
+    chosen |= {f"judging.judges.{name}.backend": entry.backend for name, entry in judging.judges.items()}
+    for key, backend in chosen.items():
+        if backend is not None and backend not in (names := backends.selectable()):
+            raise JudgemergeError(f"{study.where}: '{key}' is {backend!r}{did_you_mean(backend, names)}")
 
 
 def _known(study: Study, value: str, known, text: str) -> None:

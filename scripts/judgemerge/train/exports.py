@@ -1,13 +1,55 @@
-"""Whether an exported expert answers as its base with the adapter does: logits compared on a few prompts."""
+"""Experts as models of their own, and whether one answers as its base with the adapter does: logits compared."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from judgemerge.core import files, models
+from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.prompting import chat_templates
+from judgemerge.train import training
+from judgemerge.train.llamafactory import export
 
 # Largest difference of a logit, as a share of the largest logit. Folding W + (alpha / r) B A rounds once to the number
 # format of the weights, where base + adapter rounds twice: 2^-8 for bfloat16, 2^-11 for float16, summed over layers.
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 5e-2}
+
+
+def export_expert(
+    adapter: str, recipe_file: str, base: str, base_digest: str, threads: int, model: str, manifest: str
+) -> None:
+    """Write the model with the chat template and the ends of a turn that the expert was trained with.
+
+    LLaMA-Factory folds a LoRA update into its base; where all weights were trained, `adapter` is the whole model.
+    """
+    trained = load_yaml(recipe_file)
+    fresh = Path(f"{model}.part")
+    origin = {"base": base_digest}
+    if trained["finetuning_type"] == "lora":
+        recipe = training.export_recipe(base, adapter, fresh, trained["template"])
+        export(recipe | {key: trained[key] for key in ("split_experts",) if key in trained}, threads)
+        origin["adapter"] = files.sha256_file(Path(adapter, models.ADAPTER))
+    else:
+        models.check_folder(adapter)
+        models.copy_model(adapter, fresh)
+    models.complete_description(fresh, base)
+    carry_form(fresh, trained.get("asked_by"))
+    models.move_into_place(fresh, model)
+    files.write_json(manifest, models.describe(model, rule="export_expert", **origin, training=trained))
+
+
+def carry_form(folder: str | Path, chat_template: str | None) -> None:
+    """Give a model folder the chat template it was trained in, and settings that name all that ends a turn.
+
+    LLaMA-Factory's export replaces chat templates by its own for some templates, and leaves the base's end token in the
+    generation settings. A folder that has it right already stays byte for byte.
+    """
+    from transformers import AutoTokenizer
+
+    if chat_template is not None and chat_templates.read(folder) != chat_template:
+        chat_templates.write(folder, chat_template)
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    chat_templates.write_turn_ends(folder, chat_templates.Chat(tokenizer, folder).turn_ends)
 
 
 def compare(base: str | Path, adapter: str | Path, exported: str | Path, texts: Sequence[str], threads: int) -> dict:
@@ -36,15 +78,15 @@ def compare(base: str | Path, adapter: str | Path, exported: str | Path, texts: 
     }
 
 
-def check(found: dict, where: str) -> None:
+def check(comparison: Mapping, where: str) -> None:
     """Refuse an export that does not answer like base + adapter, or that is the base unchanged."""
-    tolerance = TOLERANCE[found["dtype"]]
-    if not found["difference"] <= tolerance:
+    difference, dtype = comparison["difference"], comparison["dtype"]
+    if not difference <= TOLERANCE[dtype]:
         raise JudgemergeError(
-            f"{where}: its logits differ from base + adapter by {found['difference']:.2g} of the largest, more than "
-            f"{tolerance:g} for {found['dtype']}; delete the model and export again, with the LLaMA-Factory of the lock"
+            f"{where}: its logits differ from base + adapter by {difference:.2g} of the largest, more than "
+            f"{TOLERANCE[dtype]:g} for {dtype}; delete the model and export again, with the LLaMA-Factory of the lock"
         )
-    if found["moved"] == 0:
+    if comparison["moved"] == 0:
         raise JudgemergeError(f"{where}: it answers exactly as its base; the adapter is empty, train the expert again")
 
 

@@ -6,12 +6,19 @@ tokens. So bits per byte of the answers stand beside it; they can be compared be
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError, did_you_mean
-from judgemerge.core.items import Item
+from judgemerge.core.items import Item, read_items, sample
 from judgemerge.prompting import prompts
 from judgemerge.train import preferences
+
+if TYPE_CHECKING:
+    from judgemerge.train import runs
 
 COLUMNS = (
     "base", "parameters", "steps", "loss", "loss_low", "loss_high", "bits_per_byte", "bpb_low", "bpb_high", "n",
@@ -19,6 +26,69 @@ COLUMNS = (
 )  # fmt: skip
 
 Asked = tuple[Item, str, str, int]  # item, text, answer with the end of its turn, bytes of the answer
+
+
+def screen_base(
+    settings: Mapping,
+    items: Sequence[str],
+    held_out: Sequence[str],
+    template: prompts.Template,
+    common: Mapping,
+    start: "runs.Start",
+    judging: Mapping,
+    n_parameters: int,
+    losses_file: str,
+    curve_file: str,
+) -> None:
+    """Train the base at `start` for the screening's steps, score the held-out answers, and write losses and curve.
+
+    `items` and `held_out` are files, `n_parameters` those of the base. The work folder is removed when all is done.
+    """
+    from judgemerge.train import curves, runs, trained_models
+
+    plan, n_too_long = _plan(settings, items, template, common, start, judging.get("chat", {}), losses_file)
+    trained = runs.run(plan, start)
+    backend = trained_models.load(start.base, trained.output, judging, start.threads, plan.form.chat.text)
+    tested = [item for path in held_out for item in read_items(path)]
+    if "limit" in settings:
+        tested = sample(tested, settings["limit"], start.seed)
+    result = {
+        "parameters": n_parameters,
+        "examples": trained.n_examples,
+        "examples_too_long": n_too_long,
+        "steps": settings["steps"],
+        "answers": losses(questions(tested, template, backend), backend, judging["max_prompt_tokens"]),
+    }
+    curves.write(curve_file, curves.state_of(trained.output))
+    files.write_json(losses_file, result)
+    shutil.rmtree(trained.folder)
+
+
+def _plan(
+    settings: Mapping,
+    items: Sequence[str],
+    template: prompts.Template,
+    common: Mapping,
+    start: "runs.Start",
+    chat: Mapping,
+    where: str,
+) -> tuple["runs.Plan", int]:
+    """Return what is trained, and how many of the items are too long for it."""
+    from judgemerge.train import lora_targets, runs, trained_forms, training
+    from judgemerge.train.llamafactory import load_form
+
+    name = Path(start.base).name
+    changes = {"template": settings["templates"][name]} if name in settings["templates"] else {}
+    changes |= {"stage": "sft", "max_steps": settings["steps"]}
+    shared = {key: value for key, value in common.items() if key not in preferences.STAGES["dpo"]}
+    merged = training.expert_settings(shared, settings["settings"] | changes)
+    keys, adapted = lora_targets.prepare(start.base, merged, where)
+    rows = preferences.rows([item for path in items for item in read_items(path)], template, ranking=False)
+    form = load_form(start.base, keys, chat, where, trained_forms.longer_talks(rows))
+    limit = keys.get("cutoff_len", training.COMMON["cutoff_len"])
+    short = training.short_enough(form, list(map(form.laid_out, rows)), limit, where)
+    examples = training.limited(short, keys, start.seed)
+    return runs.Plan(keys, form, examples, adapted, where), len(rows) - len(short)
 
 
 def questions(items: Iterable[Item], template: prompts.Template, backend) -> list[Asked]:

@@ -207,17 +207,17 @@ def check_lengths(form: Form, alpaca_rows: Iterable[dict], limit: int, where: st
     return longest
 
 
-def fitting(form: Form, alpaca_rows: list[dict], limit: int, where: str) -> list[dict]:
+def short_enough(form: Form, alpaca_rows: list[dict], limit: int, where: str) -> list[dict]:
     """Return the rows of at most `limit` tokens; raises JudgemergeError when there are none."""
-    kept = [row for row in alpaca_rows if form.count(row) <= limit]
-    if not kept:
+    short = [row for row in alpaca_rows if form.count(row) <= limit]
+    if not short:
         raise JudgemergeError(
             f"{where}: all {len(alpaca_rows)} training examples have more than {limit} tokens (cutoff_len); raise it"
         )
-    return kept
+    return short
 
 
-def drawn(rows: list[dict], settings: dict, seed: int) -> list[dict]:
+def limited(rows: list[dict], settings: dict, seed: int) -> list[dict]:
     """Return at most `max_samples` of the rows, drawn over all of them, in their order.
 
     LLaMA-Factory takes the first ones of a file: of several item sets in one file that would leave whole sets out.

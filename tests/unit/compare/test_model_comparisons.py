@@ -8,20 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from judgemerge.report.pages.model_comparisons import span
 
 from judgemerge.compare import answer_judging, answering
 from judgemerge.compare import comparison_tables as tables
 from judgemerge.compare.answer_judging import NO_ANSWER, PAIRS
 from judgemerge.core import files, items
-from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.estimates import Settings
+from judgemerge.judge.backends import GenerationParameters
 from judgemerge.judge.backends.transformers import Transformers
-from judgemerge.judge.judging import Store
+from judgemerge.judge.store import Store
 from judgemerge.prompting import metrics
 from judgemerge.prompting.prompts import Unrenderable, load_template
-from judgemerge.report.pages.model_comparisons import span
-from judgemerge.study.study import load_study
+from judgemerge.settings import config
+from judgemerge.study.load import load_study
 
 MODELS = ("base", "tuned")
 SETTINGS = Settings(500, 0.95, 7)
@@ -292,47 +293,43 @@ def backend(tiny_models):
     return Transformers(tiny_models["base"], "float32", 4096, 1)
 
 
-def answer(backend, questions, generation, folder):
-    asked = answering.plan(questions, generation, backend, 512)
-    store = Store(folder, "own")
-    try:
-        n_new = answering.generate(asked, generation, backend, store)
-        return n_new, list(answering.rows(asked, store))
-    finally:
-        store.close()
+def answer(backend, questions, generation, folder, samples=1):
+    requests = answering.plan(questions, generation, backend, 512, samples)
+    with Store.of_model(folder, "own") as store:
+        n_new = answering.generate(requests, backend, store)
+        return n_new, list(answering.rows(requests, store))
 
 
 def test_answers_are_kept_with_tokens_and_time_and_never_made_twice(backend, tmp_path):
     questions = [question(0), question(1, "Who goes there?"), question(2, turns=("a", "b"))]
-    n_new, rows = answer(backend, questions, answering.Generation(max_new_tokens=4), tmp_path)
+    n_new, rows = answer(backend, questions, GenerationParameters(max_new_tokens=4), tmp_path)
     assert n_new == 2 and [row["reason"] for row in rows] == [None, None, "no_shared_history"]
     assert all(0 < row["tokens"] <= 4 and row["seconds"] > 0 and row["batch"] == 2 for row in rows[:2])
-    again = answer(backend, questions, answering.Generation(max_new_tokens=4), tmp_path)
+    again = answer(backend, questions, GenerationParameters(max_new_tokens=4), tmp_path)
     assert again == (0, rows)
-    counted = answering.counts(rows, answering.Generation(max_new_tokens=4))
+    counted = answering.counts(rows, 4)
     assert counted["answers"] == 2 and counted["failures"] == {"no_shared_history": 1}
 
 
 def test_a_draw_depends_on_its_seed_and_not_on_its_batch(backend, tmp_path):
     questions = [question(number, "Why " * (number + 1)) for number in range(4)]
-    how = answering.Generation(max_new_tokens=6, temperature=1.5, min_p=0.01, samples=2)
-    _, together = answer(backend, questions, how, tmp_path / "together")
-    _, alone = answer(backend, questions[2:3], how, tmp_path / "alone")
+    how = GenerationParameters(max_new_tokens=6, temperature=1.5, min_p=0.01)
+    _, together = answer(backend, questions, how, tmp_path / "together", 2)
+    _, alone = answer(backend, questions[2:3], how, tmp_path / "alone", 2)
     assert [row["text"] for row in together if row["question"] == "q2"] == [row["text"] for row in alone]
     assert alone[0]["text"] != alone[1]["text"]
     other = dataclasses.replace(how, seed=43)
-    assert [row["text"] for row in answer(backend, questions[2:3], other, tmp_path / "other")[1]] != [
+    assert [row["text"] for row in answer(backend, questions[2:3], other, tmp_path / "other", 2)[1]] != [
         row["text"] for row in alone
     ]
 
 
 def test_noise_per_row_draws_from_the_softmax():
     torch = pytest.importorskip("torch")
-    from judgemerge.judge.backends import Draw
-    from judgemerge.judge.backends.transformers import Drawn
+    from judgemerge.judge.backends.transformers import Sampler
 
     logits = torch.log(torch.tensor([0.6, 0.3, 0.1, 0.0])).repeat(4000, 1)
-    drawn = Drawn(Draw(1.0, 1.0, 1.0, 0), range(4000))(None, logits, range(4000))
+    drawn = Sampler(GenerationParameters(temperature=1.0), range(4000))(None, logits, range(4000))
     shares = torch.bincount(drawn, minlength=4) / 4000
     assert shares.tolist() == pytest.approx([0.6, 0.3, 0.1, 0.0], abs=0.03)
 
@@ -355,8 +352,6 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
 
     texts = ["What is <b>one</b>?", "What is two?", "What is three?"]
     items.write_items(tmp_path / "items.jsonl", [question(number, text) for number, text in enumerate(texts)])
-    schema = load_yaml(repository / "config" / "config.schema.yaml")
-    from judgemerge.settings.config import check_against_schema
 
     wanted = copy.deepcopy(STUDY)
     wanted["model_comparisons"]["trial"] |= {
@@ -364,7 +359,7 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
         "prompts": {"pairwise": "brief_pairwise_choice", "rubric": "brief_pointwise_choice"},
         "generation": {"max_new_tokens": 4},
     }
-    entry = check_against_schema(wanted, schema, "mine.yaml")["model_comparisons"]["trial"]
+    entry = config.read(wanted, "mine.yaml").model_comparisons["trial"].plain()
     metric_files = ["config/metrics/demo_grade.yaml"]
     questions = tmp_path / "questions.jsonl"
     select_questions.main(tmp_path / "items.jsonl", metric_files, entry, 42, questions, tmp_path / "questions.json")
@@ -372,7 +367,7 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
     settings = {"dtype": "float32", "batch_tokens": 4096, "threads": 1, "max_prompt_tokens": 2048}
     for model, folder in folders.items():
         where = {"answers": tmp_path / f"{model}.jsonl", "record": tmp_path / f"{model}.json"}
-        how = answering.Generation(**entry["generation"])
+        how = answering.parameters(entry["generation"])
         manifest = {"digest": model * 8}
         made = (folder, manifest, questions, how, settings, None, tmp_path / "store", "answers")
         assert generate_answers.main(*made, **where) == 3

@@ -14,7 +14,7 @@ from judgemerge.core import files
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.embed import Chunk, Pair, asking, lists, questions, rewriting, selection, step_prompts
-from judgemerge.judge.backends import Completion
+from judgemerge.judge.backends import Backend, Completion, Failure
 from judgemerge.synthetic import made_documents
 
 CHINESE = Chunk("zh/0", "zh", 0, "润滑油每周更换一次。主轴过热时必须停机。水泵由技师检查。", "zh")
@@ -34,7 +34,7 @@ def collection():
     return [chunk(number, text[:600]) for number, text in enumerate(made_documents.texts("workshop", 12, 1))]
 
 
-class Writer:
+class Writer(Backend):
     """Stands at the place of a backend: says what a function of the prompt says, and counts what it was asked."""
 
     digest_settings = "writer"
@@ -45,14 +45,14 @@ class Writer:
     def render(self, messages):
         return json.dumps(messages)
 
-    def complete(self, texts, max_new_tokens, skip=()):
+    def complete(self, texts, parameters, skip=(), seeds=()):
         for index, text in enumerate(texts):
             if index not in skip:
                 self.asked.append(text)
                 answer = self.reply(text)
                 if answer is KeyboardInterrupt:
                     raise KeyboardInterrupt
-                yield [(index, type("Reply", (), {"text": answer})() if answer is not None else object())]
+                yield [(index, Completion(answer) if answer is not None else Failure("no_reply"))]
 
 
 # ---- questions ----
@@ -309,9 +309,9 @@ def test_relevance_below_the_threshold_and_unreadable_replies_are_counted(tmp_pa
 
 def test_a_thought_is_no_reply_and_a_broken_off_line_no_question(tmp_path, collection):
     class Thinker(Writer):
-        def complete(self, texts, max_new_tokens, skip=()):
+        def complete(self, texts, parameters, skip=(), seeds=()):
             endings = {"One?\nTwo?\nHow man": "length", "<think>\nWhat? Which?": "length"}
-            for batch in super().complete(texts, max_new_tokens, skip):
+            for batch in super().complete(texts, parameters, skip):
                 yield [(n, Completion(one.text, 1, 1, endings.get(one.text, "stop"))) for n, one in batch]
 
     replies = iter(["One?\nTwo?\nHow man", "<think>\nWhat? Which?", "<think>\nHm?\n</think>\n\nThree?\nFour?\nFive?"])

@@ -24,7 +24,7 @@ from judgemerge.embed import (
 )
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.settings import config
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 SETTINGS = Settings(400, 0.95, 7)
 EXAMPLES = (

@@ -8,7 +8,7 @@ import collect_scores
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.averages import average_table
 from judgemerge.evaluate.score import COLUMNS
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 STUDY = {
     "study": "means",

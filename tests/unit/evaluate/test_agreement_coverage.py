@@ -1,4 +1,4 @@
-"""The simulation behind benchmarks/results/coverage.md: reproducible, independent of the number of jobs, roughly on target."""
+"""The simulation behind the coverage page: reproducible, independent of the number of jobs, roughly on target."""
 
 import importlib.util
 import sys

@@ -18,7 +18,7 @@ from judgemerge.evaluate.published._table import published_table
 from judgemerge.evaluate.score import COLUMNS
 from judgemerge.judge.sampling import combine
 from judgemerge.report import pages
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 HEADER = "\t".join(expected.FIELDS)
 

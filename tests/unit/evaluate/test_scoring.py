@@ -8,6 +8,8 @@ import pytest
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item
 from judgemerge.judge import judging
+from judgemerge.judge.requests import SCORED, ask
+from judgemerge.judge.store import Store
 from judgemerge.prompting import prompts
 from judgemerge.prompting.parsing import parse
 
@@ -143,31 +145,30 @@ def test_a_continuation_ends_the_turn(backend):
 
 
 def test_likelihood_is_asked_once_and_judged_without_generation(backend, tmp_path):
-    asks, limits = judging.plan([item()], {"pairwise": LIKELIHOOD}, backend, 1000)
-    assert [ask.order for ask in asks] == ["original"] and set(limits.values()) == {judging.SCORED}
-    store = judging.Store(tmp_path, "s")
-    assert judging.answer(asks, limits, backend, store) == 1
-    (row,) = judging.replies(asks, store)
-    store.close()
+    requests = judging.plan([item()], {"pairwise": LIKELIHOOD}, backend, 1000)
+    assert [(one.about.order, one.parameters) for one in requests] == [("original", SCORED)]
+    with Store.of_model(tmp_path, "s") as store:
+        assert ask(requests, backend, store).n_new == 1
+        (row,) = judging.replies(requests, store)
     sums = json.loads(row["reply"])["logprobs"]
     text = backend.render([{"role": "user", "content": "Name animals."}])
     assert sums == pytest.approx(
         [by_hand(backend, text, f"{answer}<|eot_id|>") for answer in ("fox owl", "spoon lamp chair")], abs=1e-4
     )
-    again = judging.Store(tmp_path, "s")
-    assert judging.answer(asks, limits, backend, again) == 0
-    again.close()
+    with Store.of_model(tmp_path, "s") as again:
+        assert ask(requests, backend, again).n_new == 0
 
 
 def test_a_long_answer_counts_as_a_long_prompt(backend):
     long = item(responses=(("fox " * 300,), ("owl",)))
-    asks, _ = judging.plan([long], {"pairwise": LIKELIHOOD}, backend, 100)
-    assert asks[0].reason == "prompt_too_long"
+    requests = judging.plan([long], {"pairwise": LIKELIHOOD}, backend, 100)
+    assert requests[0].reason == "prompt_too_long"
 
 
 def test_a_backend_without_log_probabilities_says_so():
     class Silent:
         digest_settings = ""
+        abilities = ()
 
     with pytest.raises(JudgemergeError, match="mode likelihood"):
         judging.plan([item()], {"pairwise": LIKELIHOOD}, Silent(), 100)

@@ -21,7 +21,7 @@ from judgemerge.evaluate.published import Case, unified
 from judgemerge.prompting.prompts import load_template
 from judgemerge.report import pages
 from judgemerge.settings.config import at_scale
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 from judgemerge.train import training
 
 SUBSETS = {"natural": (171, 10), "neighbor": (180, 14), "gptinst": (135, 10), "gptout": (62, 5), "manual": (62, 5)}
@@ -518,20 +518,23 @@ def test_llamafactory_reads_messages_as_it_reads_alpaca_rows(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"use_rslora": True}, {"use_dora": True}, {"finetuning_type": "full"}],
-    ids=["lora", "rslora", "dora", "full"],
+    [
+        pytest.param({}, id="lora", marks=pytest.mark.long),  # the demo trains its experts so
+        pytest.param({"use_rslora": True}, id="rslora", marks=pytest.mark.long),
+        pytest.param({"use_dora": True}, id="dora"),
+        pytest.param({"finetuning_type": "full"}, id="full"),
+    ],
 )
 def test_every_kind_of_training_runs_on_the_cpu_and_gives_a_model(
     repository, tiny_models, tools_on_path, tmp_path, settings, monkeypatch
 ):
-    """Two steps on pairs with explanations in messages form, through the scripts that the workflow runs."""
+    """Two steps on pairs with explanations in messages form, through what the rules of the workflow call."""
     from judgemerge.core import files, models
     from judgemerge.core.items import write_items
 
     monkeypatch.chdir(repository)
     monkeypatch.syspath_prepend(str(repository / "scripts"))
-    import export_expert
-    import train_expert
+    from judgemerge.train import experts, exports, runs
 
     items = [pair("first", "Assistant A's response is right.", item=str(n), prompt=f"Say {n}.") for n in range(4)]
     write_items(tmp_path / "pairs.jsonl", items)
@@ -543,31 +546,28 @@ def test_every_kind_of_training_runs_on_the_cpu_and_gives_a_model(
         "too_long": "refuse",
         "settings": settings,
     }
-    called = {
-        "expert": {**expert, "train_on": ["pairs"]},
-        "items": {"pairs": str(tmp_path / "pairs.jsonl")},
-        "left_out": str(tmp_path / "left_out.json"),
-        "prompts": {"pairwise": "unified_pairwise"},
-        "common": {"cutoff_len": 2048, "max_steps": 2, "lora_rank": 4, "flash_attn": "sdpa"},
-        "base": str(tiny_models["base"]),
-        "base_digest": "base",
-        "seed": 1,
-        "threads": 1,
-        "work": str(tmp_path / "work"),
-        "adapter": str(tmp_path / "adapter"),
-        "recipe_file": str(tmp_path / "recipe.yaml"),
-        "curve": str(tmp_path / "curve.csv"),
-        "sources": None,
-    }
-    train_expert.main(**called)
+    prompts = {"pairwise": "unified_pairwise"}
+    base = str(tiny_models["base"])
+    results = experts.Results(*(str(tmp_path / name) for name in ("adapter", "recipe.yaml", "curve.csv")))
+    experts.train_expert(
+        {**expert, "train_on": ["pairs"]},
+        experts.Data(
+            items={"pairs": str(tmp_path / "pairs.jsonl")},
+            left_out=str(tmp_path / "left_out.json"),
+            templates=experts.load_templates(prompts, ["config/prompts/unified_pairwise.yaml"], None),
+        ),
+        common={"cutoff_len": 2048, "max_steps": 2, "lora_rank": 4, "flash_attn": "sdpa"},
+        start=runs.Start(base, "base", seed=1, threads=1, work=str(tmp_path / "work")),
+        results=results,
+    )
     recipe = load_yaml(tmp_path / "recipe.yaml")
     assert (recipe["examples"], recipe["too_long"]) == (4, 0)
     assert recipe["item_sets"] == {"pairs": {"items": 4, "left_out": 1, "kept": 2}}
     assert ("lora_rank" in recipe) == (settings.get("finetuning_type") != "full")
-    export_expert.main(
-        adapter=called["adapter"],
-        recipe_file=called["recipe_file"],
-        base=called["base"],
+    exports.export_expert(
+        adapter=results.adapter,
+        recipe_file=results.recipe,
+        base=base,
         base_digest="base",
         threads=1,
         model=str(tmp_path / "model"),

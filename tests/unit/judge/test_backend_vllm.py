@@ -7,11 +7,12 @@ import pytest
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge import backends
-from judgemerge.judge.backends import Completion, Draw, Failure, not_finite
+from judgemerge.judge.backends import Completion, Failure, GenerationParameters, not_finite
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.backends.vllm import VLLM, completion, engine_arguments, is_finite
 
 SETTINGS = {"dtype": "auto", "batch_tokens": 100, "threads": 1, "max_prompt_tokens": 300, "max_new_tokens": 20}
+GREEDY = GenerationParameters(5)
 MESSAGES = [{"role": "user", "content": "A or B?"}]
 
 
@@ -24,7 +25,7 @@ def test_without_the_package_one_sentence_says_what_to_do(backend):
     if "vllm" in sys.modules:
         pytest.skip("vllm is installed here")
     with pytest.raises(JudgemergeError, match=r"needs the package vllm.*judging\.backend: transformers") as caught:
-        list(backend.complete([backend.render(MESSAGES)], 5))
+        list(backend.complete([backend.render(MESSAGES)], GREEDY))
     assert "\n" not in str(caught.value)
 
 
@@ -51,7 +52,7 @@ def test_prompts_are_those_of_the_transformers_backend(backend, tiny_models):
     assert backend.counts([text, text * 2]) == other.counts([text, text * 2])
     assert backend.counts([]) == []
     assert backend._ids([text])[0].count(backend.tokenizer.bos_token_id) == 1
-    assert sorted(backend.sampling(5)["stop_token_ids"]) == other.stop
+    assert sorted(backend.sampling(GREEDY)["stop_token_ids"]) == other.stop
     # Replies of both may differ in the last bits, so they are never taken for each other.
     assert backend.digest_settings == "vllm,greedy,float32" != other.digest_settings
 
@@ -70,15 +71,18 @@ def test_answers_are_mapped_and_counted(backend):
 
 
 def test_replies_are_drawn_with_a_seed_per_prompt_and_greedy_ones_are_not(backend):
-    greedy, ends = backend.sampling(5), backend.sampling(5)["stop_token_ids"]
+    greedy, ends = (
+        backend.sampling(GREEDY),
+        backend.sampling(GREEDY)["stop_token_ids"],
+    )
     assert greedy == {"temperature": 0.0, "max_tokens": 5, "stop_token_ids": ends, "logprobs": 0}
-    draw = Draw(0.7, 0.9, 1.03, 42, 0.1)
-    one, other = backend.sampling(5, draw, 0), backend.sampling(5, draw, 1)
+    parameters = GenerationParameters(5, 0.7, top_p=0.9, min_p=0.1, repetition_penalty=1.03, seed=42)
+    one, other = backend.sampling(parameters, 0), backend.sampling(parameters, 1)
     how = {"temperature": 0.7, "top_p": 0.9, "repetition_penalty": 1.03, "min_p": 0.1}
     assert one == greedy | how | {"seed": one["seed"]} and one["seed"] != other["seed"]
-    assert backend.sampling(5, draw, 1) == other
-    assert backend.sampling(5, Draw(1.0, 1.0, 1.0, 42, seeds=(7, 8)), 1)["seed"] == 8
-    assert backend.draws
+    assert backend.sampling(parameters, 1) == other
+    assert backend.sampling(parameters, 1, (7, 8))["seed"] == 8
+    assert backend.abilities == ("sampling",)
 
 
 def test_logits_that_are_no_numbers_end_the_job_and_name_the_dtype(backend):
@@ -93,7 +97,7 @@ def test_logits_that_are_no_numbers_end_the_job_and_name_the_dtype(backend):
 def test_each_prompt_once_in_its_order_and_what_is_too_long_is_said(backend, monkeypatch):
     asked = []
 
-    def generate(self, pairs, max_new_tokens, draw):
+    def generate(self, pairs, parameters, seeds):
         asked.append([index for index, _ in pairs])
         yield from (
             (index, completion(output(ids, backend.tokenizer.encode(str(index))[1:]), self.chat))
@@ -104,7 +108,7 @@ def test_each_prompt_once_in_its_order_and_what_is_too_long_is_said(backend, mon
     monkeypatch.setattr("judgemerge.judge.backends.vllm.PROMPTS_AT_ONCE", 3)
     texts = [backend.render(MESSAGES)] * 8
     texts[4] = texts[4] * 40
-    found = dict(pair for batch in backend.complete(texts, 5, skip={1}) for pair in batch)
+    found = dict(pair for batch in backend.complete(texts, GREEDY, skip={1}) for pair in batch)
     assert asked == [[0, 2, 3], [5, 6], [7]]
     assert sorted(found) == [0, 2, 3, 4, 5, 6, 7]
     assert found[4] == Failure("prompt_too_long", "the model takes 320 tokens")

@@ -14,10 +14,11 @@ from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import write_items
 from judgemerge.judge import backends, endpoints, judging
-from judgemerge.judge.backends import Completion, Failure
+from judgemerge.judge.backends import Completion, Failure, GenerationParameters
 from judgemerge.judge.backends.openai import OpenAI, Window, _retry_after
 from judgemerge.synthetic.demo_tasks import make_items
 
+LIMIT = GenerationParameters(7)
 MESSAGES = [{"role": "system", "content": "Be fair."}, {"role": "user", "content": "A or B? é\n"}]
 
 
@@ -30,7 +31,7 @@ def make(url, key=None, **entry):
 def ask(backend, n=1, skip=()):
     """Return {index: result} of `n` prompts, a number in each."""
     texts = [backend.render([{"role": "user", "content": str(number)}]) for number in range(n)]
-    return {index: result for batch in backend.complete(texts, 7, skip) for index, result in batch}
+    return {index: result for batch in backend.complete(texts, LIMIT, skip) for index, result in batch}
 
 
 def number_of(body):
@@ -43,7 +44,7 @@ def number_of(body):
 def test_messages_settings_and_limit_are_sent():
     with serving(lambda body, n: reply("[[A]]")) as server:
         backend = make(server.url + "/", "secret", settings={"temperature": 0, "seed": 3}, api_key_variable="KEY")
-        ((result,),) = backend.complete([backend.render(MESSAGES)], 7)
+        ((result,),) = backend.complete([backend.render(MESSAGES)], LIMIT)
     assert result == (0, Completion("[[A]]", 11, 3))
     expected = {"model": "m", "messages": MESSAGES, "temperature": 0, "seed": 3, "max_tokens": 7}
     assert server.bodies == [expected]
@@ -243,7 +244,7 @@ def test_what_no_repetition_mends_ends_the_job_in_one_sentence(status, sentence)
         found = {}
         texts = [backend.render([{"role": "user", "content": str(number)}]) for number in range(50)]
         with pytest.raises(JudgemergeError) as caught:
-            for batch in backend.complete(texts, 7):
+            for batch in backend.complete(texts, LIMIT):
                 found |= dict(batch)
     assert sentence in str(caught.value) and "\n" not in str(caught.value) and "secret" not in str(caught.value)
     assert {0, 1} <= set(found) and len(server.bodies) <= 5  # what was answered came out, and no more were asked
@@ -323,7 +324,7 @@ def test_leaving_early_leaves_no_thread_behind():
     with serving(lambda body, n: reply("ok") if number_of(body) == 0 else Answer(b"", 503)) as server:
         backend = OpenAI({"url": server.url, "model": "m", "settings": {}, "timeout": 2}, first_wait=30)
         started = time.monotonic()
-        answers = backend.complete([backend.render([{"role": "user", "content": str(n)}]) for n in range(9)], 7)
+        answers = backend.complete([backend.render([{"role": "user", "content": str(n)}]) for n in range(9)], LIMIT)
         next(answers)
         answers.close()
     assert time.monotonic() - started < 10

@@ -16,8 +16,10 @@ import judge_suite
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, write_items
 from judgemerge.judge import judging
+from judgemerge.judge.backends import Completion, GenerationParameters
 from judgemerge.judge.backends.transformers import Transformers
-from judgemerge.judge.judging import Store
+from judgemerge.judge.requests import Request, ask
+from judgemerge.judge.store import Store
 from judgemerge.prompting.parsing import parse_row
 from judgemerge.prompting.prompts import Template, load_template, render
 from judgemerge.synthetic.demo_tasks import make_items
@@ -41,17 +43,16 @@ def pairs():
 
 def ask_all(items, templates, backend, folder, own="suite"):
     """Judge the items with the store at `folder`; return (reply rows, number of prompts judged now)."""
-    asks, limits = judging.plan(items, templates, backend, 1000)
-    store = Store(folder, own)
-    try:
-        n_new = judging.answer(asks, limits, backend, store)
-        return list(judging.replies(asks, store)), n_new
-    finally:
-        store.close()
+    requests = judging.plan(items, templates, backend, 1000)
+    with Store.of_model(folder, own) as store:
+        n_new = ask(requests, backend, store).n_new
+        return list(judging.replies(requests, store)), n_new
 
 
 def test_labels_are_not_compared_inside_a_thought(pairs, repository):
     class Thinking:
+        abilities = ("logprobs",)
+
         def render(self, messages):
             return "…<|assistant|><think>\n"
 
@@ -67,15 +68,15 @@ def test_labels_are_not_compared_inside_a_thought(pairs, repository):
 
 
 def test_replies_survive_and_are_shared_by_suites(tmp_path):
-    one = Store(tmp_path, "one")
-    one.add([("k1", {"text": "ä\n"}), ("k2", {"text": "b"})])
-    two = Store(tmp_path, "two")  # while the first is still open
-    assert two.replies == {"k1": {"text": "ä\n"}, "k2": {"text": "b"}}
-    two.add([("k3", {"text": "c"})])
+    one = Store.of_model(tmp_path, "one")
+    one.add([("k1", Completion("ä\n")), ("k2", Completion("b"))])
+    two = Store.of_model(tmp_path, "two")  # while the first is still open
+    assert two.replies == {"k1": Completion("ä\n"), "k2": Completion("b")}
+    two.add([("k3", Completion("c"))])
     one.close()
     two.close()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.jsonl", "two.jsonl"]
-    assert set(Store(tmp_path, "three").replies) == {"k1", "k2", "k3"}
+    assert set(Store.of_model(tmp_path, "three").replies) == {"k1", "k2", "k3"}
 
 
 HALF = b'{"prompt": "k2", "te'
@@ -84,16 +85,16 @@ HALF = b'{"prompt": "k2", "te'
 def test_a_half_written_line_is_dropped_from_the_own_file(tmp_path):
     whole = b'{"prompt": "k1", "text": "a"}\n'
     (tmp_path / "own.jsonl").write_bytes(whole + HALF)
-    store = Store(tmp_path, "own")
+    store = Store.of_model(tmp_path, "own")
     assert set(store.replies) == {"k1"}
-    store.add([("k2", {"text": "b"})])
+    store.add([("k2", Completion("b"))])
     store.close()
-    assert set(Store(tmp_path, "own").replies) == {"k1", "k2"}
+    assert set(Store.of_model(tmp_path, "own").replies) == {"k1", "k2"}
 
 
 def test_a_half_written_line_of_another_job_is_left_alone(tmp_path):
     (tmp_path / "other.jsonl").write_bytes(HALF)
-    assert Store(tmp_path, "own").replies == {}
+    assert Store.of_model(tmp_path, "own").replies == {}
     assert (tmp_path / "other.jsonl").read_bytes() == HALF
 
 
@@ -103,21 +104,21 @@ def test_a_corrupt_line_in_the_middle_is_named(tmp_path, line):
         b'{"prompt": "k1", "text": "a"}\n' + line + b'\n{"prompt": "k2", "text": ""}\n'
     )
     with pytest.raises(JudgemergeError, match=r"own\.jsonl: line 2 is .*; delete that line, the prompt will be judged"):
-        Store(tmp_path, "own")
+        Store.of_model(tmp_path, "own")
 
 
 # ---- with a real model ----
 
 
 def test_the_prompt_starts_with_one_bos(backend, pairs, templates):
-    asks, _ = judging.plan(pairs[:1], templates, backend, 1000)
+    requests = judging.plan(pairs[:1], templates, backend, 1000)
     bos = backend.tokenizer.bos_token_id
-    twice = backend.tokenizer([asks[0].text])["input_ids"][0]
+    twice = backend.tokenizer([requests[0].text])["input_ids"][0]
     assert twice[:2] == [bos, bos]  # what happens without care
-    ids = backend.tokenizer([asks[0].text], add_special_tokens=False)["input_ids"][0]
+    ids = backend.tokenizer([requests[0].text], add_special_tokens=False)["input_ids"][0]
     assert ids[0] == bos and ids[1] != bos
-    ((_, completion),) = next(iter(backend.complete([asks[0].text], 2)))
-    assert completion.prompt_tokens == len(ids) == backend.counts([asks[0].text])[0]
+    ((_, completion),) = next(iter(backend.complete([requests[0].text], GenerationParameters(2))))
+    assert completion.prompt_tokens == len(ids) == backend.counts([requests[0].text])[0]
 
 
 def test_a_reply_holds_what_was_generated(backend, pairs, templates, tmp_path):
@@ -155,10 +156,10 @@ def test_a_store_from_before_finish_reasons_is_read(pairs, templates, backend, t
 
 
 def test_a_thought_that_the_prompt_opens_is_part_of_the_reply(tmp_path):
-    store = judging.Store(tmp_path, "suite")
-    cut = {"text": "First [[A]]. Let me", "prompt_tokens": 1, "reply_tokens": 9, "finish_reason": "length"}
+    store = Store.of_model(tmp_path, "suite")
+    cut = Completion("First [[A]]. Let me", 1, 9, "length")
     store.add([("k", cut)])
-    opened = judging.Ask("b", "i", "original", "k", "<|im_start|>assistant\n<think>\n")
+    opened = Request(judging.Presentation("b", "i", "original"), "k", "<|im_start|>assistant\n<think>\n")
     (row,) = judging.replies([opened], store)
     settings = {"format": "double_brackets", "first": "A", "second": "B"}
     assert row["reply"].startswith("<think>\n") and parse_row(row, settings).reason == "unfinished_thought"
@@ -169,10 +170,10 @@ def test_a_thought_that_the_prompt_opens_is_part_of_the_reply(tmp_path):
 def test_log_probabilities_that_are_no_numbers_are_never_stored_and_old_ones_asked_again(tmp_path):
     nan = {"text": '{"logprobs": [NaN, -1.0], "tokens": [1, 1]}', "prompt_tokens": 3, "reply_tokens": 2}
     (tmp_path / "old.jsonl").write_text(json.dumps({"prompt": "k", **nan}) + "\n", encoding="utf-8")
-    store = judging.Store(tmp_path, "suite")
+    store = Store.of_model(tmp_path, "suite")
     assert not store.knows("k")
     with pytest.raises(JudgemergeError, match="suite.jsonl: a log-probability is not finite"):
-        store.add([("k", nan)])
+        store.add([("k", Completion(**nan))])
     assert store.path.read_text(encoding="utf-8") == "" and not store.knows("k")
 
 
@@ -190,14 +191,14 @@ def overflowing(tiny_models, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("ask", ["complete", "score"])
+@pytest.mark.parametrize("way", ["complete", "score"])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
-def test_logits_that_are_no_numbers_end_the_job_with_the_dtype_to_use(overflowing, ask, dtype):
+def test_logits_that_are_no_numbers_end_the_job_with_the_dtype_to_use(overflowing, way, dtype):
     backend = Transformers(overflowing, dtype, 512, 1)
     run = {
-        "complete": lambda: list(backend.complete(["a b c", "d e"], 4)),
+        "complete": lambda: list(backend.complete(["a b c", "d e"], GenerationParameters(4))),
         "score": lambda: list(backend.score([("a b c", (" A", " B"))])),
-    }[ask]
+    }[way]
     if dtype == "float16":
         with pytest.raises(JudgemergeError, match=r"model: the logits are not finite in float16; .*dtype: bfloat16"):
             run()
@@ -225,8 +226,8 @@ def test_a_prompt_that_occurs_twice_is_judged_once(backend, pairs, templates, tm
 def test_benchmarks_may_share_item_ids(backend, pairs, templates):
     grades = [Item(**{**vars(item), "id": pairs[0].id}) for item in make_items("pointwise", "test", 1, seed=1)]
     short = {**templates, "pointwise": Template(**{**vars(templates["pointwise"]), "max_new_tokens": 3})}
-    asks, limits = judging.plan([pairs[0], *grades], short, backend, 1000)
-    assert [limits[ask.key] for ask in asks] == [8, 8, 3]
+    requests = judging.plan([pairs[0], *grades], short, backend, 1000)
+    assert [one.parameters.max_new_tokens for one in requests] == [8, 8, 3]
 
 
 def test_a_renamed_or_longer_suite_asks_only_what_is_new(backend, pairs, templates, tmp_path):
@@ -292,7 +293,7 @@ def test_a_shared_beginning_is_computed_once_and_changes_no_reply(tiny_models, p
         hook = backend.model.model.register_forward_pre_hook(
             lambda _, args, kwargs, n=n_tokens: n.append(kwargs["input_ids"].numel()), with_kwargs=True
         )
-        replies = dict(pair for batch in backend.complete(texts, 12) for pair in batch)
+        replies = dict(pair for batch in backend.complete(texts, GenerationParameters(12)) for pair in batch)
         hook.remove()
         found[reuse] = [replies[index] for index in range(len(texts))]
         computed[reuse] = sum(n_tokens)
@@ -307,7 +308,7 @@ def test_weights_that_were_cut_off_are_one_sentence(tiny_models, tmp_path, kept)
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:kept])
     with pytest.raises(JudgemergeError, match=r"cut: the weights cannot be read \(.*make it again$"):
-        next(iter(Transformers(folder, "auto", 100, threads=1).complete(["hello"], 2)))
+        next(iter(Transformers(folder, "auto", 100, threads=1).complete(["hello"], GenerationParameters(2))))
 
 
 # ---- the kill ----
@@ -386,11 +387,11 @@ def test_a_killed_run_never_judges_a_prompt_twice(unit, killed, undisturbed, tmp
 
 
 def test_a_second_writer_waits_and_then_finds_the_replies(tmp_path):
-    first = judging.Store(tmp_path, "suite")
+    first = Store.of_model(tmp_path, "suite")
     found = []
 
     def second() -> None:
-        store = judging.Store(tmp_path, "suite")
+        store = Store.of_model(tmp_path, "suite")
         found.extend(store.replies)
         store.close()
 
@@ -398,7 +399,7 @@ def test_a_second_writer_waits_and_then_finds_the_replies(tmp_path):
     thread.start()
     thread.join(timeout=0.3)
     assert thread.is_alive() and not found, "two writers of one file at a time"
-    first.add([("key", {"text": "Verdict: A", "prompt_tokens": 1, "reply_tokens": 1})])
+    first.add([("key", Completion("Verdict: A", 1, 1))])
     first.close()
     thread.join(timeout=10)
     assert found == ["key"]

@@ -7,8 +7,9 @@ import pytest
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Verdict
 from judgemerge.judge import judging, sampling
-from judgemerge.judge.backends import Completion
-from judgemerge.judge.sampling import Sampling, by_run, combine
+from judgemerge.judge.backends import Backend, Completion, GenerationParameters
+from judgemerge.judge.sampling import by_run, combine
+from judgemerge.judge.store import Store
 from judgemerge.prompting.prompts import Template
 
 GRADE = Template(
@@ -35,11 +36,11 @@ def item(name, protocol="pointwise"):
     return Item(name, protocol, protocol, (name,), responses, truth, name, {"source": "made", "row": 0})
 
 
-class Scripted:
+class Scripted(Backend):
     """A backend that answers from a list per prompt: one reply per call, the last one for ever."""
 
     digest_settings = "scripted"
-    draws = True
+    abilities = ("sampling",)
 
     def __init__(self, replies):
         self.replies, self.calls = {name: list(said) for name, said in replies.items()}, []
@@ -50,8 +51,8 @@ class Scripted:
     def counts(self, texts):
         return [1] * len(texts)
 
-    def complete(self, texts, max_new_tokens, skip=(), draw=None):
-        self.calls.append((len(texts), draw))
+    def complete(self, texts, parameters, skip=(), seeds=()):
+        self.calls.append((len(texts), parameters))
         for index, text in enumerate(texts):
             if index not in skip:
                 said = self.replies[text.split()[0]]
@@ -59,12 +60,10 @@ class Scripted:
 
 
 def judge(tmp_path, backend, items, **settings):
-    how = Sampling(temperature=1.0, **settings)
-    store = judging.Store(tmp_path / "store", "suite")
-    asks, limits = judging.plan(items, TEMPLATES, backend, 100)
-    rows = list(sampling.replies(asks, limits, items, TEMPLATES, backend, store, how))
-    store.close()
-    return rows
+    how = sampling.from_settings(temperature=1.0, **settings)
+    with Store.of_model(tmp_path / "store", "suite") as store:
+        requests = judging.plan(items, TEMPLATES, backend, 100)
+        return list(sampling.replies(requests, items, TEMPLATES, backend, store, how))
 
 
 def test_an_unread_reply_is_drawn_again_and_counted(tmp_path):
@@ -95,7 +94,7 @@ def test_runs_are_of_grades_alone_and_have_keys_and_seeds_of_their_own(tmp_path)
         ("grade", "original", 3),
     ]
     assert len({row["prompt"] for row in rows}) == 5
-    assert len({draw.seed for _, draw in backend.calls}) == 3
+    assert len({parameters.seed for _, parameters in backend.calls}) == 3
     verdicts = list(combine(by_run((row for row in rows if row["item"] == "grade"), GRADE.reply)))
     assert verdicts == [Verdict("grade", "original", "score", score=pytest.approx(7 / 3), published=1.0)]
 
@@ -122,7 +121,7 @@ def test_a_mean_leaves_out_runs_that_were_not_read():
 
 def test_a_backend_that_cannot_draw_is_refused(tmp_path):
     backend = Scripted({"x": ["Score: 1"]})
-    backend.draws = False
+    backend.abilities = ()
     with pytest.raises(JudgemergeError, match="decodes greedily"):
         judge(tmp_path, backend, [item("x")])
 
@@ -130,14 +129,14 @@ def test_a_backend_that_cannot_draw_is_refused(tmp_path):
 def test_transformers_draws_the_same_twice_and_another_reply_with_another_seed(tiny_models):
     import torch
 
-    from judgemerge.judge.backends import Draw
     from judgemerge.judge.backends.transformers import Transformers
 
     backend = Transformers(tiny_models["base"], "float32", 512, 1)
     before = torch.random.get_rng_state()
 
     def drawn(seed):
-        batches = backend.complete(["a b c", "d e"], 6, draw=Draw(1.0, 0.9, 1.03, seed))
+        parameters = GenerationParameters(6, temperature=1.0, top_p=0.9, repetition_penalty=1.03, seed=seed)
+        batches = backend.complete(["a b c", "d e"], parameters)
         return {index: completion.text for batch in batches for index, completion in batch}
 
     assert drawn(1) == drawn(1)

@@ -9,7 +9,7 @@ from judgemerge.core.items import Item, Verdict
 from judgemerge.data.rubrics import load_rubric, rubric_file, with_rubric
 from judgemerge.judge.singly import compare_grades, compare_runs, split_pairs
 from judgemerge.prompting.prompts import load_template, render, target
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 PAIR = Item(
     "p1", "bench", "pairwise", ("Why?",), (("Because.",), ("No.",)), "first", "why", {"source": "made", "row": 0},

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge import streaming
-from judgemerge.judge.backends import Completion
+from judgemerge.judge.backends import Backend, Completion
 from judgemerge.judge.streaming import MOST_CHARACTERS, BadRecord, Judge, Record, combined, read_item, split
 from judgemerge.prompting.prompts import Template, load_template
 
@@ -24,7 +24,7 @@ GRADES = {"format": "overall_score", "minimum": 1, "maximum": 10}
 POINTWISE = Template("g", "pointwise", "{prompt}|{response}|{rubric}", GRADES, "{score}", 8, extra_fields=("rubric",))
 
 
-class Says:
+class Says(Backend):
     """A backend that answers with a function of the prompt."""
 
     digest_settings = "says"
@@ -38,7 +38,7 @@ class Says:
     def counts(self, texts):
         return [len(text) for text in texts]
 
-    def complete(self, texts, max_new_tokens, skip=()):
+    def complete(self, texts, parameters, skip=(), seeds=()):
         self.asked += texts
         yield [(index, Completion(self.says(text), len(text), 1)) for index, text in enumerate(texts)]
 

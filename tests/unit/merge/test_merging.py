@@ -8,11 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import merge_models
 from judgemerge.core import files, models
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.merge import METHODS, NORMALIZED_BY_DEFAULT, RANGES, check_merge, check_result, recipe
+from judgemerge.merge import METHODS, check_merge, check_result, recipe, runs
 
 MODELS = {"base", "one", "two", "three"}
 
@@ -184,12 +183,8 @@ def test_the_table_agrees_with_mergekit(name):
         limits = (contract.min_inputs, contract.max_inputs)
         assert ours.parents == tuple(limit and max(limit - with_base, 1) for limit in limits)
     defaults = {parameter.name: parameter.default for parameter in shared.values() if not parameter.required}
-    assert bool(defaults.get("normalize")) == (name in NORMALIZED_BY_DEFAULT)
-
-
-def test_every_range_is_of_a_known_parameter():
-    known = {parameter for method in METHODS.values() for parameter in (*method.per_model, *method.overall)}
-    assert set(RANGES) <= known
+    normalize = ours.overall.get("normalize")
+    assert bool(defaults.get("normalize")) == (normalize is not None and normalize.default)
 
 
 # ---- real merges of random models ----
@@ -200,11 +195,10 @@ def run_merge(tmp_path, tiny_models, tools_on_path):
     """Return a function that merges the tiny models and gives (tensors, manifest)."""
 
     def run(entry, name="merged"):
-        names = dict.fromkeys([entry.get("base"), *entry["models"]])
-        merge_models.main(
+        names = dict.fromkeys(filter(None, [entry.get("base"), *entry["models"]]))
+        runs.make_model(
             merge=entry,
-            parents={parent: str(tiny_models[parent]) for parent in names if parent},
-            digests={parent: "0" for parent in names if parent},
+            parents=runs.Parents({parent: str(tiny_models[parent]) for parent in names}, dict.fromkeys(names, "0")),
             threads=1,
             model=str(tmp_path / "models" / name),
             manifest=str(tmp_path / "models" / f"{name}.json"),
@@ -262,10 +256,9 @@ def test_parents_that_do_not_fit_are_refused_before_mergekit_starts(run_merge, t
     save_file(tensors, short / "model.safetensors", metadata={"format": "pt"})
     sentence = f"{short / 'model.safetensors'}: tensor 'lm_head.weight' has shape [512, 128], but [512, 256] in "
     with pytest.raises(JudgemergeError, match=f"^{re.escape(sentence)}"):
-        merge_models.main(
+        runs.make_model(
             merge=linear(0.5, 0.5),
-            parents={"one": str(tiny_models["one"]), "two": str(short)},
-            digests={},
+            parents=runs.Parents({"one": str(tiny_models["one"]), "two": str(short)}, {}),
             threads=1,
             model=str(tmp_path / "models" / "bad"),
             manifest=str(tmp_path / "models" / "bad.json"),

@@ -7,10 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 import merge as command
-import merge_models
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.merge import check_merge, engine
+from judgemerge.merge import check_merge, engine, runs
 
 
 @pytest.fixture(scope="module")
@@ -164,15 +163,17 @@ def test_experts_must_be_adapters_of_the_base():
 def test_mergekit_reads_adapters_in_place_of_exported_models(tmp_path, tiny_models, adapters, tools_on_path):
     entry = merge(method="task_arithmetic", first=0.5, second=0.5) | {"adapters": True}
     folders = {"base": tiny_models["base"], **adapters}
-    merge_models.main(
+    runs.make_model(
         merge=entry,
-        parents={name: str(path) for name, path in folders.items()},
-        digests={name: "0" for name in folders},
+        parents=runs.Parents(
+            {name: str(path) for name, path in folders.items()},
+            {name: "0" for name in folders},
+            {name: "base" for name in adapters},
+        ),
         threads=1,
         model=str(tmp_path / "merged"),
         manifest=str(tmp_path / "merged.json"),
         recipe_file=str(tmp_path / "recipe.yaml"),
-        bases={name: "base" for name in adapters},
     )
     merged = dict(models.tensors(tmp_path / "merged"))
     sums = run(merge(first=0.5, second=0.5), tmp_path, tiny_models, adapters)

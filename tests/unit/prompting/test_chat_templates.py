@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from test_deploying import CHATML, CHATML_DEFAULT, GEMMA
+from chat_template_cases import CHATML, CHATML_DEFAULT, DATED, GEMMA, MORE, SILENT, STRICT, S, U
 from transformers import AutoTokenizer
 
 import link_model
@@ -13,33 +13,9 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.prompting import chat_templates
 from judgemerge.prompting.chat_templates import Chat
 from judgemerge.prompting.parsing import opened_thought
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
-# Mistral 7B Instruct and what was made from it: anything but user, assistant, user … is refused.
-STRICT = (
-    "{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
-    "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
-    "{% if message['role'] == 'user' %}{{ '[INST] ' + message['content'] + ' [/INST]' }}"
-    "{% elif message['role'] == 'assistant' %}{{ message['content'] + eos_token }}"
-    "{% else %}{{ raise_exception('Only user and assistant roles are supported!') }}{% endif %}{% endfor %}"
-)
-SILENT = (
-    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
-    "{{ '[INST] ' + message['content'] + ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
-    "{{ message['content'] + eos_token }}{% endif %}{% endfor %}"
-)
 HEAD = "<|start_header_id|>' + {} + '<|end_header_id|>\\n\\n"
-# Llama 3.2 writes a system header with today's date in any case.
-DATED = (
-    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% set system = messages[0]['content'] | trim %}"
-    "{% set messages = messages[1:] %}{% else %}{% set system = '' %}{% endif %}"
-    "{% if strftime_now is defined %}{% set date_string = strftime_now('%d %b %Y') %}"
-    "{% else %}{% set date_string = '26 Jul 2024' %}{% endif %}"
-    "{{ '<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: ' }}"
-    "{{ date_string + '\n\n' + system + '<|eot_id|>' }}{% for message in messages %}"
-    "{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' + message['content'] | trim + '<|eot_id|>' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
-)
 QWEN3 = CHATML + (
     "{% if add_generation_prompt and enable_thinking is defined and enable_thinking is false %}"
     "{{ '<think>\n\n</think>\n\n' }}{% endif %}"
@@ -94,8 +70,6 @@ NEEDY = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 FORGETFUL = "{{ bos_token + '[INST] ' + messages[-1]['content'] + ' [/INST]' }}"
-S, U = {"role": "system", "content": "Be fair."}, {"role": "user", "content": "A or B?"}
-MORE = [U, {"role": "assistant", "content": "A."}, {"role": "user", "content": "Why?"}]
 
 
 @pytest.fixture(scope="module")

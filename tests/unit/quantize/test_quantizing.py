@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 import yaml
+from judgemerge.report.figures import FIGURES
+from judgemerge.report.pages.quantization import quantization_sections
 
 from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError
@@ -14,10 +16,8 @@ from judgemerge.evaluate.arrays import ERROR, FIRST, SECOND, TIE, BenchmarkArray
 from judgemerge.evaluate.estimates import Sample, Settings
 from judgemerge.evaluate.quantization import COLUMNS, Model, quantization_table, with_parent
 from judgemerge.quantize import llama_converter, quantizing
-from judgemerge.report.figures import FIGURES
-from judgemerge.report.pages.quantization import quantization_sections
+from judgemerge.study.load import load_study
 from judgemerge.study.resources import Needs
-from judgemerge.study.study import load_study
 from judgemerge.synthetic.demo_tasks import make_items
 
 

@@ -17,7 +17,7 @@ from judgemerge.evaluate.metrics import PAIRWISE_METRICS, POINTWISE_METRICS
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.prompting.prompts import load_template
 from judgemerge.search import searching, trials
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 from judgemerge.synthetic import demo_tasks
 from judgemerge.train import curves
 

@@ -6,7 +6,7 @@ import pytest
 
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.settings.config import check_against_schema
+from judgemerge.settings import config, study_file
 
 SMALL = {"study": "small", "suites": {"pairs": {"benchmarks": ["demo_pairwise"]}}, "judges": ["longer"]}
 EXPERT = {"train_on": ["demo_pairwise_train"]}
@@ -14,8 +14,8 @@ THREADS = "CPU threads of each training, merging and judging job"
 
 
 @pytest.fixture(scope="module")
-def schema(repository):
-    return load_yaml(repository / "config" / "config.schema.yaml")
+def schema():
+    return study_file.schema()
 
 
 def parts(node, path="schema"):
@@ -112,14 +112,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("change", "sentence"), REFUSED.values(), ids=REFUSED)
-def test_what_does_not_fit_gets_one_sentence(schema, change, sentence):
+def test_what_does_not_fit_gets_one_sentence(change, sentence):
     given = {key: value for key, value in {**SMALL, **change}.items() if value is not None}
     with pytest.raises(JudgemergeError) as caught:
-        check_against_schema(given, schema, "config/studies/small.yaml")
+        config.read(given, "config/studies/small.yaml")
     assert str(caught.value) == f"config/studies/small.yaml: {sentence}"
 
 
-def test_defaults_are_filled_at_every_depth(schema):
+def test_defaults_are_filled_at_every_depth():
     given = {
         **SMALL,
         "models": {"m": {"make": {"corpus": {}}}, "found": {"path": "here"}},
@@ -128,7 +128,7 @@ def test_defaults_are_filled_at_every_depth(schema):
         "statistics": {"seed": 1},
     }
     before = copy.deepcopy(given)
-    full = check_against_schema(given, schema, "study.yaml")
+    full = config.read(given, "study.yaml").plain()
     assert given == before
     assert full["threads"] == 2
     assert full["suites"]["pairs"] == {"benchmarks": ["demo_pairwise"], "optional": False}
@@ -145,7 +145,7 @@ def test_defaults_are_filled_at_every_depth(schema):
         "group_by": "cluster",
     }
     full["judging"]["prompts"]["pairwise"] = "mine"
-    assert check_against_schema(SMALL, schema, "study.yaml")["judging"]["prompts"] == {}
+    assert config.read(SMALL, "study.yaml")["judging"]["prompts"] == {}
 
 
 BROKEN = {

@@ -1,6 +1,6 @@
 """Study files with one thing or several changed at random: each is valid, or is refused with one sentence.
 
-JUDGEMERGE_FUZZ=N tries N changes of every study instead of 300.
+JUDGEMERGE_FUZZ=N tries N changes of every study instead of 60.
 """
 
 import copy
@@ -15,13 +15,13 @@ from mutations import changed, names_in
 
 from judgemerge.core import catalogues
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.study import study
+from judgemerge.study import load
 from judgemerge.study.resources import Needs
 
 STUDIES = ("embedder", "meld", "orpo", "prometheus", "replay", "unified")
 FILES = ("config.yaml", *(f"studies/{name}.yaml" for name in STUDIES))
 QUESTIONS = "item_sets source_keys training_sets prompts_used lora_experts overlap_pairs working_sets"
-N_CHANGES = int(os.environ.get("JUDGEMERGE_FUZZ", "300"))
+N_CHANGES = int(os.environ.get("JUDGEMERGE_FUZZ", "60"))
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +29,9 @@ def quick(repository):
     """Let `load_study` read catalogues and schema once; they are not what is changed here."""
     patch = pytest.MonkeyPatch()
     patch.chdir(repository)
-    read, load = functools.cache(catalogues.load_yaml), functools.cache(study.load_catalogues)
-    patch.setattr(study, "load_yaml", lambda path: copy.deepcopy(read(path)))
-    patch.setattr(study, "load_catalogues", load)
+    read, load_catalogues = functools.cache(catalogues.load_yaml), functools.cache(load.load_catalogues)
+    patch.setattr(load, "load_yaml", lambda path: copy.deepcopy(read(path)))
+    patch.setattr(load, "load_catalogues", load_catalogues)
     yield
     patch.undo()
 
@@ -55,7 +55,7 @@ def ask_everything(checked):
 def attempt(value, where, folder):
     """Load a changed study; return the sentence that it is refused with, "" if it is not."""
     try:
-        checked = study.load_study(value, where, folder)
+        checked = load.load_study(value, where, folder)
     except JudgemergeError as error:
         return str(error)
     ask_everything(checked)

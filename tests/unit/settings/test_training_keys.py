@@ -7,8 +7,9 @@ import pytest
 import list_training_keys
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.study.study import load_study
-from judgemerge.train import training, training_keys
+from judgemerge.settings import training_keys
+from judgemerge.study.load import load_study
+from judgemerge.train import training
 
 
 @pytest.fixture(scope="module")

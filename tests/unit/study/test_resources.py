@@ -9,8 +9,8 @@ from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.models import size_on_disk
 from judgemerge.study import progress, resources
+from judgemerge.study.load import load_study
 from judgemerge.study.resources import Asked, Needs, Size
-from judgemerge.study.study import load_study
 from judgemerge.synthetic import tiny
 
 LLAMA = {

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 PROMPTS = {"pairwise": "brief_pairwise", "pointwise": "brief_pointwise"}
 AVERAGE = {"method": "linear", "models": {"one": {"weight": 0.5}, "two": {"weight": 0.5}}}

@@ -12,8 +12,8 @@ from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.merge.adapters import Adapter
 from judgemerge.merge.streams import Weights
-from judgemerge.study.study import load_study
-from judgemerge.train import exports, fused_experts, llamafactory, lora_targets, training, written
+from judgemerge.study.load import load_study
+from judgemerge.train import exports, fused_experts, llamafactory, lora_targets, training, training_audit
 
 SIZES = {
     "vocab_size": 512,
@@ -170,7 +170,7 @@ def test_training_and_export_change_the_weights_of_every_expert(mixtures, tmp_pa
     settings, adapted = lora_targets.prepare(base, settings, "here")
     recipe = training.training_recipe(base, tmp_path / "data", output, settings, 3)
     llamafactory.train(recipe, threads=1)
-    written.check(output, recipe, len(rows), adapted, "here")
+    training_audit.check(output, recipe, len(rows), adapted, "here")
     export = training.export_recipe(base, output, exported, "llama3")
     llamafactory.export({**export, "split_experts": True}, threads=1)
     before, after = (dict(models.tensors(folder)) for folder in (base, exported))
@@ -256,7 +256,7 @@ def test_an_adapter_that_is_not_what_was_asked_for_is_refused(tiny_models, adapt
     ],
 )
 def test_steps_are_counted_as_transformers_does(recipe, n_examples, steps):
-    assert written.n_steps(recipe, n_examples) == steps
+    assert training_audit.n_steps(recipe, n_examples) == steps
 
 
 @pytest.mark.parametrize(
@@ -270,5 +270,5 @@ def test_a_training_of_other_steps_is_refused(tmp_path, state, sentence):
     (tmp_path / "trainer_state.json").write_text(json.dumps({**state, "log_history": []}))
     recipe = {"per_device_train_batch_size": 1, "num_train_epochs": 1.0}
     with pytest.raises(JudgemergeError, match=sentence):
-        written.check(tmp_path, recipe, 10, None, "here")
-    written.check(tmp_path, {**recipe, "packing": True}, 10, None, "here")
+        training_audit.check(tmp_path, recipe, 10, None, "here")
+    training_audit.check(tmp_path, {**recipe, "packing": True}, 10, None, "here")

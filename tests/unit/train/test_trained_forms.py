@@ -6,15 +6,13 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-from test_chat_templates import DATED, MORE, SILENT, STRICT, S, U
-from test_deploying import CHATML, CHATML_DEFAULT, GEMMA
+from chat_template_cases import CHATML, CHATML_DEFAULT, DATED, GEMMA, MORE, SILENT, STRICT, S, U
 from transformers import AutoTokenizer
 
-import export_expert
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.prompting import chat_templates
 from judgemerge.prompting.chat_templates import Chat
-from judgemerge.train import llamafactory, planned_forms, trained_forms
+from judgemerge.train import exports, llamafactory, planned_forms, trained_forms
 
 TURNS = {
     "chatml": ("<|im_start|>", "<|im_end|>"),
@@ -168,13 +166,13 @@ def test_lengths_are_those_that_llamafactory_encodes(model):
 def test_an_exported_expert_carries_the_form_it_was_trained_in(model):
     folder = model(CHATML, *TURNS["chatml"])
     text = CHATML_DEFAULT
-    export_expert.carry_form(folder, text)
+    exports.carry_form(folder, text)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert chat_templates.read(folder) == tokenizer.chat_template == text
     ends = json.loads((folder / "generation_config.json").read_text())["eos_token_id"]
     assert tokenizer.convert_tokens_to_ids("<|im_end|>") in ends
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    export_expert.carry_form(folder, text)
+    exports.carry_form(folder, text)
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 

@@ -12,9 +12,9 @@ import yaml
 from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.prompting.prompts import Template, load_template
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 from judgemerge.synthetic.demo_tasks import make_items
-from judgemerge.train import curves, llamafactory, training, written
+from judgemerge.train import curves, llamafactory, training, training_audit
 
 
 @pytest.fixture(scope="module")
@@ -281,6 +281,7 @@ for pid in "${pids[@]}"; do wait "$pid" || exit 1; done
 
 
 @pytest.mark.slow
+@pytest.mark.long  # tests/cluster trains on two nodes of a real SLURM
 def test_two_nodes_train_together(tiny_models, templates, pairs, tools_on_path, tmp_path, monkeypatch, capfd):
     """Two real launches of LLaMA-Factory with node ranks 0 and 1 meet and share the steps; only srun is played here.
 
@@ -330,7 +331,7 @@ def test_patience_keeps_the_checkpoint_with_the_lowest_loss(tiny_models, tmp_pat
     lowest = min(losses, key=losses.get)
     assert state["global_step"] == lowest + 2 * settings["eval_steps"] < state["max_steps"] == 40
     assert state["best_global_step"] == lowest
-    written.check(tmp_path / "out", recipe, len(rows), None, "here")  # ended because it was asked to
+    training_audit.check(tmp_path / "out", recipe, len(rows), None, "here")  # ended because it was asked to
     kept = dict(models.tensors(tmp_path / "out"))
     saved = dict(models.tensors(tmp_path / "out" / f"checkpoint-{lowest}"))
     assert all(torch.equal(kept[name], saved[name]) for name in kept)
@@ -366,11 +367,13 @@ def test_an_evaluation_that_is_asked_for_is_possible(repository, expert, said):
 
 def test_a_limit_draws_over_all_sets_and_not_the_first_rows():
     rows = [{"number": number} for number in range(1000)]
-    drawn = training.drawn(rows, {"max_samples": 100}, seed=1)
+    drawn = training.limited(rows, {"max_samples": 100}, seed=1)
     numbers = [row["number"] for row in drawn]
     assert len(set(numbers)) == 100 and numbers == sorted(numbers) and max(numbers) > 900
-    assert drawn == training.drawn(rows, {"max_samples": 100}, seed=1) != training.drawn(rows, {"max_samples": 100}, 2)
-    assert training.drawn(rows, {}, 1) is training.drawn(rows, {"max_samples": 1000}, 1) is rows
+    assert (
+        drawn == training.limited(rows, {"max_samples": 100}, seed=1) != training.limited(rows, {"max_samples": 100}, 2)
+    )
+    assert training.limited(rows, {}, 1) is training.limited(rows, {"max_samples": 1000}, 1) is rows
 
 
 def test_rows_of_a_training_file_are_copied_as_they_are(tmp_path, templates, pairs):

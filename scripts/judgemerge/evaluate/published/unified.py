@@ -126,3 +126,34 @@ def quoted() -> Iterator[Quoted]:
             yield Quoted(judge, "pandalm_original", others, *pandalm)
             for name, n, accuracy in zip(LLMBAR, n_rows, llmbar, strict=True):
                 yield Quoted(judge, name + suffix, f"{n}, inferred", accuracy)
+
+
+def computed_row(counted: Counted, drawn_from: int | None) -> dict:
+    """Return the row of tables/unified.csv of one judge on one benchmark."""
+    values = measures(counted)
+    return {
+        "benchmark": counted.benchmark,
+        "judge": counted.judge,
+        "origin": "computed",
+        "items": counted.n_items,
+        "drawn_from": drawn_from,
+        "rows": len(counted.truth),
+        "errors": counted.errors,
+        "accuracy": values["accuracy"],
+        "accuracy_errors_as_ties": values[f"accuracy{AS_TIES}"],
+        **{name: values[f"{name}_of_first"] for name in ("precision", "recall", "f1")},
+        **{name: values[name] for name in ("macro_precision", "macro_recall", "macro_f1")},
+        **{f"said_{name}": n for name, n in said(counted).items() if name != "error"},
+    }
+
+
+def quoted_row(figure: Quoted) -> dict:
+    """Return the row of a quoted figure."""
+    return {
+        "benchmark": figure.benchmark,
+        "judge": figure.judge,
+        "origin": "quoted",
+        "rows": figure.rows,
+        "accuracy_errors_as_ties": figure.accuracy,
+        "f1": figure.f1,
+    }

@@ -1,47 +1,46 @@
 """Backends complete prompts; they know nothing of items, verdicts or parsing.
 
-Each backend is one module here, imported only when asked for, that offers `load(model, settings)`: `model` is the
-folder of the model (of an endpoint: its manifest), `settings` what the job says (`dtype`, `batch_tokens`,
-`max_prompt_tokens`, `threads`, `chat` (how the model's chat template is used: arguments of chat_templates.Chat), and
-what single backends know besides). The object it returns has
-    digest_settings: what, besides the prompt, decides a reply (goes into the prompt's digest)
-    render(messages) -> str: the exact text the model reads
-    counts(texts) -> list of int: their lengths in tokens
-    complete(texts, max_new_tokens, skip) -> iterator of lists of (index, Completion): batches, in the backend's own
-    order; where a reply can fail to come, (index, Failure)
-    continuation(messages, reply) -> str and score(questions, skip), if it has log-probabilities: `questions` are (text,
-    what may follow it), and the text of a completion is then JSON (transformers.py says which)
-    draws, True where complete() also takes `draw` (a Draw): replies are then sampled with its seed
-    prepare(), if it likes: load the weights now, so that judging is timed without it
-The module says in `ABILITIES` which of `draws` and `scores` its object has, so that a plan can compare them.
+Each backend is one module here, imported only when it is asked for, and nothing else registers it. It has
+
+* `load(model, settings) -> Backend`: `model` is the folder of the model (of an endpoint: its manifest), `settings` what
+  the job says (`dtype`, `batch_tokens`, `max_prompt_tokens`, `max_new_tokens`, `threads`, `gpus`, `chat` (how the
+  model's chat template is used: arguments of chat_templates.Chat), and what single backends know besides);
+* `ABILITIES`: which of SAMPLING and LOGPROBS it has besides greedy completion, as a tuple of their words. A plan reads
+  it from the file, where torch would take seconds and vLLM may not be installed;
+* optionally `SELECTABLE = False`: a study does not choose it, because the manifests of its models name it.
 """
 
-import ast
-import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.registry import Modules
 
 DEFAULT = "transformers"
+SAMPLING, LOGPROBS = "sampling", "logprobs"  # abilities
+BACKENDS = Modules(__name__, "backend", needs=("load(model, settings)", "ABILITIES"))
 
 
 @dataclass(frozen=True)
-class Draw:
-    """How a reply is drawn instead of decoded greedily; `seed` is that of the whole call.
+class GenerationParameters:
+    """How replies are generated; at temperature 0 greedily, and then only `max_new_tokens` matters.
 
-    With `seeds`, one per text, a reply depends on its own seed alone and not on the batch that it is drawn in.
+    `seed` is that of a whole call of a backend.
     """
 
-    temperature: float
-    top_p: float
-    repetition_penalty: float
-    seed: int
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
     min_p: float = 0.0
-    seeds: tuple[int, ...] = ()
+    repetition_penalty: float = 1.0
+    seed: int = 42
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the likeliest token is always taken."""
+        return self.temperature == 0
 
 
 @dataclass(frozen=True)
@@ -49,13 +48,16 @@ class Completion:
     """What a model wrote, with the token counts that cost is computed from (None: an endpoint did not say).
 
     `finish_reason` is `stop` where the model ended the reply itself, `length` where the limit of tokens did, None where
-    nothing was written (log-probabilities) or nobody said. Completions are equal when they say the same.
+    nothing was written (log-probabilities) or nobody said. Completions are equal when they say the same. A reply whose
+    time counts has its share of the `seconds` of its batch, and the number of replies in that `batch`.
     """
 
     text: str
-    prompt_tokens: int | None
-    reply_tokens: int | None
+    prompt_tokens: int | None = None
+    reply_tokens: int | None = None
     finish_reason: str | None = field(default=None, compare=False)
+    seconds: float | None = field(default=None, compare=False)
+    batch: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,52 @@ class Failure:
 
     reason: str
     detail: str = ""
+
+
+Batch = list[tuple[int, Completion | Failure]]
+
+
+class Backend(Protocol):
+    """What a backend offers. One that inherits from this class need not write the methods that have a body here."""
+
+    digest_settings: str  # what, besides the prompt, decides a reply; part of the key of the stored reply
+    abilities: tuple[str, ...] = ()  # ABILITIES of its module
+
+    def prepare(self) -> None:
+        """Load the weights now, so that asking is timed without it."""
+
+    def render(self, messages: list[dict[str, str]]) -> str:
+        """Return the exact text the model reads."""
+        ...
+
+    def counts(self, texts: list[str]) -> list[int]:
+        """Return the lengths of texts in tokens; zeros where only an endpoint knows them."""
+        return [0] * len(texts)
+
+    def complete(
+        self,
+        texts: list[str],
+        parameters: GenerationParameters,
+        skip: Collection[int] = (),
+        seeds: Sequence[int] = (),
+    ) -> Iterator[Batch]:
+        """Yield batches of (index into `texts`, completion or failure), in the backend's own order.
+
+        Texts in `skip` are left out after the batches are formed. With `seeds`, one per text, a sampled reply depends
+        on its own seed alone and not on the batch that it is in.
+        """
+        ...
+
+    def continuation(self, messages: list[dict[str, str]], reply: str) -> str:
+        """Return what follows `render(messages)` when the assistant answers `reply` (LOGPROBS)."""
+        raise NotImplementedError
+
+    def score(self, questions: list[tuple[str, tuple[str, ...]]], skip: Collection[int] = ()) -> Iterator[Batch]:
+        """Yield batches for texts and what may follow each of them (LOGPROBS).
+
+        The text of a completion is JSON {"logprobs": [a sum per continuation], "tokens": [their number]}.
+        """
+        raise NotImplementedError
 
 
 def not_finite(where: str | Path, dtype: str) -> JudgemergeError:
@@ -80,34 +128,32 @@ def not_finite(where: str | Path, dtype: str) -> JudgemergeError:
 
 
 def names() -> list[str]:
-    """Return the backends there are."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
+    """Return the names of the backends."""
+    return list(BACKENDS.names)
 
 
-@cache
+def selectable() -> list[str]:
+    """Return the backends that a study or a command may choose for a model folder; the default comes first."""
+    candidates = [name for name in names() if BACKENDS.declared(name, "SELECTABLE", True)]
+    return sorted(candidates, key=lambda name: (name != DEFAULT, name))
+
+
 def abilities(name: str) -> tuple[str, ...]:
-    """Return what a backend can do besides greedy replies, as its module says (`ABILITIES`): `draws`, `scores`.
-
-    The module is read and not imported: a plan asks, where torch would take seconds and vLLM may not be installed.
-    """
-    tree = ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
-    for line in tree.body:
-        if isinstance(line, ast.Assign) and [getattr(target, "id", None) for target in line.targets] == ["ABILITIES"]:
-            return ast.literal_eval(line.value)
-    return ()
+    """Return what a backend can do besides greedy completion, as its module declares."""
+    return BACKENDS.declared(name, "ABILITIES", ())
 
 
-def of(manifest: Mapping, wanted: str = DEFAULT) -> str:
-    """Return the backend of a model: the one its manifest says (`backend`), else the one that is wanted."""
-    return manifest.get("backend", wanted)
+def of(manifest: Mapping, default: str = DEFAULT) -> str:
+    """Return the backend of a model: the one that its manifest names (`backend`), else the default."""
+    return manifest.get("backend", default)
 
 
-def load(name: str, model: str | Path, settings: Mapping[str, Any]):
+def load(name: str, model: str | Path, settings: Mapping[str, Any]) -> Backend:
     """Return backend `name` on a model; raises JudgemergeError for an unknown one and for a package it lacks."""
-    if name not in names():
-        raise JudgemergeError(f"{model}: there is no backend '{name}'{did_you_mean(name, names())}")
+    if name not in BACKENDS.names:
+        raise JudgemergeError(f"{model}: there is no backend '{name}'{did_you_mean(name, BACKENDS.names)}")
     try:
-        module = importlib.import_module(f"{__name__}.{name}")
+        module = BACKENDS.load(name)
     except ModuleNotFoundError as error:
         raise JudgemergeError(
             f"{model}: backend '{name}' needs the package '{error.name}', which this environment does not have; "

@@ -19,13 +19,14 @@ from transformers import AutoTokenizer
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.judge.backends import Completion
+from judgemerge.judge.backends import Backend, Batch, Completion, GenerationParameters
 from judgemerge.prompting.chat_templates import Chat
 from judgemerge.quantize import quantizing
 
 llama_cpp = quantizing.load_llama_cpp()
 
 ABILITIES = ()
+SELECTABLE = False
 REPLIES_AT_ONCE = 8
 TOKENS_AT_ONCE = 512  # read in one step of the arithmetic
 WARNINGS = (3, 4)  # ggml's levels of warnings and errors; below them it tells every tensor
@@ -37,8 +38,10 @@ def load(folder: str | Path, settings: Mapping) -> "LlamaCpp":
     return LlamaCpp(folder, settings["batch_tokens"], settings["threads"], settings.get("chat", {}))
 
 
-class LlamaCpp:
+class LlamaCpp(Backend):
     """One quantized model; greedy, prompts with a common beginning side by side."""
+
+    abilities = ABILITIES
 
     def __init__(self, folder: str | Path, batch_tokens: int, threads: int, chat: Mapping = MappingProxyType({})):
         """Read the tokenizer of the model in `folder`; the first prompt that is asked loads the weights.
@@ -84,8 +87,12 @@ class LlamaCpp:
         return self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
 
     def complete(
-        self, texts: list[str], max_new_tokens: int, skip: Collection[int] = ()
-    ) -> Iterator[list[tuple[int, Completion]]]:
+        self,
+        texts: list[str],
+        parameters: GenerationParameters,
+        skip: Collection[int] = (),
+        seeds: Sequence[int] = (),
+    ) -> Iterator[Batch]:
         """Yield batches of (index into `texts`, completion), prompts with a common beginning next to each other.
 
         Batches are formed over all texts before those in `skip` are left out: a resumed run gets the same batches.
@@ -94,6 +101,7 @@ class LlamaCpp:
         if not prompts:
             return
         self.prepare()
+        max_new_tokens = parameters.max_new_tokens
         n_cells = max(self.batch_tokens, max(map(len, prompts)) + max_new_tokens)
         session = Session(self.weights, n_cells, self.threads)
         try:
@@ -116,12 +124,12 @@ def batches(prompts: Sequence[Sequence[int]], n_cells: int, max_new_tokens: int)
     result: list[list[int]] = []
     room = 0
     for index in sorted(range(len(prompts)), key=lambda index: (list(prompts[index]), index)):
-        taken = len(prompts[index]) + max_new_tokens
-        if not result or taken > room or len(result[-1]) == REPLIES_AT_ONCE:
+        size = len(prompts[index]) + max_new_tokens
+        if not result or size > room or len(result[-1]) == REPLIES_AT_ONCE:
             result.append([])
             room = n_cells
         result[-1].append(index)
-        room -= taken
+        room -= size
     return result
 
 
@@ -199,58 +207,58 @@ class Session:
             llama_cpp.llama_memory_seq_cp(self.memory, SHARED, sequence, 0, -1)
             rest = range(begun, len(prompt))
             rows += [(prompt[position], position, sequence, position == len(prompt) - 1) for position in rest]
-        chosen = self._read(rows)
+        next_tokens = self._read(rows)
         replies = [[] for _ in prompts]
-        while chosen:
+        while next_tokens:
             rows = []
-            for sequence, token in chosen.items():
+            for sequence, token in next_tokens.items():
                 reply = replies[sequence - 1]
                 reply.append(token)
                 if token not in stop and len(reply) < max_new_tokens:
                     rows.append((token, len(prompts[sequence - 1]) + len(reply) - 1, sequence, True))
-            chosen = self._read(rows)
+            next_tokens = self._read(rows)
         for sequence in range(1, len(prompts) + 1):
             llama_cpp.llama_memory_seq_rm(self.memory, sequence, -1, -1)
         return replies
 
     def _share(self, tokens: list[int]) -> None:
         """Read the common part, of which what the batch before had in common with it is there already."""
-        kept = common([self.shared, tokens])
-        if not llama_cpp.llama_memory_seq_rm(self.memory, SHARED, kept, -1):  # a model without a cache by position
+        n_cached = common([self.shared, tokens])
+        if not llama_cpp.llama_memory_seq_rm(self.memory, SHARED, n_cached, -1):  # a model without a cache by position
             llama_cpp.llama_memory_clear(self.memory, True)
-            kept = 0
+            n_cached = 0
         self.shared = list(tokens)
-        self._read([(token, position, SHARED, False) for position, token in enumerate(tokens) if position >= kept])
+        self._read([(token, position, SHARED, False) for position, token in enumerate(tokens) if position >= n_cached])
 
     def _read(self, rows: Sequence[tuple[int, int, int, bool]]) -> dict[int, int]:
-        """Read (token, position, sequence, asked) rows; return the likeliest next token of each sequence asked for."""
-        chosen = {}
+        """Read (token, position, sequence, is_last) rows; return the likeliest next token after each last."""
+        likeliest = {}
         for start in range(0, len(rows), self.step):
             part = rows[start : start + self.step]
             self.batch.n_tokens = len(part)
-            for place, (token, position, sequence, asked) in enumerate(part):
+            for place, (token, position, sequence, is_last) in enumerate(part):
                 self.batch.token[place] = token
                 self.batch.pos[place] = position
                 self.batch.n_seq_id[place] = 1
                 self.batch.seq_id[place][0] = sequence
-                self.batch.logits[place] = asked
+                self.batch.logits[place] = is_last
             failed = llama_cpp.llama_decode(self.context, self.batch)
             if failed:
                 raise JudgemergeError(
                     f"llama.cpp stopped with code {failed} while reading {len(part)} tokens; lower "
                     "judging.batch_tokens if memory is short, else report it"
                 )
-            for place, (_, _, sequence, asked) in enumerate(part):
-                if asked:
+            for place, (_, _, sequence, is_last) in enumerate(part):
+                if is_last:
                     logits = llama_cpp.llama_get_logits_ith(self.context, place)
                     values = np.ctypeslib.as_array(logits, (self.weights.n_vocabulary,))
-                    chosen[sequence] = int(values.argmax())
-                    if not np.isfinite(values[chosen[sequence]]):  # argmax of NaN is its first place
+                    likeliest[sequence] = int(values.argmax())
+                    if not np.isfinite(values[likeliest[sequence]]):  # argmax of NaN is its first place
                         raise JudgemergeError(
                             f"{self.weights.path}: llama.cpp's logits are not finite; quantize to another type, or "
                             "judge the model itself with judging.dtype: bfloat16"
                         )
-        return chosen
+        return likeliest
 
     def close(self) -> None:
         """Give the memory back."""

@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,13 @@ import tenacity
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.judge.backends import Completion, Failure
+from judgemerge.judge.backends import Backend, Batch, Completion, Failure, GenerationParameters
 from judgemerge.judge.endpoints import CHAT, LIMITS, base_url
 
 logger = logging.getLogger(__name__)
 
 ABILITIES = ()
+SELECTABLE = False
 FIRST_WAIT = 1.0  # seconds before the second attempt; doubled before every further one
 LONGEST_WAIT = 60.0  # an endpoint may ask for more (Retry-After), but never for more than
 LONGEST_RETRY_AFTER = 600.0
@@ -77,8 +78,10 @@ class Window:
             return self.spent[0][0] + 60 - now, None
 
 
-class OpenAI:
+class OpenAI(Backend):
     """One model behind one endpoint; prompts are asked in their order, `concurrency` at a time."""
+
+    abilities = ABILITIES
 
     def __init__(self, endpoint: Mapping[str, Any], api_key: str | None = None, first_wait: float = FIRST_WAIT):
         """`endpoint` is the entry of a study file; `api_key` is sent to its address and nowhere else."""
@@ -99,13 +102,13 @@ class OpenAI:
         """Return the messages as canonical JSON, which is what identifies the prompt."""
         return json.dumps(messages, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
-    def counts(self, texts: list[str]) -> list[int]:
-        """Return zeros: only the endpoint has the tokenizer, and it refuses what is too long."""
-        return [0] * len(texts)
-
     def complete(
-        self, texts: list[str], max_new_tokens: int, skip: Collection[int] = ()
-    ) -> Iterator[list[tuple[int, Completion | Failure]]]:
+        self,
+        texts: list[str],
+        parameters: GenerationParameters,
+        skip: Collection[int] = (),
+        seeds: Sequence[int] = (),
+    ) -> Iterator[Batch]:
         """Yield (index into `texts`, completion or failure) as they come.
 
         Raises JudgemergeError when no repetition can help, after yielding what was answered until then.
@@ -115,7 +118,8 @@ class OpenAI:
         n_failed, fatal = 0, None
         with ThreadPoolExecutor(self.entry["concurrency"]) as pool, self._client() as client:
             try:
-                ask = lambda index: pool.submit(self._ask, client, texts[index], max_new_tokens)  # noqa: E731
+                limit = parameters.max_new_tokens
+                ask = lambda index: pool.submit(self._ask, client, texts[index], limit)  # noqa: E731
                 running = {ask(index): index for index in itertools.islice(waiting, self.entry["concurrency"])}
                 while running:
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -277,9 +281,9 @@ class OpenAI:
         """Return what an endpoint says about an error, from the usual places or as it is."""
         text = content[:2000].decode("utf-8", "replace")
         try:
-            found = json.loads(content)
-            found = found.get("error", found)
-            text = str(found.get("message") or found.get("detail") or found) + f" {found.get('code') or ''}"
+            error = json.loads(content)
+            error = error.get("error", error)
+            text = str(error.get("message") or error.get("detail") or error) + f" {error.get('code') or ''}"
         except (ValueError, RecursionError, AttributeError):
             pass
         return self._shown(text)
@@ -334,8 +338,8 @@ def _checked_key(api_key: str | None, variable: str | None) -> str | None:
         return None
     key = (api_key or "").strip()
     if not key or not key.isascii() or not key.isprintable():
-        said = "is not set" if not key else "holds characters that no key has"
-        raise JudgemergeError(f"environment variable {variable} {said}; put the endpoint's key there")
+        fault = "is not set" if not key else "holds characters that no key has"
+        raise JudgemergeError(f"environment variable {variable} {fault}; put the endpoint's key there")
     return key
 
 

@@ -29,10 +29,10 @@ from transformers import (
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge import batching, decoding
-from judgemerge.judge.backends import Completion, Draw, not_finite
+from judgemerge.judge.backends import Backend, Completion, GenerationParameters, not_finite
 from judgemerge.prompting.chat_templates import Chat
 
-ABILITIES = ("draws", "scores")
+ABILITIES = ("sampling", "logprobs")
 
 
 def load(folder: str | Path, settings: Mapping) -> "Transformers":
@@ -47,10 +47,10 @@ def load(folder: str | Path, settings: Mapping) -> "Transformers":
     )
 
 
-class Transformers:
-    """One model; greedy unless a Draw is given, left-padded, batched by tokens."""
+class Transformers(Backend):
+    """One model; prompts are left-padded and batched by tokens."""
 
-    draws = True
+    abilities = ABILITIES
     reuse_prefix = True  # a test and a benchmark turn it off
 
     def __init__(
@@ -118,7 +118,11 @@ class Transformers:
         return [len(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]]
 
     def complete(
-        self, texts: list[str], max_new_tokens: int, skip: Collection[int] = (), draw: Draw | None = None
+        self,
+        texts: list[str],
+        parameters: GenerationParameters,
+        skip: Collection[int] = (),
+        seeds: Sequence[int] = (),
     ) -> Iterator[list[tuple[int, Completion]]]:
         """Yield batches of (index into `texts`, completion), longest prompts first so that memory fails early if at
         all.
@@ -128,12 +132,12 @@ class Transformers:
         rows = self._tokens(texts)
         prefix, groups = self._shared(rows, [1] * len(rows))
         reader = decoding.Reader(self.model, rows, prefix)
-        for whole_batch in batching.batches(rows, groups, self.batch_tokens, max_new_tokens):
+        for whole_batch in batching.batches(rows, groups, self.batch_tokens, parameters.max_new_tokens):
             batch = batching.without(whole_batch, skip)
             if not batch:
                 continue
             order = [index for group in batch for index in group.rows]
-            replies = self._reply(reader, batch, order, max_new_tokens, draw)
+            replies = self._reply(reader, batch, order, parameters, [seeds[index] for index in order] if seeds else [])
             completions = [self._completion(ids, len(rows[index])) for index, ids in zip(order, replies, strict=True)]
             yield list(zip(order, completions, strict=True))
 
@@ -142,23 +146,20 @@ class Transformers:
         reader: decoding.Reader,
         batch: list[batching.Group],
         order: list[int],
-        max_new_tokens: int,
-        draw: Draw | None,
+        parameters: GenerationParameters,
+        seeds: list[int],
     ) -> list[list[int]]:
         """Return the tokens of one batch's replies; torch's generators are left as they were."""
-        if draw is None:
-            choose = decoding.greedy
-        else:
-            choose = Drawn(draw, [draw.seeds[index] for index in order] if draw.seeds else None)
+        n_new, samples = parameters.max_new_tokens, not parameters.is_greedy
+        choose = Sampler(parameters, seeds) if samples else decoding.greedy
         choose = decoding.checked(choose, not_finite(self.folder, str(self.dtype)))
-        with torch.random.fork_rng(enabled=draw is not None):
-            if draw is not None and not draw.seeds:
-                torch.manual_seed((draw.seed << 20) + min(order))
+        with torch.random.fork_rng(enabled=samples):
+            if samples and not seeds:
+                torch.manual_seed((parameters.seed << 20) + min(order))
             if self.forgets:
-                return decoding.reply_by_generate(
-                    self.model, [reader.rows[index] for index in order], max_new_tokens, self.stop, choose
-                )
-            return decoding.reply(reader, batch, max_new_tokens, self.stop, choose)
+                rows = [reader.rows[index] for index in order]
+                return decoding.reply_by_generate(self.model, rows, n_new, self.stop, choose)
+            return decoding.reply(reader, batch, n_new, self.stop, choose)
 
     def _tokens(self, texts: list[str]) -> list[list[int]]:
         return self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
@@ -174,8 +175,8 @@ class Transformers:
     def forgets(self) -> bool:
         """Whether some layer does not attend to everything before, or has no attention; unknown kinds count as such."""
         settings = self.model.config.get_text_config()
-        if known := getattr(settings, "layer_types", None):
-            return set(known) != {"full_attention"}
+        if layer_types := getattr(settings, "layer_types", None):
+            return set(layer_types) != {"full_attention"}
         return bool(getattr(settings, "sliding_window", None)) or not hasattr(settings, "num_attention_heads")
 
     def continuation(self, messages: list[dict[str, str]], reply: str) -> str:
@@ -191,25 +192,26 @@ class Transformers:
         "tokens": [their number]}. Text and continuation are tokenized apart, as in training. Continuations of one
         token take a single pass over the text. Batches are formed over all questions, then those in `skip` left out.
         """
-        asked = [_Question(self._ids(text), [self._ids(option) for option in options]) for text, options in questions]
-        passes = [(number, row) for number, one in enumerate(asked) for row in one.passes()]
+        open_questions = [_Question(self._ids(text), list(map(self._ids, options))) for text, options in questions]
+        passes = [(number, row) for number, one in enumerate(open_questions) for row in one.passes()]
         rows = [row for _, row in passes]
-        tails = [len(row) - len(asked[number].text) + 1 for number, row in passes]
+        tails = [len(row) - len(open_questions[number].text) + 1 for number, row in passes]
         prefix, groups = self._shared(rows, tails)
         reader = decoding.Reader(self.model, rows, prefix, caching=not self.forgets)
-        known = {place for place, (number, _) in enumerate(passes) if number in skip}
+        skipped = {place for place, (number, _) in enumerate(passes) if number in skip}
         for whole_batch in batching.batches(rows, groups, self.batch_tokens, 0):
-            done = []
-            for part in reader.slices(batching.without(whole_batch, known)):
+            completions = []
+            for part in reader.slices(batching.without(whole_batch, skipped)):
                 for place, logits in reader.last_logits(part, tails):
                     number, row = passes[place]
-                    asked[number].take(row, logits)
-                    if asked[number].is_done:
-                        if not asked[number].is_finite:
+                    question = open_questions[number]
+                    question.take(row, logits)
+                    if question.is_done:
+                        if not question.is_finite:
                             raise not_finite(self.folder, str(self.dtype))
-                        done.append((number, asked[number].completion()))
-            if done:
-                yield done
+                        completions.append((number, question.completion()))
+            if completions:
+                yield completions
 
     def _ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -242,8 +244,8 @@ class _Question:
         logprobs = torch.log_softmax(logits.float(), dim=-1)
         for number, option in enumerate(self.options):
             if self._in_one_pass or row[len(self.text) :] == option:
-                chosen = torch.tensor(option, device=logits.device)
-                self.sums[number] = round(float(logprobs[: len(option)].gather(1, chosen[:, None]).sum()), 6)
+                tokens = torch.tensor(option, device=logits.device)
+                self.sums[number] = round(float(logprobs[: len(option)].gather(1, tokens[:, None]).sum()), 6)
 
     @property
     def is_done(self) -> bool:
@@ -258,36 +260,36 @@ class _Question:
     def completion(self) -> Completion:
         """Return the sums and token counts as JSON."""
         tokens = [len(option) for option in self.options]
-        found = {"logprobs": [self.sums[number] for number in range(len(tokens))], "tokens": tokens}
-        return Completion(json.dumps(found), len(self.text), sum(tokens))
+        scores = {"logprobs": [self.sums[number] for number in range(len(tokens))], "tokens": tokens}
+        return Completion(json.dumps(scores), len(self.text), sum(tokens))
 
 
-class Drawn:
+class Sampler:
     """Chooses tokens at random, in the order of transformers' own sampling: penalty, temperature, top-p, min-p.
 
     With seeds, one per row, every row has a generator of its own, and does not depend on the batch: the largest logit +
     Gumbel noise is a draw from the softmax (Maddison et al. 2014, arXiv:1411.0030). Without, torch's global one draws.
     """
 
-    def __init__(self, draw: Draw, seeds: Sequence[int] | None):
+    def __init__(self, parameters: GenerationParameters, seeds: Sequence[int] = ()):
         """Generators are on the CPU, so that every device draws alike."""
         self.steps = LogitsProcessorList()
-        if draw.repetition_penalty != 1:
-            self.steps.append(RepetitionPenaltyLogitsProcessor(draw.repetition_penalty))
-        if draw.temperature != 1:
-            self.steps.append(TemperatureLogitsWarper(draw.temperature))
-        if draw.top_p < 1:
-            self.steps.append(TopPLogitsWarper(draw.top_p))
-        if draw.min_p:
-            self.steps.append(MinPLogitsWarper(draw.min_p))
-        self.generators = None if seeds is None else [torch.Generator().manual_seed(seed) for seed in seeds]
+        if parameters.repetition_penalty != 1:
+            self.steps.append(RepetitionPenaltyLogitsProcessor(parameters.repetition_penalty))
+        if parameters.temperature != 1:
+            self.steps.append(TemperatureLogitsWarper(parameters.temperature))
+        if parameters.top_p < 1:
+            self.steps.append(TopPLogitsWarper(parameters.top_p))
+        if parameters.min_p:
+            self.steps.append(MinPLogitsWarper(parameters.min_p))
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def __call__(self, ids: torch.Tensor, logits: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
         """Return the next token of every row; `numbers` says which generators are theirs."""
         scores = self.steps(ids, logits.float())
-        if self.generators is None:
+        if not self.generators:
             return torch.multinomial(scores.softmax(dim=-1), 1).flatten()
-        drawn = [torch.empty(scores.shape[1]).exponential_(generator=self.generators[n]) for n in numbers]
+        noises = [torch.empty(scores.shape[1]).exponential_(generator=self.generators[n]) for n in numbers]
         # An exact 0 would be infinite noise, which turns a forbidden token (−inf) into NaN.
-        noise = torch.stack(drawn).clamp_(min=torch.finfo(torch.float32).tiny).log()
+        noise = torch.stack(noises).clamp_(min=torch.finfo(torch.float32).tiny).log()
         return (scores - noise.to(scores.device)).argmax(dim=-1)

@@ -13,21 +13,21 @@ from types import MappingProxyType
 from typing import Any
 
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.judge.backends import Completion, Draw, Failure, not_finite
+from judgemerge.judge.backends import Backend, Completion, Failure, GenerationParameters, not_finite
 from judgemerge.prompting.chat_templates import Chat
 
-ABILITIES = ("draws",)
+ABILITIES = ("sampling",)
 # Replies are stored after every so many prompts; many at once keep the GPU busy, few lose little to a kill.
 PROMPTS_AT_ONCE = 1024
 
 
-class VLLM:
-    """One model; greedy unless a Draw is given.
+class VLLM(Backend):
+    """One model.
 
     Prompts keep their order: neighbours share their prefix, both orders of an item above all.
     """
 
-    draws = True
+    abilities = ABILITIES
 
     def __init__(
         self,
@@ -80,29 +80,39 @@ class VLLM:
         return [len(ids) for ids in self._ids(texts)]
 
     def complete(
-        self, texts: list[str], max_new_tokens: int, skip: Collection[int] = (), draw: Draw | None = None
+        self,
+        texts: list[str],
+        parameters: GenerationParameters,
+        skip: Collection[int] = (),
+        seeds: Sequence[int] = (),
     ) -> Iterator[list[tuple[int, Completion | Failure]]]:
         """Yield batches of (index into `texts`, completion) in the order of the texts."""
-        wanted = [index for index in range(len(texts)) if index not in skip]
-        for start in range(0, len(wanted), PROMPTS_AT_ONCE):
-            batch = wanted[start : start + PROMPTS_AT_ONCE]
+        indexes = [index for index in range(len(texts)) if index not in skip]
+        for start in range(0, len(indexes), PROMPTS_AT_ONCE):
+            batch = indexes[start : start + PROMPTS_AT_ONCE]
             ids = self._ids([texts[index] for index in batch])
-            asked = [(index, prompt) for index, prompt in zip(batch, ids, strict=True) if self._fits(prompt)]
+            fitting = [(index, prompt) for index, prompt in zip(batch, ids, strict=True) if self._fits(prompt)]
             too_long = Failure("prompt_too_long", f"the model takes {self.max_model_len} tokens")
-            refused = sorted({*batch} - {index for index, _ in asked})
-            yield [*self._complete(asked, max_new_tokens, draw), *((index, too_long) for index in refused)]
+            refused = sorted({*batch} - {index for index, _ in fitting})
+            yield [*self._complete(fitting, parameters, seeds), *((index, too_long) for index in refused)]
 
-    def sampling(self, max_new_tokens: int, draw: Draw | None = None, index: int = 0) -> dict[str, Any]:
-        """Return the sampling settings of one request: greedy, or drawn with the seed of text `index`.
+    def sampling(self, parameters: GenerationParameters, index: int = 0, seeds: Sequence[int] = ()) -> dict[str, Any]:
+        """Return the sampling settings of one request: greedy, or sampled with the seed of text `index`.
 
         Every token that ends a turn ends the reply. The log-probability of each token comes along (`logprobs` 0: of no
         others), so that what is not finite is seen.
         """
-        how = {"temperature": 0.0, "max_tokens": max_new_tokens, "stop_token_ids": self.chat.turn_ends, "logprobs": 0}
-        if draw is None:
+        limit = parameters.max_new_tokens
+        how = {"temperature": 0.0, "max_tokens": limit, "stop_token_ids": self.chat.turn_ends, "logprobs": 0}
+        if parameters.is_greedy:
             return how
-        drawn = {name: getattr(draw, name) for name in ("temperature", "top_p", "min_p", "repetition_penalty")}
-        return how | drawn | {"seed": draw.seeds[index] if draw.seeds else (draw.seed << 20) + index}
+        return how | {
+            "temperature": parameters.temperature,
+            "top_p": parameters.top_p,
+            "min_p": parameters.min_p,
+            "repetition_penalty": parameters.repetition_penalty,
+            "seed": seeds[index] if seeds else (parameters.seed << 20) + index,
+        }
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         return self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
@@ -111,19 +121,19 @@ class VLLM:
         return len(prompt) < self.max_model_len
 
     def _complete(
-        self, asked: list[tuple[int, list[int]]], max_new_tokens: int, draw: Draw | None
+        self, prompts: list[tuple[int, list[int]]], parameters: GenerationParameters, seeds: Sequence[int]
     ) -> Iterator[tuple[int, Completion]]:
-        if not asked:
+        if not prompts:
             return
         engine = self.engine
         import vllm
 
         outputs = engine.generate(
-            [{"prompt_token_ids": prompt} for _, prompt in asked],
-            [vllm.SamplingParams(**self.sampling(max_new_tokens, draw, index)) for index, _ in asked],
+            [{"prompt_token_ids": prompt} for _, prompt in prompts],
+            [vllm.SamplingParams(**self.sampling(parameters, index, seeds)) for index, _ in prompts],
             use_tqdm=False,
         )
-        for (index, _), output in zip(asked, outputs, strict=True):
+        for (index, _), output in zip(prompts, outputs, strict=True):
             if not is_finite(output):
                 raise not_finite(self.arguments["model"], self.dtype)
             yield index, completion(output, self.chat)

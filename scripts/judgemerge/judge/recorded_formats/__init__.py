@@ -15,15 +15,14 @@ has
 Imports nothing heavy: the Snakefile checks the catalogue.
 """
 
-import importlib
-import pkgutil
 from dataclasses import dataclass, field
 from types import ModuleType
 
-from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Verdict
+from judgemerge.core.registry import Modules
 
 ORDERS = ("original", "swapped")
+FORMATS = Modules(__name__, "format of recorded verdicts", needs=("ROLES", "read"))
 
 
 @dataclass(frozen=True)
@@ -42,16 +41,10 @@ class Recorded:
 
 
 def names() -> list[str]:
-    """Return the names of the formats (the modules of this package without a leading underscore)."""
-    return [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
+    """Return the names of the formats."""
+    return list(FORMATS.names)
 
 
 def recorded_format(name: str) -> ModuleType:
     """Return the module of that format; one without `ROLES` and `read` raises JudgemergeError."""
-    if name not in names():
-        raise JudgemergeError(f"unknown format of recorded verdicts '{name}'{did_you_mean(name, names())}")
-    module = importlib.import_module(f"{__name__}.{name}")
-    for needed in ("ROLES", "read"):
-        if not hasattr(module, needed):
-            raise JudgemergeError(f"{module.__file__}: there is no {needed}; add it as {__file__} says")
-    return module
+    return FORMATS.load(name)

@@ -1,0 +1,69 @@
+"""Which models, adapters and examples the jobs that merge a study's models read, by the name of the merge."""
+
+from functools import cached_property
+
+from judgemerge.merge.recipes import Merge
+
+
+class MergePlan:
+    """The merges of one study, as their rules ask about them."""
+
+    def __init__(self, study):
+        """Answer from the settings of `study`."""
+        self.study = study
+
+    @cached_property
+    def groups(self) -> list[dict]:
+        """The groups of models that merges bring together and that are compared before: {models, allow, mergekit}.
+
+        `mergekit` is the method of a merge that it computes. One model alone is only looked at for that, and only where
+        it is not made here.
+        """
+        groups = []
+        for name, entry in self.study.merges.items():
+            merge, roots = Merge.of(entry), sorted(self.study.roots(name))
+            foreign = not merge.is_ours and any("make" not in self.study.models[root] for root in roots)
+            method = merge.method.name if foreign else None
+            group = {"models": roots, "allow": self.study.allowed_differences(name), "mergekit": method}
+            if (len(roots) > 1 or foreign) and group not in groups:
+                groups.append(group)
+        return groups
+
+    @property
+    def compared_models(self) -> list[str]:
+        """The models in those groups."""
+        return sorted({name for group in self.groups for name in group["models"]})
+
+    def entry(self, merge: str) -> dict:
+        """Return one merge as the study has it; `lookup` would walk all of them for each, and grids have hundreds."""
+        return self.study.merges[merge]
+
+    def adapter_bases(self, merge: str) -> dict[str, str]:
+        """Return LoRA adapter → the model it was trained on, for those that a merge reads as adapters."""
+        return {name: self.study.adapters[name] for name in self.study.adapters_of(merge)}
+
+    def weighed(self, merge: str) -> list[str]:
+        """Return the merge itself if its weights are computed from examples, else nothing."""
+        return [merge] if self.study.examples_of(merge) is not None else []
+
+    def example_sets(self, merge: str) -> list[str]:
+        """Return the item set that the weights are computed from; none for a file."""
+        examples = self.study.examples_of(merge)
+        return [examples] if examples in self.study.catalogues.benchmarks else []
+
+    def example_files(self, merge: str) -> list[str]:
+        """Return the file that the weights are computed from; none for an item set."""
+        return [] if self.example_sets(merge) else [self.study.examples_of(merge)]
+
+    def about(self, merge: str) -> dict:
+        """Return what the study knows of a merge besides its manifest: for its card."""
+        study = self.study
+        entries = {name: study.models.get(name, {}) for name in study.models_read(merge)}
+        suites = study.suites if merge in study.judges else []
+        prompts = {prompt for suite in suites for prompt in study.prompts_of(merge, suite).values()}
+        return {
+            "study": study.name,
+            "prompts": ", ".join(sorted(filter(None, prompts))),
+            "repos": {name: entry["repo"] for name, entry in entries.items() if "repo" in entry},
+            "licence": study.settings["about"].get("licence"),
+        }

@@ -1,0 +1,194 @@
+"""What the report of one study holds: its tables, pages and figures, and the files that each is made from."""
+
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from judgemerge.core.digests import script_digest
+from judgemerge.report.material import Places
+from judgemerge.report.table import Figure, Table
+from judgemerge.report.tables import TABLES
+from judgemerge.study.layout import FIGURE, FIGURE_PNG, PAGE, TABLE, Layout
+
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
+
+
+class Entry(NamedTuple):
+    """One table of a study: the module that makes it, and the part that it is of, if the table has parts."""
+
+    module: str
+    table: Table
+    part: tuple[str, ...] = ()
+
+    def words(self, text: str) -> str:
+        """Return a title or caption with the part in its place."""
+        return text.replace("{part}", *self.part) if self.part else text
+
+
+class Drawn(NamedTuple):
+    """One figure of a study, and the name of the table that it is drawn from."""
+
+    table: str
+    name: str
+    figure: Figure
+
+
+def kinds_of(study: "Study") -> dict[str, str]:
+    """Return what each judge is, in the order in which figures show them: base, experts, merges, others."""
+    kinds = {judge: study.kind(judge) for judge in study.judges}
+    bases = {study.settings.get("base"), *map(study.base_of, study.experts)}
+    kinds |= {judge: "base" for judge in kinds if judge in bases}
+    kinds |= {judge: "expert" for judge in kinds if judge in study.experts}
+    kinds |= {judge: "merge" for judge in kinds if judge in study.merges}
+    kinds |= {judge: "quantization" for judge in kinds if judge in study.quantizations}
+    return kinds | {
+        best: "merge" if "merge" in study.searches[search] else "expert"
+        for best, search in study.searched.items()
+        if best in kinds
+    }
+
+
+class Contents:
+    """The tables and figures of one study, by name."""
+
+    def __init__(self, study: "Study"):
+        self.study, self.layout = study, Layout(study.name)
+        self.tables: dict[str, Entry] = {}
+        self.figures: dict[str, Drawn] = {}
+        for module in TABLES.names:
+            table = TABLES.load(module).TABLE
+            if table.wanted(study):
+                self._add(module, table)
+
+    def _add(self, module: str, table: Table) -> None:
+        for part in [()] if table.parts is None else [(part,) for part in table.parts(self.study)]:
+            name = "_".join((module, *part))
+            self.tables[name] = Entry(module, table, part)
+            for figure_name, figure in table.figures.items():
+                if figure.wanted(self.study):
+                    self.figures["_".join((figure_name, *part))] = Drawn(name, figure_name, figure)
+
+    @functools.cached_property
+    def kinds(self) -> dict[str, str]:
+        """What each judge is."""
+        return kinds_of(self.study)
+
+    @functools.cached_property
+    def places(self) -> Places:
+        """Where the files of the study lie."""
+        return Places(self.study.name, {name: self.study.suite_of(name) for name in self.study.benchmarks})
+
+    # ---- what the rules make ----
+
+    @property
+    def tabulated(self) -> list[str]:
+        """The tables whose rows their module computes."""
+        return [name for name, entry in self.tables.items() if entry.table.rows]
+
+    @property
+    def pages(self) -> list[str]:
+        """The tables with a page."""
+        return [name for name, entry in self.tables.items() if entry.table.has_page]
+
+    def files(self) -> list[str]:
+        """Return every table, page and figure of the study."""
+        csv = [f"{name}{ending}" for name, entry in self.tables.items() for ending in ("", *entry.table.also)]
+        return [
+            *self.layout.each(TABLE, csv),
+            *self.layout.each(PAGE, self.pages),
+            *self.layout.each(FIGURE, self.figures),
+            *self.layout.each(FIGURE_PNG, self.figures),
+        ]
+
+    def recorded(self) -> list[str]:
+        """Return the tables that the record of the run names."""
+        entries = [(name, entry.table) for name, entry in self.tables.items() if entry.table.in_record]
+        return self.layout.each(TABLE, [f"{name}{ending}" for name, table in entries for ending in ("", *table.also)])
+
+    # ---- what they make them from ----
+
+    def table_inputs(self, name: str) -> list[str]:
+        """Return the files that a table is computed from."""
+        entry = self.tables[name]
+        return self.places.paths(entry.table.inputs(self.study, *entry.part))
+
+    def table_parameters(self, name: str) -> dict[str, Any]:
+        """Return what else decides its numbers."""
+        entry = self.tables[name]
+        return entry.table.parameters(self.study, *entry.part)
+
+    def page_inputs(self, name: str) -> list[str]:
+        """Return the files that a page shows besides its table."""
+        entry = self.tables[name]
+        return self.places.paths(entry.table.page_inputs(self.study, *entry.part))
+
+    def page_parameters(self, name: str) -> dict[str, Any]:
+        """Return what else a page shows."""
+        entry = self.tables[name]
+        return entry.table.page_parameters(self.study, *entry.part)
+
+    def module(self, name: str) -> str:
+        """Return the module that makes a table."""
+        return self.tables[name].module
+
+    def suites(self, name: str) -> Mapping[str, str]:
+        """Return the suites of the benchmarks that a table or its page names."""
+        entry = self.tables[name]
+        named = set()
+        for inputs in (entry.table.inputs, entry.table.page_inputs):
+            of_table = inputs(self.study, *entry.part)
+            named |= {benchmark for _, benchmark in (*of_table.verdicts, *of_table.replies, *of_table.verdict_counts)}
+        return {benchmark: suite for benchmark, suite in self.places.suites.items() if benchmark in named}
+
+    def figure_table(self, name: str) -> str:
+        """Return the file that a figure is drawn from."""
+        return self.layout.path(TABLE, self.figures[name].table)
+
+    def figure_parameters(self, name: str) -> dict[str, Any]:
+        """Return what `drawing.draw` is told of a figure besides its table."""
+        table, figure_name, figure = self.figures[name]
+        about_judges = figure.about_judges
+        return {
+            "module": self.module(table),
+            "figure": figure_name,
+            "panels": list(figure.panels(self.study)),
+            "kinds": self.kinds if about_judges else {},
+            "labels": self.study.labels if about_judges else {},
+            "chosen": self.study.settings["display"]["judges"] if about_judges else None,
+        }
+
+    # ---- words and code ----
+
+    def title(self, name: str) -> str:
+        """Return the title of a table."""
+        return self.tables[name].words(self.tables[name].table.title)
+
+    def caption(self, name: str) -> str:
+        """Return the caption of a table."""
+        return self.tables[name].table.caption
+
+    def table_labels(self, name: str) -> dict[str, str]:
+        """Return how the report lists a table."""
+        return {"table": self.title(name)}
+
+    def figure_labels(self, name: str) -> dict[str, str]:
+        """Return how the report lists a figure."""
+        drawn = self.figures[name]
+        return {"figure": self.tables[drawn.table].words(drawn.figure.label)}
+
+    def figure_caption(self, name: str) -> str:
+        """Return the caption of a figure."""
+        return self.figures[name].figure.caption
+
+    def table_digest(self, name: str) -> str:
+        """Return the digest of the code that computes a table."""
+        return script_digest("report/tabulate", tables=self.module(name))
+
+    def page_digest(self, name: str) -> str:
+        """Return the digest of the code that makes a page."""
+        return script_digest("report/render_page", tables=self.module(name))
+
+    def figure_digest(self, name: str) -> str:
+        """Return the digest of the code that draws a figure."""
+        return script_digest("report/draw_figure", tables=self.module(self.figures[name].table))

@@ -1,0 +1,77 @@
+"""From a table's module to files: the CSV table, its page, its figures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.frames import of_judges, read_table, with_labels
+from judgemerge.report import drawing, markup
+from judgemerge.report.material import Material
+from judgemerge.report.table import View
+from judgemerge.report.tables import TABLES
+
+
+def tabulate(module: str, study: str, suites: Mapping[str, str], parameters: Mapping[str, Any], path: str) -> None:
+    """Write the rows that a table's module computes."""
+    declared = TABLES.load(module).TABLE
+    frame = declared.rows(Material(study, suites), **parameters)
+    if list(frame.columns) != list(declared.columns):
+        raise JudgemergeError(
+            f"table '{module}': rows() gives the columns {', '.join(frame.columns)}, and `columns` describes "
+            f"{', '.join(declared.columns)}; make them the same"
+        )
+    with files.atomic_writer(path) as file:
+        frame.to_csv(file, index=False)
+
+
+def render(
+    module: str,
+    name: str,
+    title: str,
+    table: str,
+    study: str,
+    suites: Mapping[str, str],
+    labels: Mapping[str, str],
+    confidence: float,
+    parameters: Mapping[str, Any],
+    path: str,
+) -> None:
+    """Write a table as a page: what its module shows, then what each column means."""
+    declared = TABLES.load(module).TABLE
+    view = View(name, declared.intro, list(labels.values()), f"{100 * confidence:g} %", Material(study, suites))
+    texts = [column for column, about in declared.columns.items() if about.form == markup.TEXT]
+    rows = with_labels(read_table(table, texts), labels)
+    shown = (
+        declared.page(rows, view, **parameters) if declared.page else view.page(markup.plain(rows, declared.columns))
+    )
+    descriptions = {column: about.description for column, about in declared.columns.items()}
+    with files.atomic_writer(path) as file:
+        file.write(markup.page(title, shown.intro, shown.sections, descriptions))
+
+
+def draw(
+    module: str,
+    figure: str,
+    table: str,
+    kinds: Mapping[str, str],
+    panels: Sequence[str],
+    svg: str,
+    png: str,
+    labels: Mapping[str, str] | None = None,
+    chosen: Sequence[str] | None = None,
+) -> None:
+    """Draw one figure of a table in both formats, without a time stamp inside.
+
+    `labels` are the words for judges, `chosen` those to be shown (all when there are none).
+    """
+    drawing.use_style()
+    rows = of_judges(read_table(table), chosen, kinds) if chosen else read_table(table)
+    words = {judge: " ".join((labels or {}).get(judge, judge).split()) for judge in kinds}
+    visible = {words[judge]: kind for judge, kind in kinds.items() if not chosen or judge in chosen}
+    image = TABLES.load(module).TABLE.figures[figure].draw(with_labels(rows, words), visible, panels)
+    if len(visible) < len(kinds):
+        drawing.add_footnote(image, f"{len(visible)} of {len(kinds)} judges, chosen in display.judges.")
+    for path, kind, metadata in ((svg, "svg", {"Date": None}), (png, "png", {})):
+        with files.atomic_writer(path, "wb") as file:
+            image.savefig(file, format=kind, metadata=metadata, bbox_inches="tight")

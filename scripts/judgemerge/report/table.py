@@ -1,0 +1,137 @@
+"""What a results table is: its columns, numbers, page, figures and words, in one object.
+
+A module of `judgemerge/report/tables/` that holds a `TABLE` is a table of the report, under the module's name; nothing
+else registers it. The Snakefile reads all of them, so whatever is heavy (pandas, Matplotlib) is imported in functions.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Drawing
+
+    from judgemerge.report.material import Material
+    from judgemerge.study.study import Study
+
+Section = tuple[str, str]  # heading, HTML
+
+
+class Inputs(NamedTuple):
+    """What a table or its page is made from, by names of the study."""
+
+    items: Sequence[str] = ()  # benchmarks
+    counts: Sequence[str] = ()  # benchmarks: what was counted while their items were written
+    verdicts: Sequence[tuple[str, str]] = ()  # (judge, benchmark)
+    verdict_counts: Sequence[tuple[str, str]] = ()  # (recorded judge, benchmark): what its files hold
+    replies: Sequence[tuple[str, str]] = ()  # (judge, benchmark)
+    tables: Sequence[str] = ()  # other tables
+    files: Sequence[str] = ()  # paths
+
+
+class Column(NamedTuple):
+    """One column of a table; `form` is how the default page writes its numbers (".3f", ".1%")."""
+
+    description: str
+    form: str = ""
+
+
+class Page(NamedTuple):
+    """What a page shows below its title."""
+
+    sections: Sequence[Section]
+    intro: str
+
+
+@dataclass(frozen=True)
+class View:
+    """What a page is made with besides its table: the words for judges, in order, and what else was read."""
+
+    name: str
+    intro: str
+    judges: Sequence[str]
+    confidence: str
+    material: "Material"
+
+    def page(self, sections: Sequence[Section], more: str = "", **words: object) -> Page:
+        """Return a page with the table's own introduction, its braces filled in, and what follows it."""
+        return Page(sections, self.intro.format(confidence=self.confidence, **words) + more)
+
+
+def always(study: "Study") -> bool:
+    """Every study has it."""
+    return True
+
+
+def has_judges(study: "Study") -> bool:
+    """The study judges something."""
+    return bool(study.judges)
+
+
+def judges_pairs(study: "Study") -> bool:
+    """The study has a benchmark of pairs."""
+    return any(study.protocol(name) == "pairwise" for name in study.benchmarks)
+
+
+def judges_grades(study: "Study") -> bool:
+    """The study has a benchmark of grades."""
+    return any(study.protocol(name) == "pointwise" for name in study.benchmarks)
+
+
+def nothing(study: "Study", *part: str) -> Any:
+    """Return no names at all."""
+    return ()
+
+
+def no_inputs(study: "Study", *part: str) -> Inputs:
+    """Nothing is read besides the table itself."""
+    return Inputs()
+
+
+def no_parameters(study: "Study", *part: str) -> dict[str, Any]:
+    """Nothing else decides the result."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a table: `draw(table, kinds, panels)` gives a Matplotlib figure.
+
+    `kinds` is what each judge is, in the order in which judges are shown; `panels` are names that the study gives.
+    """
+
+    label: str
+    caption: str
+    draw: Callable[["pd.DataFrame", Mapping[str, str], Sequence[str]], "Drawing"]
+    wanted: Callable[["Study"], bool] = always
+    panels: Callable[["Study"], Sequence[str]] = nothing
+    about_judges: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report; a table with `parts` comes once for each, and its functions take the part as well.
+
+    `rows(material, **parameters)` gives the data frame; without it another rule writes the CSV file. `page(table, view,
+    **page_parameters)` gives the page; without it each column is shown as it is, in a section per benchmark.
+    `has_page=False` is a table without one. `in_record` tables are named in run.json by their digest; `also` are
+    endings of further CSV files beside the table.
+    """
+
+    title: str
+    caption: str
+    columns: Mapping[str, Column]
+    wanted: Callable[["Study"], bool]
+    parts: Callable[["Study"], Iterable[str]] | None = None
+    rows: Callable[..., "pd.DataFrame"] | None = None
+    inputs: Callable[..., Inputs] = no_inputs
+    parameters: Callable[..., dict[str, Any]] = no_parameters
+    intro: str = ""
+    page: Callable[..., Page] | None = None
+    page_inputs: Callable[..., Inputs] = no_inputs
+    page_parameters: Callable[..., dict[str, Any]] = no_parameters
+    has_page: bool = True
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    in_record: bool = False
+    also: Sequence[str] = ()

@@ -1,0 +1,227 @@
+"""ablation.csv: variants of a judge, each beside the published value of its row."""
+
+import html
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from judgemerge.evaluate import variants
+from judgemerge.evaluate.variants import MEAN
+from judgemerge.report.drawing import DARK, colour, dot, finish, head, judge_panels, kind_marks, left_out, mark
+from judgemerge.report.markup import crosstab, notes, part, value_cell
+from judgemerge.report.material import Material, Pair
+from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Drawing
+
+    from judgemerge.study.study import Study
+
+COLUMNS = {
+    "table": Column("name of the published table in the study file"),
+    "row": Column("row of the published table"),
+    "judge": Column("judge of this study that stands for the row"),
+    "side": Column("direct (grades) or pairwise"),
+    "column": Column("column of the published table, or their mean"),
+    "benchmark": Column("item set that stands for the column"),
+    "metric": Column("Pearson correlation for grades, accuracy without human ties for pairs"),
+    "value": Column("our value"),
+    "ci_low": Column("lower end of its confidence interval"),
+    "ci_high": Column("upper end of its confidence interval"),
+    "n": Column("number of items"),
+    "errors": Column("number of unreadable verdicts"),
+    "published": Column("the printed value; empty where none was printed"),
+    "source": Column("where it was printed"),
+    "note": Column("why there is no value, or what a mean is of"),
+}
+INTRO = (
+    "Each cell: our value with its interval and n, then the published value of the row of the same name, which is "
+    "quoted and not computed here. Grades: Pearson correlation over the replies that were read. Pairs: share of right "
+    "verdicts in both orders on the pairs that people do not call a tie; an error is a miss. The paper judges "
+    "one order of pairs."
+)
+SYNTHETIC = (
+    " The models of this run are tiny ones, made on the spot and trained on synthetic tasks. Only the shape of the "
+    "table is the paper's: our numbers say that every variant can be made and judged, and nothing about the published "
+    "ones."
+)
+
+
+def sections(table: "pd.DataFrame") -> list[Section]:
+    """Return one section per published table, with a part per side."""
+    return [(str(name).replace("_", " "), _published_table(rows)) for name, rows in table.groupby("table", sort=False)]
+
+
+def page(table: "pd.DataFrame", view: View, is_synthetic: bool) -> Page:
+    """Return one section per published table; `is_synthetic` tells whether the models are tiny ones."""
+    return view.page(sections(table), SYNTHETIC if is_synthetic else "")
+
+
+def _published_table(rows: "pd.DataFrame") -> str:
+    parts = "".join(_side(side, of_side) for side, of_side in rows.groupby("side", sort=False))
+    sources = "; ".join(source for source in rows["source"].unique() if source != "not published")
+    return f"{parts}<p>Published: {html.escape(sources)}.</p>"
+
+
+def _side(side: str, rows: "pd.DataFrame") -> str:
+    columns = [column for column in rows["column"].unique() if column != MEAN] + [MEAN]
+    table = crosstab(rows, ("row", "judge"), "column", _cell).html(
+        ["row (our judge)"], columns=columns, names=lambda key: [f"{key[0]} ({key[1]})"]
+    )
+    errors = rows[rows["errors"] > 0]
+    counted = ((f"{row.row}, {row.column}", f"{row.errors} verdicts could not be read") for row in errors.itertuples())
+    about = notes(zip(rows["column"], rows["note"], strict=True))
+    summary = f"<details><summary>Errors by row and column</summary>{notes(counted)}</details>" if len(errors) else ""
+    return part(f"{side}: {rows['metric'].iloc[0]}", table + about + summary)
+
+
+def _cell(row) -> str:
+    digits = f"{row.published:.4f}" if row.metric != "pearson" else f"{row.published:.3f}"
+    published = "" if math.isnan(row.published) else f"<br><small>published {digits}</small>"
+    return value_cell(row, with_n=row.column != MEAN) + published
+
+
+# ---- figure ----
+
+SIDES = {"direct": "grades: Pearson correlation", "pairwise": "pairs: accuracy without human ties"}
+
+
+def ablation(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str]) -> "Drawing":
+    """One panel per column of one published table, one row per variant: ours filled, the quoted value hollow."""
+    rows = table[table["table"].isin(panels) & (table["column"] != MEAN)]
+    keys = list(rows[["side", "column"]].drop_duplicates().itertuples(index=False, name=None))
+    measured = [key for key in keys if _of(rows, key)["value"].notna().any() or _of(rows, key)["n"].max() > 0]
+    names = list(rows["row"].unique())
+    figure, axes, _ = judge_panels(
+        {"/".join(key): names for key in measured}, list(dict.fromkeys(names)), width=2.8, share=False
+    )
+    for key in measured:
+        of_key, place = _of(rows, key).set_index("row"), axes["/".join(key)]
+        for position, name in enumerate(names):
+            if name not in of_key.index:  # a column of this row's judge alone
+                continue
+            row = of_key.loc[name]
+            dot(place, position, row, colour(row["judge"], kinds))
+            if not math.isnan(row["published"]):
+                place.plot(
+                    row["published"], position, "D", color=DARK, markerfacecolor="none", markersize=4.5, zorder=5
+                )
+        head(place, benchmark_title(of_key["benchmark"].iloc[0], of_key), 2.8)
+        place.set_xlabel(SIDES[key[0]], fontsize=8)
+    marks = [*kind_marks(rows["judge"], kinds), mark("published, quoted", marker="D", filled=False)]
+    missing = [column for side, column in keys if (side, column) not in measured]
+    return finish(figure, "", marks, left_out(missing, "the benchmark is not part of this run"))
+
+
+def benchmark_title(benchmark: str, rows: "pd.DataFrame") -> str:
+    """Return the benchmark with its items, and how many verdicts could not be read for the judge with the most."""
+    unread = int(rows["errors"].max())
+    return f"{benchmark} (n = {rows['n'].max()}{f', up to {unread} unread' if unread else ''})"
+
+
+def _of(rows: "pd.DataFrame", key: tuple[str, str]) -> "pd.DataFrame":
+    return rows[(rows["side"] == key[0]) & (rows["column"] == key[1])]
+
+
+# ---- rows ----
+
+
+def variant_pairs(study: "Study") -> list[Pair]:
+    """Return (judge, benchmark) for everything that the tables and the sweep show."""
+    benchmarks = dict.fromkeys((study.settings.get("ablation") or {}).get("benchmarks", {}).values())
+    return [
+        (judge, benchmark)
+        for judge in variants.judges(study.settings)
+        for benchmark in benchmarks
+        if benchmark in study.benchmarks and judge in study.judges_of(benchmark)
+    ]
+
+
+def pair_inputs(pairs: Sequence[Pair], files: Sequence[str] = ()) -> Inputs:
+    """Return the items and verdicts of pairs of judge and benchmark."""
+    return Inputs(items=list(dict.fromkeys(name for _, name in pairs)), verdicts=pairs, files=files)
+
+
+def measure_pairs(material: Material, pairs: Sequence[Pair], statistics: dict) -> dict[Pair, dict]:
+    """Return what `evaluate.ablation.measure` says of every pair whose judge did not fail."""
+    from judgemerge.evaluate.ablation import measure
+    from judgemerge.evaluate.estimates import Settings
+
+    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    items = {benchmark: material.items(benchmark) for benchmark in dict.fromkeys(name for _, name in pairs)}
+    return {
+        (judge, benchmark): measure(items[benchmark], verdicts, judge, settings)
+        for (judge, benchmark), verdicts in material.verdicts_of(pairs).items()
+    }
+
+
+def has_pairs(study: "Study") -> bool:
+    """The study has variants that are judged."""
+    return bool(variant_pairs(study))
+
+
+def published_tables(study: "Study") -> dict[str, Any]:
+    """Return the published tables that the study names."""
+    return (study.settings.get("ablation") or {}).get("tables", {})
+
+
+def inputs(study: "Study") -> Inputs:
+    """Return items and verdicts of the variants, and the published tables."""
+    return pair_inputs(variant_pairs(study), [table["published"] for table in published_tables(study).values()])
+
+
+def parameters(study: "Study") -> dict[str, Any]:
+    """Return which judge stands for which row, which benchmark for which column, and how intervals are computed."""
+    return {
+        "pairs": variant_pairs(study),
+        "tables": published_tables(study),
+        "benchmarks": study.settings["ablation"]["benchmarks"],
+        "statistics": study.settings["statistics"],
+    }
+
+
+def rows(
+    material: Material, pairs: list[Pair], tables: dict[str, dict], benchmarks: dict[str, str], statistics: dict
+) -> "pd.DataFrame":
+    """Return one row per row and column of each published table."""
+    from judgemerge.evaluate.ablation import ablation_table
+
+    cells = {name: variants.read_published(table["published"]) for name, table in tables.items()}
+    return ablation_table(tables, cells, benchmarks, measure_pairs(material, pairs, statistics))
+
+
+def page_parameters(study: "Study") -> dict[str, bool]:
+    """Return whether the models are tiny ones, made on the spot: their numbers are no reproduction of anybody's."""
+    return {"is_synthetic": bool(study.models_by_origin("make"))}
+
+
+def first_table(study: "Study") -> list[str]:
+    """Return the published table that the figure shows."""
+    return list(published_tables(study))[:1]
+
+
+CAPTION = (
+    "Variants of one judge (experts, merges, trainings) on every benchmark, beside the value that a paper printed for "
+    "the row of the same name. The published value is quoted, not computed here. Filled: this study, with its "
+    "interval. Hollow: published. Where the models of this study are tiny ones made on the spot, only the machinery "
+    "can be compared: the two have nothing but the row's name in common. Accuracy leaves out the pairs that people "
+    "call a tie and counts both orders; the paper judges one order."
+)
+TABLE = Table(
+    title="Ablation: variants beside published results",
+    caption=CAPTION,
+    columns=COLUMNS,
+    wanted=has_pairs,
+    rows=rows,
+    inputs=inputs,
+    parameters=parameters,
+    intro=INTRO,
+    page=page,
+    page_parameters=page_parameters,
+    figures={
+        "ablation": Figure(
+            label="Ablation: variants beside published results", caption=CAPTION, draw=ablation, panels=first_table
+        ),
+    },
+)

@@ -1,0 +1,225 @@
+"""bias.csv: what sways judges besides quality: position, length, own writing, and kinds of task."""
+
+import html
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from judgemerge.report.drawing import (
+    cell_of,
+    colour,
+    dot,
+    finish,
+    head,
+    heat_map,
+    in_order,
+    is_crowded,
+    judge_panels,
+    kind_marks,
+    left_out,
+    mark,
+    worth_showing,
+)
+from judgemerge.report.markup import by_benchmark, crosstab, details, ordered, part, sized_cell, undefined_notes
+from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View, has_judges, judges_pairs
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Drawing
+
+    from judgemerge.study.study import Study
+
+COLUMNS = {
+    "judge": Column("name of the judge"),
+    "benchmark": Column("name of the item set"),
+    "aspect": Column("position, length, self_preference, or the grouping of items that the row is about"),
+    "group": Column("one group of that grouping; empty where there is none"),
+    "metric": Column("name of the metric; the page explains each"),
+    "value": Column("the metric; empty where it is undefined"),
+    "ci_low": Column("lower end of the confidence interval"),
+    "ci_high": Column("upper end of the confidence interval"),
+    "n": Column("number of verdicts or items that the value is a share or mean of"),
+    "errors": Column("number of unreadable verdicts"),
+    "note": Column("why a value is undefined"),
+}
+INTRO = (
+    "What sways the judges besides quality; {confidence} intervals, prompts resampled as clusters. Rates pool the "
+    "orders that were recorded. n is what a value is a share or mean of; errors are unreadable verdicts."
+)
+_PARTS = {"position": "Position", "length": "Length", "self_preference": "Own writing"}
+_MEANINGS = {
+    "Position": (
+        "first_shown_excess: share of verdicts with a winner that the answer shown first wins, minus ½. position_only: "
+        "share of items where the place alone decides; first_of_position_only: how often that is the first place."
+    ),
+    "Length": (
+        "Accuracy where the longer answer is better, where the shorter one is, and the gap. longer_chosen beside "
+        "longer_better: how often the longer answer wins, and deserves to. length_coefficient: log-odds of winning per "
+        "doubling of an answer's length, alone and given the truth."
+    ),
+    "Own writing": (
+        "On pairs with one answer by the judge's own model: how often it chooses that answer, how often people do, and "
+        "the difference. For grades: how much more generous it is with its own answers."
+    ),
+    "Kinds of task": (
+        "Accuracy (for grades Spearman's correlation) within each group of items; small groups have wide intervals."
+    ),
+}
+_SHOWN_GROUPS = 12
+
+
+def page(table: "pd.DataFrame", view: View) -> Page:
+    """Return what the numbers mean, then one section per benchmark."""
+    return view.page(sections(table, view.judges), view.material.failed_judges())
+
+
+def sections(table: "pd.DataFrame", judges: Sequence[str]) -> list[Section]:
+    """Return what the numbers mean, then one section per benchmark; `judges` says in which order judges are shown."""
+    meanings = "".join(f"<p><b>{name}.</b> {html.escape(text)}</p>" for name, text in _MEANINGS.items())
+    benchmarks = by_benchmark(table, lambda rows: _aspects(rows, ordered(rows["judge"], judges)))
+    benchmarks = benchmarks or [("Nothing to show", "<p>No benchmark has pairs, categories or known authors.</p>")]
+    return [("How to read this page", meanings), *benchmarks]
+
+
+def _aspects(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+    parts = [
+        part(_PARTS[aspect], _by_metric(of_aspect, judges))
+        if aspect in _PARTS
+        else _breakdown(str(aspect), of_aspect, judges)
+        for aspect, of_aspect in rows.groupby("aspect", sort=False)
+    ]
+    return "".join(parts)
+
+
+def _by_metric(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+    """Return a row per judge, a column per metric."""
+    errors = rows.groupby("judge")["errors"].max()
+    table = crosstab(rows, "judge", "metric", sized_cell).html(
+        ["judge", "errors"],
+        [judge for judge in judges if judge in errors.index],
+        names=lambda judge: [judge, errors[judge]],
+    )
+    return table + undefined_notes(rows, rows["judge"])
+
+
+def _breakdown(aspect: str, rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+    """Return a row per group, a column per judge: accuracy, for grades Spearman's correlation.
+
+    A judge without any accuracy over both orders is shown with its accuracy in the original order, and called so.
+    """
+    defined = rows.dropna(subset="value").groupby("judge")["metric"].agg(set)
+    main = "accuracy" if "accuracy" in set(rows["metric"]) else "spearman"
+    metric = {
+        judge: "accuracy_first" if main == "accuracy" and defined.get(judge, set()) == {"accuracy_first"} else main
+        for judge in judges
+    }
+    visible = rows[[metric[judge] == name for judge, name in zip(rows["judge"], rows["metric"], strict=True)]]
+    sizes = visible.groupby("group", sort=False)["n"].max()
+    table = crosstab(visible, "group", "judge").html(
+        [aspect, "n"],
+        sizes.index,
+        judges,
+        names=lambda group: [group, sizes[group]],
+        titles=lambda judge: judge if metric[judge] == main else f"{judge} (original order)",
+    )
+    content = table + undefined_notes(visible, visible["judge"])
+    if len(sizes) > _SHOWN_GROUPS:
+        return details(f"By {aspect}: {len(sizes)} groups, {main}", content)
+    return part(f"By {aspect}", content)
+
+
+# ---- figures ----
+
+_LENGTHS = (("accuracy_longer_better", "^", True), ("accuracy_shorter_better", "v", False))
+
+
+def position(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+    """One panel per benchmark, one row per judge: how much more often than half the answer visible first wins."""
+    rows = table[(table["aspect"] == "position") & (table["metric"] == "first_visible_excess")]
+    visible, missing = worth_showing(rows, kinds)
+    parts = {name: rows[rows["benchmark"] == name].set_index("judge") for name in visible}
+    judges = {name: list(rows_of.index) for name, rows_of in parts.items()}
+    label = "← second    share won by the answer visible first, minus ½    first →"
+    footnote = left_out(missing, "no judge but baselines was recorded in both orders")
+    marks = kind_marks(rows["judge"], kinds)
+    if is_crowded(judges):
+        cells = {name: {judge: cell_of(row) for judge, row in rows_of.iterrows()} for name, rows_of in parts.items()}
+        return finish(heat_map(cells, kinds, diverging=True), label, marks, footnote)
+    figure, axes, names = judge_panels(judges, in_order(rows["judge"], kinds))
+    for name, rows_of in parts.items():
+        axes[name].axvline(0, color="#555555", linewidth=0.8, zorder=0)
+        for judge, row in rows_of.iterrows():
+            dot(axes[name], names[name].index(judge), row, colour(judge, kinds))
+        head(axes[name], name)
+    if visible:
+        reach = max(0.05, 1.1 * rows[["ci_low", "ci_high", "value"]].abs().max(axis=None))
+        axes[visible[0]].set_xlim(-reach, reach)  # the panels share the axis; 0 is in the middle
+    return finish(figure, label, marks, footnote)
+
+
+def length(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+    """One panel per benchmark, one row per judge: accuracy where the longer answer is better, and the shorter."""
+    rows = table[(table["aspect"] == "length") & table["metric"].isin([metric for metric, _, _ in _LENGTHS])]
+    visible, missing = worth_showing(rows, kinds)
+    parts = {name: rows[rows["benchmark"] == name].set_index(["metric", "judge"]) for name in visible}
+    judges = {name: list(dict.fromkeys(rows_of.index.get_level_values("judge"))) for name, rows_of in parts.items()}
+    label, footnote = (
+        "accuracy, verdicts of all recorded orders",
+        left_out(missing, "no judge has a verdict where it counts"),
+    )
+    marks = kind_marks(rows["judge"], kinds)
+    if is_crowded(judges):
+        cells = {
+            f"{name}, {sign} {rows_of.loc[metric, 'n'].max()}": {
+                judge: cell_of(row) for judge, row in rows_of.loc[metric].iterrows()
+            }
+            for name, rows_of in parts.items()
+            for (metric, _, _), sign in zip(_LENGTHS, "▲▽", strict=True)
+        }
+        footnote = f"▲: the longer answer is better, ▽: the shorter; with the number of verdicts. {footnote}"
+        return finish(heat_map(cells, kinds), label, marks, footnote)
+    figure, axes, names = judge_panels(judges, in_order(rows["judge"], kinds), height=1.25)
+    for name, rows_of in parts.items():
+        sizes = []
+        for offset, (metric, marker, filled) in zip((-0.15, 0.15), _LENGTHS, strict=True):
+            for judge, row in rows_of.loc[metric].iterrows():
+                dot(axes[name], names[name].index(judge) + offset, row, colour(judge, kinds), marker, filled)
+            sizes.append(rows_of.loc[metric, "n"].max())
+        head(axes[name], f"{name}\n▲ {sizes[0]}, ▽ {sizes[1]} verdicts")
+    marks += [mark("longer answer is better", "^"), mark("shorter answer is better", "v", filled=False)]
+    return finish(figure, label, marks, footnote)
+
+
+def page_inputs(study: "Study") -> Inputs:
+    """Return the table that says which judges failed."""
+    return Inputs(tables=["agreement"])
+
+
+TABLE = Table(
+    title="Judge biases: position, length, self-preference",
+    caption="What sways the judges besides quality: the place of an answer, its length, its author, and the kind of "
+    "task. ``bias.csv`` has every value with interval, n and errors.",
+    columns=COLUMNS,
+    wanted=has_judges,
+    intro=INTRO,
+    page=page,
+    page_inputs=page_inputs,
+    in_record=True,
+    figures={
+        "bias_position": Figure(
+            label="Position bias",
+            caption="Position: of the verdicts that name a winner, the share won by the answer shown first, minus one "
+            "half, with 95 % intervals. Every pair is shown both ways, so a judge without bias is at 0 whatever the "
+            "gold label. A judge recorded in one order has no value.",
+            draw=position,
+            wanted=judges_pairs,
+        ),
+        "bias_length": Figure(
+            label="Length bias",
+            caption="Length: accuracy on pairs whose better answer is the longer one (filled) and on those whose "
+            "better answer is the shorter one (hollow), with 95 % intervals. Where the two are far apart the judge "
+            "follows the length; the judge ``longer`` does nothing else.",
+            draw=length,
+            wanted=judges_pairs,
+        ),
+    },
+)

@@ -1,0 +1,254 @@
+"""comparisons.csv: every two judges of a benchmark on the same items, with a paired interval and corrected p."""
+
+import html
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from judgemerge.report.drawing import (
+    Cell,
+    cell_of,
+    colour,
+    dot,
+    finish,
+    head,
+    heat_map,
+    in_order,
+    is_crowded,
+    judge_panels,
+    kind_marks,
+    left_out,
+    mark,
+    reason,
+)
+from judgemerge.report.markup import crosstab, dash, details, grid, notes, ordered
+from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View, has_judges
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Drawing
+
+    from judgemerge.study.study import Study
+
+COLUMNS = {
+    "judge_a": Column("first judge of the pair"),
+    "judge_b": Column("second judge of the pair"),
+    "benchmark": Column("name of the item set"),
+    "metric": Column("metric that the two are compared on"),
+    "difference": Column("value of judge_a minus value of judge_b"),
+    "ci_low": Column("lower end of the paired confidence interval"),
+    "ci_high": Column("upper end of the paired confidence interval"),
+    "p": Column("p value of the test"),
+    "p_holm": Column("p value after Holm's correction over all pairs of judges of the benchmark, metric and test"),
+    "test": Column("paired bootstrap with Student's t, or exact McNemar test"),
+    "n": Column("number of items that both judged"),
+    "note": Column("why a difference is undefined"),
+}
+INTRO = (
+    "Every two judges of a benchmark on the same items. Differences have {confidence} intervals from a paired "
+    "bootstrap (Student's t with its standard error) in which all items of a prompt are drawn together, for both "
+    "judges at once. Accuracy in the original order is also tested with the exact McNemar test, which takes items as "
+    "independent. p is corrected by Holm over all pairs of judges within one benchmark, metric and test; * marks "
+    "p < {significant} after that."
+)
+
+
+MOST_JUDGES = 12  # a matrix of more is too wide to read, and its pairs are too many for a page
+
+
+def page(table: "pd.DataFrame", view: View) -> Page:
+    """Return one section per benchmark."""
+    from judgemerge.evaluate.headlines import SIGNIFICANT
+
+    return view.page(sections(table, view.judges), view.material.failed_judges(), significant=SIGNIFICANT)
+
+
+def sections(table: "pd.DataFrame", judges: Sequence[str]) -> list[Section]:
+    """Return one section per benchmark; `judges` says in which order judges are main."""
+    return [
+        (f"{benchmark} (n = {rows['n'].max()})", _benchmark(rows, judges))
+        for benchmark, rows in table.groupby("benchmark", sort=False)
+    ] or [("Nothing to compare", "<p>No benchmark has two judges.</p>")]
+
+
+def _benchmark(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+    order = ordered(sorted({*rows["judge_a"], *rows["judge_b"]}), judges)
+    return _whole(rows, order) if len(order) <= MOST_JUDGES else _beside_best(rows, order)
+
+
+def _whole(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+    """Return the matrix of all judges, and every pair on every metric, folded away."""
+    from judgemerge.evaluate.headlines import headline_rows
+
+    n_pairs = len(rows[["judge_a", "judge_b"]].drop_duplicates())
+    return _matrix(headline_rows(rows), judges) + details(f"All metrics, pairs of judges: {n_pairs}", _pairs(rows))
+
+
+def _beside_best(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+    """Return what a reader of many judges asks first: each minus the best one, and all of the best among each other."""
+    from judgemerge.evaluate.headlines import against, best_judge, headline_rows
+
+    main = headline_rows(rows)
+    metric, best = html.escape(main["metric"].iloc[0]), best_judge(main)
+    if best is None:
+        return f"<p>{metric}: no two judges can be compared; the reasons are in tables/comparisons.csv.</p>"
+    beside = against(main, best).sort_values("difference", ascending=False, kind="stable")
+    lines = [[html.escape(judge), _long_cell(row, True)] for judge, row in beside.iterrows()]
+    first = {best, *beside.index[: MOST_JUDGES - 1]}
+    of_best = rows[rows["judge_a"].isin(first) & rows["judge_b"].isin(first)]
+    n_pairs = len(rows[["judge_a", "judge_b"]].drop_duplicates())
+    summary = (
+        f"<p>{metric}, each judge minus the best, {html.escape(best)}. All {n_pairs:,} pairs of {len(judges)} judges, "
+        "on every metric, are in tables/comparisons.csv.</p>"
+    )
+    among = details(
+        f"The {len(first)} best judges among each other", _whole(of_best, [j for j in judges if j in first])
+    )
+    missing = notes(
+        (str(judge), f"– {row['note']}") for judge, row in beside.iterrows() if math.isnan(row["difference"])
+    )
+    return summary + grid(["judge", f"minus {best}"], lines) + missing + among
+
+
+def _matrix(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+    """Return row minus column for every two judges."""
+    from judgemerge.evaluate.headlines import against
+
+    columns = {judge: against(rows, judge) for judge in judges}
+    lines = [
+        [html.escape(judge), *("" if other == judge else _short_cell(columns[other].loc[judge]) for other in judges)]
+        for judge in judges
+    ]
+    metric = rows["metric"].iloc[0]
+    undefined = rows[rows["difference"].isna()]
+    about = [f"{row.judge_a} – {row.judge_b}" for row in undefined.itertuples()]
+    return (
+        f"<p>{html.escape(metric)}: row minus column</p>{grid(['', *judges], lines)}"
+        f"{notes(zip(about, '– ' + undefined['note'], strict=True))}"
+    )
+
+
+def _short_cell(row: "pd.Series") -> str:
+    """Return the difference with its star; interval and p show when the pointer rests on it."""
+    if math.isnan(row["difference"]):
+        return dash(row["note"])
+    from judgemerge.evaluate.headlines import SIGNIFICANT
+
+    hint = ", ".join(part for part in (_interval(row), f"p = {_p(row.p)}", f"after Holm {_p(row.p_holm)}") if part)
+    value = f"{row['difference'] + 0.0:+.3f}"
+    main = f"<b>{value}*</b>" if row["p_holm"] < SIGNIFICANT else value
+    return f"<span title='{html.escape(hint, quote=True)}'>{main}</span>"
+
+
+def _pairs(rows: "pd.DataFrame") -> str:
+    """Return a row per pair of judges and a column per metric and test."""
+    tests = list(rows[["metric", "test"]].drop_duplicates().itertuples(index=False, name=None))
+    usual = tests[0][1]
+    head = [metric if test == usual else f"{metric}, {test}" for metric, test in tests]
+    names = dict(zip(tests, head, strict=True))
+    table = crosstab(
+        rows, ("judge_a", "judge_b"), ("metric", "test"), lambda row: _long_cell(row, row.test == usual)
+    ).html(["judges"], columns=tests, names=lambda pair: [" – ".join(pair)], titles=names.__getitem__)
+    return table + notes((names[row.metric, row.test], row.note) for row in rows.itertuples() if row.note)
+
+
+def _long_cell(row, with_difference: bool) -> str:
+    if math.isnan(row.difference):
+        return dash(row.note)
+    from judgemerge.evaluate.headlines import SIGNIFICANT
+
+    star = "*" if row.p_holm < SIGNIFICANT else ""
+    p = f"p {_p(row.p_holm)}{star}"
+    if not with_difference:
+        return p
+    return f"{row.difference + 0.0:+.3f} <small>{f'{_interval(row)} {p}'.strip()}</small>"
+
+
+def _interval(row) -> str:
+    return "" if math.isnan(row.ci_low) else f"[{row.ci_low:+.3f}, {row.ci_high:+.3f}]"
+
+
+def _p(value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return "&lt; 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+# ---- figure ----
+
+METRICS = {"accuracy": "", "accuracy_first": ", original order", "spearman": ", Spearman"}
+
+
+def differences(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+    """One panel per benchmark, one row per judge: its difference from the best judge there, with interval.
+
+    The title names the best judge and the metric, unless it is accuracy over both orders; a filled mark is a difference
+    that stays significant after Holm.
+    """
+    from judgemerge.evaluate.headlines import SIGNIFICANT, against, best_judge, headline_rows
+
+    rows = {name: headline_rows(part) for name, part in table.groupby("benchmark", sort=False)}
+    best = {name: best_judge(part) for name, part in rows.items()}
+    minus_best = {
+        name: against(rows[name], judge).rename(columns={"difference": "value"})
+        for name, judge in best.items()
+        if judge is not None
+    }
+    judges = {name: [*part.index, best[name]] for name, part in minus_best.items()}
+    order = in_order((judge for names in judges.values() for judge in names), kinds)
+    titles = {
+        name: f"{name} (n = {part['n'].max()})\nminus {best[name]}{METRICS[part['metric'].iloc[0]]}"
+        for name, part in minus_best.items()
+    }
+    marks = kind_marks(order, kinds)
+    missing = left_out([name for name in rows if name not in minus_best], "no two judges can be compared")
+    label = "accuracy (or Spearman correlation) minus that of the best judge of the benchmark"
+    if is_crowded(judges):
+        cells = {
+            titles[name].replace("\n", ", ").partition(", minus")[0] + METRICS[part["metric"].iloc[0]]: {
+                best[name]: Cell(words="best"),
+                **{judge: cell_of(row, "*" if row["p_holm"] < SIGNIFICANT else "") for judge, row in part.iterrows()},
+            }
+            for name, part in minus_best.items()
+        }
+        star = f"* p < {SIGNIFICANT} after Holm. ± half the interval. {missing}"
+        return finish(heat_map(cells, kinds, diverging=True), label, marks, star)
+    figure, axes, names = judge_panels(judges, order)
+    for name, part in minus_best.items():
+        for judge, row in part.iterrows():
+            filled = bool(row["p_holm"] < SIGNIFICANT)
+            dot(axes[name], names[name].index(judge), row, colour(judge, kinds), filled=filled)
+        reason(axes[name], names[name].index(best[name]), "the best judge here")
+        axes[name].axvline(0, color="#555555", linewidth=0.8, zorder=0)
+        head(axes[name], titles[name])
+    marks += [mark(f"p < {SIGNIFICANT} after Holm", filled=True), mark("not significant", filled=False)]
+    return finish(figure, label, marks, missing)
+
+
+def page_inputs(study: "Study") -> Inputs:
+    """Return the table that says which judges failed."""
+    return Inputs(tables=["agreement"])
+
+
+TABLE = Table(
+    title="Paired comparisons of judges",
+    caption="Every two judges of a benchmark on the same items: difference, interval, and p after Holm's correction. "
+    "``comparisons.csv`` has every pair, metric and test.",
+    columns=COLUMNS,
+    wanted=has_judges,
+    intro=INTRO,
+    page=page,
+    page_inputs=page_inputs,
+    in_record=True,
+    figures={
+        "differences": Figure(
+            label="Paired differences from the best judge",
+            caption="How far each judge is from the best judge of the benchmark, with 95 % intervals: both judge the "
+            "same items, so the difference is paired, and prompts are resampled for both at once. Filled marks stay "
+            "significant (p < 0.05) after Holm's correction over all pairs of judges of the benchmark. The best judge "
+            "is selected post hoc, so its lead is optimistically biased; ``comparisons.csv`` has every pair. With more "
+            "than 20 judges on several benchmarks it is a heat map, in which * marks what stays significant.",
+            draw=differences,
+        ),
+    },
+)

@@ -1,0 +1,68 @@
+"""items.csv: what every item set holds, and what was left out or mended on the way."""
+
+from typing import TYPE_CHECKING
+
+from judgemerge.report.markup import TEXT, frame
+from judgemerge.report.material import Material
+from judgemerge.report.table import Column, Inputs, Page, Table, View, has_judges
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from judgemerge.study.study import Study
+
+COLUMNS = {
+    "benchmark": Column("name of the item set"),
+    "count": Column("what is counted; parts of a count have dotted names"),
+    "value": Column("how many there are", TEXT),
+}
+FIRST = ("protocol", "rows", "items", "judgeable", "not_public", "clusters")  # counts that every item set has
+
+
+def counted_sets(study: "Study") -> list[str]:
+    """Return every item set that is run, trained on or looked for."""
+    return [name for name in study.item_sets if name in study.benchmarks or name not in study.all_benchmarks]
+
+
+def inputs(study: "Study") -> Inputs:
+    """Return what was counted while those sets were written."""
+    return Inputs(counts=counted_sets(study))
+
+
+def parameters(study: "Study") -> dict[str, list[str]]:
+    """Return the sets."""
+    return {"item_sets": counted_sets(study)}
+
+
+def rows(material: Material, item_sets: list[str]) -> "pd.DataFrame":
+    """Return one row per item set and count."""
+    import pandas as pd
+
+    lines = []
+    for name in item_sets:
+        counts = material.counts(name)
+        flat = pd.json_normalize({key: value for key, value in counts.items() if key != "benchmark"}, sep=".").iloc[0]
+        lines += [(counts["benchmark"], key, value) for key, value in flat.items()]
+    return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def page(table: "pd.DataFrame", view: View) -> Page:
+    """Return one row per item set, the counts that all have first."""
+    counts = table.pivot(index="benchmark", columns="count", values="value")
+    first = [name for name in FIRST if name in counts]
+    wide = counts[[*first, *(name for name in counts if name not in first)]].reset_index()
+    return view.page([("Counts", frame(wide))])
+
+
+TABLE = Table(
+    title="Item sets",
+    caption="What each item set holds: rows read, items, items whose text is public, prompts (clusters), duplicates, "
+    "and what was mended.",
+    columns=COLUMNS,
+    wanted=has_judges,
+    rows=rows,
+    inputs=inputs,
+    parameters=parameters,
+    intro="What every item set holds, and what was mended or excluded on the way.",
+    page=page,
+)

@@ -1,0 +1,102 @@
+"""screening.csv: foundation models after the same number of fine-tuning steps."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from judgemerge.report.drawing import COLOURS, finish, panel_grid
+from judgemerge.report.markup import frame, spans
+from judgemerge.report.table import Column, Figure, Page, Section, Table, View
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Drawing
+
+    from judgemerge.study.study import Study
+
+COLUMNS = {
+    "base": Column("name of the foundation model"),
+    "parameters": Column("number of its parameters"),
+    "steps": Column("number of fine-tuning steps"),
+    "loss": Column("loss per token of held-out answers"),
+    "loss_low": Column("lower end of its confidence interval"),
+    "loss_high": Column("upper end of its confidence interval"),
+    "bits_per_byte": Column("bits per byte of held-out answers"),
+    "bpb_low": Column("lower end of its confidence interval"),
+    "bpb_high": Column("upper end of its confidence interval"),
+    "n": Column("number of held-out answers"),
+    "clusters": Column("number of prompts, which are resampled"),
+    "too_long": Column("number of answers that do not fit the model's window"),
+    "tokens": Column("number of tokens of the answers"),
+    "bytes": Column("number of bytes of the answers"),
+    "note": Column("why a value is undefined"),
+}
+INTRO = (
+    "Every foundation model after the same number of fine-tuning steps: loss per token of held-out answers and bits "
+    "per byte, each with its {confidence} interval (prompts resampled). Tokenizers cut texts differently, so between "
+    "models with different vocabularies only bits per byte can be compared."
+)
+
+
+def has_screening(study: "Study") -> bool:
+    """The study screens foundation models."""
+    return "screening" in study.settings
+
+
+def sections(table: "pd.DataFrame") -> list[Section]:
+    """Return one row per model."""
+    visible = table[["base", "parameters", "steps"]].assign(
+        **{
+            "loss per token": spans(table, "loss", "loss_low", "loss_high"),
+            "bits per byte": spans(table, "bits_per_byte", "bpb_low", "bpb_high"),
+            **{name: table[name] for name in ("n", "clusters", "too_long", "note")},
+        }
+    )
+    return [("After fine-tuning", frame(visible))]
+
+
+def page(table: "pd.DataFrame", view: View) -> Page:
+    """Return one row per model."""
+    return view.page(sections(table))
+
+
+# ---- figure ----
+
+
+def screening(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Sequence[str]) -> "Drawing":
+    """Draw loss per token and bits per byte of every foundation model, with intervals."""
+    measures = {
+        "loss per token": ("loss", "loss_low", "loss_high"),
+        "bits per byte": ("bits_per_byte", "bpb_low", "bpb_high"),
+    }
+    figure, axes = panel_grid({title: len(table) + 1 for title in measures}, columns=2, share=False)
+    for title, (value, low, high) in measures.items():
+        panel = axes[title]
+        panel.set_title(title)
+        panel.set_yticks(range(len(table)), [_size(row) for _, row in table.iterrows()], fontsize=8)
+        panel.set_ylim(len(table) - 0.4, -0.6)
+        for y, (_, row) in enumerate(table.iterrows()):
+            panel.plot([row[low], row[high]], [y, y], color=COLOURS["base"], linewidth=1.4)
+            panel.plot(row[value], y, "o", color=COLOURS["base"], markersize=4.5)
+    steps = ", ".join(map(str, sorted(set(table["steps"]))))
+    return finish(figure, f"held-out answers after {steps} steps, lower is better", [])
+
+
+def _size(row: "pd.Series") -> str:
+    return f"{row['base']} ({row['parameters'] / 1e6:.3g}M)"
+
+
+CAPTION = (
+    "Foundation models after the same number of fine-tuning steps. Loss per token depends on the tokenizer; bits per "
+    "byte can be compared."
+)
+TABLE = Table(
+    title="Base-model selection",
+    caption=CAPTION,
+    columns=COLUMNS,
+    wanted=has_screening,
+    intro=INTRO,
+    page=page,
+    figures={
+        "screening": Figure(label="Base-model selection", caption=CAPTION, draw=screening, about_judges=False),
+    },
+)

@@ -1,0 +1,203 @@
+"""search_{search}.csv: every trial of a search with its value on the development sets."""
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from judgemerge.report.drawing import COLOURS, finish, mark, panel_grid
+from judgemerge.report.markup import frame, span, spans
+from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Drawing
+
+    from judgemerge.study.study import Study
+
+COLUMNS = {
+    "trial": Column("number of the trial; 0 is the study's own setting"),
+    "round": Column("round that proposed it"),
+    "state": Column("complete or pruned (given up early)"),
+    "metric": Column("what is optimized; the columns before it are the parameters that are searched"),
+    "value": Column("its value on the development sets"),
+    "ci_low": Column("lower end of the confidence interval"),
+    "ci_high": Column("upper end of the confidence interval"),
+    "difference": Column("value minus that of trial 0 on the same items"),
+    "difference_low": Column("lower end of its confidence interval"),
+    "difference_high": Column("upper end of its confidence interval"),
+    "n": Column("number of items; the columns before it are single development sets, losses, and published values"),
+    "errors": Column("number of unreadable verdicts"),
+    "best": Column("whether this is the trial that the search ends with"),
+    "note": Column("what the value is where the trial was given up"),
+}
+DIFFERENCE = ("difference", "difference_low", "difference_high")
+INTRO = (
+    "Trials of search {search}: {rounds} rounds of {width}, {how}. Trial 0 is the study's own setting. The value is "
+    "{metric} on the development set{s} {development}, with its {confidence} interval; the best of many trials looks "
+    "better there than it is, so what counts is its row in the tables of the held-out benchmarks, which no trial has "
+    "seen."
+)
+PROPOSED = "each round proposed from all earlier ones ({sampler}, seed {seed})"
+GRID = "every combination of the choices once"
+
+
+def searches(study: "Study") -> list[str]:
+    """Return the searches of the study."""
+    return list(study.searches)
+
+
+def has_searches(study: "Study") -> bool:
+    """The study searches for settings or parameters."""
+    return bool(study.searches)
+
+
+def page_inputs(study: "Study", search: str) -> Inputs:
+    """Return the table that says which parameters mattered."""
+    return Inputs(tables=[f"search_{search}.importance"])
+
+
+def page_parameters(study: "Study", search: str) -> dict[str, Any]:
+    """Return the search."""
+    return {"search": search, "entry": study.searches[search]}
+
+
+def page(table: "pd.DataFrame", view: View, search: str, entry: dict) -> Page:
+    """Return what came out, all trials, and what mattered."""
+    from judgemerge.search import searching
+
+    targets = searching.targets(entry)
+    label = searching.label(entry)
+    words = entry | {
+        "search": search,
+        "how": GRID if entry["sampler"] == "grid" else PROPOSED.format(**entry),
+        "metric": label if len(targets) == 1 else f"the {label}",
+        "development": " and ".join(targets),
+        "s": "s" if len(targets) > 1 else "",
+    }
+    weights = view.material.table(f"search_{search}.importance")
+    return view.page(sections(table, weights, list(entry["space"])), **words)
+
+
+def sections(trials: "pd.DataFrame", weights: "pd.DataFrame", space: Sequence[str]) -> list[Section]:
+    """Return the sections of one search: what came out, all trials, what mattered."""
+    best, default = trials[trials["best"]].iloc[0], trials[trials["trial"] == 0].iloc[0]
+    n_pruned = int((trials["state"] == "pruned").sum())
+    gain = span(*best[list(DIFFERENCE)], "+.3f")
+    summary = (
+        f"Best is trial {best['trial']} with {best['value']:.3f}; the study's own setting has {default['value']:.3f}"
+        + (f" (difference {gain}). " if best["trial"] != 0 else ". ")
+        + f"{len(trials)} trials, {n_pruned} of them given up early."
+    )
+    listing = trials[["trial", "round", "state", *space]].copy()
+    for name in space:
+        listing[name] = [f"{value:.4g}" if isinstance(value, float) else value for value in trials[name]]
+    listing["value"] = spans(trials, "value", "ci_low", "ci_high")
+    listing["minus trial 0"] = spans(trials, *DIFFERENCE, "+.3f")
+    # Several development sets: what each of them says; the evaluation loss, and what was published of the same trial.
+    for name in trials.columns[trials.columns.get_loc("difference_high") + 1 : trials.columns.get_loc("n")]:
+        listing[name] = ["–" if math.isnan(value) else f"{value:.3f}" for value in trials[name]]
+    listing = listing.assign(n=trials["n"], errors=trials["errors"], note=trials["note"])
+    sections = [("Result", f"<p>{html.escape(summary)}</p>"), ("Trials", frame(listing))]
+    if len(weights):
+        shares = weights.assign(importance=[f"{value:.2f}" for value in weights["importance"]])
+        sections.append(("Share of the variance that each parameter explains", frame(shares)))
+    else:
+        why = "Not computed: it takes four complete trials that differ in their values."
+        sections.append(("Share of the variance that each parameter explains", f"<p>{why}</p>"))
+    return sections
+
+
+# ---- figure ----
+
+
+def draw_search(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Sequence[str]) -> "Drawing":
+    """Draw the value of every trial against each parameter and against the round, with the default and the best."""
+    import pandas as pd
+    from matplotlib.ticker import MaxNLocator, NullFormatter
+
+    first = table.columns.get_loc("state") + 1
+    space = list(table.columns[first : table.columns.get_loc("metric")])
+    names = ["trial", *space]
+    figure, axes = panel_grid({name: 8 for name in names}, columns=3, share=False)
+    metric = table["metric"].iloc[0]
+    for name in names:
+        panel = axes[name]
+        panel.set_title(name)
+        places, labels = _places(table[name])
+        for number, row in table.iterrows():
+            if pd.isna(row["value"]) or math.isnan(places[number]):
+                continue
+            shade, marker, filled = _look(row)
+            if not pd.isna(row["ci_low"]):
+                panel.plot([places[number]] * 2, [row["ci_low"], row["ci_high"]], color=shade, linewidth=1, alpha=0.6)
+            face = shade if filled else "white"
+            panel.plot(places[number], row["value"], marker, color=shade, markerfacecolor=face, markersize=5)
+        if labels:
+            panel.set_xticks(range(len(labels)), labels)
+            panel.set_xlim(-0.5, len(labels) - 0.5)
+        elif name != "trial" and _is_log(table[name]):
+            panel.set_xscale("log")
+            panel.xaxis.set_minor_formatter(NullFormatter())  # labels of minor ticks run into each other
+        elif pd.api.types.is_integer_dtype(table[name]):
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.set_ylabel(metric, fontsize=8)
+    marks = [
+        mark("trial", "o", COLOURS["baseline"]),
+        mark("the study's own setting", "s", COLOURS["base"]),
+        mark("best trial", "D", COLOURS["merge"]),
+    ]
+    if (table["state"] == "pruned").any():
+        marks.append(mark("given up early", "o", COLOURS["baseline"], filled=False))
+    return finish(figure, "value of the parameter", marks, "Values on the development sets, with intervals.")
+
+
+def _places(values: "pd.Series") -> tuple[list[float], list[str]]:
+    """Return a place on the x axis per trial, and labels where the values have no order."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(values, errors="coerce")
+    if numbers.notna().sum() == values.notna().sum() and values.dtype != bool:
+        return list(numbers.astype(float)), []
+    labels = list(dict.fromkeys(map(str, values.dropna())))
+    return [float(labels.index(str(value))) if pd.notna(value) else math.nan for value in values], labels
+
+
+def _is_log(values: "pd.Series") -> bool:
+    """Return whether the values span more than one order of magnitude above 0."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(values, errors="coerce").dropna()
+    return len(numbers) > 1 and numbers.min() > 0 and numbers.max() / numbers.min() > 10
+
+
+def _look(row: "pd.Series") -> tuple[str, str, bool]:
+    if row["best"]:
+        return COLOURS["merge"], "D", True
+    if row["trial"] == 0:
+        return COLOURS["base"], "s", True
+    return COLOURS["baseline"], "o", row["state"] != "pruned"
+
+
+TABLE = Table(
+    title="Search {part}",
+    caption="All trials of the search with their settings, values and intervals on the development sets, and their "
+    "differences from the study's own setting (trial 0) on the same items. The best trial is a model of its own, which "
+    "is judged on the held-out benchmarks.",
+    columns=COLUMNS,
+    wanted=has_searches,
+    parts=searches,
+    intro=INTRO,
+    page=page,
+    page_inputs=page_inputs,
+    page_parameters=page_parameters,
+    figures={
+        "search": Figure(
+            label="Search {part}",
+            caption="Every trial of the search against each of its parameters. Values are taken on the development "
+            "sets; the tables of the held-out benchmarks, which no trial has seen, say what the best one is worth.",
+            draw=draw_search,
+            about_judges=False,
+        ),
+    },
+)

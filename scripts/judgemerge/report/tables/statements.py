@@ -1,0 +1,107 @@
+"""statements.csv: how often a judge's dimension scores, overall score and verdict fit each other."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from judgemerge.report.markup import by_benchmark, crosstab, span
+from judgemerge.report.material import Material, Pair
+from judgemerge.report.table import Column, Inputs, Page, Section, Table, View
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from judgemerge.study.study import Study
+
+COLUMNS = {
+    "judge": Column("name of the judge"),
+    "benchmark": Column("name of the item set"),
+    "statement": Column("which two of a reply's scores and verdict fit, or how a verdict is derived from its scores"),
+    "value": Column("share of replies for which the statement holds"),
+    "ci_low": Column("lower end of the confidence interval"),
+    "ci_high": Column("upper end of the confidence interval"),
+    "n": Column("number of replies that state enough"),
+    "errors": Column("number of the others"),
+    "note": Column("why a value is undefined"),
+}
+INTRO = (
+    "Judges that state a score per dimension say the same thing three times: in the dimensions, in the overall "
+    "score and in the verdict. Each row is the share of replies in which two of them fit, with its {confidence} "
+    "interval, prompts resampled as clusters; mean and weighted (dimensions 1 and 2 twice) are rounded. The last "
+    "rows say how often the verdict that follows from the scores agrees with people. n counts replies that state "
+    "enough, errors the others."
+)
+REPLY_FORMATS = ("final_result", "overall_score")  # those that state scores per dimension
+
+
+def scoring_pairs(study: "Study") -> list[Pair]:
+    """Return (judge, benchmark) for every model whose replies to the benchmark state scores per dimension."""
+    return [
+        (judge, benchmark)
+        for benchmark in study.benchmarks
+        for judge in study.judges_of(benchmark)
+        if study.kind(judge) == "model" and study.reply_format(judge, benchmark) in REPLY_FORMATS
+    ]
+
+
+def has_pairs(study: "Study") -> bool:
+    """A model of the study states scores per dimension."""
+    return bool(scoring_pairs(study))
+
+
+def inputs(study: "Study") -> Inputs:
+    """Return the items, replies and verdicts of those pairs."""
+    pairs = scoring_pairs(study)
+    return Inputs(items=list(dict.fromkeys(name for _, name in pairs)), replies=pairs, verdicts=pairs)
+
+
+def parameters(study: "Study") -> dict[str, Any]:
+    """Return the pairs, and how intervals are computed."""
+    return {"pairs": scoring_pairs(study), "statistics": study.settings["statistics"]}
+
+
+def rows(material: Material, pairs: list[Pair], statistics: dict) -> "pd.DataFrame":
+    """Return a row per judge, benchmark and statement."""
+    import pandas as pd
+
+    from judgemerge.core.errors import JudgemergeError
+    from judgemerge.evaluate.estimates import Settings
+    from judgemerge.evaluate.statements import statement_table
+
+    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    parts = [
+        statement_table(material.items(benchmark), judge, material.replies(judge, benchmark), verdicts, settings)
+        for (judge, benchmark), verdicts in material.verdicts_of(pairs).items()
+    ]
+    if not parts:
+        raise JudgemergeError("no judge whose replies state scores could judge; see above why")
+    return pd.concat(parts, ignore_index=True)
+
+
+def sections(table: "pd.DataFrame") -> list[Section]:
+    """Return one section per benchmark: statements as rows, judges as columns."""
+    return by_benchmark(table, lambda rows: crosstab(rows, "statement", "judge", _cell).html(["statement"]))
+
+
+def page(table: "pd.DataFrame", view: View) -> Page:
+    """Return one section per benchmark."""
+    return view.page(sections(table))
+
+
+def _cell(row: Any) -> str:
+    if math.isnan(row.value):
+        return f"– (n = 0, errors {row.errors})"
+    return f"{span(row.value, row.ci_low, row.ci_high)} (n = {row.n}, errors {row.errors})"
+
+
+TABLE = Table(
+    title="Score–verdict consistency",
+    caption="Whether the scores per dimension, the overall score and the verdict in a judge's reply fit each other, "
+    "and how well verdicts that follow from the scores agree with people.",
+    columns=COLUMNS,
+    wanted=has_pairs,
+    rows=rows,
+    inputs=inputs,
+    parameters=parameters,
+    intro=INTRO,
+    page=page,
+)

@@ -1,0 +1,137 @@
+"""steadiness.csv: whether each judge agrees with itself over runs, over triples, and between grading and comparing."""
+
+from typing import TYPE_CHECKING, Any
+
+from judgemerge.report.markup import by_benchmark, crosstab, notes, undefined_notes, value_cell
+from judgemerge.report.material import Material, Pair
+from judgemerge.report.table import Column, Inputs, Page, Section, Table, View
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from judgemerge.study.study import Study
+
+COLUMNS = {
+    "judge": Column("name of the judge; recorded_scores are those of the benchmark's own judge"),
+    "benchmark": Column("name of the item set"),
+    "metric": Column("alpha_runs, transitivity, equal_triples, pair_minus_singly, redrawn or redraws"),
+    "value": Column("the metric; empty where it is undefined"),
+    "ci_low": Column("lower end of the confidence interval"),
+    "ci_high": Column("upper end of the confidence interval"),
+    "n": Column("number of items, triples, pairs or replies"),
+    "errors": Column("number of those that could not be read"),
+    "note": Column("why a value is undefined, or the two values that a difference is of"),
+}
+INTRO = (
+    "alpha_runs: Krippendorff's alpha (ordinal) over several sampled replies to one grading prompt; recorded_scores "
+    "are the scores that the benchmark's own judge gave. transitivity: share of response triples whose pairwise "
+    "preferences are transitive, in the original order, triples with an equal verdict excluded; equal_triples: share "
+    "of triples with an equal verdict. pair_minus_singly: accuracy of pairwise ranking minus accuracy of comparing two "
+    "grades of the same judge, human ties excluded. redrawn: share of replies sampled again because they could not be "
+    "read; redraws: number of further samples. Each value with its interval, n and the errors in brackets."
+)
+
+
+def self_comparing_pairs(study: "Study") -> list[Pair]:
+    """Return (judge, benchmark) for models and derived judges, where self-consistency is asked for at all."""
+    judging = study.settings["judging"]
+    several = judging["sampling"]["runs"] > 1 or judging["retries"]
+    if not (study.singly or several or study.settings.get("ablation")):
+        return []
+    kinds = ("model", "derived")
+    return [(judge, name) for name in study.benchmarks for judge in study.judges_of(name) if study.kind(judge) in kinds]
+
+
+def sampled_pairs(study: "Study") -> list[Pair]:
+    """Return (judge, benchmark) for every model whose replies are sampled."""
+    is_sampled = study.settings["judging"]["sampling"]["temperature"] > 0
+    pairs = self_comparing_pairs(study)
+    return [(judge, name) for judge, name in pairs if is_sampled and study.kind(judge) == "model"]
+
+
+def has_pairs(study: "Study") -> bool:
+    """Judges of the study can be compared with themselves."""
+    return bool(self_comparing_pairs(study))
+
+
+def inputs(study: "Study") -> Inputs:
+    """Return the items and verdicts of all pairs, and the replies of those that are sampled."""
+    pairs = self_comparing_pairs(study)
+    items = list(dict.fromkeys(name for _, name in pairs))
+    return Inputs(items=items, verdicts=pairs, replies=sampled_pairs(study))
+
+
+def parameters(study: "Study") -> dict[str, Any]:
+    """Return the pairs, the prompts of the sampled ones, whose grades are compared, and how intervals are computed."""
+    prompts = {
+        (judge, name): f"config/prompts/{study.prompt(judge, study.protocol(name))}.yaml"
+        for judge, name in sampled_pairs(study)
+    }
+    return {
+        "pairs": self_comparing_pairs(study),
+        "prompts": prompts,
+        "singly": study.singly,
+        "statistics": study.settings["statistics"],
+    }
+
+
+def rows(
+    material: Material, pairs: list[Pair], prompts: dict[Pair, str], singly: dict[str, str], statistics: dict
+) -> "pd.DataFrame":
+    """Return the rows of the benchmarks' own judges, then those of every judge on every benchmark."""
+    from judgemerge.evaluate import steadiness
+    from judgemerge.evaluate.estimates import Settings
+    from judgemerge.prompting.prompts import load_template
+
+    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    items = {benchmark: material.items(benchmark) for benchmark in dict.fromkeys(name for _, name in pairs)}
+    verdicts = material.verdicts_of(pairs)
+    lines = [
+        {"benchmark": name, **line} for name, own in items.items() for line in steadiness.recorded_rows(own, settings)
+    ]
+    for judge, benchmark in verdicts:
+        replies = material.replies(judge, benchmark) if (judge, benchmark) in prompts else None
+        reply = load_template(prompts[judge, benchmark]).reply if replies is not None else {}
+        measured = steadiness.judge_rows(items[benchmark], verdicts, judge, singly.get(judge), replies, reply, settings)
+        lines += [{"judge": judge, "benchmark": benchmark, **line} for line in measured]
+    return steadiness.steadiness_table(lines)
+
+
+def sections(table: "pd.DataFrame") -> list[Section]:
+    """Return one section per benchmark: a row per judge, a column per metric."""
+    return by_benchmark(table, _benchmark) or [
+        ("Nothing to show", "<p>No benchmark has pairs of several answers, several draws or derived judges.</p>")
+    ]
+
+
+def page(table: "pd.DataFrame", view: View) -> Page:
+    """Return one section per benchmark."""
+    return view.page(sections(table))
+
+
+def _benchmark(rows: "pd.DataFrame") -> str:
+    gaps = rows[(rows["metric"] == "pair_minus_singly") & rows["value"].notna()]
+    about = notes((row.judge, f"{row.metric} {row.note}") for row in gaps.itertuples())
+    table = crosstab(rows, "judge", "metric", _cell).html(["judge"])
+    return table + about + undefined_notes(rows, rows["judge"] + ", " + rows["metric"])
+
+
+def _cell(row: Any) -> str:
+    if row.metric == "redraws":
+        return f"{row.value:.0f}"
+    return value_cell(row, with_n=True) + (f" <small>({row.errors})</small>" if row.errors else "")
+
+
+TABLE = Table(
+    title="Self-consistency of judges",
+    caption="Whether a judge agrees with itself: Krippendorff's alpha (ordinal) over several sampled grades, "
+    "transitive triples of responses, accuracy of pairwise ranking minus accuracy of comparing two grades, and how "
+    "many replies were sampled again because they could not be read.",
+    columns=COLUMNS,
+    wanted=has_pairs,
+    rows=rows,
+    inputs=inputs,
+    parameters=parameters,
+    intro=INTRO,
+    page=page,
+)

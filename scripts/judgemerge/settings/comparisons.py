@@ -1,0 +1,84 @@
+"""Comparisons of two models by their answers, and of variants of one judge."""
+
+from judgemerge.settings.section import Section, key, section
+
+
+@section
+class Generation(Section):
+    """How both models answer.
+
+    As published for Flow-Judge's comparison - max_new_tokens 128, temperature 1.5, min_p 0.1.
+    """
+
+    max_new_tokens: int = key("Longest answer in tokens.", 256, minimum=1)
+    temperature: float = key("0 answers greedily.", 0, minimum=0)
+    top_p: float = key("Share of the probability that is drawn from.", 1, exclusiveMinimum=0, maximum=1)
+    min_p: float = key(
+        "Tokens less likely than this share of the likeliest are not drawn; 0 leaves all.", 0, minimum=0, maximum=1
+    )
+    seed: int = key("Seed that the seed of every question and draw comes from.", 42, minimum=0)
+    samples: int = key("Answers drawn per question; their spread is shown.", 1, minimum=1)
+
+
+@section
+class ComparisonPrompts(Section):
+    """What judges are asked with."""
+
+    pairwise: str | None = key("Prompt for pairs; unset: no pairs are judged.", None)
+    rubric: str = key("Prompt that shows a metric with its inputs.", "rubric_pointwise")
+    rubric_no_inputs: str = key("Prompt for metrics that need no input.", "rubric_pointwise_no_inputs")
+
+
+@section
+class ModelComparison(Section):
+    """Two models that answer the same questions, and who judges their answers."""
+
+    models: tuple[str, ...] = key(
+        "The two models, the one that the other is compared with first.", minItems=2, maxItems=2, uniqueItems=True
+    )
+    questions: str = key("Item set whose prompts are asked; no expert may be trained on it.")
+    limit: int | None = key(
+        "Questions that are drawn by the study's seed; their ids are kept. Unset means all.", None, minimum=1
+    )
+    generation: Generation = key(default={})
+    metrics: tuple[str, ...] = key(
+        "Metrics that single answers are graded by: names of config/metrics/, or paths of YAML files.",
+        [],
+        uniqueItems=True,
+    )
+    inputs: dict[str, str] = key(
+        "Field of the question that an input of the metrics is taken from, where it is not the one of its name: "
+        "prompt, reference, category, better_response (of a pair), or a key of `extra`.",
+        {},
+    )
+    empty_context: bool = key(
+        "Show an empty context, as the published comparison did; its faithfulness then means nothing. Without it an "
+        "empty input is an error.",
+        False,
+    )
+    judges: tuple[str, ...] = key(
+        "Models of the study that judge: made, merged, quantized, behind an endpoint.", minItems=1, uniqueItems=True
+    )
+    prompts: ComparisonPrompts = key(default={})
+    max_prompt_tokens: int | None = key(
+        "A longer prompt is not cut but counted; unset: judging.max_prompt_tokens.", None, minimum=1
+    )
+    show: int = key("Disagreements of each kind and judge that the page shows.", 10, minimum=0)
+    published: str | None = key("File with the figures of somebody else's comparison, quoted on the page.", None)
+
+
+@section
+class AblationTable(Section):
+    """One published table of variants."""
+
+    published: str = key("File with the printed values: row, side, column, value, source.")
+    rows: dict[str, str] = key("Row of the table → judge of this study.", minProperties=1)
+
+
+@section
+class Ablation(Section):
+    """Variants of one judge beside a published table of variants, and the curve over alpha."""
+
+    benchmarks: dict[str, str] = key("Column of the published tables → benchmark.", minProperties=1)
+    tables: dict[str, AblationTable] = key("Published tables by name; the first one is also drawn.", minProperties=1)
+    sweep: str | None = key("A merge with a grid of alpha.", None)

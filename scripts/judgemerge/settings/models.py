@@ -1,0 +1,287 @@
+"""Models of a study: those that exist, those that are trained, merged and quantized here."""
+
+from typing import Annotated, Any, Literal
+
+from judgemerge.settings.section import Section, key, limits, section
+from judgemerge.settings.training_keys import LLAMAFACTORY, LlamaFactory
+
+
+@section
+class Corpus(Section):
+    """Options of the demo corpus."""
+
+    seed: int = key("Seed of the corpus.", 1, minimum=0)
+    n_sentences: int = key("Number of plain sentences.", 4000, minimum=1)
+
+
+@section
+class Prompts(Section):
+    """A prompt per protocol, from config/prompts/."""
+
+    pairwise: str | None = key("Prompt for pairs.", None)
+    pointwise: str | None = key("Prompt for single answers.", None)
+
+
+@section
+class Stage(Section):
+    """One LLaMA-Factory training of all weights, a step on the way from a random model to a base."""
+
+    data: Literal["corpus"] | Annotated[tuple[str, ...], limits(minItems=1)] = key(
+        "`corpus` (plain text), or item sets of config/benchmarks.yaml rendered with the study's prompts."
+    )
+    prompts: Prompts | None = key("Prompt per protocol; the default is the study's `judging.prompts`.", None)
+    orders: Literal["original", "both"] = key(
+        "Show each pair in its own order, or in both orders (twice the rows).", "both"
+    )
+    settings: LlamaFactory = key("LLaMA-Factory keys of this stage.", **LLAMAFACTORY)
+
+
+@section
+class Tiny(Section):
+    """A tiny Llama made on the spot, with its own tokenizer, then pretrained by LLaMA-Factory."""
+
+    threads: int | None = key("CPU threads of the pretraining, when not the study's.", None, minimum=1)
+    seed: int = key("Seed of the first weights.", 0, minimum=0)
+    hidden_size: int = key("Width; a multiple of 256 so that K-quants apply.", 256, multipleOf=256, minimum=256)
+    intermediate_size: int = key(
+        "Width of the feed-forward layers; a multiple of 256.", 256, multipleOf=256, minimum=256
+    )
+    layers: int = key("Number of transformer layers.", 4, minimum=1)
+    heads: int = key("Attention heads.", 4, minimum=1)
+    kv_heads: int = key("Key-value heads.", 2, minimum=1)
+    vocabulary: int = key(
+        "Tokens in the byte-level BPE vocabulary; a multiple of 256.", 1024, multipleOf=256, minimum=512
+    )
+    corpus: Corpus = key(default={})
+    stages: tuple[Stage, ...] = key(
+        "LLaMA-Factory trainings of all weights, in order, that turn the random model into the base.", []
+    )
+
+
+@section
+class MadeModel(Section):
+    """A model that is made on the spot."""
+
+    make: Tiny = key()
+    template_arguments: dict[str, Any] | None = key("What its chat template gets besides the messages.", None)
+
+
+@section
+class HubModel(Section):
+    """A model that is downloaded from the Hugging Face hub."""
+
+    repo: str = key("Hugging Face model id.")
+    revision: str = key("Commit of the model; a branch name would not be reproducible.", pattern="^[0-9a-f]{40}$")
+    size_gb: float | None = key(
+        "Weights in GB (10^9 bytes, 16 bits each), from which memory and time of jobs follow until the model is "
+        "downloaded and its files tell. Unset counts as 16.",
+        None,
+        exclusiveMinimum=0,
+    )
+    chat_template: str | None = key("The form it is asked in, instead of its own.", None, minLength=1)
+    template_arguments: dict[str, Any] | None = key("What its chat template gets besides the messages.", None)
+
+
+@section
+class LocalModel(Section):
+    """A model that is found in a folder."""
+
+    path: str = key("Folder with config.json and safetensors files.")
+    chat_template: str | None = key("The form it is asked in, instead of its own.", None, minLength=1)
+    template_arguments: dict[str, Any] | None = key("What its chat template gets besides the messages.", None)
+
+
+@section
+class Prices(Section):
+    """Price of a million tokens, in any one currency; without it no cost is shown."""
+
+    prompt: float = key("Price of a million prompt tokens.", minimum=0)
+    completion: float = key("Price of a million reply tokens.", minimum=0)
+
+
+@section
+class Endpoint(Section):
+    """A model behind any OpenAI-compatible chat endpoint; asked over the network by the machine that runs Snakemake."""
+
+    url: str = key(
+        "Address of the API, like https://host/v1; an ending /chat/completions is taken off.", pattern="^https?://"
+    )
+    model: str = key("Name of the model there.", minLength=1)
+    api_key_variable: str | None = key(
+        "Environment variable that holds the key, never the key itself.", None, pattern="^[A-Z_][A-Z0-9_]*$"
+    )
+    requests_per_minute: float | None = key(
+        "Requests in any 60 seconds; unset means no limit.", None, exclusiveMinimum=0
+    )
+    tokens_per_minute: float | None = key(
+        "Tokens of prompts and replies in any 60 seconds; unset means no limit.", None, exclusiveMinimum=0
+    )
+    concurrency: int = key("Prompts under way at a time.", 4, minimum=1, maximum=256)
+    timeout: float = key("Seconds until a whole reply must be there.", 120, exclusiveMinimum=0)
+    attempts: int = key("How often a prompt is asked before it counts as an error.", 6, minimum=1)
+    limit_key: Literal["max_tokens", "max_completion_tokens"] = key(
+        "Name under which the endpoint takes the most new tokens.", "max_tokens"
+    )
+    price_per_million: Prices | None = key(default=None)
+    settings: dict[str, Any] = key(
+        "What is sent with every request besides the prompt (temperature, seed, top_p ...); part of the model's "
+        "identity.",
+        {"temperature": 0},
+    )
+
+
+@section
+class EndpointModel(Section):
+    """A model that is asked over the network."""
+
+    endpoint: Endpoint = key()
+
+
+@section
+class PartOfSet(Section):
+    """What is kept of one item set."""
+
+    checks = {"minProperties": 1, "maxProperties": 2}
+
+    share: float | None = key("Share of the items that is drawn with `seed`.", None, exclusiveMinimum=0, maximum=1)
+    first: int | None = key("Number of items from the beginning.", None, minimum=1)
+    seed: int | None = key("Seed of the draw; unset: the study's.", None, minimum=0)
+
+
+@section
+class Subset(Section):
+    """What is kept of the item sets before training, of all alike or by item set; unset keeps everything."""
+
+    share: float | None = key("Share of the items that is drawn with `seed`.", None, exclusiveMinimum=0, maximum=1)
+    first: int | None = key("Number of items from the beginning.", None, minimum=1)
+    seed: int | None = key("Seed of the draw; unset: the study's.", None, minimum=0)
+    by_set: dict[str, PartOfSet] | None = key(
+        "`share` or `first` of single item sets, in place of the above; a set that is not named follows the above.",
+        None,
+        minProperties=1,
+    )
+
+
+@section
+class Expert(Section):
+    """A model that is trained here from a base."""
+
+    base: str | None = key(
+        "The model that this expert is trained from, one of `models`; unset: the study's `base`.", None
+    )
+    train_on: tuple[str, ...] = key("Item sets of config/benchmarks.yaml, one or several.", minItems=1)
+    evaluate_on: tuple[str, ...] = key(
+        "Item sets whose loss is logged every `eval_steps` while the expert is trained; nothing is learnt from them.",
+        [],
+    )
+    prompts: Prompts | None = key("Prompt per protocol; the default is the study's `judging.prompts`.", None)
+    orders: Literal["original", "both"] = key(
+        "Show each training pair in its own order, or in both orders (twice the rows): responses, label and what an "
+        "explanation says of positions change places.",
+        "both",
+    )
+    format: Literal["alpaca", "messages", "as_published"] = key(
+        "Form of the training file: alpaca rows; OpenAI messages (LLaMA-Factory's sharegpt with role tags); or the "
+        "rows of the published training file copied as they are (as_published), which no prompt renders.",
+        "alpaca",
+    )
+    subset: Subset = key(default={})
+    drop_overlap: bool | Annotated[tuple[str, ...], limits(minItems=1, uniqueItems=True)] = key(
+        "Leave out training items whose prompt (case, white space and punctuation ignored) stands in a benchmark of "
+        "the study, or only in the benchmarks that are named. How many were left out stands in the recipe.",
+        True,
+    )
+    too_long: Literal["refuse", "leave_out"] = key(
+        "What happens to a training example of more than `cutoff_len` tokens: it stops the training (refuse), or it "
+        "is left out and counted in the recipe. It is never cut.",
+        "refuse",
+    )
+    settings: LlamaFactory = key("LLaMA-Factory keys of this expert, on top of `training`.", {}, **LLAMAFACTORY)
+
+
+@section
+class Merge(Section):
+    """A model that is merged from others, or a grid of such models."""
+
+    method: str = key("A row of the method table in scripts/judgemerge/merge/table.py (docs/merging.md).")
+    base: str | None = key(
+        "The model that differences are taken from; which methods need one says the method table.", None
+    )
+    models: dict[str, dict[str, Any]] = key(
+        "Parents, each with its own parameters (weight, density ...), or none.", minProperties=1
+    )
+    parameters: dict[str, Any] = key("Parameters of the method as a whole (normalize, int8_mask, t ...).", {})
+    grid: dict[str, Annotated[tuple[float, ...], limits(minItems=1, uniqueItems=True)]] | None = key(
+        "Values that are run through: `density: [0.3, 0.5]` (of every parent), `parameters.t: [0.2, 0.8]`, "
+        "`models.<name>.weight: [...]`, or `alpha: [0, 0.5, 1]` (two parents with weights alpha and 1 − alpha). Every "
+        "combination is a merge of its own (ties_density_0_3); judges that name the grid get all of them.",
+        None,
+        minProperties=1,
+    )
+    weights: dict[str, float] | None = key(
+        "Weight of every parent; short for models.<name>.weight.", None, minProperties=1
+    )
+    examples: str | None = key(
+        "What the weights of a cocktail are computed from: an item set of config/benchmarks.yaml (shown with the "
+        "study's prompts, answered as in training), or the path of a JSON-lines file (docs/merging.md).",
+        None,
+    )
+    allow: tuple[str, ...] | None = key(
+        "What may differ between the models: keys of config.json (rope_theta, rms_norm_eps ...), chat_template, "
+        "special_tokens, tokenizer (how a text is divided). Any other difference is refused, because the numbers of "
+        "such models mean different things.",
+        None,
+        minItems=1,
+        uniqueItems=True,
+    )
+    donor: str | None = key(
+        "The model that gives config, tokenizer, chat template and generation settings. Unset means the base, else "
+        "the first of models; where that one has no chat template, the first that has one.",
+        None,
+    )
+    adapters: bool = key(
+        "Read parents that are experts as LoRA adapters on the study's base, without their exported models.", False
+    )
+    engine: Literal["mergekit", "streamed"] = key(
+        "Who computes the merge: mergekit, or judgemerge itself (fewer methods, parents streamed).", "mergekit"
+    )
+    dtype: Literal["float32", "float16", "bfloat16"] = key(
+        "Number format of the arithmetic and of the result.", "float32"
+    )
+    seed: int = key("Seed of random masks (DARE, DELLA).", 7, minimum=0)
+
+
+@section
+class Quantization(Section):
+    """A model of this study as a GGUF file with fewer bits per weight."""
+
+    model: str = key("The model that is quantized: one of models, experts or merges.")
+    type: Literal[
+        "F16",
+        "Q8_0",
+        "Q6_K",
+        "Q5_K_M",
+        "Q5_K_S",
+        "Q5_K",
+        "Q5_1",
+        "Q5_0",
+        "Q4_K_M",
+        "Q4_K_S",
+        "Q4_K",
+        "Q4_1",
+        "Q4_0",
+        "IQ4_XS",
+        "Q3_K_L",
+        "Q3_K_M",
+        "Q3_K_S",
+        "Q3_K",
+        "Q2_K",
+    ] = key("llama.cpp's name of the format. Q3_K, Q4_K and Q5_K stand for the _M variants, as in llama.cpp.")
+    gpu: bool = key(
+        "Judge on a GPU, where the study has one. llama.cpp has to be built for it (CMAKE_ARGS=-DGGML_CUDA=on make "
+        "venv-quantize); as it is built here it judges on the CPU.",
+        False,
+    )
+
+
+Model = MadeModel | HubModel | LocalModel | EndpointModel

@@ -1,0 +1,95 @@
+"""How results are counted, shown and signed."""
+
+from typing import Annotated, Literal
+
+from judgemerge.settings.section import Section, key, limits, section
+
+
+@section
+class Author(Section):
+    """A person or an institution that made the results."""
+
+    checks = {"anyOf": [{"required": ["name"]}, {"required": ["family-names"]}]}
+
+    family_names: str | None = key("Family name of a person.", None, name="family-names", minLength=1)
+    given_names: str | None = key("Given names of a person.", None, name="given-names", minLength=1)
+    orcid: str | None = key("ORCID of a person as an address.", None, pattern=r"^https://orcid\.org/[0-9X-]+$")
+    affiliation: str | None = key("Where a person works.", None, minLength=1)
+    name: str | None = key("Name of an institution.", None, minLength=1)
+    website: str | None = key("Address of an institution.", None, pattern="^https?://")
+
+
+@section
+class About(Section):
+    """Whose results these are, for `make crate`.
+
+    What is not said here is not in the crate; a crate to be published needs authors and a licence.
+    """
+
+    authors: tuple[Author, ...] = key("The people or institutions that made the results, as in a CITATION.cff.", [])
+    publisher: str | None = key("Who publishes the results.", None, minLength=1)
+    licence: str | None = key(
+        "Licence of the results: an SPDX name (CC-BY-4.0) or an address.",
+        None,
+        pattern=r"^(https?://\S+|[A-Za-z0-9.+-]+)$",
+    )
+
+
+@section
+class BenchmarkAverage(Section):
+    """A mean over benchmarks."""
+
+    benchmarks: tuple[str, ...] = key("The benchmarks of one protocol.", minItems=2, uniqueItems=True)
+
+
+@section
+class CategoryAverage(Section):
+    """A mean over the categories of one benchmark."""
+
+    categories_of: str = key("The benchmark whose categories are averaged.")
+    categories: (
+        Annotated[tuple[str, ...], limits(uniqueItems=True)] | dict[str, Annotated[tuple[str, ...], limits(minItems=1)]]
+    ) = key("The categories; all unless given. As a mapping, new category → categories it is the mean of.", [])
+
+
+@section
+class Display(Section):
+    """How figures and pages show the judges; tables as CSV keep all judges and their names."""
+
+    judges: tuple[str, ...] = key(
+        "The judges that figures show; all unless given. Pages and tables show all.", [], uniqueItems=True
+    )
+    labels: dict[str, Annotated[str, limits(minLength=1)]] = key(
+        "Judge → the words by which figures and pages name it. Without an entry it is the label of recorded.yaml, "
+        "else its name.",
+        {},
+    )
+
+
+@section
+class Overlap(Section):
+    """The search for prompts of the benchmarks in other item sets, above all in training data."""
+
+    also: tuple[str, ...] = key(
+        "Item sets that are looked for besides those that models of the study are trained on: what judges of somebody "
+        "else may have been trained on, or a benchmark.",
+        [],
+        uniqueItems=True,
+    )
+
+
+@section
+class Statistics(Section):
+    """How agreement is computed."""
+
+    resamples: int = key("Bootstrap resamples of prompts.", 10000, minimum=100)
+    confidence: float = key("Coverage of every interval.", 0.95, exclusiveMinimum=0, exclusiveMaximum=1)
+    seed: int = key("Seed of the bootstrap.", 7, minimum=0)
+    group_by: Literal["cluster", "category"] = key(
+        "Within which groups of answers correlations of the summary level are taken; those of one prompt (cluster) or "
+        "of one category.",
+        "cluster",
+    )
+
+
+Average = BenchmarkAverage | CategoryAverage

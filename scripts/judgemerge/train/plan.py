@@ -1,0 +1,45 @@
+"""Which item sets, prompts and models the jobs that train a study's models read, by the name of the model or expert."""
+
+from judgemerge.core.models import fingerprint
+from judgemerge.train.training import shared_settings, stage_sets
+
+
+class TrainingPlan:
+    """The models and experts of one study, as the rules that make them ask about them."""
+
+    def __init__(self, study):
+        """Answer from the settings of `study`."""
+        self.study = study
+
+    # ---- models that experts are trained from ----
+
+    def fingerprint(self, model: str) -> str | None:
+        """Return what the files of a model folder of this machine are known by: exchanged weights are another model."""
+        return fingerprint(self.study.models[model]["path"])
+
+    def stage_sets(self, model: str) -> list[str]:
+        """Return the item sets that a tiny model is pretrained on."""
+        return list(dict.fromkeys(stage_sets(self.study.models[model])))
+
+    def stage_prompts(self, model: str) -> dict[str, str]:
+        """Return the prompts of all its pretraining stages, each by its own name."""
+        return {name: name for prompts in self.study.stage_prompts(model) for name in prompts.values()}
+
+    def threads(self, model: str) -> int:
+        """Return the CPU threads that it is pretrained with."""
+        return self.study.models[model]["make"].get("threads", self.study.settings["threads"])
+
+    # ---- experts ----
+
+    def training_sets(self, expert: str) -> list[str]:
+        """Return the item sets that an expert is trained on."""
+        return self.study.experts[expert]["train_on"]
+
+    def evaluation_sets(self, expert: str) -> list[str]:
+        """Return the item sets that its evaluation loss is taken on while it is trained."""
+        return self.study.experts[expert]["evaluate_on"]
+
+    def common(self, expert: str) -> dict:
+        """Return what all trainings share, and how the chat template of the base is used where the study says so."""
+        chat = self.study.chat(self.study.base_of(expert))
+        return shared_settings(self.study.settings) | ({"chat": chat} if chat else {})

@@ -1,0 +1,14 @@
+"""Make tables/{table}.csv as the table's module in judgemerge/report/tables/ computes it."""
+
+from judgemerge.core.logs import logged
+from judgemerge.report.making import tabulate
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        tabulate(
+            module=snakemake.wildcards.table,
+            study=snakemake.wildcards.study,
+            suites=snakemake.params.suites,
+            parameters=snakemake.params.parameters,
+            path=snakemake.output[0],
+        )
