@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from judgemerge.report.pages.model_comparisons import span
 
 from judgemerge.compare import answer_judging, answering
 from judgemerge.compare import comparison_tables as tables
@@ -21,6 +20,7 @@ from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.store import Store
 from judgemerge.prompting import metrics
 from judgemerge.prompting.prompts import Unrenderable, load_template
+from judgemerge.report.tables.model_comparison import signed_span
 from judgemerge.settings import config
 from judgemerge.study.load import load_study
 
@@ -445,4 +445,4 @@ def test_the_prompts_of_a_comparison_follow_the_metric_s_inputs(repository, tmp_
 )
 def test_small_times_are_shown_with_two_digits_and_no_zero_is_negative(measure, value, text):
     row = {"measure": measure, "value": value, "ci_low": value * 0.9187 + 0.0, "ci_high": value * 1.1144 + 0.0}
-    assert span(pd.Series(row)) == text
+    assert signed_span(pd.Series(row)) == text

@@ -383,7 +383,7 @@ def test_models_that_ranked_different_queries_are_not_compared():
 
 
 def test_the_page_tells_everything(made, repository):
-    from judgemerge.report.pages import retrieval as page
+    from judgemerge.report.tables import retrieval as page
 
     decided, (table, gaps) = made
     documents = {"documents": 3, "left_out": 1, "chunks": 9, "duplicates": 2, "languages": {"en": 9}}
@@ -421,7 +421,7 @@ def test_figures_show_every_model(made, name):
 
 
 def test_published_numbers_are_those_of_the_readme(repository):
-    from judgemerge.report.pages.retrieval import read_published
+    from judgemerge.report.tables.retrieval import read_published
 
     rows, comment = read_published(repository / "config" / "lm_cocktail.tsv")
     assert isinstance(rows, pd.DataFrame) and len(rows) == 8 and "FlagEmbedding" in comment

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from judgemerge.settings import config
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 STUDY = yaml.safe_load(Path("config/studies/embedder.yaml").read_text(encoding="utf-8"))
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from judgemerge.search.plan import ScreeningPlan, SearchPlan
-from judgemerge.study.study import load_study
+from judgemerge.study.load import load_study
 
 
 def study(name, **changes):
