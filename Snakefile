@@ -42,13 +42,12 @@ include: "rules/judge.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
 include: "rules/quantize.smk"
-include: "rules/screen.smk"
 include: "rules/search.smk"
-include: "rules/model_comparisons.smk"
+include: "rules/compare.smk"
 include: "rules/plan.smk"
 
 
-if "embedding" in settings:
+if study.embedding:
 
     include: "rules/embed.smk"
 

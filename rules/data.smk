@@ -7,11 +7,10 @@ item_sets = ItemSets(study)
 
 def study_sources(wildcards):
     """What is fetched: raw files of benchmarks, recorded judges and training sets, and every model of the hub."""
-    encoders = [name for name, entry in ENCODERS.items() if "repo" in entry] if "embedding" in settings else []
     return [
         *each(SOURCE, study.source_keys),
         *each(MANIFEST, item_sets.downloaded_models()),
-        *(embedding_file("models/{name}.json", name=name) for name in encoders),
+        *each(ENCODER_MANIFEST, study.embedding.encoders_with("repo") if study.embedding else []),
     ]
 
 

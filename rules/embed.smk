@@ -4,71 +4,81 @@ Included by studies with `embedding`. Jobs that may ask a language model are loc
 has the network. Iterations after the one that was good enough pass in seconds and repeat its decision.
 """
 
+from judgemerge.embed.plan import TARGET
+from judgemerge.study.layout import (
+    CHUNK_COUNTS,
+    CHUNKS,
+    COLLECTION,
+    DECISION,
+    ENCODER,
+    ENCODER_MANIFEST,
+    GENERATED_COUNTS,
+    GENERATED_PAIRS,
+    RANKS,
+    RERANKED,
+    REVIEW,
+    SCORED_PAIRS,
+    TASK,
+    TASK_COUNTS,
+    TRAINING_COUNTS,
+    TRAINING_PAIRS,
+    filled,
+)
 
-include: "inputs/embed.smk"
-
-
-if "make" in EMBEDDING["documents"]:
-    MADE_COLLECTIONS[embedding_study.TARGET] = EMBEDDING["documents"]["make"]
-if OWN_SET:
-    READ_TASKS[embedding_study.TARGET] = {"path": OWN_SET}
+embedding = study.embedding
 
 
 wildcard_constraints:
-    collection=one_of([embedding_study.TARGET, *MADE_COLLECTIONS]),
-    read_task=one_of(READ_TASKS),
-    made_encoder=one_of(name for name, entry in ENCODERS.items() if "make" in entry),
-    fetched_encoder=one_of(name for name, entry in ENCODERS.items() if "make" not in entry),
-    encoder=one_of(embedding_study.encoders(EMBEDDING)),
-    cocktail=one_of(COCKTAILS),
-    scorer=one_of(RERANKERS),
+    collection=one_of(set(embedding.collections) - set(embedding.file_tasks)),
+    reranker=one_of(embedding.rerankers),
     iteration=r"[1-9]\d*",
 
 
-rule write_documents:
-    """A folder of documents made on the spot, as a person's folder would be."""
-    output:
-        directory("results/{study}/embedding/collections/{collection}"),
-    log:
-        "results/{study}/logs/write_documents/{collection}.log",
-    benchmark:
-        "results/{study}/timings/write_documents/{collection}.tsv"
-    conda:
-        "../envs/embed.yaml"
-    resources:
-        mem_mb=per_attempt(500),
-        runtime=per_attempt(10),
-    params:
-        make=collection_settings,
-        code=script_digest("embed/write_documents"),
-    message:
-        "Writing documents: {wildcards.collection}"
-    script:
-        "../scripts/embed/write_documents.py"
+if embedding.synthetic_collections:
+
+    rule write_documents:
+        """Folders of documents made on the spot, as a person's folder would be; one job, for its start costs most."""
+        output:
+            list(map(directory, filled(COLLECTION, embedding.synthetic_collections))),
+        log:
+            "results/{study}/logs/write_documents.log",
+        benchmark:
+            "results/{study}/timings/write_documents.tsv"
+        conda:
+            "../envs/embed.yaml"
+        resources:
+            **small_job,
+        params:
+            collections=embedding.synthetic_collections,
+            code=script_digest("embed/write_documents"),
+        script:
+            "../scripts/embed/write_documents.py"
+
+    localrules:
+        write_documents,
 
 
 rule split_documents:
-    """Documents of a folder in chunks, without duplicates; files that cannot be read are named in the counts."""
+    """Documents of all folders in chunks, without duplicates; files that cannot be read are named in the counts."""
     input:
-        document_files,
+        each(COLLECTION, embedding.synthetic_collections),
+        embedding.document_files,
     output:
-        chunks="results/{study}/embedding/chunks/{collection}.jsonl",
-        counts="results/{study}/embedding/chunks/{collection}.counts.json",
+        chunks=filled(CHUNKS, embedding.collections),
+        counts=filled(CHUNK_COUNTS, embedding.collections),
     log:
-        "results/{study}/logs/split_documents/{collection}.log",
+        "results/{study}/logs/split_documents.log",
     benchmark:
-        "results/{study}/timings/split_documents/{collection}.tsv"
+        "results/{study}/timings/split_documents.tsv"
     conda:
         "../envs/embed.yaml"
     resources:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(60),
     params:
-        folder=document_folder,
-        documents=EMBEDDING["documents"],
+        folders=[embedding.folder.get(name, paths.path(COLLECTION, name)) for name in embedding.collections],
+        documents=embedding.settings["documents"],
         code=script_digest("embed/split_documents"),
-    message:
-        "Splitting documents: {wildcards.collection}"
     script:
         "../scripts/embed/split_documents.py"
 
@@ -76,11 +86,11 @@ rule split_documents:
 rule write_evaluation_set:
     """Questions on held-out documents (of other tasks: on all), and the same as a file that a person may review."""
     input:
-        chunks="results/{study}/embedding/chunks/{collection}.jsonl",
+        chunks=CHUNKS,
     output:
-        rows="results/{study}/embedding/tasks/{collection}.jsonl",
-        counts="results/{study}/embedding/tasks/{collection}.counts.json",
-        review="results/{study}/embedding/review/{collection}.csv",
+        rows=renamed(TASK, task="collection"),
+        counts=renamed(TASK_COUNTS, task="collection"),
+        review=REVIEW,
     log:
         "results/{study}/logs/write_evaluation_set/{collection}.log",
     benchmark:
@@ -91,71 +101,70 @@ rule write_evaluation_set:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(240),
     params:
-        share=collection_share,
-        per_chunk=EMBEDDING["evaluation"]["per_chunk"],
-        writer=WRITERS["questions.model"],
-        wording=WORDINGS["questions"],
+        share=of(embedding.evaluated_share, "collection"),
+        per_chunk=embedding.evaluation["per_chunk"],
+        writer=embedding.endpoints["questions.model"],
+        wording=embedding.wordings["questions"],
         seed=settings["seed"],
         store="results/{study}/store/embedding/evaluation_{collection}.jsonl",
         code=script_digest("embed/write_evaluation_set"),
-    message:
-        "Writing the evaluation set {wildcards.collection}"
     script:
         "../scripts/embed/write_evaluation_set.py"
 
 
-rule read_evaluation_set:
-    """An evaluation set that was brought along: JSON lines, or a review file."""
-    input:
-        read_task_file,
-    output:
-        rows="results/{study}/embedding/tasks/{read_task}.jsonl",
-        counts="results/{study}/embedding/tasks/{read_task}.counts.json",
-    log:
-        "results/{study}/logs/read_evaluation_set/{read_task}.log",
-    benchmark:
-        "results/{study}/timings/read_evaluation_set/{read_task}.tsv"
-    conda:
-        "../envs/embed.yaml"
-    resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
-    params:
-        path=read_task_file,
-        given_keys=read_task_keys,
-        code=script_digest("embed/read_evaluation_set"),
-    message:
-        "Reading the evaluation set {wildcards.read_task}"
-    script:
-        "../scripts/embed/read_evaluation_set.py"
+if embedding.file_tasks:
 
+    rule read_evaluation_sets:
+        """The evaluation sets that were brought along: JSON lines, or review files."""
+        input:
+            [
+                paths.path(SOURCE, task["source"]) if "source" in task else task["path"]
+                for task in embedding.file_tasks.values()
+            ],
+        output:
+            rows=filled(TASK, embedding.file_tasks),
+            counts=filled(TASK_COUNTS, embedding.file_tasks),
+        log:
+            "results/{study}/logs/read_evaluation_sets.log",
+        benchmark:
+            "results/{study}/timings/read_evaluation_sets.tsv"
+        conda:
+            "../envs/embed.yaml"
+        resources:
+            **small_job,
+        params:
+            key_names=list(embedding.task_file_keys.values()),
+            code=script_digest("embed/read_evaluation_sets"),
+        script:
+            "../scripts/embed/read_evaluation_sets.py"
 
-ruleorder: read_evaluation_set > write_evaluation_set
+    localrules:
+        read_evaluation_sets,
 
 
 rule make_encoder:
     """A small BERT made on the spot and pretrained on general texts: the embedder, or a reranker that starts from it."""
     input:
-        encoder_start,
+        paths.inputs(ENCODER, embedding.start, "encoder"),
     output:
-        model=directory("results/{study}/embedding/models/{made_encoder}"),
-        manifest="results/{study}/embedding/models/{made_encoder}.json",
+        model=directory(ENCODER),
+        manifest=ENCODER_MANIFEST,
     log:
-        "results/{study}/logs/make_encoder/{made_encoder}.log",
+        "results/{study}/logs/make_encoder/{encoder}.log",
     benchmark:
-        "results/{study}/timings/make_encoder/{made_encoder}.tsv"
+        "results/{study}/timings/make_encoder/{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of(embedding.encoders_with("make")),
     conda:
         "../envs/embed.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=encoder_memory(16),
+        mem_mb=per_attempt(embedding.memory(16)),
         runtime=per_attempt(30),
     params:
-        make=encoder_make,
-        kind=encoder_kind,
-        work="results/{study}/training/{made_encoder}",
-    message:
-        "Making and pretraining the {params.kind}"
+        make=of(embedding.recipe, "encoder"),
+        kind=of(embedding.kind, "encoder"),
+        work="results/{study}/training/{encoder}",
     script:
         "../scripts/embed/make_encoder.py"
 
@@ -163,25 +172,25 @@ rule make_encoder:
 rule fetch_encoder:
     """A model of the Hugging Face hub at one commit, or from a folder of this machine; safetensors only."""
     input:
-        base=base_to_compare,
+        base=paths.inputs(ENCODER, embedding.compared_with, "encoder"),
     output:
-        model=directory("results/{study}/embedding/models/{fetched_encoder}"),
-        manifest="results/{study}/embedding/models/{fetched_encoder}.json",
+        model=directory(ENCODER),
+        manifest=ENCODER_MANIFEST,
     log:
-        "results/{study}/logs/fetch_encoder/{fetched_encoder}.log",
+        "results/{study}/logs/fetch_encoder/{encoder}.log",
     benchmark:
-        "results/{study}/timings/fetch_encoder/{fetched_encoder}.tsv"
+        "results/{study}/timings/fetch_encoder/{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of([*embedding.encoders_with("repo"), *embedding.encoders_with("path")]),
     conda:
         "../envs/embed.yaml"
     resources:
-        mem_mb=encoder_memory(3),
+        mem_mb=per_attempt(embedding.memory(3)),
         runtime=per_attempt(240),
     params:
-        entry=encoder_entry,
-        fingerprint=encoder_fingerprint,
-        mixed=encoder_is_mixed,
-    message:
-        "Fetching {wildcards.fetched_encoder}"
+        entry=of(embedding.encoder, "encoder"),
+        fingerprint=of(embedding.fingerprint, "encoder"),
+        mixed=of(embedding.is_mixed, "encoder"),
     script:
         "../scripts/embed/fetch_encoder.py"
 
@@ -189,11 +198,11 @@ rule fetch_encoder:
 rule write_questions:
     """Questions on the chunks of one iteration; each iteration asks anew, a killed one goes on where it was."""
     input:
-        chunks="results/{study}/embedding/chunks/target.jsonl",
-        earlier=earlier_decisions,
+        chunks=paths.path(CHUNKS, TARGET),
+        earlier=paths.inputs(DECISION, embedding.earlier_iteration, "iteration"),
     output:
-        rows="results/{study}/embedding/iterations/{iteration}/questions.jsonl",
-        counts="results/{study}/embedding/iterations/{iteration}/questions.counts.json",
+        rows=GENERATED_PAIRS,
+        counts=GENERATED_COUNTS,
     log:
         "results/{study}/logs/write_questions/{iteration}.log",
     benchmark:
@@ -204,14 +213,12 @@ rule write_questions:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(240),
     params:
-        embedding={name: EMBEDDING[name] for name in ("questions", "iterations")},
-        share=HELD_OUT,
-        writer=WRITERS["questions.model"],
-        wording=WORDINGS["questions"],
+        embedding={name: embedding.settings[name] for name in ("questions", "iterations")},
+        share=embedding.held_out,
+        writer=embedding.endpoints["questions.model"],
+        wording=embedding.wordings["questions"],
         seed=settings["seed"],
         store="results/{study}/store/embedding/questions_{iteration}.jsonl",
-    message:
-        "Iteration {wildcards.iteration}: writing questions"
     script:
         "../scripts/embed/write_questions.py"
 
@@ -219,11 +226,11 @@ rule write_questions:
 rule score_pairs:
     """How well each question fits its chunk, by BM25 and by the reranker."""
     input:
-        pairs="results/{study}/embedding/iterations/{iteration}/questions.jsonl",
-        earlier=earlier_decisions,
-        reranker=study_reranker,
+        pairs=GENERATED_PAIRS,
+        earlier=paths.inputs(DECISION, embedding.earlier_iteration, "iteration"),
+        reranker=each(ENCODER, embedding.first_reranker),
     output:
-        "results/{study}/embedding/iterations/{iteration}/scored.jsonl",
+        SCORED_PAIRS,
     log:
         "results/{study}/logs/score_pairs/{iteration}.log",
     benchmark:
@@ -232,14 +239,12 @@ rule score_pairs:
         "../envs/embed.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=encoder_memory(3),
-        runtime=encoder_minutes(30),
-        gpu=ONE_GPU,
+        mem_mb=per_attempt(embedding.memory(3)),
+        runtime=per_attempt(embedding.minutes(30)),
+        gpu=embedding.gpus,
     params:
-        max_tokens=EMBEDDING["max_tokens"],
-        batch_size=EMBEDDING["batch_size"],
-    message:
-        "Iteration {wildcards.iteration}: scoring pairs"
+        max_tokens=embedding.settings["max_tokens"],
+        batch_size=embedding.settings["batch_size"],
     script:
         "../scripts/embed/score_pairs.py"
 
@@ -247,11 +252,11 @@ rule score_pairs:
 rule select_pairs:
     """The pairs that one iteration trains on: best by fused ranks, relevant if a model is asked, and their rewrites."""
     input:
-        scored="results/{study}/embedding/iterations/{iteration}/scored.jsonl",
-        earlier=earlier_decisions,
+        scored=SCORED_PAIRS,
+        earlier=paths.inputs(DECISION, embedding.earlier_iteration, "iteration"),
     output:
-        rows="results/{study}/embedding/iterations/{iteration}/training.jsonl",
-        counts="results/{study}/embedding/iterations/{iteration}/training.counts.json",
+        rows=TRAINING_PAIRS,
+        counts=TRAINING_COUNTS,
     log:
         "results/{study}/logs/select_pairs/{iteration}.log",
     benchmark:
@@ -262,85 +267,111 @@ rule select_pairs:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(240),
     params:
-        embedding={name: EMBEDDING[name] for name in ("selection", "rewriting")},
-        writers=WRITERS,
-        wordings={step: WORDINGS[step] for step in ("relevance", "rewriting")},
+        embedding={name: embedding.settings[name] for name in ("selection", "rewriting")},
+        writers=embedding.endpoints,
+        wordings={step: embedding.wordings[step] for step in ("relevance", "rewriting")},
         seed=settings["seed"],
         store="results/{study}/store/embedding/iteration_{iteration}",
         code=script_digest("embed/select_pairs"),
-    message:
-        "Iteration {wildcards.iteration}: selecting pairs"
     script:
         "../scripts/embed/select_pairs.py"
 
 
-rule train_embedder:
-    """The original model, fine-tuned on one iteration's pairs."""
+rule train_encoder:
+    """The original embedding model, fine-tuned on one iteration's pairs, or the reranker on those of the best one."""
     input:
-        base="results/{study}/embedding/models/base",
-        pairs="results/{study}/embedding/iterations/{iteration}/training.jsonl",
-        earlier=earlier_decisions,
-        parents=other_parents,
+        start=paths.one(ENCODER, embedding.trained_from, "encoder"),
+        pairs=paths.inputs(TRAINING_PAIRS, embedding.trained_on, "encoder"),
+        decisions=paths.inputs(DECISION, embedding.decided_before, "encoder"),
+        parents=paths.inputs(ENCODER, embedding.parents_before, "encoder"),
     output:
-        model=directory("results/{study}/embedding/models/iteration_{iteration}"),
-        manifest="results/{study}/embedding/models/iteration_{iteration}.json",
+        model=directory(ENCODER),
+        manifest=ENCODER_MANIFEST,
     log:
-        "results/{study}/logs/train_embedder/{iteration}.log",
+        "results/{study}/logs/train_encoder/{encoder}.log",
     benchmark:
-        "results/{study}/timings/train_embedder/{iteration}.tsv"
+        "results/{study}/timings/train_encoder/{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of(embedding.trained_encoders),
     conda:
         "../envs/embed.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=encoder_memory(16),
-        runtime=encoder_minutes(120),
-        gpu=ONE_GPU,
+        mem_mb=per_attempt(embedding.memory(16)),
+        runtime=per_attempt(embedding.minutes(120)),
+        gpu=embedding.gpus,
     params:
-        training={**EMBEDDING["training"], "query_prompt": EMBEDDING["query_prompt"]},
+        training=of(embedding.training, "encoder"),
         seed=settings["seed"],
-        work="results/{study}/training/iteration_{iteration}",
-    message:
-        "Iteration {wildcards.iteration}: training"
+        work="results/{study}/training/{encoder}",
     script:
-        "../scripts/embed/train_embedder.py"
+        "../scripts/embed/train_encoder.py"
 
 
 rule rank_queries:
     """At which rank one embedding model finds the right text, for every query of every task."""
     input:
-        model="results/{study}/embedding/models/{encoder}",
-        tasks=task_files("jsonl"),
+        model=ENCODER,
+        tasks=each(TASK, embedding.task_roles),
     output:
-        "results/{study}/embedding/ranks/{encoder}.jsonl",
+        RANKS,
     log:
         "results/{study}/logs/rank_queries/{encoder}.log",
     benchmark:
         "results/{study}/timings/rank_queries/{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of(embedding.measured_encoders),
     conda:
         "../envs/embed.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=encoder_memory(3),
-        runtime=encoder_minutes(20),
-        gpu=ONE_GPU,
+        mem_mb=per_attempt(embedding.memory(3)),
+        runtime=per_attempt(embedding.minutes(20)),
+        gpu=embedding.gpus,
     params:
-        query_prompt=encoder_prompt,
-        max_tokens=EMBEDDING["max_tokens"],
-        batch_size=EMBEDDING["batch_size"],
-    message:
-        "Searching with {wildcards.encoder}"
+        query_prompt=of(embedding.query_prompt, "encoder"),
+        max_tokens=embedding.settings["max_tokens"],
+        batch_size=embedding.settings["batch_size"],
     script:
         "../scripts/embed/rank_queries.py"
+
+
+rule rerank_queries:
+    """Ranks on the target task after a reranker has sorted the first texts of each query anew."""
+    input:
+        embedder=paths.path(ENCODER, "tuned"),
+        reranker=renamed(ENCODER, encoder="reranker"),
+        task=paths.path(TASK, TARGET),
+    output:
+        RERANKED,
+    log:
+        "results/{study}/logs/rerank_queries/{reranker}.log",
+    benchmark:
+        "results/{study}/timings/rerank_queries/{reranker}.tsv"
+    conda:
+        "../envs/embed.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=per_attempt(embedding.memory(3)),
+        runtime=per_attempt(embedding.minutes(30)),
+        gpu=embedding.gpus,
+    params:
+        depth=embedding.settings["rerank_depth"],
+        query_prompt=embedding.settings["query_prompt"],
+        max_tokens=embedding.settings["max_tokens"],
+        batch_size=embedding.settings["batch_size"],
+    script:
+        "../scripts/embed/rerank_queries.py"
 
 
 rule decide_iteration:
     """Recall before and after one iteration, whether that is enough, and why."""
     input:
-        base="results/{study}/embedding/ranks/base.jsonl",
+        base=paths.path(RANKS, "base"),
         tuned="results/{study}/embedding/ranks/iteration_{iteration}.jsonl",
-        earlier=earlier_decisions,
+        earlier=paths.inputs(DECISION, embedding.earlier_iteration, "iteration"),
     output:
-        "results/{study}/embedding/iterations/{iteration}/decision.json",
+        DECISION,
     log:
         "results/{study}/logs/decide_iteration/{iteration}.log",
     benchmark:
@@ -348,13 +379,10 @@ rule decide_iteration:
     conda:
         "../envs/embed.yaml"
     resources:
-        mem_mb=per_attempt(500),
-        runtime=per_attempt(10),
+        **small_job,
     params:
-        rules=EMBEDDING["iterations"],
+        rules=embedding.settings["iterations"],
         code=script_digest("embed/decide_iteration"),
-    message:
-        "Iteration {wildcards.iteration}: is it enough?"
     script:
         "../scripts/embed/decide_iteration.py"
 
@@ -362,12 +390,12 @@ rule decide_iteration:
 rule choose_embedder:
     """The fine-tuned model: that of the iteration with the highest recall."""
     input:
-        decisions=of_all_iterations("iterations/{number}/decision.json"),
-        folders=of_all_iterations("models/iteration_{number}"),
-        manifests=of_all_iterations("models/iteration_{number}.json"),
+        decisions=each(DECISION, embedding.iterations),
+        folders=each(ENCODER, embedding.iteration_models),
+        manifests=each(ENCODER_MANIFEST, embedding.iteration_models),
     output:
-        model=directory("results/{study}/embedding/models/tuned"),
-        manifest="results/{study}/embedding/models/tuned.json",
+        model=directory(*filled(ENCODER, ["tuned"])),
+        manifest=filled(ENCODER_MANIFEST, ["tuned"]),
     log:
         "results/{study}/logs/choose_embedder.log",
     benchmark:
@@ -375,12 +403,9 @@ rule choose_embedder:
     conda:
         "../envs/embed.yaml"
     resources:
-        mem_mb=per_attempt(500),
-        runtime=per_attempt(10),
+        **small_job,
     params:
         code=script_digest("embed/choose_embedder"),
-    message:
-        "Choosing the fine-tuned model"
     script:
         "../scripts/embed/choose_embedder.py"
 
@@ -388,12 +413,12 @@ rule choose_embedder:
 rule mix_embedders:
     """Base and fine-tuned model mixed at several weights in one pass, tensor by tensor."""
     input:
-        base="results/{study}/embedding/models/base",
-        tuned="results/{study}/embedding/models/tuned",
-        held_out="results/{study}/embedding/tasks/target.jsonl",
+        base=paths.path(ENCODER, "base"),
+        tuned=paths.path(ENCODER, "tuned"),
+        held_out=paths.path(TASK, TARGET),
     output:
-        models=[directory(f"results/{{study}}/embedding/models/{name}") for name in MIXES],
-        manifests=[f"results/{{study}}/embedding/models/{name}.json" for name in MIXES],
+        models=list(map(directory, filled(ENCODER, embedding.mixes))),
+        manifests=filled(ENCODER_MANIFEST, embedding.mixes),
     log:
         "results/{study}/logs/mix_embedders.log",
     benchmark:
@@ -402,15 +427,13 @@ rule mix_embedders:
         "../envs/embed.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=encoder_memory(3),
+        mem_mb=per_attempt(embedding.memory(3)),
         runtime=per_attempt(60),
     params:
-        mixes=MIXES,
-        by_loss=EMBEDDING["forgetting"].get("by_loss"),
-        query_prompt=EMBEDDING["query_prompt"],
+        mixes=embedding.mixes,
+        by_loss=embedding.forgetting.get("by_loss"),
+        query_prompt=embedding.settings["query_prompt"],
         seed=settings["seed"],
-    message:
-        "Mixing base and fine-tuned model"
     script:
         "../scripts/embed/mix_embedders.py"
 
@@ -418,100 +441,40 @@ rule mix_embedders:
 rule mix_cocktail:
     """A mixture of several models: of base, fine-tuned model and models of others."""
     input:
-        models=cocktail_parents,
-        held_out="results/{study}/embedding/tasks/target.jsonl",
+        models=paths.inputs(ENCODER, embedding.cocktail, "encoder"),
+        held_out=paths.path(TASK, TARGET),
     output:
-        model=directory("results/{study}/embedding/models/{cocktail}"),
-        manifest="results/{study}/embedding/models/{cocktail}.json",
+        model=directory(ENCODER),
+        manifest=ENCODER_MANIFEST,
     log:
-        "results/{study}/logs/mix_cocktail/{cocktail}.log",
+        "results/{study}/logs/mix_cocktail/{encoder}.log",
     benchmark:
-        "results/{study}/timings/mix_cocktail/{cocktail}.tsv"
+        "results/{study}/timings/mix_cocktail/{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of(embedding.cocktails),
     conda:
         "../envs/embed.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=encoder_memory(3),
+        mem_mb=per_attempt(embedding.memory(3)),
         runtime=per_attempt(60),
     params:
-        cocktail=cocktail_of,
-        by_loss=EMBEDDING["forgetting"].get("by_loss"),
-        query_prompt=EMBEDDING["query_prompt"],
+        cocktail=of(embedding.cocktail, "encoder"),
+        by_loss=embedding.forgetting.get("by_loss"),
+        query_prompt=embedding.settings["query_prompt"],
         seed=settings["seed"],
-    message:
-        "Mixing {wildcards.cocktail}"
     script:
         "../scripts/embed/mix_cocktail.py"
-
-
-rule train_reranker:
-    """The original reranker, fine-tuned on the pairs of the chosen iteration."""
-    input:
-        reranker="results/{study}/embedding/models/reranker",
-        pairs=of_all_iterations("iterations/{number}/training.jsonl"),
-        decisions=of_all_iterations("iterations/{number}/decision.json"),
-    output:
-        model=directory("results/{study}/embedding/models/reranker_tuned"),
-        manifest="results/{study}/embedding/models/reranker_tuned.json",
-    log:
-        "results/{study}/logs/train_reranker.log",
-    benchmark:
-        "results/{study}/timings/train_reranker.tsv"
-    conda:
-        "../envs/embed.yaml"
-    threads: settings["threads"]
-    resources:
-        mem_mb=encoder_memory(16),
-        runtime=encoder_minutes(120),
-        gpu=ONE_GPU,
-    params:
-        training=EMBEDDING.get("reranker_training"),
-        seed=settings["seed"],
-        work="results/{study}/training/reranker_tuned",
-    message:
-        "Training the reranker"
-    script:
-        "../scripts/embed/train_reranker.py"
-
-
-rule rerank_queries:
-    """Ranks on the target task after a reranker has sorted the first texts of each query anew."""
-    input:
-        embedder="results/{study}/embedding/models/tuned",
-        scorer="results/{study}/embedding/models/{scorer}",
-        task="results/{study}/embedding/tasks/target.jsonl",
-    output:
-        "results/{study}/embedding/reranked/{scorer}.jsonl",
-    log:
-        "results/{study}/logs/rerank_queries/{scorer}.log",
-    benchmark:
-        "results/{study}/timings/rerank_queries/{scorer}.tsv"
-    conda:
-        "../envs/embed.yaml"
-    threads: settings["threads"]
-    resources:
-        mem_mb=encoder_memory(3),
-        runtime=encoder_minutes(30),
-        gpu=ONE_GPU,
-    params:
-        depth=EMBEDDING["rerank_depth"],
-        query_prompt=EMBEDDING["query_prompt"],
-        max_tokens=EMBEDDING["max_tokens"],
-        batch_size=EMBEDDING["batch_size"],
-    message:
-        "Sorting with {wildcards.scorer}"
-    script:
-        "../scripts/embed/rerank_queries.py"
 
 
 rule collect_retrieval:
     """Every embedding model on every task with intervals, and its paired difference from the base."""
     input:
-        ranks=[embedding_file("ranks/{name}.jsonl", name=name) for name in embedding_study.encoders(EMBEDDING)],
-        reranked=[embedding_file("reranked/{name}.jsonl", name=name) for name in RERANKERS],
-        decisions=of_all_iterations("iterations/{number}/decision.json"),
-        mixed=[embedding_file("models/{name}.json", name=name) for name in MIXES],
-        counts=task_files("counts.json"),
+        ranks=each(RANKS, embedding.measured_encoders),
+        reranked=each(RERANKED, embedding.rerankers),
+        decisions=each(DECISION, embedding.iterations),
+        mixed=each(ENCODER_MANIFEST, embedding.mixes),
+        counts=each(TASK_COUNTS, embedding.task_roles),
     output:
         table="results/{study}/tables/retrieval.csv",
         differences="results/{study}/tables/retrieval_differences.csv",
@@ -525,22 +488,18 @@ rule collect_retrieval:
         mem_mb=per_attempt(1500),
         runtime=per_attempt(20),
     params:
-        roles=TASK_ROLES,
-        others=embedding_study.other_kinds(EMBEDDING),
-        k=EMBEDDING["iterations"]["k"],
+        roles=embedding.task_roles,
+        others=embedding.other_kinds,
+        k=embedding.settings["iterations"]["k"],
         statistics=settings["statistics"],
         code=script_digest("embed/collect_retrieval"),
-    message:
-        "Collecting retrieval"
     script:
         "../scripts/embed/collect_retrieval.py"
 
 
 localrules:
-    write_documents,
     split_documents,
     write_evaluation_set,
-    read_evaluation_set,
     fetch_encoder,
     write_questions,
     select_pairs,

@@ -1,15 +1,34 @@
-"""Searches: rounds of trials on development sets → the best one as a model, tables and figures."""
+"""Searches: rounds of trials on development sets → the best one as a model. Foundation models screened alike.
 
+Both end in tables; training.csv holds the training curves of the study's own experts.
+"""
 
-include: "inputs/search.smk"
+from judgemerge.search.plan import ScreeningPlan, SearchPlan
+from judgemerge.study.layout import (
+    ADAPTER,
+    BEST_TRIAL,
+    LEFT_OUT,
+    PROMPT,
+    SCREENING,
+    SCREENING_CURVE,
+    SEARCH_IMPORTANCE,
+    SEARCH_ROUND,
+    SEARCH_TABLE,
+    SEARCHED_MANIFEST,
+    SEARCHED_MODEL,
+    SEARCHED_RECIPE,
+    TRAINING_LOG,
+    TRIAL,
+    TRIAL_RESULT,
+    chained,
+)
+
+search_plan = SearchPlan(study)
+screening_plan = ScreeningPlan(study)
 
 
 wildcard_constraints:
     search=one_of(study.searches),
-    tuning=one_of(SEARCHED["expert"]),
-    blending=one_of(SEARCHED["merge"]),
-    tuned=one_of(best for best, search in study.searched.items() if search in SEARCHED["expert"]),
-    blended=one_of(best for best, search in study.searched.items() if search in SEARCHED["merge"]),
     round=r"\d+",
     trial=r"\d+",
 
@@ -17,9 +36,9 @@ wildcard_constraints:
 rule propose_trials:
     """The settings of one round's trials, from the results of all earlier rounds."""
     input:
-        earlier_trials,
+        paths.inputs(TRIAL_RESULT, search_plan.trials_before_round, "search", "round"),
     output:
-        "results/{study}/searches/{search}/round_{round}.json",
+        SEARCH_ROUND,
     log:
         "results/{study}/logs/propose_trials/{search}/{round}.log",
     benchmark:
@@ -27,14 +46,11 @@ rule propose_trials:
     conda:
         "../envs/search.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
+        **small_job,
     params:
-        search=search_settings,
-        default=search_default,
+        search=of(search_plan.settings, "search"),
+        default=of(study.search_default, "search"),
         code=script_digest("search/propose_trials"),
-    message:
-        "Proposing round {wildcards.round} of {wildcards.search}"
     script:
         "../scripts/search/propose_trials.py"
 
@@ -42,46 +58,47 @@ rule propose_trials:
 rule train_trial:
     """An expert with the proposed settings, judged on the development sets; given up early when the pruner says so."""
     input:
-        proposed=proposed_trials,
-        earlier=earlier_trials,
-        item_sets=of_target(training_items),
-        left_out=of_target(training_leaks),
-        prompts=of_target(expert_prompts),
-        texts=of_target(expert_prompt_texts),
-        development=development_items,
-        asked=development_prompt_files,
-        model=of_target(base_model),
-        manifest=of_target(base_manifest),
+        proposed=paths.one(SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
+        earlier=paths.inputs(TRIAL_RESULT, search_plan.trials_of_earlier_rounds, "search", "trial"),
+        item_sets=paths.inputs(ITEMS, search_plan.training_sets, "search"),
+        left_out=paths.one(LEFT_OUT, study.target_of, "search"),
+        prompts=of(chained(search_plan.training_prompts, prompt_files), "search"),
+        texts=of(chained(search_plan.training_prompts, prompt_texts), "search"),
+        development=paths.inputs(ITEMS, search_plan.development_sets, "search"),
+        development_prompts=of(chained(study.development_prompts, prompt_files), "search"),
+        development_texts=of(chained(study.development_prompts, prompt_texts), "search"),
+        model=paths.one(MODEL, search_plan.base, "search"),
+        manifest=paths.one(MANIFEST, search_plan.base, "search"),
     output:
-        folder=directory("results/{study}/searches/{tuning}/trial_{trial}"),
-        result="results/{study}/searches/{tuning}/trial_{trial}.json",
+        folder=directory(TRIAL),
+        result=TRIAL_RESULT,
     log:
-        "results/{study}/logs/train_trial/{tuning}/{trial}.log",
+        "results/{study}/logs/train_trial/{search}/{trial}.log",
     benchmark:
-        "results/{study}/timings/train_trial/{tuning}/{trial}.tsv"
+        "results/{study}/timings/train_trial/{search}/{trial}.tsv"
+    wildcard_constraints:
+        search=one_of(search_plan.searches_for("expert")),
     conda:
         "../envs/search.yaml"
     threads: settings["threads"]
     resources:
         **TRAINING_NODES,
-        mem_mb=needed("mem_mb", "trial", "tuning"),
-        runtime=needed("runtime", "trial", "tuning"),
+        mem_mb=needed("mem_mb", "trial", "search"),
+        runtime=needed("runtime", "trial", "search"),
         gpu=0 if TRAINING_NODES else GPUS["train_expert"],
     params:
-        search=search_settings,
-        default=search_default,
-        expert=target_settings,
-        training_prompts=of_target(training_prompt_names),
-        trained_with=of_target(expert_prompt_contents),
-        prompts=development_prompts,
-        asked=development_prompt_contents,
-        judging=trial_judging,
-        sources="results/{study}/sources",
-        common=of_target(training_common),
+        search=of(search_plan.settings, "search"),
+        default=of(study.search_default, "search"),
+        expert=of(search_plan.target_settings, "search"),
+        training_prompts=of(search_plan.training_prompts, "search"),
+        training_prompt_contents=of(chained(search_plan.training_prompts, prompt_contents), "search"),
+        prompts=of(study.development_prompts, "search"),
+        prompt_contents=of(chained(study.development_prompts, prompt_contents), "search"),
+        judging=of(search_plan.judging, "search"),
+        sources=SOURCES,
+        common=of(search_plan.training_common, "search"),
         seed=settings["seed"],
-        work="results/{study}/training/{tuning}_trials/{trial}",
-    message:
-        "Trial {wildcards.trial} of {wildcards.tuning}"
+        work="results/{study}/training/{search}_trials/{trial}",
     script:
         "../scripts/search/train_trial.py"
 
@@ -89,38 +106,39 @@ rule train_trial:
 rule merge_trial:
     """A merge with the proposed parameters, judged on the development sets; the merged weights are not kept."""
     input:
-        proposed=proposed_trials,
-        earlier=earlier_trials,
-        models=of_target(parent_models),
-        manifests=of_target(parent_manifests),
-        adapters=of_target(merge_adapters),
-        development=development_items,
-        asked=development_prompt_files,
+        proposed=paths.one(SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
+        earlier=paths.inputs(TRIAL_RESULT, search_plan.trials_of_earlier_rounds, "search", "trial"),
+        models=paths.inputs(MODEL, search_plan.models_read, "search"),
+        manifests=paths.inputs(MANIFEST, search_plan.models_read, "search"),
+        adapters=paths.inputs(ADAPTER, search_plan.adapter_bases, "search"),
+        development=paths.inputs(ITEMS, search_plan.development_sets, "search"),
+        prompts=of(chained(study.development_prompts, prompt_files), "search"),
+        texts=of(chained(study.development_prompts, prompt_texts), "search"),
     output:
-        folder=directory("results/{study}/searches/{blending}/trial_{trial}"),
-        result="results/{study}/searches/{blending}/trial_{trial}.json",
+        folder=directory(TRIAL),
+        result=TRIAL_RESULT,
     log:
-        "results/{study}/logs/merge_trial/{blending}/{trial}.log",
+        "results/{study}/logs/merge_trial/{search}/{trial}.log",
     benchmark:
-        "results/{study}/timings/merge_trial/{blending}/{trial}.tsv"
+        "results/{study}/timings/merge_trial/{search}/{trial}.tsv"
+    wildcard_constraints:
+        search=one_of(search_plan.searches_for("merge")),
     conda:
         "../envs/search.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=needed("mem_mb", "trial", "blending"),
-        runtime=needed("runtime", "trial", "blending"),
+        mem_mb=needed("mem_mb", "trial", "search"),
+        runtime=needed("runtime", "trial", "search"),
         gpu=GPUS["judge_suite"],
     params:
-        search=search_settings,
-        default=search_default,
-        merge=target_settings,
-        bases=of_target(merge_bases),
-        prompts=development_prompts,
-        asked=development_prompt_contents,
-        judging=trial_judging,
-        sources="results/{study}/sources",
-    message:
-        "Trial {wildcards.trial} of {wildcards.blending}"
+        search=of(search_plan.settings, "search"),
+        default=of(study.search_default, "search"),
+        merge=of(search_plan.target_settings, "search"),
+        bases=of(search_plan.adapter_bases, "search"),
+        prompts=of(study.development_prompts, "search"),
+        prompt_contents=of(chained(study.development_prompts, prompt_contents), "search"),
+        judging=of(search_plan.judging, "search"),
+        sources=SOURCES,
     script:
         "../scripts/search/merge_trial.py"
 
@@ -128,9 +146,9 @@ rule merge_trial:
 rule choose_trial:
     """The trial with the best value on the development sets; the study's own setting wins ties."""
     input:
-        all_trials,
+        paths.inputs(TRIAL_RESULT, search_plan.trials, "search"),
     output:
-        "results/{study}/searches/{search}/best.json",
+        BEST_TRIAL,
     log:
         "results/{study}/logs/choose_trial/{search}.log",
     benchmark:
@@ -138,13 +156,10 @@ rule choose_trial:
     conda:
         "../envs/stats.yaml"
     resources:
-        mem_mb=per_attempt(500),
-        runtime=per_attempt(10),
+        **small_job,
     params:
-        search=search_settings,
+        search=of(search_plan.settings, "search"),
         code=script_digest("search/choose_trial"),
-    message:
-        "Choosing the best trial of {wildcards.search}"
     script:
         "../scripts/search/choose_trial.py"
 
@@ -152,25 +167,25 @@ rule choose_trial:
 rule keep_trained:
     """The best trial of a search for settings, as a model: its LoRA update folded into the base."""
     input:
-        chosen=chosen_trial,
-        trials=trial_folders,
-        model=of_target(base_model),
-        manifest=of_target(base_manifest),
+        best=BEST_TRIAL,
+        trials=paths.inputs(TRIAL, search_plan.trials, "search"),
+        model=paths.one(MODEL, search_plan.base, "search"),
+        manifest=paths.one(MANIFEST, search_plan.base, "search"),
     output:
-        model=directory("results/{study}/models/{tuned}"),
-        manifest="results/{study}/models/{tuned}.json",
+        model=directory(SEARCHED_MODEL),
+        manifest=SEARCHED_MANIFEST,
     log:
-        "results/{study}/logs/keep_trained/{tuned}.log",
+        "results/{study}/logs/keep_trained/{search}_best.log",
     benchmark:
-        "results/{study}/timings/keep_trained/{tuned}.tsv"
+        "results/{study}/timings/keep_trained/{search}_best.tsv"
+    wildcard_constraints:
+        search=one_of(search_plan.searches_for("expert")),
     conda:
         "../envs/search.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=target_needs("mem_mb", "export"),
-        runtime=target_needs("runtime", "export"),
-    message:
-        "Keeping the best trial as {wildcards.tuned}"
+        mem_mb=needed("mem_mb", "keep", "search"),
+        runtime=needed("runtime", "keep", "search"),
     script:
         "../scripts/search/keep_trained.py"
 
@@ -178,29 +193,29 @@ rule keep_trained:
 rule keep_merged:
     """The best trial of a search for parameters, merged again."""
     input:
-        chosen=chosen_trial,
-        models=of_target(parent_models),
-        manifests=of_target(parent_manifests),
-        adapters=of_target(merge_adapters),
+        best=BEST_TRIAL,
+        models=paths.inputs(MODEL, search_plan.models_read, "search"),
+        manifests=paths.inputs(MANIFEST, search_plan.models_read, "search"),
+        adapters=paths.inputs(ADAPTER, search_plan.adapter_bases, "search"),
     output:
-        model=directory("results/{study}/models/{blended}"),
-        manifest="results/{study}/models/{blended}.json",
-        recipe="results/{study}/recipes/{blended}.merge.yaml",
+        model=directory(SEARCHED_MODEL),
+        manifest=SEARCHED_MANIFEST,
+        recipe=SEARCHED_RECIPE,
     log:
-        "results/{study}/logs/keep_merged/{blended}.log",
+        "results/{study}/logs/keep_merged/{search}_best.log",
     benchmark:
-        "results/{study}/timings/keep_merged/{blended}.tsv"
+        "results/{study}/timings/keep_merged/{search}_best.tsv"
+    wildcard_constraints:
+        search=one_of(search_plan.searches_for("merge")),
     conda:
         "../envs/search.yaml"
     threads: settings["threads"]
     resources:
-        mem_mb=target_needs("mem_mb", "merge"),
-        runtime=target_needs("runtime", "merge"),
+        mem_mb=needed("mem_mb", "keep", "search"),
+        runtime=needed("runtime", "keep", "search"),
     params:
-        merge=target_settings,
-        bases=of_target(merge_bases),
-    message:
-        "Merging {wildcards.blended} as its best trial"
+        merge=of(search_plan.target_settings, "search"),
+        bases=of(search_plan.adapter_bases, "search"),
     script:
         "../scripts/search/keep_merged.py"
 
@@ -208,12 +223,12 @@ rule keep_merged:
 rule tabulate_search:
     """Every trial with its value and interval on the development sets, and its difference to the study's own setting."""
     input:
-        results=all_trials,
-        folders=trial_folders,
-        development=development_items,
+        results=paths.inputs(TRIAL_RESULT, search_plan.trials, "search"),
+        folders=paths.inputs(TRIAL, search_plan.trials, "search"),
+        development=paths.inputs(ITEMS, search_plan.development_sets, "search"),
     output:
-        table="results/{study}/tables/search_{search}.csv",
-        importance="results/{study}/tables/search_{search}.importance.csv",
+        table=SEARCH_TABLE,
+        importance=SEARCH_IMPORTANCE,
     log:
         "results/{study}/logs/tabulate_search/{search}.log",
     benchmark:
@@ -221,21 +236,99 @@ rule tabulate_search:
     conda:
         "../envs/search.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(10),
+        **small_job,
     params:
-        search=search_settings,
-        default=search_default,
+        search=of(search_plan.settings, "search"),
+        default=of(study.search_default, "search"),
         timings="results/{study}/timings",
         statistics=settings["statistics"],
         code=script_digest("search/tabulate_search"),
-    message:
-        "Tabulating search {wildcards.search}"
     script:
         "../scripts/search/tabulate_search.py"
+
+
+rule screen_base:
+    """The loss of one foundation model on held-out answers after the screening's steps of fine-tuning."""
+    input:
+        item_sets=each(ITEMS, screening_plan.item_sets("train_on")),
+        held_out=each(ITEMS, screening_plan.item_sets("evaluate_on")),
+        prompt=ancient(each(PROMPT, screening_plan.prompts.values())),
+        model=MODEL,
+        manifest=MANIFEST,
+    output:
+        losses=SCREENING,
+        curve=SCREENING_CURVE,
+    log:
+        "results/{study}/logs/screen_base/{model}.log",
+    benchmark:
+        "results/{study}/timings/screen_base/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(screening_plan.bases),
+    conda:
+        "../envs/train.yaml"
+    threads: settings["threads"]
+    resources:
+        mem_mb=needed("mem_mb", "screen", "model"),
+        runtime=needed("runtime", "screen", "model"),
+        gpu=GPUS["judge_suite"],
+    params:
+        screening=screening_plan.settings,
+        prompt_content=screening_plan.prompt_content,
+        common=settings["training"],
+        judging=of(screening_plan.judging, "model"),
+        seed=settings["seed"],
+        work="results/{study}/training/screening_{model}",
+    script:
+        "../scripts/search/screen_base.py"
+
+
+rule tabulate_screening:
+    """The screened models side by side, with intervals."""
+    input:
+        each(SCREENING, screening_plan.bases),
+    output:
+        table="results/{study}/tables/screening.csv",
+    log:
+        "results/{study}/logs/tabulate_screening.log",
+    benchmark:
+        "results/{study}/timings/tabulate_screening.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        **small_job,
+    params:
+        bases=screening_plan.bases,
+        steps=settings.get("screening", {}).get("steps"),
+        statistics=settings["statistics"],
+        code=script_digest("search/tabulate_screening"),
+    script:
+        "../scripts/search/tabulate_screening.py"
+
+
+rule collect_curves:
+    """training.csv: what was logged while the experts were trained, one below the other."""
+    input:
+        each(TRAINING_LOG, study.experts),
+    output:
+        "results/{study}/tables/training.csv",
+    log:
+        "results/{study}/logs/collect_curves.log",
+    benchmark:
+        "results/{study}/timings/collect_curves.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        **small_job,
+    params:
+        experts=list(study.experts),
+        code=script_digest("search/collect_curves"),
+    script:
+        "../scripts/search/collect_curves.py"
 
 
 localrules:
     propose_trials,
     choose_trial,
     tabulate_search,
+    tabulate_screening,
+    collect_curves,

@@ -1,5 +1,7 @@
 """Input functions of rules/report.smk, and of `rule all`."""
 
+from judgemerge.study.layout import ENCODER_MANIFEST
+
 
 def study_results(wildcards):
     """Everything that `rule all` asks for."""
@@ -35,8 +37,8 @@ def everything_but_the_record():
 def study_manifests(wildcards):
     """The manifests of every model that a judge or a merge of the study uses."""
     needed = [judge for judge in study.judges if study.kind(judge) == "model"]
-    needed += [name for name in compared_in_answers() if name not in needed]
-    own = embedding_manifests() if "embedding" in settings else []
+    needed += [name for name in study.comparisons.models_and_judges() if name not in needed]
+    own = each(ENCODER_MANIFEST, study.embedding.final_models) if study.embedding else []
     return [*(results_file("models/{name}.json", name=name) for name in needed), *own]
 
 

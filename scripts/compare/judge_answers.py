@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from generate_answers import load_backend
-from judgemerge.compare import model_comparisons as comparisons
+from judgemerge.compare import answer_judging as comparisons
 from judgemerge.core import files, models, provenance
 from judgemerge.core.items import read_items
 from judgemerge.core.logs import Progress, logged

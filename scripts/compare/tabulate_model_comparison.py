@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from judgemerge.compare.model_comparisons import by_unit
+from judgemerge.compare import comparison_tables
+from judgemerge.compare.answer_judging import by_unit
 from judgemerge.core import files
 from judgemerge.core.items import read_items
 from judgemerge.core.logs import logged
-from judgemerge.evaluate import model_comparisons as tables
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.prompting import rubric_metrics
 
@@ -25,21 +25,30 @@ def main(
     items = {item.id: item for item in read_items(questions)}
     clusters = {question: item.cluster for question, item in items.items()}
     settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
-    found = [rubric_metrics.load_metric(path) for path in metric_files]
-    known = {model: by_unit(files.read_jsonl(path)) for model, path in zip(entry["models"], answers, strict=True)}
-    said = {judge: list(files.read_jsonl(path)) for judge, path in zip(entry["judges"], results, strict=True)}
-    names = [metric.name for metric in found]
+    chosen_metrics = [rubric_metrics.load_metric(path) for path in metric_files]
+    answers_by_model = {
+        model: by_unit(files.read_jsonl(path)) for model, path in zip(entry["models"], answers, strict=True)
+    }
+    results_by_judge = {
+        judge: list(files.read_jsonl(path)) for judge, path in zip(entry["judges"], results, strict=True)
+    }
+    names = [metric.name for metric in chosen_metrics]
     rows = [
         row
-        for judge, judged in said.items()
-        for row in tables.judge_rows(judge, judged, names, entry["models"], clusters, settings)
+        for judge, results_of_judge in results_by_judge.items()
+        for row in comparison_tables.judge_rows(judge, results_of_judge, names, entry["models"], clusters, settings)
     ]
-    rows += tables.cost_rows(known, clusters, settings)
-    written = pd.DataFrame(rows, columns=list(tables.COLUMNS))
+    rows += comparison_tables.cost_rows(answers_by_model, clusters, settings)
+    frame = pd.DataFrame(rows, columns=list(comparison_tables.COLUMNS))
     with files.atomic_writer(table) as file:
-        written.to_csv(file, index=False)
-    reading = {judge: tables.disagreements(judged, names, entry["models"]) for judge, judged in said.items()}
-    files.write_jsonl(disagreements, ({"judge": judge, **row} for judge, own in reading.items() for row in own))
+        frame.to_csv(file, index=False)
+    reading = {
+        judge: comparison_tables.disagreements(results_of_judge, names, entry["models"])
+        for judge, results_of_judge in results_by_judge.items()
+    }
+    files.write_jsonl(
+        disagreements, ({"judge": judge, **row} for judge, rows_of_judge in reading.items() for row in rows_of_judge)
+    )
 
 
 if "snakemake" in globals():
@@ -48,7 +57,7 @@ if "snakemake" in globals():
             entry=snakemake.params.comparison,
             questions=snakemake.input.questions,
             answers=list(snakemake.input.answers),
-            results=list(snakemake.input.results),
+            results=[f"{snakemake.input.results}/{judge}.jsonl" for judge in snakemake.params.comparison["judges"]],
             metric_files=list(snakemake.input.metrics),
             statistics=snakemake.params.statistics,
             table=snakemake.output.table,

@@ -17,8 +17,8 @@ def main(decided: list[str], folders: list[str], manifests: list[str], model: st
     print(decisions.choice(every), file=sys.stderr)
     shutil.rmtree(model, ignore_errors=True)
     # Snakemake's own time stamp is not linked: touching it here would make the iteration look new.
-    own = shutil.ignore_patterns(".snakemake_timestamp")
-    shutil.copytree(folders[place], model, copy_function=os.link, ignore=own)
+    time_stamps = shutil.ignore_patterns(".snakemake_timestamp")
+    shutil.copytree(folders[place], model, copy_function=os.link, ignore=time_stamps)
     files.write_json(manifest, files.read_json(manifests[place]) | {"iteration": number})
 
 

@@ -11,17 +11,17 @@ def main(
     """Write the pairs with `bm25` and, where the study has a reranker, `reranker` scores."""
     if stop := decisions.stopped_by(earlier):
         return decisions.pass_over(stop, rows)
-    found = [pair_of(row) for row in files.read_jsonl(pairs)]
-    scores = {"bm25": selection.bm25_scores(found)}
+    questions = [pair_of(row) for row in files.read_jsonl(pairs)]
+    scores = {"bm25": selection.bm25_scores(questions)}
     if reranker:
         import torch
 
         torch.set_num_threads(threads)
         model = encoders.open_reranker(reranker[0], max_tokens)
-        asked = [(pair.anchor, pair.positive) for pair in found]
-        scores["reranker"] = retrieval.predicted(model, asked, batch_size)
-    each = ({name: float(values[place]) for name, values in scores.items()} for place in range(len(found)))
-    files.write_jsonl(rows, (pair.row() | own for pair, own in zip(found, each, strict=True)))
+        question_and_text = [(pair.anchor, pair.positive) for pair in questions]
+        scores["reranker"] = retrieval.predicted(model, question_and_text, batch_size)
+    each = ({name: float(values[place]) for name, values in scores.items()} for place in range(len(questions)))
+    files.write_jsonl(rows, (pair.row() | values_of_pair for pair, values_of_pair in zip(questions, each, strict=True)))
 
 
 if "snakemake" in globals():

@@ -28,24 +28,33 @@ def main(
     """
     if stop := decisions.stopped_by(earlier):
         return decisions.pass_over(stop, rows, counts)
-    found = list(files.read_jsonl(scored))
-    scores = [np.array([row[name] for row in found]) for name in ("bm25", "reranker") if found and name in found[0]]
-    kept = [pair_of(found[place]) for place in selection.best(selection.fused(*scores), settings["selection"]["share"])]
-    counted = {"scored": len(found), "kept_by_rank": len(kept)}
+    scored_rows = list(files.read_jsonl(scored))
+    scores = [
+        np.array([row[name] for row in scored_rows])
+        for name in ("bm25", "reranker")
+        if scored_rows and name in scored_rows[0]
+    ]
+    selected = [
+        pair_of(scored_rows[place])
+        for place in selection.best(selection.fused(*scores), settings["selection"]["share"])
+    ]
+    counted = {"scored": len(scored_rows), "kept_by_rank": len(selected)}
     stores = [Path(store).with_name(f"iteration_{number}") for number in range(1, iteration)]
     if writers["selection.relevance.model"]:
         backend = asking.open_model(writers["selection.relevance.model"], os.environ)
         threshold = settings["selection"]["relevance"]["threshold"]
         also = [folder / "relevance.jsonl" for folder in stores]
-        kept, judged = asking.relevant(
-            kept, backend, threshold, f"{store}/relevance.jsonl", also, wordings["relevance"]
+        selected, relevance_counts = asking.relevant(
+            selected, backend, threshold, f"{store}/relevance.jsonl", also, wordings["relevance"]
         )
-        counted |= judged
+        counted |= relevance_counts
     backend = writers["rewriting.model"] and asking.open_model(writers["rewriting.model"], os.environ)
     number = settings["rewriting"]["number"]
     also = [folder / "rewrites.jsonl" for folder in stores]
-    rewrites = asking.rewrites_of(kept, number, backend, f"{store}/rewrites.jsonl", seed, also, wordings["rewriting"])
-    pairs, rewritten = rewriting.with_rewrites(kept, rewrites)
+    rewrites = asking.rewrites_of(
+        selected, number, backend, f"{store}/rewrites.jsonl", seed, also, wordings["rewriting"]
+    )
+    pairs, rewritten = rewriting.with_rewrites(selected, rewrites)
     files.write_jsonl(rows, (pair.row() for pair in pairs))
     files.write_json(counts, counted | rewritten | {"training": len(pairs)})
 

@@ -1,21 +1,9 @@
-"""Make embedding/collections/{collection}: a folder of documents made on the spot, as a person's folder would be."""
+"""Make embedding/collections/{collection} of a study: folders of documents made on the spot, as a person's would be."""
 
-import shutil
-from pathlib import Path
-
-from judgemerge.core import files
 from judgemerge.core.logs import logged
-from judgemerge.synthetic import made_documents
-
-
-def main(make: dict, folder: str) -> None:
-    """Write the documents of one domain: plain text, Markdown and HTML."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for name, content in made_documents.files_of(make["domain"], make["n_documents"], make["seed"]).items():
-        with files.atomic_writer(Path(folder) / name) as file:
-            file.write(content)
-
+from judgemerge.embed import documents
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        main(make=snakemake.params.make, folder=snakemake.output[0])
+        for make, folder in zip(snakemake.params.collections.values(), snakemake.output, strict=True):
+            documents.write_synthetic(folder, make["domain"], make["n_documents"], make["seed"])

@@ -22,20 +22,20 @@ def main(
     """Ask about the held-out documents (all of them when `share` is 0); also write what a person may review."""
     every = [Chunk(**row) for row in files.read_jsonl(chunks)]
     held = evaluation_sets.held_out(every, share, seed)
-    asked = [chunk for chunk in every if not held or chunk.document in held]
+    evaluated = [chunk for chunk in every if not held or chunk.document in held]
     backend = writer and asking.open_model(writer, os.environ)
-    found, reasons = asking.questions_of(
-        asked, every, n_questions, backend, store, f"{seed}:evaluation", wording=wording
+    generated, reasons = asking.questions_of(
+        evaluated, every, n_questions, backend, store, f"{seed}:evaluation", wording=wording
     )
-    pairs, n_repeats = questions.without_repeats(found)
-    made = evaluation_sets.rows_of(pairs)
-    files.write_jsonl(rows, made)
+    pairs, n_repeats = questions.without_repeats(generated)
+    task_rows = evaluation_sets.rows_of(pairs)
+    files.write_jsonl(rows, task_rows)
     with files.atomic_writer(review) as file:
-        file.write(evaluation_sets.review_text(made))
+        file.write(evaluation_sets.review_text(task_rows))
     lost = sum(n for reason, n in reasons.items() if reason.startswith("missing_"))
     files.write_json(
         counts,
-        {"rows": len(made) + n_repeats + lost, "queries": len(made), "left_out": lost, "documents": len(held),
+        {"rows": len(task_rows) + n_repeats + lost, "queries": len(task_rows), "left_out": lost, "documents": len(held),
          "reasons": {**reasons, "repeated": n_repeats}},
     )  # fmt: skip
 

@@ -21,15 +21,15 @@ def main(
     every = [Chunk(**row) for row in files.read_jsonl(chunks)]
     held = evaluation_sets.held_out(every, share, seed)
     trained_on = [chunk for chunk in every if chunk.document not in held]
-    chosen = decisions.slice_of(
+    slice_of_chunks = decisions.slice_of(
         trained_on, iteration, settings["iterations"]["maximum"], settings["iterations"]["slices"]
     )
     backend = writer and asking.open_model(asking.of_iteration(writer, iteration), os.environ)
     place = Path(store)
     earlier_stores = [place.with_name(f"questions_{number}.jsonl") for number in range(1, iteration)]
     also = [] if writer and asking.draws(writer) else earlier_stores
-    found, reasons = asking.questions_of(
-        chosen,
+    generated, reasons = asking.questions_of(
+        slice_of_chunks,
         every,
         settings["questions"]["per_chunk"],
         backend,
@@ -38,9 +38,15 @@ def main(
         also,
         wording,
     )
-    pairs, n_repeats = questions.without_repeats(found)
+    pairs, n_repeats = questions.without_repeats(generated)
     files.write_jsonl(rows, (pair.row() for pair in pairs))
-    counted = {"chunks": len(chosen), "questions": len(found), "repeated": n_repeats, "pairs": len(pairs), **reasons}
+    counted = {
+        "chunks": len(slice_of_chunks),
+        "questions": len(generated),
+        "repeated": n_repeats,
+        "pairs": len(pairs),
+        **reasons,
+    }
     files.write_json(counts, counted)
 
 

@@ -12,13 +12,13 @@ def main(bases: list[str], losses: list[str], statistics: dict, table: str) -> N
     rows = []
     for base, path in zip(bases, losses, strict=True):
         read = files.read_json(path)
-        found = screening.summary(
+        summary = screening.summary(
             read["answers"], statistics["resamples"], statistics["confidence"], statistics["seed"]
         )
-        rows.append({"base": base, "parameters": read["parameters"], "steps": read["steps"], **found})
-    written = pd.DataFrame(rows, columns=list(screening.COLUMNS))
+        rows.append({"base": base, "parameters": read["parameters"], "steps": read["steps"], **summary})
+    frame = pd.DataFrame(rows, columns=list(screening.COLUMNS))
     with files.atomic_writer(table) as file:
-        written.to_csv(file, index=False)
+        frame.to_csv(file, index=False)
 
 
 if "snakemake" in globals():

@@ -109,7 +109,7 @@ def test_a_second_run_has_nothing_to_do(run, snakemake):
 def test_the_full_size_is_planned_without_documents_or_endpoint(snakemake):
     process = snakemake("--dry-run", "--profile", "slurm", "--configfile", "config/studies/embedder.yaml")
     assert process.returncode == 0, process.stderr[-3000:]
-    assert "GPU hours" in process.stderr and "train_embedder" in process.stderr
+    assert "GPU hours" in process.stderr and "train_encoder" in process.stderr
 
 
 # ---- a base as the hub has it, and a model of somebody else ----

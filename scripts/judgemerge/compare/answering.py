@@ -1,4 +1,4 @@
-"""Answers of a model to the questions of an item set, as the material that judges compare (model_comparisons.py).
+"""Answers of a model to the questions of an item set, as the material that judges compare (answer_judging.py).
 
 Greedy, or drawn with a seed per question and draw, so that an answer depends on its question and not on what else was
 asked in the same batch. Answers are kept in the store of the model's weights as they come: a killed run goes on, and

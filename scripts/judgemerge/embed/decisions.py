@@ -29,17 +29,20 @@ def decide(iteration: int, n_iterations: int, before: float, after: float, incre
     """
     # Rounded, so that 0.5 → 0.6 is 20 % and not 19.999…
     increase = None if before == 0 else round(100 * (after - before) / before, 9)
-    told = "undefined, because the base finds nothing" if increase is None else f"{increase:+.1f} %"
+    relative_increase = "undefined, because the base finds nothing" if increase is None else f"{increase:+.1f} %"
     if after >= enough:
         stop, reason = True, f"recall {after:.3f} has reached {enough:g}"
     elif increase is not None and increase >= increase_rate:
-        stop, reason = True, f"relative increase {told} has reached {increase_rate:g} %"
+        stop, reason = True, f"relative increase {relative_increase} has reached {increase_rate:g} %"
     elif iteration == n_iterations:
-        stop, reason = True, f"last of {n_iterations} iterations; relative increase {told}, recall {after:.3f}"
+        stop, reason = (
+            True,
+            f"last of {n_iterations} iterations; relative increase {relative_increase}, recall {after:.3f}",
+        )
     else:
         stop, reason = (
             False,
-            f"relative increase {told} is below {increase_rate:g} %, recall {after:.3f} below {enough:g}",
+            f"relative increase {relative_increase} is below {increase_rate:g} %, recall {after:.3f} below {enough:g}",
         )
     values = {"before": before, "after": after, "increase": increase}
     return {"iteration": iteration, **values, "stop": stop, "reason": reason}
@@ -62,12 +65,12 @@ def run(decisions: Sequence[Mapping]) -> list[Mapping]:
 
 def choice(decisions: Sequence[Mapping]) -> str:
     """Return one sentence: which iteration became `tuned`, and whether the base finds as much."""
-    chosen, trained = best(decisions), run(decisions)
-    text = f"tuned is the model of iteration {chosen['iteration']} of {len(trained)}, recall {chosen['after']:.3f}"
-    if chosen["iteration"] != trained[-1]["iteration"]:
+    best_one, trained = best(decisions), run(decisions)
+    text = f"tuned is the model of iteration {best_one['iteration']} of {len(trained)}, recall {best_one['after']:.3f}"
+    if best_one["iteration"] != trained[-1]["iteration"]:
         text += f", the highest; the last one has {trained[-1]['after']:.3f}"
-    if chosen["after"] <= chosen["before"]:
-        text += f". The base finds {chosen['before']:.3f}: fine-tuning has gained nothing here, use the base"
+    if best_one["after"] <= best_one["before"]:
+        text += f". The base finds {best_one['before']:.3f}: fine-tuning has gained nothing here, use the base"
     return f"{text}."
 
 

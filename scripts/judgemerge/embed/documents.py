@@ -1,11 +1,17 @@
 """A folder of documents → chunks. What cannot be read is reported by name and never stops the others."""
 
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
 from judgemerge.embed import Chunk, texts
+from judgemerge.synthetic import made_documents
 
 SUFFIXES = (".txt", ".md", ".html", ".htm", ".docx", ".pdf")
 # Tried in turn after UTF-8 with or without a mark; whatever is left is read as Latin-1, which reads anything.
@@ -21,6 +27,42 @@ class Problem:
     file: str
     problem: str
     left_out: bool
+
+
+def write_synthetic(folder: str | Path, domain: str, n_documents: int, seed: int) -> None:
+    """Write a folder of documents of one domain made on the spot: plain text, Markdown and HTML."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, content in made_documents.files_of(domain, n_documents, seed).items():
+        with files.atomic_writer(Path(folder) / name) as file:
+            file.write(content)
+
+
+def split_folder(folder: str | Path, settings: Mapping, chunks_file: str | Path, counts_file: str | Path) -> None:
+    """Write the chunks of every file that can be read; the log, the counts and so the report name the others."""
+    if not Path(folder).is_dir():
+        raise JudgemergeError(
+            f"embedding.documents.folder: '{folder}' is no folder; put your documents there, or name another one"
+        )
+    documents, problems = [], []
+    for name, text, problems_of_file in read_folder(folder, settings["max_megabytes"]):
+        problems += problems_of_file
+        documents += [(name, text)] if text is not None else []
+    for problem in problems:
+        print(f"{problem.file}: {problem.problem}", file=sys.stderr)
+    chunks, n_duplicates = chunks_of(documents, settings["chunk"], settings["overlap"], settings["language"])
+    if not chunks:
+        raise JudgemergeError(f"{folder}: none of its {len(problems)} files gives any text; the log names the reasons")
+    files.write_jsonl(chunks_file, map(asdict, chunks))
+    languages = Counter(chunk.language for chunk in chunks)
+    counts = {
+        "documents": len(documents),
+        "left_out": sum(problem.left_out for problem in problems),
+        "chunks": len(chunks),
+        "duplicates": n_duplicates,
+        "languages": dict(sorted(languages.items())),
+        "problems": [asdict(problem) for problem in problems],
+    }
+    files.write_json(counts_file, counts)
 
 
 def read_folder(folder: str | Path, max_megabytes: float) -> Iterator[tuple[str, str | None, list[Problem]]]:

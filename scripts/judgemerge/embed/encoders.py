@@ -31,9 +31,9 @@ def pretraining_pairs(n_documents: int, seed: int, chunk: int, per_chunk: int = 
         pairs += [
             pair for part in chunks for pair in questions.pairs(part, maker.questions(part, per_chunk, f"{seed}"))
         ]
-    kept, _ = questions.without_repeats(pairs)
-    random.Random(seed).shuffle(kept)
-    return kept
+    distinct_pairs, _ = questions.without_repeats(pairs)
+    random.Random(seed).shuffle(distinct_pairs)
+    return distinct_pairs
 
 
 def train_tokenizer(texts: Sequence[str], vocabulary: int, max_tokens: int):
@@ -137,11 +137,13 @@ def save_model(model, folder: str | Path, base: str | Path | None = None) -> Non
     model.save_pretrained(str(folder), create_model_card=False)
     weights = Weights(folder)
     config = files.read_json(Path(folder, "config.json"))
-    known = None if base is None else {names.current(name) for name in Weights(base).entries}
+    names_of_base = None if base is None else {names.current(name) for name in Weights(base).entries}
     entries = {
         name: (names.current(name), entry)
         for name, entry in weights.entries.items()
-        if known is None or names.current(name) in known or not names.may_be_invented(names.current(name), config)
+        if names_of_base is None
+        or names.current(name) in names_of_base
+        or not names.may_be_invented(names.current(name), config)
     }
     fresh = Path(folder, "fresh")
     writer = Writer(fresh, [(new, entry.format, entry.shape) for new, entry in entries.values()])

@@ -76,9 +76,9 @@ def read_set(path: str | Path, keys: Mapping[str, str]) -> tuple[list[dict], dic
     path = Path(path)
     if not path.is_file():
         raise JudgemergeError(f"{path}: the evaluation set is not there; correct embedding's `path`, or write the file")
-    found = _review(path) if path.suffix == ".csv" else _lines(path, keys)
+    rows_and_reasons = _review(path) if path.suffix == ".csv" else _lines(path, keys)
     rows, reasons, n_rows = [], {}, 0
-    for row, reason in found:
+    for row, reason in rows_and_reasons:
         n_rows += 1
         if reason:
             reasons[reason] = reasons.get(reason, 0) + 1
@@ -119,10 +119,10 @@ def _lines(path: Path, keys: Mapping[str, str]) -> Iterable[tuple[dict | None, s
         if question_key is None:
             question_key = _key(path, row, keys.get("query"), QUESTION_KEYS, "query")
             text_key = _key(path, row, keys.get("document"), TEXT_KEYS, "document")
-        question, given = row.get(question_key), row.get(text_key)
-        given = [given] if isinstance(given, str) else given
-        usable = isinstance(given, list) and all(isinstance(text, str) for text in given)
-        right = [text for text in given if text.strip()] if usable else []
+        question, texts_of_row = row.get(question_key), row.get(text_key)
+        texts_of_row = [texts_of_row] if isinstance(texts_of_row, str) else texts_of_row
+        usable = isinstance(texts_of_row, list) and all(isinstance(text, str) for text in texts_of_row)
+        right = [text for text in texts_of_row if text.strip()] if usable else []
         if not isinstance(question, str) or not question.strip() or not right:
             yield None, "empty question or text"
         else:
@@ -133,17 +133,17 @@ def _lines(path: Path, keys: Mapping[str, str]) -> Iterable[tuple[dict | None, s
             yield _row(f"row {number}", question.strip(), right, wrong, document), None
 
 
-def _key(path: Path, row: Mapping, chosen: str | None, usual: Sequence[str], role: str) -> str:
-    if chosen is not None:
-        if chosen not in row:
-            raise JudgemergeError(f"{path}: row 0 has no key '{chosen}' (keys.{role}){did_you_mean(chosen, row)}")
-        return chosen
-    known = next((name for name in usual if name in row), None)
-    if known is None:
+def _key(path: Path, row: Mapping, named_key: str | None, usual: Sequence[str], role: str) -> str:
+    if named_key is not None:
+        if named_key not in row:
+            raise JudgemergeError(f"{path}: row 0 has no key '{named_key}' (keys.{role}){did_you_mean(named_key, row)}")
+        return named_key
+    usual_key = next((name for name in usual if name in row), None)
+    if usual_key is None:
         raise JudgemergeError(
             f"{path}: row 0 has none of the keys {', '.join(usual)}; name the right one in keys.{role}"
         )
-    return known
+    return usual_key
 
 
 def _row(name: str, question: str, right: list[str], wrong: list[str], document: str | None) -> dict:

@@ -76,9 +76,9 @@ def entries(reply: str) -> tuple[list[str], int]:
     lines = [line for line in lines if not _BARE_LABEL.fullmatch(line)]
     if len(lines) == 1 and _number(lines[0]) == 1:
         lines = _INLINE.split(lines[0])
-    chosen = _numbered(lines) or _bulleted(lines) or _plain(lines)
-    n_repeats = len(chosen) - len(dict.fromkeys(chosen))
-    return list(dict.fromkeys(chosen)), labels + len(lines) - len(chosen) + n_repeats
+    listed_lines = _numbered(lines) or _bulleted(lines) or _plain(lines)
+    n_repeats = len(listed_lines) - len(dict.fromkeys(listed_lines))
+    return list(dict.fromkeys(listed_lines)), labels + len(lines) - len(listed_lines) + n_repeats
 
 
 def _relabelled(text: str) -> str:
@@ -103,15 +103,15 @@ def _json_list(text: str) -> list[str] | None:
     block = re.search(r"```\w*\s*([\[{].*?[\]}])\s*```", text, re.DOTALL)
     text = block[1] if block else text
     try:
-        found = json.loads(text) if text.startswith(("[", "{")) else None
+        content = json.loads(text) if text.startswith(("[", "{")) else None
     except ValueError:
         return None
-    if isinstance(found, dict):
-        found = next(iter(found.values())) if len(found) == 1 else list(found.values())
-    if isinstance(found, list):
-        found = [_of_object(entry) for entry in found]
-    is_list = isinstance(found, list) and found and all(isinstance(entry, str) for entry in found)
-    return [entry.strip() for entry in found] if is_list else None
+    if isinstance(content, dict):
+        content = next(iter(content.values())) if len(content) == 1 else list(content.values())
+    if isinstance(content, list):
+        content = [_of_object(entry) for entry in content]
+    is_list = isinstance(content, list) and content and all(isinstance(entry, str) for entry in content)
+    return [entry.strip() for entry in content] if is_list else None
 
 
 def _of_object(entry):
@@ -136,12 +136,15 @@ def _number(line: str) -> int | None:
 
 def _numbered(lines: list[str]) -> list[str]:
     """Return the numbered lines without their numbers; none where the numbers do not begin a list (0, 1, no number)."""
-    found = [(number, line) for line in lines if (number := _number(line)) is not None]
-    if not found or found[0][0] > 1:
+    numbered_lines = [(number, line) for line in lines if (number := _number(line)) is not None]
+    if not numbered_lines or numbered_lines[0][0] > 1:
         return []
-    if len(found) == 1 and _NUMBER.match(_BULLET.sub("", found[0][1], count=1)).group().strip()[-1].isalnum():
+    if (
+        len(numbered_lines) == 1
+        and _NUMBER.match(_BULLET.sub("", numbered_lines[0][1], count=1)).group().strip()[-1].isalnum()
+    ):
         return []  # "Q1 revenue?" is a question about a quarter
-    texts = (_NUMBER.sub("", _BULLET.sub("", line, count=1), count=1) for _, line in found)
+    texts = (_NUMBER.sub("", _BULLET.sub("", line, count=1), count=1) for _, line in numbered_lines)
     return _cleaned(_LABEL.sub("", text, count=1) if _LABEL.match(text) else text for text in texts)
 
 
@@ -153,13 +156,13 @@ def _plain(lines: list[str]) -> list[str]:
     def is_talk(line: str) -> bool:
         return line.startswith(("#", "```")) or bool(_ANSWER.match(line) or _TALK.match(line))
 
-    wanted = [line for line in lines if _QUESTION_END.search(line) or not is_talk(line)]
+    questions = [line for line in lines if _QUESTION_END.search(line) or not is_talk(line)]
     # A sentence before or after a list of questions alone, in whatever language, announces or closes it.
     for place in (0, -1):
-        others = wanted[1:] if place == 0 else wanted[:-1]
-        if len(others) > 1 and all(map(_QUESTION_END.search, others)) and _SENTENCE_END.search(wanted[place]):
-            wanted = others
-    return _cleaned(wanted)
+        others = questions[1:] if place == 0 else questions[:-1]
+        if len(others) > 1 and all(map(_QUESTION_END.search, others)) and _SENTENCE_END.search(questions[place]):
+            questions = others
+    return _cleaned(questions)
 
 
 def _cleaned(lines) -> list[str]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
-from judgemerge.core import models, provenance
+from judgemerge.core import files, models, provenance
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.embed import Pair, encoders, selection, training
+from judgemerge.embed import Pair, encoder_training, encoders, evaluation_sets, selection
 from judgemerge.merge import cards, checks, cocktail, engine, losses, preflight
 from judgemerge.merge.streams import FLOATING, WHOLE, Weights
 
@@ -38,6 +38,24 @@ def check_base(base: str | Path) -> None:
         preflight.shared_tensors({"base": Weights(base), "saved again": Weights(scratch)}, "base")
 
 
+def fetch(entry: Mapping, mixed: bool, base: Sequence[str], model: str, manifest: str) -> None:
+    """Download or copy what is needed to load the model, sub-folders of sentence-transformers included.
+
+    A model that will be `mixed` is tried for that at once and compared with the `base`, before that is trained.
+    """
+    fresh = Path(f"{model}.part")  # an interrupted download goes on here
+    if "path" in entry:
+        encoders.copy_model(entry["path"], fresh)
+    else:
+        encoders.download_model(entry["repo"], entry["revision"], fresh)
+    models.check_folder(fresh)
+    if mixed:
+        check_base(fresh)
+        preflight.check_parents({Path(folder).name: folder for folder in (*base, fresh)})
+    models.move_into_place(fresh, model, leave_out=(".cache",))
+    files.write_json(manifest, models.describe(model, rule="fetch_encoder", **entry))
+
+
 def mix(
     folders: Mapping[str, str | Path], shares: Mapping[str, float], outputs: Mapping[str, str | Path], threads: int
 ) -> None:
@@ -51,11 +69,47 @@ def mix(
 def _mix(folders: Mapping, weights: Mapping[str, Mapping[str, float]], outputs: Mapping, threads: int) -> dict:
     """Write the mixtures; return what was left out of each."""
     preflight.check_parents(folders)
-    merges = {name: cocktail.entry(given, "float32") for name, given in weights.items()}
+    merges = {name: cocktail.entry(weights_of_merge, "float32") for name, weights_of_merge in weights.items()}
     noted = engine.merge_all(merges, folders, outputs, threads)
     for name, output in outputs.items():
         checks.check_result(output, next(iter(folders.values())), tuple(noted[name]["left_out"]))
     return noted
+
+
+def mix_with_base(
+    base: str, tuned: str, held_out: str, mixes: Mapping[str, float | None], by_loss: Mapping | None,
+    query_prompt: str, seed: int, threads: int, outputs: Sequence[str], manifests: Sequence[str],
+) -> None:  # fmt: skip
+    """Mix at the given shares of the tuned model, and at the share that follows from losses on a few held-out pairs."""
+    folders = {"base": base, "tuned": tuned}
+    weighing = None
+    if by_loss is not None:
+        pairs = evaluation_sets.pairs_of(files.read_jsonl(held_out))
+        weighing = weights_by_loss(folders, pairs, by_loss, seed, threads, query_prompt)
+    shares = {name: weighing["weights"]["tuned"] if share is None else share for name, share in mixes.items()}
+    weights = {name: {"base": 1 - share, "tuned": share} for name, share in shares.items()}
+    weighed = {name: weighing if share is None else None for name, share in mixes.items()}
+    places = {Path(output).name: output for output in outputs}
+    contents = mix_with_card(folders, weights, places, threads, weighed)
+    for output, manifest in zip(outputs, manifests, strict=True):
+        name = Path(output).name
+        contents[name]["made_by"]["tuned_share"] = shares[name]
+        files.write_json(manifest, contents[name])
+
+
+def mix_cocktail(
+    parents: Sequence[str], held_out: str, cocktail: Mapping[str, float] | Sequence[str], by_loss: Mapping | None,
+    query_prompt: str, seed: int, threads: int, model: str, manifest: str,
+) -> None:  # fmt: skip
+    """Mix the models in the order of the study; a list of models is weighed first."""
+    folders = dict(zip(cocktail, parents, strict=True))
+    weighing = None
+    if not isinstance(cocktail, Mapping):
+        pairs = evaluation_sets.pairs_of(files.read_jsonl(held_out))
+        weighing = weights_by_loss(folders, pairs, by_loss, seed, threads, query_prompt)
+    name = Path(model).name
+    weights = {name: weighing["weights"] if weighing else dict(cocktail)}
+    files.write_json(manifest, mix_with_card(folders, weights, {name: model}, threads, {name: weighing})[name])
 
 
 def mix_with_card(
@@ -74,12 +128,12 @@ def mix_with_card(
     manifests = {}
     for name, output in outputs.items():
         merge = cocktail.entry(weights[name], "float32")
-        made = {"rule": "mix_embedders", "merge": merge, "parents": digests, "threads": threads}
-        made |= {"left_out": noted[name]["left_out"]} if noted[name]["left_out"] else {}
-        made |= {"losses": dict(weighed[name])} if weighed.get(name) else {}
-        text = cards.card(name, {"made_by": made | _on_card(weighed.get(name)), "versions": provenance.versions()})
+        about = {"rule": "mix_embedders", "merge": merge, "parents": digests, "threads": threads}
+        about |= {"left_out": noted[name]["left_out"]} if noted[name]["left_out"] else {}
+        about |= {"losses": dict(weighed[name])} if weighed.get(name) else {}
+        text = cards.card(name, {"made_by": about | _on_card(weighed.get(name)), "versions": provenance.versions()})
         Path(output, "README.md").write_text(text, encoding="utf-8")
-        manifests[name] = models.describe(output, **made)
+        manifests[name] = models.describe(output, **about)
     return manifests
 
 
@@ -87,8 +141,8 @@ def _on_card(weighed: Mapping | None) -> dict:
     """Return what a card says of weights that losses decided."""
     if not weighed:
         return {}
-    told = {"n_examples": weighed["examples"], "n_given": weighed["pairs"], "examples": "evaluation set"}
-    return {"weights": {**weighed, **told, "kind": "encoder"}}
+    numbers = {"n_examples": weighed["examples"], "n_given": weighed["pairs"], "examples": "evaluation set"}
+    return {"weights": {**weighed, **numbers, "kind": "encoder"}}
 
 
 def examples_of(
@@ -98,15 +152,15 @@ def examples_of(
 
     The wrong texts are the best that BM25 finds in other documents: as many as asked for, or as all examples have.
     """
-    chosen = training.at_most(pairs, n_examples, seed)
-    wrong = {pair.id: found for pair, found in zip(pairs, selection.ranked_others(pairs), strict=True)}
-    number = min(n_negatives, *(len(wrong[pair.id]) for pair in chosen))
+    sample = encoder_training.at_most(pairs, n_examples, seed)
+    wrong = {pair.id: others for pair, others in zip(pairs, selection.ranked_others(pairs), strict=True)}
+    number = min(n_negatives, *(len(wrong[pair.id]) for pair in sample))
     if not number:
         raise JudgemergeError(
             "embedding.forgetting.by_loss needs questions on at least two documents; add documents, or remove by_loss"
         )
     return [
-        {"query": query_prompt + pair.anchor, "pos": [pair.positive], "neg": wrong[pair.id][:number]} for pair in chosen
+        {"query": query_prompt + pair.anchor, "pos": [pair.positive], "neg": wrong[pair.id][:number]} for pair in sample
     ]
 
 
@@ -127,11 +181,11 @@ def weights_by_loss(
     torch.set_num_threads(threads)
     examples = examples_of(pairs, settings["examples"], settings["negatives"], seed, query_prompt)
     n_negatives = len(examples[0]["neg"])
-    found = {name: _loss(folder, examples, n_negatives, seed) for name, folder in folders.items()}
-    weights = engine.softmax([loss.value for loss in found.values()], settings["temperature"])
+    loss_of_models = {name: _loss(folder, examples, n_negatives, seed) for name, folder in folders.items()}
+    weights = engine.softmax([loss.value for loss in loss_of_models.values()], settings["temperature"])
     return {
-        "weights": dict(zip(found, weights, strict=True)),
-        "losses": {name: dataclasses.asdict(loss) for name, loss in found.items()},
+        "weights": dict(zip(loss_of_models, weights, strict=True)),
+        "losses": {name: dataclasses.asdict(loss) for name, loss in loss_of_models.items()},
         "examples": len(examples),
         "pairs": len(pairs),
         "negatives": n_negatives,

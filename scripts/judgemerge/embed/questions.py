@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from judgemerge.embed import Chunk, Pair, lists, prompts, texts
+from judgemerge.embed import Chunk, Pair, lists, step_prompts, texts
 
 _LATIN = (
     "What should be known about {terms}?",
@@ -23,8 +23,8 @@ _CHINESE = ("关于{terms}，文中怎么说？", "{terms}有什么规定？", "
 
 
 def prompt(chunk: str, n_questions: int, wording: Mapping | None = None) -> list[dict[str, str]]:
-    """Return the messages that ask a language model for questions, in the given wording (prompts.py) or in English."""
-    return prompts.messages(wording or prompts.default("questions"), chunk=chunk, n_questions=n_questions)
+    """Return the messages that ask a language model for questions, in the given wording or in English."""
+    return step_prompts.messages(wording or step_prompts.default("questions"), chunk=chunk, n_questions=n_questions)
 
 
 def read_reply(reply: str, n_questions: int) -> tuple[list[str], str | None]:
@@ -33,15 +33,15 @@ def read_reply(reply: str, n_questions: int) -> tuple[list[str], str | None]:
     What is no question (lists.py) is left out first; only then what is more than asked for is cut off. Nothing is
     invented for what is less.
     """
-    found, _ = lists.entries(reply)
-    reason = None if len(found) >= n_questions else ("no_question" if not found else "too_few")
-    return found[:n_questions], reason
+    questions, _ = lists.entries(reply)
+    reason = None if len(questions) >= n_questions else ("no_question" if not questions else "too_few")
+    return questions[:n_questions], reason
 
 
 def left_out(reply: str, n_questions: int) -> dict[str, int]:
     """Return how many lines of a reply are no questions, and how many questions are more than were asked for."""
-    found, n_other = lists.entries(reply)
-    return {"lines_without_question": n_other, "more_than_asked": max(0, len(found) - n_questions)}
+    questions, n_other = lists.entries(reply)
+    return {"lines_without_question": n_other, "more_than_asked": max(0, len(questions) - n_questions)}
 
 
 class TermMaker:
@@ -64,46 +64,46 @@ class TermMaker:
         inner = candidates[1:-1] or candidates
         rng.shuffle(inner)
         patterns = _CHINESE if chunk.language in ("zh", "ja") else _LATIN
-        found: dict[str, None] = {}
+        different: dict[str, None] = {}
         for sentence in inner * 3:
-            if len(found) == n_questions:
+            if len(different) == n_questions:
                 break
             if named := self._terms(sentence, chunk.language, rng):
                 joined = "、".join(named) if patterns is _CHINESE else _listed(named)
                 text = rng.choice(patterns).format(terms=joined)
-                found[text[0].upper() + text[1:]] = None
-        return list(found)
+                different[text[0].upper() + text[1:]] = None
+        return list(different)
 
     def _terms(self, sentence: str, language: str, rng: random.Random) -> list[str]:
         """Return some terms of a sentence in its order, rarer ones more likely (weights: inverse frequency)."""
-        known = list(dict.fromkeys(texts.terms(sentence, language)))
-        count = min(len(known), rng.randint(*self.n_terms))
+        candidates = list(dict.fromkeys(texts.terms(sentence, language)))
+        count = min(len(candidates), rng.randint(*self.n_terms))
         if count < self.n_terms[0]:
             return []
         # Weighted sampling without replacement by exponential keys (Efraimidis and Spirakis 2006).
-        weight = {term: math.log(1 + self.n_chunks / (1 + self.frequency[term])) + 1e-9 for term in known}
-        keys = {term: rng.random() ** (1 / weight[term]) for term in known}
-        chosen = set(sorted(known, key=keys.get, reverse=True)[:count])
-        return [term for term in known if term in chosen]
+        weight = {term: math.log(1 + self.n_chunks / (1 + self.frequency[term])) + 1e-9 for term in candidates}
+        keys = {term: rng.random() ** (1 / weight[term]) for term in candidates}
+        sample = set(sorted(candidates, key=keys.get, reverse=True)[:count])
+        return [term for term in candidates if term in sample]
 
 
 def _listed(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
 
 
-def pairs(chunk: Chunk, found: Iterable[str]) -> list[Pair]:
+def pairs(chunk: Chunk, questions: Iterable[str]) -> list[Pair]:
     """Return a pair per question of a chunk, named by chunk and number of the question."""
     return [
         Pair(f"{chunk.id}#{number}", chunk.document, question, chunk.text, chunk.language)
-        for number, question in enumerate(found, 1)
+        for number, question in enumerate(questions, 1)
     ]
 
 
-def without_repeats(found: Iterable[Pair]) -> tuple[list[Pair], int]:
+def without_repeats(pairs: Iterable[Pair]) -> tuple[list[Pair], int]:
     """Return the pairs whose question was not asked before, and how many were left out; the first one wins."""
-    kept: dict[str, Pair] = {}
+    by_question: dict[str, Pair] = {}
     n_found = 0
-    for pair in found:
+    for pair in pairs:
         n_found += 1
-        kept.setdefault(" ".join(pair.anchor.casefold().split()), pair)
-    return list(kept.values()), n_found - len(kept)
+        by_question.setdefault(" ".join(pair.anchor.casefold().split()), pair)
+    return list(by_question.values()), n_found - len(by_question)

@@ -7,9 +7,12 @@ of other texts that score at least as much.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate import estimates
 from judgemerge.evaluate.bootstrap import difference_test, weighted_sums
@@ -33,6 +36,25 @@ class Task:
 
     queries: list[Query]
     texts: list[str]
+
+
+class RankRow(NamedTuple):
+    """The ranks of the right texts of one query of a task, from 1."""
+
+    task: str
+    id: str
+    cluster: str
+    ranks: list[int]
+
+
+def read_ranks(path: str | Path) -> list[RankRow]:
+    """Return the rows of a file of ranks."""
+    return [RankRow(**row) for row in files.read_jsonl(path)]
+
+
+def read_task(path: str | Path) -> Task:
+    """Return the task that a file of evaluation rows holds."""
+    return task_of(list(files.read_jsonl(path)))
 
 
 def task_of(rows: Sequence[Mapping]) -> Task:
@@ -60,26 +82,26 @@ def ranks(task: Task, similarity: np.ndarray) -> list[list[int]]:
 
     A right text is ranked among all texts of the query, other right ones included.
     """
-    found = []
+    ranks_of_queries = []
     for query, row in zip(task.queries, similarity, strict=True):
         pool = row if query.among is None else row[list(query.among)]
         # Ties with wrong texts count against the model, ties among right ones are broken by their order.
         right = sorted(query.right, key=lambda place: -row[place])
-        found.append([])
+        ranks_of_queries.append([])
         for number, place in enumerate(right, 1):
             n_at_least = int((pool >= row[place]).sum()) - sum(int(row[other] >= row[place]) for other in right)
-            found[-1].append(n_at_least + number)
-    return found
+            ranks_of_queries[-1].append(n_at_least + number)
+    return ranks_of_queries
 
 
 def similarity(model, task: Task, query_prompt: str = "", batch_size: int = 32) -> np.ndarray:
     """Return the cosine of every query's and every text's embedding, (n_queries, n_texts), in double precision."""
-    asked = [query_prompt + query.text for query in task.queries]
+    questions = [query_prompt + query.text for query in task.queries]
     queries, texts = (
         np.asarray(
-            model.encode(given, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False), float
+            model.encode(texts, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False), float
         )
-        for given in (asked, task.texts)
+        for texts in (questions, task.texts)
     )
     if not (np.isfinite(queries).all() and np.isfinite(texts).all()):
         raise JudgemergeError(
@@ -88,9 +110,9 @@ def similarity(model, task: Task, query_prompt: str = "", batch_size: int = 32) 
     return queries @ texts.T
 
 
-def predicted(scorer, asked: Sequence[tuple[str, str]], batch_size: int) -> np.ndarray:
+def predicted(scorer, question_and_text: Sequence[tuple[str, str]], batch_size: int) -> np.ndarray:
     """Return the reranker's score of each (query, text); such as are no numbers would sort anyhow, and are refused."""
-    scores = np.asarray(scorer.predict(list(asked), batch_size=batch_size, show_progress_bar=False), float)
+    scores = np.asarray(scorer.predict(list(question_and_text), batch_size=batch_size, show_progress_bar=False), float)
     if not np.isfinite(scores).all():
         raise JudgemergeError("the reranker gives scores that are no numbers; check its training (precision, rate)")
     return scores
@@ -106,16 +128,16 @@ def rerank(scorer, task: Task, similar: np.ndarray, depth: int, batch_size: int 
 
     Texts below keep the embedder's order.
     """
-    firsts, asked = [], []
+    firsts, question_and_text = [], []
     for query, row in zip(task.queries, similar, strict=True):
         pool = np.array(query.among if query.among is not None else range(len(row)))
         first = pool[np.argsort(-row[pool], kind="stable")[:depth]]
         firsts.append(first)
-        asked += [(query.text, task.texts[place]) for place in first]
-    given = predicted(scorer, asked, batch_size)
+        question_and_text += [(query.text, task.texts[place]) for place in first]
+    relevances = predicted(scorer, question_and_text, batch_size)
     sorted_anew, start = np.array(similar), 0
     for row, first in zip(sorted_anew, firsts, strict=True):
-        places = np.argsort(np.argsort(given[start : start + len(first)], kind="stable"), kind="stable")
+        places = np.argsort(np.argsort(relevances[start : start + len(first)], kind="stable"), kind="stable")
         row[first] = 2 + places  # above every cosine
         start += len(first)
     return ranks(task, sorted_anew)
@@ -128,22 +150,22 @@ def values(ranks_of_queries: Sequence[Sequence[int]], k: int) -> dict[str, np.nd
     nDCG has gain 1 for a right text and discount log2(1 + rank).
     """
     recall, mrr, ndcg = [], [], []
-    for found in ranks_of_queries:
-        best = sum(1 / np.log2(1 + place) for place in range(1, min(len(found), k) + 1))
-        recall.append(sum(rank <= k for rank in found) / len(found))
-        mrr.append(1 / min(found))
-        ndcg.append(sum(1 / np.log2(1 + rank) for rank in found if rank <= k) / best)
+    for ranks_of_query in ranks_of_queries:
+        best = sum(1 / np.log2(1 + place) for place in range(1, min(len(ranks_of_query), k) + 1))
+        recall.append(sum(rank <= k for rank in ranks_of_query) / len(ranks_of_query))
+        mrr.append(1 / min(ranks_of_query))
+        ndcg.append(sum(1 / np.log2(1 + rank) for rank in ranks_of_query if rank <= k) / best)
     return {f"recall@{k}": np.array(recall), "mrr": np.array(mrr), f"ndcg@{k}": np.array(ndcg)}
 
 
-def scores(task: str, clusters: Sequence[str], found: Mapping[str, np.ndarray], settings) -> list[dict]:
+def scores(task: str, clusters: Sequence[str], values_by_metric: Mapping[str, np.ndarray], settings) -> list[dict]:
     """Return {metric, value, ci_low, ci_high, n, note} for each metric of one model on one task.
 
     Recall gets Wilson's interval at the effective sample size, the others BCa (agreement/bootstrap.py says why).
     """
     sample = estimates.draw_sample(clusters, f"retrieval:{task}", settings)
     rows = []
-    for metric, hits in found.items():
+    for metric, hits in values_by_metric.items():
         counts = sample.count(hits, np.ones(len(hits)))
         result = estimates.estimate(sample, counts, _mean, proportion=metric.startswith("recall"))
         rows.append({"metric": metric, **result.columns(), "n": len(hits), "note": _note(result, sample.n_clusters)})
@@ -158,8 +180,8 @@ def differences(
     rows = []
     for metric in base:
         means, resampled = [], []
-        for found in (other[metric], base[metric]):
-            counts = sample.count(found, np.ones(len(found)))
+        for values_of_model in (other[metric], base[metric]):
+            counts = sample.count(values_of_model, np.ones(len(values_of_model)))
             means.append(float(_mean(counts.sum(axis=1, keepdims=True))[0]))
             resampled.append(_mean(weighted_sums(counts, sample.weights).astype(float)))
         low, high, p = difference_test(

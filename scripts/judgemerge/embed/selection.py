@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from judgemerge.embed import Pair, lists, prompts, texts
+from judgemerge.embed import Pair, lists, step_prompts, texts
 from judgemerge.prompting import parsing
 
 RANK_CONSTANT = 60  # reciprocal rank fusion (Cormack, Clarke and Büttcher 2009); ranks count from 0 as in RAGSDK
@@ -52,12 +52,12 @@ def bm25_negatives(pairs: Sequence[Pair], n_negatives: int) -> list[list[str]]:
 
     Raises ValueError where there are too few other chunks.
     """
-    found = []
+    negatives = []
     for pair, others in zip(pairs, ranked_others(pairs), strict=True):
         if len(others) < n_negatives:
             raise ValueError(f"pair '{pair.id}' has {len(others)} chunks of other documents, not {n_negatives}")
-        found.append(others[:n_negatives])
-    return found
+        negatives.append(others[:n_negatives])
+    return negatives
 
 
 def ranked_others(pairs: Sequence[Pair]) -> Iterator[list[str]]:
@@ -100,8 +100,8 @@ def best(values: np.ndarray, share: float) -> list[int]:
 
 def relevance_prompt(pair: Pair, wording: Mapping | None = None) -> list[dict[str, str]]:
     """Return the messages that ask how well a chunk answers its question."""
-    wording = wording or prompts.default("relevance")
-    return prompts.messages(wording, question=pair.anchor, passage=pair.positive)
+    wording = wording or step_prompts.default("relevance")
+    return step_prompts.messages(wording, question=pair.anchor, passage=pair.positive)
 
 
 def read_relevance(reply: str | None) -> float | None:

@@ -47,11 +47,11 @@ def terms(text: str, language: str) -> list[str]:
     """Return the search terms of a text in order: words in lower case without stop words, in Chinese and Japanese
     pairs of neighbouring characters (a single character stands for itself)."""
     stop = stopwords(language)
-    found = [(match.start(), [match.group().lower()]) for match in _WORD.finditer(text)]
+    groups = [(match.start(), [match.group().lower()]) for match in _WORD.finditer(text)]
     for match in _UNSPACED.finditer(text):
         run = match.group()
-        found.append((match.start(), [run[start : start + 2] for start in range(max(1, len(run) - 1))]))
-    return [term for _, group in sorted(found) for term in group if term not in stop]
+        groups.append((match.start(), [run[start : start + 2] for start in range(max(1, len(run) - 1))]))
+    return [term for _, group in sorted(groups) for term in group if term not in stop]
 
 
 def sentences(text: str) -> list[str]:

@@ -62,15 +62,15 @@ def distributions(space: Mapping[str, Mapping]) -> dict:
     """Return Optuna's distributions of a search space; whole numbers where both ends are."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    found = {}
+    by_parameter = {}
     for name, entry in space.items():
         if "choices" in entry:
-            found[name] = CategoricalDistribution(entry["choices"])
+            by_parameter[name] = CategoricalDistribution(entry["choices"])
         elif isinstance(entry["low"], int) and isinstance(entry["high"], int):
-            found[name] = IntDistribution(entry["low"], entry["high"], log=entry["log"])
+            by_parameter[name] = IntDistribution(entry["low"], entry["high"], log=entry["log"])
         else:
-            found[name] = FloatDistribution(float(entry["low"]), float(entry["high"]), log=entry["log"])
-    return found
+            by_parameter[name] = FloatDistribution(float(entry["low"]), float(entry["high"]), log=entry["log"])
+    return by_parameter
 
 
 def propose(search: Mapping, number: int, earlier: Iterable[Result], default: Mapping[str, Any]) -> list[dict]:
@@ -84,15 +84,15 @@ def propose(search: Mapping, number: int, earlier: Iterable[Result], default: Ma
     earlier = list(earlier)
     study = _study(search, number, earlier, default)
     proposed: list[dict] = [{}] if number == 0 else []
-    known = [dict(result["params"]) or _inside(search["space"], default) for result in earlier]
-    known += [_inside(search["space"], default)] if number == 0 else []
+    earlier_params = [dict(result["params"]) or _inside(search["space"], default) for result in earlier]
+    earlier_params += [_inside(search["space"], default)] if number == 0 else []
     space = distributions(search["space"])
     while len(proposed) < search["width"]:
         for _ in range(100):
             params = study.ask(space).params
-            if params not in known:
+            if params not in earlier_params:
                 break
-        known.append(params)
+        earlier_params.append(params)
         proposed.append(params)
     return proposed
 
@@ -198,7 +198,7 @@ class Pruner:
 
     def report(self, step: int, value: float) -> bool:
         """Note what the trial is worth after `step`; return whether to give it up. A step counts once."""
-        if any(step == known for known, _ in self.reports):
+        if any(step == reported_step for reported_step, _ in self.reports):
             return False
         self.reports.append([step, value])
         if not self.active or not math.isfinite(value):
@@ -224,7 +224,7 @@ def applied(entry: Mapping, params: Mapping[str, Any], kind: str) -> dict:
 
 def defaults(entry: Mapping, space: Iterable[str], kind: str, shared: Mapping | None = None) -> dict:
     """Return the study's own value of each parameter of the space; what it does not set is missing."""
-    found = {}
+    values = {}
     for name in space:
         if kind == "expert":
             place, key = {**(shared or {}), **entry["settings"]}, name
@@ -234,8 +234,8 @@ def defaults(entry: Mapping, space: Iterable[str], kind: str, shared: Mapping | 
             for folder in folders:
                 place = place.get(folder, {})
         if key in place:
-            found[name] = place[key]
-    return found
+            values[name] = place[key]
+    return values
 
 
 # ---- results ----
@@ -274,10 +274,10 @@ def check(study) -> None:
     for name, search in study.searches.items():
         where = f"{study.where}: search '{name}'"
         kind = "expert" if "expert" in search else "merge"
-        known = study.experts if kind == "expert" else study.merges
-        if search[kind] not in known:
+        targets_of_kind = study.experts if kind == "expert" else study.merges
+        if search[kind] not in targets_of_kind:
             raise JudgemergeError(
-                f"{where} names the unknown {kind} '{search[kind]}'{did_you_mean(search[kind], known)}"
+                f"{where} names the unknown {kind} '{search[kind]}'{did_you_mean(search[kind], targets_of_kind)}"
             )
         if best_name(name) in {*study.models, *study.experts, *study.merges}:
             raise JudgemergeError(f"{where} ends with '{best_name(name)}', which is a model already; rename one")

@@ -6,11 +6,11 @@ Every capability checks its own part (`check` of its module); what concerns mode
 from pathlib import Path
 
 from judgemerge import merge as merging
-from judgemerge.compare import model_comparisons
+from judgemerge.compare import comparison_checks
 from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.data import rubrics
-from judgemerge.embed import checks as embedding
+from judgemerge.embed import embedding_checks
 from judgemerge.evaluate import published
 from judgemerge.evaluate import variants as ablation
 from judgemerge.judge import backends, endpoints, pointwise_to_pairwise, sampling
@@ -43,10 +43,10 @@ def check_study(study: Study) -> None:
     lora_targets.check_study(study)
     searching.check(study)
     screening.check(study)
-    model_comparisons.check(study)
+    comparison_checks.check(study)
     chat_templates.check(study)
     fitting.check(study)
-    embedding.check(study)
+    embedding_checks.check(study)
 
 
 def _check_backends(study: Study) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from judgemerge.compare.model_comparisons import PAIRS, metrics_of, prompt_names
+from judgemerge.compare.answer_judging import PAIRS
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import PROTOCOLS
 from judgemerge.data import item_fields
@@ -108,7 +108,7 @@ def _check_comparison(study: Study, name: str) -> None:
     """Refuse judges of a comparison that cannot be asked in the mode of its prompts, and a prompt for pairs that their
     questions cannot fill, which have a reference and a category at most."""
     entry, where = study.settings["model_comparisons"][name], f"model_comparisons.{name}.prompts"
-    for kind, prompt in prompt_names(entry, metrics_of(study, name)).items():
+    for kind, prompt in study.comparisons.prompts(name).items():
         template = _template(study, prompt)
         for judge in entry["judges"]:
             _check_mode(study, judge, template, where)

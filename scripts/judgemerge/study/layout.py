@@ -40,6 +40,7 @@ MODELFILE = "results/{study}/deploy/{quantization}.Modelfile"
 
 # ---- judge ----
 STORE = "results/{study}/store"
+PROMPT = "config/prompts/{prompt}.yaml"
 REPLIES = "results/{study}/replies/{judge}/{suite}.jsonl"
 TIMING = "results/{study}/replies/{judge}/{suite}.timing.json"
 USAGE = "results/{study}/replies/{judge}/{suite}.usage.json"
@@ -51,6 +52,47 @@ SIDES = "results/{study}/items/sides/{suite}.jsonl"
 SCORES = "results/{study}/scores/{benchmark}.csv"
 BIAS = "results/{study}/scores/{benchmark}.bias.csv"
 SCORES_PART = "results/{study}/scores/{part}.csv"  # of a benchmark, of one of its tables, or of several benchmarks
+# ---- search ----
+SEARCH_ROUND = "results/{study}/searches/{search}/round_{round}.json"
+TRIAL = "results/{study}/searches/{search}/trial_{trial}"
+TRIAL_RESULT = "results/{study}/searches/{search}/trial_{trial}.json"
+BEST_TRIAL = "results/{study}/searches/{search}/best.json"
+SEARCHED_MODEL = "results/{study}/models/{search}_best"
+SEARCHED_MANIFEST = "results/{study}/models/{search}_best.json"
+SEARCHED_RECIPE = "results/{study}/recipes/{search}_best.merge.yaml"
+SEARCH_TABLE = "results/{study}/tables/search_{search}.csv"
+SEARCH_IMPORTANCE = "results/{study}/tables/search_{search}.importance.csv"
+SCREENING = "results/{study}/screening/{model}.json"
+SCREENING_CURVE = "results/{study}/screening/{model}.curve.csv"
+
+# ---- compare: models by their answers ----
+QUESTIONS = "results/{study}/model_comparisons/{comparison}/questions.jsonl"
+QUESTIONS_RECORD = "results/{study}/model_comparisons/{comparison}/questions.json"
+ANSWERS = "results/{study}/model_comparisons/{comparison}/answers/{model}.jsonl"
+ANSWERS_RECORD = "results/{study}/model_comparisons/{comparison}/answers/{model}.json"
+ANSWER_REPLIES = "results/{study}/model_comparisons/{comparison}/replies/{judge}.jsonl"
+ANSWER_REPLIES_RECORD = "results/{study}/model_comparisons/{comparison}/replies/{judge}.json"
+JUDGED_ANSWERS = "results/{study}/model_comparisons/{comparison}/results"
+MODEL_COMPARISON_TABLE = "results/{study}/tables/model_comparison_{comparison}.csv"
+MODEL_COMPARISON_DISAGREEMENTS = "results/{study}/tables/model_comparison_{comparison}.disagreements.jsonl"
+
+# ---- embed ----
+COLLECTION = "results/{study}/embedding/collections/{collection}"
+CHUNKS = "results/{study}/embedding/chunks/{collection}.jsonl"
+CHUNK_COUNTS = "results/{study}/embedding/chunks/{collection}.counts.json"
+TASK = "results/{study}/embedding/tasks/{task}.jsonl"
+TASK_COUNTS = "results/{study}/embedding/tasks/{task}.counts.json"
+REVIEW = "results/{study}/embedding/review/{collection}.csv"
+ENCODER = "results/{study}/embedding/models/{encoder}"
+ENCODER_MANIFEST = "results/{study}/embedding/models/{encoder}.json"
+GENERATED_PAIRS = "results/{study}/embedding/iterations/{iteration}/questions.jsonl"
+GENERATED_COUNTS = "results/{study}/embedding/iterations/{iteration}/questions.counts.json"
+SCORED_PAIRS = "results/{study}/embedding/iterations/{iteration}/scored.jsonl"
+TRAINING_PAIRS = "results/{study}/embedding/iterations/{iteration}/training.jsonl"
+TRAINING_COUNTS = "results/{study}/embedding/iterations/{iteration}/training.counts.json"
+DECISION = "results/{study}/embedding/iterations/{iteration}/decision.json"
+RANKS = "results/{study}/embedding/ranks/{encoder}.jsonl"
+RERANKED = "results/{study}/embedding/reranked/{reranker}.jsonl"
 
 # ---- report ----
 TABLE = "results/{study}/tables/{table}.csv"
@@ -85,6 +127,12 @@ def of(function: Callable[..., Any], *names: str) -> Callable[[Wildcards], Any]:
         return function(*(wildcards[name] for name in names))
 
     return from_wildcards
+
+
+def filled(pattern: str, values: Iterable[str]) -> list[str]:
+    """Return the pattern for every value of its wildcard; `study` stays open, as in the other outputs of a rule."""
+    (name,) = wildcards_in(pattern)
+    return [pattern.replace(f"{{{name}}}", value) for value in values]
 
 
 def chained(*functions: Callable[..., Any]) -> Callable[..., Any]:

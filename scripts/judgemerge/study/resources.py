@@ -132,9 +132,9 @@ STEPS = {
     "quantize_model": ("quantize", "quantization"),
     "judge_suite": ("judge", "judge", "suite"),
     "judge_suite_gguf": ("judge", "judge", "suite"),
-    "screen_base": ("screen", "screened"),
-    "train_trial": ("trial", "tuning"),
-    "merge_trial": ("trial", "blending"),
+    "screen_base": ("screen", "model"),
+    "train_trial": ("trial", "search"),
+    "merge_trial": ("trial", "search"),
     "generate_answers": ("answer", "model", "comparison"),
     "judge_answers": ("compare", "judge", "comparison"),
 }
@@ -336,9 +336,7 @@ class Needs:
 
     def _judges_here(self) -> list[str]:
         """Return the judges with weights on this machine, those of comparisons included."""
-        from judgemerge.compare import model_comparisons
-
-        named = dict.fromkeys([*self.study.judges, *model_comparisons.names_of(self.study)])
+        named = dict.fromkeys([*self.study.judges, *self.study.comparisons.models_and_judges()])
         remote = self.study.models_by_origin("endpoint")
         return [judge for judge in named if judge in self.study.model_names and judge not in remote]
 
@@ -414,6 +412,11 @@ class Needs:
         expected = made.expected + judged.expected - MINUTES_TO_START
         return Need(max(made.mem_mb, judged.mem_mb), runtime, expected, (*made.unknown, *judged.unknown), made.longest)
 
+    def keep(self, search: str) -> Need:
+        """Return what the model of the best trial takes: an export, or the merge again."""
+        target = self.study.target_of(search)
+        return self.export(target) if target in self.study.experts else self.merge(target)
+
     def answer(self, model: str, comparison: str) -> Need:
         """Return what the answers of one model of a comparison take."""
         generation = self.study.settings["model_comparisons"][comparison]["generation"]
@@ -422,12 +425,11 @@ class Needs:
 
     def compare(self, judge: str, comparison: str) -> Need:
         """Return what one judge of a comparison takes: every pair in both orders, both answers by every metric."""
-        from judgemerge.compare import model_comparisons
         from judgemerge.prompting.prompts import load_template
 
         n_each = 2 * self._questions(comparison)
         n_each *= self.study.settings["model_comparisons"][comparison]["generation"]["samples"]
-        names = model_comparisons.asked_prompts(self.study, comparison).values()
+        names = self.study.comparisons.prompts(comparison).values()
         prompts = [load_template(self.study.catalogues.prompts[name]) for name in names]
         return self._inference(judge, [(n_each, prompt.max_new_tokens) for prompt in prompts])
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from judgemerge import merge as merging
-from judgemerge.compare import model_comparisons
+from judgemerge.compare.plan import ComparisonPlan
 from judgemerge.data import rubrics
 from judgemerge.data.sources import Source
-from judgemerge.embed import checks as embedding
+from judgemerge.embed.plan import EmbeddingPlan
 from judgemerge.judge import pointwise_to_pairwise
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import source_of
@@ -128,7 +128,7 @@ class Study:
         found = [name for entry in self.searches.values() for name in searching.targets(entry)]
         found += [name for expert in self.experts.values() for name in expert.evaluate_on]
         found += [*screening.train_on, *screening.evaluate_on] if screening else []
-        found += model_comparisons.question_sets(self.settings)
+        found += self.comparisons.question_sets()
         return [name for name in dict.fromkeys(found) if name in self.catalogues.benchmarks]  # others are refused later
 
     def models_by_origin(self, origin: str) -> list[str]:
@@ -193,6 +193,16 @@ class Study:
         """Return the models that a merge reads, each once, the base first."""
         entry = self.merges[merge]
         return list(dict.fromkeys([*filter(None, [entry.base]), *entry.models]))
+
+    @cached_property
+    def comparisons(self) -> ComparisonPlan:
+        """The comparisons of models by their answers."""
+        return ComparisonPlan(self)
+
+    @cached_property
+    def embedding(self) -> EmbeddingPlan | None:
+        """The part on embedding models, if the study has one."""
+        return EmbeddingPlan(self) if "embedding" in self.settings else None
 
     # ---- benchmarks ----
 
@@ -322,14 +332,17 @@ class Study:
         used = {self.settings.base, *map(self.base_of, self.experts)}
         used |= {parent for merge in self.merges for parent in self.parents(merge)}
         used |= {entry.model for entry in self.quantizations.values()}
-        used |= {*(self.settings.screening.bases if self.settings.screening else ()), *model_comparisons.names_of(self)}
+        used |= {
+            *(self.settings.screening.bases if self.settings.screening else ()),
+            *self.comparisons.models_and_judges(),
+        }
         return model in self.settings.judges and model not in used
 
     @cached_property
     def downloaded_models(self) -> list[str]:
         """The repositories of the hub that models, embedding models and rerankers of the study come from."""
-        embedding_part = self.settings.get("embedding", {})
-        entries = [*self.models.values(), *(embedding_part.get(role, {}) for role in ("embedder", "reranker"))]
+        encoders = self.embedding.encoders if self.embedding else {}
+        entries = [*self.models.values(), *(encoders.get(role, {}) for role in ("base", "reranker"))]
         return list(dict.fromkeys(entry["repo"] for entry in entries if "repo" in entry))
 
     @cached_property
@@ -350,10 +363,10 @@ class Study:
         values += [value for prompt in self.prompts_used for value in self.prompt_sources(prompt)]
         values += [
             value
-            for comparison in self.settings.model_comparisons
-            for value in model_comparisons.metric_sources(self, comparison)
+            for comparison in self.comparisons.comparisons
+            for value in self.comparisons.metric_sources(comparison)
         ]
-        values += embedding.source_keys(self)
+        values += self.embedding.source_keys if self.embedding else []
         values += [quantizing.CONVERTER] if self.quantizations else []
         return list(dict.fromkeys(values))
 
@@ -520,7 +533,7 @@ class Study:
         trained = [self.training_prompts(expert) for expert in self.experts]
         trained += [prompts for name in self.models_by_origin("make") for prompts in self.stage_prompts(name)]
         trained += [{"pointwise": self.singly_prompt}] if self.singly else []
-        trained += [model_comparisons.asked_prompts(self, name) for name in self.settings.model_comparisons]
+        trained += [self.comparisons.prompts(name) for name in self.comparisons.comparisons]
         return sorted({name for prompts in [*asked, *trained] for name in prompts.values() if name})
 
     @cached_property

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from report_cases import FIGURES, page_of
 
-from judgemerge.compare import answering, model_comparisons
-from judgemerge.compare.model_comparisons import NO_ANSWER, PAIRS
+from judgemerge.compare import answer_judging, answering
+from judgemerge.compare import comparison_tables as tables
+from judgemerge.compare.answer_judging import NO_ANSWER, PAIRS
 from judgemerge.core import files, items
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.evaluate import model_comparisons as tables
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.judge.backends import GenerationParameters
 from judgemerge.judge.backends.transformers import Transformers
@@ -96,9 +96,9 @@ CLUSTERS = {f"q{number}": f"c{number}" for number in range(50)}
 def test_judges_never_see_who_wrote_what():
     questions = [question(0), question(1)]
     answers = answers_of({"base": ["one", "two"], "tuned": ["three", None]})
-    first, second = model_comparisons.pair_items(MODELS, questions, answers, 1)
+    first, second = answer_judging.pair_items(MODELS, questions, answers, 1)
     assert first.responses == (("one",), ("three",)) and first.models == ()
-    assert second.responses == () and second.extra == {model_comparisons.LACKS: NO_ANSWER}
+    assert second.responses == () and second.extra == {answer_judging.LACKS: NO_ANSWER}
     assert first.truth is None and second.truth is None
 
 
@@ -112,7 +112,7 @@ def test_the_swapped_order_is_mapped_back_to_the_models():
         pair_reply(2, "swapped", "I cannot say."),
         pair_reply(3, "original", None, NO_ANSWER),
     ]
-    read = list(model_comparisons.results(replies, VERDICTS, MODELS))
+    read = list(answer_judging.results(replies, VERDICTS, MODELS))
     assert [row["preferred"] for row in read] == ["base", "base", "base", "tuned", "tie", None, None]
     assert [row["reason"] for row in read] == [None] * 5 + ["no_verdict", NO_ANSWER]
     said = tables.outcomes(read[:6], MODELS)
@@ -121,7 +121,7 @@ def test_the_swapped_order_is_mapped_back_to_the_models():
 
 def test_grades_are_read_with_the_metric_s_scale():
     replies = [grade_reply(0, "base", "<score>0</score>"), grade_reply(0, "tuned", "<score>6</score>")]
-    base, tuned = model_comparisons.results(replies, GRADES, MODELS)
+    base, tuned = answer_judging.results(replies, GRADES, MODELS)
     assert (base["question"], base["sample"], base["model"], base["score"]) == ("q0", 0, "base", 0.0)
     assert (tuned["score"], tuned["reason"]) == (None, "out_of_range")
 
@@ -217,13 +217,13 @@ def test_disagreements_are_found_and_sorted():
 def test_questions_without_an_input_are_counted_and_none_at_all_is_refused(repository):
     metric = rubric_metrics.load_metric(repository / "config" / "metrics" / "faithfulness_binary.yaml")
     there = question(0, extra={"context": "It is so."})
-    lacking = model_comparisons.check_questions([there, question(1)], [metric], {}, False)
+    lacking = answer_judging.check_questions([there, question(1)], [metric], {}, False)
     assert lacking == {"faithfulness_binary": {"no_context": 1}}
     with pytest.raises(JudgemergeError, match="no question has what metric 'faithfulness_binary' needs"):
-        model_comparisons.check_questions([question(1)], [metric], {}, False)
+        answer_judging.check_questions([question(1)], [metric], {}, False)
     with pytest.raises(JudgemergeError, match="is empty"):
-        model_comparisons.check_questions([question(0, extra={"context": ""})], [metric], {}, False)
-    assert model_comparisons.check_questions([question(1)], [metric], {}, True) == {"faithfulness_binary": {}}
+        answer_judging.check_questions([question(0, extra={"context": ""})], [metric], {}, False)
+    assert answer_judging.check_questions([question(1)], [metric], {}, True) == {"faithfulness_binary": {}}
 
 
 STUDY = {
@@ -422,12 +422,12 @@ def test_the_prompts_of_a_comparison_follow_the_metric_s_inputs(repository, tmp_
         rubric_metrics.load_metric(repository / "config" / "metrics" / "relevance_5_point.yaml"),
     ]
     entry = {"prompts": {"pairwise": "plain_pairwise"}}
-    assert model_comparisons.prompt_names(entry, chosen) == {
+    assert answer_judging.prompt_names(entry, chosen) == {
         PAIRS: "plain_pairwise",
         "short": "rubric_pointwise_no_inputs",
         "relevance_5_point": "rubric_pointwise",
     }
-    found = model_comparisons.templates(
+    found = answer_judging.templates(
         entry, chosen, lambda name: load_template(repository / "config" / "prompts" / f"{name}.yaml")
     )
     scales = [(template.reply["minimum"], template.reply["maximum"]) for template in list(found.values())[1:]]

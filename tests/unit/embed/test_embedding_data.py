@@ -13,7 +13,7 @@ import write_questions
 from judgemerge.core import files
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.embed import Chunk, Pair, asking, lists, prompts, questions, rewriting, selection
+from judgemerge.embed import Chunk, Pair, asking, lists, questions, rewriting, selection, step_prompts
 from judgemerge.judge.backends import Backend, Completion, Failure
 from judgemerge.synthetic import made_documents
 
@@ -210,7 +210,7 @@ def test_every_iteration_asks_anew_or_for_nothing(collection, tmp_path, settings
 def test_prompts_of_both_languages_fill_every_placeholder(repository):
     folder = repository / "config" / "embedding_prompts"
     for name, words in (("english", "Passage:\nthe {text}"), ("chinese", "文字：\nthe {text}")):
-        wording = prompts.load(prompts.prompts_file(name, "here", folder))
+        wording = step_prompts.load(step_prompts.prompts_file(name, "here", folder))
         asked = questions.prompt("the {text}", 3, wording["questions"])
         assert asked[1]["content"] == words and "3" in asked[0]["content"] and "{n_questions}" not in str(asked)
         one = pair(1, "why?", "because")
@@ -238,7 +238,7 @@ def test_prompts_that_cannot_be_filled_are_refused(repository, tmp_path, change,
     change(raw)
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
     with pytest.raises(JudgemergeError, match=re.escape(sentence)):
-        prompts.load(tmp_path / "mine.yaml")
+        step_prompts.load(tmp_path / "mine.yaml")
 
 
 def test_term_questions_repeat_with_the_seed_and_use_words_of_their_chunk(collection):

@@ -12,7 +12,16 @@ import pytest
 
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.embed import Chunk, Pair, checks, decisions, evaluation_sets, mixing, retrieval, tables, training
+from judgemerge.embed import (
+    Chunk,
+    Pair,
+    decisions,
+    encoder_training,
+    evaluation_sets,
+    mixing,
+    retrieval,
+    retrieval_tables,
+)
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.settings import config
 from judgemerge.study.load import load_study
@@ -226,7 +235,7 @@ def test_the_best_iteration_is_kept_and_the_page_says_so(every, number, sentence
 def test_tuned_is_the_best_iteration_in_the_tables():
     every = outcomes(0.4, 0.35)
     ranks = {"base": ranked(0), "iteration_1": ranked(4), "iteration_2": ranked(1)}
-    assert tables.described(ranks, {}, [], every)["tuned"]["ranks"] == ranks["iteration_1"]
+    assert retrieval_tables.ranked_models(ranks, {}, [], every)["tuned"].ranks == ranks["iteration_1"]
 
 
 def test_passing_over_writes_every_kind_of_output(tmp_path):
@@ -259,10 +268,10 @@ def load(repository, study_file):
 def test_both_sizes_are_sound(load):
     full, tiny = load(), load(scale="tiny")
     assert full.judges == tiny.judges == [] and tiny.models == {}
-    assert checks.writers(full.settings["embedding"])["selection.relevance.model"] == "writer"
-    assert set(checks.writers(tiny.settings["embedding"]).values()) == {None}
-    assert set(checks.mixes(tiny.settings["embedding"])) == {"mixed_25", "mixed_50", "mixed_75", "mixed_by_loss"}
-    assert list(checks.other_tasks(full.settings["embedding"], False)) == ["kitchen", "garden"]
+    assert full.embedding.writers["selection.relevance.model"] == "writer"
+    assert set(tiny.embedding.writers.values()) == {None}
+    assert set(tiny.embedding.mixes) == {"mixed_25", "mixed_50", "mixed_75", "mixed_by_loss"}
+    assert list(full.embedding.other_tasks) == ["kitchen", "garden"]
     assert "flagembedding_nq" not in full.source_keys
     assert "flagembedding_nq" in load({"downloads": True}).source_keys
 
@@ -325,7 +334,7 @@ def test_a_study_needs_judges_or_an_embedding_model(repository):
 def ranked(shift, task="target", n=60):
     rng = np.random.default_rng(n)
     return [
-        {"task": task, "id": f"q{number}", "cluster": f"d{number // 3}", "ranks": [max(1, int(rank) - shift)]}
+        retrieval.RankRow(task, f"q{number}", f"d{number // 3}", [max(1, int(rank) - shift)])
         for number, rank in enumerate(rng.integers(1, 15, n))
     ]
 
@@ -346,9 +355,9 @@ def made():
         "reranker_tuned": ranked(5),
     }
     shares = {"mixed_50": 0.5, "mixed_by_loss": 0.52}
-    models = tables.described(ranks, shares, ["reranker", "reranker_tuned"], decided)
+    models = retrieval_tables.ranked_models(ranks, shares, ["reranker", "reranker_tuned"], decided)
     roles = {"target": "target", "kitchen": "other"}
-    return decided, tables.retrieval_tables(models, roles, {"target": 0, "kitchen": 2}, 5, SETTINGS)
+    return decided, retrieval_tables.retrieval_tables(models, roles, {"target": 0, "kitchen": 2}, 5, SETTINGS)
 
 
 def test_tables(made):
@@ -366,11 +375,11 @@ def test_tables(made):
 
 def test_models_that_ranked_different_queries_are_not_compared():
     models = {
-        "base": {"kind": "base", "tuned_share": 0.0, "against": None, "ranks": ranked(0)},
-        "tuned": {"kind": "tuned", "tuned_share": 1.0, "against": "base", "ranks": ranked(1)[::-1]},
+        "base": retrieval_tables.RankedModel("base", 0.0, None, ranked(0)),
+        "tuned": retrieval_tables.RankedModel("tuned", 1.0, "base", ranked(1)[::-1]),
     }
     with pytest.raises(ValueError, match="different queries of target"):
-        tables.retrieval_tables(models, {"target": "target"}, {"target": 0}, 5, SETTINGS)
+        retrieval_tables.retrieval_tables(models, {"target": "target"}, {"target": 0}, 5, SETTINGS)
 
 
 def test_the_page_tells_everything(made, repository):
@@ -431,25 +440,25 @@ def pairs(n):
 
 
 def test_columns_of_the_training_set():
-    made = training.columns(pairs(4), 2, "ask: ")
+    made = encoder_training.columns(pairs(4), 2, "ask: ")
     assert (
         list(made) == ["anchor", "positive", "negative_1", "negative_2"] and made["anchor"][0] == "ask: what of part0"
     )
     assert all(made["positive"][n] not in (made["negative_1"][n], made["negative_2"][n]) for n in range(4))
     with pytest.raises(JudgemergeError, match="hard_negatives is 4, but pair '0' has 3"):
-        training.columns(pairs(4), 4)
+        encoder_training.columns(pairs(4), 4)
 
 
 def test_rows_of_a_reranker():
-    rows = training.labelled(pairs(5), 1, 2, 3)
-    assert rows["label"] == [1.0, 0.0, 0.0, 0.0] * 5 and rows == training.labelled(pairs(5), 1, 2, 3)
+    rows = encoder_training.labelled(pairs(5), 1, 2, 3)
+    assert rows["label"] == [1.0, 0.0, 0.0, 0.0] * 5 and rows == encoder_training.labelled(pairs(5), 1, 2, 3)
     with pytest.raises(JudgemergeError, match="two documents"):
-        training.labelled(pairs(1), 0, 1, 3)
+        encoder_training.labelled(pairs(1), 0, 1, 3)
 
 
 def test_a_sample_of_pairs_keeps_their_order():
-    drawn = [int(pair.id) for pair in training.at_most(pairs(50), 10, 1)]
-    assert len(drawn) == 10 and drawn == sorted(drawn) and training.at_most(pairs(5), 10, 1) == pairs(5)
+    drawn = [int(pair.id) for pair in encoder_training.at_most(pairs(50), 10, 1)]
+    assert len(drawn) == 10 and drawn == sorted(drawn) and encoder_training.at_most(pairs(5), 10, 1) == pairs(5)
 
 
 def test_examples_for_weights():
@@ -467,8 +476,9 @@ def test_weights_come_from_questions_that_nothing_was_trained_on():
     found = evaluation_sets.pairs_of(rows)
     assert found[0] == Pair("a", "d1", "what?", "润滑油每周更换一次。", "zh") and found[1].language == "en"
     rule = pathlib.Path("rules/embed.smk")
-    text = (pathlib.Path(__file__).parents[3] / rule).read_text(encoding="utf-8").split("rule mix_embedders:")[1]
-    assert "tasks/target.jsonl" in text.split("rule ")[0] and "training.jsonl" not in text.split("rule ")[0]
+    text = (pathlib.Path(__file__).parents[3] / rule).read_text(encoding="utf-8")
+    mixing_rule = text.split("rule mix_embedders:")[1].split("rule ")[0]
+    assert "held_out=paths.path(TASK, TARGET)" in mixing_rule and "TRAINING_PAIRS" not in mixing_rule
 
 
 def test_a_reranker_without_numbers_is_refused():

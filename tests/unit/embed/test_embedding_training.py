@@ -5,12 +5,12 @@ import torch
 
 from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.embed import Pair, encoders, mixing, retrieval, training
+from judgemerge.embed import Pair, encoder_training, encoders, mixing, retrieval
 from judgemerge.merge import names
 
 pytestmark = pytest.mark.slow  # sentence-transformers alone takes ten seconds to import
 
-SETTINGS = {**training.DEFAULTS, "batch_size": 8, "learning_rate": 5e-3}
+SETTINGS = {**encoder_training.DEFAULTS, "batch_size": 8, "learning_rate": 5e-3}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def folders(tmp_path_factory, pairs):
     )
     encoders.as_embedder(folder / "random", 64).save_pretrained(str(folder / "base"), create_model_card=False)
     tuned = encoders.open_embedder(folder / "base")
-    done = training.train_embedder(tuned, pairs, {**SETTINGS, "epochs": 4}, folder / "work", 1)
+    done = encoder_training.train_embedder(tuned, pairs, {**SETTINGS, "epochs": 4}, folder / "work", 1)
     tuned.save_pretrained(str(folder / "tuned"), create_model_card=False)
     return {"base": folder / "base", "tuned": folder / "tuned", "random": folder / "random", "done": done}
 
@@ -69,7 +69,7 @@ def test_no_batch_holds_a_chunk_twice(folders, pairs, tmp_path, monkeypatch):
         return forward(self, features, labels)
 
     monkeypatch.setattr(MultipleNegativesRankingLoss, "forward", watched)
-    training.train_embedder(encoders.open_embedder(folders["base"]), pairs, SETTINGS, tmp_path / "work", 1)
+    encoder_training.train_embedder(encoders.open_embedder(folders["base"]), pairs, SETTINGS, tmp_path / "work", 1)
     assert len({pair.positive for pair in pairs}) < len(pairs) and sum(map(len, seen)) >= 40
     for batch in seen:
         assert len({tuple(ids) for ids in batch}) == len(batch)
@@ -77,21 +77,22 @@ def test_no_batch_holds_a_chunk_twice(folders, pairs, tmp_path, monkeypatch):
 
 def test_hard_negatives_are_trained_with(folders, pairs, tmp_path):
     settings = {**SETTINGS, "hard_negatives": 1}
-    done = training.train_embedder(encoders.open_embedder(folders["base"]), pairs, settings, tmp_path / "work", 1)
+    base = encoders.open_embedder(folders["base"])
+    done = encoder_training.train_embedder(base, pairs, settings, tmp_path / "work", 1)
     assert done["steps"] > 0
 
 
 def test_one_chunk_is_not_enough(folders, tmp_path):
     pair = Pair("1", "d", "q", "p", "en")
     with pytest.raises(JudgemergeError, match="fewer than two different chunks"):
-        training.train_embedder(encoders.open_embedder(folders["base"]), [pair, pair], SETTINGS, tmp_path, 1)
+        encoder_training.train_embedder(encoders.open_embedder(folders["base"]), [pair, pair], SETTINGS, tmp_path, 1)
 
 
 def test_a_reranker_is_made_trained_and_read_again(folders, pairs, tmp_path):
     torch.manual_seed(1)
     reranker = encoders.open_reranker(folders["base"], 64)
-    rows = training.labelled(pairs[:16], 0, 1, 1)
-    done = training.train_reranker(reranker, rows, SETTINGS, tmp_path / "work", 1)
+    rows = encoder_training.labelled(pairs[:16], 0, 1, 1)
+    done = encoder_training.train_reranker(reranker, rows, SETTINGS, tmp_path / "work", 1)
     reranker.save_pretrained(str(tmp_path / "reranker"), create_model_card=False)
     again = encoders.open_reranker(tmp_path / "reranker", 64)
     asked = [(pair.anchor, pair.positive) for pair in pairs[:4]]

@@ -8,14 +8,10 @@ import torch
 from hub_models import HUB, hub_model
 from safetensors.torch import load_file, save_file
 
-import fetch_encoder
 import merge as merge_script
-import mix_cocktail
-import mix_embedders
-import train_embedder
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.embed import Pair, encoders, evaluation_sets, mixing, pair_of, training
+from judgemerge.embed import Pair, encoder_training, encoders, evaluation_sets, mixing, pair_of
 from judgemerge.merge import cocktail, mergekit, names, preflight, runs, sentence_modules
 
 pytestmark = pytest.mark.slow  # sentence-transformers alone takes ten seconds to import
@@ -250,20 +246,20 @@ def test_a_base_of_the_hub_goes_through_the_jobs_of_a_study(tmp_path):
     rows = evaluation_sets.rows_of(map(pair_of, pairs))
     files.write_jsonl(tmp_path / "target.jsonl", rows)
     place = lambda name: str(tmp_path / name)  # noqa: E731
-    fetch_encoder.main({"path": place("hub")}, True, [], place("base"), place("base.json"))
-    fetch_encoder.main({"path": place("hub_other")}, True, [place("base")], place("other"), place("other.json"))
-    settings = {**training.DEFAULTS, "batch_size": 6, "max_tokens": 40}
-    train_embedder.main(
-        place("base"), place("train.jsonl"), [], settings, 1, 1, place("work"), place("tuned"), place("tuned.json")
+    mixing.fetch({"path": place("hub")}, True, [], place("base"), place("base.json"))
+    mixing.fetch({"path": place("hub_other")}, True, [place("base")], place("other"), place("other.json"))
+    settings = {**encoder_training.DEFAULTS, "batch_size": 6, "max_tokens": 40}
+    encoder_training.fine_tune_embedder(
+        place("base"), [place("train.jsonl")], [], settings, 1, 1, place("work"), place("tuned"), place("tuned.json")
     )
     by_loss, target = {"examples": 3, "negatives": 2, "temperature": 5.0}, place("target.jsonl")
     mixes = {"mixed_50": 0.5, "mixed_by_loss": None}
-    mix_embedders.main(
+    mixing.mix_with_base(
         place("base"), place("tuned"), target, mixes, by_loss, "ask: ", 1, 1,
         [place(name) for name in mixes], [place(f"{name}.json") for name in mixes],
     )  # fmt: skip
     three = {"base": 0.2, "tuned": 0.5, "other": 0.3}
-    mix_cocktail.main([place(name) for name in three], target, three, None, "", 1, 1, place("three"), place("3.json"))
+    mixing.mix_cocktail([place(name) for name in three], target, three, None, "", 1, 1, place("three"), place("3.json"))
     states = {name: of_transformers("bert", tmp_path / name)[0] for name in (*three, "mixed_50", "three")}
     for name in [name for name in states["tuned"] if "pooler" not in name]:
         half = (states["base"][name] + states["tuned"][name]) / 2
@@ -280,7 +276,7 @@ def test_a_model_of_others_that_does_not_fit_is_refused_when_it_is_fetched(tmp_p
     hub_model(tmp_path / "base", "bert")
     hub_model(tmp_path / "mpnet", "mpnet")
     with pytest.raises(JudgemergeError, match="'model_type' is 'mpnet', but 'bert'"):
-        fetch_encoder.main({"path": str(tmp_path / "mpnet")}, True, [str(tmp_path / "base")], str(tmp_path / "x"), "x")
+        mixing.fetch({"path": str(tmp_path / "mpnet")}, True, [str(tmp_path / "base")], str(tmp_path / "x"), "x")
 
 
 # ---- hub ids ----

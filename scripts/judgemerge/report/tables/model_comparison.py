@@ -6,11 +6,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from judgemerge.compare import model_comparisons
+from judgemerge.compare.answer_judging import PAIRS, by_unit
 from judgemerge.core import files
 from judgemerge.report.drawing import COLOURS, dot, finish, judge_rows, mark, panel_grid
 from judgemerge.report.markup import details, frame, part
 from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View
+from judgemerge.study.layout import (
+    ANSWERS,
+    ANSWERS_RECORD,
+    JUDGED_ANSWERS,
+    MODEL_COMPARISON_DISAGREEMENTS,
+    QUESTIONS,
+    Layout,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,7 +167,7 @@ def _failures(table: "pd.DataFrame") -> str:
 
 
 def _published(published: "pd.DataFrame") -> str:
-    from judgemerge.evaluate.model_comparisons import without_failures
+    from judgemerge.compare.comparison_tables import without_failures
 
     runs = []
     for run, rows in published.groupby("run", sort=False):
@@ -203,8 +211,6 @@ def _one(judge: str, row: Mapping, texts: Mapping) -> str:
     head += f", pair: {row['outcome']}" if row["outcome"] else ""
     visible = [("Question", texts["questions"][unit[0]])]
     visible += [(f"Answer of {model}", text) for model, text in texts["answers"][unit].items()]
-    from judgemerge.compare.model_comparisons import PAIRS
-
     for metric in dict.fromkeys((row["metric"], PAIRS)):
         visible += [(f"Judge: {what}", text) for what, text in texts["replies"][judge].get((metric, *unit), [])]
     body = "".join(
@@ -240,25 +246,24 @@ def has_comparisons(study: "Study") -> bool:
 
 def page_files(study: "Study", comparison: str) -> dict[str, list[str]]:
     """Return the files of one comparison by what they hold."""
-    entry, folder = (
-        study.settings["model_comparisons"][comparison],
-        f"results/{study.name}/model_comparisons/{comparison}",
-    )
+    plan, layout = study.comparisons, Layout(study.name)
+    answers, judgments = plan.answers(comparison), plan.judgments(comparison)
     return {
-        "questions": [f"{folder}/questions.jsonl"],
-        "answers": [f"{folder}/answers/{model}.jsonl" for model in entry["models"]],
-        "results": [f"{folder}/results/{judge}.jsonl" for judge in entry["judges"]],
-        "records": [f"{folder}/answers/{model}.json" for model in entry["models"]]
-        + [f"{folder}/results/{judge}.json" for judge in entry["judges"]],
-        "disagreements": [f"results/{study.name}/tables/model_comparison_{comparison}.disagreements.jsonl"],
-        "metrics": [str(path) for path in model_comparisons.metric_files(study, comparison)],
-        "published": [entry["published"]] if "published" in entry else [],
+        "questions": [layout.path(QUESTIONS, comparison)],
+        "answers": layout.each(ANSWERS, answers),
+        "results": layout.each(JUDGED_ANSWERS + "/{judge}.jsonl", judgments),
+        "records": layout.each(ANSWERS_RECORD, answers) + layout.each(JUDGED_ANSWERS + "/{judge}.json", judgments),
+        "disagreements": [layout.path(MODEL_COMPARISON_DISAGREEMENTS, comparison)],
+        "metrics": plan.metric_paths(comparison),
+        "published": plan.published(comparison),
     }
 
 
 def page_inputs(study: "Study", comparison: str) -> Inputs:
-    """Return everything that the page shows."""
-    return Inputs(files=[path for paths in page_files(study, comparison).values() for path in paths])
+    """Return everything that the page shows; what judges said is one folder."""
+    folder = Layout(study.name).path(JUDGED_ANSWERS, comparison)
+    paths = [path for of_kind in page_files(study, comparison).values() for path in of_kind]
+    return Inputs(files=list(dict.fromkeys(folder if path.startswith(f"{folder}/") else path for path in paths)))
 
 
 def page_parameters(study: "Study", comparison: str) -> dict[str, Any]:
@@ -288,8 +293,7 @@ def page(
 
     items = {item.id: item for item in read_items(paths["questions"][0])}
     answers = {
-        model: model_comparisons.by_unit(files.read_jsonl(path))
-        for model, path in zip(entry["models"], paths["answers"], strict=True)
+        model: by_unit(files.read_jsonl(path)) for model, path in zip(entry["models"], paths["answers"], strict=True)
     }
     results = {
         labels[judge]: list(files.read_jsonl(path))
@@ -338,8 +342,6 @@ def _question(item: "Item") -> str:
 
 def _replies(judged: list[dict]) -> dict[tuple, list[tuple[str, str]]]:
     """Return (metric, question, draw) → (what was judged, the reply); one metric's unit has a reply per model."""
-    from judgemerge.compare.model_comparisons import PAIRS
-
     replies: dict[tuple, list[tuple[str, str]]] = {}
     for row in judged:
         what = f"pair, {row['order']} order" if row["metric"] == PAIRS else f"{row['metric']} of {row['model']}"

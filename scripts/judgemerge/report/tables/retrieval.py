@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgemerge.core import files
-from judgemerge.embed import checks
+from judgemerge.embed.plan import TARGET
 from judgemerge.report.drawing import DARK, dot, finish, judge_rows, mark, panel_grid
 from judgemerge.report.markup import crosstab, frame, grid, part
 from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View
+from judgemerge.study.layout import (
+    CHUNK_COUNTS,
+    DECISION,
+    ENCODER_MANIFEST,
+    GENERATED_COUNTS,
+    TASK_COUNTS,
+    TRAINING_COUNTS,
+    Layout,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,24 +199,21 @@ def _counted(counts: Mapping) -> str:
 
 def has_embedding(study: "Study") -> bool:
     """The study trains an embedding model."""
-    return "embedding" in study.settings
+    return study.embedding is not None
 
 
 def page_files(study: "Study") -> dict[str, list[str]]:
     """Return the files of the study's embedding part by what they hold."""
-    settings, folder = study.settings["embedding"], f"results/{study.name}/embedding"
-    iterations = [f"{folder}/iterations/{number}" for number in checks.iterations(settings)]
-    tasks = [checks.TARGET, *checks.other_tasks(settings, study.optional_suites_run)]
-    mixtures = [*checks.mixes(settings), *settings["forgetting"]["cocktails"]]
+    plan, layout = study.embedding, Layout(study.name)
     return {
-        "decisions": [f"{iteration}/decision.json" for iteration in iterations],
-        "documents": [f"{folder}/chunks/target.counts.json"],
+        "decisions": layout.each(DECISION, plan.iterations),
+        "documents": [layout.path(CHUNK_COUNTS, TARGET)],
         "counts": [
-            *(f"{iteration}/questions.counts.json" for iteration in iterations),
-            *(f"{iteration}/training.counts.json" for iteration in iterations),
-            *(f"{folder}/tasks/{task}.counts.json" for task in tasks),
+            *layout.each(GENERATED_COUNTS, plan.iterations),
+            *layout.each(TRAINING_COUNTS, plan.iterations),
+            *layout.each(TASK_COUNTS, plan.task_roles),
         ],
-        "mixtures": [f"{folder}/models/{name}.json" for name in mixtures],
+        "mixtures": layout.each(ENCODER_MANIFEST, [*plan.mixes, *plan.cocktails]),
     }
 
 

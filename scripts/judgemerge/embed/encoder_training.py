@@ -6,13 +6,16 @@ may stand in it twice: the sampler sees to that.
 
 import contextlib
 import random
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.embed import Pair, selection
+from judgemerge.embed import Pair, encoders, pair_of, selection
+from judgemerge.embed import decisions as rounds
 
 # What a made model is pretrained with where its settings say nothing; the same as the schema's defaults for a study.
 DEFAULTS = {
@@ -32,6 +35,88 @@ DEFAULTS = {
 }
 
 
+# ---- what jobs make ----
+
+
+def pretrain(
+    make: Mapping[str, Any], kind: str, start: Sequence[str], threads: int, work: str, model: str, manifest: str
+) -> None:
+    """Make an `embedder` from random weights, or a `reranker` from the embedder in `start[0]`, by pretraining."""
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(make["seed"])  # dropout, and the reranker's new head
+    shutil.rmtree(work, ignore_errors=True)
+    scratch = Path(work)
+    pairs = encoders.pretraining_pairs(make["n_documents"], make["seed"], make["chunk"])
+    settings = {**DEFAULTS, **make["training"]}
+    if kind == "embedder":
+        shape = {name: make[name] for name in ("hidden", "layers", "vocabulary", "max_tokens")}
+        encoders.make_random_bert(scratch / "random", [pair.positive for pair in pairs], make["seed"], **shape)
+        encoder = encoders.as_embedder(scratch / "random", make["max_tokens"])
+        losses = train_embedder(encoder, pairs, settings, scratch / "trainer", make["seed"])
+    else:
+        encoder = encoders.open_reranker(start[0], make["max_tokens"])
+        losses = _train_on_pairs(encoder, pairs, settings, scratch, make["seed"])
+    _keep(encoder, None, work, model)
+    files.write_json(manifest, models.describe(model, rule="make_encoder", make=make, kind=kind, **losses))
+
+
+def fine_tune_embedder(
+    start: str, pairs: Sequence[str], decisions: Sequence[str], settings: Mapping[str, Any], threads: int, seed: int,
+    work: str, model: str, manifest: str,
+) -> None:  # fmt: skip
+    """Train from the base, whatever was trained before; an iteration that is not needed leaves a note instead."""
+    if stop := rounds.stopped_by(decisions):
+        return rounds.pass_over(stop, model, manifest)
+    import torch
+
+    torch.set_num_threads(threads)
+    shutil.rmtree(work, ignore_errors=True)
+    encoder = encoders.open_embedder(start, settings["max_tokens"])
+    losses = train_embedder(encoder, _read_pairs(pairs[0]), settings, Path(work) / "trainer", seed)
+    _keep(encoder, start, work, model)
+    about = models.describe(model, rule="train_embedder", training=settings, seed=seed, **losses)
+    files.write_json(manifest, about)
+
+
+def fine_tune_reranker(
+    start: str, pairs: Sequence[str], decisions: Sequence[str], settings: Mapping[str, Any], threads: int, seed: int,
+    work: str, model: str, manifest: str,
+) -> None:  # fmt: skip
+    """Train on the best iteration's pairs, each with hard and random wrong chunks; files are in order of iterations."""
+    import torch
+
+    torch.set_num_threads(threads)
+    shutil.rmtree(work, ignore_errors=True)
+    iteration = rounds.best(list(map(files.read_json, decisions)))["iteration"]
+    encoder = encoders.open_reranker(start, settings["max_tokens"])
+    losses = _train_on_pairs(encoder, _read_pairs(pairs[iteration - 1]), settings, Path(work), seed)
+    _keep(encoder, start, work, model)
+    about = models.describe(model, rule="train_reranker", training=settings, seed=seed, **losses)
+    files.write_json(manifest, about)
+
+
+def _read_pairs(path: str) -> list[Pair]:
+    return [pair_of(row) for row in files.read_jsonl(path)]
+
+
+def _train_on_pairs(reranker, pairs: Sequence[Pair], settings: Mapping[str, Any], work: Path, seed: int) -> dict:
+    sample = at_most(pairs, settings["max_pairs"], seed)
+    rows = labelled(sample, settings["hard_negatives"], settings["random_negatives"], seed)
+    return train_reranker(reranker, rows, settings, work / "trainer", seed)
+
+
+def _keep(encoder, base: str | None, work: str, model: str) -> None:
+    """Move the trained model into its place and remove the folder of work."""
+    encoders.save_model(encoder, f"{work}/model", base)
+    models.move_into_place(f"{work}/model", model)
+    shutil.rmtree(work)
+
+
+# ---- training ----
+
+
 def at_most(pairs: Sequence[Pair], limit: int, seed: int) -> list[Pair]:
     """Return the pairs, or a seeded sample of `limit` of them in their order."""
     if len(pairs) <= limit:
@@ -42,7 +127,7 @@ def at_most(pairs: Sequence[Pair], limit: int, seed: int) -> list[Pair]:
 
 def columns(pairs: Sequence[Pair], n_negatives: int, query_prompt: str = "") -> dict[str, list[str]]:
     """Return the columns of the training set: anchor, positive, negative_1 … (best wrong chunks by BM25)."""
-    made = {"anchor": [query_prompt + pair.anchor for pair in pairs], "positive": [pair.positive for pair in pairs]}
+    dataset = {"anchor": [query_prompt + pair.anchor for pair in pairs], "positive": [pair.positive for pair in pairs]}
     if n_negatives:
         try:
             negatives = selection.bm25_negatives(pairs, n_negatives)
@@ -51,8 +136,8 @@ def columns(pairs: Sequence[Pair], n_negatives: int, query_prompt: str = "") -> 
                 f"embedding.training.hard_negatives is {n_negatives}, but {error}; ask for fewer, or add documents"
             ) from None
         for number in range(n_negatives):
-            made[f"negative_{number + 1}"] = [found[number] for found in negatives]
-    return made
+            dataset[f"negative_{number + 1}"] = [negatives_of_pair[number] for negatives_of_pair in negatives]
+    return dataset
 
 
 def _arguments(settings: Mapping[str, Any], work: str | Path, seed: int) -> dict[str, Any]:
@@ -117,12 +202,12 @@ def labelled(pairs: Sequence[Pair], n_negatives: int, n_random: int, seed: int) 
     rng = random.Random(seed)
     rows: dict[str, list] = {"question": [], "chunk": [], "label": []}
     for pair, wrong in zip(pairs, hard, strict=True):
-        drawn: list[str] = []
-        while len(drawn) < n_random:
+        random_chunks: list[str] = []
+        while len(random_chunks) < n_random:
             text, document = rng.choice(chunks)
             if document != pair.document:
-                drawn.append(text)
-        for text, label in ((pair.positive, 1.0), *((text, 0.0) for text in (*wrong, *drawn))):
+                random_chunks.append(text)
+        for text, label in ((pair.positive, 1.0), *((text, 0.0) for text in (*wrong, *random_chunks))):
             rows["question"].append(pair.anchor)
             rows["chunk"].append(text)
             rows["label"].append(label)

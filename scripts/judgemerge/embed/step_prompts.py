@@ -34,10 +34,10 @@ def load(path: str | Path) -> dict[str, dict]:
     for step, required in PLACEHOLDERS.items():
         more = {"styles": list} if step == "rewriting" else {}
         check_keys(raw[step], {"user": str, **more}, {"system": str}, f"{path}: {step}")
-        used = set(_PLACEHOLDER.findall(raw[step].get("system", "") + raw[step]["user"]))
-        for name in sorted(required - used):
+        placeholders = set(_PLACEHOLDER.findall(raw[step].get("system", "") + raw[step]["user"]))
+        for name in sorted(required - placeholders):
             raise JudgemergeError(f"{path}: {step} has no placeholder '{{{name}}}'; add it to system or user")
-        for name in sorted(used - required):
+        for name in sorted(placeholders - required):
             hint = did_you_mean(name, required)
             raise JudgemergeError(f"{path}: {step} has the placeholder '{{{name}}}', which nothing fills{hint}")
     styles = raw["rewriting"]["styles"]

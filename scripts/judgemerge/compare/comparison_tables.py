@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from judgemerge.compare.model_comparisons import PAIRS
+from judgemerge.compare.answer_judging import PAIRS
 from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Settings, draw_sample, estimate, proportion
 
@@ -24,11 +24,11 @@ Grades = Mapping[str, Mapping[Unit, float | None]]  # model → unit → score, 
 
 def grades(results: Iterable[Mapping], metric: str, models: Sequence[str]) -> dict[str, dict[Unit, float | None]]:
     """Return the scores of one metric by model and unit."""
-    by_model: dict[str, dict[Unit, float | None]] = {model: {} for model in models}
+    scores: dict[str, dict[Unit, float | None]] = {model: {} for model in models}
     for row in results:
         if row["metric"] == metric:
-            by_model[row["model"]][row["question"], row["sample"]] = row["score"]
-    return by_model
+            scores[row["model"]][row["question"], row["sample"]] = row["score"]
+    return scores
 
 
 def outcomes(results: Iterable[Mapping], models: Sequence[str]) -> dict[Unit, str | None]:
@@ -36,14 +36,14 @@ def outcomes(results: Iterable[Mapping], models: Sequence[str]) -> dict[Unit, st
 
     None where the reply of an order could not be read.
     """
-    verdicts: dict[Unit, list[str | None]] = {}
+    preferences: dict[Unit, list[str | None]] = {}
     for row in results:
         if row["metric"] == PAIRS:
-            verdicts.setdefault((row["question"], row["sample"]), []).append(row["preferred"])
+            preferences.setdefault((row["question"], row["sample"]), []).append(row["preferred"])
     names = {models[0]: "lose", models[1]: "win", "tie": "tie"}
     return {
         unit: None if None in both else names[both[0]] if len(set(both)) == 1 else "inconsistent"
-        for unit, both in verdicts.items()
+        for unit, both in preferences.items()
     }
 
 
@@ -58,12 +58,12 @@ def judge_rows(
     """Return the rows of one judge; `clusters` says which questions share a prompt."""
     rows = []
     for metric in metrics:
-        by_model = grades(results, metric, models)
+        scores = grades(results, metric, models)
         for model in models:
-            rows += _score_rows(judge, metric, model, by_model[model], clusters, settings)
-        rows += _difference_rows(judge, metric, models, by_model, clusters, settings)
-    verdicts = outcomes(results, models)
-    return rows + (_outcome_rows(judge, models[1], verdicts, clusters, settings) if verdicts else [])
+            rows += _score_rows(judge, metric, model, scores[model], clusters, settings)
+        rows += _difference_rows(judge, metric, models, scores, clusters, settings)
+    outcome_of_pairs = outcomes(results, models)
+    return rows + (_outcome_rows(judge, models[1], outcome_of_pairs, clusters, settings) if outcome_of_pairs else [])
 
 
 def _score_rows(judge, metric, model, scores: Mapping[Unit, float | None], clusters, settings) -> list[dict]:
@@ -89,8 +89,8 @@ def _score_rows(judge, metric, model, scores: Mapping[Unit, float | None], clust
     return rows
 
 
-def _difference_rows(judge, metric, models, by_model: Grades, clusters, settings) -> list[dict]:
-    base, tuned = (by_model[model] for model in models)
+def _difference_rows(judge, metric, models, scores: Grades, clusters, settings) -> list[dict]:
+    base, tuned = (scores[model] for model in models)
     units = [unit for unit in base if unit in tuned]
     read = {unit: tuned[unit] - base[unit] for unit in units if None not in (base[unit], tuned[unit])}
     marked = {unit: [FAILED if side[unit] is None else side[unit] for side in (base, tuned)] for unit in units}
@@ -112,9 +112,9 @@ def _difference_rows(judge, metric, models, by_model: Grades, clusters, settings
     ]
 
 
-def _outcome_rows(judge, model, verdicts: Mapping[Unit, str | None], clusters, settings) -> list[dict]:
-    read = {unit: outcome for unit, outcome in verdicts.items() if outcome is not None}
-    row = {"judge": judge, "metric": PAIRS, "model": model, "errors": len(verdicts) - len(read)}
+def _outcome_rows(judge, model, outcome_of_pairs: Mapping[Unit, str | None], clusters, settings) -> list[dict]:
+    read = {unit: outcome for unit, outcome in outcome_of_pairs.items() if outcome is not None}
+    row = {"judge": judge, "metric": PAIRS, "model": model, "errors": len(outcome_of_pairs) - len(read)}
     why = "no pair could be read in both orders"
     if not read:
         return [_row(row | {"measure": outcome}, UNDEFINED, 0, why) for outcome in (*OUTCOMES, "wins_minus_losses")]
@@ -185,8 +185,8 @@ def _quotient(sums: np.ndarray) -> np.ndarray:
     return divide(sums[0], sums[1])
 
 
-def _row(row: Mapping, estimate: Estimate, n: int, undefined: str) -> dict:
-    values = estimate.columns()
+def _row(row: Mapping, result: Estimate, n: int, undefined: str) -> dict:
+    values = result.columns()
     note = ""
     if np.isnan(values["value"]):
         note = undefined
@@ -209,24 +209,30 @@ def disagreements(
     Kinds: `against_rubric` (the pair goes to one model in both orders, the metric's grades to the other), `orders`
     (another verdict in the swapped order), `gap` (grades that differ). `gap` is second − first, None without grades.
     """
-    verdicts = outcomes(results, models)
-    cases = []
+    outcome_of_pairs = outcomes(results, models)
+    rows = []
     for metric in metrics:
         base, tuned = grades(results, metric, models).values()
         for unit in base:
             gap = None if None in (base[unit], tuned.get(unit)) else tuned[unit] - base[unit]
             if not gap:
                 continue
-            row = {"metric": metric, "question": unit[0], "sample": unit[1], "gap": gap, "outcome": verdicts.get(unit)}
-            cases.append({"kind": "gap", **row})
-            if (verdicts.get(unit), gap > 0) in (("lose", True), ("win", False)):
-                cases.append({"kind": "against_rubric", **row})
-    cases += [
+            row = {
+                "metric": metric,
+                "question": unit[0],
+                "sample": unit[1],
+                "gap": gap,
+                "outcome": outcome_of_pairs.get(unit),
+            }
+            rows.append({"kind": "gap", **row})
+            if (outcome_of_pairs.get(unit), gap > 0) in (("lose", True), ("win", False)):
+                rows.append({"kind": "against_rubric", **row})
+    rows += [
         {"kind": "orders", "metric": PAIRS, "question": unit[0], "sample": unit[1], "gap": None, "outcome": outcome}
-        for unit, outcome in verdicts.items()
+        for unit, outcome in outcome_of_pairs.items()
         if outcome == "inconsistent"
     ]
-    return sorted(cases, key=lambda row: (-abs(row["gap"] or 0), str(key((row["question"], row["sample"])))))
+    return sorted(rows, key=lambda row: (-abs(row["gap"] or 0), str(key((row["question"], row["sample"])))))
 
 
 def without_failures(mean: float, n: int, n_failures: int) -> float:

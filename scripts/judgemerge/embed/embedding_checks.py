@@ -1,32 +1,29 @@
-"""What can be wrong with the `embedding` section of a study, and the questions that rules ask about it.
-
-Imports nothing heavy: every start of Snakemake checks the study with it.
-"""
+"""What can be wrong with the `embedding` section of a study. Imports nothing heavy: every start of Snakemake asks."""
 
 import os
 from collections.abc import Mapping
 
 from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError, did_you_mean
-from judgemerge.embed import prompts
+from judgemerge.embed.plan import TARGET, EmbeddingPlan
 from judgemerge.embed.texts import LANGUAGES
 from judgemerge.merge import preflight, sentence_modules
 from judgemerge.merge.checks import WEIGHTS_TOLERANCE
 from judgemerge.synthetic.made_documents import DOMAINS
 
 RESERVED = ("base", "tuned", "reranker", "reranker_tuned", "target")
-TARGET = "target"  # the task of the study's own documents
 
 
 def check(study) -> None:
     """Refuse what no job could do: unknown writers, sources and domains, overlap as long as a chunk, odd weights."""
-    settings = study.settings.get("embedding")
-    if settings is None:
+    if "embedding" not in study.settings:
         return
+    plan = EmbeddingPlan(study)
+    settings = plan.settings
     where = f"{study.where}: embedding"
     _check_documents(settings["documents"], f"{where}.documents")
-    wordings(study)
-    for step, name in writers(settings).items():
+    _ = plan.wordings  # reading it is the check
+    for step, name in plan.writers.items():
         endpoints = study.models_by_origin("endpoint")
         if name is not None and name not in endpoints:
             hint = did_you_mean(name, endpoints) if endpoints else "; add models.<name>.endpoint"
@@ -39,7 +36,7 @@ def check(study) -> None:
         if "path" in settings.get(key, {}):
             _check_folder(settings[key]["path"], f"{where}.{key}.path")
     _check_others(settings, where)
-    _check_parents(settings)
+    _check_parents(plan)
     for weight in settings["forgetting"]["weights"]:
         if not 0 < weight < 1 or abs(weight - round(weight, 2)) > 1e-9:
             raise JudgemergeError(
@@ -81,20 +78,13 @@ def _check_others(settings: Mapping, where: str) -> None:
             raise JudgemergeError(f"{place} gives no weights; give them, or add forgetting.by_loss")
 
 
-def _check_parents(settings: Mapping) -> None:
+def _check_parents(plan: EmbeddingPlan) -> None:
     """Refuse models of this machine that no mixture can take: other tensors, tokens or pooling than the base's."""
-    folders = {name: encoder["path"] for name, encoder in mixed_parents(settings).items() if "path" in encoder}
+    folders = {name: encoder["path"] for name, encoder in plan.mixed_parents.items() if "path" in encoder}
     for folder in folders.values():
         sentence_modules.check_modules(folder)
     if len(folders) > 1:
         preflight.check_parents(folders)
-
-
-def mixed_parents(settings: Mapping) -> dict[str, Mapping]:
-    """Return name → entry of the models that are fetched and become parents of mixtures."""
-    used = {name for cocktail in settings["forgetting"]["cocktails"].values() for name in cocktail}
-    chosen = {name: entry for name, entry in settings["others"].items() if name in used}
-    return ({"base": settings["embedder"]} if mixes(settings) or used else {}) | chosen
 
 
 def _check_documents(documents: Mapping, where: str) -> None:
@@ -127,58 +117,3 @@ def _check_task(study, name: str, task: Mapping, where: str) -> None:
             f"{where}.source is '{task['source']}', no key of config/sources.yaml"
             f"{did_you_mean(task['source'], study.catalogues.sources)}"
         )
-
-
-def wordings(study) -> dict[str, dict]:
-    """Return step → prompt in the words that the study chooses (config/embedding_prompts/, or a file)."""
-    name = study.settings["embedding"]["prompts"]
-    return prompts.load(
-        prompts.prompts_file(name, f"{study.where}: embedding.prompts", study.catalogues.embedding_prompts)
-    )
-
-
-def writers(settings: Mapping) -> dict[str, str | None]:
-    """Return step → name of the model behind an endpoint that works there; None where no model is asked."""
-    relevance = settings["selection"].get("relevance") or {}
-    return {
-        "questions.model": settings["questions"].get("model"),
-        "selection.relevance.model": relevance.get("model"),
-        "rewriting.model": settings["rewriting"].get("model"),
-    }
-
-
-def other_tasks(settings: Mapping, raw_files: bool) -> dict[str, dict]:
-    """Return the other tasks that are run: those that need raw files only where these can be had."""
-    tasks = settings["forgetting"]["tasks"]
-    return {name: task for name, task in tasks.items() if raw_files or "source" not in task}
-
-
-def source_keys(study) -> list[str]:
-    """Return the raw files that the other tasks of a study need."""
-    settings = study.settings.get("embedding")
-    tasks = other_tasks(settings, study.optional_suites_run) if settings else {}
-    return [task["source"] for task in tasks.values() if "source" in task]
-
-
-def mixes(settings: Mapping) -> dict[str, float | None]:
-    """Return name → share of the tuned model of every mixture; None where examples decide."""
-    forgetting = settings["forgetting"]
-    found: dict[str, float | None] = {f"mixed_{round(100 * weight):02d}": weight for weight in forgetting["weights"]}
-    return found | ({"mixed_by_loss": None} if "by_loss" in forgetting else {})
-
-
-def iterations(settings: Mapping) -> list[int]:
-    """Return the numbers of the iterations, from 1."""
-    return list(range(1, settings["iterations"]["maximum"] + 1))
-
-
-def encoders(settings: Mapping) -> list[str]:
-    """Return every embedding model whose retrieval is measured: base, iterations, mixtures, models of others."""
-    numbered = (f"iteration_{number}" for number in iterations(settings))
-    return ["base", *numbered, *mixes(settings), *other_kinds(settings)]
-
-
-def other_kinds(settings: Mapping) -> dict[str, str]:
-    """Return name → kind of the models that are no mixture of base and tuned model alone."""
-    others = dict.fromkeys(settings["others"], "other")
-    return others | dict.fromkeys(settings["forgetting"]["cocktails"], "cocktail")

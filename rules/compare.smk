@@ -1,0 +1,224 @@
+"""Two models, the same questions → answers → what judges say of them in pairs and singly → table, page and figure."""
+
+from judgemerge.study.layout import (
+    ANSWER_REPLIES,
+    ANSWER_REPLIES_RECORD,
+    ANSWERS,
+    ANSWERS_RECORD,
+    JUDGED_ANSWERS,
+    MODEL_COMPARISON_DISAGREEMENTS,
+    MODEL_COMPARISON_TABLE,
+    QUESTIONS,
+    QUESTIONS_RECORD,
+    chained,
+)
+
+comparisons = study.comparisons
+ANSWERING_HERE = one_of(study.model_names - {*study.models_by_origin("endpoint")})
+ANSWERING_ELSEWHERE = one_of(study.models_by_origin("endpoint"))
+
+
+def answering_environment(wildcards):
+    """The environment of whatever answers or judges here: of quantizations another one than of other weights."""
+    model = wildcards.judge if hasattr(wildcards, "judge") else wildcards.model
+    return "../envs/quantize.yaml" if model in study.quantizations else "../envs/judge.yaml"
+
+
+wildcard_constraints:
+    comparison=one_of(comparisons.comparisons),
+
+
+rule select_questions:
+    """The questions of one comparison, drawn by the study's seed, with what each metric needs."""
+    input:
+        item_set=paths.one(ITEMS, comparisons.question_set, "comparison"),
+        metrics=ancient(of(comparisons.metric_paths, "comparison")),
+    output:
+        questions=QUESTIONS,
+        record=QUESTIONS_RECORD,
+    log:
+        "results/{study}/logs/select_questions/{comparison}.log",
+    benchmark:
+        "results/{study}/timings/select_questions/{comparison}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        **small_job,
+    params:
+        comparison=of(comparisons.settings, "comparison"),
+        metric_contents=of(comparisons.metric_contents, "comparison"),
+        seed=settings["seed"],
+        code=script_digest("compare/select_questions"),
+    script:
+        "../scripts/compare/select_questions.py"
+
+
+rule generate_answers:
+    """One model's answers to the questions of a comparison."""
+    input:
+        questions=QUESTIONS,
+        model=MODEL,
+        manifest=MANIFEST,
+    output:
+        answers=ANSWERS,
+        record=ANSWERS_RECORD,
+    log:
+        "results/{study}/logs/generate_answers/{comparison}/{model}.log",
+    benchmark:
+        "results/{study}/timings/generate_answers/{comparison}/{model}.tsv"
+    wildcard_constraints:
+        model=ANSWERING_HERE,
+    conda:
+        answering_environment
+    threads: settings["threads"]
+    resources:
+        mem_mb=needed("mem_mb", "answer", "model", "comparison"),
+        runtime=needed("runtime", "answer", "model", "comparison"),
+        gpu=judge_gpus,
+        judge_gpus=judge_gpus,
+        # A resource, not a parameter: another batch size must not answer everything again.
+        batch_tokens=settings["judging"]["batch_tokens"],
+    params:
+        generation=of(comparisons.generation, "comparison"),
+        settings=of(comparisons.answering, "model", "comparison"),
+        endpoint=of(comparisons.endpoint, "model"),
+        store=STORE,
+    script:
+        "../scripts/compare/generate_answers.py"
+
+
+use rule generate_answers as generate_answers_endpoint with:
+    input:
+        questions=QUESTIONS,
+        model=MANIFEST,
+        manifest=MANIFEST,
+    wildcard_constraints:
+        model=ANSWERING_ELSEWHERE,
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(600),
+        batch_tokens=settings["judging"]["batch_tokens"],
+
+
+rule judge_answers:
+    """What one judge writes about both models' answers: pairs in both orders, single answers by metric."""
+    input:
+        questions=QUESTIONS,
+        answers=paths.inputs(ANSWERS, comparisons.answers, "comparison"),
+        metrics=ancient(of(comparisons.metric_paths, "comparison")),
+        prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
+        texts=of(chained(comparisons.prompts, prompt_texts), "comparison"),
+        metric_texts=paths.inputs(SOURCE, comparisons.metric_sources, "comparison"),
+        model=renamed(MODEL, model="judge"),
+        manifest=renamed(MANIFEST, model="judge"),
+    output:
+        replies=ANSWER_REPLIES,
+        record=ANSWER_REPLIES_RECORD,
+    log:
+        "results/{study}/logs/judge_answers/{comparison}/{judge}.log",
+    benchmark:
+        "results/{study}/timings/judge_answers/{comparison}/{judge}.tsv"
+    wildcard_constraints:
+        judge=ANSWERING_HERE,
+    conda:
+        answering_environment
+    threads: settings["threads"]
+    resources:
+        mem_mb=needed("mem_mb", "compare", "judge", "comparison"),
+        runtime=needed("runtime", "compare", "judge", "comparison"),
+        gpu=judge_gpus,
+        judge_gpus=judge_gpus,
+        batch_tokens=settings["judging"]["batch_tokens"],
+    params:
+        comparison=of(comparisons.settings, "comparison"),
+        metric_contents=of(comparisons.metric_contents, "comparison"),
+        prompt_contents=of(chained(comparisons.prompts, prompt_contents), "comparison"),
+        settings=of(comparisons.grading, "judge", "comparison"),
+        endpoint=of(comparisons.endpoint, "judge"),
+        store=STORE,
+        sources=SOURCES,
+    script:
+        "../scripts/compare/judge_answers.py"
+
+
+use rule judge_answers as judge_answers_endpoint with:
+    input:
+        questions=QUESTIONS,
+        answers=paths.inputs(ANSWERS, comparisons.answers, "comparison"),
+        metrics=ancient(of(comparisons.metric_paths, "comparison")),
+        prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
+        texts=of(chained(comparisons.prompts, prompt_texts), "comparison"),
+        metric_texts=paths.inputs(SOURCE, comparisons.metric_sources, "comparison"),
+        model=renamed(MANIFEST, model="judge"),
+        manifest=renamed(MANIFEST, model="judge"),
+    wildcard_constraints:
+        judge=ANSWERING_ELSEWHERE,
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(600),
+        batch_tokens=settings["judging"]["batch_tokens"],
+
+
+rule read_judged_answers:
+    """What every judge said, read: a row per reply, with how it was made beside it; one job, for its start costs most."""
+    input:
+        replies=paths.inputs(ANSWER_REPLIES, comparisons.judgments, "comparison"),
+        records=paths.inputs(ANSWER_REPLIES_RECORD, comparisons.judgments, "comparison"),
+        metrics=ancient(of(comparisons.metric_paths, "comparison")),
+        prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
+    output:
+        directory(JUDGED_ANSWERS),
+    log:
+        "results/{study}/logs/read_judged_answers/{comparison}.log",
+    benchmark:
+        "results/{study}/timings/read_judged_answers/{comparison}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        **small_job,
+    params:
+        comparison=of(comparisons.settings, "comparison"),
+        metric_contents=of(comparisons.metric_contents, "comparison"),
+        prompt_contents=of(chained(comparisons.prompts, prompt_contents), "comparison"),
+        code=script_digest("compare/read_judged_answers"),
+    script:
+        "../scripts/compare/read_judged_answers.py"
+
+
+rule tabulate_model_comparison:
+    """Scores, paired differences, wins, costs and failures of a comparison, and what a person should read."""
+    input:
+        questions=QUESTIONS,
+        answers=paths.inputs(ANSWERS, comparisons.answers, "comparison"),
+        results=JUDGED_ANSWERS,
+        metrics=ancient(of(comparisons.metric_paths, "comparison")),
+    output:
+        table=MODEL_COMPARISON_TABLE,
+        disagreements=MODEL_COMPARISON_DISAGREEMENTS,
+    log:
+        "results/{study}/logs/tabulate_model_comparison/{comparison}.log",
+    benchmark:
+        "results/{study}/timings/tabulate_model_comparison/{comparison}.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        **small_job,
+    params:
+        comparison=of(comparisons.settings, "comparison"),
+        metric_contents=of(comparisons.metric_contents, "comparison"),
+        statistics=settings["statistics"],
+        code=script_digest("compare/tabulate_model_comparison"),
+    script:
+        "../scripts/compare/tabulate_model_comparison.py"
+
+
+localrules:
+    select_questions,
+    generate_answers_endpoint,
+    judge_answers_endpoint,
+    read_judged_answers,
+    tabulate_model_comparison,

@@ -1,0 +1,91 @@
+"""retrieval.csv and retrieval_differences.csv: every model on every task, with intervals, and against the base."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from judgemerge.embed import decisions as rounds
+from judgemerge.embed import retrieval
+from judgemerge.embed.retrieval import RankRow
+
+COLUMNS = (
+    "model", "kind", "tuned_share", "task", "role", "metric", "value", "ci_low", "ci_high", "n", "errors", "note",
+)  # fmt: skip
+DIFFERENCE_COLUMNS = (
+    "model", "kind", "against", "task", "role", "metric", "value", "ci_low", "ci_high", "p", "n", "note",
+)  # fmt: skip
+
+
+class RankedModel(NamedTuple):
+    """One model in the tables: `against` names the model of its difference, None where there is none."""
+
+    kind: str
+    tuned_share: float | None
+    against: str | None
+    ranks: Sequence[RankRow]
+
+
+def recall_of(rows: Sequence[RankRow], task: str, k: int) -> float:
+    """Return the mean recall@k on one task."""
+    ranks = [row.ranks for row in rows if row.task == task]
+    return float(retrieval.values(ranks, k)[f"recall@{k}"].mean())
+
+
+def ranked_models(
+    ranks: Mapping[str, Sequence[RankRow]],
+    shares: Mapping[str, float],
+    rerankers: Sequence[str],
+    decisions: Sequence[Mapping],
+    others: Mapping[str, str] | None = None,
+) -> dict[str, RankedModel]:
+    """Return every model that has ranks, in the order shown.
+
+    `tuned` is the iteration with the highest recall; mixtures stand between base and tuned by share;
+    `others` gives the kind of every further model.
+    """
+    best = rounds.best(decisions)["iteration"]
+    iterations = {f"iteration_{decision['iteration']}" for decision in rounds.run(decisions)}
+    models = {"base": RankedModel("base", 0.0, None, ranks["base"])}
+    for name in ranks:
+        if name in iterations:
+            models[name] = RankedModel("iteration", None, "base", ranks[name])
+    for name, share in sorted(shares.items(), key=lambda entry: entry[1]):
+        models[name] = RankedModel("mixed", share, "base", ranks[name])
+    models["tuned"] = RankedModel("tuned", 1.0, "base", ranks[f"iteration_{best}"])
+    for name, kind in (others or {}).items():
+        models[name] = RankedModel(kind, None, "base", ranks[name])
+    for name in rerankers:
+        against = rerankers[0] if name != rerankers[0] else "tuned"
+        models[name] = RankedModel("reranked", None, against, ranks[name])
+    return models
+
+
+def retrieval_tables(
+    models: Mapping[str, RankedModel], roles: Mapping[str, str], errors: Mapping[str, int], k: int, settings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return both tables. `roles`: task → target or other, in the order shown.
+
+    Every model must have ranked the same queries of a task that it has ranked at all.
+    """
+    rows, differences = [], []
+    for task, role in roles.items():
+        values: dict[str, dict] = {}
+        queries: dict[str, list[str]] = {}
+        for name, model in models.items():
+            of_task = [row for row in model.ranks if row.task == task]
+            if not of_task:
+                continue
+            clusters = [row.cluster for row in of_task]
+            values[name] = retrieval.values([row.ranks for row in of_task], k)
+            queries[name] = [row.id for row in of_task]
+            about = {"model": name, "kind": model.kind, "task": task, "role": role}
+            for row in retrieval.scores(task, clusters, values[name], settings):
+                rows.append({**about, "tuned_share": model.tuned_share, "errors": errors[task], **row})
+            against = model.against
+            if against in values:
+                if queries[name] != queries[against]:
+                    raise ValueError(f"{name} and {against} have ranked different queries of {task}")
+                for row in retrieval.differences(task, clusters, values[against], values[name], settings):
+                    differences.append({**about, "against": against, **row})
+    return pd.DataFrame(rows, columns=list(COLUMNS)), pd.DataFrame(differences, columns=list(DIFFERENCE_COLUMNS))

@@ -1,0 +1,127 @@
+"""Which trials, item sets, prompts and models the jobs of a study's searches read, by the name of the search."""
+
+from judgemerge.prompting.prompts import content
+from judgemerge.search import searching
+from judgemerge.train.training import shared_settings
+
+
+class SearchPlan:
+    """The searches of one study, as its rules ask about them; wildcards come as texts."""
+
+    def __init__(self, study):
+        """Answer from the settings of `study`."""
+        self.study = study
+
+    def searches_for(self, kind: str) -> list[str]:
+        """Return the searches for settings of an `expert`, or for parameters of a `merge`."""
+        return [name for name, search in self.study.searches.items() if kind in search]
+
+    def settings(self, search: str) -> dict:
+        """Return a search as the study has it."""
+        return self.study.searches[search].plain()
+
+    def target_settings(self, search: str) -> dict:
+        """Return the expert or merge that a search starts from."""
+        target = self.study.target_of(search)
+        return (self.study.experts.get(target) or self.study.merges[target]).plain()
+
+    # ---- trials ----
+
+    def trials(self, search: str) -> list[tuple[str, str]]:
+        """Return (search, trial) for every trial."""
+        return self.trials_before_round(search, self.settings(search)["rounds"])
+
+    def trials_before_round(self, search: str, number: int | str) -> list[tuple[str, str]]:
+        """Return (search, trial) for every trial of the rounds before one."""
+        return [(search, str(trial)) for trial in range(int(number) * self.settings(search)["width"])]
+
+    def trials_of_earlier_rounds(self, search: str, trial: str) -> list[tuple[str, str]]:
+        """Return (search, trial) for every trial of the rounds before that of one trial."""
+        return self.trials_before_round(search, searching.round_of(self.settings(search), int(trial)))
+
+    def round_of_trial(self, search: str, trial: str) -> tuple[str, str]:
+        """Return (search, round) of a trial."""
+        return search, str(searching.round_of(self.settings(search), int(trial)))
+
+    def development_sets(self, search: str) -> list[str]:
+        """Return the item sets that trials are judged on."""
+        return list(searching.targets(self.settings(search)))
+
+    def judging(self, search: str) -> dict:
+        """Return how the model of a trial is asked: as the model that its search ends with."""
+        return judging_of(self.study, searching.best_name(search))
+
+    # ---- what the expert of a search needs for its training ----
+
+    def training_sets(self, search: str) -> list[str]:
+        """Return the item sets that the expert is trained on."""
+        return self.target_settings(search)["train_on"]
+
+    def base(self, search: str) -> str:
+        """Return the model that the expert is trained from."""
+        return self.study.base_of(self.study.target_of(search))
+
+    def training_prompts(self, search: str) -> dict[str, str]:
+        """Return protocol → prompt that the expert is trained with."""
+        return self.study.training_prompts(self.study.target_of(search))
+
+    def training_common(self, search: str) -> dict:
+        """Return what all trainings share, and how the chat template of the base is used where the study says so."""
+        return shared_settings(self.study.settings) | _chat(self.study, self.base(search))
+
+    # ---- what the merge of a search reads ----
+
+    def models_read(self, search: str) -> list[str]:
+        """Return the models that the merge reads, the base first; its adapters are not among them."""
+        return self.study.models_read(self.study.target_of(search))
+
+    def adapter_bases(self, search: str) -> dict[str, str]:
+        """Return LoRA adapter → the model it was trained on, for those that the merge reads as adapters."""
+        adapters = self.study.adapters_of(self.study.target_of(search))
+        return {name: self.study.adapters[name] for name in adapters}
+
+
+def judging_of(study, model: str) -> dict:
+    """Return how a job that judges on the side asks a model."""
+    judging = study.settings["judging"]
+    return {key: judging[key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")} | _chat(study, model)
+
+
+def _chat(study, model: str) -> dict:
+    chat = study.chat(model)
+    return {"chat": chat} if chat else {}
+
+
+# ---- screening of foundation models ----
+
+
+class ScreeningPlan:
+    """The screening of one study, as its rules ask about it; a study without one screens nothing."""
+
+    def __init__(self, study):
+        """Answer from the settings of `study`."""
+        self.study = study
+        self.settings = study.settings.get("screening")
+
+    @property
+    def bases(self) -> list[str]:
+        """The foundation models that are screened."""
+        return self.settings["bases"] if self.settings else []
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """Protocol → prompt that shows the conversations."""
+        return {"pairwise": self.settings["prompt"]} if self.settings else {}
+
+    @property
+    def prompt_content(self) -> dict[str, str]:
+        """What that prompt says, by its name."""
+        return {name: content(self.study.catalogues.prompts[name]) for name in self.prompts.values()}
+
+    def item_sets(self, role: str) -> list[str]:
+        """Return the item sets to `train_on` or to `evaluate_on`."""
+        return self.settings[role] if self.settings else []
+
+    def judging(self, model: str) -> dict:
+        """Return how a screened model is asked for its losses."""
+        return judging_of(self.study, model)
