@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from judgemerge.evaluate import bootstrap, comparisons, score  # noqa: E402
-from judgemerge.evaluate.arrays import ERROR, TIE, BenchmarkArrays, JudgeArrays  # noqa: E402
+from judgemerge.evaluate.verdict_arrays import ERROR, TIE, BenchmarkArrays, JudgeArrays  # noqa: E402
 
 COVERAGE_TARGET = (0.935, 0.965)
 FALSE_ALARM_TARGET = (0.04, 0.06)

@@ -21,9 +21,9 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 from judgemerge.core.items import CLASSES, Item, Verdict  # noqa: E402
-from judgemerge.evaluate.arrays import BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays  # noqa: E402
 from judgemerge.evaluate.metrics import PAIRWISE_METRICS, POINTWISE_METRICS  # noqa: E402
 from judgemerge.evaluate.score import score_benchmark  # noqa: E402
+from judgemerge.evaluate.verdict_arrays import BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays  # noqa: E402
 
 # name: items, clusters (as in LLMBar, Auto-J, PandaLM, MT-Bench and MELD)
 SIZES = {

@@ -24,7 +24,7 @@ def main(
     """Write every number with n, errors and interval, and what a person should read."""
     items = {item.id: item for item in read_items(questions)}
     clusters = {question: item.cluster for question, item in items.items()}
-    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    settings = Settings.of_statistics(statistics)
     chosen_metrics = [rubric_metrics.load_metric(path) for path in metric_files]
     answers_by_model = {
         model: by_unit(files.read_jsonl(path)) for model, path in zip(entry["models"], answers, strict=True)

@@ -18,7 +18,7 @@ def main(
     decisions = list(map(files.read_json, decided))
     models = retrieval_tables.ranked_models(rows, shares, [Path(path).stem for path in reranked], decisions, others)
     errors = {Path(path).name.split(".")[0]: files.read_json(path)["left_out"] for path in counts}
-    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    settings = Settings.of_statistics(statistics)
     frames = retrieval_tables.retrieval_tables(models, roles, errors, k, settings)
     for frame, path in zip(frames, (table, differences), strict=True):
         with files.atomic_writer(path) as file:

@@ -28,7 +28,7 @@ def main(
     (itself for one that is not quantized); `models` and `replies` are the folders of the manifests and of the timing
     records.
     """
-    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    settings = Settings.of_statistics(statistics)
     parts = []
     remaining = iter(verdicts)
     for unit, item_file in zip(units, items, strict=True):

@@ -16,8 +16,6 @@ from statsmodels.tools.sm_exceptions import ConvergenceWarning, HessianInversion
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.arrays import ERROR, FIRST, SECOND, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays
-from judgemerge.evaluate.arrays import judge_arrays as to_arrays
 from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import (
     DEFAULTS,
@@ -30,6 +28,8 @@ from judgemerge.evaluate.estimates import (
     proportion,
 )
 from judgemerge.evaluate.score import score_benchmark
+from judgemerge.evaluate.verdict_arrays import ERROR, FIRST, SECOND, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays
+from judgemerge.evaluate.verdict_arrays import judge_arrays as to_arrays
 
 COLUMNS = ("judge", "benchmark", "metric", "value", "ci_low", "ci_high", "n", "errors", "note")
 ONE_ORDER = "only one order was recorded"

@@ -14,16 +14,6 @@ import numpy as np
 import pandas as pd
 
 from judgemerge.core.items import CLASSES, Item, Verdict
-from judgemerge.evaluate.arrays import (
-    CODES,
-    ERROR,
-    NOT_ASKED,
-    TIE,
-    BenchmarkArrays,
-    JudgeArrays,
-    benchmark_arrays,
-    judge_arrays,
-)
 from judgemerge.evaluate.counts import cells_of, divide
 from judgemerge.evaluate.estimates import (
     DEFAULTS,
@@ -38,6 +28,16 @@ from judgemerge.evaluate.estimates import (
     proportion,
 )
 from judgemerge.evaluate.metrics import metrics_for
+from judgemerge.evaluate.verdict_arrays import (
+    CODES,
+    ERROR,
+    NOT_ASKED,
+    TIE,
+    BenchmarkArrays,
+    JudgeArrays,
+    benchmark_arrays,
+    judge_arrays,
+)
 
 EVERYONE = "all"
 CHANGE = ("change", "change_low", "change_high")

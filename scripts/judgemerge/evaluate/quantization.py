@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.arrays import (
+from judgemerge.evaluate.counts import pointwise_cells
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Sample, Settings, grade_estimates, proportion
+from judgemerge.evaluate.verdict_arrays import (
     ERROR,
     FIRST,
     SECOND,
@@ -22,8 +24,6 @@ from judgemerge.evaluate.arrays import (
     benchmark_arrays,
     judge_arrays,
 )
-from judgemerge.evaluate.counts import pointwise_cells
-from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Sample, Settings, grade_estimates, proportion
 
 COLUMNS = (
     "judge", "parent", "type", "file_bytes", "bits_per_weight", "fallbacks", "benchmark", "protocol", "metric", "value",

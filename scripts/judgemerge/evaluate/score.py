@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.arrays import ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 from judgemerge.evaluate.bootstrap import (
     bca_interval,
     effective_clusters,
@@ -17,6 +16,7 @@ from judgemerge.evaluate.bootstrap import (
     resampling_weights,
     weighted_sums,
 )
+from judgemerge.evaluate.correlation_levels import LEVEL_METRICS, Level, correlations_by_level
 from judgemerge.evaluate.counts import (
     pairwise_counts,
     pairwise_metrics,
@@ -25,8 +25,8 @@ from judgemerge.evaluate.counts import (
     scale_mismatch,
 )
 from judgemerge.evaluate.estimates import Estimate
-from judgemerge.evaluate.levels import LEVEL_METRICS, Level, levels
 from judgemerge.evaluate.metrics import METRICS
+from judgemerge.evaluate.verdict_arrays import ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 
 COLUMNS = (
     "judge",
@@ -107,8 +107,9 @@ def judge_statistics(
     else:
         whole, resampled, jackknife = replicated(pointwise_cells(benchmark, judge), weights, grade_metrics)
     values = {name: float(value[0]) for name, value in whole.items()}
-    on_levels = grade_metrics is None or not set(LEVEL_METRICS).isdisjoint(grade_metrics)
-    by_metric = levels(benchmark, judge, weights, group_by) if benchmark.protocol == "pointwise" and on_levels else {}
+    by_metric = {}
+    if benchmark.protocol == "pointwise" and set(LEVEL_METRICS) & set(grade_metrics or LEVEL_METRICS):
+        by_metric = correlations_by_level(benchmark, judge, weights, group_by)
     for name, level in by_metric.items():
         values[name] = level.values[name]
         resampled[name], jackknife[name] = level.resampled[name], level.jackknife[name]

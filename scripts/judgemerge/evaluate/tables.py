@@ -7,7 +7,10 @@ import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate import bias, humans
-from judgemerge.evaluate.arrays import (
+from judgemerge.evaluate.counts import scale_mismatch
+from judgemerge.evaluate.estimates import DEFAULTS, UNDEFINED, Settings, confusion_estimates, draw_sample
+from judgemerge.evaluate.metrics import metrics_for
+from judgemerge.evaluate.verdict_arrays import (
     CODES,
     ERROR,
     NOT_ASKED,
@@ -16,9 +19,6 @@ from judgemerge.evaluate.arrays import (
     benchmark_arrays,
     judge_arrays,
 )
-from judgemerge.evaluate.counts import scale_mismatch
-from judgemerge.evaluate.estimates import DEFAULTS, UNDEFINED, Settings, confusion_estimates, draw_sample
-from judgemerge.evaluate.metrics import metrics_for
 
 HUMAN_COLUMNS = (
     "benchmark",

@@ -95,8 +95,8 @@ class Judging(Section):
         {},
     )
     retries: int = key(
-        "How often a reply that cannot be read is drawn again, as published for Prometheus; counted in the table of "
-        "steadiness. Needs sampling.",
+        "How often a reply that cannot be read is drawn again, as published for Prometheus; counted in "
+        "tables/self_consistency.csv. Needs sampling.",
         0,
         minimum=0,
         maximum=20,

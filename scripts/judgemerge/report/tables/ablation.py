@@ -5,8 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from judgemerge.evaluate import variants
-from judgemerge.evaluate.variants import MEAN
+from judgemerge.evaluate.ablation import MEAN, read_published, variant_judges
 from judgemerge.report.drawing import DARK, colour, dot, finish, head, judge_panels, kind_marks, left_out, mark
 from judgemerge.report.markup import crosstab, notes, part, value_cell
 from judgemerge.report.material import Material, Pair
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Drawing
 
+    from judgemerge.evaluate.estimates import Measurement
     from judgemerge.study.study import Study
 
 COLUMNS = {
@@ -132,7 +132,7 @@ def variant_pairs(study: "Study") -> list[Pair]:
     benchmarks = dict.fromkeys((study.settings.get("ablation") or {}).get("benchmarks", {}).values())
     return [
         (judge, benchmark)
-        for judge in variants.judges(study.settings)
+        for judge in variant_judges(study.settings)
         for benchmark in benchmarks
         if benchmark in study.benchmarks and judge in study.judges_of(benchmark)
     ]
@@ -143,12 +143,12 @@ def pair_inputs(pairs: Sequence[Pair], files: Sequence[str] = ()) -> Inputs:
     return Inputs(items=list(dict.fromkeys(name for _, name in pairs)), verdicts=pairs, files=files)
 
 
-def measure_pairs(material: Material, pairs: Sequence[Pair], statistics: dict) -> dict[Pair, dict]:
-    """Return what `evaluate.ablation.measure` says of every pair whose judge did not fail."""
-    from judgemerge.evaluate.ablation import measure
+def measure_pairs(material: Material, pairs: Sequence[Pair], statistics: dict) -> "dict[Pair, Measurement]":
+    """Return what `evaluate.ablation_tables.measure` says of every pair whose judge did not fail."""
+    from judgemerge.evaluate.ablation_tables import measure
     from judgemerge.evaluate.estimates import Settings
 
-    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    settings = Settings.of_statistics(statistics)
     items = {benchmark: material.items(benchmark) for benchmark in dict.fromkeys(name for _, name in pairs)}
     return {
         (judge, benchmark): measure(items[benchmark], verdicts, judge, settings)
@@ -185,10 +185,13 @@ def rows(
     material: Material, pairs: list[Pair], tables: dict[str, dict], benchmarks: dict[str, str], statistics: dict
 ) -> "pd.DataFrame":
     """Return one row per row and column of each published table."""
-    from judgemerge.evaluate.ablation import ablation_table
+    from judgemerge.evaluate.ablation_tables import ablation_table
+    from judgemerge.settings.comparisons import AblationTable
 
-    cells = {name: variants.read_published(table["published"]) for name, table in tables.items()}
-    return ablation_table(tables, cells, benchmarks, measure_pairs(material, pairs, statistics))
+    about = {name: AblationTable.of(table) for name, table in tables.items()}
+    cells = {name: read_published(table.published) for name, table in about.items()}
+    judges = {name: table.rows for name, table in about.items()}
+    return ablation_table(judges, cells, benchmarks, measure_pairs(material, pairs, statistics))
 
 
 def page_parameters(study: "Study") -> dict[str, bool]:

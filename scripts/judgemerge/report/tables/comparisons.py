@@ -58,7 +58,7 @@ MOST_JUDGES = 12  # a matrix of more is too wide to read, and its pairs are too 
 
 def page(table: "pd.DataFrame", view: View) -> Page:
     """Return one section per benchmark."""
-    from judgemerge.evaluate.headlines import SIGNIFICANT
+    from judgemerge.evaluate.comparison_summary import SIGNIFICANT
 
     return view.page(sections(table, view.judges), view.material.failed_judges(), significant=SIGNIFICANT)
 
@@ -78,7 +78,7 @@ def _benchmark(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
 
 def _whole(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
     """Return the matrix of all judges, and every pair on every metric, folded away."""
-    from judgemerge.evaluate.headlines import headline_rows
+    from judgemerge.evaluate.comparison_summary import headline_rows
 
     n_pairs = len(rows[["judge_a", "judge_b"]].drop_duplicates())
     return _matrix(headline_rows(rows), judges) + details(f"All metrics, pairs of judges: {n_pairs}", _pairs(rows))
@@ -86,7 +86,7 @@ def _whole(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
 
 def _beside_best(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
     """Return what a reader of many judges asks first: each minus the best one, and all of the best among each other."""
-    from judgemerge.evaluate.headlines import against, best_judge, headline_rows
+    from judgemerge.evaluate.comparison_summary import against, best_judge, headline_rows
 
     main = headline_rows(rows)
     metric, best = html.escape(main["metric"].iloc[0]), best_judge(main)
@@ -112,7 +112,7 @@ def _beside_best(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
 
 def _matrix(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
     """Return row minus column for every two judges."""
-    from judgemerge.evaluate.headlines import against
+    from judgemerge.evaluate.comparison_summary import against
 
     columns = {judge: against(rows, judge) for judge in judges}
     lines = [
@@ -132,7 +132,7 @@ def _short_cell(row: "pd.Series") -> str:
     """Return the difference with its star; interval and p show when the pointer rests on it."""
     if math.isnan(row["difference"]):
         return dash(row["note"])
-    from judgemerge.evaluate.headlines import SIGNIFICANT
+    from judgemerge.evaluate.comparison_summary import SIGNIFICANT
 
     hint = ", ".join(part for part in (_interval(row), f"p = {_p(row.p)}", f"after Holm {_p(row.p_holm)}") if part)
     value = f"{row['difference'] + 0.0:+.3f}"
@@ -155,7 +155,7 @@ def _pairs(rows: "pd.DataFrame") -> str:
 def _long_cell(row, with_difference: bool) -> str:
     if math.isnan(row.difference):
         return dash(row.note)
-    from judgemerge.evaluate.headlines import SIGNIFICANT
+    from judgemerge.evaluate.comparison_summary import SIGNIFICANT
 
     star = "*" if row.p_holm < SIGNIFICANT else ""
     p = f"p {_p(row.p_holm)}{star}"
@@ -185,7 +185,7 @@ def differences(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[s
     The title names the best judge and the metric, unless it is accuracy over both orders; a filled mark is a difference
     that stays significant after Holm.
     """
-    from judgemerge.evaluate.headlines import SIGNIFICANT, against, best_judge, headline_rows
+    from judgemerge.evaluate.comparison_summary import SIGNIFICANT, against, best_judge, headline_rows
 
     rows = {name: headline_rows(part) for name, part in table.groupby("benchmark", sort=False)}
     best = {name: best_judge(part) for name, part in rows.items()}

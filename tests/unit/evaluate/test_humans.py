@@ -10,8 +10,8 @@ from sklearn.metrics import cohen_kappa_score, f1_score
 
 from judgemerge.core.items import Verdict
 from judgemerge.evaluate import humans
-from judgemerge.evaluate.arrays import benchmark_arrays, judge_arrays
 from judgemerge.evaluate.estimates import Settings
+from judgemerge.evaluate.verdict_arrays import benchmark_arrays, judge_arrays
 
 FEW = Settings(n_resamples=100)
 CLASSES = ["first", "second", "tie"]
