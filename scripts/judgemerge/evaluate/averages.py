@@ -47,11 +47,11 @@ def _parts(
 def _rows(name: str, parts: Mapping[str, pd.DataFrame]) -> list[dict]:
     """Return one row per judge and metric that occur in the parts."""
     every = pd.concat([rows.assign(part=part) for part, rows in parts.items()])
-    shared = set.intersection(*(set(rows.loc[rows["value"].notna(), "metric"]) for rows in parts.values()))
+    shared = set.intersection(*(set(rows.loc[rows.value.notna(), "metric"]) for rows in parts.values()))
     result = []
-    for (judge, metric), rows in every[every["metric"].isin(shared)].groupby(["judge", "metric"], sort=False):
-        there = rows[rows["value"].notna()].drop_duplicates("part")
-        missing = [part for part in parts if part not in set(there["part"])]
+    for (judge, metric), rows in every[every.metric.isin(shared)].groupby(["judge", "metric"], sort=False):
+        there = rows[rows.value.notna()].drop_duplicates("part")
+        missing = [part for part in parts if part not in set(there.part)]
         estimates = [Estimate(row.value, row.ci_low, row.ci_high) for row in there.itertuples()]
         row = UNDEFINED if missing else mean_of(estimates)
         note = f"mean of {len(parts)}: {', '.join(parts)}" if not missing else f"no value on {', '.join(missing)}"
@@ -59,11 +59,11 @@ def _rows(name: str, parts: Mapping[str, pd.DataFrame]) -> list[dict]:
             {
                 "judge": judge,
                 "benchmark": name,
-                "protocol": rows["protocol"].iloc[0],
+                "protocol": rows.protocol.iloc[0],
                 "metric": metric,
                 **row.columns(),
-                "n": int(rows["n"].sum()),
-                "errors": int(rows["errors"].sum()),
+                "n": int(rows.n.sum()),
+                "errors": int(rows.errors.sum()),
                 "rules": RULES,
                 "note": note,
             }

@@ -9,6 +9,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -59,25 +60,37 @@ def is_split(votes: Sequence[str]) -> bool:
     return len(counts) == 2 and counts[0][1] == counts[1][1]
 
 
-def vote_summary(items: Sequence[Item]) -> pd.DataFrame:
-    """Return one row: items with votes, votes, annotators, unanimous items, splits, items whose truth is another.
+class VoteSummary(NamedTuple):
+    """How many items have votes, how many votes and annotators there are, and how far they agree.
 
-    Unanimous items and splits count items with at least two votes; splits exist for classes only.
+    `unanimous` and `split` count items with at least two votes, `split` for classes only; `truth_differs` those whose
+    truth is not the majority.
     """
+
+    benchmark: str
+    n: int
+    votes: int
+    annotators: int
+    unanimous: int
+    split: int
+    truth_differs: int
+
+
+def vote_summary(items: Sequence[Item]) -> VoteSummary:
+    """Return what is counted of the votes on items."""
     voted = [item for item in items if item.votes]
     lists = [[vote.vote for vote in item.votes] for item in voted]
     several = [votes for votes in lists if len(votes) > 1]
     classes = bool(voted) and voted[0].protocol == "pairwise"
-    row = {
-        "benchmark": items[0].benchmark if items else "",
-        "n": len(voted),
-        "votes": sum(map(len, lists)),
-        "annotators": len({vote.annotator for item in voted for vote in item.votes}),
-        "unanimous": sum(len(set(votes)) == 1 for votes in several),
-        "split": sum(map(is_split, several)) if classes else 0,
-        "truth_differs": sum(not _same(majority(v), item.truth) for v, item in zip(lists, voted, strict=True)),
-    }
-    return pd.DataFrame([row])
+    return VoteSummary(
+        benchmark=items[0].benchmark if items else "",
+        n=len(voted),
+        votes=sum(map(len, lists)),
+        annotators=len({vote.annotator for item in voted for vote in item.votes}),
+        unanimous=sum(len(set(votes)) == 1 for votes in several),
+        split=sum(map(is_split, several)) if classes else 0,
+        truth_differs=sum(not _same(majority(v), item.truth) for v, item in zip(lists, voted, strict=True)),
+    )
 
 
 def _same(one: str | float, other: str | float) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,23 +26,30 @@ from judgemerge.evaluate.counts import (
     scale_mismatch,
 )
 from judgemerge.evaluate.estimates import Estimate
-from judgemerge.evaluate.metrics import METRICS
+from judgemerge.evaluate.metrics import METRICS, PROTOCOLS
 from judgemerge.evaluate.verdict_arrays import ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 
-COLUMNS = (
-    "judge",
-    "benchmark",
-    "protocol",
-    "metric",
-    "value",
-    "ci_low",
-    "ci_high",
-    "n",
-    "errors",
-    "rules",
-    "note",
-)
 RULES = "house"
+PAIRWISE, POINTWISE = (METRICS[protocol] for protocol in PROTOCOLS)
+
+
+class ScoreRow(NamedTuple):
+    """One row of agreement.csv: a metric of a judge on a benchmark, under house rules or those of a paper."""
+
+    judge: str
+    benchmark: str
+    protocol: str
+    metric: str
+    value: float
+    ci_low: float
+    ci_high: float
+    n: int
+    errors: int
+    rules: str
+    note: str
+
+
+COLUMNS = ScoreRow._fields
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,9 @@ def judge_statistics(
         whole, resampled, jackknife = replicated(pointwise_cells(benchmark, judge), weights, grade_metrics)
     values = {name: float(value[0]) for name, value in whole.items()}
     by_metric = {}
-    if benchmark.protocol == "pointwise" and set(LEVEL_METRICS) & set(grade_metrics or LEVEL_METRICS):
+    if benchmark.protocol == "pointwise" and set(LEVEL_METRICS) & set(
+        LEVEL_METRICS if grade_metrics is None else grade_metrics
+    ):
         by_metric = correlations_by_level(benchmark, judge, weights, group_by)
     for name, level in by_metric.items():
         values[name] = level.values[name]
@@ -159,7 +169,7 @@ def score_table(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, confidence: float) -> dict:
+def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, confidence: float) -> ScoreRow:
     benchmark = statistics.benchmark
     value = judge.values.get(metric, np.nan)
     ends = (np.nan, np.nan)
@@ -169,17 +179,18 @@ def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, c
     if not note and not np.isfinite(ends[0]):
         few = benchmark.n_clusters < 2
         note = "one cluster: no interval" if few else "the same in every resample: no interval"
-    return {
-        "judge": judge.arrays.judge,
-        "benchmark": benchmark.benchmark,
-        "protocol": benchmark.protocol,
-        "metric": metric,
+    n = judge.levels[metric].n if metric in judge.levels else benchmark.n_items
+    return ScoreRow(
+        judge.arrays.judge,
+        benchmark.benchmark,
+        benchmark.protocol,
+        metric,
         **Estimate(value, *ends).columns(),
-        "n": judge.levels[metric].n if metric in judge.levels else benchmark.n_items,
-        "errors": count_errors(benchmark, judge.arrays, metric),
-        "rules": RULES,
-        "note": note,
-    }
+        n=n,
+        errors=count_errors(benchmark, judge.arrays, metric),
+        rules=RULES,
+        note=note,
+    )
 
 
 def metric_interval(
@@ -196,7 +207,7 @@ def count_errors(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str) ->
     """Return the erroneous verdicts in the orders that a metric uses."""
     if benchmark.protocol == "pointwise":
         return int(np.isnan(judge.scores).sum()) if any(judge.recorded) else 0
-    recorded_orders = [order for order in METRICS["pairwise"][metric].columns if judge.recorded[order]]
+    recorded_orders = [order for order in PAIRWISE[metric].columns if judge.recorded[order]]
     return int((judge.codes[:, recorded_orders] == ERROR).sum())
 
 
@@ -211,7 +222,7 @@ def value_note(benchmark: BenchmarkArrays, judge: JudgeStatistics, metric: str) 
         return note or (judge.levels[metric].note if metric in judge.levels else "")
     if not all(recorded):
         only = f"only the {'original' if recorded[0] else 'swapped'} order was recorded"
-        if METRICS["pairwise"][metric].orders == "recorded" or metric not in judge.values:
+        if PAIRWISE[metric].orders == "recorded" or metric not in judge.values:
             return only
     if not np.isfinite(judge.values[metric]):
         return "truth and verdicts are one constant class"
@@ -220,7 +231,7 @@ def value_note(benchmark: BenchmarkArrays, judge: JudgeStatistics, metric: str) 
 
 def _pointwise_note(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str, value: float) -> str:
     truth, score = _readable(benchmark, judge)
-    needs = () if metric in LEVEL_METRICS else METRICS["pointwise"][metric].needs
+    needs = () if metric in LEVEL_METRICS else POINTWISE[metric].needs
     different, scales = scale_mismatch(truth, score) if "one_scale" in needs else (False, "")
     if np.isfinite(value):
         return scales

@@ -60,9 +60,9 @@ def test_vote_summary():
         pair(2, "tie", votes=[("c", "tie")]),
         pair(3, "tie"),
     ]
-    row = humans.vote_summary(items).iloc[0]
-    assert (row["n"], row["votes"], row["annotators"]) == (3, 5, 3)
-    assert (row["unanimous"], row["split"], row["truth_differs"]) == (1, 1, 1)
+    row = humans.vote_summary(items)
+    assert (row.n, row.votes, row.annotators) == (3, 5, 3)
+    assert (row.unanimous, row.split, row.truth_differs) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("seed", range(50))
