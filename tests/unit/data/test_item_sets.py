@@ -13,7 +13,7 @@ def item_sets(training_sets=(), limits=None):
     """The item sets of a study that looks for prompts of `train` in two benchmarks."""
     return ItemSets(
         SimpleNamespace(
-            settings={"seed": 7},
+            settings=SimpleNamespace(seed=7),
             models={"hub": {"repo": "a/b"}, "here": {"path": "models/here"}},
             catalogues=SimpleNamespace(benchmarks={"test": {"loader": "jsonl", "description": "words"}}),
             benchmark_sources=SOURCES.get,

@@ -13,7 +13,7 @@ from judgemerge.core.catalogues import check_keys
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import GREATEST_GRADE, Vote
 from judgemerge.core.records import read_records, spelled
-from judgemerge.data.entries import Entry
+from judgemerge.data.benchmarks import Entry
 
 KIND_NAMES = {str: "text", int: "a whole number", float: "a number", list: "a list", dict: "an object"}
 ABSENT = object()  # what `Row.find` returns where there is no such field; null is a value

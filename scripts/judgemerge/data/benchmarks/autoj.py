@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from judgemerge.core.items import Item
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks._explanations import both_orders, renamed
 from judgemerge.data.benchmarks._rows import checked_options, cluster_of, read_rows
-from judgemerge.data.entries import Entry
 
 CLASS_OF = {0: "first", 1: "second", 2: "tie"}
 GROUPS = {

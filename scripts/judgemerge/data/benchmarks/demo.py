@@ -16,8 +16,8 @@ from pathlib import Path
 
 from judgemerge.core.catalogues import check_keys
 from judgemerge.core.items import SWAPPED, Item, Vote
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks.meld_training import explained
-from judgemerge.data.entries import Entry
 from judgemerge.prompting.dimensions import Scores
 from judgemerge.synthetic.demo_tasks import GRADES, better, make_items
 

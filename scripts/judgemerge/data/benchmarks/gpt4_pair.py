@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from judgemerge.core.items import Item
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks._explanations import both_orders, chosen_part, renamed, without_verdict
 from judgemerge.data.benchmarks._rows import Row, checked_options, cluster_of, read_rows
-from judgemerge.data.entries import Entry
 
 WINNERS = ("model_1", "model_2", "tie", "error")
 ANSWER = r"\[The Start of Assistant {0}'s Answer\]\n(.*?)\n\[The End of Assistant {0}'s Answer\]"

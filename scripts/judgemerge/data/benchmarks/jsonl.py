@@ -44,9 +44,8 @@ from typing import Any
 from judgemerge.core.catalogues import check_keys
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import SWAPPED, Item, Vote
-from judgemerge.data.benchmarks import _fields
+from judgemerge.data.benchmarks import Entry, _fields
 from judgemerge.data.benchmarks._rows import Row, check_layout, cluster_of, majority, read_rows
-from judgemerge.data.entries import Entry
 
 PROMPT_OPTIONAL = {"extra": list, "category": str} | dict.fromkeys(("id", "cluster"), (str, list))
 OPTIONAL = PROMPT_OPTIONAL | {

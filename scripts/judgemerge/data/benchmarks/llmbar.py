@@ -17,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from judgemerge.core.items import SWAPPED, Item
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks._explanations import both_orders, chosen_part, renamed
 from judgemerge.data.benchmarks._rows import Row, checked_options, cluster_of, read_rows
-from judgemerge.data.entries import Entry
 
 CLASS_OF = {1: "first", 2: "second"}
 GAMES = {"original": "swap = False", "swapped": "swap = True"}

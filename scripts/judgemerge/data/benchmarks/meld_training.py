@@ -22,8 +22,8 @@ from pathlib import Path
 
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks._rows import Row, cluster_of, read_rows
-from judgemerge.data.entries import Entry
 from judgemerge.prompting import dimensions, parsing
 
 READ = {

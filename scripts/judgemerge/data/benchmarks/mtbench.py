@@ -24,9 +24,9 @@ from pathlib import Path
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Vote
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks._explanations import chosen_part
 from judgemerge.data.benchmarks._rows import Row, cluster_of, majority, read_rows
-from judgemerge.data.entries import Entry
 
 WINNERS = ("model_a", "model_b", "tie")
 VOTERS = ("expert", "all")

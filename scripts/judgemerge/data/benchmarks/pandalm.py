@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from judgemerge.core.items import Item, Vote
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks._explanations import both_orders, renamed
 from judgemerge.data.benchmarks._rows import Row, checked_options, cluster_of, majority, read_rows
-from judgemerge.data.entries import Entry
 
 CLASS_OF = {0: "tie", 1: "first", 2: "second"}
 ANNOTATORS = ("annotator1", "annotator2", "annotator3")

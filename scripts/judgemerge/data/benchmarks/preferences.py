@@ -23,9 +23,9 @@ from pathlib import Path
 from judgemerge.core.catalogues import check_keys
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks._fields import message
 from judgemerge.data.benchmarks._rows import Row, cluster_of, read_rows
-from judgemerge.data.entries import Entry
 
 FORMS = ("messages", "sharegpt", "conversation")
 Messages = list[tuple[str, str]]

@@ -36,10 +36,9 @@ from pathlib import Path
 from judgemerge.core.catalogues import check_keys
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item, Vote
-from judgemerge.data.benchmarks import _rubric_prompt
+from judgemerge.data.benchmarks import Entry, _rubric_prompt
 from judgemerge.data.benchmarks._rows import Row, cluster_of, read_rows
 from judgemerge.data.benchmarks._rubric_prompt import SCORES, RubricPrompt, rubric_text
-from judgemerge.data.entries import Entry
 
 OPTIONS = {"truth": str, "split": str, "test_share": (int, float), "seed": int, "n_instructions": int, "split_by": str}
 SPLITS = ("train", "test")
