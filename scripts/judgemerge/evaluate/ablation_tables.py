@@ -6,7 +6,6 @@ are plain means of what both sides have, without an interval.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,40 +31,10 @@ NOT_RUN = "not run: its file or suite is not part of this run"
 Measured = Mapping[tuple[str, str], Measurement]  # by judge and benchmark
 
 
-class AblationRow(NamedTuple):
-    """One value of a published table beside ours."""
-
-    table: str
-    row: str
-    judge: str
-    side: str
-    column: str
-    benchmark: str
-    metric: str
-    value: float
-    ci_low: float
-    ci_high: float
-    n: int
-    errors: int
-    published: float
-    source: str
-    note: str
-
-
-class SweepRow(NamedTuple):
-    """One merge of the sweep on one benchmark; `alpha` is the share of its first parent."""
-
-    alpha: float
-    judge: str
-    side: str
-    benchmark: str
-    metric: str
-    value: float
-    ci_low: float
-    ci_high: float
-    n: int
-    errors: int
-    note: str
+PLACE = ("table", "row", "judge", "side", "column", "benchmark")
+COLUMNS = (*PLACE, *Measurement._fields[:-1], "published", "source", "note")
+SWEEP_COLUMNS = ("alpha", "judge", "side", "benchmark", *Measurement._fields)
+Row = tuple[str | float, ...]
 
 
 def measure(items: Sequence[Item], verdicts: Sequence[Verdict], judge: str, settings: Settings) -> Measurement:
@@ -112,7 +81,7 @@ def ablation_table(
     benchmarks: Mapping[str, str],
     measured: Measured,
 ) -> pd.DataFrame:
-    """Return one row per row and column of each published table, the columns being the fields of `AblationRow`.
+    """Return one row per row and column of each published table, columns COLUMNS.
 
     `tables` gives the judge of each row by name, `cells` the published cells by name, `benchmarks` column → benchmark,
     and `measured` what `measure` returns.
@@ -124,12 +93,12 @@ def ablation_table(
         for side in METRICS
         for row in _side_rows((table, name, judge, side), cells[table], benchmarks, measured)
     ]
-    return pd.DataFrame(rows, columns=list(AblationRow._fields))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _side_rows(
     place: tuple[str, str, str, str], cells: Sequence[Cell], benchmarks: Mapping[str, str], measured: Measured
-) -> Iterator[AblationRow]:
+) -> Iterator[Row]:
     """Yield the columns of one row on one side, then their mean; `place` is table, row, judge and side.
 
     Columns that no printed table has are shown without a published value and left out of the mean.
@@ -153,13 +122,11 @@ def _side_rows(
     yield _row(place, MEAN, "", _mean(parts, side, len(columns)), printed.get(MEAN))
 
 
-def _row(
-    place: tuple[str, str, str, str], column: str, benchmark: str, value: Measurement, cell: Cell | None
-) -> AblationRow:
+def _row(place: tuple[str, str, str, str], column: str, benchmark: str, value: Measurement, cell: Cell | None) -> Row:
     published = as_number(cell.value, place[0]) if cell else np.nan
     source = cell.source if cell else "not published"
     *numbers, note = value
-    return AblationRow(*place, column, benchmark, *numbers, published, source, note)
+    return (*place, column, benchmark, *numbers, published, source, note)
 
 
 def _mean(parts: Sequence[Measurement], side: str, n_columns: int) -> Measurement:
@@ -170,14 +137,14 @@ def _mean(parts: Sequence[Measurement], side: str, n_columns: int) -> Measuremen
 
 
 def sweep_table(shares: Mapping[str, float], benchmarks: Mapping[str, str], measured: Measured) -> pd.DataFrame:
-    """Return the value of every merge of the sweep on every benchmark, the columns being the fields of `SweepRow`.
+    """Return the value of every merge of the sweep on every benchmark, columns SWEEP_COLUMNS.
 
     `shares` gives the share of the first parent by merge, `benchmarks` the protocol by benchmark.
     """
     rows = [
-        SweepRow(share, judge, SIDE_OF[protocol], benchmark, *measured[judge, benchmark])
+        (share, judge, SIDE_OF[protocol], benchmark, *measured[judge, benchmark])
         for benchmark, protocol in benchmarks.items()
         for judge, share in shares.items()
         if (judge, benchmark) in measured
     ]
-    return pd.DataFrame(rows, columns=list(SweepRow._fields))
+    return pd.DataFrame(rows, columns=list(SWEEP_COLUMNS))

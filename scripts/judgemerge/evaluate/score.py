@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,31 +24,13 @@ from judgemerge.evaluate.counts import (
     replicated,
     scale_mismatch,
 )
-from judgemerge.evaluate.estimates import Estimate
+from judgemerge.evaluate.estimates import Estimate, Measurement
 from judgemerge.evaluate.metrics import METRICS, PROTOCOLS
 from judgemerge.evaluate.verdict_arrays import ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 
 RULES = "house"
+COLUMNS = ("judge", "benchmark", "protocol", *Measurement._fields[:-1], "rules", "note")
 PAIRWISE, POINTWISE = (METRICS[protocol] for protocol in PROTOCOLS)
-
-
-class ScoreRow(NamedTuple):
-    """One row of agreement.csv: a metric of a judge on a benchmark, under house rules or those of a paper."""
-
-    judge: str
-    benchmark: str
-    protocol: str
-    metric: str
-    value: float
-    ci_low: float
-    ci_high: float
-    n: int
-    errors: int
-    rules: str
-    note: str
-
-
-COLUMNS = ScoreRow._fields
 
 
 @dataclass(frozen=True)
@@ -169,7 +150,7 @@ def score_table(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, confidence: float) -> ScoreRow:
+def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, confidence: float) -> tuple:
     benchmark = statistics.benchmark
     value = judge.values.get(metric, np.nan)
     ends = (np.nan, np.nan)
@@ -180,17 +161,9 @@ def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, c
         few = benchmark.n_clusters < 2
         note = "one cluster: no interval" if few else "the same in every resample: no interval"
     n = judge.levels[metric].n if metric in judge.levels else benchmark.n_items
-    return ScoreRow(
-        judge.arrays.judge,
-        benchmark.benchmark,
-        benchmark.protocol,
-        metric,
-        **Estimate(value, *ends).columns(),
-        n=n,
-        errors=count_errors(benchmark, judge.arrays, metric),
-        rules=RULES,
-        note=note,
-    )
+    errors = count_errors(benchmark, judge.arrays, metric)
+    *numbers, note = Measurement.of(metric, Estimate(value, *ends), n, errors, note)
+    return (judge.arrays.judge, benchmark.benchmark, benchmark.protocol, *numbers, RULES, note)
 
 
 def metric_interval(

@@ -1,7 +1,6 @@
 """One benchmark's rows of humans.csv and bias.csv, put together from what `humans` and `bias` compute."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,30 +20,12 @@ from judgemerge.evaluate.verdict_arrays import (
     judge_arrays,
 )
 
+HUMAN_COLUMNS = ("benchmark", "kind", "rater", "against", *Measurement._fields)
 BIAS_COLUMNS = ("judge", "benchmark", "aspect", "group", *Measurement._fields)
 HUMANS = "humans"  # the annotators pooled
 NO_PAIRS = "no item has the votes of two people"
 BREAKDOWNS = ("category", "scenario", "complexity", "turn")  # the category, and fields of `extra`
 VerdictsByJudge = Mapping[str, Sequence[Verdict]]
-
-
-class HumanRow(NamedTuple):
-    """One row of humans.csv: a rater against others."""
-
-    benchmark: str
-    kind: str
-    rater: str
-    against: str
-    metric: str
-    value: float
-    ci_low: float
-    ci_high: float
-    n: int
-    errors: int
-    note: str = ""
-
-
-HUMAN_COLUMNS = HumanRow._fields
 
 
 # People
@@ -147,7 +128,7 @@ def _stand_ins(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settin
                 places = np.flatnonzero(compared)
                 labels = [reference[index] for index in places]
                 rows += _stand_in_rows(benchmark, judge, against, item[places], labels, settings)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(HUMAN_COLUMNS))
 
 
 def _without(item: Item, left_out: int) -> list[str | float]:
@@ -162,7 +143,7 @@ def was_asked(benchmark: BenchmarkArrays, verdicts: Iterable[Verdict]) -> np.nda
 
 def _stand_in_rows(
     benchmark: BenchmarkArrays, judge: JudgeArrays, against: str, item: np.ndarray, labels: list, settings: Settings
-) -> list[HumanRow]:
+) -> list[tuple]:
     """Return the rows of one judge: `item` and `labels` say for each comparison on which item, and with what."""
     n_asked = len(item)
     if benchmark.protocol == "pairwise":
@@ -184,14 +165,9 @@ def _stand_in_rows(
         different, note = scale_mismatch(np.array(labels), values)
         estimates |= {"mae": UNDEFINED} if different else {}
     notes = {"mae": note}
+    place = benchmark.benchmark, "judge", judge.judge, against
     return [
-        HumanRow(
-            benchmark.benchmark,
-            "judge",
-            judge.judge,
-            against,
-            *Measurement.of(metric, estimates[metric], n_asked, errors, notes.get(metric, "")),
-        )
+        (*place, *Measurement.of(metric, estimates[metric], n_asked, errors, notes.get(metric, "")))
         for metric in metrics
     ]
 
