@@ -144,31 +144,19 @@ def _vote_tables(items: Sequence[Item]) -> dict[str, list[_Compared]]:
 
 def _annotator_rows(
     item: Item, annotator: str, against: str, votes: Sequence[_Compared], settings: Settings
-) -> list[dict]:
+) -> list[tuple]:
     name = f"{item.benchmark}/annotators/{against}/{annotator}"
     sample = draw_sample([vote.cluster for vote in votes], name, settings)
-    if item.protocol == "pairwise":
-        reference, values = (np.array([CODES[x] for x in side]) for side in _sides(votes))
-        estimates = confusion_estimates(sample, reference, values)
-    else:
-        estimates = number_estimates(sample, *(np.array(side, dtype=float) for side in _sides(votes)))
-    return [
-        {
-            "annotator": annotator,
-            "against": against,
-            "benchmark": item.benchmark,
-            "protocol": item.protocol,
-            "metric": metric,
-            **estimates[metric].columns(),
-            "n": len(votes),
-            "splits": sum(vote.split for vote in votes),
-        }
-        for metric in metrics_for(item.protocol, "raters")
-    ]
+    estimates = _between(item.protocol, sample, [vote.reference for vote in votes], [vote.vote for vote in votes])
+    place, sizes = (annotator, against, item.benchmark, item.protocol), (len(votes), sum(vote.split for vote in votes))
+    return [(*place, metric, *value.columns().values(), *sizes) for metric, value in estimates.items()]
 
 
-def _sides(votes: Sequence[_Compared]) -> tuple[list, list]:
-    return [vote.reference for vote in votes], [vote.vote for vote in votes]
+def _between(protocol: str, sample: Sample, reference: Sequence, values: Sequence) -> dict[str, Estimate]:
+    """Return the metrics between two raters, with intervals, of their classes or numbers."""
+    if protocol == "pairwise":
+        return confusion_estimates(sample, *(np.array([CODES[x] for x in side]) for side in (reference, values)))
+    return number_estimates(sample, *(np.array(side, dtype=float) for side in (reference, values)))
 
 
 def number_estimates(sample: Sample, truth: np.ndarray, score: np.ndarray) -> dict:
@@ -198,16 +186,11 @@ def annotator_pairs(items: Sequence[Item], min_shared: int = 20, settings: Setti
     return pd.DataFrame(rows, columns=columns)
 
 
-def _pair_rows(item: Item, one: str, other: str, pair: list, clusters: list[str], settings: Settings) -> list[dict]:
+def _pair_rows(item: Item, one: str, other: str, pair: list, clusters: list[str], settings: Settings) -> list[tuple]:
     sample = draw_sample(clusters, f"{item.benchmark}/pairs/{one}/{other}", settings)
-    if item.protocol == "pairwise":
-        estimates = confusion_estimates(sample, *(np.array([CODES[vote] for vote in votes]) for votes in pair))
-        metrics = ("accuracy", "kappa")
-    else:
-        estimates = number_estimates(sample, *(np.array(votes, dtype=float) for votes in pair))
-        metrics = metrics_for("pointwise", "raters")
-    identity = {"annotator_a": one, "annotator_b": other, "benchmark": item.benchmark}
-    return [identity | {"metric": m, **estimates[m].columns(), "n": len(clusters)} for m in metrics]
+    estimates = _between(item.protocol, sample, *pair)
+    metrics = ("accuracy", "kappa") if item.protocol == "pairwise" else estimates
+    return [(one, other, item.benchmark, m, *estimates[m].columns().values(), len(clusters)) for m in metrics]
 
 
 def combined_codes(judge: JudgeArrays) -> np.ndarray:
@@ -260,7 +243,7 @@ def _judge_comparisons(votes: Sequence[np.ndarray], verdicts: np.ndarray, has_ve
     return np.array(rows, dtype=int).reshape(-1, 3)
 
 
-def _vote_rows(benchmark: BenchmarkArrays, rater: str, comparisons: np.ndarray, settings: Settings) -> list[dict]:
+def _vote_rows(benchmark: BenchmarkArrays, rater: str, comparisons: np.ndarray, settings: Settings) -> list[tuple]:
     rows = []
     for setting in ("with ties", "without ties"):
         compared = comparisons
@@ -269,17 +252,8 @@ def _vote_rows(benchmark: BenchmarkArrays, rater: str, comparisons: np.ndarray, 
         clusters = [benchmark.items[index].cluster for index in compared[:, 0]]
         sample = draw_sample(clusters, f"{benchmark.benchmark}/votes/{setting}", settings)
         agree = compared[:, 1] == compared[:, 2]
-        rows.append(
-            {
-                "rater": rater,
-                "benchmark": benchmark.benchmark,
-                "setting": setting,
-                "agreements": int(agree.sum()),
-                "n": len(compared),
-                "errors": int((compared[:, 2] == ERROR).sum()),
-                **proportion(sample, agree).columns(),
-            }
-        )
+        counts = int(agree.sum()), len(compared), int((compared[:, 2] == ERROR).sum())
+        rows.append((rater, benchmark.benchmark, setting, *counts, *proportion(sample, agree).columns().values()))
     return rows
 
 

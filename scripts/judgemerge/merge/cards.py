@@ -10,19 +10,6 @@ from judgemerge.merge.recipes import Merge
 if TYPE_CHECKING:
     import pandas as pd
 
-# What a card shows of the table of agreement, whose other measures it leaves to the table.
-_METRICS = (
-    "accuracy",
-    "accuracy_both",
-    "macro_f1",
-    "kappa",
-    "consistency",
-    "pearson",
-    "spearman",
-    "kendall",
-    "mae",
-    "error_rate",
-)
 _VERSIONS = ("python", "mergekit", "torch", "transformers", "safetensors", "numpy")
 
 
@@ -34,8 +21,8 @@ def card(
     `about` says what the study knows besides: `repos` (parent → its name on the hub), `licence`, and what is written as
     a line of its own (study, prompts).
 
-    The agreement is shown beside that of the parents, in our own rules, with intervals, n and errors; others stand
-    in tables/agreement.csv.
+    The agreement is shown beside that of the parents, in our own rules, with intervals, n and errors; `agreement` has
+    the metrics that a card shows.
     """
     made_by = manifest["made_by"]
     entry = made_by["merge"]
@@ -132,7 +119,7 @@ def _left_out(names: list[str]) -> list[str]:
 def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None") -> list[str]:
     if table is None:
         return []
-    rows = table[(table["rules"] == "house") & table["metric"].isin(_METRICS)]
+    rows = table[table.rules == "house"]
     of_merge = rows[rows["judge"] == name]
     if of_merge.empty:
         return ["## Agreement with people", "", "Not judged in this study.", ""]
