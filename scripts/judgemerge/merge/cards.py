@@ -14,15 +14,19 @@ _VERSIONS = ("python", "mergekit", "torch", "transformers", "safetensors", "nump
 
 
 def card(
-    name: str, manifest: Mapping, agreement: "pd.DataFrame | None" = None, about: Mapping[str, object] | None = None
+    name: str,
+    manifest: Mapping,
+    agreement: "pd.DataFrame | None" = None,
+    about: Mapping[str, object] | None = None,
+    metrics: Collection[str] = (),
 ) -> str:
     """Return the card as Markdown; `manifest` is the merge's (its digest may not be known yet), `agreement` the table.
 
     `about` says what the study knows besides: `repos` (parent → its name on the hub), `licence`, and what is written as
     a line of its own (study, prompts).
 
-    The agreement is shown beside that of the parents, in our own rules, with intervals, n and errors; `agreement` has
-    the metrics that a card shows.
+    The agreement is shown beside that of the parents, in our own rules, with intervals, n and errors, in these
+    `metrics`; others stand in tables/agreement.csv.
     """
     made_by = manifest["made_by"]
     entry = made_by["merge"]
@@ -68,7 +72,7 @@ def card(
         "",
         ", ".join(f"{tool} {manifest['versions'][tool]}" for tool in _VERSIONS if tool in manifest["versions"]),
         "",
-        *_agreement(name, made_by["parents"], agreement),
+        *_agreement(name, made_by["parents"], agreement, metrics),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -116,10 +120,10 @@ def _left_out(names: list[str]) -> list[str]:
     return [f"Left out ({what}): {', '.join(names)}.", ""] if names else []
 
 
-def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None") -> list[str]:
+def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None", metrics: Collection[str]) -> list[str]:
     if table is None:
         return []
-    rows = table[table.rules == "house"]
+    rows = table[(table.rules == "house") & table.metric.isin(metrics)]
     of_merge = rows[rows["judge"] == name]
     if of_merge.empty:
         return ["## Agreement with people", "", "Not judged in this study.", ""]
