@@ -21,12 +21,12 @@ from judgemerge.settings.training_keys import TrainingKeys  # noqa: E402
 
 HEAD = """# Configuration
 
-Every key of a study file, by section. `make reference` makes this page from `scripts/judgemerge/settings/`, where each
-key stands once with its type, default and checks. It also makes `config/study.schema.json`, by which editors complete
-and check a study whose first line names it: `# yaml-language-server: $schema=../study.schema.json`.
+Every key of a study file, by section. `make reference` generates this page from `scripts/judgemerge/settings/`, which
+defines each key once, with its type, default and checks. It also generates `config/study.schema.json`, with which
+editors complete and check a study whose first line names it: `# yaml-language-server: $schema=../study.schema.json`.
 
-A key without a default has to be set; one that is *unset* may be left out. The catalogues (raw files, benchmarks,
-prompts, recorded judges) and the words used here are described in [config/README.md](../config/README.md).
+A key without a default has to be set; one that is *unset* may be left out. [config/README.md](../config/README.md)
+lists the catalogues (raw files, benchmarks, prompts, recorded judges), [glossary.md](glossary.md) explains the words.
 """
 TRAINING = "LLaMA-Factory keys"
 LIMITS = {
