@@ -49,21 +49,25 @@ def main() -> None:
 
 def files() -> dict[Path, str]:
     """Return the content of each file."""
+    places: dict[type, str] = {}
+    list(_sections(Settings, "", {}, places))  # links may lead to sections further below
     return {
         ROOT / "config" / "study.schema.json": json.dumps(schema(), indent=1, ensure_ascii=False) + "\n",
-        ROOT / "docs" / "configuration.md": "\n".join([HEAD, *_sections(Settings, "", {})]) + _training(),
+        ROOT / "docs" / "configuration.md": "\n".join([HEAD, *_sections(Settings, "", {}, places)]) + _training(),
     }
 
 
-def _sections(kind: type[section.Section], path: str, places: dict[type, str]) -> Iterator[str]:
-    """Yield a section, then those inside it; one that several keys have stands where the first of them has it."""
-    places[kind] = path
+def _sections(
+    kind: type[section.Section], path: str, written: dict[type, str], places: dict[type, str]
+) -> Iterator[str]:
+    """Yield a section, then those inside it; a section of several keys follows the first of them."""
+    written[kind] = places[kind] = path
     rows = list(_rows(kind, path, places))
     yield f"## {f'`{path}`' if path else 'The study'}\n\n{' '.join(kind.__doc__.split())}\n\n{_table(rows)}"
     for entry in dataclasses.fields(kind):
         for inner, place in _inside(entry, path):
-            if inner not in places:
-                yield from _sections(inner, place, places)
+            if inner not in written:
+                yield from _sections(inner, place, written, places)
 
 
 def _inside(entry: dataclasses.Field, path: str) -> list[tuple[type, str]]:

@@ -178,7 +178,7 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="name=folder, name=folder:weight, name=folder:weight=0.5,density=0.3; a hub id may be the folder",
     )
-    command.add_argument("--base", help="folder or hub id of the model that differences are taken from")
+    command.add_argument("--base", help="folder or hub id of the base model of the task vectors")
     command.add_argument(
         "--set", action="append", default=[], help="parameter of the whole, e.g. t=0.5, temperature=1.0"
     )
