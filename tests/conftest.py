@@ -7,10 +7,6 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-# Scripts of rules are imported by name; they come last, so that none hides a package.
-STAGES = sorted(path for path in (REPOSITORY / "scripts").iterdir() if path.is_dir() and path.name != "judgemerge")
-sys.path += map(str, STAGES)
-
 
 # Files whose tests take longest come first, so that no worker is left with one of them at the end.
 LONGEST_FIRST = (
