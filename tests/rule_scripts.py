@@ -1,4 +1,4 @@
-"""Scripts of rules as modules, by their files: a folder of scripts on the path would hide packages of the same names."""
+"""Scripts of rules as modules, loaded by file: folders of scripts on the path would hide packages of the same names."""
 
 import importlib.util
 from pathlib import Path
