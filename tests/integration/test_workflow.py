@@ -32,6 +32,7 @@ AFTER_SCORES = {
     "write_run_record": 1,
     "all": 1,
 }
+EVERYTHING = {**ITEMS, **SCORES, **AFTER_SCORES, "render_page": len(FEW_TABLES)}
 
 
 @contextlib.contextmanager
@@ -114,7 +115,7 @@ def test_another_study_replaces_the_demo_entirely(finished):
     process = finished.run("--dry-run", "--forceall", *FEW)
     plan = process.stdout + process.stderr
     jobs = planned(process)
-    assert jobs == {**ITEMS, **SCORES, **AFTER_SCORES}
+    assert jobs == EVERYTHING
     assert "results/few/" in plan
     assert "results/demo" not in plan and "models/" not in plan and "replies/" not in plan
     assert re.findall(r"\b(tiny|dare_ties|ties|linear|slerp)\b", plan) == []
@@ -324,12 +325,12 @@ def test_another_study_seed_answers_the_baselines_again(finished):
 @pytest.mark.parametrize(
     ("module", "again"),
     [
-        ("evaluate/metrics/classes.py", {**SCORES, **AFTER_SCORES}),
+        ("evaluate/metrics/classes.py", {**SCORES, **AFTER_SCORES, "make_table": 1, "render_page": len(FEW_TABLES)}),
         ("judge/baselines.py", {"answer_baselines": 2, **SCORES, **AFTER_SCORES}),
         ("report/tables/bias.py", {"render_page": 1, "draw_figure": 2, "all": 1}),
         ("report/drawing.py", {"make_table": 1, "render_page": 5, "draw_figure": len(FEW_FIGURES), "all": 1}),
-        ("data/benchmarks/meld_training.py", {**ITEMS, **SCORES, **AFTER_SCORES}),  # the demo's items are made with it
-        ("data/benchmarks/pandalm.py", {"render_tables": 1, "all": 1}),  # pages use what benchmarks share
+        ("data/benchmarks/meld_training.py", EVERYTHING),  # the demo's items are made with it
+        ("data/benchmarks/pandalm.py", {"render_page": 1, "draw_figure": 3, "all": 1}),  # agreement shows what overlaps
         ("merge/checks.py", {}),
     ],
 )
