@@ -80,7 +80,7 @@ def forked_tools(tmp_path_factory) -> Path:
     servers = [fork_server.start(name, folder) for name in ("mergekit-yaml", "llamafactory-cli")]
     yield folder
     for server in servers:
-        server.terminate()
+        fork_server.stop(server)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ fork_server.ask({address!r})
 def start(name: str, folder: Path) -> subprocess.Popen:
     """Put the client of a tool into `folder` and start its server, which imports the tool when it is first asked for.
 
-    The server ends when its standard input is closed: with this process.
+    The server ends when its standard input is closed: at `stop`, or with this process.
     """
     client, address = folder / name, str(folder / f"{name}.socket")
     here = Path(__file__)
@@ -46,6 +46,12 @@ def start(name: str, folder: Path) -> subprocess.Popen:
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
     server.stdout.readline()  # it listens
     return server
+
+
+def stop(server: subprocess.Popen) -> None:
+    """Let a server end when the tools that it started have; their CPU time counts as that of children."""
+    server.stdin.close()
+    server.wait()
 
 
 # ---- the client ----
@@ -78,15 +84,18 @@ def serve(name: str, address: str) -> int | None:
     listener.bind(address)
     listener.listen()
     print(flush=True)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    children: set[int] = set()
     while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
         connection, _ = listener.accept()
         module, *_ = map(importlib.import_module, TOOLS[name])
-        if os.fork() == 0:
+        child = os.fork()
+        if child == 0:
             listener.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             return _run(connection, name, module.main)
         connection.close()
+        children = {one for one in {*children, child} if not os.waitpid(one, os.WNOHANG)[0]}
+    for child in children:
+        os.waitpid(child, 0)
     return None
 
 

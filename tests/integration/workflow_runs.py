@@ -34,7 +34,7 @@ def forked_snakemake() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="judgemerge"))
     server = fork_server.start("snakemake", folder)
     atexit.register(shutil.rmtree, folder)
-    atexit.register(server.terminate)
+    atexit.register(fork_server.stop, server)
     return folder / "snakemake"
 
 
