@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 from report_cases import FIGURES, page_of
+from rule_scripts import rule_script
 
 from judgemerge.compare import answer_judging, answering
 from judgemerge.compare import comparison_tables as tables
@@ -337,12 +338,12 @@ def test_a_conversation_goes_on_after_its_history():
 
 def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny_models, tmp_path, monkeypatch):
     monkeypatch.chdir(repository)
-    monkeypatch.syspath_prepend(str(repository / "scripts"))
-    import generate_answers
-    import judge_answers
-    import read_judged_answers
-    import select_questions
-    import tabulate_model_comparison
+    monkeypatch.syspath_prepend(str(repository / "scripts" / "compare"))
+    generate_answers = rule_script("compare/generate_answers")
+    judge_answers = rule_script("compare/judge_answers")
+    read_judged_answers = rule_script("compare/read_judged_answers")
+    select_questions = rule_script("compare/select_questions")
+    tabulate_model_comparison = rule_script("compare/tabulate_model_comparison")
 
     texts = ["What is <b>one</b>?", "What is two?", "What is three?"]
     items.write_items(tmp_path / "items.jsonl", [question(number, text) for number, text in enumerate(texts)])

@@ -8,14 +8,16 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from rule_scripts import rule_script
 
-import write_questions
 from judgemerge.core import files
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.embed import Chunk, Pair, asking, lists, questions, rewriting, selection, step_prompts
 from judgemerge.judge.backends import Backend, Completion, Failure
 from judgemerge.synthetic import made_documents
+
+write_questions = rule_script("embed/write_questions")
 
 CHINESE = Chunk("zh/0", "zh", 0, "润滑油每周更换一次。主轴过热时必须停机。水泵由技师检查。", "zh")
 

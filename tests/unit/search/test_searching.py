@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 from report_cases import page_of
+from rule_scripts import rule_script
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
@@ -251,16 +252,13 @@ def test_a_trial_that_is_given_up_ends_there(two_trials, repository, tiny_models
     assert not complete and len({verdict.item for verdict in verdicts["pairs"]}) == 10
 
 
-def test_the_table_has_the_mean_every_set_and_the_difference(two_trials, tmp_path, repository, monkeypatch):
-    monkeypatch.syspath_prepend(str(repository / "scripts"))
-    import tabulate_search
-
+def test_the_table_has_the_mean_every_set_and_the_difference(two_trials, tmp_path, monkeypatch):
     folder, _, found, _ = two_trials
     table, page = tmp_path / "search.csv", tmp_path / "search.html"
     monkeypatch.chdir(tmp_path)
     folder_of_tables = tmp_path / "results" / "mine" / "tables"
     folder_of_tables.mkdir(parents=True)
-    tabulate_search.main(
+    rule_script("search/tabulate_search").main(
         search=SEARCH | {"development": BOTH},
         default=DEFAULT,
         results=[str(folder / f"trial_{trial}.json") for trial in (0, 1)],
@@ -282,10 +280,7 @@ def test_the_table_has_the_mean_every_set_and_the_difference(two_trials, tmp_pat
     assert "pairs.accuracy" in text and f"{second['grades.pearson']:.3f}" in text
 
 
-def test_a_grid_has_its_losses_and_the_published_ones_beside_them(two_trials, tmp_path, repository, monkeypatch):
-    monkeypatch.syspath_prepend(str(repository / "scripts"))
-    import tabulate_search
-
+def test_a_grid_has_its_losses_and_the_published_ones_beside_them(two_trials, tmp_path, monkeypatch):
     folder, _, found, _ = two_trials
     (tmp_path / "published.tsv").write_text(
         "# somebody's\nlora_rank\tpref_beta\tevaluation_loss\n16\t0.001\t1.25\n8\t1.0e-3\t1.5\n"
@@ -297,7 +292,7 @@ def test_a_grid_has_its_losses_and_the_published_ones_beside_them(two_trials, tm
     for path, params, loss in zip(results, ({}, {"lora_rank": 8, "pref_beta": 0.001}), (1.2, 1.1), strict=True):
         trial = int(path.stem)
         files.write_json(path, {**found[trial], "params": params, "value": loss, "evaluation_loss": loss})
-    tabulate_search.main(
+    rule_script("search/tabulate_search").main(
         search=GRID
         | {"development": "pairs", "metric": "evaluation_loss", "published": str(tmp_path / "published.tsv")},
         default=CENTRE,
