@@ -2,11 +2,12 @@
 
 from judgemerge.core.logs import logged
 from judgemerge.embed import encoder_training
+from judgemerge.settings.embedding import TinyEncoder
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         encoder_training.pretrain(
-            make=snakemake.params.make,
+            make=TinyEncoder.of(snakemake.params.make),
             kind=snakemake.params.kind,
             start=list(snakemake.input),
             threads=snakemake.threads,

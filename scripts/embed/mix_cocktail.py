@@ -2,6 +2,8 @@
 
 from judgemerge.core.logs import logged
 from judgemerge.embed.mixing import mix_cocktail
+from judgemerge.settings.embedding import ByLoss
+from judgemerge.settings.section import typed
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
@@ -9,7 +11,7 @@ if "snakemake" in globals():
             parents=list(snakemake.input.models),
             held_out=snakemake.input.held_out,
             cocktail=snakemake.params.cocktail,
-            by_loss=snakemake.params.by_loss,
+            by_loss=typed(snakemake.params.by_loss, ByLoss),
             query_prompt=snakemake.params.query_prompt,
             seed=snakemake.params.seed,
             threads=snakemake.threads,

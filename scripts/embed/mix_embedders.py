@@ -2,6 +2,8 @@
 
 from judgemerge.core.logs import logged
 from judgemerge.embed.mixing import mix_with_base
+from judgemerge.settings.embedding import ByLoss
+from judgemerge.settings.section import typed
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
@@ -10,7 +12,7 @@ if "snakemake" in globals():
             tuned=snakemake.input.tuned,
             held_out=snakemake.input.held_out,
             mixes=snakemake.params.mixes,
-            by_loss=snakemake.params.by_loss,
+            by_loss=typed(snakemake.params.by_loss, ByLoss),
             query_prompt=snakemake.params.query_prompt,
             seed=snakemake.params.seed,
             threads=snakemake.threads,

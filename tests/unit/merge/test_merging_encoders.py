@@ -13,6 +13,7 @@ from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.embed import Pair, encoder_training, encoders, evaluation_sets, mixing, pair_of
 from judgemerge.merge import cocktail, mergekit, names, preflight, runs, sentence_modules
+from judgemerge.settings.embedding import ByLoss, SentenceTraining
 
 pytestmark = pytest.mark.slow  # sentence-transformers alone takes ten seconds to import
 
@@ -244,15 +245,15 @@ def test_a_base_of_the_hub_goes_through_the_jobs_of_a_study(tmp_path):
     pairs = [Pair(f"{n}", f"d{n}", f"what of house {n}?", f"a red house {n} by the sea", "en").row() for n in range(12)]
     files.write_jsonl(tmp_path / "train.jsonl", pairs)
     rows = evaluation_sets.rows_of(map(pair_of, pairs))
-    files.write_jsonl(tmp_path / "target.jsonl", rows)
+    evaluation_sets.write_rows(tmp_path / "target.jsonl", rows)
     place = lambda name: str(tmp_path / name)  # noqa: E731
     mixing.fetch({"path": place("hub")}, True, [], place("base"), place("base.json"))
     mixing.fetch({"path": place("hub_other")}, True, [place("base")], place("other"), place("other.json"))
-    settings = {**encoder_training.DEFAULTS, "batch_size": 6, "max_tokens": 40}
+    settings = SentenceTraining.of({**encoder_training.PRETRAINING, "batch_size": 6, "max_tokens": 40})
     encoder_training.fine_tune_embedder(
         place("base"), [place("train.jsonl")], [], settings, 1, 1, place("work"), place("tuned"), place("tuned.json")
     )
-    by_loss, target = {"examples": 3, "negatives": 2, "temperature": 5.0}, place("target.jsonl")
+    by_loss, target = ByLoss(examples=3, negatives=2, temperature=5.0), place("target.jsonl")
     mixes = {"mixed_50": 0.5, "mixed_by_loss": None}
     mixing.mix_with_base(
         place("base"), place("tuned"), target, mixes, by_loss, "ask: ", 1, 1,
