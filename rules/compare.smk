@@ -1,7 +1,6 @@
 """Two models, the same questions → answers → what judges say of them in pairs and singly → table, page and figure."""
 
 from judgemerge.study import layout
-from judgemerge.study.layout import chained
 
 comparisons = study.comparisons
 asking_elsewhere = dict(mem_mb=per_attempt(1000), runtime=per_attempt(600), batch_tokens=settings.judging.batch_tokens)
@@ -93,8 +92,8 @@ rule judge_answers:
         questions=layout.QUESTIONS,
         answers=paths.inputs(layout.ANSWERS, comparisons.answers, "comparison"),
         metrics=ancient(of(comparisons.metric_paths, "comparison")),
-        prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
-        texts=of(chained(comparisons.prompts, prompt_texts), "comparison"),
+        prompts=of(layout.chained(comparisons.prompts, prompt_files), "comparison"),
+        texts=of(layout.chained(comparisons.prompts, prompt_texts), "comparison"),
         metric_texts=paths.inputs(SOURCE, comparisons.metric_sources, "comparison"),
         model=paths.inputs(MODEL, comparisons.weights, "judge"),
         manifest=renamed(MANIFEST, model="judge"),
@@ -119,7 +118,7 @@ rule judge_answers:
     params:
         comparison=of(comparisons.settings, "comparison"),
         metric_contents=of(comparisons.metric_contents, "comparison"),
-        prompt_contents=of(chained(comparisons.prompts, prompt_contents), "comparison"),
+        prompt_contents=of(layout.chained(comparisons.prompts, prompt_contents), "comparison"),
         settings=of(comparisons.grading, "judge", "comparison"),
         endpoint=of(comparisons.endpoint, "judge"),
         store=STORE,
@@ -143,7 +142,7 @@ rule read_judged_answers:
         replies=paths.inputs(layout.ANSWER_REPLIES, comparisons.judgments, "comparison"),
         records=paths.inputs(layout.ANSWER_REPLIES_RECORD, comparisons.judgments, "comparison"),
         metrics=ancient(of(comparisons.metric_paths, "comparison")),
-        prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
+        prompts=of(layout.chained(comparisons.prompts, prompt_files), "comparison"),
     output:
         directory(layout.JUDGED_ANSWERS),
     log:
@@ -157,7 +156,7 @@ rule read_judged_answers:
     params:
         comparison=of(comparisons.settings, "comparison"),
         metric_contents=of(comparisons.metric_contents, "comparison"),
-        prompt_contents=of(chained(comparisons.prompts, prompt_contents), "comparison"),
+        prompt_contents=of(layout.chained(comparisons.prompts, prompt_contents), "comparison"),
         code=script_digest("compare/read_judged_answers"),
     script:
         "../scripts/compare/read_judged_answers.py"

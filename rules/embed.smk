@@ -6,10 +6,17 @@ has the network. Iterations after the one that was good enough pass in seconds a
 
 from judgemerge.embed.plan import TARGET
 from judgemerge.study import layout
-from judgemerge.study.layout import filled
 
 embedding = study.embedding
 asking_job = dict(mem_mb=per_attempt(1000), runtime=per_attempt(240))
+mixing_job = dict(mem_mb=per_attempt(embedding.memory(3)), runtime=per_attempt(60))
+encoding = dict(max_tokens=embedding.settings.max_tokens, batch_size=embedding.settings.batch_size)
+
+
+def encoder_job(factor, minutes):
+    """What a job on encoders needs: `factor` times the memory of the largest one, and minutes on a GPU."""
+    times = per_attempt(embedding.minutes(minutes))
+    return dict(mem_mb=per_attempt(embedding.memory(factor)), runtime=times, gpu=embedding.gpus)
 
 
 wildcard_constraints:
@@ -23,7 +30,7 @@ if embedding.synthetic_collections:
     rule write_documents:
         """Folders of documents made on the spot, as a person's folder would be; one job, for its start costs most."""
         output:
-            list(map(directory, filled(layout.COLLECTION, embedding.synthetic_collections))),
+            list(map(directory, layout.filled(layout.COLLECTION, embedding.synthetic_collections))),
         log:
             "results/{study}/logs/write_documents.log",
         benchmark:
@@ -48,8 +55,8 @@ rule split_documents:
         each(layout.COLLECTION, embedding.synthetic_collections),
         embedding.document_files,
     output:
-        chunks=filled(layout.CHUNKS, embedding.collections),
-        counts=filled(layout.CHUNK_COUNTS, embedding.collections),
+        chunks=layout.filled(layout.CHUNKS, embedding.collections),
+        counts=layout.filled(layout.CHUNK_COUNTS, embedding.collections),
     log:
         "results/{study}/logs/split_documents.log",
     benchmark:
@@ -102,8 +109,8 @@ if embedding.file_tasks:
         input:
             raw_files(embedding.file_tasks),
         output:
-            rows=filled(layout.TASK, embedding.file_tasks),
-            counts=filled(layout.TASK_COUNTS, embedding.file_tasks),
+            rows=layout.filled(layout.TASK, embedding.file_tasks),
+            counts=layout.filled(layout.TASK_COUNTS, embedding.file_tasks),
         log:
             "results/{study}/logs/read_evaluation_sets.log",
         benchmark:
@@ -218,12 +225,9 @@ rule score_pairs:
         "../envs/embed.yaml"
     threads: settings.threads
     resources:
-        mem_mb=per_attempt(embedding.memory(3)),
-        runtime=per_attempt(embedding.minutes(30)),
-        gpu=embedding.gpus,
+        **encoder_job(3, 30),
     params:
-        max_tokens=embedding.settings.max_tokens,
-        batch_size=embedding.settings.batch_size,
+        **encoding,
     script:
         "../scripts/embed/score_pairs.py"
 
@@ -275,9 +279,7 @@ rule train_encoder:
         "../envs/embed.yaml"
     threads: settings.threads
     resources:
-        mem_mb=per_attempt(embedding.memory(16)),
-        runtime=per_attempt(embedding.minutes(120)),
-        gpu=embedding.gpus,
+        **encoder_job(16, 120),
     params:
         training=of(embedding.training, "encoder"),
         seed=settings.seed,
@@ -303,13 +305,10 @@ rule rank_queries:
         "../envs/embed.yaml"
     threads: settings.threads
     resources:
-        mem_mb=per_attempt(embedding.memory(3)),
-        runtime=per_attempt(embedding.minutes(20)),
-        gpu=embedding.gpus,
+        **encoder_job(3, 20),
     params:
+        **encoding,
         query_prompt=of(embedding.query_prompt, "encoder"),
-        max_tokens=embedding.settings.max_tokens,
-        batch_size=embedding.settings.batch_size,
     script:
         "../scripts/embed/rank_queries.py"
 
@@ -330,14 +329,11 @@ rule rerank_queries:
         "../envs/embed.yaml"
     threads: settings.threads
     resources:
-        mem_mb=per_attempt(embedding.memory(3)),
-        runtime=per_attempt(embedding.minutes(30)),
-        gpu=embedding.gpus,
+        **encoder_job(3, 30),
     params:
+        **encoding,
         depth=embedding.settings.rerank_depth,
         query_prompt=embedding.settings.query_prompt,
-        max_tokens=embedding.settings.max_tokens,
-        batch_size=embedding.settings.batch_size,
     script:
         "../scripts/embed/rerank_queries.py"
 
@@ -372,8 +368,8 @@ rule choose_embedder:
         folders=each(layout.ENCODER, embedding.iteration_models),
         manifests=each(layout.ENCODER_MANIFEST, embedding.iteration_models),
     output:
-        model=directory(*filled(layout.ENCODER, ["tuned"])),
-        manifest=filled(layout.ENCODER_MANIFEST, ["tuned"]),
+        model=directory(*layout.filled(layout.ENCODER, ["tuned"])),
+        manifest=layout.filled(layout.ENCODER_MANIFEST, ["tuned"]),
     log:
         "results/{study}/logs/choose_embedder.log",
     benchmark:
@@ -395,8 +391,8 @@ rule mix_embedders:
         tuned=paths.path(layout.ENCODER, "tuned"),
         held_out=paths.path(layout.TASK, TARGET),
     output:
-        models=list(map(directory, filled(layout.ENCODER, embedding.mixes))),
-        manifests=filled(layout.ENCODER_MANIFEST, embedding.mixes),
+        models=list(map(directory, layout.filled(layout.ENCODER, embedding.mixes))),
+        manifests=layout.filled(layout.ENCODER_MANIFEST, embedding.mixes),
     log:
         "results/{study}/logs/mix_embedders.log",
     benchmark:
@@ -405,8 +401,7 @@ rule mix_embedders:
         "../envs/embed.yaml"
     threads: settings.threads
     resources:
-        mem_mb=per_attempt(embedding.memory(3)),
-        runtime=per_attempt(60),
+        **mixing_job,
     params:
         mixes=embedding.mixes,
         by_loss=embedding.by_loss,
@@ -434,8 +429,7 @@ rule mix_cocktail:
         "../envs/embed.yaml"
     threads: settings.threads
     resources:
-        mem_mb=per_attempt(embedding.memory(3)),
-        runtime=per_attempt(60),
+        **mixing_job,
     params:
         cocktail=of(embedding.cocktail, "encoder"),
         by_loss=embedding.by_loss,

@@ -5,7 +5,6 @@ Both end in tables; training.csv holds the training curves of the study's own ex
 
 from judgemerge.search.plan import ScreeningPlan, SearchPlan
 from judgemerge.study import layout
-from judgemerge.study.layout import chained
 
 search_plan = SearchPlan(study)
 screening_plan = ScreeningPlan(study)
@@ -14,14 +13,14 @@ trial_inputs = dict(
     proposed=paths.one(layout.SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
     earlier=paths.inputs(layout.TRIAL_RESULT, search_plan.trials_of_earlier_rounds, "search", "trial"),
     development=paths.inputs(ITEMS, search_plan.development_sets, "search"),
-    development_prompts=of(chained(study.development_prompts, prompt_files), "search"),
-    development_texts=of(chained(study.development_prompts, prompt_texts), "search"),
+    development_prompts=of(layout.chained(study.development_prompts, prompt_files), "search"),
+    development_texts=of(layout.chained(study.development_prompts, prompt_texts), "search"),
 )
 trial_params = dict(
     search=of(search_plan.settings, "search"),
     default=of(study.search_default, "search"),
     prompts=of(study.development_prompts, "search"),
-    prompt_contents=of(chained(study.development_prompts, prompt_contents), "search"),
+    prompt_contents=of(layout.chained(study.development_prompts, prompt_contents), "search"),
     judging=of(search_plan.judging, "search"),
     sources=SOURCES,
 )
@@ -63,8 +62,8 @@ rule train_trial:
         **trial_inputs,
         item_sets=paths.inputs(ITEMS, search_plan.training_sets, "search"),
         left_out=paths.one(layout.LEFT_OUT, study.target_of, "search"),
-        prompts=of(chained(search_plan.training_prompts, prompt_files), "search"),
-        texts=of(chained(search_plan.training_prompts, prompt_texts), "search"),
+        prompts=of(layout.chained(search_plan.training_prompts, prompt_files), "search"),
+        texts=of(layout.chained(search_plan.training_prompts, prompt_texts), "search"),
         model=paths.one(MODEL, search_plan.base, "search"),
         manifest=paths.one(MANIFEST, search_plan.base, "search"),
     output:
@@ -87,7 +86,7 @@ rule train_trial:
         **trial_params,
         expert=of(search_plan.target_settings, "search"),
         training_prompts=of(search_plan.training_prompts, "search"),
-        training_prompt_contents=of(chained(search_plan.training_prompts, prompt_contents), "search"),
+        training_prompt_contents=of(layout.chained(search_plan.training_prompts, prompt_contents), "search"),
         common=of(search_plan.training_common, "search"),
         seed=settings.seed,
         work="results/{study}/training/{search}_trials/{trial}",

@@ -6,11 +6,8 @@ from judgemerge.embed.pair_files import score_pairs
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         score_pairs(
-            pairs=snakemake.input.pairs,
-            earlier=list(snakemake.input.earlier),
-            reranker=list(snakemake.input.reranker),
-            max_tokens=snakemake.params.max_tokens,
-            batch_size=snakemake.params.batch_size,
+            **snakemake.input,
+            **snakemake.params,
             threads=snakemake.threads,
             rows=snakemake.output[0],
         )

@@ -28,27 +28,29 @@ PRETRAINING = {
 
 
 def pretrain(
-    make: TinyEncoder, kind: str, start: Sequence[str], threads: int, work: str, model: str, manifest: str
+    make: Mapping[str, Any], kind: str, start: Sequence[str], threads: int, work: str, model: str, manifest: str
 ) -> None:
     """Make an `embedder` from random weights, or a `reranker` from the embedder in `start[0]`, by pretraining."""
     import torch
 
+    recipe = TinyEncoder.of(make)
+
     torch.set_num_threads(threads)
-    torch.manual_seed(make.seed)  # dropout, and the reranker's new head
+    torch.manual_seed(recipe.seed)  # dropout, and the reranker's new head
     shutil.rmtree(work, ignore_errors=True)
     scratch = Path(work)
-    pairs = encoders.pretraining_pairs(make.n_documents, make.seed, make.chunk)
-    settings = SentenceTraining.of({**PRETRAINING, **make.training})
+    pairs = encoders.pretraining_pairs(recipe.n_documents, recipe.seed, recipe.chunk)
+    settings = SentenceTraining.of({**PRETRAINING, **recipe.training})
     if kind == "embedder":
-        shape = (make.hidden, make.layers, make.vocabulary, make.max_tokens)
-        encoders.make_random_bert(scratch / "random", [pair.positive for pair in pairs], make.seed, *shape)
-        encoder = encoders.as_embedder(scratch / "random", make.max_tokens)
-        losses = train_embedder(encoder, pairs, settings, scratch / "trainer", make.seed)
+        shape = (recipe.hidden, recipe.layers, recipe.vocabulary, recipe.max_tokens)
+        encoders.make_random_bert(scratch / "random", [pair.positive for pair in pairs], recipe.seed, *shape)
+        encoder = encoders.as_embedder(scratch / "random", recipe.max_tokens)
+        losses = train_embedder(encoder, pairs, settings, scratch / "trainer", recipe.seed)
     else:
-        encoder = encoders.open_reranker(start[0], make.max_tokens)
-        losses = _train_on_pairs(encoder, pairs, settings, scratch, make.seed)
+        encoder = encoders.open_reranker(start[0], recipe.max_tokens)
+        losses = _train_on_pairs(encoder, pairs, settings, scratch, recipe.seed)
     _keep(encoder, None, work, model)
-    files.write_json(manifest, models.describe(model, rule="make_encoder", make=make.plain(), kind=kind, **losses))
+    files.write_json(manifest, models.describe(model, rule="make_encoder", make=make, kind=kind, **losses))
 
 
 def fine_tune_embedder(

@@ -57,27 +57,6 @@ def fetch(entry: Mapping, mixed: bool, base: Sequence[str], model: str, manifest
     files.write_json(manifest, models.describe(model, rule="fetch_encoder", **entry))
 
 
-def mix(
-    folders: Mapping[str, str | Path], shares: Mapping[str, float], outputs: Mapping[str, str | Path], threads: int
-) -> None:
-    """Write Σ weight · model for every share of `tuned` (the rest is `base`) in one pass over both models.
-
-    Every mixture is checked: finite, with the tensors of the base.
-    """
-    _mix(folders, {name: {"base": 1 - share, "tuned": share} for name, share in shares.items()}, outputs, threads)
-
-
-def _mix(folders: Mapping, weights: Mapping[str, Mapping[str, float]], outputs: Mapping, threads: int) -> dict:
-    """Write the mixtures; return the tensors that were left out of each."""
-    preflight.check_parents(folders)
-    merges = {name: cocktail.entry(weights_of_merge, "float32") for name, weights_of_merge in weights.items()}
-    records = engine.merge_all(merges, folders, outputs, threads)
-    excluded = {name: record["left_out"] for name, record in records.items()}
-    for name, output in outputs.items():
-        checks.check_result(output, next(iter(folders.values())), tuple(excluded[name]))
-    return excluded
-
-
 @dataclasses.dataclass(frozen=True)
 class Weighing:
     """Weights that losses on pairs ask for, and how they came about."""
@@ -96,16 +75,17 @@ class Weighing:
 
 
 def mix_with_base(
-    base: str, tuned: str, held_out: str, mixes: Mapping[str, float | None], by_loss: ByLoss | None,
-    query_prompt: str, seed: int, threads: int, outputs: Sequence[str], manifests: Sequence[str],
+    base: str, tuned: str, held_out: str, mixes: Mapping[str, float | None], by_loss: Mapping | None,
+    query_prompt: str, seed: int, threads: int, models: Sequence[str], manifests: Sequence[str],
 ) -> None:  # fmt: skip
     """Mix at the given shares of the tuned model, and at the share that follows from losses on a few held-out pairs."""
     folders = {"base": base, "tuned": tuned}
-    weighing = by_loss and weights_by_loss(folders, _pairs(held_out), by_loss, seed, threads, query_prompt)
+    how = (seed, threads, query_prompt)
+    weighing = by_loss and weights_by_loss(folders, _pairs(held_out), ByLoss.of(by_loss), *how)
     shares = {name: weighing.weights.get("tuned") if share is None else share for name, share in mixes.items()}
     weights = {name: {"base": 1 - share, "tuned": share} for name, share in shares.items()}
     weighings = {name: weighing for name, share in mixes.items() if share is None}
-    places = {Path(output).name: output for output in outputs}
+    places = {Path(model).name: model for model in models}
     contents = mix_with_card(folders, weights, places, threads, weighings)
     for name, manifest in zip(places, manifests, strict=True):
         contents[name]["made_by"]["tuned_share"] = shares[name]
@@ -113,14 +93,15 @@ def mix_with_base(
 
 
 def mix_cocktail(
-    parents: Sequence[str], held_out: str, cocktail: Mapping[str, float] | Sequence[str], by_loss: ByLoss | None,
+    models: Sequence[str], held_out: str, cocktail: Mapping[str, float] | Sequence[str], by_loss: Mapping | None,
     query_prompt: str, seed: int, threads: int, model: str, manifest: str,
 ) -> None:  # fmt: skip
     """Mix the models in the order of the study; a list of models is weighed first."""
-    folders, name = dict(zip(cocktail, parents, strict=True)), Path(model).name
+    folders, name = dict(zip(cocktail, models, strict=True)), Path(model).name
     weighings = {}
     if not isinstance(cocktail, Mapping):
-        weighings = {name: weights_by_loss(folders, _pairs(held_out), by_loss, seed, threads, query_prompt)}
+        how = (seed, threads, query_prompt)
+        weighings = {name: weights_by_loss(folders, _pairs(held_out), ByLoss.of(by_loss), *how)}
     weights = {name: weighings[name].weights if weighings else dict(cocktail)}
     files.write_json(manifest, mix_with_card(folders, weights, {name: model}, threads, weighings)[name])
 
@@ -136,17 +117,21 @@ def mix_with_card(
     threads: int,
     weighings: Mapping[str, Weighing],
 ) -> dict[str, dict]:
-    """Write mixtures of the models in `folders`, each with its model card; return their manifests by name.
+    """Write mixtures of the models in `folders` in one pass, each with its model card; return their manifests by name.
 
-    `weights` gives the weight of every model per mixture, `weighings` those that losses decided.
+    `weights` gives the weight of every model per mixture, `weighings` those that losses decided. Every mixture is
+    checked: finite, with the tensors of the first model.
     """
-    excluded = _mix(folders, weights, outputs, threads)
+    preflight.check_parents(folders)
+    merges = {name: cocktail.entry(weights_of_models, "float32") for name, weights_of_models in weights.items()}
+    records = engine.merge_all(merges, folders, outputs, threads)
     digests = {name: models.describe(folder)["digest"] for name, folder in folders.items()}
     manifests = {}
     for name, output in outputs.items():
-        merge, weighing = cocktail.entry(weights[name], "float32"), weighings.get(name)
-        about = {"rule": "mix_embedders", "merge": merge, "parents": digests, "threads": threads}
-        about |= {"left_out": excluded[name]} if excluded[name] else {}
+        excluded, weighing = records[name]["left_out"], weighings.get(name)
+        checks.check_result(output, next(iter(folders.values())), tuple(excluded))
+        about = {"rule": "mix_embedders", "merge": merges[name], "parents": digests, "threads": threads}
+        about |= {"left_out": excluded} if excluded else {}
         about |= {"losses": dataclasses.asdict(weighing)} if weighing else {}
         on_card = about | ({"weights": weighing.on_card()} if weighing else {})
         text = cards.card(name, {"made_by": on_card, "versions": provenance.versions()})

@@ -28,18 +28,18 @@ def rank_queries(
 
 
 def rerank_queries(
-    embedder: str, reranker: str, task_file: str, depth: int, query_prompt: str, max_tokens: int, batch_size: int,
+    embedder: str, reranker: str, task: str, depth: int, query_prompt: str, max_tokens: int, batch_size: int,
     threads: int, output: str,
 ) -> None:  # fmt: skip
     """Search with the embedder, then let the reranker sort the first `depth` texts of each query."""
     import torch
 
     torch.set_num_threads(threads)
-    task = retrieval.read_task(task_file)
-    similarity = retrieval.similarity(encoders.open_embedder(embedder, max_tokens), task, query_prompt, batch_size)
+    target = retrieval.read_task(task)
+    similarity = retrieval.similarity(encoders.open_embedder(embedder, max_tokens), target, query_prompt, batch_size)
     scorer = encoders.open_reranker(reranker, max_tokens)
-    ranks = retrieval.rerank(scorer, task, similarity, depth, batch_size)
-    files.write_jsonl(output, (row._asdict() for row in _rows(TARGET, task, ranks)))
+    ranks = retrieval.rerank(scorer, target, similarity, depth, batch_size)
+    files.write_jsonl(output, (row._asdict() for row in _rows(TARGET, target, ranks)))
 
 
 def decide_iteration(

@@ -105,7 +105,8 @@ def test_a_reranker_is_made_trained_and_read_again(folders, pairs, tmp_path):
 def test_mixtures_are_weighted_sums_and_open_as_embedders(folders, tmp_path):
     two = {name: folders[name] for name in ("base", "tuned")}
     outputs = {"half": tmp_path / "half", "tenth": tmp_path / "tenth"}
-    mixing.mix(two, {"half": 0.5, "tenth": 0.1}, outputs, 1)
+    weights = {"half": {"base": 0.5, "tuned": 0.5}, "tenth": {"base": 0.9, "tuned": 0.1}}
+    mixing.mix_with_card(two, weights, outputs, 1, {})
     tensors = {name: dict(models.tensors(folder)) for name, folder in {**two, **outputs}.items()}
     for name, base in tensors["base"].items():
         tuned = tensors["tuned"][name]
