@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from judgemerge.compare.answer_judging import PAIRS, by_unit
+from judgemerge.compare.answer_judging import PAIRS
 from judgemerge.core import files
 from judgemerge.report.drawing import COLOURS, dot, finish, judge_rows, mark, panel_grid
 from judgemerge.report.markup import details, frame, part
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Drawing
 
+    from judgemerge.compare.answering import Answer
     from judgemerge.core.items import Item
     from judgemerge.study.study import Study
 
@@ -288,13 +289,12 @@ def page(
     """Return scores, differences, pairs, costs, failures, and what a person should read."""
     import pandas as pd
 
+    from judgemerge.compare.answering import read_answers
     from judgemerge.core.items import read_items
     from judgemerge.prompting import rubric_metrics
 
     items = {item.id: item for item in read_items(paths["questions"][0])}
-    answers = {
-        model: by_unit(files.read_jsonl(path)) for model, path in zip(entry["models"], paths["answers"], strict=True)
-    }
+    answers = {model: read_answers(path) for model, path in zip(entry["models"], paths["answers"], strict=True)}
     results = {
         labels[judge]: list(files.read_jsonl(path))
         for judge, path in zip(entry["judges"], paths["results"], strict=True)
@@ -322,8 +322,7 @@ def _answer_texts(answers: Mapping[str, Mapping[tuple, Mapping]]) -> dict[tuple,
     """Return the text of both answers, or why there is none, by question and draw."""
     return {
         unit: {
-            model: of_model[unit]["text"] or f"({of_model[unit]['reason'] or 'empty'})"
-            for model, of_model in answers.items()
+            model: of_model[unit].text or f"({of_model[unit].reason or 'empty'})" for model, of_model in answers.items()
         }
         for unit in next(iter(answers.values()))
     }
@@ -350,8 +349,8 @@ def _replies(judged: list[dict]) -> dict[tuple, list[tuple[str, str]]]:
     return replies
 
 
-def _batches(rows: Iterable[Mapping]) -> str:
-    sizes = Counter(row["batch"] for row in rows if row["batch"])
+def _batches(rows: Iterable["Answer"]) -> str:
+    sizes = Counter(row.batch for row in rows if row.batch)
     return f"{min(sizes)} to {max(sizes)}" if sizes else "unknown"
 
 

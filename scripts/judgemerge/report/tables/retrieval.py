@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Drawing
 
+    from judgemerge.embed.decisions import Decision
     from judgemerge.study.study import Study
 
 COLUMNS = {
@@ -65,7 +66,7 @@ def sections(
     table: "pd.DataFrame",
     differences: "pd.DataFrame",
     published: tuple["pd.DataFrame", str],
-    decisions: Sequence[Mapping],
+    decisions: Sequence["Decision"],
     documents: Mapping,
     counts: Mapping[str, Mapping],
     losses: Sequence[Mapping],
@@ -73,11 +74,11 @@ def sections(
     """Return the sections of the page."""
     from judgemerge.embed import decisions as rounds
 
-    stop = next(decision for decision in decisions if decision["stop"])
+    stop = next(decision for decision in decisions if decision.stop)
     return [
         (
             "Why it stopped",
-            f"<p>After iteration {stop['iteration']}: {html.escape(stop['reason'])}.</p>"
+            f"<p>After iteration {stop.iteration}: {html.escape(stop.reason)}.</p>"
             f"<p>{html.escape(rounds.choice(decisions))}</p>" + _decisions(decisions),
         ),
         ("Gained and forgotten", _by_task(table)),
@@ -88,15 +89,15 @@ def sections(
     ]
 
 
-def _decisions(decisions: Sequence[Mapping]) -> str:
+def _decisions(decisions: Sequence["Decision"]) -> str:
     lines = []
     for number, decision in enumerate(decisions, 1):
-        if decision.get("passed_over"):
+        if decision.passed_over:
             lines.append([str(number), "–", "–", "–", "not needed"])
             continue
-        rise = "undefined" if decision["increase"] is None else f"{decision['increase']:+.1f} %"
-        values = [f"{decision[name]:.3f}" for name in ("before", "after")]
-        lines.append([str(number), *values, rise, html.escape(decision["reason"])])
+        rise = "undefined" if decision.increase is None else f"{decision.increase:+.1f} %"
+        values = [f"{recall:.3f}" for recall in (decision.before, decision.after)]
+        lines.append([str(number), *values, rise, html.escape(decision.reason)])
     return grid(["iteration", "recall before", "recall after", "relative increase", "decision"], lines)
 
 
@@ -230,12 +231,14 @@ def page_parameters(study: "Study") -> dict[str, Any]:
 
 def page(table: "pd.DataFrame", view: View, paths: Mapping[str, Sequence[str]]) -> Page:
     """Return what was gained and forgotten, and what happened to the data; published tables stand beside ours."""
+    from judgemerge.embed import decisions as rounds
+
     manifests = map(files.read_json, paths["mixtures"])
     parts = sections(
         table,
         view.material.table("retrieval_differences"),
         read_published(PUBLISHED),
-        [files.read_json(path) for path in paths["decisions"]],
+        rounds.read(paths["decisions"]),
         files.read_json(paths["documents"][0]),
         {path: files.read_json(path) for path in paths["counts"]},
         [manifest for manifest in manifests if "losses" in manifest["made_by"]],
