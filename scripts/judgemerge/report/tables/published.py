@@ -52,14 +52,14 @@ def sections(table: "pd.DataFrame") -> list[Section]:
 
 def page(table: "pd.DataFrame", view: View) -> Page:
     """Return one section per benchmark, and how many numbers are reproduced."""
-    return view.page(sections(table), passed=(table["result"] == "pass").sum(), total=len(table))
+    return view.page(sections(table), passed=(table.result == "pass").sum(), total=len(table))
 
 
 def _benchmark(rows: "pd.DataFrame") -> str:
     body = "".join(map(_published_row, rows.itertuples()))
     titles = "".join(f"<th{' class=text' if name in TEXTS else ''}>{name}</th>" for name in HEAD)
     table = f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
-    return table + notes(zip(rows["metric"], rows["note"], strict=True))
+    return table + notes(zip(rows.metric, rows.note, strict=True))
 
 
 def _published_row(row: Any) -> str:

@@ -64,7 +64,7 @@ def page(table: "pd.DataFrame", view: View) -> Page:
     """Return the rows of each benchmark."""
     from judgemerge.judge import failures
 
-    missing = failures.missing(zip(table["judge"], table["benchmark"], table["note"], strict=True))
+    missing = failures.missing(zip(table.judge, table.benchmark, table.note, strict=True))
     return view.page(plain(table, COLUMNS), missing)
 
 

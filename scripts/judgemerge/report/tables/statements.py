@@ -67,7 +67,7 @@ def rows(material: Material, pairs: list[Pair], statistics: dict) -> "pd.DataFra
     from judgemerge.evaluate.estimates import Settings
     from judgemerge.evaluate.statements import statement_table
 
-    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    settings = Settings.of_statistics(statistics)
     parts = [
         statement_table(material.items(benchmark), judge, material.replies(judge, benchmark), verdicts, settings)
         for (judge, benchmark), verdicts in material.verdicts_of(pairs).items()

@@ -34,8 +34,8 @@ INTRO = (
 
 def self_comparing_pairs(study: "Study") -> list[Pair]:
     """Return (judge, benchmark) for models and derived judges, where self-consistency is asked for at all."""
-    judging = study.settings["judging"]
-    several = judging["sampling"]["runs"] > 1 or judging["retries"]
+    judging = study.settings.judging
+    several = judging.sampling.runs > 1 or judging.retries
     if not (study.singly or several or study.settings.get("ablation")):
         return []
     kinds = ("model", "derived")
@@ -44,7 +44,7 @@ def self_comparing_pairs(study: "Study") -> list[Pair]:
 
 def sampled_pairs(study: "Study") -> list[Pair]:
     """Return (judge, benchmark) for every model whose replies are sampled."""
-    is_sampled = study.settings["judging"]["sampling"]["temperature"] > 0
+    is_sampled = study.settings.judging.sampling.temperature > 0
     pairs = self_comparing_pairs(study)
     return [(judge, name) for judge, name in pairs if is_sampled and study.kind(judge) == "model"]
 
@@ -83,12 +83,10 @@ def rows(
     from judgemerge.evaluate.estimates import Settings
     from judgemerge.prompting.prompts import load_template
 
-    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    settings = Settings.of_statistics(statistics)
     items = {benchmark: material.items(benchmark) for benchmark in dict.fromkeys(name for _, name in pairs)}
     verdicts = material.verdicts_of(pairs)
-    lines = [
-        {"benchmark": name, **line} for name, own in items.items() for line in steadiness.recorded_rows(own, settings)
-    ]
+    lines = [{"benchmark": name, **line} for name in items for line in steadiness.recorded_rows(items[name], settings)]
     for judge, benchmark in verdicts:
         replies = material.replies(judge, benchmark) if (judge, benchmark) in prompts else None
         reply = load_template(prompts[judge, benchmark]).reply if replies is not None else {}
@@ -110,10 +108,10 @@ def page(table: "pd.DataFrame", view: View) -> Page:
 
 
 def _benchmark(rows: "pd.DataFrame") -> str:
-    gaps = rows[(rows["metric"] == "pair_minus_singly") & rows["value"].notna()]
+    gaps = rows[(rows.metric == "pair_minus_singly") & rows.value.notna()]
     about = notes((row.judge, f"{row.metric} {row.note}") for row in gaps.itertuples())
     table = crosstab(rows, "judge", "metric", _cell).html(["judge"])
-    return table + about + undefined_notes(rows, rows["judge"] + ", " + rows["metric"])
+    return table + about + undefined_notes(rows, rows.judge + ", " + rows.metric)
 
 
 def _cell(row: Any) -> str:

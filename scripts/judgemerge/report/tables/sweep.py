@@ -68,17 +68,15 @@ def rows(
 
 def sweep(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
     """A panel for grades and one for pairs: a line per benchmark over alpha, with its interval."""
-    sides = [side for side in SIDES if (table["side"] == side).any()]
+    sides = [side for side in SIDES if (table.side == side).any()]
     figure, axes = panel_grid(dict.fromkeys(sides, 9), columns=2, width=4.2, share=False)
     for side in sides:
-        for number, (benchmark, rows) in enumerate(table[table["side"] == side].groupby("benchmark", sort=False)):
+        for number, (benchmark, rows) in enumerate(table[table.side == side].groupby("benchmark", sort=False)):
             rows = rows.sort_values("alpha")
             shade = f"C{number}"
-            axes[side].plot(rows["alpha"], rows["value"], "o-", color=shade, markersize=4, linewidth=1.3,
+            axes[side].plot(rows.alpha, rows.value, "o-", color=shade, markersize=4, linewidth=1.3,
                             label=benchmark_title(benchmark, rows))  # fmt: skip
-            axes[side].fill_between(
-                rows["alpha"], rows["ci_low"], rows["ci_high"], color=shade, alpha=0.13, linewidth=0
-            )
+            axes[side].fill_between(rows.alpha, rows.ci_low, rows.ci_high, color=shade, alpha=0.13, linewidth=0)
         axes[side].set_title(SIDES[side])
         axes[side].set_xlim(-0.03, 1.03)
         axes[side].set_xlabel("alpha: share of the first parent", fontsize=8)

@@ -3,7 +3,7 @@
 import html
 from typing import TYPE_CHECKING, Any
 
-from judgemerge.report.markup import TEXT, grid, written
+from judgemerge.report.markup import TEXT, grid, in_form
 from judgemerge.report.material import Material
 from judgemerge.report.table import Column, Inputs, Page, Section, Table, View
 
@@ -65,7 +65,7 @@ def sections(table: "pd.DataFrame") -> list[Section]:
     """Return one section per benchmark of unified.csv, with its items, rows and the rows that quoted figures are of."""
     return [
         (
-            f"{benchmark}{_size(rows[rows['origin'] == 'computed'])}",
+            f"{benchmark}{_size(rows[rows.origin == 'computed'])}",
             grid(HEAD, [_line(row) for row in rows.itertuples()]),
         )
         for benchmark, rows in table.groupby("benchmark", sort=False)
@@ -80,16 +80,16 @@ def page(table: "pd.DataFrame", view: View) -> Page:
 def _size(computed: "pd.DataFrame") -> str:
     if not len(computed):
         return ": quoted only"
-    population = f" of {computed['drawn_from'].iloc[0]:.0f}" if computed["drawn_from"].notna().any() else ""
-    return f": {computed['items'].iloc[0]:.0f}{population} items, {computed['rows'].iloc[0]} rows"
+    population = f" of {computed.drawn_from.iloc[0]:.0f}" if computed.drawn_from.notna().any() else ""
+    return f": {computed['items'].iloc[0]:.0f}{population} items, {computed.rows.iloc[0]} rows"
 
 
 def _line(row) -> list[str]:
     judge = html.escape(row.judge)
     if row.origin == "quoted":
         judge = f"<i>{judge}, quoted</i>"
-    values = [written(getattr(row, name), ".3f") for name in VALUES]
-    counts = [written(getattr(row, name), ".0f") for name in ("errors", *VERDICTS)]
+    values = [in_form(getattr(row, name), ".3f") for name in VALUES]
+    counts = [in_form(getattr(row, name), ".0f") for name in ("errors", *VERDICTS)]
     return [judge, html.escape(str(row.rows)), counts[0], *values, *counts[1:]]
 
 
@@ -128,7 +128,7 @@ def rows(material: Material, judges: dict[str, list[str]]) -> "pd.DataFrame":
     lines = []
     for benchmark, names in judges.items():
         verdicts = material.verdicts_of((judge, benchmark) for judge in names)
-        case = Case(material.items(benchmark), {judge: own for (judge, _), own in verdicts.items()})
+        case = Case(material.items(benchmark), {judge: verdicts[judge, name] for judge, name in verdicts})
         population = material.counts(benchmark).get("drawn_from")
         lines += [unified.computed_row(counted, population) for counted in unified.counted_rows(case)]
         lines += [unified.quoted_row(figure) for figure in unified.quoted() if figure.benchmark == benchmark]
