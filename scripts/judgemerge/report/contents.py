@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgemerge.core.digests import script_digest
-from judgemerge.report.material import Pair, Places
-from judgemerge.report.table import Figure, Table
+from judgemerge.report.material import Places
+from judgemerge.report.table import Figure, Pair, Table, judging_pairs
 from judgemerge.report.tables import TABLES, published
 from judgemerge.study.layout import (
     CARD,
@@ -71,7 +71,7 @@ class Contents:
         self.figures: dict[str, Drawn] = {}
         for module in TABLES.names:
             table = TABLES.load(module).TABLE
-            if table.wanted(study):
+            if table.condition(study):
                 self._add(module, table)
 
     def _add(self, module: str, table: Table) -> None:
@@ -79,7 +79,7 @@ class Contents:
             name = "_".join((module, *part))
             self.tables[name] = Entry(module, table, part)
             for figure_name, figure in table.figures.items():
-                if figure.wanted(self.study):
+                if figure.condition is None or figure.condition(self.study):
                     self.figures["_".join((figure_name, *part))] = Drawn(name, figure_name, figure)
 
     @functools.cached_property
@@ -126,8 +126,7 @@ class Contents:
 
     def fallible_pairs(self) -> list[Pair]:
         """Return (judge, benchmark) wherever verdicts may be missing because their judge failed; baselines' cannot."""
-        study = self.study
-        return [pair for pair in study.judged_pairs(study.benchmarks) if study.kind(pair[0]) != "baseline"]
+        return [pair for pair in judging_pairs(self.study) if self.study.kind(pair[0]) != "baseline"]
 
     def manifests(self) -> list[str]:
         """Return the manifests of every model that a judge or a merge of the study uses."""
@@ -195,7 +194,7 @@ class Contents:
             "panels": list(figure.panels(self.study)),
             "kinds": self.kinds if about_judges else {},
             "labels": self.study.labels if about_judges else {},
-            "chosen": self.study.settings["display"]["judges"] if about_judges else None,
+            "chosen": self.study.settings.display.judges if about_judges else None,
         }
 
     # ---- words and code ----
@@ -214,8 +213,8 @@ class Contents:
 
     def figure_labels(self, name: str) -> dict[str, str]:
         """Return how the report lists a figure."""
-        drawn = self.figures[name]
-        return {"figure": self.tables[drawn.table].words(drawn.figure.label)}
+        drawing = self.figures[name]
+        return {"figure": self.tables[drawing.table].words(drawing.figure.label)}
 
     def figure_caption(self, name: str) -> str:
         """Return the caption of a figure."""

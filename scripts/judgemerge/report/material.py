@@ -6,11 +6,10 @@ from typing import Any, NamedTuple, TypeVar
 from judgemerge.core import files
 from judgemerge.core.items import Item, Verdict, read_benchmark, read_items, read_verdicts
 from judgemerge.judge import failures
-from judgemerge.report.table import Inputs
+from judgemerge.report.table import Inputs, Pair
 from judgemerge.study import layout
 
 Fields = TypeVar("Fields", bound=NamedTuple)
-Pair = tuple[str, str]  # judge, benchmark
 PATTERNS = {
     "items": layout.ITEMS,
     "counts": layout.ITEM_COUNTS,

@@ -23,11 +23,15 @@ from judgemerge.report.drawing import (
 )
 from judgemerge.report.markup import crosstab, grid, notes, ordered
 from judgemerge.report.table import (
+    Axes,
     Column,
+    Drawing,
     Figure,
+    Frame,
     Inputs,
     Page,
     Section,
+    Study,
     Table,
     View,
     has_judges,
@@ -37,11 +41,6 @@ from judgemerge.report.table import (
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
 
 COLUMNS = {
     "judge": Column("name of the judge, annotator or constant judge"),
@@ -72,14 +71,14 @@ ENDINGS = ("_first", "_swapped")  # metrics of one order
 # ---- page ----
 
 
-def page_inputs(study: "Study") -> Inputs:
+def page_inputs(study: Study) -> Inputs:
     """Return the table of shared prompts, if there is one, and the prompt files: they say whose words these are."""
     names = dict.fromkeys(name for prompts in study.asked_prompts.values() for name in prompts.values())
     overlap = ["overlap"] if study.overlap_pairs else []
     return Inputs(tables=overlap, files=[f"config/prompts/{name}.yaml" for name in names])
 
 
-def page_parameters(study: "Study") -> dict[str, Any]:
+def page_parameters(study: Study) -> dict[str, Any]:
     """Return what the page says besides the numbers; judges are named by their words."""
     return {
         "excluded_suites": study.left_out_suites,
@@ -89,7 +88,7 @@ def page_parameters(study: "Study") -> dict[str, Any]:
 
 
 def page(
-    table: "pd.DataFrame",
+    table: Frame,
     view: View,
     excluded_suites: Sequence[str],
     prompts: Mapping[str, Mapping[str, str]],
@@ -108,7 +107,7 @@ def page(
     return view.page([*sections(table, view.judges), *prompt_sections(prompts, wordings)], more)
 
 
-def sections(table: "pd.DataFrame", judges: Sequence[str]) -> list[Section]:
+def sections(table: Frame, judges: Sequence[str]) -> list[Section]:
     """Return one section per benchmark and rules.
 
     House rules: a row per judge, a column per metric, `value [low, high]`. Published rules have many metrics and no
@@ -138,7 +137,7 @@ def prompt_sections(prompts: Mapping[str, Mapping[str, str]], wordings: Mapping[
     return [("Prompts", grid(["judge", "pairwise prompt", "pointwise prompt", "whose words"], lines))] if lines else []
 
 
-def _judges_by_metric(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _judges_by_metric(rows: Frame, judges: Sequence[str]) -> str:
     metrics = [metric for metric in rows.metric.unique() if not _is_redundant(rows, metric)]
     counts = rows.groupby("judge")[["n", "errors"]].max()
     return crosstab(rows, "judge", "metric").html(
@@ -146,7 +145,7 @@ def _judges_by_metric(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
     )
 
 
-def _is_redundant(rows: "pd.DataFrame", metric: str) -> bool:
+def _is_redundant(rows: Frame, metric: str) -> bool:
     """Return whether a metric of one order says no more than the pooled one: every judge was recorded in both orders.
 
     Accuracy is shown in each order whatever judges there are.
@@ -158,7 +157,7 @@ def _is_redundant(rows: "pd.DataFrame", metric: str) -> bool:
     return metric not in values or (pooled in values and values.loc[values[metric].notna(), pooled].notna().all())
 
 
-def _metrics_by_judge(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _metrics_by_judge(rows: Frame, judges: Sequence[str]) -> str:
     sizes = rows.groupby("metric").n.agg(["min", "max"])
     table = crosstab(rows, "metric", "judge").html(
         ["metric", "n"],
@@ -182,22 +181,22 @@ MOST_NAMES, LONGEST_NAME = 10, 25  # points in a panel, letters of a name: beyon
 _INSTEAD = {"accuracy": ("accuracy_first", "one order recorded")}
 
 
-def select(table: "pd.DataFrame", metric: str | None) -> "pd.DataFrame":
+def select(table: Frame, metric: str | None) -> Frame:
     """Return the rows of one metric under our own rules."""
     return table[(table.metric == metric) & (table.rules == "house")]
 
 
-def accuracy(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def accuracy(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """Accuracy of every judge on every benchmark of pairs."""
     return _by_judge(table, kinds, "accuracy")
 
 
-def grading(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def grading(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """Rank correlation of every judge on every benchmark of grades."""
     return _by_judge(table, kinds, "spearman")
 
 
-def _by_judge(table: "pd.DataFrame", kinds: dict[str, str], metric: str) -> "Drawing":
+def _by_judge(table: Frame, kinds: dict[str, str], metric: str) -> Drawing:
     """One panel per benchmark, one row per judge: the metric with its interval; many judges are a heat map."""
     other, meaning = _INSTEAD.get(metric, (None, ""))
     rows, others = select(table, metric), select(table, other)
@@ -220,13 +219,13 @@ def _panel(name: str, metric: str, rows: Sequence[Any], label: str = "") -> Pane
     return Panel(title, [Series(marks, title)], label, baseline)
 
 
-def _with_others(rows: "pd.DataFrame", others: "pd.DataFrame") -> list[Any]:
+def _with_others(rows: Frame, others: Frame) -> list[Any]:
     """Return the row of each judge, or the one of another metric where it has no value of this one."""
     substitutes = {row.judge: row for row in others.itertuples() if not math.isnan(row.value)}
     return [substitutes.get(row.judge, row) if math.isnan(row.value) else row for row in rows.itertuples()]
 
 
-def consistency(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def consistency(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """One panel per benchmark: position consistency against accuracy, a point with both intervals per judge.
 
     A judge far below its neighbours changes its mind when the answers are swapped.
@@ -262,7 +261,7 @@ def consistency(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[s
     return figure
 
 
-def _point(axes: "Axes", row: Any, shade: str, many: bool) -> None:
+def _point(axes: Axes, row: Any, shade: str, many: bool) -> None:
     """Draw a judge's point with both intervals, smaller where there are many."""
     axes.errorbar(
         row.value,
@@ -277,7 +276,7 @@ def _point(axes: "Axes", row: Any, shade: str, many: bool) -> None:
     )
 
 
-def _explain_numbers(figure: "Drawing", judges: Sequence[str], kinds: dict[str, str]) -> None:
+def _explain_numbers(figure: Drawing, judges: Sequence[str], kinds: dict[str, str]) -> None:
     """Write beside the figure which judge each number is."""
     from matplotlib.lines import Line2D
 
@@ -306,7 +305,7 @@ _PLACES = [
 _LIMITS = (-0.03, 1.1)
 
 
-def _name_points(axes: "Axes", points: "pd.DataFrame") -> None:
+def _name_points(axes: Axes, points: Frame) -> None:
     """Write each judge's name where it covers no other name and fewest points and whiskers, and stays inside."""
     obstacles, names = [], []
     for row in points.itertuples():
@@ -353,7 +352,7 @@ def _is_nearer(box: tuple, point: tuple[float, float], others: Sequence[tuple[fl
     return any(math.dist(middle, other) < math.dist(middle, point) for other in others)
 
 
-def merges(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str]) -> "Drawing":
+def merges(table: Frame, kinds: dict[str, str], panels: Sequence[str]) -> Drawing:
     """Base, experts and merges, row by row, on one benchmark of pairs and one of grades."""
     models = {judge: kind for judge, kind in kinds.items() if kind in ("base", "expert", "merge")}
     skills = {}
@@ -366,13 +365,12 @@ def merges(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str]) 
     return judge_figure(skills, models, kinds, "", columns=2, width=3.2, share=False)[0]
 
 
-def skill_benchmarks(study: "Study") -> list[str]:
+def skill_benchmarks(study: Study) -> list[str]:
     """Return the first benchmark of pairs and the first of grades: the two skills that merges are shown on."""
-    by_protocol = {study.protocol(name): name for name in reversed(study.benchmarks)}
-    return [by_protocol[protocol] for protocol in ("pairwise", "pointwise") if protocol in by_protocol]
+    return [benchmarks[0] for benchmarks in (judges_pairs(study), judges_grades(study)) if benchmarks]
 
 
-def merges_two_skills(study: "Study") -> bool:
+def merges_two_skills(study: Study) -> bool:
     """The study has merges, and benchmarks of both skills."""
     return bool(study.merges) and judges_pairs(study) and judges_grades(study)
 
@@ -383,7 +381,7 @@ TABLE = Table(
     caption="Every metric of every judge on every benchmark, with interval, n and errors. The same numbers, unrounded, "
     "are in ``agreement.csv``. The last section names the prompt of every judge that was asked, and whose words it is.",
     columns=COLUMNS,
-    wanted=has_judges,
+    condition=has_judges,
     intro=INTRO,
     page=page,
     page_inputs=page_inputs,
@@ -396,7 +394,7 @@ TABLE = Table(
             "The dashed line is ``majority``, the best that a judge with one constant answer can reach. A hollow mark "
             f"is the accuracy of a judge that was recorded in one order only. {HEAT_MAP}",
             draw=accuracy,
-            wanted=judges_pairs,
+            condition=judges_pairs,
         ),
         "consistency": Figure(
             label="Position consistency and accuracy",
@@ -405,21 +403,21 @@ TABLE = Table(
             "recorded in one order has no consistency. Where there are more than ten judges, or long names, points "
             "have numbers, explained beside the figure.",
             draw=consistency,
-            wanted=judges_pairs,
+            condition=judges_pairs,
         ),
         "grading": Figure(
             label="Direct assessment: rank correlation by judge",
             caption="Spearman's rank correlation between a judge's grade and the human grade, with 95 % intervals. A "
             f"constant judge has none. {HEAT_MAP}",
             draw=grading,
-            wanted=judges_grades,
+            condition=judges_grades,
         ),
         "merges": Figure(
             label="Merge methods on both skills",
             caption="Base, experts and merges on both skills: pairwise ranking (left) and direct assessment (right). "
             "Each expert was trained on one skill; a useful merge preserves both.",
             draw=merges,
-            wanted=merges_two_skills,
+            condition=merges_two_skills,
             panels=skill_benchmarks,
         ),
     },

@@ -2,7 +2,6 @@
 
 import html
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from judgemerge.report.drawing import (
     HeatMap,
@@ -15,13 +14,20 @@ from judgemerge.report.drawing import (
     worth_showing,
 )
 from judgemerge.report.markup import by_benchmark, crosstab, details, ordered, part, sized_cell, undefined_notes
-from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View, has_judges, judges_pairs
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import (
+    Column,
+    Drawing,
+    Figure,
+    Frame,
+    Inputs,
+    Page,
+    Section,
+    Study,
+    Table,
+    View,
+    has_judges,
+    judges_pairs,
+)
 
 COLUMNS = {
     "judge": Column("name of the judge"),
@@ -62,12 +68,12 @@ _MEANINGS = {
 _SHOWN_GROUPS = 12
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return what the numbers mean, then one section per benchmark."""
     return view.page(sections(table, view.judges), view.material.failed_judges())
 
 
-def sections(table: "pd.DataFrame", judges: Sequence[str]) -> list[Section]:
+def sections(table: Frame, judges: Sequence[str]) -> list[Section]:
     """Return what the numbers mean, then one section per benchmark; `judges` says in which order judges are shown."""
     meanings = "".join(f"<p><b>{name}.</b> {html.escape(text)}</p>" for name, text in _MEANINGS.items())
     benchmarks = by_benchmark(table, lambda rows: _aspects(rows, ordered(rows.judge, judges)))
@@ -75,7 +81,7 @@ def sections(table: "pd.DataFrame", judges: Sequence[str]) -> list[Section]:
     return [("How to read this page", meanings), *benchmarks]
 
 
-def _aspects(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _aspects(rows: Frame, judges: Sequence[str]) -> str:
     parts = [
         part(_PARTS[aspect], _by_metric(of_aspect, judges))
         if aspect in _PARTS
@@ -85,7 +91,7 @@ def _aspects(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
     return "".join(parts)
 
 
-def _by_metric(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _by_metric(rows: Frame, judges: Sequence[str]) -> str:
     """Return a row per judge, a column per metric."""
     errors = rows.groupby("judge").errors.max()
     table = crosstab(rows, "judge", "metric", sized_cell).html(
@@ -96,7 +102,7 @@ def _by_metric(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
     return table + undefined_notes(rows, rows.judge)
 
 
-def _breakdown(aspect: str, rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _breakdown(aspect: str, rows: Frame, judges: Sequence[str]) -> str:
     """Return a row per group, a column per judge: accuracy, for grades Spearman's correlation.
 
     A judge without any accuracy over both orders is shown with its accuracy in the original order, and called so.
@@ -127,7 +133,7 @@ def _breakdown(aspect: str, rows: "pd.DataFrame", judges: Sequence[str]) -> str:
 _LENGTHS = (("accuracy_longer_better", "^", "▲", -0.15), ("accuracy_shorter_better", "v", "▽", 0.15))
 
 
-def position(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def position(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """One panel per benchmark, one row per judge: how much more often than half the answer shown first wins."""
     rows = table[(table.aspect == "position") & (table.metric == "first_shown_excess")]
     visible, missing = worth_showing(rows, kinds)
@@ -144,7 +150,7 @@ def position(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str]
     return figure
 
 
-def length(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def length(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """One panel per benchmark, one row per judge: accuracy where the longer answer is better, and the shorter."""
     rows = table[(table.aspect == "length") & table.metric.isin([metric for metric, *_ in _LENGTHS])]
     visible, missing = worth_showing(rows, kinds)
@@ -156,7 +162,7 @@ def length(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] =
     return judge_figure(drawings, rows.judge, kinds, label, footnote, marks, crowd, height=1.25)[0]
 
 
-def _lengths(name: str, rows: "pd.DataFrame") -> Panel:
+def _lengths(name: str, rows: Frame) -> Panel:
     """Return the panel of a benchmark: two marks per judge, and in the title of how many verdicts each is."""
     series, sizes = [], []
     for metric, marker, sign, offset in _LENGTHS:
@@ -166,7 +172,7 @@ def _lengths(name: str, rows: "pd.DataFrame") -> Panel:
     return Panel(f"{name}\n{', '.join(sizes)} verdicts", series)
 
 
-def page_inputs(study: "Study") -> Inputs:
+def page_inputs(study: Study) -> Inputs:
     """Return the table that says which judges failed."""
     return Inputs(tables=["agreement"])
 
@@ -176,7 +182,7 @@ TABLE = Table(
     caption="What sways the judges besides quality: the place of an answer, its length, its author, and the kind of "
     "task. ``bias.csv`` has every value with interval, n and errors.",
     columns=COLUMNS,
-    wanted=has_judges,
+    condition=has_judges,
     intro=INTRO,
     page=page,
     page_inputs=page_inputs,
@@ -188,7 +194,7 @@ TABLE = Table(
             "half, with 95 % intervals. Every pair is shown both ways, so a judge without bias is at 0 whatever the "
             "gold label. A judge recorded in one order has no value.",
             draw=position,
-            wanted=judges_pairs,
+            condition=judges_pairs,
         ),
         "bias_length": Figure(
             label="Length bias",
@@ -196,7 +202,7 @@ TABLE = Table(
             "better answer is the shorter one (hollow), with 95 % intervals. Where the two are far apart the judge "
             "follows the length; the judge ``longer`` does nothing else.",
             draw=length,
-            wanted=judges_pairs,
+            condition=judges_pairs,
         ),
     },
 )

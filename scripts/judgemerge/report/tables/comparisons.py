@@ -3,17 +3,23 @@
 import html
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from judgemerge.report.drawing import Estimate, HeatMap, Panel, Series, judge_figure, mark, not_shown
 from judgemerge.report.markup import crosstab, dash, details, grid, notes, ordered
-from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View, has_judges
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import (
+    Column,
+    Drawing,
+    Figure,
+    Frame,
+    Inputs,
+    Page,
+    Section,
+    Study,
+    Table,
+    View,
+    has_judges,
+)
 
 COLUMNS = {
     "judge_a": Column("first judge of the pair"),
@@ -41,14 +47,14 @@ INTRO = (
 MOST_JUDGES = 12  # a matrix of more is too wide to read, and its pairs are too many for a page
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return one section per benchmark."""
     from judgemerge.evaluate.headlines import SIGNIFICANT
 
     return view.page(sections(table, view.judges), view.material.failed_judges(), significant=SIGNIFICANT)
 
 
-def sections(table: "pd.DataFrame", judges: Sequence[str]) -> list[Section]:
+def sections(table: Frame, judges: Sequence[str]) -> list[Section]:
     """Return one section per benchmark; `judges` says in which order judges are shown."""
     return [
         (f"{benchmark} (n = {rows.n.max()})", _benchmark(rows, judges))
@@ -56,12 +62,12 @@ def sections(table: "pd.DataFrame", judges: Sequence[str]) -> list[Section]:
     ] or [("Nothing to compare", "<p>No benchmark has two judges.</p>")]
 
 
-def _benchmark(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _benchmark(rows: Frame, judges: Sequence[str]) -> str:
     order = ordered(sorted({*rows.judge_a, *rows.judge_b}), judges)
     return _whole(rows, order) if len(order) <= MOST_JUDGES else _beside_best(rows, order)
 
 
-def _whole(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _whole(rows: Frame, judges: Sequence[str]) -> str:
     """Return the matrix of all judges, and every pair on every metric, folded away."""
     from judgemerge.evaluate.headlines import headline_rows
 
@@ -69,7 +75,7 @@ def _whole(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
     return _matrix(headline_rows(rows), judges) + details(f"All metrics, pairs of judges: {n_pairs}", _pairs(rows))
 
 
-def _beside_best(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _beside_best(rows: Frame, judges: Sequence[str]) -> str:
     """Return what a reader of many judges asks first: each minus the best one, and all of the best among each other."""
     from judgemerge.evaluate.headlines import against, best_judge, headline_rows
 
@@ -93,7 +99,7 @@ def _beside_best(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
     return summary + grid(["judge", f"minus {best}"], lines) + missing + among
 
 
-def _matrix(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _matrix(rows: Frame, judges: Sequence[str]) -> str:
     """Return row minus column for every two judges."""
     from judgemerge.evaluate.headlines import against
 
@@ -120,7 +126,7 @@ def _short_cell(row: Any) -> str:
     return f"<span title='{html.escape(hint, quote=True)}'>{main}</span>"
 
 
-def _pairs(rows: "pd.DataFrame") -> str:
+def _pairs(rows: Frame) -> str:
     """Return a row per pair of judges and a column per metric and test."""
     tests = list(rows[["metric", "test"]].drop_duplicates().itertuples(index=False, name=None))
     usual = tests[0][1]
@@ -159,7 +165,7 @@ def _p(value: float) -> str:
 METRICS = {"accuracy": "", "accuracy_first": ", original order", "spearman": ", Spearman"}
 
 
-def differences(table: "pd.DataFrame", kinds: dict[str, str], skills: Sequence[str] = ()) -> "Drawing":
+def differences(table: Frame, kinds: dict[str, str], skills: Sequence[str] = ()) -> Drawing:
     """One panel per benchmark, one row per judge: its difference from the best judge there, with interval.
 
     The title names the best judge and the metric, unless it is accuracy over both orders; a filled mark is a difference
@@ -192,7 +198,7 @@ def _estimate(row: Any, significant: float) -> Estimate:
     return Estimate(row.difference, row.ci_low, row.ci_high, row.note, is_clear, "*" if is_clear else "")
 
 
-def page_inputs(study: "Study") -> Inputs:
+def page_inputs(study: Study) -> Inputs:
     """Return the table that says which judges failed."""
     return Inputs(tables=["agreement"])
 
@@ -202,7 +208,7 @@ TABLE = Table(
     caption="Every two judges of a benchmark on the same items: difference, interval, and p after Holm's correction. "
     "``comparisons.csv`` has every pair, metric and test.",
     columns=COLUMNS,
-    wanted=has_judges,
+    condition=has_judges,
     intro=INTRO,
     page=page,
     page_inputs=page_inputs,

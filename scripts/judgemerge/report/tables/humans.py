@@ -3,17 +3,23 @@
 import html
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from judgemerge.report.drawing import HeatMap, Panel, Series, estimates, judge_figure, mark, not_shown
 from judgemerge.report.markup import by_benchmark, crosstab, details, ordered, undefined_notes
-from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View, has_judges
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import (
+    Column,
+    Drawing,
+    Figure,
+    Frame,
+    Inputs,
+    Page,
+    Section,
+    Study,
+    Table,
+    View,
+    has_judges,
+)
 
 COLUMNS = {
     "benchmark": Column("name of the item set"),
@@ -64,12 +70,12 @@ class Votes(NamedTuple):
     split: int = 0
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return one section per benchmark with several votes per item, and one that names the other benchmarks."""
     return view.page(sections(table, view.judges), view.material.failed_judges())
 
 
-def sections(table: "pd.DataFrame", judges: Sequence[str]) -> list[Section]:
+def sections(table: Frame, judges: Sequence[str]) -> list[Section]:
     """Return one section per benchmark with several votes per item, and one that names the other benchmarks."""
     several = table.benchmark[table.against == "others"].unique()
     voted = by_benchmark(table[table.benchmark.isin(several)], lambda rows: _benchmark(rows, judges))
@@ -78,12 +84,12 @@ def sections(table: "pd.DataFrame", judges: Sequence[str]) -> list[Section]:
     return voted + ([("Other benchmarks", f"<p>{text}</p>")] if others else [])
 
 
-def _benchmark(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _benchmark(rows: Frame, judges: Sequence[str]) -> str:
     order = ordered(rows.rater[rows.kind == "judge"], judges)
     return _counts(rows) + _beside_people(rows, order) + _annotators(rows) + _pairs(rows)
 
 
-def _counts(rows: "pd.DataFrame") -> str:
+def _counts(rows: Frame) -> str:
     counts = rows[rows.against == "votes"]
     votes = Votes(**{row.metric: int(row.value) for row in counts.itertuples()})
     classes = (rows.metric == "accuracy").any()
@@ -95,7 +101,7 @@ def _counts(rows: "pd.DataFrame") -> str:
     )
 
 
-def _beside_people(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _beside_people(rows: Frame, judges: Sequence[str]) -> str:
     pooled = rows[rows.kind.isin([HUMANS, "judge"])]
     present = set(zip(pooled.against, pooled.metric, strict=True))
     headings = {(against, metric): heading for heading, against, metric in _COLUMNS if (against, metric) in present}
@@ -110,7 +116,7 @@ def _beside_people(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
     return table + undefined_notes(pooled, pooled.rater)
 
 
-def _annotators(rows: "pd.DataFrame") -> str:
+def _annotators(rows: Frame) -> str:
     """Return a table with one line per annotator, folded away."""
     rows = rows[(rows.kind == "annotator") & rows.against.isin(_ALONE)]
     names = list(dict.fromkeys(rows.rater))
@@ -125,7 +131,7 @@ def _annotators(rows: "pd.DataFrame") -> str:
     return details(f"Each annotator alone: {len(names)}", content + table)
 
 
-def _pairs(rows: "pd.DataFrame") -> str:
+def _pairs(rows: Frame) -> str:
     """Return a table with one line per two annotators who share items, folded away; nothing when there are none."""
     annotators = set(rows.rater[rows.kind == "annotator"])
     rows = rows[(rows.kind == "annotator") & ~rows.against.isin(_ALONE)]
@@ -145,7 +151,7 @@ _VOTES = ("single votes", "single votes, ties left out")
 _BAND = "#e9c46a"
 
 
-def humans(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def humans(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """Two panels per benchmark, one row per judge, people on top and as a band behind all rows.
 
     Left: agreement with the majority of the other people, where people reach their ceiling (a judge stands in for each
@@ -176,7 +182,7 @@ def humans(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] =
     return figure
 
 
-def _panels(name: str, rows: "pd.DataFrame") -> list[Panel]:
+def _panels(name: str, rows: Frame) -> list[Panel]:
     """Return the panel of the majority of the others, and the one of single votes where a benchmark has them."""
     metric = "accuracy" if "accuracy" in set(rows.metric) else "spearman"
     against = "the majority of the others" if metric == "accuracy" else "the mean of the others, Spearman"
@@ -197,7 +203,7 @@ def _panels(name: str, rows: "pd.DataFrame") -> list[Panel]:
     return panels
 
 
-def page_inputs(study: "Study") -> Inputs:
+def page_inputs(study: Study) -> Inputs:
     """Return the table that says which judges failed."""
     return Inputs(tables=["agreement"])
 
@@ -208,7 +214,7 @@ TABLE = Table(
     "with people on the same footing; Krippendorff's alpha among people and with each judge added. ``humans.csv`` has "
     "every annotator.",
     columns=COLUMNS,
-    wanted=has_judges,
+    condition=has_judges,
     intro=INTRO,
     page=page,
     page_inputs=page_inputs,

@@ -12,7 +12,7 @@ from judgemerge.core import files
 from judgemerge.report.drawing import COLOURS, dot, finish, judge_rows, mark, panel_grid
 from judgemerge.report.markup import TEXT, details, frame, part
 from judgemerge.report.material import fields_of
-from judgemerge.report.table import Column, Figure, Inputs, Page, Table, View
+from judgemerge.report.table import Axes, Column, Drawing, Figure, Frame, Inputs, Page, Study, Table, View
 from judgemerge.settings.comparisons import ModelComparison
 from judgemerge.study.layout import (
     ANSWERS,
@@ -26,13 +26,8 @@ from judgemerge.study.layout import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
-
     from judgemerge.core.items import Item
     from judgemerge.prompting.rubric_metrics import Metric
-    from judgemerge.study.study import Study
 
 COLUMNS = {
     "judge": Column("name of the judge; empty for what the answers cost", TEXT),
@@ -134,17 +129,17 @@ def signed_span(row: Any, signed: bool = False) -> str:
     return f"{row.value + 0.0:{form}}{inner}"
 
 
-def _rows(rows: "pd.DataFrame", columns: Sequence[str], signed: bool = False) -> str:
+def _rows(rows: Frame, columns: Sequence[str], signed: bool = False) -> str:
     values = [signed_span(row, signed) for row in rows.itertuples()]
     return frame(rows[list(columns)].assign(value=values, n=rows.n, errors=rows.errors, note=rows.note))
 
 
-def _scores(table: "pd.DataFrame") -> str:
+def _scores(table: Frame) -> str:
     rows = table[table.measure.isin(["score", "spread_of_draws"])]
     return _rows(rows, ["judge", "metric", "model", "measure"]) if len(rows) else "<p>No metric was judged.</p>"
 
 
-def _differences(table: "pd.DataFrame") -> str:
+def _differences(table: Frame) -> str:
     rows = table[table.measure == "difference"]
     sentences = "".join(f"<p>{html.escape(_sentence(row))}</p>" for row in rows.itertuples())
     return sentences + _rows(rows, ["judge", "metric"], signed=True) if len(rows) else "<p>None.</p>"
@@ -161,7 +156,7 @@ def _sentence(row: Any) -> str:
     return f"{name}{row.model} differs by {signed_span(row, signed=True)}, n {row.n}; {verdict}."
 
 
-def _pairs(table: "pd.DataFrame") -> str:
+def _pairs(table: Frame) -> str:
     intro = (
         "<p>Won, tied or lost means the same verdict in both orders; a verdict that follows the position is "
         "inconsistent and no tie. Shares are of the pairs that could be read in both orders.</p>"
@@ -169,7 +164,7 @@ def _pairs(table: "pd.DataFrame") -> str:
     return intro + _rows(table[table.metric == PAIRS], ["judge", "measure"])
 
 
-def _costs(table: "pd.DataFrame", answers: Mapping[str, Mapping[tuple, Answer]]) -> str:
+def _costs(table: Frame, answers: Mapping[str, Mapping[tuple, Answer]]) -> str:
     batches = "; ".join(f"{model}: {_batches(of_model.values())}" for model, of_model in answers.items())
     intro = (
         "Of the time of a batch every answer gets an equal share, without the time for loading; intervals of seconds "
@@ -184,7 +179,7 @@ def _batches(answers: Iterable[Answer]) -> str:
     return f"{min(sizes)} to {max(sizes)}" if sizes else "unknown"
 
 
-def _failures(table: "pd.DataFrame") -> str:
+def _failures(table: Frame) -> str:
     import pandas as pd
 
     lines = []
@@ -202,7 +197,7 @@ def _failures(table: "pd.DataFrame") -> str:
     return intro + frame(pd.DataFrame(lines, columns=head))
 
 
-def _published(published: "pd.DataFrame") -> str:
+def _published(published: Frame) -> str:
     from judgemerge.compare.comparison_tables import without_failures
 
     runs = []
@@ -276,12 +271,12 @@ def _method(entry: ModelComparison, records: Iterable[Mapping], metrics: Iterabl
 # ---- what the page is made from ----
 
 
-def comparisons(study: "Study") -> list[str]:
+def comparisons(study: Study) -> list[str]:
     """Return the comparisons of the study."""
     return list(study.settings.model_comparisons)
 
 
-def page_files(study: "Study", comparison: str) -> dict[str, list[str]]:
+def page_files(study: Study, comparison: str) -> dict[str, list[str]]:
     """Return the files of one comparison by what they hold."""
     plan, layout = study.comparisons, Layout(study.name)
     answers, judgments = plan.answers(comparison), plan.judgments(comparison)
@@ -296,14 +291,14 @@ def page_files(study: "Study", comparison: str) -> dict[str, list[str]]:
     }
 
 
-def page_inputs(study: "Study", comparison: str) -> Inputs:
+def page_inputs(study: Study, comparison: str) -> Inputs:
     """Return everything that the page shows; what judges said is one folder."""
     folder = Layout(study.name).path(JUDGED_ANSWERS, comparison)
     paths = [path for of_kind in page_files(study, comparison).values() for path in of_kind]
     return Inputs(files=list(dict.fromkeys(folder if path.startswith(f"{folder}/") else path for path in paths)))
 
 
-def page_parameters(study: "Study", comparison: str) -> dict[str, Any]:
+def page_parameters(study: Study, comparison: str) -> dict[str, Any]:
     """Return the comparison, its files, and the words for its judges."""
     entry = study.settings.model_comparisons[comparison]
     return {
@@ -314,7 +309,7 @@ def page_parameters(study: "Study", comparison: str) -> dict[str, Any]:
 
 
 def page(
-    table: "pd.DataFrame",
+    table: Frame,
     view: View,
     entry: Mapping,
     paths: Mapping[str, Sequence[str]],
@@ -401,7 +396,7 @@ OUTCOMES = {
 }
 
 
-def draw_comparison(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Sequence[str]) -> "Drawing":
+def draw_comparison(table: Frame, kinds: Mapping[str, str], panels: Sequence[str]) -> Drawing:
     """Draw a row per judge: scores of both models by metric, their difference, and the shares of the pairs."""
     from matplotlib.patches import Patch
 
@@ -435,7 +430,7 @@ def draw_comparison(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Seq
     )
 
 
-def _shares(panel: "Axes", rows: "pd.DataFrame", judges: Sequence[str]) -> None:
+def _shares(panel: Axes, rows: Frame, judges: Sequence[str]) -> None:
     """Draw the shares of a judge's pairs one after the other."""
     panel.set_xlim(0, 1)
     shares = {(row.judge, row.measure): row.value for row in rows.itertuples() if not math.isnan(row.value)}
@@ -454,7 +449,7 @@ TABLE = Table(
     "paired difference and the shares of pairs won, tied, lost, or decided by the position. Differences are second − "
     "first. No person judged these answers.",
     columns=COLUMNS,
-    wanted=comparisons,
+    condition=comparisons,
     parts=comparisons,
     intro=INTRO,
     page=page,

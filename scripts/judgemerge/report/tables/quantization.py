@@ -3,17 +3,22 @@
 import html
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from judgemerge.report.drawing import DARK, colour, dot, finish, judge_rows, kind_marks, panel_grid, reason
 from judgemerge.report.markup import grid, in_form, notes, undefined_notes, value_cell
-from judgemerge.report.table import Column, Figure, Page, Section, Table, View
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import (
+    Column,
+    Drawing,
+    Figure,
+    Frame,
+    Page,
+    Pair,
+    Section,
+    Study,
+    Table,
+    View,
+    judging_pairs,
+)
 
 COLUMNS = {
     "judge": Column("name of the judge"),
@@ -54,7 +59,7 @@ _TITLES = {
 }
 
 
-def sections(table: "pd.DataFrame") -> list[Section]:
+def sections(table: Frame) -> list[Section]:
     """Return one section per benchmark: a line per model, the unquantized ones first."""
     table = table.fillna({"fallbacks": "", "speed_note": ""})
     return [
@@ -63,12 +68,12 @@ def sections(table: "pd.DataFrame") -> list[Section]:
     ]
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return one section per benchmark."""
     return view.page(sections(table))
 
 
-def _benchmark(rows: "pd.DataFrame") -> str:
+def _benchmark(rows: Frame) -> str:
     metrics = [metric for metric in _TITLES if metric in set(rows.metric)]
     lines = [_line(of_judge, metrics) for _, of_judge in rows.groupby("judge", sort=False)]
     head = ["judge", "made from", "type", "MB", "bits per weight", "items / s", *map(_TITLES.get, metrics), "errors"]
@@ -80,7 +85,7 @@ def _benchmark(rows: "pd.DataFrame") -> str:
     return grid(head, lines) + undefined + notes(speeds + fallbacks)
 
 
-def _line(rows: "pd.DataFrame", metrics: list[str]) -> list[str]:
+def _line(rows: Frame, metrics: list[str]) -> list[str]:
     by_metric = {row.metric: row for row in rows.itertuples()}
     first = next(iter(by_metric.values()))
     return [
@@ -100,7 +105,7 @@ def _line(rows: "pd.DataFrame", metrics: list[str]) -> list[str]:
 PEOPLE = {"accuracy": "accuracy", "spearman": "Spearman with people"}
 
 
-def quantization(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def quantization(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """Three panels per benchmark, one row per model: agreement with people, verdicts kept, items judged per second.
 
     Rows name the type and the size of the weights; models that are not quantized come first and have no second panel.
@@ -139,9 +144,9 @@ def _size(n_bytes: float) -> str:
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
 
 
-def has_quantizations(study: "Study") -> bool:
-    """A quantization answers a benchmark of the study."""
-    return any(judge in study.quantizations for name in study.benchmarks for judge in study.judges_of(name))
+def quantized_pairs(study: Study) -> list[Pair]:
+    """Return (judge, benchmark) for every quantization that answers a benchmark."""
+    return [pair for pair in judging_pairs(study) if pair[0] in study.quantizations]
 
 
 TABLE = Table(
@@ -149,7 +154,7 @@ TABLE = Table(
     caption="What each quantization costs and gains against the model it is made from: size, bits per weight, items "
     "judged per second, agreement with people, and how often its verdicts are the same.",
     columns=COLUMNS,
-    wanted=has_quantizations,
+    condition=quantized_pairs,
     intro=INTRO,
     page=page,
     figures={

@@ -4,14 +4,14 @@ import html
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from judgemerge.core import files
 from judgemerge.embed.plan import TARGET
 from judgemerge.report.drawing import DARK, dot, finish, judge_rows, mark, panel_grid, point
 from judgemerge.report.markup import crosstab, frame, grid, part
 from judgemerge.report.material import fields_of
-from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View
+from judgemerge.report.table import Axes, Column, Drawing, Figure, Frame, Inputs, Page, Section, Study, Table, View
 from judgemerge.study.layout import (
     CHUNK_COUNTS,
     DECISION,
@@ -21,13 +21,6 @@ from judgemerge.study.layout import (
     TRAINING_COUNTS,
     Layout,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
 
 COLUMNS = {
     "model": Column("name of the embedding model or reranker"),
@@ -95,7 +88,7 @@ class Losses(NamedTuple):
     negatives: int
 
 
-def read_published(path: str) -> tuple["pd.DataFrame", str]:
+def read_published(path: str) -> tuple[Frame, str]:
     """Return the published numbers and the comment that says where they are from."""
     import pandas as pd
 
@@ -105,9 +98,9 @@ def read_published(path: str) -> tuple["pd.DataFrame", str]:
 
 
 def sections(
-    table: "pd.DataFrame",
-    differences: "pd.DataFrame",
-    published: tuple["pd.DataFrame", str],
+    table: Frame,
+    differences: Frame,
+    published: tuple[Frame, str],
     decisions: Sequence[Mapping],
     documents: Mapping,
     counts: Mapping[str, Mapping],
@@ -146,7 +139,7 @@ def _decisions(decisions: Sequence[Decision]) -> str:
     return grid(["iteration", "recall before", "recall after", "relative increase", "decision"], lines)
 
 
-def _by_task(table: "pd.DataFrame") -> str:
+def _by_task(table: Frame) -> str:
     """Return a table per metric: a line per model, a column per task."""
     blocks = []
     tasks = table.drop_duplicates("task").set_index("task")
@@ -162,7 +155,7 @@ def _by_task(table: "pd.DataFrame") -> str:
     return "".join(blocks)
 
 
-def _differences(differences: "pd.DataFrame") -> str:
+def _differences(differences: Frame) -> str:
     return "".join(
         part(metric, crosstab(rows, ("model", "against"), "task", _signed).html(["difference"], names=_minus))
         for metric, rows in differences.groupby("metric", sort=False)
@@ -194,7 +187,7 @@ def _weights(of: Losses) -> str:
     return f"<p>{html.escape(text)}</p>" + grid(["model", "loss", "weight"], lines)
 
 
-def _published(rows: "pd.DataFrame", comment: str) -> str:
+def _published(rows: Frame, comment: str) -> str:
     tables = []
     for title, of_table in rows.groupby("table", sort=False):
         listing = of_table[["model", "target", "other"]].rename(columns={"other": of_table.tasks.iloc[0]})
@@ -236,12 +229,12 @@ def _counted(counts: Mapping) -> str:
 # ---- what the page is made from ----
 
 
-def has_embedding(study: "Study") -> bool:
+def has_embedding(study: Study) -> bool:
     """The study trains an embedding model."""
     return study.embedding is not None
 
 
-def page_files(study: "Study") -> dict[str, list[str]]:
+def page_files(study: Study) -> dict[str, list[str]]:
     """Return the files of the study's embedding part by what they hold."""
     plan, layout = study.embedding, Layout(study.name)
     return {
@@ -256,18 +249,18 @@ def page_files(study: "Study") -> dict[str, list[str]]:
     }
 
 
-def page_inputs(study: "Study") -> Inputs:
+def page_inputs(study: Study) -> Inputs:
     """Return everything that the page shows."""
     paths = [path for of_kind in page_files(study).values() for path in of_kind]
     return Inputs(tables=["retrieval_differences"], files=[PUBLISHED, *paths])
 
 
-def page_parameters(study: "Study") -> dict[str, Any]:
+def page_parameters(study: Study) -> dict[str, Any]:
     """Return the files of the page."""
     return {"paths": page_files(study)}
 
 
-def page(table: "pd.DataFrame", view: View, paths: Mapping[str, Sequence[str]]) -> Page:
+def page(table: Frame, view: View, paths: Mapping[str, Sequence[str]]) -> Page:
     """Return what was gained and forgotten, and what happened to the data; published tables stand beside ours."""
     contents = {kind: {path: files.read_json(path) for path in of_kind} for kind, of_kind in paths.items()}
     decisions, documents, counts, mixtures = contents.values()
@@ -300,12 +293,12 @@ NAMES = {
 }
 
 
-def recall_rows(table: "pd.DataFrame") -> "pd.DataFrame":
+def recall_rows(table: Frame) -> Frame:
     """Return the rows of recall@k, the metric that decides."""
     return table[table.metric.str.startswith("recall@")]
 
 
-def draw_retrieval(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def draw_retrieval(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """One panel per metric on the target task, one row per model, each value with its interval."""
     rows = table[table.role == "target"]
     parts = dict(list(rows.groupby("metric", sort=False)))
@@ -320,12 +313,12 @@ def draw_retrieval(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequenc
     return finish(figure, "value on the study's own documents", marks)
 
 
-def _base_line(draw: Callable, rows: "pd.DataFrame") -> None:
+def _base_line(draw: Callable, rows: Frame) -> None:
     """Draw the base model's value as a dotted line."""
     draw(rows.value[rows.kind == "base"].iloc[0], color=SHADES["base"], linewidth=0.8, linestyle=":", zorder=0)
 
 
-def forgetting(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def forgetting(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """One panel per task: recall over the share of the fine-tuned model, from the base to the fine-tuned model."""
     rows = recall_rows(table)
     rows = rows[rows.kind.isin(["base", "mixed", "tuned"])]
@@ -358,7 +351,7 @@ def model_label(model: str) -> str:
     return model.replace("_", " ")
 
 
-def _upright(axes: "Axes", row: Any) -> None:
+def _upright(axes: Axes, row: Any) -> None:
     """Draw a value with its interval above its share of the fine-tuned model; an undefined one is left out."""
     if math.isnan(row.value):
         return
@@ -373,7 +366,7 @@ TABLE = Table(
     "stopped, what was dropped on the way, and the published tables of LM-Cocktail. The numbers are in "
     "``retrieval.csv`` and ``retrieval_differences.csv``.",
     columns=COLUMNS,
-    wanted=has_embedding,
+    condition=has_embedding,
     intro=INTRO,
     page=page,
     page_inputs=page_inputs,

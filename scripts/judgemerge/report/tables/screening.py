@@ -1,17 +1,10 @@
 """screening.csv: foundation models after the same number of fine-tuning steps."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from judgemerge.report.drawing import COLOURS, dot, finish, judge_rows, panel_grid
 from judgemerge.report.markup import frame, spans
-from judgemerge.report.table import Column, Figure, Page, Section, Table, View
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import Column, Drawing, Figure, Frame, Page, Section, Study, Table, View
 
 COLUMNS = {
     "base": Column("name of the foundation model"),
@@ -37,12 +30,12 @@ INTRO = (
 )
 
 
-def has_screening(study: "Study") -> bool:
+def has_screening(study: Study) -> bool:
     """The study screens foundation models."""
     return "screening" in study.settings
 
 
-def sections(table: "pd.DataFrame") -> list[Section]:
+def sections(table: Frame) -> list[Section]:
     """Return one row per model."""
     visible = table[["base", "parameters", "steps"]].assign(
         **{
@@ -54,7 +47,7 @@ def sections(table: "pd.DataFrame") -> list[Section]:
     return [("After fine-tuning", frame(visible))]
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return one row per model."""
     return view.page(sections(table))
 
@@ -62,7 +55,7 @@ def page(table: "pd.DataFrame", view: View) -> Page:
 # ---- figure ----
 
 
-def screening(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Sequence[str]) -> "Drawing":
+def screening(table: Frame, kinds: Mapping[str, str], panels: Sequence[str]) -> Drawing:
     """Draw loss per token and bits per byte of every foundation model, with intervals."""
     panels = {
         "loss per token": table.rename(columns={"loss": "value", "loss_low": "ci_low", "loss_high": "ci_high"}),
@@ -86,7 +79,7 @@ TABLE = Table(
     title="Base-model selection",
     caption=CAPTION,
     columns=COLUMNS,
-    wanted=has_screening,
+    condition=has_screening,
     intro=INTRO,
     page=page,
     figures={

@@ -3,17 +3,11 @@
 import html
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from judgemerge.report.drawing import COLOURS, finish, mark, panel_grid
 from judgemerge.report.markup import frame, span, spans
-from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import Column, Drawing, Figure, Frame, Inputs, Page, Section, Study, Table, View
 
 COLUMNS = {
     "trial": Column("number of the trial; 0 is the study's own setting"),
@@ -42,27 +36,22 @@ PROPOSED = "each round proposed from all earlier ones ({sampler}, seed {seed})"
 GRID = "every combination of the choices once"
 
 
-def searches(study: "Study") -> list[str]:
+def searches(study: Study) -> list[str]:
     """Return the searches of the study."""
     return list(study.searches)
 
 
-def has_searches(study: "Study") -> bool:
-    """The study searches for settings or parameters."""
-    return bool(study.searches)
-
-
-def page_inputs(study: "Study", search: str) -> Inputs:
+def page_inputs(study: Study, search: str) -> Inputs:
     """Return the table that says which parameters mattered."""
     return Inputs(tables=[f"search_{search}.importance"])
 
 
-def page_parameters(study: "Study", search: str) -> dict[str, Any]:
+def page_parameters(study: Study, search: str) -> dict[str, Any]:
     """Return the search."""
     return {"search": search, "entry": study.searches[search]}
 
 
-def page(table: "pd.DataFrame", view: View, search: str, entry: dict) -> Page:
+def page(table: Frame, view: View, search: str, entry: dict) -> Page:
     """Return what came out, all trials, and what mattered."""
     from judgemerge.search import searching
 
@@ -79,7 +68,7 @@ def page(table: "pd.DataFrame", view: View, search: str, entry: dict) -> Page:
     return view.page(sections(table, weights, list(entry["space"])), **words)
 
 
-def sections(trials: "pd.DataFrame", weights: "pd.DataFrame", space: Sequence[str]) -> list[Section]:
+def sections(trials: Frame, weights: Frame, space: Sequence[str]) -> list[Section]:
     """Return the sections of one search: what came out, all trials, what mattered."""
     best, default = (next(trials[rows].itertuples()) for rows in (trials.best, trials.trial == 0))
     n_pruned = int((trials.state == "pruned").sum())
@@ -111,7 +100,7 @@ def sections(trials: "pd.DataFrame", weights: "pd.DataFrame", space: Sequence[st
 # ---- figure ----
 
 
-def draw_search(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Sequence[str]) -> "Drawing":
+def draw_search(table: Frame, kinds: Mapping[str, str], panels: Sequence[str]) -> Drawing:
     """Draw the value of every trial against each parameter and against the round, with the default and the best."""
     import pandas as pd
     from matplotlib.ticker import MaxNLocator, NullFormatter
@@ -153,7 +142,7 @@ def draw_search(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Sequenc
     return finish(figure, "value of the parameter", marks, "Values on the development sets, with intervals.")
 
 
-def _places(values: "pd.Series") -> tuple[list[float], list[str]]:
+def _places(values: Any) -> tuple[list[float], list[str]]:
     """Return a place on the x axis per trial, and labels where the values have no order."""
     import pandas as pd
 
@@ -164,7 +153,7 @@ def _places(values: "pd.Series") -> tuple[list[float], list[str]]:
     return [float(labels.index(str(value))) if pd.notna(value) else math.nan for value in values], labels
 
 
-def _is_log(values: "pd.Series") -> bool:
+def _is_log(values: Any) -> bool:
     """Return whether the values span more than one order of magnitude above 0."""
     import pandas as pd
 
@@ -186,7 +175,7 @@ TABLE = Table(
     "differences from the study's own setting (trial 0) on the same items. The best trial is a model of its own, which "
     "is judged on the held-out benchmarks.",
     columns=COLUMNS,
-    wanted=has_searches,
+    condition=searches,
     parts=searches,
     intro=INTRO,
     page=page,

@@ -1,16 +1,9 @@
 """training.csv: what was logged while the experts were trained, and the curves of it."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from judgemerge.report.drawing import DARK, finish, panel_grid
-from judgemerge.report.table import Column, Figure, Table
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import Column, Drawing, Figure, Frame, Study, Table
 
 COLUMNS = {
     "expert": Column("name of the expert"),
@@ -27,7 +20,7 @@ CURVES = {
 _PARTS = {"train": ("-", "training"), "evaluation": ("--", "held out")}
 
 
-def curves(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Sequence[str]) -> "Drawing":
+def curves(table: Frame, kinds: Mapping[str, str], panels: Sequence[str]) -> Drawing:
     """Draw what was logged against the step: a panel per quantity, a line per expert, held-out values dashed."""
     import seaborn as sns
     from matplotlib.lines import Line2D
@@ -52,7 +45,7 @@ def curves(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Sequence[str
     return finish(figure, "step", marks, note)
 
 
-def trains(study: "Study") -> bool:
+def trains(study: Study) -> bool:
     """The study trains experts."""
     return bool(study.experts)
 
@@ -66,7 +59,7 @@ TABLE = Table(
     title="Training curves",
     caption=CAPTION,
     columns=COLUMNS,
-    wanted=trains,
+    condition=trains,
     has_page=False,
     figures={"curves": Figure(label="Training curves", caption=CAPTION, draw=curves, about_judges=False)},
 )
