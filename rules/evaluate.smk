@@ -156,7 +156,7 @@ rule check_published:
     input:
         "results/{study}/tables/published.csv",
     output:
-        "results/{study}/tables/published.ok",
+        PUBLISHED_CHECK,
     log:
         "results/{study}/logs/check_published.log",
     benchmark:

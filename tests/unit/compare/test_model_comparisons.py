@@ -396,7 +396,7 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
         "published": ["config/published/orpo_flow_judge.tsv"],
     }
     labels = {judge: judge for judge in entry["judges"]}
-    more = {"comparison": "trial", "entry": entry, "paths": paths, "labels": labels}
+    more = {"entry": entry, "paths": paths, "labels": labels}
     shown = page_of("model_comparison", "model_comparison_trial", tmp_path / "table.csv", page, **more)
     assert "3.505" in shown and "3.528" in shown and "Quoted, not repeated" in shown
     assert "<b>one</b>" not in shown
