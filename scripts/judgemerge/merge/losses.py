@@ -124,23 +124,29 @@ def decoder_loss(
 
     Padding is on the right and masked by length, whatever the pad token is. Batches average over their tokens.
     """
+    encoded = [decoder_ids(tokenizer, example, n, max_length) for n, example in enumerate(examples, 1)]
+    rows = [(ids, [IGNORED] * n_prompt + ids[n_prompt:]) for ids, n_prompt, _ in encoded]
+    return _likelihood(model, rows, batch_size, sum(cut for _, _, cut in encoded), average)
+
+
+def _likelihood(
+    model, rows: Sequence[tuple[list[int], list[int]]], batch_size: int, n_cut: int, average: Average
+) -> Loss:
+    """Return the mean loss of (token ids, labels), padded on the right batch by batch; padding is masked."""
     import torch
 
-    encoded = [decoder_ids(tokenizer, example, n, max_length) for n, example in enumerate(examples, 1)]
+    def padded(texts: Sequence[list[int]], value: int) -> torch.Tensor:
+        width = max(map(len, texts))
+        return torch.tensor([[*ids, *[value] * (width - len(ids))] for ids in texts], dtype=torch.long)
+
     values, sizes = [], []
-    for batch in _batches(encoded, batch_size):
-        width = max(len(ids) for ids, _, _ in batch)
-        ids = torch.zeros(len(batch), width, dtype=torch.long)
-        attention = torch.zeros_like(ids)
-        labels = torch.full_like(ids, IGNORED)
-        for row, (tokens, n_prompt, _) in enumerate(batch):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            attention[row, : len(tokens)] = 1
-            labels[row, n_prompt : len(tokens)] = ids[row, n_prompt : len(tokens)]
-        inputs = {"input_ids": ids, "attention_mask": attention, "labels": labels}
+    for batch in _batches(rows, batch_size):
+        ids, labels = zip(*batch, strict=True)
+        attention = padded([[1] * len(tokens) for tokens in ids], 0)
+        inputs = {"input_ids": padded(ids, 0), "attention_mask": attention, "labels": padded(labels, IGNORED)}
         values.append(_loss_of(model, inputs))
         sizes.append(len(batch))
-    return Loss(_mean(values, sizes, average), len(encoded), len(values), sum(cut for _, _, cut in encoded))
+    return Loss(_mean(values, sizes, average), len(rows), len(values), n_cut)
 
 
 def _loss_of(model, inputs: dict) -> float:
@@ -155,8 +161,6 @@ def encoder_decoder_loss(
     model, tokenizer, examples: Sequence[dict], *, batch_size=2, max_length=2048, average: Average = "batch"
 ) -> Loss:
     """Return the mean negative log-likelihood of the outputs given the inputs, padding masked."""
-    import torch
-
     inputs = [tokenizer.encode(example["input"]) for example in examples]
     outputs = [tokenizer.encode(example["output"]) for example in examples]
     for number, tokens in enumerate(inputs, 1):
@@ -165,20 +169,8 @@ def encoder_decoder_loss(
                 f"example {number}: its input has {len(tokens)} tokens, more than max_length {max_length}; raise "
                 "parameters.max_length or drop the example"
             )
-    values, sizes = [], []
-    for batch in _batches(list(zip(inputs, outputs, strict=True)), batch_size):
-        width = max(len(tokens) for tokens, _ in batch)
-        longest = max(min(len(tokens), max_length) for _, tokens in batch)
-        ids = torch.zeros(len(batch), width, dtype=torch.long)
-        attention, labels = torch.zeros_like(ids), torch.full((len(batch), longest), IGNORED)
-        for row, (tokens, target) in enumerate(batch):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            attention[row, : len(tokens)] = 1
-            labels[row, : len(target[:max_length])] = torch.tensor(target[:max_length])
-        values.append(_loss_of(model, {"input_ids": ids, "attention_mask": attention, "labels": labels}))
-        sizes.append(len(batch))
-    n_cut = sum(len(tokens) > max_length for tokens in outputs)
-    return Loss(_mean(values, sizes, average), len(examples), len(values), n_cut)
+    rows = [(ids, labels[:max_length]) for ids, labels in zip(inputs, outputs, strict=True)]
+    return _likelihood(model, rows, batch_size, sum(len(tokens) > max_length for tokens in outputs), average)
 
 
 def with_negatives(examples: Sequence[dict], n_negatives: int, seed: int) -> list[Group]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.settings.models import MadeModel
+from judgemerge.train.training import trainings
 
 ALL = "all"
 SETTINGS = ("lora_target", "additional_target")
@@ -50,7 +51,7 @@ def stored_modules(folder: str | Path) -> list[str]:
 def check_study(study) -> None:
     """Refuse names that no module of a base has, where its files are on this machine already, or it is made here."""
     by_base: dict[str, list[str] | None] = {}
-    for key, base, settings in _trainings(study):
+    for key, base, settings in (*trainings(study), *_trials(study)):
         if settings.get("finetuning_type", "lora") != "lora":
             continue
         if base not in by_base:
@@ -59,18 +60,13 @@ def check_study(study) -> None:
             check_names(_names(settings.get(setting, "")), by_base[base], f"{study.where}: {key}: {setting}", base)
 
 
-def _trainings(study) -> Iterator[tuple[str, str, dict]]:
-    """Yield place in the study file, base and LLaMA-Factory keys of every training: experts, trials, screening."""
-    shared, screening = study.settings.training, study.settings.screening
-    for name, expert in study.experts.items():
-        yield f"experts.{name}", study.base_of(name), {**shared, **expert.settings}
+def _trials(study) -> Iterator[tuple[str, str, dict]]:
+    """Yield the same of what searches try, one setting at a time."""
     for name, search in study.searches.items():
         expert = getattr(search, "expert", None)
         for key in SETTINGS if expert in study.experts else ():
             for choice in getattr(search.space.get(key), "choices", ()):
                 yield f"searches.{name}", study.base_of(expert), {key: choice}
-    for base in screening.bases if screening else ():
-        yield "screening", base, {**shared, **screening.settings}
 
 
 def _known_modules(study, base: str) -> list[str] | None:

@@ -9,12 +9,12 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError, did_you_mean
-from judgemerge.train.training import expert_settings, shared_settings
+from judgemerge.train.training import trainings
 
 SCRIPT = Path(__file__).resolve().parents[2] / "train" / "check_form.py"
 VERDICTS = Path(".snakemake", "judgemerge_forms")
@@ -29,21 +29,6 @@ DECIDING = (
 )
 
 
-def trainings(study) -> Iterator[tuple[str, str, dict]]:
-    """Yield (key, base, LLaMA-Factory's keys that matter) of every training of the study."""
-    shared = shared_settings(study.settings)
-    for name, expert in study.experts.items():
-        yield f"experts.{name}", study.base_of(name), _deciding(expert_settings(shared, expert.settings))
-    screening = study.settings.screening
-    for base in screening.bases if screening else ():
-        named = {"template": screening.templates[base]} if base in screening.templates else {}
-        yield "screening", base, _deciding({**study.settings.training, **screening.settings, **named})
-
-
-def _deciding(settings: Mapping) -> dict:
-    return {key: settings[key] for key in KEYS if key in settings}
-
-
 def template_names(package: Path) -> set[str]:
     """Return the templates that LLaMA-Factory's source registers; importing it would take seconds."""
     source = (package / "data" / "template.py").read_text(encoding="utf-8")
@@ -56,7 +41,8 @@ def check(study, verdicts: Path = VERDICTS) -> None:
     if installed is None:  # Snakemake deploys it; the training checks the same
         return
     templates = template_names(Path(installed.origin).parent)
-    for key, base, settings in trainings(study):
+    for key, base, keys in trainings(study):
+        settings = {name: keys[name] for name in KEYS if name in keys}
         name = settings.get("template")
         if name is not None and name not in templates:
             raise JudgemergeError(

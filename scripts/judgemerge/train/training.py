@@ -50,6 +50,16 @@ def stage_sets(model: Model) -> list[str]:
     return [name for stage in stages if stage.data != CORPUS for name in stage.data]
 
 
+def trainings(study) -> Iterator[tuple[str, str, dict]]:
+    """Yield place in the study file, base and LLaMA-Factory keys of every training: of experts, and of a screening."""
+    shared, screening = study.settings.training, study.settings.screening
+    for name, expert in study.experts.items():
+        yield f"experts.{name}", study.base_of(name), {**shared, **expert.settings}
+    for base in screening.bases if screening else ():
+        template = {"template": screening.templates[base]} if base in screening.templates else {}
+        yield "screening", base, {**shared, **screening.settings, **template}
+
+
 def shared_settings(settings: Settings) -> dict:
     """Return what all trainings of experts share: the study's `training`, and the numbers of processes and nodes.
 
