@@ -11,19 +11,6 @@ from judgemerge.merge.recipes import Making, Merge
 if TYPE_CHECKING:
     import pandas as pd
 
-# What a card shows of the table of agreement, whose other measures it leaves to the table.
-_METRICS = (
-    "accuracy",
-    "accuracy_both",
-    "macro_f1",
-    "kappa",
-    "consistency",
-    "pearson",
-    "spearman",
-    "kendall",
-    "mae",
-    "error_rate",
-)
 _WEIGHED = "softmax(−loss / {temperature:g}) over {n_examples} of {n_given} examples ({examples}, kind {kind})."
 _VERSIONS = ("python", "mergekit", "torch", "transformers", "safetensors", "numpy")
 
@@ -38,12 +25,16 @@ class About(NamedTuple):
 
 
 def card(
-    name: str, manifest: Mapping, agreement: "pd.DataFrame | None" = None, about: Mapping[str, Any] | None = None
+    name: str,
+    manifest: Mapping,
+    agreement: "pd.DataFrame | None" = None,
+    about: Mapping[str, Any] | None = None,
+    metrics: Collection[str] = (),
 ) -> str:
     """Return the card as Markdown; `manifest` is the merge's (its digest may not be known yet), `agreement` the table.
 
     `about` are the fields of `About`. The agreement is shown beside that of the parents, in our own rules, with
-    intervals, n and errors; others stand in tables/agreement.csv.
+    intervals, n and errors, in these `metrics`; others stand in tables/agreement.csv.
     """
     making, versions, digest = Making.of(manifest["made_by"]), manifest["versions"], manifest.get("digest")
     merge, of_study = Merge.of(making.merge), About(**(about or {}))
@@ -86,7 +77,7 @@ def card(
         "",
         ", ".join(f"{tool} {versions[tool]}" for tool in _VERSIONS if tool in versions),
         "",
-        *_agreement(name, making.parents, agreement),
+        *_agreement(name, making.parents, agreement, metrics),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -130,10 +121,10 @@ def _left_out(names: Sequence[str]) -> list[str]:
     return [f"Left out ({what}): {', '.join(names)}.", ""] if names else []
 
 
-def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None") -> list[str]:
+def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None", metrics: Collection[str]) -> list[str]:
     if table is None:
         return []
-    rows = table[(table.rules == "house") & table.metric.isin(_METRICS)]
+    rows = table[(table.rules == "house") & table.metric.isin(metrics)]
     of_merge = rows[rows.judge == name]
     if of_merge.empty:
         return ["## Agreement with people", "", "Not judged in this study.", ""]
