@@ -56,7 +56,8 @@ rule all:
     """Every table and figure of the study, and the record of how they came about."""
     default_target: True
     input:
-        study_results,
+        paths.path(RUN_RECORD),
+        CONTENTS.files(),
 
 
 rule sources:

@@ -218,7 +218,8 @@ def report(summary: pd.DataFrame, n_runs: int, n_resamples: int, seed: int) -> s
         "Made by `benchmarks/simulate_coverage.py`, which describes the simulated population; do not edit.",
         f"{n_runs} runs per scenario, {n_resamples} resamples, seed {seed}. The simulation's own error is "
         f"±{100 * noise[0]:.1f} points for coverage and for false alarms.",
-        "Wanted: 95 % intervals that hold the truth in 93.5–96.5 % of runs; tests at 5 % that cry wolf in 4–6 %.",
+        "Wanted: 95 % intervals that hold the truth in 93.5–96.5 % of runs; tests at 5 % with a false-positive rate of "
+        "4–6 %.",
         "*percentile* is what plain percentile intervals and tests would have given on the same resamples.",
         "",
         f"Outside the targets: {len(misses)} of {summary['coverage'].notna().sum()} coverages and "

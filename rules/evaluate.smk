@@ -1,4 +1,4 @@
-"""Verdicts → agreement with people, judges against each other, what sways them, and numbers counted as in papers."""
+"""Verdicts → agreement with annotators, comparisons of judges, biases, and metrics as papers define them."""
 
 from judgemerge.evaluate.units import COMPARED, Scores
 
@@ -30,7 +30,7 @@ rule score_benchmark:
 
 
 rule compare_judges:
-    """Paired comparisons, human agreement and bias of all judges on one benchmark; one job, for its start costs most."""
+    """Paired comparisons, human agreement and biases on one benchmark, bundled because job start-up dominates."""
     input:
         item_set=ITEMS,
         verdicts=paths.inputs(VERDICTS, scores.judges_in_suites, "benchmark"),
@@ -156,7 +156,7 @@ rule check_published:
     input:
         "results/{study}/tables/published.csv",
     output:
-        "results/{study}/tables/published.ok",
+        PUBLISHED_CHECK,
     log:
         "results/{study}/logs/check_published.log",
     benchmark:

@@ -1,4 +1,4 @@
-"""What sways a judge besides quality: position, length, kind of task, its own writing.
+"""Judge biases: position, length, kind of task, self-preference.
 
 Every table has judge, benchmark, metric, value, interval, n (what the value is a share or mean of), errors (erroneous
 verdicts, which no value here counts) and a note where the value is undefined. Rates pool the recorded orders.

@@ -217,7 +217,7 @@ def bias_table(
     own_models: Mapping[str, Iterable[str]],
     settings: Settings = DEFAULTS,
 ) -> pd.DataFrame:
-    """Return what sways each judge besides quality; columns BIAS_COLUMNS, definitions in `bias`.
+    """Return the biases of each judge; columns BIAS_COLUMNS, definitions in `bias`.
 
     `aspect` is position or length (pairs only), self_preference (judges whose `own_models` wrote some of the answers),
     or what items are grouped by (BREAKDOWNS, where the items have it); `group` is then the group.

@@ -157,7 +157,7 @@ def test_benchmarks_without_several_votes_are_named(frames):
 def test_every_aspect_of_bias_is_a_part(frames):
     sections = content(frames, "bias")
     assert list(sections) == ["How to read this page", "bench"]
-    for title in ("Position", "Length", "Own writing", "By category"):
+    for title in ("Position", "Length", "Self-preference", "By category"):
         assert f"<h3>{title}</h3>" in sections["bench"]
     assert "one_order (original order)" in sections["bench"]
     assert "<b>one_order</b>: – only one order was recorded" in sections["bench"]
