@@ -63,7 +63,9 @@ rule all:
 rule sources:
     """Every raw file and every downloaded model of the study, so that the rest can run without internet."""
     input:
-        study_sources,
+        each(SOURCE, study.source_keys),
+        each(MANIFEST, item_sets.downloaded_models()),
+        each(ENCODER_MANIFEST, item_sets.downloaded_encoders()),
 
 
 localrules:

@@ -3,14 +3,16 @@
 import html
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from judgemerge.evaluate import variants
-from judgemerge.evaluate.variants import MEAN
+from judgemerge.evaluate.ablation import MEAN, read_published, variant_judges
 from judgemerge.report.drawing import DARK, colour, dot, finish, head, judge_panels, kind_marks, mark, not_shown
 from judgemerge.report.markup import crosstab, notes, part, value_cell
 from judgemerge.report.material import Material
 from judgemerge.report.table import Column, Drawing, Figure, Frame, Inputs, Page, Pair, Section, Study, Table, View
+
+if TYPE_CHECKING:
+    from judgemerge.evaluate.estimates import Measurement
 
 COLUMNS = {
     "table": Column("name of the published table in the study file"),
@@ -116,7 +118,7 @@ def variant_pairs(study: Study) -> list[Pair]:
     benchmarks = dict.fromkeys((study.settings.get("ablation") or {}).get("benchmarks", {}).values())
     return [
         (judge, benchmark)
-        for judge in variants.judges(study.settings)
+        for judge in variant_judges(study.settings)
         for benchmark in benchmarks
         if benchmark in study.benchmarks and judge in study.judges_of(benchmark)
     ]
@@ -127,9 +129,9 @@ def pair_inputs(pairs: Sequence[Pair], files: Sequence[str] = ()) -> Inputs:
     return Inputs(items=list(dict.fromkeys(name for _, name in pairs)), verdicts=pairs, files=files)
 
 
-def measure_pairs(material: Material, pairs: Sequence[Pair], statistics: dict) -> dict[Pair, dict]:
-    """Return what `evaluate.ablation.measure` says of every pair whose judge did not fail."""
-    from judgemerge.evaluate.ablation import measure
+def measure_pairs(material: Material, pairs: Sequence[Pair], statistics: dict) -> "dict[Pair, Measurement]":
+    """Return what `evaluate.ablation_tables.measure` says of every pair whose judge did not fail."""
+    from judgemerge.evaluate.ablation_tables import measure
     from judgemerge.evaluate.estimates import Settings
 
     settings = Settings.of_statistics(statistics)
@@ -164,10 +166,13 @@ def rows(
     material: Material, pairs: list[Pair], tables: dict[str, dict], benchmarks: dict[str, str], statistics: dict
 ) -> Frame:
     """Return one row per row and column of each published table."""
-    from judgemerge.evaluate.ablation import ablation_table
+    from judgemerge.evaluate.ablation_tables import ablation_table
+    from judgemerge.settings.comparisons import AblationTable
 
-    cells = {name: variants.read_published(table["published"]) for name, table in tables.items()}
-    return ablation_table(tables, cells, benchmarks, measure_pairs(material, pairs, statistics))
+    about = {name: AblationTable.of(table) for name, table in tables.items()}
+    cells = {name: read_published(table.published) for name, table in about.items()}
+    judges = {name: table.rows for name, table in about.items()}
+    return ablation_table(judges, cells, benchmarks, measure_pairs(material, pairs, statistics))
 
 
 def page_parameters(study: Study) -> dict[str, bool]:

@@ -102,7 +102,7 @@ def page(
     wordings = {name: load_template(f"config/prompts/{name}.yaml").wording for name in names}
     more = view.material.failed_judges()
     more += NOT_RUN.format(suites=", ".join(excluded_suites)) if excluded_suites else ""
-    shared = affected(view.material.table("overlap").to_dict("records")) if overlap else []
+    shared = affected(view.material.table("overlap").itertuples()) if overlap else []
     more += WARNING.format(benchmarks=", ".join(shared)) if shared else ""
     return view.page([*sections(table, view.judges), *prompt_sections(prompts, wordings)], more)
 

@@ -1,4 +1,4 @@
-"""bias.csv: what sways judges besides quality: position, length, own writing, and kinds of task."""
+"""bias.csv: judge biases: position, length, self-preference, and kinds of task."""
 
 import html
 from collections.abc import Sequence
@@ -43,10 +43,10 @@ COLUMNS = {
     "note": Column("why a value is undefined"),
 }
 INTRO = (
-    "What sways the judges besides quality; {confidence} intervals, prompts resampled as clusters. Rates pool the "
+    "Influences on verdicts other than quality; {confidence} intervals, prompts resampled as clusters. Rates pool the "
     "orders that were recorded. n is what a value is a share or mean of; errors are unreadable verdicts."
 )
-_PARTS = {"position": "Position", "length": "Length", "self_preference": "Own writing"}
+_PARTS = {"position": "Position", "length": "Length", "self_preference": "Self-preference"}
 _MEANINGS = {
     "Position": (
         "first_shown_excess: share of verdicts with a winner that the answer shown first wins, minus ½. position_only: "
@@ -57,7 +57,7 @@ _MEANINGS = {
         "longer_better: how often the longer answer wins, and deserves to. length_coefficient: log-odds of winning per "
         "doubling of an answer's length, alone and given the truth."
     ),
-    "Own writing": (
+    "Self-preference": (
         "On pairs with one answer by the judge's own model: how often it chooses that answer, how often people do, and "
         "the difference. For grades: how much more generous it is with its own answers."
     ),
@@ -179,8 +179,8 @@ def page_inputs(study: Study) -> Inputs:
 
 TABLE = Table(
     title="Judge biases: position, length, self-preference",
-    caption="What sways the judges besides quality: the place of an answer, its length, its author, and the kind of "
-    "task. ``bias.csv`` has every value with interval, n and errors.",
+    caption="Influences on verdicts other than quality: the position of an answer, its length, its author, and the "
+    "kind of task. ``bias.csv`` has every value with interval, n and errors.",
     columns=COLUMNS,
     condition=has_judges,
     intro=INTRO,

@@ -49,7 +49,7 @@ MOST_JUDGES = 12  # a matrix of more is too wide to read, and its pairs are too 
 
 def page(table: Frame, view: View) -> Page:
     """Return one section per benchmark."""
-    from judgemerge.evaluate.headlines import SIGNIFICANT
+    from judgemerge.evaluate.comparison_summary import SIGNIFICANT
 
     return view.page(sections(table, view.judges), view.material.failed_judges(), significant=SIGNIFICANT)
 
@@ -69,7 +69,7 @@ def _benchmark(rows: Frame, judges: Sequence[str]) -> str:
 
 def _whole(rows: Frame, judges: Sequence[str]) -> str:
     """Return the matrix of all judges, and every pair on every metric, folded away."""
-    from judgemerge.evaluate.headlines import headline_rows
+    from judgemerge.evaluate.comparison_summary import headline_rows
 
     n_pairs = len(rows[["judge_a", "judge_b"]].drop_duplicates())
     return _matrix(headline_rows(rows), judges) + details(f"All metrics, pairs of judges: {n_pairs}", _pairs(rows))
@@ -77,7 +77,7 @@ def _whole(rows: Frame, judges: Sequence[str]) -> str:
 
 def _beside_best(rows: Frame, judges: Sequence[str]) -> str:
     """Return what a reader of many judges asks first: each minus the best one, and all of the best among each other."""
-    from judgemerge.evaluate.headlines import against, best_judge, headline_rows
+    from judgemerge.evaluate.comparison_summary import against, best_judge, headline_rows
 
     main = headline_rows(rows)
     metric, best = html.escape(main.metric.iloc[0]), best_judge(main)
@@ -101,7 +101,7 @@ def _beside_best(rows: Frame, judges: Sequence[str]) -> str:
 
 def _matrix(rows: Frame, judges: Sequence[str]) -> str:
     """Return row minus column for every two judges."""
-    from judgemerge.evaluate.headlines import against
+    from judgemerge.evaluate.comparison_summary import against
 
     cells = {(row.Index, other): _short_cell(row) for other in judges for row in against(rows, other).itertuples()}
     lines = [[html.escape(judge), *(cells.get((judge, other), "") for other in judges)] for judge in judges]
@@ -118,7 +118,7 @@ def _short_cell(row: Any) -> str:
     """Return the difference with its star; interval and p show when the pointer rests on it."""
     if math.isnan(row.difference):
         return dash(row.note)
-    from judgemerge.evaluate.headlines import SIGNIFICANT
+    from judgemerge.evaluate.comparison_summary import SIGNIFICANT
 
     hint = ", ".join(part for part in (_interval(row), f"p = {_p(row.p)}", f"after Holm {_p(row.p_holm)}") if part)
     value = f"{row.difference + 0.0:+.3f}"
@@ -141,7 +141,7 @@ def _pairs(rows: Frame) -> str:
 def _long_cell(row, with_difference: bool) -> str:
     if math.isnan(row.difference):
         return dash(row.note)
-    from judgemerge.evaluate.headlines import SIGNIFICANT
+    from judgemerge.evaluate.comparison_summary import SIGNIFICANT
 
     star = "*" if row.p_holm < SIGNIFICANT else ""
     p = f"p {_p(row.p_holm)}{star}"
@@ -171,7 +171,7 @@ def differences(table: Frame, kinds: dict[str, str], skills: Sequence[str] = ())
     The title names the best judge and the metric, unless it is accuracy over both orders; a filled mark is a difference
     that stays significant after Holm.
     """
-    from judgemerge.evaluate.headlines import SIGNIFICANT, against, best_judge, headline_rows
+    from judgemerge.evaluate.comparison_summary import SIGNIFICANT, against, best_judge, headline_rows
 
     panels, missing = {}, []
     for name, part in table.groupby("benchmark", sort=False):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judgemerge.compare.answer_judging import PAIRS, by_unit
+from judgemerge.compare.answer_judging import PAIRS
 from judgemerge.core import files
 from judgemerge.report.drawing import COLOURS, dot, finish, judge_rows, mark, panel_grid
 from judgemerge.report.markup import TEXT, details, frame, part
@@ -26,6 +26,7 @@ from judgemerge.study.layout import (
 )
 
 if TYPE_CHECKING:
+    from judgemerge.compare.answering import Answer
     from judgemerge.core.items import Item
     from judgemerge.prompting.rubric_metrics import Metric
 
@@ -69,14 +70,6 @@ class Case(NamedTuple):
     outcome: str | None
 
 
-class Answer(NamedTuple):
-    """What a model answered, or why it did not."""
-
-    text: str | None
-    reason: str | None
-    batch: int | None
-
-
 class Reply(NamedTuple):
     """What a judge wrote of a pair or of one answer."""
 
@@ -98,7 +91,7 @@ class Texts(NamedTuple):
     """What is shown of the cases for manual inspection."""
 
     questions: Mapping[str, str]
-    answers: Mapping[str, Mapping[tuple[str, int], Answer]]  # by model and unit
+    answers: Mapping[str, Mapping[tuple[str, int], "Answer"]]  # by model and unit
     replies: Mapping[str, Sequence[Reply]]  # by judge
     cases: Mapping[str, Sequence[Case]]  # by judge
 
@@ -164,7 +157,7 @@ def _pairs(table: Frame) -> str:
     return intro + _rows(table[table.metric == PAIRS], ["judge", "measure"])
 
 
-def _costs(table: Frame, answers: Mapping[str, Mapping[tuple, Answer]]) -> str:
+def _costs(table: Frame, answers: Mapping[str, Mapping[tuple, "Answer"]]) -> str:
     batches = "; ".join(f"{model}: {_batches(of_model.values())}" for model, of_model in answers.items())
     intro = (
         "Of the time of a batch every answer gets an equal share, without the time for loading; intervals of seconds "
@@ -174,7 +167,7 @@ def _costs(table: Frame, answers: Mapping[str, Mapping[tuple, Answer]]) -> str:
     return f"<p>{html.escape(intro)}</p>" + _rows(table[table.judge == ""], ["model", "measure"])
 
 
-def _batches(answers: Iterable[Answer]) -> str:
+def _batches(answers: Iterable["Answer"]) -> str:
     sizes = Counter(answer.batch for answer in answers if answer.batch)
     return f"{min(sizes)} to {max(sizes)}" if sizes else "unknown"
 
@@ -355,6 +348,7 @@ class Paths(NamedTuple):
 
 def _texts(entry: ModelComparison, paths: Paths, labels: Mapping[str, str]) -> Texts:
     """Read what is shown of the cases; judges are named by their words."""
+    from judgemerge.compare.answering import read_answers
     from judgemerge.core.items import read_items
 
     judges = [labels[judge] for judge in entry.judges]
@@ -364,7 +358,7 @@ def _texts(entry: ModelComparison, paths: Paths, labels: Mapping[str, str]) -> T
     return Texts(
         questions={item.id: _question(item) for path in paths.questions for item in read_items(path)},
         answers={
-            model: {unit: fields_of(Answer, row) for unit, row in by_unit(files.read_jsonl(path)).items()}
+            model: read_answers(path)
             for model, path in zip(entry.models, paths.answers, strict=True)
         },
         replies={

@@ -49,7 +49,7 @@ def page(table: Frame, view: View) -> Page:
     """Return the table, with a warning on top when prompts are shared."""
     from judgemerge.data import overlap
 
-    warnings = overlap.warnings(table.to_dict("records"))
+    warnings = overlap.warnings(table.itertuples())
     result = view.page(sections(table, warnings))
     return result._replace(intro=(WARNING if warnings else NO_WARNING) + result.intro)
 

@@ -4,7 +4,7 @@ import html
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgemerge.core import files
 from judgemerge.embed.plan import TARGET
@@ -21,6 +21,9 @@ from judgemerge.study.layout import (
     TRAINING_COUNTS,
     Layout,
 )
+
+if TYPE_CHECKING:
+    from judgemerge.embed.decisions import Decision
 
 COLUMNS = {
     "model": Column("name of the embedding model or reranker"),
@@ -45,18 +48,6 @@ INTRO = (
     "mixed_50 is half of it and half of the base. n counts questions, errors rows of a set that could not be used."
 )
 _MOST_PROBLEMS = 40  # problems that are listed by name on the page; all of them are in the counts file
-
-
-class Decision(NamedTuple):
-    """What was decided after an iteration."""
-
-    iteration: int
-    before: float
-    after: float
-    increase: float | None
-    stop: bool
-    reason: str
-    passed_over: bool = False
 
 
 class Documents(NamedTuple):
@@ -101,7 +92,7 @@ def sections(
     table: Frame,
     differences: Frame,
     published: tuple[Frame, str],
-    decisions: Sequence[Mapping],
+    decisions: Sequence["Decision"],
     documents: Mapping,
     counts: Mapping[str, Mapping],
     manifests: Iterable[Mapping],
@@ -109,15 +100,14 @@ def sections(
     """Return the sections of the page; `counts` are by path, `manifests` those of mixtures."""
     from judgemerge.embed import decisions as rounds
 
-    rows = [fields_of(Decision, decision) for decision in decisions]
-    stop = next(decision for decision in rows if decision.stop)
+    stop = next(decision for decision in decisions if decision.stop)
     losses = [manifest["made_by"].get("losses") for manifest in manifests]
     weights = "".join(_weights(fields_of(Losses, row)) for row in losses if row)
     return [
         (
             "Why it stopped",
             f"<p>After iteration {stop.iteration}: {html.escape(stop.reason)}.</p>"
-            f"<p>{html.escape(rounds.choice(decisions))}</p>" + _decisions(rows),
+            f"<p>{html.escape(rounds.choice(decisions))}</p>" + _decisions(decisions),
         ),
         ("Gained and forgotten", _by_task(table)),
         ("Difference from the base", _differences(differences)),
@@ -127,7 +117,7 @@ def sections(
     ]
 
 
-def _decisions(decisions: Sequence[Decision]) -> str:
+def _decisions(decisions: Sequence["Decision"]) -> str:
     lines = []
     for number, decision in enumerate(decisions, 1):
         if decision.passed_over:
@@ -262,14 +252,16 @@ def page_parameters(study: Study) -> dict[str, Any]:
 
 def page(table: Frame, view: View, paths: Mapping[str, Sequence[str]]) -> Page:
     """Return what was gained and forgotten, and what happened to the data; published tables stand beside ours."""
+    from judgemerge.embed import decisions as rounds
+
     contents = {kind: {path: files.read_json(path) for path in of_kind} for kind, of_kind in paths.items()}
-    decisions, documents, counts, mixtures = contents.values()
+    _, documents, counts, mixtures = contents.values()
     (chunk_counts,) = documents.values()
     parts = sections(
         table,
         view.material.table("retrieval_differences"),
         read_published(PUBLISHED),
-        list(decisions.values()),
+        rounds.read(paths["decisions"]),
         chunk_counts,
         counts,
         mixtures.values(),

@@ -48,24 +48,26 @@ def page_inputs(study: Study, search: str) -> Inputs:
 
 def page_parameters(study: Study, search: str) -> dict[str, Any]:
     """Return the search."""
-    return {"search": search, "entry": study.searches[search]}
+    return {"search": search, "entry": study.searches[search].plain()}
 
 
 def page(table: Frame, view: View, search: str, entry: dict) -> Page:
     """Return what came out, all trials, and what mattered."""
     from judgemerge.search import searching
+    from judgemerge.settings.searches import Search
+    from judgemerge.settings.section import typed
 
-    targets = searching.targets(entry)
-    label = searching.label(entry)
+    settings = typed(entry, Search)
+    targets, label = searching.targets(settings), searching.label(settings)
     words = entry | {
         "search": search,
-        "how": GRID if entry["sampler"] == "grid" else PROPOSED.format(**entry),
+        "how": GRID if settings.sampler == "grid" else PROPOSED.format(**entry),
         "metric": label if len(targets) == 1 else f"the {label}",
         "development": " and ".join(targets),
         "s": "s" if len(targets) > 1 else "",
     }
     weights = view.material.table(f"search_{search}.importance")
-    return view.page(sections(table, weights, list(entry["space"])), **words)
+    return view.page(sections(table, weights, list(settings.space)), **words)
 
 
 def sections(trials: Frame, weights: Frame, space: Sequence[str]) -> list[Section]:

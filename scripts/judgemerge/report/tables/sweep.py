@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from judgemerge.evaluate import variants
+from judgemerge.evaluate.ablation import sweep_shares
 from judgemerge.report.drawing import finish, panel_grid
 from judgemerge.report.material import Material
 from judgemerge.report.table import Column, Drawing, Figure, Frame, Inputs, Pair, Study, Table
@@ -26,13 +26,13 @@ COLUMNS = {
 
 def sweep_pairs(study: Study) -> list[Pair]:
     """Return (judge, benchmark) for every merge of the sweep."""
-    shares = variants.sweep(study.settings)
+    shares = sweep_shares(study.settings)
     return [(judge, benchmark) for judge, benchmark in variant_pairs(study) if judge in shares]
 
 
 def has_sweep(study: Study) -> bool:
     """The study has a grid of alpha."""
-    return bool(variants.sweep(study.settings))
+    return bool(sweep_shares(study.settings))
 
 
 def inputs(study: Study) -> Inputs:
@@ -45,7 +45,7 @@ def parameters(study: Study) -> dict[str, Any]:
     pairs = sweep_pairs(study)
     return {
         "pairs": pairs,
-        "shares": variants.sweep(study.settings),
+        "shares": sweep_shares(study.settings),
         "protocols": {name: study.protocol(name) for _, name in variant_pairs(study)},
         "statistics": study.settings["statistics"],
     }
@@ -55,7 +55,7 @@ def rows(
     material: Material, pairs: list[Pair], shares: dict[str, float], protocols: dict[str, str], statistics: dict
 ) -> Frame:
     """Return one row per benchmark and merge."""
-    from judgemerge.evaluate.ablation import sweep_table
+    from judgemerge.evaluate.ablation_tables import sweep_table
 
     return sweep_table(shares, protocols, measure_pairs(material, pairs, statistics))
 

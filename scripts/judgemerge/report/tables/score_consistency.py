@@ -1,4 +1,4 @@
-"""statements.csv: how often a judge's dimension scores, overall score and verdict fit each other."""
+"""score_consistency.csv: how often a judge's dimension scores, overall score and verdict fit each other."""
 
 import math
 from typing import Any
@@ -51,11 +51,13 @@ def rows(material: Material, pairs: list[Pair], statistics: dict) -> Frame:
 
     from judgemerge.core.errors import JudgemergeError
     from judgemerge.evaluate.estimates import Settings
-    from judgemerge.evaluate.statements import statement_table
+    from judgemerge.evaluate.score_consistency import score_consistency_table
 
     settings = Settings.of_statistics(statistics)
     parts = [
-        statement_table(material.items(benchmark), judge, material.replies(judge, benchmark), verdicts, settings)
+        score_consistency_table(
+            material.items(benchmark), judge, material.replies(judge, benchmark), verdicts, settings
+        )
         for (judge, benchmark), verdicts in material.verdicts_of(pairs).items()
     ]
     if not parts:

@@ -1,4 +1,4 @@
-"""steadiness.csv: whether each judge agrees with itself over runs, over triples, and between grading and comparing."""
+"""self_consistency.csv: whether judges agree with themselves over runs, triples, and between grading and comparing."""
 
 from typing import Any
 
@@ -68,20 +68,22 @@ def rows(
     material: Material, pairs: list[Pair], prompts: dict[Pair, str], singly: dict[str, str], statistics: dict
 ) -> Frame:
     """Return the rows of the benchmarks' own judges, then those of every judge on every benchmark."""
-    from judgemerge.evaluate import steadiness
+    import pandas as pd
+
     from judgemerge.evaluate.estimates import Settings
+    from judgemerge.evaluate.self_consistency import RECORDED, judge_rows, recorded_rows
     from judgemerge.prompting.prompts import load_template
 
     settings = Settings.of_statistics(statistics)
     items = {benchmark: material.items(benchmark) for benchmark in dict.fromkeys(name for _, name in pairs)}
     verdicts = material.verdicts_of(pairs)
-    lines = [{"benchmark": name, **line} for name in items for line in steadiness.recorded_rows(items[name], settings)]
+    lines = [(RECORDED, name, *line) for name, some in items.items() for line in recorded_rows(some, settings)]
     for judge, benchmark in verdicts:
         replies = material.replies(judge, benchmark) if (judge, benchmark) in prompts else None
         reply = load_template(prompts[judge, benchmark]).reply if replies is not None else {}
-        measured = steadiness.judge_rows(items[benchmark], verdicts, judge, singly.get(judge), replies, reply, settings)
-        lines += [{"judge": judge, "benchmark": benchmark, **line} for line in measured]
-    return steadiness.steadiness_table(lines)
+        measured = judge_rows(items[benchmark], verdicts, judge, singly.get(judge), replies, reply, settings)
+        lines += [(judge, benchmark, *line) for line in measured]
+    return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
 def sections(table: Frame) -> list[Section]:
