@@ -137,7 +137,7 @@ use rule judge_answers as judge_answers_endpoint with:
 
 
 rule read_judged_answers:
-    """What every judge said, read: a row per reply, with how it was made beside it; one job, for its start costs most."""
+    """The parsed replies of all judges, one row each, bundled into one job because job start-up dominates."""
     input:
         replies=paths.inputs(layout.ANSWER_REPLIES, comparisons.judgments, "comparison"),
         records=paths.inputs(layout.ANSWER_REPLIES_RECORD, comparisons.judgments, "comparison"),

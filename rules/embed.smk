@@ -28,7 +28,7 @@ wildcard_constraints:
 if embedding.synthetic_collections:
 
     rule write_documents:
-        """Folders of documents made on the spot, as a person's folder would be; one job, for its start costs most."""
+        """Folders of synthetic documents, bundled into one job because job start-up dominates."""
         output:
             list(map(directory, layout.filled(layout.COLLECTION, embedding.synthetic_collections))),
         log:

@@ -126,7 +126,7 @@ def _check_metric(study, name: str, development: str, metric: str, where: str) -
     metrics = (*searched_metrics(protocol), EVALUATION_LOSS)
     if metric not in metrics:
         raise JudgemergeError(
-            f"{where}: metric '{metric}' is none of {protocol} items, which {development} has"
+            f"{where}: metric '{metric}' is not defined for {protocol} item sets; {development} is {protocol}"
             f"{did_you_mean(metric, metrics)}"
         )
     if study.prompt(searching.best_name(name), protocol) is None:

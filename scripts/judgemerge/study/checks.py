@@ -11,8 +11,7 @@ from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.data import rubrics
 from judgemerge.embed import embedding_checks
-from judgemerge.evaluate import published
-from judgemerge.evaluate import variants as ablation
+from judgemerge.evaluate import ablation, published
 from judgemerge.judge import backends, endpoints, pointwise_to_pairwise, sampling
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import source_of

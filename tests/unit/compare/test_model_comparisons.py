@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 from report_cases import FIGURES, page_of
+from rule_scripts import rule_script
 
 from judgemerge.compare import answer_judging, answering
 from judgemerge.compare import comparison_tables as tables
@@ -336,7 +337,7 @@ def test_a_conversation_goes_on_after_its_history():
 
 def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny_models, tmp_path, monkeypatch):
     monkeypatch.chdir(repository)
-    import tabulate_model_comparison
+    tabulate_model_comparison = rule_script("compare/tabulate_model_comparison")
 
     texts = ["What is <b>one</b>?", "What is two?", "What is three?"]
     items.write_items(tmp_path / "items.jsonl", [question(number, text) for number, text in enumerate(texts)])
@@ -395,7 +396,7 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
         "published": ["config/published/orpo_flow_judge.tsv"],
     }
     labels = {judge: judge for judge in entry["judges"]}
-    more = {"comparison": "trial", "entry": entry, "paths": paths, "labels": labels}
+    more = {"entry": entry, "paths": paths, "labels": labels}
     shown = page_of("model_comparison", "model_comparison_trial", tmp_path / "table.csv", page, **more)
     assert "3.505" in shown and "3.528" in shown and "Quoted, not repeated" in shown
     assert "<b>one</b>" not in shown

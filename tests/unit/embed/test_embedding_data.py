@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from rule_scripts import rule_script
 
 from judgemerge.core import files
 from judgemerge.core.catalogues import load_yaml
@@ -16,6 +17,8 @@ from judgemerge.embed import Chunk, Pair, asking, lists, pair_files, questions, 
 from judgemerge.judge.backends import Backend, Completion, Failure
 from judgemerge.settings.embedding import Iterations
 from judgemerge.synthetic import made_documents
+
+write_questions = rule_script("embed/write_questions")
 
 CHINESE = Chunk("zh/0", "zh", 0, "润滑油每周更换一次。主轴过热时必须停机。水泵由技师检查。", "zh")
 

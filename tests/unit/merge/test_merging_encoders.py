@@ -115,7 +115,8 @@ def test_mergekit_never_merges_half_of_what_is_stored_under_two_names(kind, tmp_
         mergekit.check_all(folders.values(), "linear")
     merge = {"method": "linear", "models": {"a": {"weight": 0.3}, "b": {"weight": 0.7}}, "parameters": {},
              "dtype": "float32", "seed": 7, "engine": "streamed"}  # fmt: skip
-    runs.merge_folders("out", merge, folders, tmp_path / "out", tmp_path / "out.yaml", 1, {"a": "x", "b": "y"})
+    parents = runs.Parents(folders, {"a": "x", "b": "y"})
+    runs.merge_folders("out", merge, parents, tmp_path / "out", tmp_path / "out.yaml", 1)
     a, b, out = (of_transformers(kind, folder)[0] for folder in (*folders.values(), tmp_path / "out"))
     for name in [name for name in out if "pooler" not in name and out[name].is_floating_point()]:
         assert torch.allclose(out[name], 0.3 * a[name] + 0.7 * b[name], atol=1e-6), name
