@@ -101,7 +101,7 @@ class Judging(Section):
         {},
     )
     retries: int = key(
-        "How often an unreadable reply is sampled again, as published for Prometheus; steadiness.csv counts "
+        "How often an unreadable reply is sampled again, as published for Prometheus; self_consistency.csv counts "
         "it. Needs sampling.",
         0,
         minimum=0,
