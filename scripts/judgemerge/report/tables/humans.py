@@ -225,8 +225,8 @@ TABLE = Table(
     figures={
         "humans": Figure(
             label="Human–human and human–judge agreement",
-            caption="Judges beside human annotators. Left: agreement with the majority of the other annotators, where an "
-            "annotator's own vote does not count; a judge takes each annotator's place in turn, so that the band "
+            caption="Judges beside human annotators. Left: agreement with the majority of the other annotators, where "
+            "an annotator's own vote does not count; a judge takes each annotator's place in turn, so that the band "
             "(annotators, the ceiling) and the judges are compared with the same labels. Right: agreement with "
             "single votes, of judges with annotators beside annotators with each other, with ties and (hollow) "
             "without. Without ties an inconsistent judge looks better than it is: its two orders then make a tie,"
