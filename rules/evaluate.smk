@@ -23,7 +23,7 @@ rule score_benchmark:
         runtime=needed("runtime", "score", "benchmark"),
     params:
         judges=of(study.judges_of, "benchmark"),
-        statistics=settings["statistics"],
+        statistics=settings.statistics.plain(),
         code=script_digest("evaluate/score_benchmark"),
     script:
         "../scripts/evaluate/score_benchmark.py"
@@ -50,7 +50,7 @@ rule compare_judges:
     params:
         judges=of(study.judges_of, "benchmark"),
         own_models=of(scores.models_behind, "benchmark"),
-        statistics=settings["statistics"],
+        statistics=settings.statistics.plain(),
         code=script_digest("evaluate/compare_judges"),
     script:
         "../scripts/evaluate/compare_judges.py"
@@ -101,7 +101,7 @@ rule score_published:
         protocols=scores.published_protocols(),
         judged=scores.published_pairs(),
         recorded=scores.published_pairs(["recorded"]),
-        statistics=settings["statistics"],
+        statistics=settings.statistics.plain(),
         code=script_digest("evaluate/score_published"),
     script:
         "../scripts/evaluate/score_published.py"
@@ -156,7 +156,7 @@ rule check_published:
     input:
         "results/{study}/tables/published.csv",
     output:
-        "results/{study}/tables/published.ok",
+        PUBLISHED_CHECK,
     log:
         "results/{study}/logs/check_published.log",
     benchmark:

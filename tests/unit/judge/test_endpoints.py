@@ -8,8 +8,8 @@ import pytest
 from endpoint_server import Answer, reply, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rule_scripts import rule_script
 
-import judge_endpoint
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import write_items
@@ -17,6 +17,8 @@ from judgemerge.judge import backends, endpoints, judging
 from judgemerge.judge.backends import Completion, Failure, GenerationParameters
 from judgemerge.judge.backends.openai import OpenAI, Window, _retry_after
 from judgemerge.synthetic.demo_tasks import make_items
+
+judge_endpoint = rule_script("judge/judge_endpoint")
 
 LIMIT = GenerationParameters(7)
 MESSAGES = [{"role": "system", "content": "Be fair."}, {"role": "user", "content": "A or B? é\n"}]
