@@ -85,7 +85,7 @@ rule train_trial:
         **TRAINING_NODES,
         mem_mb=needed("mem_mb", "trial", "search"),
         runtime=needed("runtime", "trial", "search"),
-        gpu=0 if TRAINING_NODES else GPUS["train_expert"],
+        gpu=0 if TRAINING_NODES else GPUS.train_expert,
     params:
         search=of(search_plan.settings, "search"),
         default=of(study.search_default, "search"),
@@ -129,7 +129,7 @@ rule merge_trial:
     resources:
         mem_mb=needed("mem_mb", "trial", "search"),
         runtime=needed("runtime", "trial", "search"),
-        gpu=GPUS["judge_suite"],
+        gpu=GPUS.judge_suite,
     params:
         search=of(search_plan.settings, "search"),
         default=of(study.search_default, "search"),
@@ -270,7 +270,7 @@ rule screen_base:
     resources:
         mem_mb=needed("mem_mb", "screen", "model"),
         runtime=needed("runtime", "screen", "model"),
-        gpu=GPUS["judge_suite"],
+        gpu=GPUS.judge_suite,
     params:
         screening=screening_plan.settings,
         prompt_content=screening_plan.prompt_content,

@@ -13,8 +13,8 @@ class Entry:
     loader: str
     protocol: str
     sources: Mapping[str, str]
-    options: Mapping[str, Any] = field(default_factory=dict)
     expected: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     categories: Mapping[str, Any] = field(default_factory=dict)
     part: Mapping[str, Any] | None = None
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from judgemerge.core import files, models, provenance
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.embed import Pair, encoder_training, encoders, evaluation_sets, selection
-from judgemerge.merge import cards, checks, cocktail, engine, losses, preflight
+from judgemerge.merge import cards, cocktail, engine, losses, preflight, result_checks
 from judgemerge.merge.streams import FLOATING, WHOLE, Weights
 
 
@@ -72,7 +72,7 @@ def _mix(folders: Mapping, weights: Mapping[str, Mapping[str, float]], outputs: 
     merges = {name: cocktail.entry(weights_of_merge, "float32") for name, weights_of_merge in weights.items()}
     noted = engine.merge_all(merges, folders, outputs, threads)
     for name, output in outputs.items():
-        checks.check_result(output, next(iter(folders.values())), tuple(noted[name]["left_out"]))
+        result_checks.check_result(output, next(iter(folders.values())), tuple(noted[name]["left_out"]))
     return noted
 
 

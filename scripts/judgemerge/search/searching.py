@@ -14,10 +14,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from judgemerge import merge as merging
-from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.metrics import PROTOCOLS, searched_metrics
-from judgemerge.settings import config, training_keys
 
 # The lowest loss on the development set while an expert is trained; of a search for its settings alone.
 EVALUATION_LOSS = "evaluation_loss"
@@ -84,8 +82,8 @@ def propose(search: Mapping, number: int, earlier: Iterable[Result], default: Ma
     earlier = list(earlier)
     study = _study(search, number, earlier, default)
     proposed: list[dict] = [{}] if number == 0 else []
-    earlier_params = [dict(result["params"]) or _inside(search["space"], default) for result in earlier]
-    earlier_params += [_inside(search["space"], default)] if number == 0 else []
+    earlier_params = [dict(result["params"]) or inside(search["space"], default) for result in earlier]
+    earlier_params += [inside(search["space"], default)] if number == 0 else []
     space = distributions(search["space"])
     while len(proposed) < search["width"]:
         for _ in range(100):
@@ -101,7 +99,7 @@ def grid(space: Mapping[str, Mapping], default: Mapping[str, Any]) -> list[dict]
     """Return every combination of the choices; the study's own setting is the first, with no settings of its own."""
     combinations = itertools.product(*(entry["choices"] for entry in space.values()))
     points = [dict(zip(space, values, strict=True)) for values in combinations]
-    return [{}, *(point for point in points if point != _inside(space, default))]
+    return [{}, *(point for point in points if point != inside(space, default))]
 
 
 def read_published(path: str | Path) -> list[dict[str, float]]:
@@ -132,7 +130,7 @@ def _study(search: Mapping, number: int, earlier: Iterable[Result], default: Map
     study = optuna.create_study(sampler=sampler, pruner=_pruner(search), direction=_direction(search))
     space = distributions(search["space"])
     for result in earlier:
-        params = dict(result["params"]) or _inside(search["space"], default)
+        params = dict(result["params"]) or inside(search["space"], default)
         if set(params) != set(space):
             continue  # the default lies outside of the space: the sampler cannot learn from it
         complete = result["state"] == "complete" and math.isfinite(result["value"])
@@ -171,7 +169,7 @@ def _pruner(search: Mapping):
     return optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=search["pruning_after"])
 
 
-def _inside(space: Mapping[str, Mapping], default: Mapping[str, Any]) -> dict:
+def inside(space: Mapping[str, Mapping], default: Mapping[str, Any]) -> dict:
     """Return the default setting as parameters, or nothing when part of it lies outside of the space."""
     for name, entry in space.items():
         value = default.get(name)
@@ -264,120 +262,3 @@ def importances(search: Mapping, results: Iterable[Result], default: Mapping[str
         return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=search["seed"])
     return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
-
-
-# ---- checking a study ----
-
-
-def check(study) -> None:
-    """Refuse a search that cannot run, or that would look at what its result is tested on."""
-    for name, search in study.searches.items():
-        where = f"{study.where}: search '{name}'"
-        kind = "expert" if "expert" in search else "merge"
-        targets_of_kind = study.experts if kind == "expert" else study.merges
-        if search[kind] not in targets_of_kind:
-            raise JudgemergeError(
-                f"{where} names the unknown {kind} '{search[kind]}'{did_you_mean(search[kind], targets_of_kind)}"
-            )
-        if best_name(name) in {*study.models, *study.experts, *study.merges}:
-            raise JudgemergeError(f"{where} ends with '{best_name(name)}', which is a model already; rename one")
-        for development, metric in targets(search).items():
-            _check_development(study, development, where)
-            _check_metric(study, name, development, metric, where)
-        _check_grid(study, name, search, where)
-        _check_patience(search, where)
-        if len({lower_is_better(metric) for metric in targets(search).values()}) > 1:
-            raise JudgemergeError(
-                f"{where} takes the mean of metrics of which more is better and of mae; leave mae out"
-            )
-        for parameter, entry in search["space"].items():
-            _check_span(parameter, entry, where)
-            for value in entry.get("choices") or [entry["low"], entry["high"]]:
-                if kind == "expert":
-                    config.check_against_schema({parameter: value}, training_keys.schema(), f"{where}: space")
-                else:
-                    changed = applied(study.merges[search[kind]], {parameter: value}, kind)
-                    try:
-                        merging.check_merge(search[kind], changed, study.model_names, study.where)
-                    except JudgemergeError as error:
-                        raise JudgemergeError(f"{where}: space.{parameter} makes this of a merge: {error}") from None
-
-
-def _check_grid(study, name: str, search: Mapping, where: str) -> None:
-    """Refuse a grid that is not run through as a whole, and published trials of other parameters."""
-    if search["sampler"] == "grid":
-        spans = [parameter for parameter, entry in search["space"].items() if "choices" not in entry]
-        if spans:
-            raise JudgemergeError(f"{where} has sampler grid, but space.{spans[0]} is a span; give it choices")
-        default = study.search_default(name)
-        if not _inside(search["space"], default):
-            raise JudgemergeError(
-                f"{where} has sampler grid, and the study's own setting ({default}) is no point of it; add its values "
-                "to the choices, or use sampler tpe"
-            )
-        points, n_trials = len(grid(search["space"], default)), search["rounds"] * search["width"]
-        if points != n_trials:
-            raise JudgemergeError(
-                f"{where}: the grid has {points} points, but rounds × width is {n_trials}; make them equal"
-            )
-    if "published" in search:
-        if not Path(search["published"]).is_file():
-            raise JudgemergeError(f"{where}: published is '{search['published']}', which is no file; correct the path")
-        columns = (read_published(search["published"]) or [{}])[0]
-        missing = [parameter for parameter in search["space"] if parameter not in columns]
-        if missing:
-            raise JudgemergeError(
-                f"{where}: {search['published']} has no column '{missing[0]}', which space has; add it"
-            )
-
-
-def _check_patience(search: Mapping, where: str) -> None:
-    if "patience" in search and search["pruning"] != "none":
-        raise JudgemergeError(f"{where} has patience and pruning; both end trials early, leave one out")
-    if EVALUATION_LOSS in targets(search).values() and len(targets(search)) > 1:
-        raise JudgemergeError(f"{where}: {EVALUATION_LOSS} is one number of all development sets; give one set")
-    if EVALUATION_LOSS in targets(search).values() and "patience" not in search and search["pruning"] == "none":
-        raise JudgemergeError(f"{where}: metric {EVALUATION_LOSS} needs patience or pruning, so that the loss is taken")
-
-
-def _check_development(study, development: str, where: str) -> None:
-    if development not in study.catalogues.benchmarks:
-        near = did_you_mean(development, study.catalogues.benchmarks)
-        raise JudgemergeError(f"{where} has the unknown development set '{development}'{near}")
-    if development in study.all_benchmarks:
-        raise JudgemergeError(
-            f"{where} has development set '{development}', which is a benchmark of the suites; what was chosen on a "
-            "set cannot be tested on it: take another part of the data"
-        )
-    if development in study.training_sets:
-        raise JudgemergeError(
-            f"{where} has development set '{development}', which {study.training_sets[development][0]} learns; "
-            "take another part of the data"
-        )
-
-
-def _check_span(parameter: str, entry: Mapping, where: str) -> None:
-    if "choices" in entry:
-        return
-    if entry["low"] >= entry["high"]:
-        raise JudgemergeError(
-            f"{where}: space.{parameter} goes from {entry['low']} to {entry['high']}; give low below high"
-        )
-    if entry["log"] and entry["low"] <= 0:
-        raise JudgemergeError(f"{where}: space.{parameter} has log: true, which needs low above 0")
-
-
-def _check_metric(study, name: str, development: str, metric: str, where: str) -> None:
-    protocol = study.protocol(development)
-    if metric == EVALUATION_LOSS and "merge" in study.searches[name]:
-        raise JudgemergeError(f"{where}: metric {EVALUATION_LOSS} is of trainings; nothing is trained in a merge")
-    metrics = (*searched_metrics(protocol), EVALUATION_LOSS)
-    if metric not in metrics:
-        raise JudgemergeError(
-            f"{where}: metric '{metric}' is none of {protocol} items, which {development} has"
-            f"{did_you_mean(metric, metrics)}"
-        )
-    if study.prompt(best_name(name), protocol) is None:
-        raise JudgemergeError(
-            f"{where}: there is no {protocol} prompt to judge its development set with; set judging.prompts.{protocol}"
-        )

@@ -58,8 +58,14 @@ class Tiny(Section):
     )
 
 
+class AnyModel(Section):
+    """A model that exists already. Which of these it has tells how it is got; the others it does not have."""
+
+    make = repo = path = endpoint = revision = size_gb = chat_template = template_arguments = None
+
+
 @section
-class MadeModel(Section):
+class MadeModel(AnyModel):
     """A model that is made on the spot."""
 
     make: Tiny = key()
@@ -67,7 +73,7 @@ class MadeModel(Section):
 
 
 @section
-class HubModel(Section):
+class HubModel(AnyModel):
     """A model that is downloaded from the Hugging Face hub."""
 
     repo: str = key("Hugging Face model id.")
@@ -83,7 +89,7 @@ class HubModel(Section):
 
 
 @section
-class LocalModel(Section):
+class LocalModel(AnyModel):
     """A model that is found in a folder."""
 
     path: str = key("Folder with config.json and safetensors files.")
@@ -131,7 +137,7 @@ class Endpoint(Section):
 
 
 @section
-class EndpointModel(Section):
+class EndpointModel(AnyModel):
     """A model that is asked over the network."""
 
     endpoint: Endpoint = key()

@@ -29,6 +29,8 @@ Span = Choices | Range
 class _Search(Section):
     """What every search says."""
 
+    expert = merge = patience = published = None  # of which a search of the other kind has none
+
     rounds: int = key("Rounds; each one waits for the trials of the one before.", 4, minimum=1)
     width: int = key("Trials of one round; they run side by side.", 4, minimum=1)
     sampler: Literal["tpe", "random", "grid"] = key(
@@ -53,6 +55,16 @@ class _Search(Section):
     )
     pruning_after: int = key("No trial is given up before this point.", 0, minimum=0)
 
+    @property
+    def kind(self) -> str:
+        """What is searched: an `expert` or a `merge`."""
+        return "expert" if self.expert else "merge"
+
+    @property
+    def target(self) -> str:
+        """The expert or the merge that the search starts from."""
+        return self.expert or self.merge
+
 
 @section
 class ExpertSearch(_Search):
@@ -70,11 +82,6 @@ class ExpertSearch(_Search):
         "Tab-separated file with somebody else's trials, a column per parameter of the space; quoted beside ours.", None
     )
 
-    @property
-    def target(self) -> str:
-        """The expert that the search starts from."""
-        return self.expert
-
 
 @section
 class MergeSearch(_Search):
@@ -84,11 +91,6 @@ class MergeSearch(_Search):
     space: dict[str, Span] = key(
         "What is searched over, by path in the merge (models.a.weight, parameters.t).", minProperties=1
     )
-
-    @property
-    def target(self) -> str:
-        """The merge that the search starts from."""
-        return self.merge
 
 
 Search = ExpertSearch | MergeSearch

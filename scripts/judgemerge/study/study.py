@@ -19,7 +19,7 @@ from judgemerge.judge import pointwise_to_pairwise
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import source_of
 from judgemerge.prompting import chat_templates, rubric_metrics
-from judgemerge.prompting.prompts import content, load_template, prompt_sources
+from judgemerge.prompting.prompts import Template, content, load_template, prompt_sources
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
 from judgemerge.settings.judging import JudgeSettings
@@ -465,7 +465,7 @@ class Study:
     def reply_format(self, judge: str, benchmark: str) -> str:
         """Return the format that a judge's replies to a benchmark are read in."""
         prompt = self.prompt(judge, self.protocol(benchmark))
-        return load_template(self.catalogues.prompts[prompt]).reply["format"]
+        return self.template(prompt).reply["format"]
 
     def prompts_of(self, judge: str, suite: str) -> dict[str, str]:
         """Return protocol → prompt for the benchmarks of a suite that a judge answers."""
@@ -496,6 +496,10 @@ class Study:
             sets = () if stage.data == "corpus" else stage.data
             names.append({protocol: prompts.get(protocol) for protocol in sorted(set(map(self.protocol, sets)))})
         return names
+
+    def template(self, prompt: str) -> Template:
+        """Return a prompt by its name."""
+        return load_template(self.catalogues.prompts[prompt])
 
     def prompt_sources(self, prompt: str) -> list[str]:
         """Return the raw files that a prompt takes texts from: keys of sources.yaml, or paths of files."""

@@ -33,7 +33,7 @@ OPTIONAL = {
 }
 
 # What items are made from; the other keys are for readers, and a reworded one must not make anything again.
-DECIDING = ("loader", "protocol", "sources", "expected", "options", "part")
+DECIDING = tuple(field.name for field in dataclasses.fields(Entry) if field.name != "name")
 
 
 def deciding(spec: dict) -> dict:
