@@ -21,6 +21,10 @@ class Prompts(Section):
     pairwise: str | None = key("Prompt for pairs.", None)
     pointwise: str | None = key("Prompt for single answers.", None)
 
+    def of_protocol(self, protocol: str) -> str | None:
+        """Return the prompt of a protocol; sets of prompts alone have none."""
+        return getattr(self, protocol, None)
+
 
 @section
 class Stage(Section):
