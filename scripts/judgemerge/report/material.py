@@ -1,11 +1,11 @@
 """What the job of a table reads: items, verdicts, replies and counts by names of the study."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
 
 from judgemerge.core import files
 from judgemerge.core.items import Item, Verdict, read_benchmark, read_items, read_verdicts
 from judgemerge.judge import failures
+from judgemerge.report.table import Inputs
 from judgemerge.study import layout
 
 Pair = tuple[str, str]  # judge, benchmark
@@ -41,18 +41,6 @@ class Places:
             for name in getattr(inputs, kind)
         ]
         return list(dict.fromkeys([*named, *inputs.files]))
-
-
-class Inputs(NamedTuple):
-    """What a table or its page is made from, by names of the study."""
-
-    items: Sequence[str] = ()  # benchmarks
-    counts: Sequence[str] = ()  # benchmarks: what was counted while their items were written
-    verdicts: Sequence[tuple[str, str]] = ()  # (judge, benchmark)
-    verdict_counts: Sequence[tuple[str, str]] = ()  # (recorded judge, benchmark): what its files hold
-    replies: Sequence[tuple[str, str]] = ()  # (judge, benchmark)
-    tables: Sequence[str] = ()  # other tables
-    files: Sequence[str] = ()  # paths
 
 
 class Material(Places):

@@ -8,15 +8,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judgemerge.report.material import Inputs, Material
-
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Drawing
 
+    from judgemerge.report.material import Material
     from judgemerge.study.study import Study
 
 Section = tuple[str, str]  # heading, HTML
+
+
+class Inputs(NamedTuple):
+    """What a table or its page is made from, by names of the study."""
+
+    items: Sequence[str] = ()  # benchmarks
+    counts: Sequence[str] = ()  # benchmarks: what was counted while their items were written
+    verdicts: Sequence[tuple[str, str]] = ()  # (judge, benchmark)
+    verdict_counts: Sequence[tuple[str, str]] = ()  # (recorded judge, benchmark): what its files hold
+    replies: Sequence[tuple[str, str]] = ()  # (judge, benchmark)
+    tables: Sequence[str] = ()  # other tables
+    files: Sequence[str] = ()  # paths
 
 
 class Column(NamedTuple):
@@ -41,7 +52,7 @@ class View:
     intro: str
     judges: Sequence[str]
     confidence: str
-    material: Material
+    material: "Material"
 
     def page(self, sections: Sequence[Section], more: str = "", **words: object) -> Page:
         """Return a page with the table's own introduction, its braces filled in, and what follows it."""
