@@ -46,7 +46,7 @@ rule weigh_models:
     resources:
         mem_mb=needed("mem_mb", "weigh", "merge"),
         runtime=needed("runtime", "weigh", "merge"),
-        gpu=GPUS["weigh_models"],
+        gpu=GPUS.weigh_models,
     params:
         merge=of(merge_plan.entry, "merge"),
         prompt_contents=of(chained(study.example_prompts, prompt_contents), "merge"),

@@ -81,7 +81,7 @@ rule train_trial:
     resources:
         **TRAINING_NODES,
         **trial_needs,
-        gpu=0 if TRAINING_NODES else GPUS["train_expert"],
+        gpu=0 if TRAINING_NODES else GPUS.train_expert,
     params:
         **trial_params,
         expert=of(search_plan.target_settings, "search"),
@@ -115,7 +115,7 @@ rule merge_trial:
     threads: settings.threads
     resources:
         **trial_needs,
-        gpu=GPUS["judge_suite"],
+        gpu=GPUS.judge_suite,
     params:
         **trial_params,
         merge=of(search_plan.target_settings, "search"),
@@ -249,7 +249,7 @@ rule screen_base:
     resources:
         mem_mb=needed("mem_mb", "screen", "model"),
         runtime=needed("runtime", "screen", "model"),
-        gpu=GPUS["judge_suite"],
+        gpu=GPUS.judge_suite,
     params:
         screening=screening_plan.settings,
         prompt_content=screening_plan.prompt_content,

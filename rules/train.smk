@@ -33,7 +33,7 @@ rule make_model:
     resources:
         mem_mb=needed("mem_mb", "make", "model"),
         runtime=needed("runtime", "make", "model"),
-        gpu=GPUS["make_model"],
+        gpu=GPUS.make_model,
     params:
         make=lookup(within=settings, dpath="models/{model}/make"),
         prompts=of(study.stage_prompts, "model"),
@@ -145,7 +145,7 @@ rule train_expert:
         **TRAINING_NODES,
         mem_mb=needed("mem_mb", "train", "expert"),
         runtime=needed("runtime", "train", "expert"),
-        gpu=0 if TRAINING_NODES else GPUS["train_expert"],
+        gpu=0 if TRAINING_NODES else GPUS.train_expert,
     params:
         expert=lookup(within=settings, dpath="experts/{expert}"),
         prompts=of(study.training_prompts, "expert"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import _package  # noqa: F401
 from judgemerge.core import provenance
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.study import resources
+from judgemerge.study.costs import costs
 from study_options import list_jobs, run_command
 
 
@@ -20,7 +20,7 @@ def main(study_file: str, config: Sequence[str] = (), results: str = "results") 
     timings = provenance.timings(folder)
     if not timings:
         raise JudgemergeError(f"{folder}: nothing has run yet; start the study first")
-    rows, n_others = resources.costs(timings, jobs, folder)
+    rows, n_others = costs(timings, jobs, folder)
     lines = [f"{study}: what its results took (last successful run of each job)"]
     lines.append(f"  {'rule':<26}{'jobs':>6}{'hours':>10}{'CPU hours':>11}{'GPU hours':>11}")
     for row in rows:

@@ -26,3 +26,9 @@ def did_you_mean(value: str, names: Iterable[str]) -> str:
         return f"; did you mean '{near[0]}'?"
     listed = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
     return f"; known: {listed}" if names else ""
+
+
+def require_known(value: str, names: Iterable[str], text: str) -> None:
+    """Refuse a value that is none of the names; `text` says where it stands and what it should be the name of."""
+    if value not in names:
+        raise JudgemergeError(f"{text} '{value}'{did_you_mean(value, names)}")

@@ -42,9 +42,3 @@ def with_rubric(items: Iterable[Item], rubric: dict[str, str]) -> list[Item]:
         item if "criterion" in item.extra else dataclasses.replace(item, extra={**item.extra, **rubric})
         for item in items
     ]
-
-
-def check(study) -> None:
-    """Refuse a study that names a rubric which does not exist or is none."""
-    for benchmark in study.item_sets:
-        study.rubric(benchmark)

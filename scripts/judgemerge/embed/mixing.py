@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from judgemerge.core import files, models, provenance
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.embed import Pair, encoder_training, encoders, evaluation_sets, selection
-from judgemerge.merge import cards, checks, cocktail, engine, losses, preflight
+from judgemerge.merge import cards, cocktail, engine, losses, preflight, result_checks
 from judgemerge.merge.streams import FLOATING, WHOLE, Weights
 from judgemerge.settings.embedding import ByLoss
 
@@ -129,7 +129,7 @@ def mix_with_card(
     manifests = {}
     for name, output in outputs.items():
         excluded, weighing = records[name]["left_out"], weighings.get(name)
-        checks.check_result(output, next(iter(folders.values())), tuple(excluded))
+        result_checks.check_result(output, next(iter(folders.values())), tuple(excluded))
         about = {"rule": "mix_embedders", "merge": merges[name], "parents": digests, "threads": threads}
         about |= {"left_out": excluded} if excluded else {}
         about |= {"losses": dataclasses.asdict(weighing)} if weighing else {}

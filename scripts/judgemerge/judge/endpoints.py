@@ -60,7 +60,7 @@ def manifest(endpoint: Mapping) -> dict:
 
 
 def check(study) -> None:
-    """Refuse what an endpoint cannot be asked: a wrong address, settings of ours, its weights; fitting.py: the rest."""
+    """Refuse what an endpoint cannot be asked: a wrong address, settings of ours, its weights."""
     for name in study.models_by_origin("endpoint"):
         check_entry(study.models[name]["endpoint"], f"{study.where}: models.{name}.endpoint")
     _check_uses(study)

@@ -1,14 +1,18 @@
 """What the jobs of rules/judge.smk are about: a suite of the study file, or the single responses of its pairs."""
 
+from typing import TYPE_CHECKING
+
 from judgemerge.judge.pointwise_to_pairwise import SUFFIX
 from judgemerge.judge.recorded import deciding
-from judgemerge.study.study import Study
+
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
 
 
 class Suites:
     """The suites of a study as their judges meet them; `{suite}_singly` has each response of each pair of `suite`."""
 
-    def __init__(self, study: Study):
+    def __init__(self, study: "Study"):
         self.study = study
 
     @property

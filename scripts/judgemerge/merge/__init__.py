@@ -3,16 +3,15 @@
 Importing this package is cheap (a study is checked at every start); torch is imported where tensors are touched.
 """
 
-from judgemerge.merge.checks import check_merge, check_result
 from judgemerge.merge.grids import expand_grids
 from judgemerge.merge.methods import METHODS
 from judgemerge.merge.recipes import Merge, adapters_read, own_engine, recipe
+from judgemerge.merge.result_checks import check_result
 
 __all__ = [
     "METHODS",
     "Merge",
     "adapters_read",
-    "check_merge",
     "check_result",
     "expand_grids",
     "own_engine",

@@ -1,24 +1,97 @@
-"""The checks that mergekit does not make: of a merge before anything runs, and of every tensor afterwards.
+"""What can be wrong with the merges of a study, before anything runs.
 
-mergekit 0.1.5 accepts misspelt parameters, densities above 1 and weights that sum to nothing, and returns success with
-broken weights (measured); so recipes are checked here before, and every tensor is checked to be finite after.
+mergekit 0.1.5 accepts misspelt parameters, densities above 1 and weights that sum to nothing (measured).
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError, did_you_mean
-from judgemerge.merge import names
+from judgemerge.data.checks import require_item_set
+from judgemerge.merge import preflight
 from judgemerge.merge.methods import METHODS, STREAMED
-from judgemerge.merge.recipes import Merge
-from judgemerge.merge.streams import Weights
+from judgemerge.merge.recipes import Merge, own_engine
+from judgemerge.merge.result_checks import WEIGHTS_TOLERANCE, Fail, check_sum
 from judgemerge.merge.table import Parameter
+from judgemerge.prompting.checks import check_prompt
 
-WEIGHTS_TOLERANCE = 1e-3
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
 
-Fail = Callable[[str], None]
+
+def check(study: "Study") -> None:
+    """Refuse merges that cannot be made, and models in folders that cannot be loaded or do not fit together."""
+    for name, merge in study.merges.items():
+        check_merge(name, merge, study.model_names - set(study.quantizations), study.where, study.adapters)
+        _check_examples(study, name)
+    _check_no_circle(study)
+    _check_folders(study)
+    _check_parents_in_folders(study)
+
+
+def _check_examples(study: "Study", merge: str) -> None:
+    """Refuse examples that are neither an item set with a prompt nor a file."""
+    examples = study.examples_of(merge)
+    if examples is None:
+        return
+    key = f"merges.{merge}.examples"
+    kind = study.merges[merge].parameters.get("kind", "decoder")
+    if examples not in study.catalogues.benchmarks:
+        if not Path(examples).is_file():
+            raise JudgemergeError(
+                f"{study.where}: {key} is '{examples}', neither an item set nor a file"
+                f"{did_you_mean(examples, study.catalogues.benchmarks)}"
+            )
+        return
+    if kind != "decoder":
+        raise JudgemergeError(f"{study.where}: {key} names an item set, but kind {kind} needs a JSON-lines file")
+    require_item_set(study, examples, f"{key} names the unknown item set")
+    for protocol, prompt in study.example_prompts(merge).items():
+        check_prompt(study, prompt, protocol, key)
+
+
+def _check_no_circle(study: "Study") -> None:
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise JudgemergeError(
+                f"{study.where}: merges need each other in a circle ({' → '.join((*path, name))}); break it"
+            )
+        for parent in study.parents(name) if name in study.merges else ():
+            visit(parent, (*path, name))
+
+    for name in study.merges:
+        visit(name, ())
+
+
+def _check_folders(study: "Study") -> None:
+    """Refuse models in folders of this machine that cannot be loaded."""
+    for name in study.models_by_origin("path"):
+        folder = Path(study.models[name].path)
+        if list(folder.glob("*.safetensors*")):
+            try:
+                models.check_folder(folder)
+            except JudgemergeError as error:
+                raise JudgemergeError(f"{study.where}: models.{name}.path: {error}") from None
+
+
+def _check_parents_in_folders(study: "Study") -> None:
+    """Refuse merges of models in folders of this machine that do not fit together."""
+    compared = set()
+    for name, merge in study.merges.items():
+        paths = {root: study.models[root].path or "" for root in study.roots(name)}
+        folders = {root: path for root, path in paths.items() if Path(path, "config.json").is_file()}
+        allow = study.allowed_differences(name)
+        key = (*folders, None, *allow, None, "" if own_engine(merge) else merge.method)
+        if key in compared:
+            continue
+        compared.add(key)
+        try:
+            preflight.check_local(folders, allow, key[-1])
+        except JudgemergeError as error:
+            raise JudgemergeError(f"{study.where}: merge '{name}': {error}") from None
 
 
 def check_merge(
@@ -190,14 +263,6 @@ def _check_cocktail(merge: Merge, fail: Fail) -> None:
     check_sum(list(weights.values()), fail)
 
 
-def check_sum(weights: list[float], fail: Fail) -> None:
-    """Refuse weights of a cocktail that are not numbers or do not sum to 1 (LM-Cocktail lets sums below 1 pass)."""
-    if not all(isinstance(weight, (int, float)) for weight in weights):
-        fail("has a weight that is no number; a cocktail takes one number per model")
-    if abs(sum(weights) - 1) > WEIGHTS_TOLERANCE:
-        fail(f"has weights that sum to {sum(weights):g}; a cocktail needs a sum of 1")
-
-
 def _check_adapters(merge: Merge, adapters: Mapping[str, str] | None, fail: Fail) -> None:
     if merge.engine == "streamed" or (merge.is_ours and not merge.method.adapters):
         fail("has adapters: true, which only mergekit's methods take; use their exported models or adapter_linear")
@@ -208,32 +273,3 @@ def _check_adapters(merge: Merge, adapters: Mapping[str, str] | None, fail: Fail
             fail(f"names '{parent}', which is no LoRA expert{did_you_mean(parent, adapters)}")
         if adapters[parent] != merge.base:
             fail(f"has base '{merge.base}', but '{parent}' was trained on '{adapters[parent]}'; correct the base")
-
-
-def check_result(folder: str | Path, parent: str | Path, may_lack: tuple[str, ...] = ()) -> None:
-    """Refuse a merged model whose tensors are not finite or do not match `parent` in name and shape.
-
-    `may_lack` names tensors that a merge leaves out on purpose (stored copies of tied weights).
-    """
-    import torch
-
-    original, merged = Weights(parent), Weights(folder)
-    names.rename_all({str(parent): original, str(folder): merged})
-    expected = {name: entry.shape for name, entry in original.entries.items() if name not in may_lack}
-    for tensor in sorted(expected.keys() ^ merged.entries.keys()):
-        side = "lacks" if tensor in expected else "has unexpectedly"
-        raise JudgemergeError(f"{folder}: the merged model {side} tensor '{tensor}'; check the parents")
-    for tensor, shape in expected.items():
-        if merged.entries[tensor].shape != shape:
-            raise JudgemergeError(
-                f"{folder}: tensor '{tensor}' has shape {merged.entries[tensor].shape}, its parent {shape}; check the "
-                "parents"
-            )
-    for tensor in merged.entries:
-        for values in merged.pieces(tensor):
-            # The smallest and the largest value show what is infinite or no number, at a tenth of the time (measured).
-            if values.numel() and not torch.isfinite(torch.stack(torch.aminmax(values))).all():
-                raise JudgemergeError(
-                    f"{folder}: tensor '{tensor}' is not finite after merging; check the weights and "
-                    "densities of the recipe"
-                )

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.merge import checks, engine, losses, preflight
+from judgemerge.merge import engine, losses, preflight, result_checks
 
 TEMPERATURE = 5.0
 _OF_LOSSES = ("batch_size", "max_length", "n_negatives", "average")
@@ -74,11 +74,11 @@ def mix(
 
     if set(weights) != set(folders):
         fail(f"has weights for {', '.join(weights)}, but models {', '.join(folders)}; name the same")
-    checks.check_sum(list(weights.values()), fail)
+    result_checks.check_sum(list(weights.values()), fail)
     merge = entry({name: weights[name] for name in folders}, dtype)
     noted = engine.merge_all({"mix": merge}, folders, {"mix": output}, threads, shard_bytes)["mix"]
     try:
-        checks.check_result(output, next(iter(folders.values())), tuple(noted["left_out"]))
+        result_checks.check_result(output, next(iter(folders.values())), tuple(noted["left_out"]))
     except JudgemergeError:
         shutil.rmtree(output)
         raise

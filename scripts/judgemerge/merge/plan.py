@@ -1,16 +1,19 @@
 """Which models, adapters and examples the jobs that merge a study's models read, by the name of the merge."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from judgemerge.merge.recipes import Merge
 from judgemerge.settings.models import HubModel, MadeModel
-from judgemerge.study.study import Study
+
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
 
 
 class MergePlan:
     """The merges of one study, as their rules ask about them."""
 
-    def __init__(self, study: Study):
+    def __init__(self, study: "Study"):
         """Answer from the settings of `study`."""
         self.study = study
 

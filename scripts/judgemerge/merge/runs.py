@@ -11,7 +11,7 @@ import yaml
 
 from judgemerge.core import files, models, provenance
 from judgemerge.core.processes import run_tool
-from judgemerge.merge import cards, checks, descriptions, mergekit, preflight, recipes
+from judgemerge.merge import cards, descriptions, mergekit, preflight, recipes, result_checks
 from judgemerge.merge.recipes import Merge
 
 
@@ -101,7 +101,7 @@ def merge_folders(
         else:
             _write_recipe(recipe_file, recipes.recipe(merge, parents.as_read), donor)
             left_out = _by_mergekit(entry, plain, reference, plain[donor], output, recipe_file, threads)
-        checks.check_result(output, reference, tuple(left_out))
+        result_checks.check_result(output, reference, tuple(left_out))
         made_by = {"rule": "merge_models", "merge": merge, "donor": donor, "parents": dict(parents.digests)}
         made_by |= {"threads": threads} | ({"weights": weights} if weights else {})
         return _with_card(output, name, made_by, left_out)
@@ -172,7 +172,7 @@ def merge_variants(
         noted = engine.merge_all(merges, folders, fresh, threads)
         for name, merge in merges.items():
             left_out = noted[name]["left_out"]
-            checks.check_result(fresh[name], folders[entries[name].reference], tuple(left_out))
+            result_checks.check_result(fresh[name], folders[entries[name].reference], tuple(left_out))
             made_by = {"rule": "merge_variants", "merge": merge, "donor": descriptions.donor(entries[name], folders)}
             made_by |= {"parents": dict(parents.digests), "threads": threads}
             manifests[name] = _with_card(fresh[name], name, made_by, left_out)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def restore(output: str | Path, reference: str | Path, left_out: Collection[str]) -> None:
     """Write the weights in `output` again under the names of `reference`, without the tensors of `left_out`.
 
-    Nothing is done where the names are right already. Names that cannot be told are left for checks.check_result.
+    Nothing is done where the names are right already. Names that cannot be told are left for result_checks.
     """
     output, merged = Path(output), Weights(output)
     expected = [name for name in Weights(reference).entries if name not in left_out]

@@ -1,16 +1,19 @@
 """What a study's quantizations are made from and compared with, by the name of the quantization."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from judgemerge.prompting.prompts import load_template
 from judgemerge.quantize import quantizing
-from judgemerge.study.study import Study
+
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
 
 
 class QuantizationPlan:
     """The quantizations of one study, as their rules ask about them."""
 
-    def __init__(self, study: Study):
+    def __init__(self, study: "Study"):
         """Answer from the settings of `study`."""
         self.study = study
 

@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from judgemerge.core import files
-from judgemerge.core.errors import JudgemergeError, did_you_mean
-from judgemerge.settings.models import EndpointModel
+from judgemerge.core.errors import JudgemergeError
 
 # Key in config/sources.yaml: the source package of llama-cpp-python, which holds llama.cpp's converter.
 CONVERTER = "llama_cpp"
@@ -35,37 +33,6 @@ BITS = {
 def type_of(name: str) -> str:
     """Return the type that a name in a study means: `Q4_K` is Q4_K_M, as in llama.cpp."""
     return ALIASES.get(name, name)
-
-
-def check(study) -> None:
-    """Refuse a quantization of an unknown model, of another quantization, or of a model without weights here.
-
-    Where the shape of the model is known already, rows that do not fit the type are refused here, too.
-    """
-    for name, entry in study.quantizations.items():
-        model, where = entry.model, f"{study.where}: quantizations.{name}"
-        if model in study.quantizations:
-            raise JudgemergeError(
-                f"{where}.model is '{model}', itself a quantization; name the model that it is made from"
-            )
-        names = study.model_names - set(study.quantizations)
-        if model not in names:
-            raise JudgemergeError(f"{where}.model is the unknown model '{model}'{did_you_mean(model, names)}")
-        if isinstance(study.models.get(model), EndpointModel):
-            raise JudgemergeError(
-                f"{where}.model is '{model}', an endpoint without weights to quantize; name another model"
-            )
-        config = known_config(study, model)
-        if config is not None:
-            check_rows(config, type_of(entry.type), where)
-
-
-def known_config(study, model: str) -> dict | None:
-    """Return the config.json of a model that lies in a folder, also through what is made from it; else None."""
-    while model in study.experts or model in study.merges:
-        model = study.parents(model)[0] if model in study.merges else study.experts[model].base or study.settings.base
-    path = Path(getattr(study.models.get(model), "path", ""), "config.json")
-    return files.read_json(path) if path.is_file() else None
 
 
 def row_sizes(config: Mapping) -> dict[str, int]:

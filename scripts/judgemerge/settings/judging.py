@@ -113,3 +113,7 @@ class Judging(Section):
     dtype: Literal["float32", "float16", "bfloat16", "auto"] = key(
         "Number format of the weights while judging.", "auto"
     )
+
+    def for_judge(self, judge: str) -> JudgeSettings:
+        """Return what differs for one judge."""
+        return self.judges.get(judge) or JudgeSettings()

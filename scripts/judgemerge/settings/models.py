@@ -21,6 +21,10 @@ class Prompts(Section):
     pairwise: str | None = key("Prompt for pairs.", None)
     pointwise: str | None = key("Prompt for single answers.", None)
 
+    def of_protocol(self, protocol: str) -> str | None:
+        """Return the prompt of a protocol; sets of prompts alone have none."""
+        return getattr(self, protocol, None)
+
 
 @section
 class Stage(Section):
@@ -58,8 +62,14 @@ class Tiny(Section):
     )
 
 
+class AnyModel(Section):
+    """A model that exists already. Which of these it has tells how it is got; the others it does not have."""
+
+    make = repo = path = endpoint = revision = size_gb = chat_template = template_arguments = None
+
+
 @section
-class MadeModel(Section):
+class MadeModel(AnyModel):
     """A model that is generated on this machine."""
 
     make: Tiny = key()
@@ -67,7 +77,7 @@ class MadeModel(Section):
 
 
 @section
-class HubModel(Section):
+class HubModel(AnyModel):
     """A model that is downloaded from the Hugging Face hub."""
 
     repo: str = key("Hugging Face model id.")
@@ -88,7 +98,7 @@ class HubModel(Section):
 
 
 @section
-class LocalModel(Section):
+class LocalModel(AnyModel):
     """A model in a folder of this machine."""
 
     path: str = key("Folder with config.json and safetensors files.")
@@ -141,7 +151,7 @@ class Endpoint(Section):
 
 
 @section
-class EndpointModel(Section):
+class EndpointModel(AnyModel):
     """A model behind an endpoint."""
 
     endpoint: Endpoint = key()

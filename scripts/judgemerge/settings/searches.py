@@ -29,6 +29,8 @@ Span = Choices | Range
 class _Search(Section):
     """What every search says."""
 
+    expert = merge = patience = published = None  # of which a search of the other kind has none
+
     rounds: int = key("Rounds; each one waits for the trials of the one before.", 4, minimum=1)
     width: int = key("Trials of one round; they run side by side.", 4, minimum=1)
     sampler: Literal["tpe", "random", "grid"] = key(
@@ -54,6 +56,16 @@ class _Search(Section):
     )
     pruning_after: int = key("No trial is stopped before this point.", 0, minimum=0)
 
+    @property
+    def kind(self) -> str:
+        """What is searched: an `expert` or a `merge`."""
+        return "expert" if self.expert else "merge"
+
+    @property
+    def target(self) -> str:
+        """The expert or the merge that the search starts from."""
+        return self.expert or self.merge
+
 
 @section
 class ExpertSearch(_Search):
@@ -71,11 +83,6 @@ class ExpertSearch(_Search):
         "Tab-separated file with published trials, a column per parameter of the space; quoted beside ours.", None
     )
 
-    @property
-    def target(self) -> str:
-        """The expert that the search starts from."""
-        return self.expert
-
 
 @section
 class MergeSearch(_Search):
@@ -83,11 +90,6 @@ class MergeSearch(_Search):
 
     merge: str = key("Merge whose parameters are searched.")
     space: dict[str, Span] = key("Search space, by path in the merge (models.a.weight, parameters.t).", minProperties=1)
-
-    @property
-    def target(self) -> str:
-        """The merge that the search starts from."""
-        return self.merge
 
 
 Search = ExpertSearch | MergeSearch

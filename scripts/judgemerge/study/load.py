@@ -2,15 +2,26 @@
 
 from pathlib import Path
 
+from judgemerge.compare import checks as compare
 from judgemerge.core.catalogues import load_yaml
+from judgemerge.core.errors import JudgemergeError, require_known
+from judgemerge.data import checks as data
 from judgemerge.data.benchmarks import load_catalogue
 from judgemerge.data.sources import load_sources
+from judgemerge.embed import checks as embed
+from judgemerge.evaluate import checks as evaluate
+from judgemerge.judge import checks as judge
+from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import load_recorded
+from judgemerge.merge import checks as merge
 from judgemerge.merge import expand_grids
+from judgemerge.prompting import chat_templates as prompting
+from judgemerge.quantize import checks as quantize
+from judgemerge.search import checks as search
 from judgemerge.settings import config
 from judgemerge.settings.study_file import Settings
-from judgemerge.study.checks import check_study
 from judgemerge.study.study import Catalogues, Study
+from judgemerge.train import checks as train
 
 
 def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:
@@ -21,7 +32,9 @@ def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:
     sized = config.at_scale(config.with_new_names(settings, where), where)
     complete = expand_grids(config.read(sized, where).plain(), where)
     study = Study(Settings.of(complete), load_catalogues(config_folder), where)
-    check_study(study)
+    _check_names(study)
+    for stage in (train, merge, quantize, data, evaluate, judge, search, compare, prompting, embed):
+        stage.check(study)
     return study
 
 
@@ -38,3 +51,19 @@ def load_catalogues(folder: str | Path) -> Catalogues:
         metrics=folder / "metrics",
         embedding_prompts=folder / "embedding_prompts",
     )
+
+
+def _check_names(study: Study) -> None:
+    """Refuse two models of one name, and models that are called like a judge without weights."""
+    settings, kinds = study.settings, dict[str, str]()
+    for kind in ("models", "experts", "merges", "quantizations"):
+        for name in getattr(settings, kind):
+            other = kinds.setdefault(name, kind)
+            if other != kind:
+                raise JudgemergeError(f"{study.where}: '{name}' stands in {other} and in {kind}; rename one")
+            if name in BASELINES or name in study.catalogues.recorded:
+                raise JudgemergeError(
+                    f"{study.where}: {kind}.{name} has the name of a baseline or recorded judge; rename it"
+                )
+    if settings.base is not None:
+        require_known(settings.base, study.models, f"{study.where}: 'base' names the unknown model")

@@ -1,4 +1,4 @@
-"""What a job needs (memory, time, GPUs), from the sizes of its models; what a plan asks for; what a study cost.
+"""What a job needs (memory, time, GPUs), from the sizes of its models.
 
 Estimates are upper bounds from a few measured constants. A job that needs more is retried with a multiple (the profile
 counts the attempts), so they have to be right to a factor of two or three, not to the minute.
@@ -8,8 +8,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.models import size_on_disk
@@ -17,8 +16,9 @@ from judgemerge.judge import pointwise_to_pairwise
 from judgemerge.judge.judging import ORDERS
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
+from judgemerge.settings.models import Expert, Stage, Tiny
+from judgemerge.settings.study_file import Settings
 from judgemerge.study.layout import MANIFEST, Layout, Wildcards
-from judgemerge.study.progress import Job
 from judgemerge.study.study import Study
 from judgemerge.train import training
 
@@ -83,41 +83,41 @@ class Need:
         return asked if amount == "mem_mb" or self.longest is None else min(asked, self.longest)
 
 
-def made_size(make: Mapping) -> Size:
+def made_size(make: Tiny) -> Size:
     """Return the size of a made Llama (float32, embeddings not tied) from its shape."""
-    hidden, vocabulary = make["hidden_size"], make["vocabulary"]
-    key_value = hidden * make["kv_heads"] // make["heads"]
-    layer = 2 * hidden * (hidden + key_value) + 3 * hidden * make["intermediate_size"] + 2 * hidden
-    parameters = 2 * vocabulary * hidden + make["layers"] * layer + hidden
+    hidden = make.hidden_size
+    key_value = hidden * make.kv_heads // make.heads
+    layer = 2 * hidden * (hidden + key_value) + 3 * hidden * make.intermediate_size + 2 * hidden
+    parameters = 2 * make.vocabulary * hidden + make.layers * layer + hidden
     return Size(4 * parameters, parameters)
 
 
-def gpus(settings: Mapping) -> dict[str, int]:
-    """Return the GPUs that each rule with GPU work asks for, on all its nodes; merging and exporting run on the CPU.
+class Gpus(NamedTuple):
+    """The GPUs that each rule with GPU work asks for, on all its nodes; merging and exporting run on the CPU."""
 
-    A made model is tiny, and a judge lies on one GPU: only the training of experts uses several.
-    """
-    one = min(1, settings["gpus"])
-    return {
-        "make_model": one,
-        "train_expert": settings["gpus"] * settings.get("nodes", 1),
-        "judge_suite": one,
-        "weigh_models": one,
-    }
+    make_model: int
+    train_expert: int
+    judge_suite: int
+    weigh_models: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return those of a study. A made model is tiny, and a judge lies on one GPU: only experts train on several."""
+        one = min(1, settings.gpus)
+        return cls(one, settings.gpus * settings.nodes, one, one)
 
 
-def several_nodes(settings: Mapping) -> dict[str, int | str]:
+def several_nodes(settings: Settings) -> dict[str, int | str]:
     """Return the resources with which the SLURM plugin asks for the nodes of a training; none for a single node.
 
     `mpi` keeps the plugin from starting the job inside an srun of its own, so that the job can start one task per node.
     GPUs are asked for by the node (`gres`): `--gpus`, a sum, might be spread unevenly. `tasks_per_gpu: 0` keeps the
     plugin from asking for as many tasks per GPU.
     """
-    nodes, n_gpus = settings.get("nodes", 1), settings["gpus"]
-    if nodes == 1:
+    if settings.nodes == 1:
         return {}
-    asked = {"nodes": nodes, "tasks": nodes, "tasks_per_gpu": 0, "mpi": "srun"}
-    return asked | ({"gres": f"gpu:{n_gpus}"} if n_gpus else {})
+    request = {"nodes": settings.nodes, "tasks": settings.nodes, "tasks_per_gpu": 0, "mpi": "srun"}
+    return request | ({"gres": f"gpu:{settings.gpus}"} if settings.gpus else {})
 
 
 # What a job of a rule takes, where it depends on sizes: the step of `Needs`, and its wildcards.
@@ -153,7 +153,7 @@ def sizes_on_disk(study: Study, paths: Layout) -> Callable[[str], Size | None]:
     """Return a function: the size of a model that is there, among the results or in the folder it is found in."""
 
     def size(model: str) -> Size | None:
-        folder = getattr(study.models.get(model), "path", None)
+        folder = study.models[model].path if model in study.models else None
         numbers = size_on_disk(paths.path(MANIFEST, model), folder)
         return numbers and Size(*numbers)
 
@@ -161,34 +161,34 @@ def sizes_on_disk(study: Study, paths: Layout) -> Callable[[str], Size | None]:
 
 
 class Needs:
-    """What the jobs of a study need; `known` returns the size of a model whose files are there already, else None."""
+    """What the jobs of a study need."""
 
-    def __init__(self, study: Study, known: Callable[[str], Size | None]):
+    def __init__(self, study: Study, size_of_files: Callable[[str], Size | None]):
+        """Answer for `study`; `size_of_files` gives the size of a model whose files are there already, else None."""
         self.study = study
-        self.known = known
-        self.gpus = gpus(study.settings)
+        self.size_of_files = size_of_files
+        self.gpus = Gpus.of(study.settings)
 
     def size(self, model: str) -> Size:
         """Return a model's size: from its files, else as the study says, else as its parents let expect."""
-        found = self.known(model)
-        if found is not None:
-            return found
-        study = self.study
+        size, study = self.size_of_files(model), self.study
+        if size is not None:
+            return size
         if model in study.searched:
             return self.size(study.target_of(study.searched[model]))
         if model in study.experts:
             return self.size(study.base_of(model))
         if model in study.merges:
             parameters = max(self.size(parent).parameters for parent in study.parents(model))
-            return Size(parameters * BYTES[study.merges[model]["dtype"]], parameters)
+            return Size(parameters * BYTES[study.merges[model].dtype], parameters)
         if model in study.quantizations:
             quantization = study.quantizations[model]
-            parameters = self.size(quantization["model"]).parameters
-            return Size(parameters * quantizing.BITS[quantizing.type_of(quantization["type"])] / 8, parameters)
+            parameters = self.size(quantization.model).parameters
+            return Size(parameters * quantizing.BITS[quantizing.type_of(quantization.type)] / 8, parameters)
         entry = study.models[model]
-        if "make" in entry:
-            return made_size(entry["make"])
-        n_bytes = entry.get("size_gb", UNKNOWN_GB) * GB
+        if entry.make:
+            return made_size(entry.make)
+        n_bytes = (entry.size_gb or UNKNOWN_GB) * GB
         return Size(n_bytes, n_bytes / 2)
 
     def resource(self, amount: str, step: str, *names: str) -> Callable[..., int]:
@@ -205,13 +205,11 @@ class Needs:
 
     def make(self, model: str) -> Need:
         """Return what making and pretraining a model takes."""
-        make = self.study.models[model]["make"]
+        make = self.study.models[model].make
         size = self.size(model)
         seconds = sum(
-            self._seconds_of_training(
-                size, stage["settings"], self._examples(stage), make.get("threads"), self.gpus["make_model"]
-            )
-            for stage in make["stages"]
+            self._seconds_of_training(size, stage.settings, self._examples(stage), make.threads, self.gpus.make_model)
+            for stage in make.stages
         )
         # Weights, gradients and two moments of Adam in float32, and a copy to save.
         return _need(TRAINING_MB + _mb(20 * size.parameters), seconds)
@@ -229,11 +227,11 @@ class Needs:
         Memory is that of each node.
         """
         entry = self.study.experts[expert]
-        own = training.expert_settings(self.study.settings["training"], entry["settings"])
+        own = training.expert_settings(self.study.settings.training, entry.settings)
         size = self.size(self.study.base_of(expert))
-        n_gpus, nodes = self.gpus["train_expert"], self.study.settings["nodes"]
-        examples = sum(self._examples_of(entry, name, own.get("stage")) for name in entry["train_on"])
-        unknown = () if own.get("max_steps", -1) > 0 else self._unknown(entry["train_on"])
+        n_gpus, nodes = self.gpus.train_expert, self.study.settings.nodes
+        examples = sum(self._examples_of(entry, name, own.get("stage")) for name in entry.train_on)
+        unknown = () if own.get("max_steps", -1) > 0 else self._unknown(entry.train_on)
         seconds = self._seconds_of_training(size, own, examples, None, n_gpus, nodes)
         if n_gpus:
             memory = TRAINING_MB * n_gpus // nodes + _mb(2 * size.bytes)
@@ -248,18 +246,18 @@ class Needs:
 
     def _training_need(self, mem_mb: float, seconds: float, unknown: tuple[str, ...]) -> Need:
         """Return the need of a training: of one whose length nobody knows, the longest that a job may run."""
-        longest = self.study.settings.get("longest_job")
+        longest = self.study.settings.longest_job
         need = _need(mem_mb, seconds, unknown, longest)
         if not unknown:
             return need
         return dataclasses.replace(need, runtime=longest or LONG_MINUTES, longest=longest or LONG_MINUTES)
 
-    def _examples_of(self, expert: Mapping, item_set: str, stage: str) -> int:
+    def _examples_of(self, expert: Expert, item_set: str, stage: str) -> int:
         """Return how many examples an expert learns from one of its item sets; for stage dpo a pair is one."""
         protocol = self.study.protocol(item_set)
-        subset = expert["subset"].get("by_set", {}).get(item_set, expert["subset"])
-        n_items = min(math.ceil(self._items(item_set) * subset.get("share", 1)), subset.get("first", math.inf))
-        both = expert["orders"] == "both" and stage != "dpo"
+        subset = (expert.subset.by_set or {}).get(item_set, expert.subset)
+        n_items = min(math.ceil(self._items(item_set) * (subset.share or 1)), subset.first or math.inf)
+        both = expert.orders == "both" and stage != "dpo"
         return n_items * len(ORDERS[protocol]) if both else n_items
 
     def _unknown(self, item_sets: Iterable[str]) -> tuple[str, ...]:
@@ -268,19 +266,19 @@ class Needs:
 
     def screen(self, model: str) -> Need:
         """Return what the screening of one foundation model takes: some training steps, then held-out answers."""
-        screening = self.study.settings["screening"]
+        settings, screening = self.study.settings, self.study.settings.screening
         own = {
             **training.LORA,
-            **self.study.settings["training"],
-            **screening["settings"],
-            "max_steps": screening["steps"],
+            **settings.training,
+            **screening.settings,
+            "max_steps": screening.steps,
         }
         size = self.size(model)
-        n_gpus = min(1, self.study.settings["gpus"])
+        n_gpus = min(1, settings.gpus)
         seconds = self._seconds_of_training(size, own, 0, None, n_gpus) + SECONDS_PER_GB * size.gb
-        held_out = screening.get("limit") or sum(map(self._items, screening["evaluate_on"]))
-        n_tokens = held_out * self.study.settings["judging"]["max_prompt_tokens"] / 2
-        flops = GPU_FLOPS if n_gpus else CPU_FLOPS * self.study.settings["threads"]
+        held_out = screening.limit or sum(map(self._items, screening.evaluate_on))
+        n_tokens = held_out * settings.judging.max_prompt_tokens / 2
+        flops = GPU_FLOPS if n_gpus else CPU_FLOPS * settings.threads
         per_parameter = 20 if own["finetuning_type"] == "full" and not n_gpus else 8
         memory = TRAINING_MB + _mb(2 * size.bytes if n_gpus else per_parameter * size.parameters)
         return _need(memory, seconds + 2 * size.parameters * n_tokens / flops)
@@ -306,23 +304,23 @@ class Needs:
         """Return what quantizing takes: the F16 file is read, every weight is looked at, the result is written."""
         size = self.size(quantization)
         seconds = SECONDS_PER_GB * (2 * size.parameters / GB + size.gb)
-        seconds += size.parameters / (QUANTIZED_PER_SECOND * self.study.settings["threads"])
+        seconds += size.parameters / (QUANTIZED_PER_SECOND * self.study.settings.threads)
         return _need(QUANTIZING_MB + _mb(0.5 * size.bytes), seconds)
 
     def judging_gpus(self, judge: str) -> int:
         """Return the GPUs of a judge; a quantization has some only where the study says that llama.cpp can use them."""
-        if not self.gpus["judge_suite"] or not self.study.quantizations.get(judge, {}).get("gpu", True):
+        judging, quantization = self.study.settings.judging, self.study.quantizations.get(judge)
+        if not self.gpus.judge_suite or (quantization and not quantization.gpu):
             return 0
-        judging = self.study.settings["judging"]
-        return judging["judges"].get(judge, {}).get("gpus", judging.get("gpus", 1))
+        return judging.for_judge(judge).gpus or judging.gpus or 1
 
     def most_judging_gpus(self) -> int:
         """Return the GPUs that the judge with the most of them asks for."""
-        return max(map(self.judging_gpus, self._judges_here()), default=self.gpus["judge_suite"])
+        return max(map(self.judging_gpus, self._judges_here()), default=self.gpus.judge_suite)
 
     def check_judges(self) -> None:
         """Refuse a judge whose weights do not fit on its GPUs, as far as their size is known."""
-        memory = self.study.settings.get("gpu_gb", GPU_GB)
+        memory = self.study.settings.gpu_gb or GPU_GB
         for judge in self._judges_here():
             n_gpus = self.judging_gpus(judge)
             if n_gpus and self._has_known_size(judge) and self._weights(judge) > n_gpus * memory * GB:
@@ -343,15 +341,15 @@ class Needs:
     def _has_known_size(self, model: str) -> bool:
         """Return whether a model's size is more than a guess."""
         study = self.study
-        if self.known(model) is not None:
+        if self.size_of_files(model) is not None:
             return True
         if model in study.models:
-            return bool({"make", "size_gb"} & study.models[model].keys())
+            return bool(study.models[model].make or study.models[model].size_gb)
         if model in study.searched:
             return self._has_known_size(study.target_of(study.searched[model]))
         made_from = study.parents(model) if model in study.merges else []
         made_from += [study.base_of(model)] if model in study.experts else []
-        made_from += [study.quantizations[model]["model"]] if model in study.quantizations else []
+        made_from += [study.quantizations[model].model] if model in study.quantizations else []
         return all(map(self._has_known_size, made_from))
 
     def _weights(self, judge: str) -> float:
@@ -359,23 +357,22 @@ class Needs:
         size = self.size(judge)
         own = size.bytes / size.parameters
         # llama.cpp reads the weights as they are in the file.
-        judging = self.study.settings["judging"]
-        return size.parameters * (own if judge in self.study.quantizations else BYTES.get(judging["dtype"], own))
+        dtype = self.study.settings.judging.dtype
+        return size.parameters * (own if judge in self.study.quantizations else BYTES.get(dtype, own))
 
     def weigh(self, merge: str) -> Need:
         """Return what the weights of a cocktail take: its models one after the other, a forward pass per example."""
         from judgemerge.merge.losses import KINDS
 
         entry = self.study.merges[merge]
-        parameters = entry["parameters"]
-        sizes = [self.size(parent) for parent in entry["models"]]
+        parameters = entry.parameters
+        sizes = [self.size(parent) for parent in entry.models]
         largest = max(sizes, key=lambda size: size.parameters)
-        on_gpu = bool(self.gpus["weigh_models"])
-        examples = entry.get("examples")
-        known = examples in self.study.catalogues.benchmarks
-        n_examples = parameters.get("n_examples", self._items(examples) if known else UNKNOWN_ITEMS)
+        on_gpu = bool(self.gpus.weigh_models)
+        is_item_set = entry.examples in self.study.catalogues.benchmarks
+        n_examples = parameters.get("n_examples", self._items(entry.examples) if is_item_set else UNKNOWN_ITEMS)
         length = parameters.get("max_length", KINDS[parameters.get("kind", "decoder")][2])
-        flops = GPU_FLOPS if on_gpu else CPU_FLOPS * self.study.settings["threads"]
+        flops = GPU_FLOPS if on_gpu else CPU_FLOPS * self.study.settings.threads
         seconds = sum(
             2 * size.parameters * n_examples * length / 2 / flops + SECONDS_PER_GB * size.gb for size in sizes
         )
@@ -384,7 +381,7 @@ class Needs:
 
     def judge(self, judge: str, suite: str) -> Need:
         """Return what one judge takes for one suite: every prompt in both orders, replies as long as they may get."""
-        suite = suite if suite in self.study.settings["suites"] else suite.removesuffix(pointwise_to_pairwise.SUFFIX)
+        suite = suite if suite in self.study.settings.suites else suite.removesuffix(pointwise_to_pairwise.SUFFIX)
         names = self.study.benchmarks_of(judge, suite)
         units = [
             (self._asked(name) * len(ORDERS[self.study.protocol(name)]), self._new_tokens(judge, name))
@@ -419,16 +416,15 @@ class Needs:
 
     def answer(self, model: str, comparison: str) -> Need:
         """Return what the answers of one model of a comparison take."""
-        generation = self.study.settings["model_comparisons"][comparison]["generation"]
-        n_answers = self._questions(comparison) * generation["samples"]
-        return self._inference(model, [(n_answers, generation["max_new_tokens"])])
+        generation = self.study.settings.model_comparisons[comparison].generation
+        n_answers = self._questions(comparison) * generation.samples
+        return self._inference(model, [(n_answers, generation.max_new_tokens)])
 
     def compare(self, judge: str, comparison: str) -> Need:
         """Return what one judge of a comparison takes: every pair in both orders, both answers by every metric."""
         from judgemerge.prompting.prompts import load_template
 
-        n_each = 2 * self._questions(comparison)
-        n_each *= self.study.settings["model_comparisons"][comparison]["generation"]["samples"]
+        n_each = 2 * self._questions(comparison) * self.study.settings.model_comparisons[comparison].generation.samples
         names = self.study.comparisons.prompts(comparison).values()
         prompts = [load_template(self.study.catalogues.prompts[name]) for name in names]
         return self._inference(judge, [(n_each, prompt.max_new_tokens) for prompt in prompts])
@@ -439,33 +435,33 @@ class Needs:
         Grades take longest: n^1.5 operations per resample, and a resample without each item; measured at 14,000.
         """
         n_items = min(self._items(benchmark), self.study.limit(benchmark) or math.inf)
-        n_resamples = self.study.settings["statistics"]["resamples"]
+        n_resamples = self.study.settings.statistics.resamples
         n_judges = len(self.study.judges_of(benchmark))
         seconds = GRADES_SECONDS * n_judges * (n_items / 14_000) ** 1.5 * (n_resamples + n_items) / 24_000
         return _need(max(2000, SCORING_MB + _mb(3 * n_resamples * n_items)), 300 + seconds)
 
     def _questions(self, comparison: str) -> int:
-        entry = self.study.settings["model_comparisons"][comparison]
-        return entry.get("limit") or self._items(entry["questions"])
+        entry = self.study.settings.model_comparisons[comparison]
+        return entry.limit or self._items(entry.questions)
 
     def _inference(self, judge: str, units: Iterable[tuple[int, int]]) -> Need:
         """Return what a model takes for units of (prompts, most new tokens of each)."""
         settings = self.study.settings
-        judging = settings["judging"]
+        judging = settings.judging
         size = self.size(judge)
         weights = self._weights(judge)
         on_gpu = bool(self.judging_gpus(judge))
-        flops = GPU_FLOPS if on_gpu else CPU_FLOPS * settings["threads"]
+        flops = GPU_FLOPS if on_gpu else CPU_FLOPS * settings.threads
         bandwidth = GPU_BANDWIDTH if on_gpu else CPU_BANDWIDTH
         seconds = SECONDS_PER_GB * size.gb
         for n_prompts, new in units:
-            n_tokens = n_prompts * (judging["max_prompt_tokens"] / 4 + new)  # long prompts are rare
-            steps = math.ceil(n_tokens / judging["batch_tokens"]) * new
+            n_tokens = n_prompts * (judging.max_prompt_tokens / 4 + new)  # long prompts are rare
+            steps = math.ceil(n_tokens / judging.batch_tokens) * new
             seconds += 2 * size.parameters * n_tokens / flops
             seconds += steps * (SECONDS_PER_TOKEN_STEP + weights / bandwidth)
         memory = JUDGING_MB + _mb(1.2 * weights)
         # On the CPU the keys, values and logits of a batch are in the same memory: 64 kB per token.
-        return _need(memory if on_gpu else memory + judging["batch_tokens"] // 16, seconds)
+        return _need(memory if on_gpu else memory + judging.batch_tokens // 16, seconds)
 
     def _items(self, item_set: str) -> int:
         return self._known_items(item_set) or UNKNOWN_ITEMS
@@ -481,13 +477,11 @@ class Needs:
         counted = counted and math.ceil(counted * part["shares"].get(part["name"], 1))
         return min(filter(None, (counted, part.get("draw"))), default=None)
 
-    def _examples(self, stage: Mapping) -> int:
-        if stage["data"] == "corpus":
+    def _examples(self, stage: Stage) -> int:
+        if stage.data == "corpus":
             return UNKNOWN_ITEMS
-        both = stage["orders"] == "both"
-        return sum(
-            self._items(name) * (len(ORDERS[self.study.protocol(name)]) if both else 1) for name in stage["data"]
-        )
+        both = stage.orders == "both"
+        return sum(self._items(name) * (len(ORDERS[self.study.protocol(name)]) if both else 1) for name in stage.data)
 
     def _new_tokens(self, judge: str, benchmark: str) -> int:
         from judgemerge.prompting.prompts import load_template
@@ -509,7 +503,7 @@ class Needs:
             examples = steps * batch * max(nodes, n_gpus)
         sequences = examples * (2 if settings.get("stage") == "dpo" else 1)
         tokens = sequences * settings.get("cutoff_len", training.COMMON["cutoff_len"]) / 2
-        threads = threads or self.study.settings["threads"]
+        threads = threads or self.study.settings.threads
         return 6 * size.parameters * tokens / (GPU_FLOPS * n_gpus if n_gpus else CPU_FLOPS * threads * nodes)
 
 
@@ -521,111 +515,3 @@ def _need(mem_mb: float, seconds: float, unknown: tuple[str, ...] = (), longest:
     """Return a need in round numbers; in the time limit the work counts twice, because estimates err."""
     once, twice = (MINUTES_TO_START + math.ceil(times * seconds / 60) for times in (1, 2))
     return Need(math.ceil(mem_mb / 100) * 100, min(twice, longest or twice), once, unknown, longest)
-
-
-# ---- what a plan asks for, what a study cost ----
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What one job of a plan asks the cluster for, on all its nodes; memory is per node, `minutes` the time limit.
-
-    `expected` are the minutes that it is thought to take, None where nothing but the limit is known; `unknown` are the
-    item sets whose sizes were guessed, `checkpoint` the minutes until a training's first checkpoint.
-    """
-
-    rule: str
-    gpus: int
-    threads: int
-    minutes: int
-    mem_mb: int
-    expected: int | None = None
-    unknown: tuple[str, ...] = ()
-    checkpoint: int | None = None
-
-
-def gpus_asked(resources: Mapping) -> int:
-    """Return the GPUs in a job's resources, asked for as `gpu: 2` or, on each of its nodes, as `gres: gpu:a100:2`."""
-    kind, *rest = str(resources.get("gres") or "").split(":")
-    if kind == "gpu":
-        return (int(rest[-1]) if rest and rest[-1].isdigit() else 1) * int(resources.get("nodes") or 1)
-    return int(resources.get("gpu") or 0)
-
-
-def plan_lines(jobs: Iterable[Asked]) -> list[str]:
-    """Return the plan for people: the sum of all time limits and what is expected, then the jobs of every rule.
-
-    Where the sizes of item sets are not known, no sum is an upper bound, and the sets are named.
-    """
-    jobs = list(jobs)
-    unknown = sorted({name for job in jobs for name in job.unknown})
-    asked = _hours((job, job.minutes) for job in jobs)
-    lines = [f"This plan asks for {'at least' if unknown else 'at most'} {asked} in {len(jobs)} jobs:"]
-    if any(job.expected for job in jobs):
-        about = _hours((job, min(job.expected or job.minutes, job.minutes)) for job in jobs if not job.unknown)
-        left_out = ", without the jobs on sets of unknown size" if unknown else ""
-        lines.append(f"  expected are {about}{left_out}; limits allow for twice the work, and more at another attempt")
-    if unknown:
-        sets = ", ".join(unknown)
-        lines.append(f"  not known is the size of {sets}; give `about: <items>` in config/benchmarks.yaml")
-    beyond = sorted({job.rule for job in jobs if not job.unknown and (job.expected or 0) > job.minutes})
-    if beyond:
-        lines.append(f"  {', '.join(beyond)}: longer than longest_job; attempts go on at the last checkpoint")
-    late = [job for job in jobs if job.checkpoint and job.checkpoint > job.minutes < (job.expected or 0)]
-    if late:
-        first = max(job.checkpoint for job in late)
-        lines.append(
-            f"  {late[0].rule}: the first checkpoint comes after {first} min, so late that none may; lower save_steps"
-        )
-    for rule in dict.fromkeys(job.rule for job in jobs):
-        own = [job for job in jobs if job.rule == rule]
-        lines.append(
-            f"  {rule:<16} {len(own):>4} jobs  {_span(job.gpus for job in own)} GPUs  "
-            f"{_span(job.threads for job in own)} CPUs  {_span(job.mem_mb for job in own)} MB  "
-            f"{_span(job.minutes for job in own)} min"
-        )
-    return lines
-
-
-def _hours(jobs: Iterable[tuple[Asked, int]]) -> str:
-    """Return GPU and CPU hours of (job, minutes)."""
-    jobs = list(jobs)
-    gpus, cpus = (sum(getattr(job, unit) * minutes for job, minutes in jobs) / 60 for unit in ("gpus", "threads"))
-    return f"{gpus:.1f} GPU hours and {cpus:.1f} CPU hours"
-
-
-def _span(values: Iterable[int]) -> str:
-    values = sorted(set(values))
-    return f"{values[0]}" if len(values) == 1 else f"{values[0]}–{values[-1]}"
-
-
-class Cost(NamedTuple):
-    """What the jobs of one rule took."""
-
-    rule: str
-    jobs: int
-    hours: float
-    cpu_hours: float
-    gpu_hours: float
-
-
-def costs(timings: Iterable[Mapping], jobs: Iterable[Job], folder: str | Path) -> tuple[list[Cost], int]:
-    """Return the cost of every rule and of all, the most expensive rule first, and how many timings belong to no job.
-
-    `timings` is what provenance.timings returns of `folder`: the last successful run of each job; failed attempts are
-    not in there. Hours are reserved, not busy ones: times the threads and GPUs that the job asks for.
-    """
-    by_file = {str(Path(job.timing)): job for job in jobs if job.timing}
-    hours_by_rule: dict[str, list[tuple[float, float, float]]] = {}
-    n_others = 0
-    for timing in timings:
-        job = by_file.get(str(Path(folder, f"{timing['job']}.tsv")))
-        if job is None:
-            n_others += 1
-            continue
-        hours = (timing["seconds"] or 0.0) / 3600
-        hours_by_rule.setdefault(job.rule, []).append((hours, hours * job.threads, hours * job.gpus))
-    by_rule = [Cost(rule, len(rows), *map(sum, zip(*rows, strict=True))) for rule, rows in hours_by_rule.items()]
-    by_rule.sort(key=lambda cost: (-cost.gpu_hours, -cost.cpu_hours))
-    totals = map(sum, zip((0, 0.0, 0.0, 0.0), *(cost[1:] for cost in by_rule), strict=True))
-    return [*by_rule, Cost("total", *totals)], n_others

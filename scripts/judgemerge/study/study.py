@@ -19,11 +19,11 @@ from judgemerge.judge import pointwise_to_pairwise
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import source_of
 from judgemerge.prompting import chat_templates, rubric_metrics
-from judgemerge.prompting.prompts import content, load_template, prompt_sources
+from judgemerge.prompting.prompts import Template, content, load_template, prompt_sources
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
-from judgemerge.settings.judging import JudgeSettings
-from judgemerge.settings.models import Expert, Merge, Model, Quantization
+from judgemerge.settings.models import Expert, Merge, Model, Prompts, Quantization
+from judgemerge.settings.report import Average
 from judgemerge.settings.searches import Search
 from judgemerge.settings.study_file import Settings
 from judgemerge.train.training import stage_sets
@@ -123,15 +123,15 @@ class Study:
     def working_sets(self) -> list[str]:
         """Item sets neither judged nor learnt by experts: development and evaluation sets, screening, questions."""
         screening = self.settings.screening
-        found = [name for entry in self.searches.values() for name in searching.targets(entry)]
-        found += [name for expert in self.experts.values() for name in expert.evaluate_on]
-        found += [*screening.train_on, *screening.evaluate_on] if screening else []
-        found += self.comparisons.question_sets()
-        return [name for name in dict.fromkeys(found) if name in self.catalogues.benchmarks]  # others are refused later
+        names = [name for entry in self.searches.values() for name in searching.targets(entry)]
+        names += [name for expert in self.experts.values() for name in expert.evaluate_on]
+        names += [*screening.train_on, *screening.evaluate_on] if screening else []
+        names += self.comparisons.question_sets()
+        return [name for name in dict.fromkeys(names) if name in self.catalogues.benchmarks]  # others are refused later
 
     def models_by_origin(self, origin: str) -> list[str]:
         """Return the models that are to be got by `make`, `repo`, `path` or `endpoint`."""
-        return [name for name, entry in self.models.items() if origin in entry]
+        return [name for name, entry in self.models.items() if getattr(entry, origin)]
 
     def base_of(self, expert: str) -> str:
         """Return the model that an expert is trained from: its own base, or the study's."""
@@ -158,7 +158,7 @@ class Study:
         if examples not in self.catalogues.benchmarks:
             return {}
         protocol = self.protocol(examples)
-        return {protocol: getattr(self.settings.judging.prompts, protocol, None)}
+        return {protocol: self.settings.judging.prompts.of_protocol(protocol)}
 
     def roots(self, model: str) -> list[str]:
         """Return the models of `models` that a model comes from: itself, an expert's base, what parents come from."""
@@ -182,10 +182,10 @@ class Study:
 
     def leak_benchmarks(self, expert: str) -> list[str]:
         """Return the benchmarks that are run whose prompts an expert must not be trained on."""
-        chosen = self.experts[expert].drop_overlap
-        if isinstance(chosen, bool):
-            return self.benchmarks if chosen else []
-        return [benchmark for benchmark in self.benchmarks if benchmark in chosen]
+        choice = self.experts[expert].drop_overlap
+        if isinstance(choice, bool):
+            return self.benchmarks if choice else []
+        return [benchmark for benchmark in self.benchmarks if benchmark in choice]
 
     def parents(self, merge: str) -> list[str]:
         """Return the models that a merge reads, each once, the base first."""
@@ -200,7 +200,7 @@ class Study:
     @cached_property
     def embedding(self) -> EmbeddingPlan | None:
         """The part on embedding models, if the study has one."""
-        return EmbeddingPlan(self) if "embedding" in self.settings else None
+        return EmbeddingPlan(self) if self.settings.embedding else None
 
     # ---- benchmarks ----
 
@@ -261,8 +261,8 @@ class Study:
         for search, entry in self.searches.items():
             for name in searching.targets(entry):
                 searches.setdefault(name, []).append(search)
-        known = self.catalogues.benchmarks  # what is not there is refused later
-        also |= {name: f"development of search {', '.join(own)}" for name, own in searches.items() if name in known}
+        is_there = self.catalogues.benchmarks.__contains__  # what is not there is refused later
+        also |= {name: f"development of search {', '.join(searches[name])}" for name in filter(is_there, searches)}
         return also | {item_set: ", ".join(users) for item_set, users in self.training_sets.items()}
 
     @cached_property
@@ -300,11 +300,14 @@ class Study:
 
     def rubric(self, benchmark: str) -> dict[str, str] | None:
         """Return the rubric of the items that have none of their own: the benchmark's, else the study's."""
-        own = self.catalogues.benchmarks[benchmark].get("rubric")
-        name, where = own or self.settings.judging.rubric, f"config/benchmarks.yaml: {benchmark}: rubric"
+        name, where = (
+            self.catalogues.benchmarks[benchmark].get("rubric"),
+            f"config/benchmarks.yaml: {benchmark}: rubric",
+        )
+        if not name:
+            name, where = self.settings.judging.rubric, f"{self.where}: judging.rubric"
         if name is None:
             return None
-        where = where if own else f"{self.where}: judging.rubric"
         return rubrics.load_rubric(rubrics.rubric_file(name, where, self.catalogues.rubrics))
 
     def benchmark_sources(self, benchmark: str) -> dict[str, str]:
@@ -327,21 +330,21 @@ class Study:
 
     def only_judges(self, model: str) -> bool:
         """Return whether nothing is made from a model, and no answers are asked of it: it is a judge of suites."""
-        used = {self.settings.base, *map(self.base_of, self.experts)}
-        used |= {parent for merge in self.merges for parent in self.parents(merge)}
-        used |= {entry.model for entry in self.quantizations.values()}
-        used |= {
+        origins = {self.settings.base, *map(self.base_of, self.experts)}
+        origins |= {parent for merge in self.merges for parent in self.parents(merge)}
+        origins |= {entry.model for entry in self.quantizations.values()}
+        origins |= {
             *(self.settings.screening.bases if self.settings.screening else ()),
             *self.comparisons.models_and_judges(),
         }
-        return model in self.settings.judges and model not in used
+        return model in self.settings.judges and model not in origins
 
     @cached_property
     def downloaded_models(self) -> list[str]:
         """The repositories of the hub that models, embedding models and rerankers of the study come from."""
         encoders = self.embedding.encoders if self.embedding else {}
-        entries = [*self.models.values(), *(encoders.get(role, {}) for role in ("base", "reranker"))]
-        return list(dict.fromkeys(entry["repo"] for entry in entries if "repo" in entry))
+        entries = [*self.models.values(), *(encoders[role] for role in ("base", "reranker") if role in encoders)]
+        return list(dict.fromkeys(entry.repo for entry in entries if getattr(entry, "repo", None)))
 
     @cached_property
     def local_files(self) -> list[str]:
@@ -416,14 +419,14 @@ class Study:
 
         A quantization is asked as the model it was made from, unless it has prompts of its own.
         """
-        alone = self.settings.judging.judges
-        source = self.quantizations[judge].model if judge in self.quantizations else None
-        settings = alone.get(judge, alone.get(source, JudgeSettings()))
-        return getattr(settings, protocol, None) or getattr(self.settings.judging.prompts, protocol, None)
+        judging = self.settings.judging
+        is_as_source = judge in self.quantizations and judge not in judging.judges
+        settings = judging.for_judge(self.quantizations[judge].model if is_as_source else judge)
+        return getattr(settings, protocol, None) or judging.prompts.of_protocol(protocol)
 
     def backend(self, judge: str) -> str:
         """Return what a judge with weights in safetensors answers with."""
-        return self.settings.judging.judges.get(judge, JudgeSettings()).backend or self.settings.judging.backend
+        return self.settings.judging.for_judge(judge).backend or self.settings.judging.backend
 
     def backend_of(self, model: str) -> str:
         """Return the backend that any model of the study answers with, endpoints and quantizations included."""
@@ -434,12 +437,12 @@ class Study:
     @property
     def chat_templates(self) -> list[str]:
         """The chat templates that models or judges are given instead of their own."""
-        entries = [*self.models.values(), *self.settings.judging.judges.values()]
-        return list(dict.fromkeys(entry["chat_template"] for entry in entries if "chat_template" in entry))
+        entries = (*self.models.values(), *self.settings.judging.judges.values())
+        return list(dict.fromkeys(entry.chat_template for entry in entries if entry.chat_template))
 
     def model_template(self, model: str) -> str | None:
         """Return the text of the chat template that the study gives a model of `models`; None leaves it its own."""
-        name = self.models[model].get("chat_template")
+        name = self.models[model].chat_template
         return name and chat_templates.load(name, f"{self.where}: models.{model}.chat_template")
 
     def chat(self, model: str) -> dict:
@@ -448,22 +451,24 @@ class Study:
         What is made from a model is asked as that model is, unless `judging.judges` says otherwise. Empty where nothing
         is said, so that finished jobs of such a study stay finished.
         """
-        single = self.settings.judging.judges
-        origins = [self.models[root] for root in (self.roots(model) if model in self.model_names else [])]
-        quantized = self.quantizations.get(model, {}).get("model")
-        chosen: dict = {} if self.settings.date == chat_templates.DATE else {"date": self.settings.date}
+        judging = self.settings.judging
+        quantized = self.quantizations[model].model if model in self.quantizations else ""
+        entries = [judging.for_judge(model), judging.for_judge(quantized)]
+        entries += [self.models[root] for root in (self.roots(model) if model in self.model_names else [])]
+        arguments: dict = {} if self.settings.date == chat_templates.DATE else {"date": self.settings.date}
         for key in ("chat_template", "template_arguments"):
-            for entry in (single.get(model, {}), single.get(quantized, {}), *origins):
-                if key in entry:
-                    chosen.setdefault(key, entry[key])
-        if "chat_template" in chosen:  # what the file says, so that a change of it is noticed
-            chosen["text"] = chat_templates.load(chosen["chat_template"], f"{self.where}: chat_template of {model}")
-        return chosen
+            values = (getattr(entry, key) for entry in entries)
+            value = next((value for value in values if value is not None), None)
+            arguments |= {} if value is None else {key: value}
+        name = arguments.get("chat_template")
+        if name:  # what the file says, so that a change of it is noticed
+            arguments["text"] = chat_templates.load(name, f"{self.where}: chat_template of {model}")
+        return arguments
 
     def reply_format(self, judge: str, benchmark: str) -> str:
         """Return the format that a judge's replies to a benchmark are read in."""
         prompt = self.prompt(judge, self.protocol(benchmark))
-        return load_template(self.catalogues.prompts[prompt]).reply["format"]
+        return self.template(prompt).reply["format"]
 
     def prompts_of(self, judge: str, suite: str) -> dict[str, str]:
         """Return protocol → prompt for the benchmarks of a suite that a judge answers."""
@@ -473,27 +478,34 @@ class Study:
     @property
     def asked_prompts(self) -> dict[str, dict[str, str]]:
         """Judge → protocol → prompt for every judge that is asked; baselines and recorded judges are not."""
-        asked = {judge: {"pairwise": self.singly_prompt} for judge in self.judges if self.kind(judge) == "derived"}
+        prompts = {judge: {"pairwise": self.singly_prompt} for judge in self.judges if self.kind(judge) == "derived"}
         for judge in self.judges:
             if self.kind(judge) == "model":
                 protocols = {self.protocol(name) for name in self.benchmarks if self.answers(judge, name)}
-                asked[judge] = {protocol: self.prompt(judge, protocol) for protocol in sorted(protocols)}
-        return asked
+                prompts[judge] = {protocol: self.prompt(judge, protocol) for protocol in sorted(protocols)}
+        return prompts
 
     def training_prompts(self, expert: str) -> dict[str, str]:
         """Return protocol → prompt for the item sets an expert is trained on."""
-        prompts = self.settings.judging.prompts | (self.experts[expert].prompts or {})
-        protocols = {self.protocol(name) for name in self.experts[expert].train_on}
-        return {protocol: prompts.get(protocol) for protocol in sorted(protocols)}
+        entry = self.experts[expert]
+        return self._prompts_of_sets(entry.train_on, entry.prompts)
 
     def stage_prompts(self, model: str) -> list[dict[str, str]]:
         """Return protocol → prompt for each pretraining stage of a made model; empty for a stage on plain text."""
-        names = []
-        for stage in self.models[model].make.stages:
-            prompts = self.settings.judging.prompts | (stage.prompts or {})
-            sets = () if stage.data == "corpus" else stage.data
-            names.append({protocol: prompts.get(protocol) for protocol in sorted(set(map(self.protocol, sets)))})
-        return names
+        stages = self.models[model].make.stages
+        return [self._prompts_of_sets(() if stage.data == "corpus" else stage.data, stage.prompts) for stage in stages]
+
+    def _prompts_of_sets(self, item_sets: Iterable[str], prompts: Prompts | None) -> dict[str, str | None]:
+        """Return protocol → prompt for item sets: the prompt given for them, else the study's."""
+        usual = self.settings.judging.prompts
+        return {
+            protocol: (prompts and prompts.of_protocol(protocol)) or usual.of_protocol(protocol)
+            for protocol in sorted(set(map(self.protocol, item_sets)))
+        }
+
+    def template(self, prompt: str) -> Template:
+        """Return a prompt by its name."""
+        return load_template(self.catalogues.prompts[prompt])
 
     def prompt_sources(self, prompt: str) -> list[str]:
         """Return the raw files that a prompt takes texts from: keys of sources.yaml, or paths of files."""
@@ -514,34 +526,30 @@ class Study:
         parents += [self.base_of(judge)] if judge in self.experts else []
         parents += [self.target_of(self.searched[judge])] if judge in self.searched else []
         parents += [self.quantizations[judge].model] if judge in self.quantizations else []
-        repo = self.models.get(judge, {}).get("repo", "")
-        names = [judge, *([repo, repo.rpartition("/")[2]] if repo else [])]
-        names += [self.models[judge]["endpoint"]["model"]] if "endpoint" in self.models.get(judge, {}) else []
+        names, entry = [judge], self.models.get(judge)
+        names += [entry.repo, entry.repo.rpartition("/")[2]] if entry and entry.repo else []
+        names += [entry.endpoint.model] if entry and entry.endpoint else []
         return list(dict.fromkeys([*names, *(name for parent in parents for name in self.own_models(parent))]))
 
     @cached_property
     def prompts_used(self) -> list[str]:
         """Every prompt that a model of the study is asked or trained with."""
-        asked = [
-            self.prompts_of(judge, suite)
-            for judge in self.judges
-            for suite in self.suites
-            if self.kind(judge) == "model"
-        ]
-        trained = [self.training_prompts(expert) for expert in self.experts]
-        trained += [prompts for name in self.models_by_origin("make") for prompts in self.stage_prompts(name)]
-        trained += [{"pointwise": self.singly_prompt}] if self.singly else []
-        trained += [self.comparisons.prompts(name) for name in self.comparisons.comparisons]
-        return sorted({name for prompts in [*asked, *trained] for name in prompts.values() if name})
+        models = [judge for judge in self.judges if self.kind(judge) == "model"]
+        groups = [self.prompts_of(judge, suite) for judge in models for suite in self.suites]
+        groups += map(self.training_prompts, self.experts)
+        groups += [prompts for name in self.models_by_origin("make") for prompts in self.stage_prompts(name)]
+        groups += [{"pointwise": self.singly_prompt}] if self.singly else []
+        groups += map(self.comparisons.prompts, self.comparisons.comparisons)
+        return sorted({name for prompts in groups for name in prompts.values() if name})
 
     @cached_property
-    def averages(self) -> dict[str, dict]:
+    def averages(self) -> dict[str, Average]:
         """The averages whose benchmarks are all run (optional suites may not be)."""
         run = set(self.benchmarks)
         return {
             name: entry
             for name, entry in self.settings.averages.items()
-            if self.judges and run.issuperset(entry.get("benchmarks") or [entry["categories_of"]])
+            if self.judges and run.issuperset(entry.benchmarks or [entry.categories_of])
         }
 
     @cached_property
@@ -553,6 +561,6 @@ class Study:
         recorded = self.catalogues.recorded
         words = {judge: recorded[judge]["label"] for judge in self.judges if self.kind(judge) == "recorded"}
         words = {judge: judge for judge in self.judges} | words | self.settings.display.labels
-        while len(taken := Counter(words.values())) < len(words):
-            words = {judge: text if taken[text] == 1 else f"{text} ({judge})" for judge, text in words.items()}
+        while len(counts := Counter(words.values())) < len(words):
+            words = {judge: text if counts[text] == 1 else f"{text} ({judge})" for judge, text in words.items()}
         return words

@@ -1,14 +1,18 @@
 """Which item sets, prompts and models the jobs that train a study's models read, by the name of the model or expert."""
 
+from typing import TYPE_CHECKING
+
 from judgemerge.core.models import fingerprint
-from judgemerge.study.study import Study
 from judgemerge.train.training import shared_settings, stage_sets
+
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
 
 
 class TrainingPlan:
     """The models and experts of one study, as the rules that make them ask about them."""
 
-    def __init__(self, study: Study):
+    def __init__(self, study: "Study"):
         """Answer from the settings of `study`."""
         self.study = study
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from judgemerge.data.benchmarks import deciding
 from judgemerge.data.units import ItemSets
 
 SOURCES = {"train": {"rows": "web"}, "test": {"rows": "web"}, "other": {"rows": "books", "votes": "people"}}
@@ -44,3 +45,8 @@ def test_what_the_loader_is_told_decides_and_words_for_readers_do_not():
     assert item_sets().loader("test") == "jsonl"
     assert item_sets().roles("other") == ["rows", "votes"]
     assert item_sets().downloaded_models() == ["hub"]
+
+
+def test_everything_that_a_loader_is_told_decides_the_items():
+    told = {"loader": "jsonl", "protocol": "pairwise", "sources": {}, "categories": {"mmlu-*": "mmlu"}, "part": {}}
+    assert deciding(told | {"description": "words", "about": 7}) == told

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from judgemerge.core import files, models
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.merge import METHODS, check_merge, check_result, recipe, runs
+from judgemerge.merge import METHODS, check_result, recipe, runs
+from judgemerge.merge.checks import check_merge
 
 MODELS = {"base", "one", "two", "three"}
 

@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 import merge as command
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.merge import check_merge, engine, runs
+from judgemerge.merge import engine, runs
+from judgemerge.merge.checks import check_merge
 
 
 @pytest.fixture(scope="module")

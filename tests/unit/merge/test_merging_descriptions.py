@@ -13,7 +13,7 @@ import torch
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.merge import Merge, checks, descriptions, engine, mergekit, preflight, runs
+from judgemerge.merge import Merge, checks, descriptions, engine, mergekit, preflight, result_checks, runs
 from judgemerge.merge.streams import Weights
 
 HALF = {"weight": 0.5}
@@ -287,7 +287,7 @@ def nothing_left(folder):
 
 FAILURES = {
     "of the comparison": (lambda copies, patch: change(copies["two"], rms_norm_eps=1.0), entry(engine="streamed")),
-    "of the result": (lambda copies, patch: patch(checks, "check_result"), entry(engine="streamed")),
+    "of the result": (lambda copies, patch: patch(result_checks, "check_result"), entry(engine="streamed")),
     "of the card": (lambda copies, patch: patch(runs.cards, "card"), entry(engine="streamed")),
     "within a pass": (lambda copies, patch: patch(engine, "copy_description"), entry("cocktail")),
     "of mergekit's start": (lambda copies, patch: patch(runs, "run_tool"), entry()),
@@ -316,7 +316,7 @@ def test_a_failed_grid_leaves_nothing(tmp_path, copies, monkeypatch):
         if len(calls) == 2:
             raise JudgemergeError("not finite")
 
-    monkeypatch.setattr(checks, "check_result", fail_at_last)
+    monkeypatch.setattr(result_checks, "check_result", fail_at_last)
     two = {name: copies[name] for name in ("one", "two")}
     with pytest.raises(JudgemergeError):
         runs.merge_variants(merges, runs.Parents(two, {}), {name: tmp_path / name for name in merges}, 1)

@@ -5,7 +5,8 @@ import copy
 import pytest
 
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.merge import check_merge, expand_grids
+from judgemerge.merge import expand_grids
+from judgemerge.merge.checks import check_merge
 
 TIES = {
     "method": "ties",

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from judgemerge.core import models
-from judgemerge.merge import METHODS, check_merge, check_result, engine, recipe
+from judgemerge.merge import METHODS, check_result, engine, recipe
+from judgemerge.merge.checks import check_merge
 from judgemerge.merge.recipes import own_engine
 from judgemerge.merge.table import markdown
 

@@ -203,8 +203,8 @@ def test_a_backend_has_the_abilities_that_its_module_says(name):
     assert ("logprobs" in module.ABILITIES) == (backend.score is not backends.Backend.score)
 
 
-def test_every_adapter_has_its_fields_named():
-    assert set(item_fields.FIELDS) | {"jsonl"} == set(benchmarks.adapters())
+def test_every_loader_has_its_fields_named():
+    assert set(item_fields.FIELDS) | {"jsonl"} == set(benchmarks.LOADERS.names)
 
 
 def test_items_hold_no_other_fields_than_named(repository, tmp_path):

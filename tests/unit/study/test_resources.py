@@ -8,10 +8,13 @@ import pytest
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.models import size_on_disk
+from judgemerge.settings.models import Tiny
 from judgemerge.study import progress, resources
+from judgemerge.study.costs import costs
 from judgemerge.study.layout import Layout
 from judgemerge.study.load import load_study
-from judgemerge.study.resources import Asked, Needs, Size
+from judgemerge.study.plan import Request, gpus_asked, plan_lines
+from judgemerge.study.resources import Gpus, Needs, Size
 from judgemerge.synthetic import tiny
 
 LLAMA = {
@@ -59,7 +62,7 @@ def test_the_size_of_a_made_model_is_what_is_written(tmp_path):
     texts = [f"word{i} and another word {i * i}" for i in range(3000)]
     make = {"hidden_size": 256, "intermediate_size": 512, "layers": 3, "heads": 4, "kv_heads": 2, "vocabulary": 512}
     n_parameters = tiny.make_base(tmp_path / "made", texts, 0, hidden=256, intermediate=512, layers=3, vocab_size=512)
-    size = resources.made_size(make)
+    size = resources.made_size(Tiny(**make))
     assert size.parameters == n_parameters
     n_bytes, counted = size_on_disk(tmp_path / "none.json", tmp_path / "made")
     assert counted == n_parameters
@@ -154,21 +157,22 @@ def test_the_demo_fits_a_partition_of_one_hour(repository):
 @pytest.mark.parametrize(
     ("n", "asked"),
     [
-        (0, {"make_model": 0, "train_expert": 0, "judge_suite": 0, "weigh_models": 0}),
-        (1, {"make_model": 1, "train_expert": 1, "judge_suite": 1, "weigh_models": 1}),
-        (4, {"make_model": 1, "train_expert": 4, "judge_suite": 1, "weigh_models": 1}),
+        (0, Gpus(make_model=0, train_expert=0, judge_suite=0, weigh_models=0)),
+        (1, Gpus(make_model=1, train_expert=1, judge_suite=1, weigh_models=1)),
+        (4, Gpus(make_model=1, train_expert=4, judge_suite=1, weigh_models=1)),
     ],
 )
 def test_only_trainings_use_several_gpus(n, asked):
-    assert resources.gpus({"gpus": n}) == asked
-    assert resources.gpus({"gpus": n, "nodes": 2}) == asked | {"train_expert": 2 * asked["train_expert"]}
+    one, two = (Gpus.of(SimpleNamespace(gpus=n, nodes=nodes)) for nodes in (1, 2))
+    assert one == asked
+    assert two == asked._replace(train_expert=2 * asked.train_expert)
 
 
 def test_several_nodes_are_asked_for_one_task_each_and_gpus_by_the_node():
-    assert resources.several_nodes({"gpus": 4, "nodes": 1}) == {}
+    assert resources.several_nodes(SimpleNamespace(gpus=4, nodes=1)) == {}
     asked = {"nodes": 2, "tasks": 2, "tasks_per_gpu": 0, "mpi": "srun"}
-    assert resources.several_nodes({"gpus": 0, "nodes": 2}) == asked
-    assert resources.several_nodes({"gpus": 4, "nodes": 2}) == {**asked, "gres": "gpu:4"}
+    assert resources.several_nodes(SimpleNamespace(gpus=0, nodes=2)) == asked
+    assert resources.several_nodes(SimpleNamespace(gpus=4, nodes=2)) == {**asked, "gres": "gpu:4"}
 
 
 def test_what_sbatch_is_told_of_several_nodes():
@@ -176,7 +180,7 @@ def test_what_sbatch_is_told_of_several_nodes():
     from snakemake_executor_plugin_slurm.submit_string import get_submit_command
     from snakemake_executor_plugin_slurm.utils import set_gres_string
 
-    asked = {**resources.several_nodes({"gpus": 4, "nodes": 2}), "gpu": 0, "mem_mb": 9000, "runtime": 60}
+    asked = {**resources.several_nodes(SimpleNamespace(gpus=4, nodes=2)), "gpu": 0, "mem_mb": 9000, "runtime": 60}
     job = SimpleNamespace(resources=Asking(asked), threads=8)
     known = ("run_uuid", "slurm_logfile", "comment_str", "account", "partition", "workdir")
     words = get_submit_command(job, dict.fromkeys(known, "")).split() + set_gres_string(job).split()
@@ -197,16 +201,16 @@ def test_what_sbatch_is_told_of_several_nodes():
     ],
 )
 def test_gpus_are_counted_however_they_are_asked_for(asked, n):
-    assert resources.gpus_asked(asked) == n
+    assert gpus_asked(asked) == n
 
 
 def test_a_plan_names_the_sum_first():
     jobs = [
-        Asked("train_expert", 4, 8, 90, 30000),
-        Asked("train_expert", 4, 8, 30, 20000),
-        Asked("merge", 0, 2, 60, 900),
+        Request("train_expert", 4, 8, 90, 30000),
+        Request("train_expert", 4, 8, 30, 20000),
+        Request("merge", 0, 2, 60, 900),
     ]
-    first, *rest = resources.plan_lines(jobs)
+    first, *rest = plan_lines(jobs)
     assert first == "This plan asks for at most 8.0 GPU hours and 18.0 CPU hours in 3 jobs:"
     assert [line.split() for line in rest] == [
         ["train_expert", "2", "jobs", "4", "GPUs", "8", "CPUs", "20000–30000", "MB", "30–90", "min"],
@@ -228,18 +232,18 @@ def test_costs_count_what_each_job_asks_for_and_how_many_belong_to_no_job(tmp_pa
     jobs.append(progress.Job("all", "", False, False, None, None))
     seconds = {"train_trial/settings/1": 3600.0, "judge_answers/tuned/a": 1800.0, "judge_answers/tuned/b": 1800.0}
     timings = [{"job": job, "seconds": spent} for job, spent in {**seconds, "train_trial/old/0": 60.0}.items()]
-    costs, n_others = resources.costs(timings, jobs, folder)
-    rows = {cost.rule: cost for cost in costs}
-    assert list(rows) == ["train_trial", "judge_answers", "total"] and n_others == 1
-    assert (rows["train_trial"].gpu_hours, rows["train_trial"].cpu_hours) == (4.0, 8.0)
-    assert (rows["judge_answers"].jobs, rows["judge_answers"].gpu_hours) == (2, 0.5)
-    assert (rows["total"].jobs, rows["total"].hours, rows["total"].gpu_hours) == (3, 2.0, 4.5)
+    found, n_others = costs(timings, jobs, folder)
+    trials, judges, total = found
+    assert [trials.rule, judges.rule, total.rule] == ["train_trial", "judge_answers", "total"] and n_others == 1
+    assert (trials.gpu_hours, trials.cpu_hours) == (4.0, 8.0)
+    assert (judges.jobs, judges.gpu_hours) == (2, 0.5)
+    assert (total.jobs, total.hours, total.gpu_hours) == (3, 2.0, 4.5)
 
 
 def test_a_job_without_seconds_is_counted_as_nothing(tmp_path):
     job = progress.Job("count_items", "", False, False, None, str(tmp_path / "count_items.tsv"))
-    costs, _ = resources.costs([{"job": "count_items", "seconds": None}], [job], tmp_path)
-    assert (costs[0].jobs, costs[0].hours) == (1, 0.0)
+    found, _ = costs([{"job": "count_items", "seconds": None}], [job], tmp_path)
+    assert (found[0].jobs, found[0].hours) == (1, 0.0)
 
 
 # ---- sizes that are known, and those that are not ----
@@ -295,18 +299,18 @@ def test_no_training_asks_for_more_than_the_longest_job(repository):
 
 def test_a_plan_says_what_is_expected_and_what_it_does_not_know():
     jobs = [
-        Asked("train_expert", 4, 8, 120, 30000, expected=60),
-        Asked("train_expert", 4, 8, 600, 30000, expected=30, unknown=("mine", "yours")),
-        Asked("merge", 0, 2, 60, 900),
+        Request("train_expert", 4, 8, 120, 30000, expected=60),
+        Request("train_expert", 4, 8, 600, 30000, expected=30, unknown=("mine", "yours")),
+        Request("merge", 0, 2, 60, 900),
     ]
-    first, *rest = resources.plan_lines(jobs)
+    first, *rest = plan_lines(jobs)
     assert first == "This plan asks for at least 48.0 GPU hours and 98.0 CPU hours in 3 jobs:"
     assert "expected are 4.0 GPU hours and 10.0 CPU hours, without the jobs on sets of unknown size" in rest[0]
     assert rest[1] == "  not known is the size of mine, yours; give `about: <items>` in config/benchmarks.yaml"
-    first, *rest = resources.plan_lines([jobs[0], jobs[2]])
+    first, *rest = plan_lines([jobs[0], jobs[2]])
     assert first.startswith("This plan asks for at most 8.0 GPU hours") and "expected are 4.0 GPU hours" in rest[0]
-    late = Asked("train_expert", 4, 8, 100, 30000, expected=300, checkpoint=130)
-    assert any("lower save_steps" in line for line in resources.plan_lines([late]))
+    late = Request("train_expert", 4, 8, 100, 30000, expected=300, checkpoint=130)
+    assert any("lower save_steps" in line for line in plan_lines([late]))
 
 
 def test_a_judge_is_given_the_time_of_the_items_that_are_drawn(needs):

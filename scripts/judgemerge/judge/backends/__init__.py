@@ -132,10 +132,14 @@ def names() -> list[str]:
     return list(BACKENDS.names)
 
 
+def is_selectable(name: str) -> bool:
+    """Return whether a study or a command may choose a backend for a model folder."""
+    return name in BACKENDS.names and BACKENDS.declared(name, "SELECTABLE", True)
+
+
 def selectable() -> list[str]:
-    """Return the backends that a study or a command may choose for a model folder; the default comes first."""
-    candidates = [name for name in names() if BACKENDS.declared(name, "SELECTABLE", True)]
-    return sorted(candidates, key=lambda name: (name != DEFAULT, name))
+    """Return the backends that may be chosen for a model folder; the default comes first."""
+    return sorted(filter(is_selectable, names()), key=lambda name: (name != DEFAULT, name))
 
 
 def abilities(name: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.embed.plan import TARGET, EmbeddingPlan
 from judgemerge.embed.texts import LANGUAGES
 from judgemerge.merge import preflight, sentence_modules
-from judgemerge.merge.checks import WEIGHTS_TOLERANCE
+from judgemerge.merge.result_checks import WEIGHTS_TOLERANCE
 from judgemerge.settings.embedding import Documents, Embedding, LocalTask, MadeTask, SourceTask
 from judgemerge.synthetic.made_documents import DOMAINS
 

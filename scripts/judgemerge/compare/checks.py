@@ -7,8 +7,10 @@ from judgemerge.compare import answering
 from judgemerge.compare.answer_judging import PAIRS, prompt_names
 from judgemerge.compare.plan import ComparisonPlan
 from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.data.checks import missing_of_questions
 from judgemerge.judge import backends
 from judgemerge.judge.backends import SAMPLING
+from judgemerge.judge.checks import check_mode
 from judgemerge.prompting import prompts, rubric_metrics
 from judgemerge.prompting.rubric_metrics import Metric
 from judgemerge.settings.comparisons import ModelComparison
@@ -29,6 +31,7 @@ def check(study) -> None:
         _check_metrics(entry, metrics, where)
         _check_prompts(study, entry, metrics, where)
         _check_generation(study, entry, where)
+        _check_judges(study, name)
         if entry.published and not Path(entry.published).is_file():
             raise JudgemergeError(f"{where}.published is '{entry.published}', which is no file; correct the path")
 
@@ -88,4 +91,19 @@ def _check_generation(study, entry: ModelComparison, where: str) -> None:
         if not generation.is_greedy and SAMPLING not in backends.abilities(study.backend_of(model)):
             raise JudgemergeError(
                 f"{where}.generation.temperature: '{model}' can only answer greedily here; set it to 0"
+            )
+
+
+def _check_judges(study, name: str) -> None:
+    """Refuse judges that cannot be asked in the mode of the prompts, and a prompt for pairs that no question fills."""
+    key = f"model_comparisons.{name}.prompts"
+    for kind, prompt in study.comparisons.prompts(name).items():
+        template = study.template(prompt)
+        for judge in study.settings.model_comparisons[name].judges:
+            check_mode(study, judge, template, key)
+        missing = missing_of_questions(template) if kind == PAIRS else []
+        if missing:
+            raise JudgemergeError(
+                f"{study.where}: {key}.pairwise '{prompt}' shows {{{missing[0]}}}, which no question has; "
+                "name another prompt"
             )

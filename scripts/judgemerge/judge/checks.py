@@ -1,0 +1,125 @@
+"""What can be wrong with the judges of a study: whether judge, prompt, backend, items and sampling fit together.
+
+Each of them can be right alone: a prompt that shows a rubric, items that have none, a backend that decodes greedily, a
+study that draws replies. Put together they give jobs that fail after their download, or errors alone.
+"""
+
+from typing import TYPE_CHECKING
+
+from judgemerge.core.errors import JudgemergeError, did_you_mean, require_known
+from judgemerge.core.items import PROTOCOLS
+from judgemerge.data.checks import check_fields, check_raw_file
+from judgemerge.judge import backends, endpoints, pointwise_to_pairwise, sampling
+from judgemerge.judge.baselines import BASELINES
+from judgemerge.prompting.checks import check_prompt
+from judgemerge.prompting.prompts import Template
+
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
+
+
+def check(study: "Study") -> None:
+    """Refuse judges that are not there, and such as cannot be asked as the study says."""
+    _check_backends(study)
+    _check_names(study)
+    for judge in study.judges:
+        if study.kind(judge) == "model":
+            _check_prompts(study, judge)
+    endpoints.check(study)
+    sampling.check(study)
+    pointwise_to_pairwise.check(study)
+    for judge in study.judges:
+        if study.kind(judge) == "model":
+            _check_sampling(study, judge)
+            for protocol in PROTOCOLS:
+                _check_fit(study, judge, protocol)
+    for judge in study.singly.values():
+        _check_singly(study, judge)
+
+
+def _check_backends(study: "Study") -> None:
+    judging = study.settings.judging
+    keys = {"judging.backend": judging.backend}
+    keys |= {f"judging.judges.{name}.backend": entry.backend for name, entry in judging.judges.items()}
+    for key, backend in keys.items():
+        if backend is not None and not backends.is_selectable(backend):
+            near = did_you_mean(backend, backends.selectable())
+            raise JudgemergeError(f"{study.where}: '{key}' is {backend!r}{near}")
+
+
+def _check_names(study: "Study") -> None:
+    names = {*study.model_names, *study.singly, *BASELINES, *study.catalogues.recorded}
+    for judge in study.judges:
+        require_known(judge, names, f"{study.where}: judges names the unknown judge")
+        if study.kind(judge) == "recorded":
+            _check_recorded(study, judge)
+    models = [name for name in study.judges if study.kind(name) == "model"]
+    for judge in study.settings.judging.judges:
+        require_known(judge, models, f"{study.where}: judging.judges names the unknown judge")
+
+
+def _check_recorded(study: "Study", judge: str) -> None:
+    where, benchmarks = f"config/recorded.yaml: {judge}", study.catalogues.recorded[judge]["benchmarks"]
+    for benchmark in benchmarks:
+        require_known(benchmark, study.catalogues.benchmarks, f"{where}: unknown benchmark")
+        for role, value in study.recorded_sources(judge, benchmark).items():
+            if benchmark in study.all_benchmarks:
+                check_raw_file(study, f"{where}: {benchmark}", role, value)
+    if not _answers_any(study, judge):
+        raise JudgemergeError(
+            f"{study.where}: judge '{judge}' has verdicts on no benchmark of the suites; it has some on "
+            f"{', '.join(benchmarks)}"
+        )
+
+
+def _answers_any(study: "Study", judge: str) -> bool:
+    return any(study.answers(judge, benchmark) for benchmark in study.all_benchmarks)
+
+
+def _check_prompts(study: "Study", judge: str) -> None:
+    for protocol in PROTOCOLS:
+        if study.prompt(judge, protocol) is not None:
+            check_prompt(study, study.prompt(judge, protocol), protocol, f"judging, judge '{judge}'")
+    if not _answers_any(study, judge):
+        raise JudgemergeError(f"{study.where}: judge '{judge}' has no prompt for any benchmark; set judging.prompts")
+
+
+def _check_sampling(study: "Study", judge: str) -> None:
+    how, backend = sampling.of(study.settings.judging), study.backend_of(judge)
+    if how.is_on and backends.SAMPLING not in backends.abilities(backend):
+        raise JudgemergeError(
+            f"{study.where}: judge '{judge}' answers with backend '{backend}', which draws no replies here, but "
+            f"judging.sampling.temperature is {how.parameters.temperature:g}; set it to 0, or leave the judge out"
+        )
+
+
+def _check_fit(study: "Study", judge: str, protocol: str) -> None:
+    """Refuse a prompt whose mode the judge's backend cannot serve, or that no item of a suite can fill."""
+    prompt = study.prompt(judge, protocol)
+    if prompt is None:
+        return
+    template, key = study.template(prompt), f"judging.judges.{judge}.{protocol}"
+    check_mode(study, judge, template, key)
+    for suite in study.settings.suites:
+        sets = [name for name in study.benchmarks_of(judge, suite) if study.protocol(name) == protocol]
+        check_fields(study, template, template.fields, sets, f"judge '{judge}'", f"suite '{suite}'", key)
+
+
+def check_mode(study: "Study", judge: str, template: Template, key: str) -> None:
+    """Refuse a prompt whose mode the judge's backend cannot serve."""
+    backend = study.backend_of(judge)
+    if template.mode != "generate" and backends.LOGPROBS not in backends.abilities(backend):
+        raise JudgemergeError(
+            f"{study.where}: backend '{backend}' of judge '{judge}' gives no log-probabilities, but prompt "
+            f"'{template.name}' (mode {template.mode}) needs them; name another prompt in {key}"
+        )
+
+
+def _check_singly(study: "Study", judge: str) -> None:
+    """Refuse a prompt for single grades that cannot be filled from the pairs of a suite."""
+    template, suites = study.template(study.singly_prompt), study.settings.suites
+    check_mode(study, judge, template, "singly.prompt")
+    for suite in suites if study.settings.singly.suites is None else study.settings.singly.suites:
+        sets = [name for name in suites[suite].benchmarks if study.protocol(name) == "pairwise"]
+        user = f"singly, judge '{judge}'"
+        check_fields(study, template, template.fields, sets, user, f"suite '{suite}'", "singly.prompt")
