@@ -12,6 +12,7 @@ from judgemerge.judge import judging
 from judgemerge.judge.requests import ask
 from judgemerge.judge.store import Store
 from judgemerge.prompting import rubric_metrics
+from judgemerge.prompting.parsing import write_replies
 from judgemerge.prompting.prompts import load_template
 
 
@@ -47,7 +48,7 @@ def main(
     requests = comparisons.plan(comparisons.pair_items(*how), singles, templates, backend, limit)
     with Store.of_model(Path(store, manifest["digest"][:16]), own) as opened:
         n_new = ask(requests, backend, opened, Progress("prompts")).n_new
-        files.write_jsonl(replies, judging.replies(requests, opened))
+        write_replies(replies, judging.replies(requests, opened))
     names = comparisons.prompt_names(entry, found)
     about = {
         "judge": Path(replies).stem,

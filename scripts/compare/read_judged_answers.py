@@ -7,6 +7,7 @@ from judgemerge.compare import answer_judging
 from judgemerge.core import files
 from judgemerge.core.logs import logged
 from judgemerge.prompting import rubric_metrics
+from judgemerge.prompting.parsing import read_replies
 from judgemerge.prompting.prompts import load_template
 
 
@@ -19,7 +20,7 @@ def main(
         entry, chosen_metrics, lambda name: load_template(Path(prompts, f"{name}.yaml"))
     )
     settings = {name: template.reply for name, template in templates.items()}
-    rows = list(answer_judging.results(files.read_jsonl(replies), settings, entry["models"]))
+    rows = list(answer_judging.results(read_replies(replies), settings, entry["models"]))
     files.write_jsonl(results, rows)
     failures: dict[str, Counter] = {}
     for row in rows:

@@ -16,6 +16,8 @@ from judgemerge.judge import judging
 from judgemerge.judge.backends import Backend
 from judgemerge.judge.requests import Request
 from judgemerge.prompting import parsing, prompts, rubric_metrics
+from judgemerge.prompting.parsers import ReplySettings
+from judgemerge.prompting.parsing import Reply
 from judgemerge.prompting.rubric_metrics import Metric
 
 PAIRS = "pairs"  # stands where a metric's name stands otherwise
@@ -165,20 +167,20 @@ def prompt_names(entry: Mapping, chosen_metrics: Sequence[Metric]) -> dict[str, 
 # ---- what judges said ----
 
 
-def results(replies: Iterable[Mapping], settings: Mapping[str, Mapping], models: Sequence[str]) -> Iterator[dict]:
+def results(replies: Iterable[Reply], settings: Mapping[str, ReplySettings], models: Sequence[str]) -> Iterator[dict]:
     """Yield a row per reply, read: of a pair {preferred}, of a single answer {model, score}; `reason` where unreadable.
 
     `settings` are the reply settings by PAIRS or metric. `preferred` is a model or `tie`, whatever the order was.
     """
     for reply in replies:
-        kind = reply["benchmark"]
+        kind = reply.benchmark
         verdict = parsing.parse_row(reply, settings[kind])
-        unit, _, model = (reply["item"], "", "") if kind == PAIRS else reply["item"].rpartition("/")
+        unit, _, model = (reply.item, "", "") if kind == PAIRS else reply.item.rpartition("/")
         question, _, sample = unit.rpartition("#")
-        row = {"metric": kind, "question": question, "sample": int(sample), "order": reply["order"]}
+        row = {"metric": kind, "question": question, "sample": int(sample), "order": reply.order}
         if kind == PAIRS:
             named = {"first": models[0], "second": models[1], "tie": "tie"}
             row |= {"preferred": named.get(verdict.outcome)}
         else:
             row |= {"model": model, "score": verdict.score}
-        yield row | {"reason": verdict.reason, "reply": reply["reply"]}
+        yield row | {"reason": verdict.reason, "reply": reply.reply}

@@ -1,7 +1,7 @@
 """How far a judge's own scores and verdicts fit each other, and whether a derived verdict agrees better with people."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.estimates import Settings, draw_sample, proportion
 from judgemerge.prompting import dimensions
+from judgemerge.prompting.parsing import Reply
 
 COLUMNS = ("judge", "benchmark", "statement", "value", "ci_low", "ci_high", "n", "errors", "note")
 
@@ -16,7 +17,7 @@ COLUMNS = ("judge", "benchmark", "statement", "value", "ci_low", "ci_high", "n",
 def statement_table(
     items: Sequence[Item],
     judge: str,
-    replies: Iterable[Mapping],
+    replies: Iterable[Reply],
     verdicts: Iterable[Verdict],
     settings: Settings,
 ) -> pd.DataFrame:
@@ -31,17 +32,17 @@ def statement_table(
     unknown: dict[str, int] = defaultdict(int)
     names: dict[str, None] = {}
     for row in replies:
-        item = by_id.get(row["item"])
+        item = by_id.get(row.item)
         if item is None:
             continue
-        verdict = read.get((row["item"], row["order"]))
+        verdict = read.get((row.item, row.order))
         readable = verdict is not None and verdict.outcome != "error"
         stated = verdict.score if readable and item.protocol == "pointwise" else verdict.outcome if readable else ""
-        statements = [*dimensions.statements(item.protocol, row["reply"] or "", stated, row["order"])]
+        statements = [*dimensions.statements(item.protocol, row.reply or "", stated, row.order)]
         if item.protocol == "pairwise":
-            scores = dimensions.read_scores(row["reply"] or "", item.protocol)
+            scores = dimensions.read_scores(row.reply or "", item.protocol)
             for rule in ("stated", *dimensions.RULES):
-                derived = dimensions.derived_verdict(scores, rule, row["order"])
+                derived = dimensions.derived_verdict(scores, rule, row.order)
                 name = f"accuracy of the verdict by {'overall scores' if rule == 'stated' else f'{rule} of dimensions'}"
                 statements.append((name, None if derived is None else derived == item.truth))
             statements.append(("accuracy of the stated verdict", stated == item.truth if readable else None))

@@ -21,9 +21,9 @@ class Suite(Section):
 
 
 @section
-class Singly(Section):
+class PairsFromGrades(Section):
     """Judges that also judge pairs by grading both responses on their own; `direct` then appears among the judges of
-    pairs as `direct_singly`. The higher grade wins, equal grades are a tie.
+    pairs as `direct_from_grades`. The higher grade wins, equal grades are a tie.
     """
 
     judges: tuple[str, ...] = key("Models among the judges.", [], uniqueItems=True)
@@ -31,10 +31,10 @@ class Singly(Section):
         "Prompt that single responses are graded with; the default is judging.prompts.pointwise.", None
     )
     suites: tuple[str, ...] | None = key("Suites whose pairs are judged so; unset means all.", None)
-    redraws: int = key(
-        "Further draws of both grades, for pairs whose grades are equal and whose truth is no tie, as Prometheus does "
-        "(2); the first draw with unequal grades counts. Every response is drawn 1 + redraws times. 0 leaves ties as "
-        "they are.",
+    tie_resamples: int = key(
+        "Further samples of both grades, for pairs whose grades are equal and whose truth is no tie, as Prometheus "
+        "does (2); the first sample with unequal grades counts. Every response is graded 1 + tie_resamples times. 0 "
+        "leaves ties as they are.",
         0,
         minimum=0,
     )

@@ -13,7 +13,7 @@ from judgemerge.data import rubrics
 from judgemerge.embed import embedding_checks
 from judgemerge.evaluate import published
 from judgemerge.evaluate import variants as ablation
-from judgemerge.judge import backends, endpoints, pointwise_to_pairwise, sampling
+from judgemerge.judge import backends, endpoints, pairs_from_grades, sampling
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import source_of
 from judgemerge.merge import preflight
@@ -37,7 +37,7 @@ def check_study(study: Study) -> None:
     endpoints.check(study)
     rubrics.check(study)
     sampling.check(study)
-    pointwise_to_pairwise.check(study)
+    pairs_from_grades.check(study)
     ablation.check(study)
     preferences.check(study)
     lora_targets.check_study(study)
@@ -245,7 +245,7 @@ def _check_benchmarks(study: Study) -> None:
 
 
 def _check_judges(study: Study) -> None:
-    known = {*study.model_names, *study.singly, *BASELINES, *study.catalogues.recorded}
+    known = {*study.model_names, *study.judges_from_grades, *BASELINES, *study.catalogues.recorded}
     for judge in study.judges:
         _known(study, judge, known, "judges names the unknown judge")
         if study.kind(judge) == "recorded":

@@ -29,8 +29,8 @@ def check(study: Study) -> None:
         _check_sampling(study, judge)
         for protocol in PROTOCOLS:
             _check_judge(study, judge, protocol)
-    for judge in study.singly.values():
-        _check_singly(study, judge)
+    for judge in study.judges_from_grades.values():
+        _check_grading(study, judge)
     for expert, entry in study.experts.items():
         prompts = study.training_prompts(expert)
         _check_training(study, prompts, entry["train_on"], f"expert '{expert}'", f"experts.{expert}.prompts")
@@ -46,7 +46,7 @@ def check(study: Study) -> None:
 
 
 def _check_sampling(study: Study, judge: str) -> None:
-    how, backend = sampling.of(study.settings["judging"]), study.backend_of(judge)
+    how, backend = sampling.of(study.settings.judging), study.backend_of(judge)
     if how.is_on and backends.SAMPLING not in backends.abilities(backend):
         raise JudgemergeError(
             f"{study.where}: judge '{judge}' answers with backend '{backend}', which draws no replies here, but "
@@ -75,14 +75,14 @@ def _check_mode(study: Study, judge: str, template: Template, key: str) -> None:
         )
 
 
-def _check_singly(study: Study, judge: str) -> None:
+def _check_grading(study: Study, judge: str) -> None:
     """Refuse a prompt for single grades that cannot be filled from the pairs of a suite."""
-    template = _template(study, study.singly_prompt)
-    _check_mode(study, judge, template, "singly.prompt")
-    for suite in study.settings["singly"].get("suites", study.settings["suites"]):
+    template = _template(study, study.grading_prompt)
+    _check_mode(study, judge, template, "pairs_from_grades.prompt")
+    for suite in study.settings["pairs_from_grades"].get("suites", study.settings["suites"]):
         sets = [name for name in study.settings["suites"][suite]["benchmarks"] if study.protocol(name) == "pairwise"]
-        user = f"singly, judge '{judge}'"
-        _check_fields(study, template, template.fields, sets, user, f"suite '{suite}'", "singly.prompt")
+        user = f"pairs_from_grades, judge '{judge}'"
+        _check_fields(study, template, template.fields, sets, user, f"suite '{suite}'", "pairs_from_grades.prompt")
 
 
 def _check_training(study: Study, prompts: Mapping[str, str], item_sets: list[str], user: str, key: str) -> None:

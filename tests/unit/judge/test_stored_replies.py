@@ -19,6 +19,7 @@ from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.requests import ask
 from judgemerge.judge.store import Store
 from judgemerge.prompting.prompts import load_template
+from judgemerge.settings.models import Endpoint
 
 SAMPLING = {"temperature": 1.0, "top_p": 0.9, "repetition_penalty": 1.03, "runs": 2, "seed": 42, "retries": 1}
 PROMPTS = {
@@ -56,7 +57,7 @@ def refuse(*arguments, **settings):
 
 
 def endpoint(**settings):
-    backend = OpenAI({"url": "http://127.0.0.1:9/v1", "model": "m", "settings": {"temperature": 0, **settings}})
+    backend = OpenAI(Endpoint(url="http://127.0.0.1:9/v1", model="m", settings={"temperature": 0, **settings}))
     backend.complete = refuse
     return backend
 
@@ -81,7 +82,7 @@ def test_a_judged_suite_is_found_in_its_store(name, stores, silent):
         else:
             assert ask(requests, backend, store).n_new == 0
             rows = list(judging.replies(requests, store))
-    assert rows == expected(stores / name)
+    assert [reply.row() for reply in rows] == expected(stores / name)
     assert (stores / name / "suite.jsonl").read_bytes() == before
 
 
