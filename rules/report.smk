@@ -18,16 +18,16 @@ wildcard_constraints:
     figure=one_of(CONTENTS.figures),
 
 
-rule tabulate:
+rule make_table:
     """One table, as its module computes it from items, verdicts and replies."""
     input:
         of(CONTENTS.table_inputs, "table"),
     output:
         TABLE,
     log:
-        "results/{study}/logs/tabulate/{table}.log",
+        "results/{study}/logs/make_table/{table}.log",
     benchmark:
-        "results/{study}/timings/tabulate/{table}.tsv"
+        "results/{study}/timings/make_table/{table}.tsv"
     wildcard_constraints:
         table=one_of(CONTENTS.tabulated),
     conda:
@@ -38,9 +38,9 @@ rule tabulate:
     params:
         suites=of(CONTENTS.suites, "table"),
         parameters=of(CONTENTS.table_parameters, "table"),
-        code=of(CONTENTS.table_digest, "table"),
+        code=CONTENTS.digest("report/make_table", "table"),
     script:
-        "../scripts/report/tabulate.py"
+        "../scripts/report/make_table.py"
 
 
 rule render_page:
@@ -73,7 +73,7 @@ rule render_page:
         parameters=of(CONTENTS.page_parameters, "table"),
         labels=study.labels,
         confidence=settings["statistics"]["confidence"],
-        code=of(CONTENTS.page_digest, "table"),
+        code=CONTENTS.digest("report/render_page", "table"),
     script:
         "../scripts/report/render_page.py"
 
@@ -101,7 +101,7 @@ rule draw_figure:
     params:
         caption=of(CONTENTS.figure_caption, "figure"),
         figure=of(CONTENTS.figure_parameters, "figure"),
-        code=of(CONTENTS.figure_digest, "figure"),
+        code=CONTENTS.digest("report/draw_figure", "figure"),
     script:
         "../scripts/report/draw_figure.py"
 

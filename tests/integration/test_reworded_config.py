@@ -13,7 +13,7 @@ from study_options import CHECKSUMS
 
 WORDS = {"description", "label", "licence", "truth", "truth_by", "category"}
 # What shows such words, and takes seconds.
-SHOWS_WORDS = {"write_run_record", "render_page", "tabulate"}
+SHOWS_WORDS = {"write_run_record", "render_page", "make_table"}
 PROBE = """
 import atexit
 include: "Snakefile"

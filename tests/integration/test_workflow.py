@@ -22,7 +22,7 @@ from judgemerge.study.load import load_study
 
 FEW_FIGURES = ("accuracy", "consistency", "grading", "differences", "humans", "bias_position", "bias_length")
 FEW_TABLES = ("agreement", "items", "comparisons", "humans", "bias")
-ITEMS = {"write_items": 2, "answer_baselines": 2, "tabulate": 1}
+ITEMS = {"write_items": 2, "answer_baselines": 2, "make_table": 1}
 SCORES = {"score_benchmark": 2, "compare_judges": 2}
 AFTER_SCORES = {
     "collect_scores": 4,
@@ -101,7 +101,7 @@ def test_one_merge_parameter_changes_its_branch_alone(repository, tmp_path):
         "write_card": len(study.merges),  # a card shows the scores of the parents too
         **AFTER_SCORES,
         "draw_figure": len(FEW_FIGURES) + 1,
-        "tabulate": 1,
+        "make_table": 1,
         "render_page": len(FEW_TABLES),
     }
     branch = [text for text in messages(process) if text.split()[0] in ("Merging", "Judging", "Parsing")]
@@ -334,7 +334,7 @@ def test_another_study_seed_answers_the_baselines_again(finished):
         ("agreement/metrics.py", {**SCORES, **AFTER_SCORES}),
         ("baselines.py", {"answer_baselines": 2, **SCORES, **AFTER_SCORES}),
         ("report/tables/bias.py", {"render_page": 1, "draw_figure": 2, "all": 1}),
-        ("report/drawing.py", {"tabulate": 1, "render_page": 5, "draw_figure": len(FEW_FIGURES), "all": 1}),
+        ("report/drawing.py", {"make_table": 1, "render_page": 5, "draw_figure": len(FEW_FIGURES), "all": 1}),
         ("benchmarks/meld_training.py", {**ITEMS, **SCORES, **AFTER_SCORES}),  # the demo's items are made with it
         ("benchmarks/pandalm.py", {"render_tables": 1, "all": 1}),  # pages use what benchmarks share
         ("merging/checks.py", {}),

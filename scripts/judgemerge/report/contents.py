@@ -1,14 +1,14 @@
 """What the report of one study holds: its tables, pages and figures, and the files that each is made from."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgemerge.core.digests import script_digest
 from judgemerge.report.material import Places
 from judgemerge.report.table import Figure, Table
 from judgemerge.report.tables import TABLES
-from judgemerge.study.layout import FIGURE, FIGURE_PNG, PAGE, TABLE, Layout
+from judgemerge.study.layout import FIGURE, FIGURE_PNG, PAGE, TABLE, Layout, Wildcards, of
 
 if TYPE_CHECKING:
     from judgemerge.study.study import Study
@@ -181,14 +181,10 @@ class Contents:
         """Return the caption of a figure."""
         return self.figures[name].figure.caption
 
-    def table_digest(self, name: str) -> str:
-        """Return the digest of the code that computes a table."""
-        return script_digest("report/tabulate", tables=self.module(name))
-
-    def page_digest(self, name: str) -> str:
-        """Return the digest of the code that makes a page."""
-        return script_digest("report/render_page", tables=self.module(name))
-
-    def figure_digest(self, name: str) -> str:
-        """Return the digest of the code that draws a figure."""
-        return script_digest("report/draw_figure", tables=self.module(self.figures[name].table))
+    def digest(self, script: str, wildcard: str) -> Callable[[Wildcards], str]:
+        """Return a function of a job's wildcards: the digest of a script and of the module of its table or figure."""
+        tables = {
+            "table": {name: name for name in self.tables},
+            "figure": {name: drawing.table for name, drawing in self.figures.items()},
+        }[wildcard]
+        return of(lambda name: script_digest(script, tables=self.module(tables[name])), wildcard)
