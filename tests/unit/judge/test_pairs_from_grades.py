@@ -78,6 +78,14 @@ def test_resamples_of_greedy_grades_are_refused(repository):
         load_study(study, "prometheus.yaml", repository / "config")
 
 
+def test_a_study_with_the_former_names_is_read_and_warned_about(repository, caplog):
+    study = load_yaml(repository / "config/studies/prometheus.yaml") | {"downloads": True}
+    study["singly"] = {**study.pop("pairs_from_grades"), "redraws": 2}
+    section = load_study(study, "mine.yaml", repository / "config").settings.pairs_from_grades
+    assert section.tie_resamples == 2 and "direct" in section.judges
+    assert "mine.yaml: key 'singly' is now called 'pairs_from_grades'; rename it" in caplog.text
+
+
 def test_an_unread_grade_makes_the_pair_an_error():
     verdicts = list(compare_grades([grade("first", 5), grade("second", reason="no_score")]))
     assert [(verdict.outcome, verdict.reason) for verdict in verdicts] == [("error", "no_score")] * 2

@@ -105,6 +105,19 @@ def test_the_questions_of_an_embedding_study_are_found_in_their_store(stores):
     assert missing == {}
 
 
+def test_grades_that_were_stored_under_another_name_of_the_suite_are_not_asked_again(stores, silent):
+    folder = stores / "sampled"
+    (folder / "suite.jsonl").rename(folder / "pairs_singly.jsonl")
+    loaded = [load_template(stores / "prompts" / f"{prompt}.yaml") for prompt in PROMPTS["sampled"]]
+    templates = {template.protocol: template for template in loaded}
+    items = [item for item in read_items(stores / "items.jsonl") if item.protocol in templates]
+    requests = judging.plan(items, templates, silent, 1000)
+    with Store.of_model(folder, "pairs_from_grades") as store:
+        how = sampling.from_settings(**SAMPLING)
+        rows = list(sampling.replies(requests, items, templates, silent, store, how))
+    assert [reply.row() for reply in rows] == expected(folder)
+
+
 def test_a_store_that_lost_a_reply_asks_for_that_one_and_writes_a_line_of_the_same_form(stores, tiny_models):
     backend = Transformers(tiny_models["base"], "auto", batch_tokens=4096, threads=1)
     templates = {"pairwise": load_template(stores / "prompts" / "brief_pairwise.yaml")}

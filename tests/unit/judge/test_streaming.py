@@ -311,7 +311,7 @@ def test_a_stream_through_an_endpoint(repository, tmp_path):
         )
     assert process.returncode == 1, process.stderr
     results = [json.loads(line) for line in process.stdout.splitlines()]
-    assert [result.line for result in results] == [1, 2, 4]
+    assert [result["line"] for result in results] == [1, 2, 4]
     assert results[0]["verdict"] == results[2]["verdict"] == "tie" and "line 2: column 1" in results[1]["error"]
     assert process.stderr.strip() == "3 records: 2 judged, 1 not read"
     assert one.returncode == 0 and json.loads(output.read_text())["verdict"] == "tie"

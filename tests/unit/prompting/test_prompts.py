@@ -5,6 +5,7 @@ import yaml
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item
+from judgemerge.prompting.parsers import ReplySettings
 from judgemerge.prompting.parsing import parse
 from judgemerge.prompting.prompts import Template, Unrenderable, load_template, render, target
 
@@ -22,8 +23,8 @@ POINT = {
     "reply": {"format": "score_line", "minimum": 1, "maximum": 10},
     "target": "Score: {score}",
 }
-PAIR = Template(name="pair", **GOOD)
-GRADE = Template(name="grade", **POINT)
+PAIR = Template(name="pair", **{**GOOD, "reply": ReplySettings(**GOOD["reply"])})
+GRADE = Template(name="grade", **{**POINT, "reply": ReplySettings(**POINT["reply"])})
 
 
 def pair(**changes):
