@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HERE / "scripts"))
+sys.path[:0] = [str(HERE / "scripts"), str(HERE / "scripts" / "judge")]
 
 from judgemerge.core import files
 

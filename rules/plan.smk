@@ -20,6 +20,8 @@ if workflow.is_main_process:
 
 
 onstart:
+    # Snakemake has no public list of the jobs that it is about to run. What is read of its own classes, here and in
+    # plan.of_snakemake, is that of the version which pyproject.toml pins.
     jobs = list(workflow.dag.needrun_jobs())
     # A run that would come to quantized judges and end there is stopped; where Snakemake deploys the software, all is well.
     if not workflow.deployment_settings.deployment_method and not importlib.util.find_spec("llama_cpp"):

@@ -4,13 +4,10 @@ import os
 import sys
 from pathlib import Path
 
+import fork_server
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-# Scripts of rules are imported by name; they come last, so that none hides a package.
-STAGES = sorted(path for path in (REPOSITORY / "scripts").iterdir() if path.is_dir() and path.name != "judgemerge")
-sys.path += map(str, STAGES)
-
 
 # Files whose tests take longest come first, so that no worker is left with one of them at the end.
 LONGEST_FIRST = (
@@ -76,7 +73,18 @@ def tiny_models(tmp_path_factory) -> dict[str, Path]:
     return {name: folder / name for name in ("base", "one", "two")}
 
 
+@pytest.fixture(scope="session")
+def forked_tools(tmp_path_factory) -> Path:
+    """Return a folder with the tools that merge and train, which start there by a fork."""
+    folder = tmp_path_factory.mktemp("tools")
+    servers = [fork_server.start(name, folder) for name in ("mergekit-yaml", "llamafactory-cli")]
+    yield folder
+    for server in servers:
+        fork_server.stop(server)
+
+
 @pytest.fixture
-def tools_on_path(monkeypatch) -> None:
-    """Let child processes find the tools installed beside this Python, as the Snakefile does."""
-    monkeypatch.setenv("PATH", os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])
+def tools_on_path(monkeypatch, forked_tools) -> None:
+    """Let child processes find tools: those that start by a fork, then all that are installed beside this Python."""
+    folders = [str(forked_tools), os.path.dirname(sys.executable), os.environ["PATH"]]
+    monkeypatch.setenv("PATH", os.pathsep.join(folders))

@@ -50,7 +50,8 @@ def main(study_file: str, config: Sequence[str] = (), directory: str | None = No
         _replace(Path(os.path.realpath(target)), fresh)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     dirty = "" if record["git"]["dirty"] is False else "; made from code that is not a clean commit"
-    unsaid = [name for name in ("authors", "licence") if not record["settings"].get("about", {}).get(name)]
+    about = study.settings.about
+    unsaid = [name for name, value in (("authors", about.authors), ("licence", about.licence)) if not value]
     hint = f"; no {' and no '.join(unsaid)}, say them in `about` of the study" if unsaid else ""
     return f"{target}: {len(files_to_pack)} files, {size / 1e6:.1f} MB, checked{dirty}{hint}"
 
@@ -91,7 +92,7 @@ def _replace(target: Path, fresh: Path) -> None:
 
 def _summary(study_file: str, config: Sequence[str], study: Study, record: dict) -> str:
     """Return what Snakemake says of every file of the study, optional suites included when they were run."""
-    optional = [suite["benchmarks"] for suite in study.settings["suites"].values() if suite["optional"]]
+    optional = [suite.benchmarks for suite in study.settings.suites.values() if suite.optional]
     ran = any(Path("results", study.name, f"scores/{name}.csv").exists() for names in optional for name in names)
     # Any mirror will do: nothing is fetched, and where raw files came from is no part of what decides a result.
     overrides = ["downloads=true"] if record["settings"]["downloads"] else ["mirror=."] if ran else []
@@ -130,13 +131,14 @@ def _derive_and_write(
     """Write the crate, with one derivation per job that made a file of it."""
     packed = {path.as_posix(): name for name, path in files_to_pack.items() if path.is_relative_to(results)}
     packed |= {name: name for name in files_to_pack if name.startswith("config/") and name != crate.STUDY}
-    sources = {f"{results}/sources/{key}": key for key in record["sources"]}
-    sources |= {key: key for key in record["sources"]}  # files that are given by their path
+    raw_files = record["sources"]
+    # Keys of the catalogue, or files that are given by their path.
+    sources = {f"{results}/sources/{key}": key for key in raw_files} | {key: key for key in raw_files}
     derived = crate.derivations(
         lineage, packed, sources, [name for name in files_to_pack if name.startswith("config/")]
     )
     sizes = {key: Path(path).stat().st_size for path, key in sources.items() if Path(path).is_file()}
-    held = {key: entry | ({"bytes": sizes[key]} if key in sizes else {}) for key, entry in record["sources"].items()}
+    held = {key: entry | ({"bytes": sizes[key]} if key in sizes else {}) for key, entry in raw_files.items()}
     finished = datetime.datetime.fromtimestamp((results / "run.json").stat().st_mtime, datetime.UTC)
     packed_crate = crate.build(
         record | {"sources": held}, files_to_pack, derived, load_yaml(ROOT / "CITATION.cff"), finished

@@ -24,8 +24,7 @@ def main(study_file: str, config: Sequence[str] = (), results: str = "results") 
     lines = [f"{study}: what its results took (last successful run of each job)"]
     lines.append(f"  {'rule':<26}{'jobs':>6}{'hours':>10}{'CPU hours':>11}{'GPU hours':>11}")
     for row in rows:
-        hours = f"{row['hours']:>10.3f}{row['cpu_hours']:>11.3f}{row['gpu_hours']:>11.3f}"
-        lines.append(f"  {row['rule']:<26}{row['jobs']:>6}{hours}")
+        lines.append(f"  {row.rule:<26}{row.jobs:>6}{row.hours:>10.3f}{row.cpu_hours:>11.3f}{row.gpu_hours:>11.3f}")
     if n_others:
         lines.append(
             f"Left out: {n_others} timings of jobs that the study, with this --config, does not have (any more)."

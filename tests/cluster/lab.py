@@ -168,10 +168,10 @@ def without_route() -> int:
 
 
 def insert(script: Path, lines: str) -> None:
-    """Put lines at the start of a script's main function."""
-    text = script.read_text(encoding="utf-8")
-    head, body = re.match(r"(?s)(.*?^def main\(.*?\n    \"\"\".*?\"\"\"\n)(.*)", text, re.MULTILINE).groups()
-    script.write_text(head + "".join(f"    {line}\n" for line in lines.splitlines()) + body, encoding="utf-8")
+    """Let a script do something before its work; `snakemake` is there for it."""
+    head, start, body = script.read_text(encoding="utf-8").partition('if "snakemake" in globals():\n')
+    assert start, script
+    script.write_text(head + start + "".join(f"    {line}\n" for line in lines.splitlines()) + body, encoding="utf-8")
 
 
 def status(folder: Path) -> str:

@@ -41,7 +41,7 @@ def test_a_dry_run_on_the_cluster_says_what_it_would_ask_for(snakemake, on_gpus)
     gpus = {rule: asked for rule, (_, asked, *_) in rows.items()}
     assert gpus.pop("train_expert") == "4" and gpus.pop("make_model") == gpus.pop("judge_suite") == "1"
     assert set(gpus.values()) == {"0"}
-    assert not rows.keys() & {"write_items", "answer_baselines", "parse_replies", "draw_accuracy", "all"}
+    assert not rows.keys() & {"write_items", "answer_baselines", "parse_replies", "draw_figure", "all"}
     assert n_jobs == sum(int(row[0]) for row in rows.values())
     assert rows["train_expert"][2] == "8"
     assert 0 < gpu_hours < cpu_hours

@@ -20,10 +20,13 @@ from judgemerge.synthetic.demo_tasks import make_items
 
 pytest.importorskip("llama_cpp", reason="needs llama-cpp-python: make venv-quantize")
 
-import convert_gguf  # noqa: E402
-import quantize_model  # noqa: E402
+from rule_scripts import rule_script  # noqa: E402
+
 from judgemerge.core.errors import JudgemergeError  # noqa: E402
 from judgemerge.judge.backends import llama_cpp  # noqa: E402
+
+convert_gguf = rule_script("quantize/convert_gguf")
+quantize_model = rule_script("quantize/quantize_model")
 
 SETTINGS = {"dtype": "float32", "batch_tokens": 2048, "threads": 1, "max_prompt_tokens": 1000, "max_new_tokens": 8}
 NEW_TOKENS = 12

@@ -1,14 +1,17 @@
 """How integration tests copy the workflow and run Snakemake in the copy."""
 
+import atexit
 import fcntl
+import functools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from snakemake_server import Server
+import fork_server
 
 PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "slurm")
 # Two benchmarks, three judges that read nothing: everything but training, merging and judging, in seconds.
@@ -23,7 +26,16 @@ BASELINES = {
 
 FEW = ("--configfile", "few.yaml")
 REPLAY = ("--configfile", "config/studies/replay.yaml")
-SERVER = Server()
+
+
+@functools.cache
+def forked_snakemake() -> Path:
+    """Return a Snakemake that starts by a fork."""
+    folder = Path(tempfile.mkdtemp(prefix="judgemerge"))
+    server = fork_server.start("snakemake", folder)
+    atexit.register(shutil.rmtree, folder)
+    atexit.register(fork_server.stop, server)
+    return folder / "snakemake"
 
 
 def copy_workflow(repository: Path, folder: Path) -> Path:
@@ -44,7 +56,9 @@ def runner(folder: Path) -> Callable[..., subprocess.CompletedProcess]:
         environment = os.environ | tools | (variables or {})
         environment.pop("JUDGEMERGE_MIRROR", None)
         cores = [] if "--profile" in arguments else ["--cores", "2"]
-        return SERVER.run([*cores, *arguments], folder, environment, timeout=600)
+        command = [forked_snakemake(), *cores, *arguments]
+        streams = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+        return subprocess.run(command, cwd=folder, env=environment, timeout=600, **streams)
 
     return run
 

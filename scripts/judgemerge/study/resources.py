@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.models import size_on_disk
@@ -599,26 +599,33 @@ def _span(values: Iterable[int]) -> str:
     return f"{values[0]}" if len(values) == 1 else f"{values[0]}–{values[-1]}"
 
 
-def costs(timings: Iterable[Mapping], jobs: Iterable[Job], folder: str | Path) -> tuple[list[dict], int]:
-    """Return {rule, jobs, hours, cpu_hours, gpu_hours} per rule and in all, and how many timings belong to no job.
+class Cost(NamedTuple):
+    """What the jobs of one rule took."""
+
+    rule: str
+    jobs: int
+    hours: float
+    cpu_hours: float
+    gpu_hours: float
+
+
+def costs(timings: Iterable[Mapping], jobs: Iterable[Job], folder: str | Path) -> tuple[list[Cost], int]:
+    """Return the cost of every rule and of all, the most expensive rule first, and how many timings belong to no job.
 
     `timings` is what provenance.timings returns of `folder`: the last successful run of each job; failed attempts are
     not in there. Hours are reserved, not busy ones: times the threads and GPUs that the job asks for.
     """
     by_file = {str(Path(job.timing)): job for job in jobs if job.timing}
-    rows: dict[str, dict] = {}
+    hours_by_rule: dict[str, list[tuple[float, float, float]]] = {}
     n_others = 0
     for timing in timings:
         job = by_file.get(str(Path(folder, f"{timing['job']}.tsv")))
         if job is None:
             n_others += 1
             continue
-        row = rows.setdefault(job.rule, {"rule": job.rule, "jobs": 0, "hours": 0.0, "cpu_hours": 0.0, "gpu_hours": 0.0})
         hours = (timing["seconds"] or 0.0) / 3600
-        row["jobs"] += 1
-        row["hours"] += hours
-        row["cpu_hours"] += hours * job.threads
-        row["gpu_hours"] += hours * job.gpus
-    ordered = sorted(rows.values(), key=lambda row: (-row["gpu_hours"], -row["cpu_hours"]))
-    total = {key: sum(row[key] for row in ordered) for key in ("jobs", "hours", "cpu_hours", "gpu_hours")}
-    return [*ordered, {"rule": "total", **total}], n_others
+        hours_by_rule.setdefault(job.rule, []).append((hours, hours * job.threads, hours * job.gpus))
+    by_rule = [Cost(rule, len(rows), *map(sum, zip(*rows, strict=True))) for rule, rows in hours_by_rule.items()]
+    by_rule.sort(key=lambda cost: (-cost.gpu_hours, -cost.cpu_hours))
+    totals = map(sum, zip((0, 0.0, 0.0, 0.0), *(cost[1:] for cost in by_rule), strict=True))
+    return [*by_rule, Cost("total", *totals)], n_others

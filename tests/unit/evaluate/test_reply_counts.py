@@ -1,13 +1,15 @@
 """How replies ended: counted per judge and benchmark, those that were read included."""
 
 from report_cases import make
+from rule_scripts import rule_script
 
-import parse_replies
 from judgemerge.core import files
 from judgemerge.core.frames import read_table
 from judgemerge.core.items import Verdict, read_verdicts, write_verdicts
 from judgemerge.evaluate.reply_counts import table_row
 from judgemerge.judge import failures
+
+parse_replies = rule_script("judge/parse_replies")
 
 
 def row(item, reply, finish_reason, **others):

@@ -5,10 +5,12 @@ from collections import Counter
 
 import pytest
 from agreement_cases import pair, point
+from rule_scripts import rule_script
 
-import answer_baselines
 from judgemerge.core.items import read_verdicts, write_items
 from judgemerge.judge.baselines import BASELINES
+
+answer_baselines = rule_script("judge/answer_baselines")
 
 TRUTHS = ["first", "second", "second", "tie", "second", "first"]
 PAIRS = [pair(number, truth) for number, truth in enumerate(TRUTHS)]

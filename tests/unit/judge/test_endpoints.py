@@ -8,8 +8,8 @@ import pytest
 from endpoint_server import Answer, reply, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rule_scripts import rule_script
 
-import judge_endpoint
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import write_items
@@ -19,6 +19,8 @@ from judgemerge.judge.backends.openai import OpenAI, Window, _retry_after
 from judgemerge.prompting.parsing import Reply
 from judgemerge.settings.models import Endpoint
 from judgemerge.synthetic.demo_tasks import make_items
+
+judge_endpoint = rule_script("judge/judge_endpoint")
 
 LIMIT = GenerationParameters(7)
 MESSAGES = [{"role": "system", "content": "Be fair."}, {"role": "user", "content": "A or B? é\n"}]

@@ -11,8 +11,8 @@ import threading
 import time
 
 import pytest
+from rule_scripts import rule_script
 
-import judge_suite
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, write_items
 from judgemerge.judge import judging
@@ -24,6 +24,9 @@ from judgemerge.prompting.parsers import ReplySettings
 from judgemerge.prompting.parsing import parse_row
 from judgemerge.prompting.prompts import Template, load_template, render
 from judgemerge.synthetic.demo_tasks import make_items
+
+judge_suite = rule_script("judge/judge_suite")
+KILLED = "from rule_scripts import rule_script; rule_script('judge/judge_suite').main(**{!r})"
 
 
 @pytest.fixture(scope="module")
@@ -350,11 +353,8 @@ def killed(unit, tmp_path_factory, repository):
     arguments = {**unit, "store": str(folder / "store"), "replies": str(folder / "replies.jsonl")}
     store = folder / "store" / unit["digest"][:16] / "pairs.jsonl"
     process = subprocess.Popen(
-        [sys.executable, "-c", f"import judge_suite; judge_suite.main(**{arguments!r})"],
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(repository / "scripts"), str(repository / "scripts" / "judge")]),
-        },
+        [sys.executable, "-c", KILLED.format(arguments)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(repository / "scripts"), str(repository / "tests")])},
         stderr=subprocess.PIPE,
     )
     while process.poll() is None and not (store.exists() and store.read_bytes().count(b"\n") >= 20):

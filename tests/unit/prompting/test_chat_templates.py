@@ -5,15 +5,17 @@ import time
 
 import pytest
 from chat_template_cases import CHATML, CHATML_DEFAULT, DATED, GEMMA, MORE, SILENT, STRICT, S, U
+from rule_scripts import rule_script
 from transformers import AutoTokenizer
 
-import link_model
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.prompting import chat_templates
 from judgemerge.prompting.chat_templates import Chat
 from judgemerge.prompting.parsing import opened_thought
 from judgemerge.study.load import load_study
+
+link_model = rule_script("train/link_model")
 
 HEAD = "<|start_header_id|>' + {} + '<|end_header_id|>\\n\\n"
 QWEN3 = CHATML + (

@@ -2,11 +2,13 @@
 
 import pytest
 from chat_template_cases import CHATML, CHATML_DEFAULT, GEMMA
+from rule_scripts import rule_script
 from transformers import PreTrainedTokenizerFast
 
-import write_modelfile
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.quantize.deploying import family_of, modelfile
+
+write_modelfile = rule_script("quantize/write_modelfile")
 
 MISTRAL = (
     "{{ bos_token }}{% set ns = namespace(system='') %}{% for message in messages %}"

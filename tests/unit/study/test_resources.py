@@ -228,18 +228,18 @@ def test_costs_count_what_each_job_asks_for_and_how_many_belong_to_no_job(tmp_pa
     jobs.append(progress.Job("all", "", False, False, None, None))
     seconds = {"train_trial/settings/1": 3600.0, "judge_answers/tuned/a": 1800.0, "judge_answers/tuned/b": 1800.0}
     timings = [{"job": job, "seconds": spent} for job, spent in {**seconds, "train_trial/old/0": 60.0}.items()]
-    found, n_others = resources.costs(timings, jobs, folder)
-    rows = {row["rule"]: row for row in found}
+    costs, n_others = resources.costs(timings, jobs, folder)
+    rows = {cost.rule: cost for cost in costs}
     assert list(rows) == ["train_trial", "judge_answers", "total"] and n_others == 1
-    assert (rows["train_trial"]["gpu_hours"], rows["train_trial"]["cpu_hours"]) == (4.0, 8.0)
-    assert (rows["judge_answers"]["jobs"], rows["judge_answers"]["gpu_hours"]) == (2, 0.5)
-    assert (rows["total"]["jobs"], rows["total"]["hours"], rows["total"]["gpu_hours"]) == (3, 2.0, 4.5)
+    assert (rows["train_trial"].gpu_hours, rows["train_trial"].cpu_hours) == (4.0, 8.0)
+    assert (rows["judge_answers"].jobs, rows["judge_answers"].gpu_hours) == (2, 0.5)
+    assert (rows["total"].jobs, rows["total"].hours, rows["total"].gpu_hours) == (3, 2.0, 4.5)
 
 
 def test_a_job_without_seconds_is_counted_as_nothing(tmp_path):
     job = progress.Job("count_items", "", False, False, None, str(tmp_path / "count_items.tsv"))
-    found, _ = resources.costs([{"job": "count_items", "seconds": None}], [job], tmp_path)
-    assert (found[0]["jobs"], found[0]["hours"]) == (1, 0.0)
+    costs, _ = resources.costs([{"job": "count_items", "seconds": None}], [job], tmp_path)
+    assert (costs[0].jobs, costs[0].hours) == (1, 0.0)
 
 
 # ---- sizes that are known, and those that are not ----

@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from rule_scripts import rule_script
 
-import collect_scores
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.averages import average_table
 from judgemerge.evaluate.score import COLUMNS
 from judgemerge.study.load import load_study
+
+collect_scores = rule_script("evaluate/collect_scores")
 
 STUDY = {
     "study": "means",

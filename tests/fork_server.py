@@ -1,0 +1,138 @@
+"""Tools started by a fork: a process that has imported a tool forks for every start, and saves 2 to 10 CPU seconds.
+
+Every start is a process of its own, with the folder, environment, standard streams and exit code of a usual one. In the
+place of the tool stands a client of the same name, which is ended with what it started, and the other way round.
+"""
+
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# Where the tool begins, and what else it imports when it runs.
+TOOLS = {
+    "snakemake": ("snakemake.cli", "jsonschema", "snakemake.executors.local", "snakemake.report"),
+    "mergekit-yaml": ("mergekit.scripts.run_yaml",),
+    "llamafactory-cli": ("llamafactory.cli", "llamafactory.launcher", "llamafactory.train.tuner"),
+}
+# What judgemerge.core.processes.run_tool gives to tools, as far as they read it when they are imported.
+WHEN_IMPORTED = {"HF_HUB_OFFLINE": "1", "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "DISABLE_VERSION_CHECK": "1"}
+CLIENT = """#!{python} -IS
+import sys
+sys.path.insert(0, {tests!r})
+import fork_server
+fork_server.ask({address!r})
+"""
+
+
+def start(name: str, folder: Path) -> subprocess.Popen:
+    """Put the client of a tool into `folder` and start its server, which imports the tool when it is first asked for.
+
+    The server ends when its standard input is closed: at `stop`, or with this process.
+    """
+    client, address = folder / name, str(folder / f"{name}.socket")
+    here = Path(__file__)
+    client.write_text(CLIENT.format(python=sys.executable, tests=str(here.parent), address=address), encoding="utf-8")
+    client.chmod(0o755)
+    environment = {**os.environ, **WHEN_IMPORTED}
+    command = [sys.executable, str(here), name, address]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    server.stdout.readline()  # it listens
+    return server
+
+
+def stop(server: subprocess.Popen) -> None:
+    """Let a server end when the tools that it started have; their CPU time counts as that of children."""
+    server.stdin.close()
+    server.wait()
+
+
+# ---- the client ----
+
+
+def ask(address: str) -> None:
+    """Let the server run the tool with the arguments and streams of this process, and end as it does."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(address)
+    socket.send_fds(connection, [b"."], [0, 1, 2])
+    request = {"arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}
+    connection.sendall(json.dumps(request).encode() + b"\n")
+    answers = connection.makefile("rb")
+    child = int(answers.readline())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: os.kill(child, number))
+    code = int(answers.readline())
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    sys.exit(code)
+
+
+# ---- the server ----
+
+
+def serve(name: str, address: str) -> int | None:
+    """Fork for every client until standard input is closed."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    print(flush=True)
+    children: set[int] = set()
+    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+        connection, _ = listener.accept()
+        module, *_ = map(importlib.import_module, TOOLS[name])
+        child = os.fork()
+        if child == 0:
+            listener.close()
+            return _run(connection, name, module.main)
+        connection.close()
+        children = {one for one in {*children, child} if not os.waitpid(one, os.WNOHANG)[0]}
+    for child in children:
+        os.waitpid(child, 0)
+    return None
+
+
+def _run(connection: socket.socket, name: str, main: Callable[[], Any]) -> Any:
+    """Become the process that runs the tool, and leave one behind that tells the client how it ended."""
+    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+    request = json.loads(connection.makefile("rb").readline())
+    child = os.fork()
+    if child:
+        for stream in streams:
+            os.close(stream)
+        _watch(connection, child)
+    connection.close()
+    os.setsid()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    if "torch" in sys.modules:  # which has read the variable when it was imported
+        sys.modules["torch"].set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count()))
+    sys.path[0] = os.path.dirname(sys.executable)
+    sys.argv = [os.path.join(sys.path[0], name), *request["arguments"]]
+    return main()
+
+
+def _watch(connection: socket.socket, child: int) -> None:
+    """Send the number of a process and, when it has ended, its exit code; end it when the client has gone."""
+    connection.sendall(b"%d\n" % child)
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+        if select.select([connection], [], [], 0.02)[0]:
+            os.killpg(child, signal.SIGKILL)
+            os._exit(0)
+    connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(ended[1]))
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(serve(*sys.argv[1:]))
