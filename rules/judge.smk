@@ -1,47 +1,18 @@
 """Models → replies → verdicts; baselines and recorded judges → verdicts. One job per judge and suite."""
 
+from operator import attrgetter
+
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.suites import Suites
+from judgemerge.settings.models import Endpoint
+from judgemerge.study.layout import chained
 
 suites = Suites(study)
-SINGLY_PROMPTS = {"pointwise": study.singly_prompt} if study.singly else {}
 ENDPOINTS = study.models_by_origin("endpoint")
 
 
-def suite_items(wildcards):
-    """The benchmarks of one suite that one judge answers, or the single responses of its pairs."""
-    split = suites.split(wildcards.suite)
-    return [paths.path(SIDES, split)] if split else each(ITEMS, study.benchmarks_of(wildcards.judge, wildcards.suite))
-
-
-def suite_prompts(function):
-    """Return an input function: `function` of the prompts that one judge is asked with about one suite."""
-
-    def from_wildcards(wildcards):
-        return function(suites.prompts(wildcards.judge, wildcards.suite))
-
-    return from_wildcards
-
-
-def prompt_formats(prompts):
-    """What prompts given by protocol say of the reply, which is all that is parsed with them."""
-    return {name: text["reply"] for name, text in prompt_contents(prompts).items() if "reply" in text}
-
-
-def recorded_files(wildcards):
-    """The raw files of one recorded judge on one suite."""
-    return raw_files(suites.recorded_files(wildcards.recorded, wildcards.suite))
-
-
-def recorded_digest(wildcards):
-    """A digest of the code that reads one recorded judge: editing another format leaves it alone."""
-    return script_digest(
-        "judge/read_recorded", recorded_formats=study.catalogues.recorded[wildcards.recorded]["format"]
-    )
-
-
 rule split_pairs:
-    """Each response of each pair of a suite as an item of its own, to be graded (study key `singly`)."""
+    """Each response of each pair of a suite as an item of its own, to be graded (study key `pairs_from_grades`)."""
     input:
         paths.inputs(ITEMS, suites.pairs, "suite"),
     output:
@@ -63,9 +34,9 @@ rule split_pairs:
 rule judge_suite:
     """What one judge writes about one suite, both orders. Kept apart from parsing: it is the expensive part."""
     input:
-        item_sets=suite_items,
-        prompts=suite_prompts(prompt_files),
-        texts=suite_prompts(prompt_texts),
+        item_sets=paths.inputs(ITEMS, suites.item_sets, "judge", "suite"),
+        prompts=of(chained(suites.prompts, prompt_files), "judge", "suite"),
+        texts=of(chained(suites.prompts, prompt_texts), "judge", "suite"),
         model=renamed(MODEL, model="judge"),
         manifest=renamed(MANIFEST, model="judge"),
     output:
@@ -80,7 +51,7 @@ rule judge_suite:
         suite=one_of(suites.names),
     conda:
         "../envs/judge.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
         mem_mb=needed("mem_mb", "judge", "judge", "suite"),
         runtime=needed("runtime", "judge", "judge", "suite"),
@@ -88,19 +59,17 @@ rule judge_suite:
         # Resources, not parameters: another batch size or number of GPUs must not judge everything again. The profile
         # may ask for GPUs in another way than `gpu`.
         judge_gpus=judge_gpus,
-        batch_tokens=settings["judging"]["batch_tokens"],
+        batch_tokens=settings.judging.batch_tokens,
     params:
-        max_prompt_tokens=settings["judging"]["max_prompt_tokens"],
-        dtype=settings["judging"]["dtype"],
-        asked=suite_prompts(prompt_contents),
+        max_prompt_tokens=settings.judging.max_prompt_tokens,
+        dtype=settings.judging.dtype,
+        asked=of(chained(suites.prompts, prompt_contents), "judge", "suite"),
         backend=of(study.backend, "judge"),
         chat=of(study.chat, "judge"),
         store=STORE,
         sources=SOURCES,
-        categories=settings["judging"]["categories"],
-        drawing=of(suites.drawing, "suite"),
-    message:
-        "Judging {wildcards.suite} with {wildcards.judge}"
+        categories=settings.judging.categories,
+        sampling=of(suites.sampling, "suite"),
     script:
         "../scripts/judge/judge_suite.py"
 
@@ -127,9 +96,9 @@ rule link_endpoint:
     resources:
         **small_job,
     params:
-        url=lookup(within=settings, dpath="models/{endpoint}/endpoint/url"),
-        model=lookup(within=settings, dpath="models/{endpoint}/endpoint/model"),
-        settings=lookup(within=settings, dpath="models/{endpoint}/endpoint/settings"),
+        url=of(chained(suites.endpoint, attrgetter("url")), "endpoint"),
+        model=of(chained(suites.endpoint, attrgetter("model")), "endpoint"),
+        settings=of(chained(suites.endpoint, attrgetter("settings")), "endpoint"),
         code=script_digest("judge/link_endpoint"),
     script:
         "../scripts/judge/link_endpoint.py"
@@ -138,9 +107,9 @@ rule link_endpoint:
 rule judge_endpoint:
     """What one judge behind an endpoint writes about one suite, on the machine that runs Snakemake: it has the network."""
     input:
-        item_sets=suite_items,
-        prompts=suite_prompts(prompt_files),
-        texts=suite_prompts(prompt_texts),
+        item_sets=paths.inputs(ITEMS, suites.item_sets, "judge", "suite"),
+        prompts=of(chained(suites.prompts, prompt_files), "judge", "suite"),
+        texts=of(chained(suites.prompts, prompt_texts), "judge", "suite"),
         manifest=renamed(MANIFEST, model="judge"),
     output:
         REPLIES,
@@ -157,14 +126,12 @@ rule judge_endpoint:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(600),
     params:
-        asked=suite_prompts(prompt_contents),
-        endpoint=lookup(within=settings, dpath="models/{judge}/endpoint"),
+        asked=of(chained(suites.prompts, prompt_contents), "judge", "suite"),
+        endpoint=of(chained(suites.endpoint, Endpoint.plain), "judge"),
         store=STORE,
         sources=SOURCES,
-        categories=settings["judging"]["categories"],
+        categories=settings.judging.categories,
         usage=USAGE,
-    message:
-        "Asking {wildcards.judge} about {wildcards.suite}"
     script:
         "../scripts/judge/judge_endpoint.py"
 
@@ -173,7 +140,7 @@ rule parse_replies:
     """The verdicts in one judge's replies to one suite; an unreadable reply is an error with a reason."""
     input:
         replies=REPLIES,
-        prompts=suite_prompts(prompt_files),
+        prompts=of(chained(suites.prompts, prompt_files), "judge", "suite"),
     output:
         VERDICTS,
     log:
@@ -186,10 +153,8 @@ rule parse_replies:
         **small_job,
     params:
         protocols=of(suites.protocols, "judge", "suite"),
-        asked=suite_prompts(prompt_formats),
+        asked=of(suites.reply_settings, "judge", "suite"),
         code=script_digest("judge/parse_replies"),
-    message:
-        "Parsing {wildcards.judge} on {wildcards.suite}"
     script:
         "../scripts/judge/parse_replies.py"
 
@@ -199,7 +164,7 @@ rule compare_grades:
     input:
         replies=paths.inputs(REPLIES, suites.grades, "derived", "suite"),
         item_sets=paths.inputs(ITEMS, study.benchmarks_of, "derived", "suite"),
-        prompt=prompt_files(SINGLY_PROMPTS),
+        prompt=prompt_files(suites.grading_prompts),
     output:
         renamed(VERDICTS, judge="derived"),
     log:
@@ -207,14 +172,14 @@ rule compare_grades:
     benchmark:
         "results/{study}/timings/compare_grades/{derived}/{suite}.tsv"
     wildcard_constraints:
-        derived=one_of(study.singly),
+        derived=one_of(study.judges_from_grades),
     conda:
         "../envs/stats.yaml"
     resources:
         **small_job,
     params:
         benchmarks=of(study.benchmarks_of, "derived", "suite"),
-        asked=prompt_contents(SINGLY_PROMPTS),
+        asked=prompt_contents(suites.grading_prompts),
         code=script_digest("judge/compare_grades"),
     script:
         "../scripts/judge/compare_grades.py"
@@ -237,7 +202,7 @@ rule answer_baselines:
     params:
         benchmarks=of(suites.benchmarks, "suite"),
         baselines=list(BASELINES),
-        seed=settings["seed"],
+        seed=settings.seed,
         code=script_digest("judge/answer_baselines"),
     script:
         "../scripts/judge/answer_baselines.py"
@@ -247,7 +212,7 @@ rule read_recorded:
     """The verdicts that others published for one suite, and what their files hold."""
     input:
         item_sets=paths.inputs(ITEMS, study.benchmarks_of, "recorded", "suite"),
-        files=recorded_files,
+        files=of(chained(suites.recorded_files, raw_files), "recorded", "suite"),
     output:
         verdicts=renamed(VERDICTS, judge="recorded"),
         counts=RECORDED_COUNTS,
@@ -262,7 +227,7 @@ rule read_recorded:
     params:
         benchmarks=of(suites.recorded, "recorded", "suite"),
         roles=of(suites.recorded_roles, "recorded", "suite"),
-        code=recorded_digest,
+        code=of(suites.recorded_code, "recorded"),
     script:
         "../scripts/judge/read_recorded.py"
 

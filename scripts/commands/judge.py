@@ -38,7 +38,7 @@ def main(judge: streaming.Judge, source: IO[bytes], output: IO[str], batch: int)
     counts: Counter[str] = Counter()
     for records in batches(streaming.split(streaming.read_lines(source)), batch):
         for result in judge.answer(records):
-            output.write(files.json_line(result))
+            output.write(files.json_line(result.row()))
             counts.update(streaming.kinds(result))
         output.flush()
     return counts

@@ -129,38 +129,39 @@ def label(name: str, protocol: str) -> str:
     return {"prompt": "Question", **ANSWERS[protocol]}.get(name, name.replace("_", " ").capitalize())
 
 
-def show(st, result: dict) -> None:
+def show(st, result: streaming.Result | streaming.Fault) -> None:
     """Draw a result: the verdict, then each order with its scores and feedback."""
-    if "error" in result:
-        plain(st, f"Not judged: {result['error']}")
+    if isinstance(result, streaming.Fault):
+        plain(st, f"Not judged: {result.error}")
         return
     st.subheader("Verdict")
     plain(st, headline(result))
-    for column, order in zip(st.columns(len(result["orders"])), result["orders"], strict=True):
+    is_pair = result.protocol == "pairwise"
+    for column, order in zip(st.columns(len(result.orders)), result.orders, strict=True):
         with column:
-            if result["protocol"] == "pairwise":
-                first = "A" if order["order"] == "original" else "B"
+            if is_pair:
+                first = "A" if order.order == "original" else "B"
                 st.subheader(f"With answer {first} shown first")
-                plain(st, OUTCOMES.get(order["outcome"], f"no verdict ({order['reason']})"))
-            for name, scores in zip("AB", order["scores"], strict=False):
-                st.caption(f"Scores of answer {name}" if result["protocol"] == "pairwise" else "Scores")
-                lines = [f"{dimension}: {value:g}" for dimension, value in scores["dimensions"].items()]
-                overall = [] if scores["overall"] is None else [f"Overall: {scores['overall']:g}"]
+                plain(st, OUTCOMES.get(order.outcome, f"no verdict ({order.reason})"))
+            for name, scores in zip("AB", order.scores, strict=False):
+                st.caption(f"Scores of answer {name}" if is_pair else "Scores")
+                lines = [f"{dimension}: {value:g}" for dimension, value in scores.dimensions.items()]
+                overall = [] if scores.overall is None else [f"Overall: {scores.overall:g}"]
                 plain(st, "\n".join([*lines, *overall]))
             st.caption("Feedback")
-            plain(st, order["feedback"] or f"none ({order['reason']})")
+            plain(st, order.feedback or f"none ({order.reason})")
 
 
-def headline(result: dict) -> str:
+def headline(result: streaming.Result) -> str:
     """Return the verdict in one sentence."""
-    reasons = ", ".join(sorted({order["reason"] for order in result["orders"] if order["reason"]}))
-    if result["protocol"] == "pointwise":
-        return f"Score: {result['score']:g}" if result["score"] is not None else f"No score ({reasons})"
-    if result["consistent"] is False:
+    reasons = ", ".join(sorted(set(result.reasons)))
+    if result.protocol == "pointwise":
+        return f"Score: {result.score:g}" if result.score is not None else f"No score ({reasons})"
+    if result.consistent is False:
         return "No verdict: it changes with the order of the answers"
-    if result["verdict"] is None:
+    if result.verdict is None:
         return f"No verdict ({reasons})"
-    return f"In both orders {OUTCOMES[result['verdict']]}"
+    return f"In both orders {OUTCOMES[result.verdict]}"
 
 
 def plain(st, text: str) -> None:

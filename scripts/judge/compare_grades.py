@@ -1,8 +1,9 @@
 """Make verdicts/{derived}/{suite}.jsonl: pairs judged by comparing the grades of their responses."""
 
-from judgemerge.core.items import read_benchmark, read_items, write_verdicts
+from judgemerge.core.items import read_items, write_verdicts
 from judgemerge.core.logs import logged
-from judgemerge.judge import failures, pointwise_to_pairwise, sampling
+from judgemerge.judge import failures, pairs_from_grades, sampling
+from judgemerge.prompting.parsing import read_replies
 from judgemerge.prompting.prompts import load_template
 
 
@@ -15,8 +16,8 @@ def main(replies: str, prompt: str, items: dict[str, str], verdicts: str) -> Non
     compared = {}
     for benchmark, path in items.items():
         decided = {item.id for item in read_items(path) if item.truth != "tie"}
-        grades = sampling.by_run(read_benchmark(replies, benchmark), settings)
-        compared[benchmark] = pointwise_to_pairwise.compare_runs(grades, decided)
+        grades = sampling.by_run(read_replies(replies, benchmark), settings)
+        compared[benchmark] = pairs_from_grades.compare_runs(grades, decided)
     write_verdicts(verdicts, compared)
 
 

@@ -12,12 +12,14 @@ from judgemerge.core.logs import Progress, logged
 from judgemerge.judge import backends, endpoints, failures, judging
 from judgemerge.judge.requests import ask
 from judgemerge.judge.store import Store
+from judgemerge.prompting.parsing import write_replies
 from judgemerge.prompting.prompts import load_template
+from judgemerge.settings.models import Endpoint
 
 
 def main(
     manifest: str,
-    endpoint: dict,
+    endpoint: Endpoint,
     items: list[str],
     prompts: list[str],
     sources: str,
@@ -29,8 +31,9 @@ def main(
 ) -> dict:
     """Ask what the store does not hold yet, then write the suite's replies; return what was asked (also in `usage`)."""
     templates = {template.protocol: template for template in (load_template(path, sources) for path in prompts)}
-    variable = endpoint.get("api_key_variable")
-    backend = backends.load("openai", manifest, {**endpoint, "api_key": os.environ.get(variable) if variable else None})
+    variable = endpoint.api_key_variable
+    settings = {**endpoint.plain(), "api_key": os.environ.get(variable) if variable else None}
+    backend = backends.load("openai", manifest, settings)
     suite_items = [judging.with_category(item, categories) for path in items for item in read_items(path)]
     # No tokenizer here: the endpoint says what is too long, and no limit of ours can be held against it.
     requests = judging.plan(suite_items, templates, backend, sys.maxsize)
@@ -41,12 +44,12 @@ def main(
             rows = list(judging.replies((one for one in requests if one.key is None or opened.knows(one.key)), opened))
             record = {**backend.usage(), **endpoints.table_row("", endpoint, suite, rows)}
             files.write_json(usage, {key: value for key, value in record.items() if key != "judge"})
-    if rows and all(row["reason"] == "endpoint_error" for row in rows):  # too few for the backend to have given up
+    if rows and all(row.reason == "endpoint_error" for row in rows):  # too few for the backend to have given up
         raise JudgemergeError(
             f"{backend.where}: not one of {len(rows)} prompts got a reply; see the log, then run again"
         )
-    files.write_jsonl(replies, rows)
-    errors = Counter(row["reason"] for row in rows if row["reason"])
+    write_replies(replies, rows)
+    errors = Counter(row.reason for row in rows if row.reason)
     for reason, n_errors in sorted(errors.items()):
         print(f"{n_errors} of {len(rows)} prompts have no reply: {reason}", file=sys.stderr)
     return record
@@ -58,7 +61,7 @@ if "snakemake" in globals():
             main,
             snakemake.output,
             manifest=snakemake.input.manifest,
-            endpoint=snakemake.params.endpoint,
+            endpoint=Endpoint.of(snakemake.params.endpoint),
             items=list(snakemake.input.item_sets),
             prompts=list(snakemake.input.prompts),
             sources=snakemake.params.sources,

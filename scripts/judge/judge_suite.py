@@ -10,6 +10,7 @@ from judgemerge.core.logs import Progress, logged
 from judgemerge.judge import backends, failures, judging, sampling, speed
 from judgemerge.judge.requests import Tally, ask
 from judgemerge.judge.store import Store
+from judgemerge.prompting.parsing import write_replies
 from judgemerge.prompting.prompts import load_template
 
 
@@ -50,10 +51,10 @@ def main(
     with Store.of_model(Path(store, digest[:16]), suite) as opened:
         if drawing.is_on:
             rows = sampling.replies(requests, suite_items, templates, loaded, opened, drawing, Progress("prompts"))
-            tally = Tally(len(requests), files.write_jsonl(replies, rows))
+            tally = Tally(len(requests), write_replies(replies, rows))
         else:
             tally = ask(requests, loaded, opened, Progress("prompts"))
-            files.write_jsonl(replies, judging.replies(requests, opened))
+            write_replies(replies, judging.replies(requests, opened))
         if timing is not None:
             files.write_json(timing, speed.record(requests, tally, loaded, opened, threads))
     return tally.n_new
@@ -85,7 +86,7 @@ if "snakemake" in globals():
             batch_tokens=snakemake.resources.batch_tokens,
             max_prompt_tokens=snakemake.params.max_prompt_tokens,
             threads=snakemake.threads,
-            drawing=sampling.from_settings(**snakemake.params.drawing),
+            drawing=sampling.from_settings(**snakemake.params.sampling),
             timing=snakemake.output.timing,
             chat=snakemake.params.chat,
             gpus=snakemake.resources.judge_gpus,

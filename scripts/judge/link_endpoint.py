@@ -3,13 +3,15 @@
 from judgemerge.core import files
 from judgemerge.core.logs import logged
 from judgemerge.judge import endpoints
+from judgemerge.settings.models import Endpoint
 
 
-def main(endpoint: dict, manifest: str) -> None:
+def main(endpoint: Endpoint, manifest: str) -> None:
     """Write the manifest of a model that is only seen through its endpoint."""
     files.write_json(manifest, endpoints.manifest(endpoint))
 
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        main(endpoint=dict(snakemake.params.items()), manifest=snakemake.output[0])
+        params = snakemake.params
+        main(Endpoint(url=params.url, model=params.model, settings=params.settings), snakemake.output[0])

@@ -1,9 +1,9 @@
 """Make verdicts/{judge}/{suite}.jsonl from what the judge wrote."""
 
-from judgemerge.core import files
 from judgemerge.core.items import write_verdicts
 from judgemerge.core.logs import logged
 from judgemerge.judge import failures, sampling
+from judgemerge.prompting.parsing import Reply, read_replies
 from judgemerge.prompting.prompts import load_template
 
 
@@ -16,10 +16,10 @@ def main(replies: str, prompts: list[str], protocols: dict[str, str], verdicts: 
         failures.mark([verdicts], reason)
         return
     formats = {template.protocol: template.reply for template in map(load_template, prompts)}
-    rows: dict[str, list[dict]] = {benchmark: [] for benchmark in protocols}
-    for row in files.read_jsonl(replies):
-        if row["benchmark"] in rows:
-            rows[row["benchmark"]].append(row)
+    rows: dict[str, list[Reply]] = {benchmark: [] for benchmark in protocols}
+    for reply in read_replies(replies):
+        if reply.benchmark in rows:
+            rows[reply.benchmark].append(reply)
     write_verdicts(
         verdicts,
         {name: sampling.combine(sampling.by_run(rows[name], formats[protocols[name]])) for name in protocols},

@@ -2,7 +2,7 @@
 
 from judgemerge.core.items import read_items, write_items
 from judgemerge.core.logs import logged
-from judgemerge.judge.pointwise_to_pairwise import split_pairs
+from judgemerge.judge.pairs_from_grades import split_pairs
 
 
 def main(items: list[str], sides: str) -> int:

@@ -14,7 +14,7 @@ from workflow_runs import copy_workflow, runner
 
 from judgemerge.core.files import sha256_file, sha256_text
 from judgemerge.core.items import read_items
-from judgemerge.prompting.parsing import parse_row
+from judgemerge.prompting.parsing import Reply, parse_row
 from judgemerge.prompting.prompts import load_template, render
 
 pytestmark = pytest.mark.slow
@@ -126,7 +126,7 @@ def test_a_number_of_a_model_all_the_way(walked):
 
     tokenizer = AutoTokenizer.from_pretrained(results / "models/judge")
     for (name, order), reply in replies.items():
-        verdict = parse_row(reply, template.reply)
+        verdict = parse_row(Reply(**reply), template.reply)
         kept = {
             key: value
             for key, value in vars(verdict).items()

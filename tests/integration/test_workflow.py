@@ -144,7 +144,7 @@ BARE = {
     "model_comparisons": {},
     "unified_table": False,
     "overlap": {"also": []},
-    "singly": {"judges": [], "redraws": 0},
+    "pairs_from_grades": {"judges": [], "tie_resamples": 0},
     "about": {"authors": []},
     "averages": {},
     "date": "2024-07-26",

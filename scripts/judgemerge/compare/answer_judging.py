@@ -23,6 +23,8 @@ from judgemerge.judge import judging
 from judgemerge.judge.backends import Backend
 from judgemerge.judge.requests import Request, ask
 from judgemerge.prompting import parsing, prompts, rubric_metrics
+from judgemerge.prompting.parsers import ReplySettings
+from judgemerge.prompting.parsing import Reply
 from judgemerge.prompting.rubric_metrics import Metric
 from judgemerge.settings.comparisons import ModelComparison
 
@@ -234,7 +236,7 @@ def judge_answers(
     requests = plan(pair_items(*how), singles, by_kind, backend, respondent.max_prompt_tokens)
     with respondent.store(store, user) as opened:
         n_new = ask(requests, backend, opened, Progress("prompts")).n_new
-        files.write_jsonl(replies, judging.replies(requests, opened))
+        parsing.write_replies(replies, judging.replies(requests, opened))
     about = {
         "judge": Path(replies).stem,
         "digest": respondent.digest,
@@ -263,18 +265,18 @@ def _file(folder: str, prompt: str) -> Path:
 
 
 def results(
-    replies: Iterable[Mapping], settings: Mapping[str, Mapping], models: Sequence[str]
+    replies: Iterable[Reply], settings: Mapping[str, ReplySettings], models: Sequence[str]
 ) -> Iterator[JudgedAnswer]:
     """Yield every reply, read; `settings` are the reply settings by PAIRS or metric, whatever the order was."""
     preferences = {"first": models[0], "second": models[1], "tie": "tie"}
     for reply in replies:
-        kind = reply["benchmark"]
+        kind = reply.benchmark
         verdict = parsing.parse_row(reply, settings[kind])
         unit, _, model = (verdict.item, "", None) if kind == PAIRS else verdict.item.rpartition("/")
         question, _, number = unit.rpartition("#")
         preferred, score = (preferences.get(verdict.outcome), None) if kind == PAIRS else (None, verdict.score)
         unit = (kind, question, int(number), verdict.order)
-        yield JudgedAnswer(*unit, preferred, model, score, verdict.reason, reply["reply"])
+        yield JudgedAnswer(*unit, preferred, model, score, verdict.reason, reply.reply)
 
 
 def read_judged(
@@ -292,7 +294,7 @@ def read_judged(
     metrics = list(map(rubric_metrics.load_metric, metric_files))
     by_kind = templates(comparison, metrics, lambda name: prompts.load_template(_file(prompt_folder, name)))
     settings = {name: template.reply for name, template in by_kind.items()}
-    rows = list(results(files.read_jsonl(replies), settings, comparison.models))
+    rows = list(results(parsing.read_replies(replies), settings, comparison.models))
     files.write_jsonl(results_to, (row.row() for row in rows))
     failures: dict[str, Counter] = {}
     for row in rows:

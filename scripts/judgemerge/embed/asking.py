@@ -12,6 +12,7 @@ from judgemerge.judge.backends import Backend, Completion, GenerationParameters
 from judgemerge.judge.requests import Request, ask
 from judgemerge.judge.store import Store
 from judgemerge.prompting import parsing
+from judgemerge.settings.models import Endpoint
 
 Messages = list[dict[str, str]]
 
@@ -20,7 +21,7 @@ def open_model(endpoint: Mapping[str, Any], environment: Mapping[str, str]):
     """Return the backend of an `endpoint` entry of a study; its key is in the variable that the entry names."""
     from judgemerge.judge.backends.openai import OpenAI
 
-    return OpenAI(endpoint, environment.get(endpoint.get("api_key_variable") or ""))
+    return OpenAI(Endpoint.of(endpoint), environment.get(endpoint.get("api_key_variable") or ""))
 
 
 def of_iteration(endpoint: Mapping[str, Any], iteration: int) -> dict[str, Any]:

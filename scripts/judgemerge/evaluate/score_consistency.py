@@ -1,7 +1,7 @@
 """How far a judge's own scores and verdicts fit each other, and whether a derived verdict agrees better with people."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from judgemerge.core.items import Item, Order, Verdict
 from judgemerge.evaluate.estimates import UNDEFINED, Measurement, Settings, draw_sample, proportion
 from judgemerge.prompting import dimensions
+from judgemerge.prompting.parsing import Reply
 
 COLUMNS = ("judge", "benchmark", "statement", *Measurement._fields[1:])
 
@@ -16,20 +17,20 @@ COLUMNS = ("judge", "benchmark", "statement", *Measurement._fields[1:])
 def score_consistency_table(
     items: Sequence[Item],
     judge: str,
-    replies: Iterable[Mapping],
+    replies: Iterable[Reply],
     verdicts: Iterable[Verdict],
     settings: Settings,
 ) -> pd.DataFrame:
     """Return a row per statement of `dimensions.statements`, and the accuracy of verdicts derived from scores.
 
-    `replies` are rows of replies/{judge}/{suite}.jsonl on the same items, `verdicts` what they were read as. n counts
+    `replies` are those of replies/{judge}/{suite}.jsonl to the same items, `verdicts` what they were read as. n counts
     replies that say enough for the statement, errors the others, unreadable ones included.
     """
     by_id = {item.id: item for item in items}
     by_place = {(verdict.item, verdict.order): verdict for verdict in verdicts}
     statements: dict[str, list[tuple[str, bool | None]]] = defaultdict(list)
     for reply in replies:
-        item, order, text = by_id.get(reply["item"]), reply["order"], reply["reply"] or ""
+        item, order, text = by_id.get(reply.item), reply.order, reply.reply or ""
         if item is not None:
             for name, holds in _statements(item, order, text, by_place.get((item.id, order))):
                 statements[name].append((item.cluster, holds))

@@ -5,7 +5,7 @@
 - transitivity: among three answers to one instruction of which all pairs were judged, the share of triples without a
   circle, in the original order. Triples with an equal verdict can neither contradict nor agree: they are a share of
   their own (`equal_triples`) and not in the first one. A triple with an error is left out and counted in errors.
-- pair_minus_singly: accuracy as a comparer minus accuracy by comparing own grades, on the pairs without a human tie.
+- pair_minus_from_grades: accuracy as a comparer minus accuracy by comparing own grades, on pairs without a human tie.
 - redrawn: the share of replies that were drawn more than once because they could not be read; `redraws` counts draws.
 """
 
@@ -20,6 +20,8 @@ from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Measurement, Settings, draw_sample, estimate, proportion
 from judgemerge.evaluate.verdict_arrays import ERROR, FIRST, SECOND, TIE, benchmark_arrays, judge_arrays
 from judgemerge.judge import sampling
+from judgemerge.prompting.parsers import ReplySettings
+from judgemerge.prompting.parsing import Reply
 
 RECORDED = "recorded_scores"
 
@@ -103,20 +105,21 @@ def _triple(codes: Sequence[int]) -> str:
 
 
 def gap_row(
-    items: Sequence[Item], pair: Sequence[Verdict], singly: Sequence[Verdict], judge: str, settings: Settings
+    items: Sequence[Item], pair: Sequence[Verdict], from_grades: Sequence[Verdict], judge: str, settings: Settings
 ) -> Measurement:
     """Return accuracy by comparing minus accuracy by grading both answers, on the same pairs, both orders alike."""
     benchmark = benchmark_arrays(items)
     decisive = benchmark.truth != TIE
-    outcomes = [judge_arrays(benchmark, judge, verdicts).codes[decisive] for verdicts in (pair, singly)]
+    outcomes = [judge_arrays(benchmark, judge, verdicts).codes[decisive] for verdicts in (pair, from_grades)]
     hits = [(codes == benchmark.truth[decisive][:, None]).mean(axis=1) for codes in outcomes]
     clusters = [item.cluster for item, keep in zip(benchmark.items, decisive, strict=True) if keep]
+    # The former name of the metric: another one would draw other samples.
     sample = draw_sample(clusters, f"{benchmark.benchmark}/pair_minus_singly", settings)
     counts = sample.count(hits[0] - hits[1], np.ones(len(clusters)))
     value = estimate(sample, counts, lambda sums: divide(sums[0], sums[1])) if clusters else UNDEFINED
     note = f"{hits[0].mean():.3f} comparing, {hits[1].mean():.3f} by two grades" if clusters else "every pair is a tie"
     errors = int((outcomes[0] == ERROR).any(axis=1).sum() + (outcomes[1] == ERROR).any(axis=1).sum())
-    return Measurement.of("pair_minus_singly", value, len(clusters), errors, note)
+    return Measurement.of("pair_minus_from_grades", value, len(clusters), errors, note)
 
 
 def redraw_rows(items: Sequence[Item], draws: Sequence[tuple[str, int]], settings: Settings) -> list[Measurement]:
@@ -143,8 +146,8 @@ def judge_rows(
     verdicts: Mapping[tuple[str, str], Sequence[Verdict]],
     judge: str,
     graded_by: str | None,
-    replies: Sequence[Mapping] | None,
-    reply: Mapping,
+    replies: Sequence[Reply] | None,
+    reply: ReplySettings | None,
     settings: Settings,
 ) -> list[Measurement]:
     """Return all rows of one judge on the items of one benchmark; `verdicts` are by judge and benchmark.
@@ -161,9 +164,9 @@ def judge_rows(
 
 
 def _sampled_rows(
-    items: Sequence[Item], replies: Sequence[Mapping], reply: Mapping, settings: Settings
+    items: Sequence[Item], replies: Sequence[Reply], reply: ReplySettings, settings: Settings
 ) -> list[Measurement]:
-    rows = redraw_rows(items, [(row["item"], row.get(sampling.DRAWS, 1)) for row in replies], settings)
+    rows = redraw_rows(items, [(row.item, row.draws or 1) for row in replies], settings)
     runs = sampling.by_run(replies, reply)
     if len(runs) > 1:
         scores: dict[str, list[float]] = {}

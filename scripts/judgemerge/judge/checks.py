@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from judgemerge.core.errors import JudgemergeError, did_you_mean, require_known
 from judgemerge.core.items import PROTOCOLS
 from judgemerge.data.checks import check_fields, check_raw_file
-from judgemerge.judge import backends, endpoints, pointwise_to_pairwise, sampling
+from judgemerge.judge import backends, endpoints, pairs_from_grades, sampling
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.prompting.checks import check_prompt
 from judgemerge.prompting.prompts import Template
@@ -27,14 +27,14 @@ def check(study: "Study") -> None:
             _check_prompts(study, judge)
     endpoints.check(study)
     sampling.check(study)
-    pointwise_to_pairwise.check(study)
+    pairs_from_grades.check(study)
     for judge in study.judges:
         if study.kind(judge) == "model":
             _check_sampling(study, judge)
             for protocol in PROTOCOLS:
                 _check_fit(study, judge, protocol)
-    for judge in study.singly.values():
-        _check_singly(study, judge)
+    for judge in study.judges_from_grades.values():
+        _check_grading(study, judge)
 
 
 def _check_backends(study: "Study") -> None:
@@ -48,7 +48,7 @@ def _check_backends(study: "Study") -> None:
 
 
 def _check_names(study: "Study") -> None:
-    names = {*study.model_names, *study.singly, *BASELINES, *study.catalogues.recorded}
+    names = {*study.model_names, *study.judges_from_grades, *BASELINES, *study.catalogues.recorded}
     for judge in study.judges:
         require_known(judge, names, f"{study.where}: judges names the unknown judge")
         if study.kind(judge) == "recorded":
@@ -115,11 +115,11 @@ def check_mode(study: "Study", judge: str, template: Template, key: str) -> None
         )
 
 
-def _check_singly(study: "Study", judge: str) -> None:
+def _check_grading(study: "Study", judge: str) -> None:
     """Refuse a prompt for single grades that cannot be filled from the pairs of a suite."""
-    template, suites = study.template(study.singly_prompt), study.settings.suites
-    check_mode(study, judge, template, "singly.prompt")
-    for suite in suites if study.settings.singly.suites is None else study.settings.singly.suites:
+    template, suites = study.template(study.grading_prompt), study.settings.suites
+    check_mode(study, judge, template, "pairs_from_grades.prompt")
+    for suite in suites if study.settings.pairs_from_grades.suites is None else study.settings.pairs_from_grades.suites:
         sets = [name for name in suites[suite].benchmarks if study.protocol(name) == "pairwise"]
-        user = f"singly, judge '{judge}'"
-        check_fields(study, template, template.fields, sets, user, f"suite '{suite}'", "singly.prompt")
+        user = f"pairs_from_grades, judge '{judge}'"
+        check_fields(study, template, template.fields, sets, user, f"suite '{suite}'", "pairs_from_grades.prompt")

@@ -5,23 +5,17 @@ Imports nothing heavy: every start of Snakemake checks the study with it. The re
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from judgemerge.core import files, provenance
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.settings.models import Endpoint
+from judgemerge.prompting.parsing import Reply
+from judgemerge.settings.models import Endpoint, Prices
 
-_UNSET = Endpoint(url="", model="")
-# How an endpoint is asked where nothing is set. None of it decides a reply, so none is part of the identity.
-LIMITS = {
-    name: getattr(_UNSET, name)
-    for name in ["requests_per_minute", "tokens_per_minute", "concurrency", "timeout", "attempts", "limit_key"]
-}
 # Many programs want the whole address, so people have it at hand; with and without these endings it is one endpoint.
 CHAT = "/chat/completions"
 _ASKED = re.compile(rf"(?:(?:{CHAT})+|(?<=/v\d)/+(?:chat|completions|responses|embeddings|models))?/*$", re.IGNORECASE)
-DEFAULT_SETTINGS = _UNSET.settings
 # What judgemerge itself sends; `n` and `stream` would change the form of the answer.
 OWN_KEYS = ("model", "messages", "max_tokens", "max_completion_tokens", "n", "stream", "stream_options")
 TABLE = (
@@ -40,17 +34,17 @@ def host(url: str) -> str:
     return f"{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 
-def manifest(endpoint: Mapping) -> dict:
+def manifest(endpoint: Endpoint) -> dict:
     """Return the manifest of a model behind an endpoint.
 
     The digest covers host, model and settings: the weights are out of sight, and their owner may change them.
     """
-    endpoint = {"settings": DEFAULT_SETTINGS, **endpoint}
-    identity = {"host": host(endpoint["url"]), "model": endpoint["model"], "settings": endpoint["settings"]}
+    asked_for = {"model": endpoint.model, "settings": endpoint.settings}
+    identity = {"host": host(endpoint.url), **asked_for}
     return {
         "digest": files.sha256_text("endpoint", json.dumps(identity, sort_keys=True, ensure_ascii=False)),
         "backend": "openai",
-        "endpoint": {"url": base_url(endpoint["url"]), **{key: endpoint[key] for key in ("model", "settings")}},
+        "endpoint": {"url": base_url(endpoint.url), **asked_for},
         "bytes": 0,
         "parameters": 0,
         "files": {},
@@ -62,25 +56,25 @@ def manifest(endpoint: Mapping) -> dict:
 def check(study) -> None:
     """Refuse what an endpoint cannot be asked: a wrong address, settings of ours, its weights."""
     for name in study.models_by_origin("endpoint"):
-        check_entry(study.models[name]["endpoint"], f"{study.where}: models.{name}.endpoint")
+        check_entry(study.models[name].endpoint, f"{study.where}: models.{name}.endpoint")
     _check_uses(study)
 
 
-def check_entry(entry: Mapping, where: str) -> None:
+def check_entry(entry: Endpoint, where: str) -> None:
     """Refuse an address that no request can go to, a key in it, and settings that judgemerge decides."""
     try:
-        parts = urlsplit(entry["url"])
+        parts = urlsplit(entry.url)
         complete = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         complete = False
-    if not complete or re.search(r"[\s?#;]", entry["url"].strip()):
+    if not complete or re.search(r"[\s?#;]", entry.url.strip()):
         raise JudgemergeError(f"{where}: url is no address of an API; give one like https://host/v1")
     if parts.username or parts.password:
         raise JudgemergeError(
             f"{where}: url holds a user or a key; put the key into an environment variable and name that in "
             "api_key_variable"
         )
-    for key in sorted(set(entry["settings"]) & set(OWN_KEYS)):
+    for key in sorted(set(entry.settings) & set(OWN_KEYS)):
         raise JudgemergeError(f"{where}: settings.{key} is decided by judgemerge; remove it")
 
 
@@ -99,34 +93,34 @@ def _check_uses(study) -> None:
             )
 
 
-def cost(prompt_tokens: int, reply_tokens: int, price: Mapping | None) -> float | None:
+def cost(prompt_tokens: int, reply_tokens: int, price: Prices | None) -> float | None:
     """Return the price of tokens in the currency of `price` per million; None without a price."""
     if price is None:
         return None
-    return (prompt_tokens * price["prompt"] + reply_tokens * price["completion"]) / 1e6
+    return (prompt_tokens * price.prompt + reply_tokens * price.completion) / 1e6
 
 
-def table_row(judge: str, endpoint: Mapping, suite: str, replies: Iterable[Mapping]) -> dict:
+def table_row(judge: str, endpoint: Endpoint, suite: str, replies: Sequence[Reply]) -> dict:
     """Return one row of tables/endpoints.csv from the replies of a suite; equal prompts were asked and paid once.
 
     Tokens that the endpoint did not count are missing from the sums, and the note says how many replies that concerns.
     """
-    rows = list(replies)
-    answered = {row["prompt"]: row for row in rows if row["reply"] is not None}.values()
-    counted = [row for row in answered if row["prompt_tokens"] is not None and row["reply_tokens"] is not None]
-    prompt_tokens, reply_tokens = (sum(row[key] for row in counted) for key in ("prompt_tokens", "reply_tokens"))
-    price = endpoint.get("price_per_million")
+    answered = {reply.prompt: reply for reply in replies if reply.reply is not None}.values()
+    counted = [reply for reply in answered if reply.prompt_tokens is not None and reply.reply_tokens is not None]
+    prompt_tokens = sum(reply.prompt_tokens for reply in counted)
+    reply_tokens = sum(reply.reply_tokens for reply in counted)
+    price = endpoint.price_per_million
     paid = cost(prompt_tokens, reply_tokens, price)
     notes = [] if price else ["no price_per_million in the study file"]
     if len(counted) < len(answered):
         notes.append(f"{len(answered) - len(counted)} replies without token counts")
     return {
         "judge": judge,
-        "model": endpoint["model"],
-        "host": host(endpoint["url"]),
+        "model": endpoint.model,
+        "host": host(endpoint.url),
         "suite": suite,
         "replies": len(answered),
-        "errors": sum(row["reply"] is None for row in rows),
+        "errors": sum(reply.reply is None for reply in replies),
         "prompt_tokens": prompt_tokens,
         "reply_tokens": reply_tokens,
         "cost": "" if paid is None else f"{paid:.6f}",

@@ -16,6 +16,7 @@ from judgemerge.judge.backends import LOGPROBS, Backend, GenerationParameters
 from judgemerge.judge.requests import SCORED, Request, ask, without_long
 from judgemerge.judge.store import Store
 from judgemerge.prompting import parsing, prompts
+from judgemerge.prompting.parsing import Reply
 
 ORDERS: dict[str, tuple[Order, ...]] = {"pairwise": ("original", "swapped"), "pointwise": ("original",)}
 
@@ -91,28 +92,20 @@ def plan(
     return without_long(requests, backend, max_prompt_tokens)
 
 
-def replies(requests: Iterable[Request], store: Store) -> Iterator[dict]:
-    """Yield one reply row per request, in the order asked (docs/architecture.md, "Reply").
+def replies(requests: Iterable[Request], store: Store) -> Iterator[Reply]:
+    """Yield one reply per request, in the order asked.
 
     Where the prompt opens a thought for the model, the reply begins with what opens it. Of replies that were stored
     before it was kept, `finish_reason` is None.
     """
     for request in requests:
-        row = {**request.about._asdict(), "prompt": request.key}
         failure = store.failures.get(request.key)
         if request.key is None or failure:
-            nothing = dict.fromkeys(("prompt_tokens", "reply_tokens", "finish_reason"))
-            yield {**row, "reply": None, "reason": failure or request.reason, **nothing}
+            yield Reply(*request.about, request.key, reason=failure or request.reason)
         else:
             stored = store.replies[request.key]
-            yield {
-                **row,
-                "reply": whole_reply(request, stored.text),
-                "reason": None,
-                "prompt_tokens": stored.prompt_tokens,
-                "reply_tokens": stored.reply_tokens,
-                "finish_reason": stored.finish_reason,
-            }
+            text, counts = whole_reply(request, stored.text), (stored.prompt_tokens, stored.reply_tokens)
+            yield Reply(*request.about, request.key, text, None, *counts, stored.finish_reason)
 
 
 def whole_reply(request: Request, text: str) -> str:

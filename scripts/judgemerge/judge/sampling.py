@@ -19,8 +19,9 @@ from judgemerge.judge.backends import SAMPLING, Backend, GenerationParameters
 from judgemerge.judge.requests import Progress, Request, ask, no_progress
 from judgemerge.judge.store import Store
 from judgemerge.prompting import parsing, prompts
-
-RUN, DRAWS = "run", "draws"
+from judgemerge.prompting.parsers import ReplySettings
+from judgemerge.prompting.parsing import Reply
+from judgemerge.settings.judging import Judging
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,14 @@ def from_settings(runs: int = 1, retries: int = 0, **parameters) -> Sampling:
     return Sampling(GenerationParameters(**parameters), runs, retries)
 
 
-def of(settings: Mapping) -> Sampling:
+def of(settings: Judging) -> Sampling:
     """Return the sampling of a study's `judging` settings."""
-    return from_settings(**settings["sampling"], retries=settings["retries"])
+    return from_settings(**settings.sampling.plain(), retries=settings.retries)
 
 
 def check(study) -> None:
     """Refuse runs and redraws of greedy replies, which would all be the same."""
-    sampling = of(study.settings["judging"])
+    sampling = of(study.settings.judging)
     if not sampling.is_on and (sampling.runs > 1 or sampling.retries):
         key = "sampling.runs" if sampling.runs > 1 else "retries"
         raise JudgemergeError(
@@ -88,8 +89,8 @@ def replies(
     store: Store,
     sampling: Sampling,
     progress: Progress = no_progress,
-) -> Iterator[dict]:
-    """Yield the reply rows of all runs, each with its `run` (from 1) and its `draws` (1 when the first one was read).
+) -> Iterator[Reply]:
+    """Yield the replies of all runs, each with its `run` (from 1) and its `draws` (1 when the first one was read).
 
     Grades are sampled in every run, pairs in the first alone. Raises JudgemergeError for a backend that cannot sample.
     """
@@ -114,7 +115,7 @@ def replies(
         if not waiting:
             break
     for one, row in zip(samples, judging.replies([one.request for one in samples], store), strict=True):
-        yield {**row, RUN: one.run, DRAWS: one.n_draws}
+        yield row._replace(run=one.run, draws=one.n_draws)
 
 
 def _is_unread(request: Request, store: Store, template: prompts.Template) -> bool:
@@ -124,12 +125,11 @@ def _is_unread(request: Request, store: Store, template: prompts.Template) -> bo
     return parsing.parse_row(row, template.reply).outcome == "error"
 
 
-def by_run(rows: Iterable[Mapping], settings: Mapping) -> dict[int, list[Verdict]]:
-    """Return the verdicts of each run in reply rows; a row without `run` belongs to run 1."""
+def by_run(replies: Iterable[Reply], settings: ReplySettings) -> dict[int, list[Verdict]]:
+    """Return the verdicts of each run; a reply without `run` belongs to run 1."""
     runs: dict[int, list[Verdict]] = {}
-    for row in rows:
-        verdict = parsing.parse_row(row, settings)
-        runs.setdefault(row.get(RUN, 1), []).append(verdict)
+    for reply in replies:
+        runs.setdefault(reply.run or 1, []).append(parsing.parse_row(reply, settings))
     return runs
 
 

@@ -11,18 +11,20 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.items import SWAPPED, Item, Order
+from judgemerge.core.items import SWAPPED, Item, Order, Outcome
 from judgemerge.judge import backends, endpoints, judging
 from judgemerge.judge.backends import LOGPROBS, Backend
 from judgemerge.judge.requests import Request, ask
 from judgemerge.judge.store import Store
 from judgemerge.prompting import dimensions, parsing, rubric_metrics
+from judgemerge.prompting.parsing import Reply
 from judgemerge.prompting.prompts import Template, Unrenderable, load_template, prompt_sources
 from judgemerge.prompting.rubric_metrics import Metric
+from judgemerge.settings.models import Endpoint
 
 MOST_CHARACTERS = 4_000_000  # of one record
 # Keys of an item file that mean nothing here: the answer of people is not looked at.
@@ -85,10 +87,10 @@ def open_model(model: str, settings: Mapping[str, Any], scratch: str | Path):
     and `api_key` (of an endpoint). `scratch` is an empty folder that must outlive the backend.
     """
     if model.startswith(("http://", "https://")):
-        if not settings.get("name"):
+        if not (name := settings.get("name")):
             raise JudgemergeError(f"{model}: an endpoint serves several models; say which one with --name")
-        entry = {"url": model, "model": settings["name"], "settings": settings.get("endpoint_settings")}
-        entry["settings"] = endpoints.DEFAULT_SETTINGS if entry["settings"] is None else entry["settings"]
+        sent = settings.get("endpoint_settings")
+        entry = Endpoint(url=model, model=name, **({} if sent is None else {"settings": sent}))
         endpoints.check_entry(entry, model)
         manifest = Path(scratch, "endpoint.json")
         files.write_json(manifest, endpoints.manifest(entry))
@@ -305,6 +307,71 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
+class OrderResult(NamedTuple):
+    """What a judge said in one order, and how it was read; `scores` are per response, in the order of the record."""
+
+    order: Order
+    outcome: Outcome
+    score: float | None
+    reason: str | None
+    scores: list[dimensions.Scores]
+    feedback: str
+    reply: str | None
+    finish_reason: str | None
+    prompt_tokens: int | None
+    reply_tokens: int | None
+
+
+class Result(NamedTuple):
+    """What became of one record."""
+
+    id: str
+    line: int
+    protocol: str
+    orders: list[OrderResult]
+
+    @property
+    def verdict(self) -> str | None:
+        """The outcome that all orders agree in."""
+        return combined([order.outcome for order in self.orders])[0]
+
+    @property
+    def consistent(self) -> bool | None:
+        """Whether both orders agree; None when one of them has no verdict, or is missing."""
+        return combined([order.outcome for order in self.orders])[1]
+
+    @property
+    def score(self) -> float | None:
+        """The grade of a single response."""
+        return self.orders[0].score if self.orders else None
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why replies could not be read."""
+        return [order.reason for order in self.orders if order.reason]
+
+    def row(self) -> dict[str, Any]:
+        """Return the result as it is written (docs/judging.md)."""
+        is_pair = self.protocol == "pairwise"
+        orders = [order._asdict() | {"scores": list(map(dataclasses.asdict, order.scores))} for order in self.orders]
+        value = {"verdict": self.verdict, "consistent": self.consistent} if is_pair else {"score": self.score}
+        for order in orders if is_pair else ():
+            del order["score"]
+        return {"id": self.id, "line": self.line, "protocol": self.protocol, **value, "orders": orders}
+
+
+class Fault(NamedTuple):
+    """Why a record could not be judged."""
+
+    line: int
+    key: str | None
+    error: str
+
+    def row(self) -> dict[str, Any]:
+        """Return what stands in the output in place of a result."""
+        return self._asdict()
+
+
 class Judge:
     """One backend asked with one prompt; `orders` are the orders in which pairs are shown."""
 
@@ -326,65 +393,50 @@ class Judge:
         possible = judging.orders(template)
         self.orders = tuple(order for order in possible if order in orders) if orders else possible
 
-    def answer(self, records: list[Record]) -> list[dict]:
-        """Return one result per record, in their order: a verdict (docs/judging.md) or an error record."""
-        items: dict[int, Item | dict] = {}
-        requests: dict[int, list[Request]] = {}
-        for record in records:
-            try:
-                item = read_item(record, self.template)
-                item = with_metric(item, self.metric) if self.metric else item
-                if not self.metric:
-                    _check_metric_fields(item, self.template)
-                # Each by itself: an item whose category has no criteria must not stop the others.
-                templates = {item.protocol: self.template}
-                of_item = judging.plan([item], templates, self.backend, self.max_prompt_tokens)
-            except BadRecord as error:
-                items[record.line] = error_record(record.line, error.key, str(error))
-                continue
-            except JudgemergeError as error:
-                items[record.line] = error_record(record.line, "category", str(error))
-                continue
-            items[record.line] = item
-            requests[record.line] = [one for one in of_item if one.about.order in self.orders]
+    def answer(self, records: list[Record]) -> list[Result | Fault]:
+        """Return what became of each record, in their order."""
+        planned = [self._plan(record) for record in records]
         store = Store()
-        ask([one for of_item in requests.values() for one in of_item], self.backend, store)
+        ask([one for entry in planned if not isinstance(entry, Fault) for one in entry[1]], self.backend, store)
         return [
-            self._result(line, entry, list(judging.replies(requests[line], store)))
-            if isinstance(entry, Item)
-            else entry
-            for line, entry in items.items()
+            entry if isinstance(entry, Fault) else self._result(record.line, *entry, store)
+            for record, entry in zip(records, planned, strict=True)
         ]
 
-    def _result(self, line: int, item: Item, rows: list[dict]) -> dict:
-        orders = [self._order(row) for row in rows]
-        result = {"id": item.id, "line": line, "protocol": item.protocol}
-        if item.protocol == "pairwise":
-            verdict, consistent = combined([order["outcome"] for order in orders])
-            result |= {"verdict": verdict, "consistent": consistent}
-        else:
-            result |= {"score": orders[0]["score"] if orders else None}
-        return {**result, "orders": orders}
+    def _plan(self, record: Record) -> tuple[Item, list[Request]] | Fault:
+        """Return a record as an item, and what is asked about it: by itself, so that no other is stopped."""
+        try:
+            item = read_item(record, self.template)
+            if self.metric:
+                item = with_metric(item, self.metric)
+            else:
+                _check_metric_fields(item, self.template)
+            requests = judging.plan([item], {item.protocol: self.template}, self.backend, self.max_prompt_tokens)
+        except BadRecord as error:
+            return Fault(record.line, error.key, f"line {record.line}: {error}")
+        except JudgemergeError as error:  # a category without criteria
+            return Fault(record.line, "category", f"line {record.line}: {error}")
+        return item, [one for one in requests if one.about.order in self.orders]
 
-    def _order(self, row: dict) -> dict:
+    def _result(self, line: int, item: Item, requests: list[Request], store: Store) -> Result:
+        return Result(item.id, line, item.protocol, list(map(self._order, judging.replies(requests, store))))
+
+    def _order(self, row: Reply) -> OrderResult:
         verdict = parsing.parse_row(row, self.template.reply)
-        reply = parsing.answer(row["reply"] or "")[0]
-        scores = dimensions.read_scores(reply, self.template.protocol)
-        if row["order"] == "swapped":
-            scores = scores[::-1]
-        return {
-            "order": row["order"],
-            "outcome": verdict.outcome,
-            **({"score": verdict.score} if self.template.protocol == "pointwise" else {}),
-            "reason": verdict.reason,
-            # One entry per response, in the order of the record; dimensions where the reply states them.
-            "scores": [{"dimensions": score.dimensions, "overall": score.overall} for score in scores],
-            "feedback": dimensions.feedback(reply) or reply.strip(),
-            "reply": row["reply"],
-            "finish_reason": row["finish_reason"],
-            "prompt_tokens": row["prompt_tokens"],
-            "reply_tokens": row["reply_tokens"],
-        }
+        text = parsing.answer(row.reply or "")[0]
+        scores = dimensions.read_scores(text, self.template.protocol)
+        return OrderResult(
+            row.order,
+            verdict.outcome,
+            verdict.score,
+            verdict.reason,
+            scores[::-1] if row.order == "swapped" else scores,
+            dimensions.feedback(text) or text.strip(),
+            row.reply,
+            row.finish_reason,
+            row.prompt_tokens,
+            row.reply_tokens,
+        )
 
 
 def combined(outcomes: list[str]) -> tuple[str | None, bool | None]:
@@ -400,21 +452,14 @@ def combined(outcomes: list[str]) -> tuple[str | None, bool | None]:
     return (outcomes[0], True) if agree else (None, False)
 
 
-def error_record(line: int, key: str | None, message: str) -> dict:
-    """Return what stands in the output for a record that could not be judged."""
-    return {"line": line, "key": key, "error": f"line {line}: {message}"}
-
-
-def kinds(result: dict) -> list[str]:
+def kinds(result: Result | Fault) -> list[str]:
     """Return what a result counts as in `summary`: one kind of outcome, and the reasons of unreadable replies."""
-    if "error" in result:
+    if isinstance(result, Fault):
         return ["not read"]
-    reasons = [f"reason {order['reason']}" for order in result["orders"] if order["reason"]]
-    if result["protocol"] == "pointwise":
-        return ["judged" if result["score"] is not None else "no verdict", *reasons]
-    if result["consistent"] is False:
+    if result.protocol == "pairwise" and result.consistent is False:
         return ["contradictory"]
-    return ["judged" if result["verdict"] else "no verdict", *reasons]
+    value = result.score if result.protocol == "pointwise" else result.verdict
+    return ["no verdict" if value is None else "judged", *(f"reason {reason}" for reason in result.reasons)]
 
 
 def status(counts: Mapping[str, int]) -> int:

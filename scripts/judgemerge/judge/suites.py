@@ -1,57 +1,82 @@
 """What the jobs of rules/judge.smk are about: a suite of the study file, or the single responses of its pairs."""
 
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from judgemerge.judge.pointwise_to_pairwise import SUFFIX
+from judgemerge.core.digests import script_digest
+from judgemerge.judge.pairs_from_grades import SUFFIX
 from judgemerge.judge.recorded import deciding
+from judgemerge.settings.models import Endpoint
 
 if TYPE_CHECKING:
     from judgemerge.study.study import Study
 
 
 class Suites:
-    """The suites of a study as their judges meet them; `{suite}_singly` has each response of each pair of `suite`."""
+    """The suites of a study as judges meet them; `{suite}_from_grades` has each response of each pair of `suite`."""
 
     def __init__(self, study: "Study"):
-        self.study = study
+        self.study, self.settings = study, study.settings
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The names of all suites, those of single responses last."""
-        names = list(self.study.settings["suites"])
-        return [*names, *(f"{name}{SUFFIX}" for name in names)]
+        return [*self.settings.suites, *(f"{name}{SUFFIX}" for name in self.settings.suites)]
 
     def split(self, suite: str) -> str | None:
         """Return the suite whose pairs are split in this one; None for one of the study file."""
-        return None if suite in self.study.settings["suites"] else suite.removesuffix(SUFFIX)
+        return None if suite in self.settings.suites else suite.removesuffix(SUFFIX)
 
     def benchmarks(self, suite: str) -> list[str]:
         """Return the benchmarks of a suite of the study file."""
-        return self.study.settings["suites"][suite]["benchmarks"]
+        return list(self.settings.suites[suite].benchmarks)
 
     def pairs(self, suite: str) -> list[str]:
         """Return those of them that have pairs."""
         return [benchmark for benchmark in self.benchmarks(suite) if self.study.protocol(benchmark) == "pairwise"]
 
+    def item_sets(self, judge: str, suite: str) -> list[str]:
+        """Return the item sets that one judge answers of a suite; the single responses of pairs are one."""
+        split = self.split(suite)
+        return [f"sides/{split}"] if split else self.study.benchmarks_of(judge, suite)
+
     def protocols(self, judge: str, suite: str) -> dict[str, str]:
         """Return benchmark → protocol for what a judge answers of a suite."""
         return {benchmark: self.study.protocol(benchmark) for benchmark in self.study.benchmarks_of(judge, suite)}
 
+    # ---- how judges are asked ----
+
+    @property
+    def grading_prompts(self) -> dict[str, str]:
+        """Protocol → prompt for what derived judges compare the grades of; empty where there are none."""
+        return {"pointwise": self.study.grading_prompt} if self.study.judges_from_grades else {}
+
     def prompts(self, judge: str, suite: str) -> dict[str, str]:
         """Return protocol → prompt for what a judge is asked in a suite."""
         if self.split(suite):
-            return {"pointwise": self.study.singly_prompt}
+            return {"pointwise": self.study.grading_prompt}
         return self.study.prompts_of(judge, suite)
 
-    def drawing(self, suite: str) -> dict:
-        """Return how replies are drawn: single responses once more for every redraw of equal grades."""
-        judging = self.study.settings["judging"]
-        redraws = {"runs": 1 + self.study.settings["singly"]["redraws"]} if self.split(suite) else {}
-        return judging["sampling"] | redraws | {"retries": judging["retries"]}
+    def reply_settings(self, judge: str, suite: str) -> dict[str, Any]:
+        """Return what these prompts say of the reply, which is all that is parsed with them."""
+        contents = self.study.prompt_contents(self.prompts(judge, suite))
+        return {name: content["reply"] for name, content in contents.items() if "reply" in content}
+
+    def sampling(self, suite: str) -> dict[str, Any]:
+        """Return how replies are sampled: single responses once more for every resample of equal grades."""
+        judging = self.settings.judging
+        runs = {"runs": 1 + self.settings.pairs_from_grades.tie_resamples} if self.split(suite) else {}
+        return judging.sampling.plain() | runs | {"retries": judging.retries}
 
     def grades(self, derived: str, suite: str) -> list[tuple[str, str]]:
         """Return (judge, suite) of the replies whose grades a derived judge compares."""
-        return [(self.study.singly[derived], f"{suite}{SUFFIX}")]
+        return [(self.study.judges_from_grades[derived], f"{suite}{SUFFIX}")]
+
+    def endpoint(self, judge: str) -> Endpoint:
+        """Return what the study says of the endpoint of a judge."""
+        return self.settings.models[judge].endpoint
+
+    # ---- recorded judges ----
 
     def recorded(self, judge: str, suite: str) -> dict[str, dict]:
         """Return what decides which verdicts come out of a recorded judge's files, by benchmark of a suite."""
@@ -72,3 +97,8 @@ class Suites:
     def recorded_roles(self, judge: str, suite: str) -> list[tuple[str, str]]:
         """Return the benchmark and the role of every file of `recorded_files`."""
         return list(self.recorded_files(judge, suite))
+
+    def recorded_code(self, judge: str) -> str:
+        """Return a digest of the code that reads a recorded judge: editing another format leaves it alone."""
+        form = self.study.catalogues.recorded[judge]["format"]
+        return script_digest("judge/read_recorded", recorded_formats=form)

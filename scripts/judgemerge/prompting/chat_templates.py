@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time
 from datetime import date as calendar_date
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,11 @@ def read_all(folder: str | Path) -> dict[str, str]:
         texts = {name: path.read_text(encoding="utf-8") for name, path in {"default": folder / FILE, **named}.items()}
         return {name: text for name, text in texts.items() if text.strip()}
     for name in ("chat_template.json", "tokenizer_config.json"):
-        given = files.read_json(folder / name).get("chat_template") if (folder / name).is_file() else None
-        if isinstance(given, list):  # several by name
-            return {entry["name"]: entry["template"] for entry in given}
-        if given:
-            return {"default": given}
+        value = files.read_json(folder / name).get("chat_template") if (folder / name).is_file() else None
+        if isinstance(value, list):  # several by name
+            return dict(map(itemgetter("name", "template"), value))
+        if value:
+            return {"default": value}
     return {}
 
 
@@ -69,8 +70,8 @@ def write(folder: str | Path, text: str) -> None:
 
 def agreed(folders: Sequence[str | Path]) -> str | None:
     """Return the chat template that all model folders with one have; None when they have none, or several."""
-    found = {read(folder) for folder in folders} - {None}
-    return found.pop() if len(found) == 1 else None
+    texts = {read(folder) for folder in folders} - {None}
+    return texts.pop() if len(texts) == 1 else None
 
 
 def names() -> list[str]:
@@ -87,8 +88,8 @@ def load(name: str, where: str) -> str:
     """Return the chat template that `name` means: one of config/chat_templates/, or a file; `where` names the key."""
     path = file_of(name)
     if not path.is_file():
-        known = did_you_mean(name, names())
-        raise JudgemergeError(f"{where} is '{name}', neither a file nor a name of config/chat_templates{known}")
+        near = did_you_mean(name, names())
+        raise JudgemergeError(f"{where} is '{name}', neither a file nor a name of config/chat_templates{near}")
     return without_comments(path.read_text(encoding="utf-8"))
 
 
@@ -100,7 +101,8 @@ def without_comments(text: str) -> str:
     comment = r"\{#(?P<before>[-+]?).*?(?P<after>[-+]?)#\}"
 
     def emptied(match: re.Match) -> str:
-        return match[0] if match["before"] is None else f"{{#{match['before']} {match['after']}#}}"
+        before, after = match.group("before", "after")
+        return match[0] if before is None else f"{{#{before} {after}#}}"
 
     return re.sub(f"{expression}|{comment}", emptied, text, flags=re.DOTALL)
 
@@ -115,30 +117,33 @@ def check_date(text: str, where: str) -> str:
 
 def check(study) -> None:
     """Refuse a date, a named template or arguments that cannot be used, and a model in a folder without a template."""
-    check_date(study.settings["date"], f"{study.where}: date")
-    entries = {f"models.{name}": entry for name, entry in study.models.items()}
-    entries |= {f"judging.judges.{name}": entry for name, entry in study.settings["judging"]["judges"].items()}
+    check_date(study.settings.date, f"{study.where}: date")
+    entries = {f"models.{name}": entry.plain() for name, entry in study.models.items()}
+    entries |= {f"judging.judges.{name}": entry.plain() for name, entry in study.settings.judging.judges.items()}
+    endpoints = study.models_by_origin("endpoint")
     for key, entry in entries.items():
         where, model = f"{study.where}: {key}", key.rpartition(".")[2]
         if "chat_template" in entry:
             load(entry["chat_template"], f"{where}.chat_template")
         _check_arguments(entry.get("template_arguments", {}), f"{where}.template_arguments")
-        if "endpoint" in study.models.get(model, {}) and {"chat_template", "template_arguments"} & set(entry):
+        if model in endpoints and {"chat_template", "template_arguments"} & set(entry):
             raise JudgemergeError(
                 f"{where}: '{model}' is an endpoint, which renders its prompts itself; leave chat_template and "
                 "template_arguments out (vLLM takes endpoint.settings.chat_template_kwargs)"
             )
+    folders = {name: Path(study.models[name].path) for name in study.models_by_origin("path")}
     for name in _asked(study):
-        folder = Path(study.models.get(study.quantizations.get(name, {}).get("model", name), {}).get("path", ""))
-        is_known = "chat_template" in study.chat(name) or not (folder / "tokenizer_config.json").is_file()
-        if not is_known and read(folder) is None:
+        source = study.quantizations[name].model if name in study.quantizations else name
+        folder = folders.get(source, Path())
+        has_template = "chat_template" in study.chat(name) or not (folder / "tokenizer_config.json").is_file()
+        if not has_template and read(folder) is None:
             raise JudgemergeError(f"{study.where}: '{name}' is asked, but {_no_template(folder)}")
-    trained = [(name, study.base_of(name), expert["settings"]) for name, expert in study.experts.items()]
-    for name, base, own in trained:
-        folder = Path(study.models.get(base, {}).get("path", ""))
-        template = {**study.settings["training"], **own}.get("template")
-        known = "chat_template" in study.models.get(base, {}) or read(folder) is not None
-        if "path" in study.models.get(base, {}) and folder.is_dir() and template is None and not known:
+    for name in study.experts:
+        base = study.base_of(name)
+        folder = folders.get(base)
+        if folder is None or not folder.is_dir() or study.training(name).get("template") is not None:
+            continue
+        if study.models[base].chat_template is None and read(folder) is None:
             raise JudgemergeError(
                 f"{study.where}: experts.{name} has no settings.template, and its base '{base}' ({folder}) no chat "
                 "template that one follows from; set training.template"
@@ -147,10 +152,9 @@ def check(study) -> None:
 
 def _asked(study) -> list[str]:
     """Return the models that are asked something: judges, and what a comparison of models has answer or judge."""
-    found = [*study.settings.get("judges", [])]
-    for entry in study.settings["model_comparisons"].values():
-        found += [*entry["models"], *entry["judges"]]
-    return list(dict.fromkeys(found))
+    comparisons = study.settings.model_comparisons.values()
+    names = [name for entry in comparisons for name in (*entry.models, *entry.judges)]
+    return list(dict.fromkeys([*study.settings.judges, *names]))
 
 
 def _no_template(folder: str | Path) -> str:
@@ -208,15 +212,15 @@ class Chat:
         self._try()
 
     def _own(self) -> str:
-        own = self.tokenizer.chat_template
-        if own is None:
+        templates = self.tokenizer.chat_template
+        if templates is None:
             raise JudgemergeError(_no_template(self.folder))
         try:
             return self.tokenizer.get_chat_template()
         except ValueError:
             raise JudgemergeError(
-                f"{self.folder}: has several chat templates ({', '.join(own)}) and none of them is the default; give "
-                "one as a file with chat_template"
+                f"{self.folder}: has several chat templates ({', '.join(templates)}) and none of them is the default; "
+                "give one as a file with chat_template"
             ) from None
 
     def _check(self, arguments: Mapping[str, Any]) -> None:
@@ -299,14 +303,14 @@ class Chat:
         """Return what the template makes of a conversation."""
         if self._in_parts:
             messages = [{**one, "content": [{"type": "text", "text": one["content"]}]} for one in messages]
-        given = {**self.arguments, "strftime_now": self._strftime, "lipsum": None}
+        arguments = {**self.arguments, "strftime_now": self._strftime, "lipsum": None}
         try:
             return self.tokenizer.apply_chat_template(
                 [dict(message) for message in messages],
                 chat_template=self.text,
                 tokenize=False,
                 add_generation_prompt=opened,
-                **given,
+                **arguments,
             )
         except Exception as error:  # whatever a template does: raise_exception, a name or a type it did not expect
             roles = ", ".join(message["role"] for message in messages)
@@ -435,8 +439,8 @@ def configured_ends(folder: str | Path) -> set[int]:
     for name in ("generation_config.json", "config.json"):
         path = Path(folder, name)
         if path.is_file():
-            found = files.read_json(path)
-            ends = found.get("eos_token_id", found.get("text_config", {}).get("eos_token_id"))
+            settings = files.read_json(path)
+            ends = settings.get("eos_token_id", settings.get("text_config", {}).get("eos_token_id"))
             return {*(ends if isinstance(ends, list) else [ends])} - {None}
     return set()
 
@@ -446,8 +450,8 @@ def write_turn_ends(folder: str | Path, ends: Sequence[int]) -> None:
     if set(ends) <= configured_ends(folder):
         return
     path = Path(folder, "generation_config.json")
-    known = files.read_json(path) if path.is_file() else {}
-    files.write_json(path, {**known, "eos_token_id": sorted({*ends, *configured_ends(folder)})})
+    settings = files.read_json(path) if path.is_file() else {}
+    files.write_json(path, {**settings, "eos_token_id": sorted({*ends, *configured_ends(folder)})})
 
 
 def has_turn_mark(text: str) -> bool:

@@ -44,8 +44,7 @@ def read_scores(reply: str, protocol: str) -> list[Scores]:
     """
     head = parsing.answer(reply)[0].partition("###")[0]
     blocks = re.split(r"@@@", head)[1:] if protocol == "pairwise" else [head]
-    found = [_scores(block) for block in blocks]
-    return [scores for scores in found if scores.dimensions or scores.overall is not None]
+    return [scores for scores in map(_scores, blocks) if scores.dimensions or scores.overall is not None]
 
 
 def _scores(block: str) -> Scores:
@@ -57,8 +56,8 @@ def _scores(block: str) -> Scores:
 
 def feedback(reply: str) -> str | None:
     """Return the text after `Detailed Evaluation Feedback:`, without the marks around it."""
-    found = re.search(r"Detailed Evaluation Feedback\s*:\s*(.*)", reply, re.IGNORECASE | re.DOTALL)
-    return found[1].strip().removesuffix("***").strip().removeprefix("{").removesuffix("}").strip() if found else None
+    match = re.search(r"Detailed Evaluation Feedback\s*:\s*(.*)", reply, re.IGNORECASE | re.DOTALL)
+    return match[1].strip().removesuffix("***").strip().removeprefix("{").removesuffix("}").strip() if match else None
 
 
 def derived_verdict(scores: Sequence[Scores], rule: str, order: Order) -> str | None:
@@ -68,8 +67,8 @@ def derived_verdict(scores: Sequence[Scores], rule: str, order: Order) -> str | 
     one, other = (entry.overall if rule == "stated" else entry.recomputed(rule) for entry in scores)
     if one is None or other is None:
         return None
-    shown = "tie" if one == other else "first" if one > other else "second"
-    return shown if order == "original" else SWAPPED[shown]
+    better = "tie" if one == other else "first" if one > other else "second"
+    return better if order == "original" else SWAPPED[better]
 
 
 def statements(protocol: str, reply: str, stated: str | float, order: Order) -> Iterator[tuple[str, bool | None]]:
@@ -79,16 +78,16 @@ def statements(protocol: str, reply: str, stated: str | float, order: Order) -> 
     """
     scores = read_scores(reply, protocol)
     if protocol == "pointwise":
-        own = scores[0] if scores else Scores({}, None)
-        yield "overall_score = overall in the list", None if own.overall is None else own.overall == stated
+        listed = scores[0] if scores else Scores({}, None)
+        yield "overall_score = overall in the list", None if listed.overall is None else listed.overall == stated
         for rule in RULES:
-            value = own.recomputed(rule)
+            value = listed.recomputed(rule)
             yield f"overall_score = {rule} of dimensions", None if value is None else value == stated
         return
     for rule in RULES:
         values = [(entry.overall, entry.recomputed(rule)) for entry in scores]
-        known = len(values) == 2 and all(None not in pair for pair in values)
-        yield f"overall scores = {rule} of dimensions", all(one == two for one, two in values) if known else None
+        is_complete = len(values) == 2 and all(None not in pair for pair in values)
+        yield f"overall scores = {rule} of dimensions", all(one == two for one, two in values) if is_complete else None
     for rule in ("stated", *RULES):
         verdict = derived_verdict(scores, rule, order)
         name = "overall scores" if rule == "stated" else f"{rule} of dimensions"

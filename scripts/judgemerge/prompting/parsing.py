@@ -14,11 +14,15 @@ it back: in forms that end with the verdict nothing but the same verdict again, 
 
 import math
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError, did_you_mean
-from judgemerge.core.items import CLASSES, SWAPPED, Order, Verdict
+from judgemerge.core.items import CLASSES, SWAPPED, Order, Verdict, read_benchmark
 from judgemerge.prompting.chat_templates import has_turn_mark
-from judgemerge.prompting.parsers import FORMATS, Reading
+from judgemerge.prompting.parsers import FORMATS, Reading, ReplySettings
 
 CUT = "length"  # the finish reason of a reply that ran into the limit of tokens
 # How models mark a thought: tags with one of these words in their names. Some chat templates open it already in the
@@ -85,36 +89,37 @@ def plain(text: str) -> str:
     return _EMPHASIS.sub("", re.sub(r"\\(?=[\[\]()*_`-])", "", _TEX_MATHS.sub(r"\1", text)))
 
 
-def check_format(settings: dict, protocol: str, where: str, mode: str = "generate") -> None:
-    """Refuse reply settings that name no format, the wrong protocol, mode or keys, or labels and a scale that cannot be
-    told apart; `where` names their file."""
-    name = settings.get("format")
+def reply_settings(raw: Mapping[str, Any], protocol: str, where: str, mode: str = "generate") -> ReplySettings:
+    """Return what a template says of replies; `where` names its file.
+
+    Refused are an unknown format, a wrong protocol, mode or key, and labels or a scale that cannot be told apart.
+    """
+    name = raw.get("format")
     if name not in FORMATS:
         raise JudgemergeError(f"{where}: reply.format '{name}' is unknown{did_you_mean(name, FORMATS)}")
-    form = FORMATS[name]
-    keys = form.keys
+    form, keys = FORMATS[name], FORMATS[name].keys
     if keys.protocol != protocol:
         raise JudgemergeError(f"{where}: reply.format '{name}' is {keys.protocol}, but the prompt is {protocol}")
     if form.mode != mode:
         raise JudgemergeError(
             f"{where}: reply.format '{name}' reads replies of mode {form.mode}; set mode: {form.mode}"
         )
-    present = set(settings) - {"format"}
+    present, allowed = set(raw) - {"format"}, keys.required | keys.optional
     for key in sorted(keys.required - present):
         raise JudgemergeError(f"{where}: reply.{key} is missing; format '{name}' needs it")
-    for key in sorted(present - keys.required - keys.optional):
-        allowed = keys.required | keys.optional
+    for key in sorted(present - allowed):
         raise JudgemergeError(f"{where}: reply.{key} is unknown{did_you_mean(key, allowed)}")
-    _check_labels(settings, where)
+    _check_labels({outcome: raw[outcome] for outcome in CLASSES if outcome in raw}, where)
+    settings = ReplySettings(**raw)
     if keys.protocol == "pointwise":
         _check_scale(settings, where, form.whole)
+    return settings
 
 
-def _check_labels(settings: dict, where: str) -> None:
+def _check_labels(labels: Mapping[str, Any], where: str) -> None:
     """Refuse labels that are no text or whole number, and two that are the same but for case and white space."""
     seen: dict[str, str] = {}
-    for outcome in (outcome for outcome in CLASSES if outcome in settings):
-        label = settings[outcome]
+    for outcome, label in labels.items():
         if isinstance(label, bool) or not isinstance(label, (str, int)):
             raise JudgemergeError(f"{where}: reply.{outcome} is {label!r}, no text; put the label in quotes")
         if not str(label).strip():
@@ -122,28 +127,28 @@ def _check_labels(settings: dict, where: str) -> None:
         other = seen.setdefault(" ".join(str(label).lower().split()), outcome)
         if other != outcome:
             raise JudgemergeError(
-                f"{where}: reply.{other} '{settings[other]}' and reply.{outcome} '{label}' are read alike; "
+                f"{where}: reply.{other} '{labels[other]}' and reply.{outcome} '{label}' are read alike; "
                 "give labels that differ in more than case"
             )
 
 
-def _check_scale(settings: dict, where: str, whole: bool) -> None:
+def _check_scale(settings: ReplySettings, where: str, whole: bool) -> None:
     """Refuse a scale whose ends are no (whole) numbers, or that does not rise."""
-    for key in ("minimum", "maximum"):
-        value, kinds = settings[key], (int,) if whole else (int, float)
+    low, high = settings.minimum, settings.maximum
+    for key, value in {"minimum": low, "maximum": high}.items():
+        kinds = (int,) if whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
-            wanted = f"a whole number, as format '{settings['format']}' reads them" if whole else "a number"
-            raise JudgemergeError(f"{where}: reply.{key} is {value!r}; give {wanted}")
-    if settings["minimum"] >= settings["maximum"]:
+            expected = f"a whole number, as format '{settings.format}' reads them" if whole else "a number"
+            raise JudgemergeError(f"{where}: reply.{key} is {value!r}; give {expected}")
+    if low >= high:
         raise JudgemergeError(
-            f"{where}: reply.minimum is {settings['minimum']} and reply.maximum {settings['maximum']}; "
-            "the minimum must be the smaller one"
+            f"{where}: reply.minimum is {low} and reply.maximum {high}; the minimum must be the smaller one"
         )
 
 
-def scores(settings: dict) -> list[float]:
+def scores(settings: ReplySettings) -> list[float]:
     """Return the scores of a scale that a check tries: both ends and the whole numbers between, the first thousand."""
-    low, high = settings["minimum"], settings["maximum"]
+    low, high = settings.minimum, settings.maximum
     between = range(math.ceil(low), min(math.floor(high), math.ceil(low) + MOST_SCORES) + 1)
     return sorted({low, high, *between})
 
@@ -151,8 +156,48 @@ def scores(settings: dict) -> list[float]:
 # ---- a reply → a verdict ----
 
 
+class Reply(NamedTuple):
+    """What a judge wrote about an item in one order, or the reason why not (docs/architecture.md, "Reply").
+
+    `prompt` is the key of the stored reply. Those that are sampled have a `run` (from 1) and the number of `draws`.
+    """
+
+    benchmark: str
+    item: str
+    order: Order
+    prompt: str | None = None
+    reply: str | None = None
+    reason: str | None = None
+    prompt_tokens: int | None = None
+    reply_tokens: int | None = None
+    finish_reason: str | None = None
+    run: int | None = None
+    draws: int | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Return the row of a file of replies."""
+        row = self._asdict()
+        return row if self.run else {name: row[name] for name in self._fields[:-2]}
+
+
+def read_replies(path: str | Path, benchmark: str | None = None) -> Iterator[Reply]:
+    """Yield the replies in a file, or those to one benchmark."""
+    for row in files.read_jsonl(path) if benchmark is None else read_benchmark(path, benchmark):
+        yield Reply(**row)
+
+
+def write_replies(path: str | Path, replies: Iterable[Reply]) -> int:
+    """Write replies as JSON lines; return how many."""
+    return files.write_jsonl(path, (reply.row() for reply in replies))
+
+
 def parse(
-    reply: str | None, reason: str | None, settings: dict, item: str, order: Order, finish_reason: str | None = None
+    reply: str | None,
+    reason: str | None,
+    settings: ReplySettings,
+    item: str = "",
+    order: Order = "original",
+    finish_reason: str | None = None,
 ) -> Verdict:
     """Return the verdict in a reply, mapped back to the benchmark's order.
 
@@ -166,19 +211,19 @@ def parse(
         reading = Reading(reason="cut", raw=reading.raw)
     if reading.reason:
         return Verdict(item, order, "error", reason=reading.reason, raw=reading.raw, cut=cut)
-    if FORMATS[settings["format"]].keys.protocol == "pointwise":
+    if FORMATS[settings.format].keys.protocol == "pointwise":
         return Verdict(item, order, "score", score=reading.value, raw=reading.raw, cut=cut)
     outcome = reading.value if order == "original" else SWAPPED[reading.value]
     return Verdict(item, order, outcome, raw=reading.raw, cut=cut)
 
 
-def parse_row(row: dict, settings: dict) -> Verdict:
-    """Return the verdict in a reply row (docs/architecture.md, "Reply")."""
-    return parse(row["reply"], row["reason"], settings, row["item"], row["order"], row.get("finish_reason"))
+def parse_row(row: Reply, settings: ReplySettings) -> Verdict:
+    """Return the verdict in a row of replies."""
+    return parse(row.reply, row.reason, settings, row.item, row.order, row.finish_reason)
 
 
-def _read(reply: str, settings: dict) -> Reading:
-    form = FORMATS[settings["format"]]
+def _read(reply: str, settings: ReplySettings) -> Reading:
+    form = FORMATS[settings.format]
     if form.mode != "generate":
         return form.parse(reply, settings) if reply.strip() else Reading(reason="empty")
     if has_turn_mark(_HARMONY.sub("", reply)):

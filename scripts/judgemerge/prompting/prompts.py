@@ -5,21 +5,25 @@ The constant instructions come first and the item last, so that every backend ca
 """
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from judgemerge.core.catalogues import check_keys, load_yaml
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.files import version
-from judgemerge.core.items import CLASSES, SWAPPED, Item, Order
+from judgemerge.core.items import SWAPPED, Item, Order
 from judgemerge.prompting import parsing
+from judgemerge.prompting.parsers import ReplySettings
 from judgemerge.prompting.published_texts import python_text
 
 PLACEHOLDERS = {
     "pairwise": {"prompt", "response_a", "response_b", "reference", "category"},
     "pointwise": {"prompt", "response", "reference", "category"},
 }
+ANSWERS = {"pairwise": "{verdict}", "pointwise": "{score}"}  # what a target has for what is judged
 REQUIRED = {"pairwise": {"prompt", "response_a", "response_b"}, "pointwise": {"prompt", "response"}}
 KEYS = {"protocol": str, "user": (str, dict), "reply": dict, "target": str, "max_new_tokens": int}
 OPTIONAL_KEYS = {
@@ -35,7 +39,6 @@ WORDINGS = ("own", "published")
 MODES = ("generate", "choices", "likelihood")
 # A prompt of mode likelihood asks nothing: it shows the conversation as it is.
 LIKELIHOOD = {"user": "{prompt}", "target": "", "max_new_tokens": 0, "reply": {"format": "likelihoods"}}
-SOURCE_KEYS = {"source": str, "placeholders": dict}
 # A user message that is all of what somebody published with the item.
 WHOLE_MESSAGE = "{published_prompt}"
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
@@ -60,7 +63,7 @@ class Template:
     name: str
     protocol: str
     user: str
-    reply: dict
+    reply: ReplySettings
     target: str
     max_new_tokens: int
     system: str | None = None
@@ -83,6 +86,14 @@ class Template:
         return set(_PLACEHOLDER.findall(self.target))
 
 
+class Foreign(NamedTuple):
+    """Where somebody else's text lies: in a raw file, of Python under a name; `placeholders` are theirs → ours."""
+
+    source: str
+    name: str = ""
+    placeholders: Mapping[str, str] = {}
+
+
 class Unrenderable(Exception):
     """The item lacks what the template needs; the message is a reason code."""
 
@@ -97,9 +108,9 @@ def _loaded(path: Path, changed: int, size: int) -> "Template":
 def _sources_of(path: Path, changed: int, size: int) -> tuple[str, ...]:
     raw = load_yaml(path, words=True)
     texts = [raw.get(key) for key in ("user", "otherwise", "system")]
-    messages = [text["source"] for text in texts if isinstance(text, dict) and "source" in text]
+    messages = [text.get("source") for text in texts if isinstance(text, dict)]
     criteria = [str(source) for source in raw.get("criteria", {}).values() if not isinstance(source, dict)]
-    return tuple(dict.fromkeys([*messages, *criteria]))
+    return tuple(dict.fromkeys(filter(None, [*messages, *criteria])))
 
 
 @cache
@@ -125,12 +136,11 @@ def load_template(path: str | Path, sources: str | Path | None = None) -> Templa
     """
     path = Path(path)
     try:
-        found = version(path)
+        present_version = version(path)
     except FileNotFoundError:
-        known = [other.stem for other in path.parent.glob("*.yaml")]
-        hint = did_you_mean(path.stem, known)
+        hint = did_you_mean(path.stem, [other.stem for other in path.parent.glob("*.yaml")])
         raise JudgemergeError(f"{path.parent}: there is no prompt '{path.stem}'{hint}") from None
-    return _loaded(*found) if sources is None else _read_template(path, sources)
+    return _loaded(*present_version) if sources is None else _read_template(path, sources)
 
 
 def _read_template(path: Path, sources: str | Path | None) -> Template:
@@ -138,35 +148,56 @@ def _read_template(path: Path, sources: str | Path | None) -> Template:
     if raw.get("mode") == "likelihood":
         raw = LIKELIHOOD | raw
     check_keys(raw, KEYS, OPTIONAL_KEYS, f"{path}: the prompt")
-    if raw["protocol"] not in PLACEHOLDERS:
-        raise JudgemergeError(f"{path}: protocol '{raw['protocol']}' is neither pairwise nor pointwise")
-    raw["extra_fields"] = tuple(map(str, raw.pop("fields", [])))
-    for category, source in raw.get("criteria", {}).items():
-        if isinstance(source, dict):
-            check_keys(source, {"text": str}, {}, f"{path}: criteria.{category}")
-    raw["criteria"] = {
-        str(category).lower(): source["text"] if isinstance(source, dict) else _text_of(str(source), sources, path)
-        for category, source in raw.get("criteria", {}).items()
+    if (protocol := raw["protocol"]) not in PLACEHOLDERS:
+        raise JudgemergeError(f"{path}: protocol '{protocol}' is neither pairwise nor pointwise")
+    extra_fields = tuple(map(str, raw.pop("fields", [])))
+    criteria = _read_criteria(raw.pop("criteria", {}), sources, path)
+    texts = {key: _foreign(raw.get(key), path, key) for key in ("user", "otherwise")}
+    foreign = {key: text for key, text in texts.items() if text}
+    raw |= {key: _foreign_template(text, sources, path, key) for key, text in foreign.items()}
+    if isinstance(system := raw.get("system"), dict):
+        check_keys(system, {"source": str, "name": str}, {}, f"{path}: system")
+        raw |= {"system": _text_of(Foreign(**system), sources, path, "system").translate(str.maketrans(_LITERAL))}
+    # What is said of replies is read when the rest is right.
+    template = Template(name=path.stem, extra_fields=extra_fields, criteria=criteria, **raw)
+    is_exact = any(text.name for text in foreign.values()) or template.user.strip() == WHOLE_MESSAGE
+    _check_placeholders(template, list(foreign.values()), path)
+    reply = parsing.reply_settings(template.reply, protocol, str(path), template.mode)
+    template = replace(template, reply=reply, exact=is_exact)
+    lead = template.target.partition(ANSWERS[protocol])[0]
+    if template.mode == "choices" and _PLACEHOLDER.search(lead):
+        raise JudgemergeError(
+            f"{path}: target is '{template.target}'; mode choices compares what may stand for {ANSWERS[protocol]}, so "
+            "only fixed text can stand before it"
+        )
+    check_reading(template, str(path))
+    return template
+
+
+def _read_criteria(raw: Mapping[str, Any], sources: str | Path | None, path: Path) -> dict[str, str]:
+    """Return category (lower case) → criteria, which stand in the template or in a raw file."""
+    for category, entry in raw.items():
+        if isinstance(entry, dict):
+            check_keys(entry, {"text": str}, {}, f"{path}: criteria.{category}")
+    return {
+        str(category).lower(): entry["text"]
+        if isinstance(entry, dict)
+        else _text_of(Foreign(str(entry)), sources, path)
+        for category, entry in raw.items()
     }
-    foreign = [raw[key] for key in ("user", "otherwise") if isinstance(raw.get(key), dict)]
-    raw["exact"] = any("name" in text for text in foreign) or str(raw["user"]).strip() == WHOLE_MESSAGE
-    for key in ("user", "otherwise"):
-        if isinstance(raw.get(key), dict):
-            check_keys(raw[key], SOURCE_KEYS, {"name": str}, f"{path}: {key}")
-            raw[key] = _foreign_template(raw[key], sources, path, key)
-    if isinstance(raw.get("system"), dict):
-        check_keys(raw["system"], {"source": str, "name": str}, {}, f"{path}: system")
-        text = _text_of(raw["system"]["source"], sources, path, raw["system"]["name"], "system")
-        raw["system"] = text.translate(str.maketrans(_LITERAL))
-    template = Template(name=path.stem, **raw)
+
+
+def _check_placeholders(template: Template, foreign: list[Foreign], path: Path) -> None:
+    """Refuse unknown words and placeholders, and messages and targets that lack one."""
     if template.wording not in WORDINGS:
         raise JudgemergeError(f"{path}: wording is '{template.wording}'{did_you_mean(template.wording, WORDINGS)}")
-    known = PLACEHOLDERS[template.protocol] | {*template.extra_fields} | ({"criteria"} if template.criteria else set())
+    own_names = {*template.extra_fields} | ({"criteria"} if template.criteria else set())
+    known_names = PLACEHOLDERS[template.protocol] | own_names
     # What else stands in braces in somebody else's template is text, such as {score} in a description of the form.
-    used = template.fields if not foreign else {name for text in foreign for name in _our_names(text)}
-    for name in sorted(used - known):
-        hint = "; list it in `fields` if items have it in `extra`" if name not in ("criteria",) else "; add `criteria`"
-        raise JudgemergeError(f"{path}: placeholder '{{{name}}}' is unknown{did_you_mean(name, known) or hint}")
+    names = {name for text in foreign for name in _our_names(text)} if foreign else template.fields
+    for name in sorted(names - known_names):
+        hint = "; add `criteria`" if name == "criteria" else "; list it in `fields` if items have it in `extra`"
+        raise JudgemergeError(f"{path}: placeholder '{{{name}}}' is unknown{did_you_mean(name, known_names) or hint}")
     if template.mode not in MODES:
         raise JudgemergeError(f"{path}: mode is '{template.mode}'{did_you_mean(template.mode, MODES)}")
     required = REQUIRED[template.protocol] if template.mode != "likelihood" else {"prompt"}
@@ -176,17 +207,9 @@ def _read_template(path: Path, sources: str | Path | None) -> Template:
         required = {"published_prompt"}
     for name in sorted(required - template.fields):
         raise JudgemergeError(f"{path}: placeholder '{{{name}}}' is missing from the user message; add it")
-    answer = "{verdict}" if template.protocol == "pairwise" else "{score}"
+    answer = ANSWERS[template.protocol]
     if answer not in template.target and template.mode != "likelihood":
         raise JudgemergeError(f"{path}: target is '{template.target}'; a {template.protocol} one needs {answer}")
-    parsing.check_format(template.reply, template.protocol, str(path), template.mode)
-    if template.mode == "choices" and _PLACEHOLDER.search(template.target.partition(answer)[0]):
-        raise JudgemergeError(
-            f"{path}: target is '{template.target}'; mode choices compares what may stand for {answer}, so only fixed "
-            "text can stand before it"
-        )
-    check_reading(template, str(path))
-    return template
 
 
 def check_reading(template: Template, where: str) -> None:
@@ -197,9 +220,9 @@ def check_reading(template: Template, where: str) -> None:
     if template.mode != "generate":
         return
     if template.protocol == "pairwise":
-        named = {outcome: str(template.reply[outcome]) for outcome in CLASSES if outcome in template.reply}
-        _check_readings(template, {label: outcome for outcome, label in named.items()}, where, "original")
-        _check_readings(template, {label: SWAPPED[outcome] for outcome, label in named.items()}, where, "swapped")
+        labels = template.reply.labels
+        _check_readings(template, {label: outcome for outcome, label in labels.items()}, where, "original")
+        _check_readings(template, {label: SWAPPED[outcome] for outcome, label in labels.items()}, where, "swapped")
     else:
         scores = {score_text(score): score for score in parsing.scores(template.reply)}
         _check_readings(template, scores, where, "original")
@@ -212,11 +235,10 @@ def _check_readings(template: Template, expected: dict, where: str, order: Order
         others = dict.fromkeys(_PLACEHOLDER.findall(template.target), "some words")
         text = _filled_and_stripped(template.target, others | answers)
         verdict = parsing.parse(text, None, template.reply, "", order)
-        found = verdict.outcome if verdict.score is None else verdict.score
-        if found != value:
-            name = template.reply["format"]
+        result = verdict.outcome if verdict.score is None else verdict.score
+        if result != value:
             raise JudgemergeError(
-                f"{where}: format '{name}' reads '{word}' in the target as {verdict.reason or found} "
+                f"{where}: format '{template.reply.format}' reads '{word}' in the target as {verdict.reason or result} "
                 f"({' '.join(text.split())[-60:]!r}); give another label, scale, target or format"
             )
 
@@ -226,25 +248,33 @@ def score_text(score: float) -> str:
     return str(int(score)) if float(score).is_integer() else f"{score:g}"
 
 
-def _text_of(source: str, sources: str | Path | None, path: Path, name: str = "", key: str = "") -> str:
-    """Return the text of a raw file: one with a suffix or a folder is a path, anything else a key of sources.yaml.
+def _foreign(raw: object, path: Path, key: str) -> Foreign | None:
+    """Return where a message of somebody else lies, None for one that stands in the template itself."""
+    if not isinstance(raw, dict):
+        return None
+    check_keys(raw, {"source": str, "placeholders": dict}, {"name": str}, f"{path}: {key}")
+    return Foreign(**raw)
+
+
+def _text_of(text: Foreign, sources: str | Path | None, path: Path, key: str = "") -> str:
+    """Return a text of a raw file: a source with a suffix or a folder is a path, any other a key of sources.yaml.
 
     With a name it is the text of that name in a Python file, white space and all.
     """
-    if "/" in source or Path(source).suffix:
-        if not Path(source).is_file():
-            raise JudgemergeError(f"{path}: names the file '{source}', which is not there; correct the path")
-        file = Path(source)
+    if "/" in text.source or Path(text.source).suffix:
+        file = Path(text.source)
+        if not file.is_file():
+            raise JudgemergeError(f"{path}: names the file '{text.source}', which is not there; correct the path")
     elif sources is None:
         return ""
     else:
-        file = Path(sources, source)
-    return python_text(file, name, f"{path}: {key}") if name else file.read_text(encoding="utf-8").strip()
+        file = Path(sources, text.source)
+    return python_text(file, text.name, f"{path}: {key}") if text.name else file.read_text(encoding="utf-8").strip()
 
 
-def _our_names(text: dict) -> list[str]:
+def _our_names(text: Foreign) -> list[str]:
     """Return the placeholders of ours that somebody else's template is filled with."""
-    return [name for ours in text["placeholders"].values() for name in _PLACEHOLDER.findall(_in_braces(str(ours)))]
+    return [name for ours in text.placeholders.values() for name in _PLACEHOLDER.findall(_in_braces(str(ours)))]
 
 
 def _in_braces(ours: str) -> str:
@@ -252,18 +282,18 @@ def _in_braces(ours: str) -> str:
     return ours if "{" in ours else f"{{{ours}}}"
 
 
-def _foreign_template(text: dict, sources: str | Path | None, path: Path, key: str) -> str:
+def _foreign_template(text: Foreign, sources: str | Path | None, path: Path, key: str) -> str:
     """Return somebody else's template (Python format: doubled braces) with our placeholders.
 
     Without `sources` the placeholders stand for the text that is not there yet.
     """
-    names = {str(theirs): _in_braces(str(ours)) for theirs, ours in text["placeholders"].items()}
-    template = _text_of(text["source"], sources, path, text.get("name", ""), key)
+    names = {str(theirs): _in_braces(str(ours)) for theirs, ours in text.placeholders.items()}
+    template = _text_of(text, sources, path, key)
     if not template:
         return " ".join(names.values())
     missing = [theirs for theirs in names if f"{{{theirs}}}" not in template]
     if missing:
-        raise JudgemergeError(f"{path}: {key}.placeholders names '{missing[0]}', which {text['source']} does not have")
+        raise JudgemergeError(f"{path}: {key}.placeholders names '{missing[0]}', which {text.source} does not have")
     pattern = re.compile(r"\{\{|\}\}|\{([A-Za-z0-9_]+)\}|[{}]")
     return pattern.sub(lambda m: names.get(m[1]) or _literal(m[1], m[0]), template)
 
@@ -281,19 +311,19 @@ def render(template: Template, item: Item, order: Order) -> list[dict[str, str]]
     """
     if not item.judgeable:
         raise Unrenderable("no_text")
-    shown = item.responses if order == "original" else item.responses[::-1]
+    responses = item.responses if order == "original" else item.responses[::-1]
     values = {"prompt": _turns(item.turns), "reference": item.reference, "category": item.category}
     if item.protocol == "pairwise":
-        values |= {"response_a": _turns(shown[0]), "response_b": _turns(shown[1])}
+        values |= {"response_a": _turns(responses[0]), "response_b": _turns(responses[1])}
     else:
-        values |= {"response": _turns(shown[0])}
+        values |= {"response": _turns(responses[0])}
     values |= {name: item.extra.get(name) for name in template.extra_fields}
     if template.user == WHOLE_MESSAGE and item.protocol == "pairwise":
         # A whole message shows a pair in one order; a list holds a message per response, for grading them one by one.
-        whole = values["published_prompt"]
-        values["published_prompt"] = whole if order == "original" and isinstance(whole, str) else None
+        whole = item.extra.get("published_prompt")
+        values |= {"published_prompt": whole if order == "original" and isinstance(whole, str) else None}
     if "criteria" in template.fields:
-        values["criteria"] = _criteria(template, item)
+        values |= {"criteria": _criteria(template, item)}
     user = template.user
     if template.otherwise is not None and not all(values.get(name) for name in _PLACEHOLDER.findall(user)):
         user = template.otherwise
@@ -329,12 +359,12 @@ def target(template: Template, item: Item, order: Order) -> str:
     item.require_truth()
     values: dict[str, str | None] = {}
     if item.protocol == "pointwise":
-        values["score"] = score_text(item.truth)
+        values |= {"score": score_text(item.truth)}
     else:
-        values["verdict"] = str(template.reply[item.truth if order == "original" else SWAPPED[item.truth]])
+        values |= {"verdict": template.reply.labels[item.truth if order == "original" else SWAPPED[item.truth]]}
     for name in set(_PLACEHOLDER.findall(template.target)) & {"explanation", *template.extra_fields}:
-        own = item.extra.get(name)
-        values[name] = item.extra.get(f"{name}_swapped", own) if order == "swapped" else own
+        text = item.extra.get(name)
+        values[name] = item.extra.get(f"{name}_swapped", text) if order == "swapped" else text
         if values[name] is None:
             raise Unrenderable(f"no_{name}")
     return _filled_and_stripped(template.target, values)
@@ -364,12 +394,10 @@ def choices(template: Template) -> tuple[str, tuple[str, ...]]:
 
     The white space before the label goes with it, for it is part of the label's token.
     """
-    if template.protocol == "pairwise":
-        labels = [str(template.reply[outcome]) for outcome in CLASSES if outcome in template.reply]
-        lead = template.target.partition("{verdict}")[0]
-    else:
-        labels = [str(score) for score in range(template.reply["minimum"], template.reply["maximum"] + 1)]
-        lead = template.target.partition("{score}")[0]
+    reply = template.reply
+    scale = () if reply.labels else range(reply.minimum, reply.maximum + 1)
+    labels = [*reply.labels.values(), *map(str, scale)]
+    lead = template.target.partition(ANSWERS[template.protocol])[0]
     space = lead[len(lead.rstrip()) :]
     return lead.rstrip(), tuple(space + label for label in labels)
 

@@ -10,12 +10,13 @@ without anybody being told.
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from judgemerge.core.catalogues import check_keys, load_yaml, named_file
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import CLASSES, Item
-from judgemerge.prompting.prompts import Template, Unrenderable, check_reading
+from judgemerge.prompting.prompts import Foreign, Template, Unrenderable, check_reading
 from judgemerge.prompting.published_texts import python_arguments
 
 FOLDER = Path("config/metrics")
@@ -28,7 +29,7 @@ EMPTIED = "context"  # the input that the published comparison left empty
 class Metric:
     """What is graded: criteria, a description of each whole score, required inputs, and the output's name.
 
-    `shown` is False where the prompt itself says what counts, so that it need not show criteria and rubric.
+    `is_shown` is False where the prompt itself says what counts, so that it need not show criteria and rubric.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Metric:
     inputs: tuple[str, ...]
     output: str
     description: str = ""
-    shown: bool = True
+    is_shown: bool = True
 
     @property
     def minimum(self) -> int:
@@ -76,69 +77,74 @@ def load_metric(path: str | Path, sources: str | Path | None = None) -> Metric:
     required = {"scores": dict, "inputs": list, "output": str}
     required |= {"texts": dict} if "texts" in raw else {"criteria": str}
     check_keys(raw, required, {"description": str, "shown": bool}, f"{path}: the metric")
-    if "texts" in raw:
-        check_keys(raw["texts"], {"source": str, "name": str}, {}, f"{path}: texts")
-        texts = raw.pop("texts")
-        raw |= _published(texts, raw, Path(sources, texts["source"]), path) if sources else {"criteria": "not read"}
-    scores = raw["scores"]
+    texts, inputs, is_shown = raw.pop("texts", None), tuple(raw.pop("inputs")), raw.pop("shown", True)
+    metric = Metric(name=path.stem, inputs=inputs, is_shown=is_shown, **{"criteria": "not read", **raw})
+    if texts is not None:
+        check_keys(texts, {"source": str, "name": str}, {}, f"{path}: texts")
+        metric = _published(metric, Foreign(**texts), sources, path) if sources else metric
+    _check(metric, path)
+    return metric
+
+
+def _check(metric: Metric, path: Path) -> None:
+    """Refuse a scale with gaps, what has no text, and names that stand twice."""
+    scores, inputs = metric.scores, metric.inputs
     if not all(isinstance(score, int) and not isinstance(score, bool) for score in scores):
         raise JudgemergeError(f"{path}: scores are {', '.join(map(str, scores))}; give whole numbers")
     if len(scores) < 2 or sorted(scores) != list(range(min(scores), max(scores) + 1)):
         raise JudgemergeError(f"{path}: scores are {', '.join(map(str, scores))}; describe two or more without a gap")
-    for text in (raw["criteria"], raw["output"], *scores.values()):
+    for text in (metric.criteria, metric.output, *scores.values()):
         if not isinstance(text, str) or not text.strip():
             raise JudgemergeError(f"{path}: criteria, output or a score has no text; describe it")
-    if not all(isinstance(name, str) and name.strip() for name in raw["inputs"]):
-        raise JudgemergeError(f"{path}: inputs are {', '.join(map(str, raw['inputs']))}; give names, as texts")
-    inputs = tuple(raw["inputs"])
-    if len({*inputs, raw["output"]}) <= len(inputs):
+    if not all(isinstance(name, str) and name.strip() for name in inputs):
+        raise JudgemergeError(f"{path}: inputs are {', '.join(map(str, inputs))}; give names, as texts")
+    if len({*inputs, metric.output}) <= len(inputs):
         raise JudgemergeError(f"{path}: inputs and output have a name twice; give each its own")
-    return Metric(**{**raw, "name": path.stem, "inputs": inputs})
 
 
-def _published(texts: dict, raw: dict, file: Path, path: Path) -> dict:
-    """Return criteria and scores as their makers' Python file has them, if scale and inputs are those stated."""
-    call = python_arguments(file, texts["name"], f"{path}: texts")
-    scores = {item["score"]: item["description"] for item in call["rubric"]}
-    theirs, ours = (sorted(scores), call["required_inputs"]), (sorted(raw["scores"]), raw["inputs"])
+def _published(metric: Metric, texts: Foreign, sources: str | Path, path: Path) -> Metric:
+    """Return the metric with the words of its makers' Python file, if scale and inputs are those stated."""
+    call = python_arguments(Path(sources, texts.source), texts.name, f"{path}: texts")
+    scores = dict(map(itemgetter("score", "description"), call["rubric"]))
+    theirs, ours = (sorted(scores), call["required_inputs"]), (sorted(metric.scores), list(metric.inputs))
     if theirs != ours:
-        raise JudgemergeError(f"{path}: scores and inputs are {ours}, but {theirs} in {texts['source']}; correct them")
-    return {"criteria": call["criteria"], "scores": scores}
+        raise JudgemergeError(f"{path}: scores and inputs are {ours}, but {theirs} in {texts.source}; correct them")
+    return dataclasses.replace(metric, criteria=call["criteria"], scores=scores)
 
 
 def metric_sources(path: str | Path) -> list[str]:
     """Return the raw files that a metric takes its words from: keys of sources.yaml."""
-    raw = load_yaml(path)
-    return [raw["texts"]["source"]] if isinstance(raw.get("texts"), dict) and "source" in raw["texts"] else []
+    texts = load_yaml(path).get("texts")
+    return [texts["source"]] if isinstance(texts, dict) and "source" in texts else []
 
 
-def input_fields(metric: Metric, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Return input → field of the item that it is taken from."""
-    return {name: chosen.get(name, DEFAULT_FIELDS.get(name, name)) for name in metric.inputs}
+def input_fields(metric: Metric, fields: Mapping[str, str]) -> dict[str, str]:
+    """Return input → field of the item that it is taken from; `fields` are those that a study says."""
+    return {name: fields.get(name, DEFAULT_FIELDS.get(name, name)) for name in metric.inputs}
 
 
-def input_values(metric: Metric, item: Item, chosen: Mapping[str, str], empty_context: bool = False) -> dict[str, str]:
+def input_values(metric: Metric, item: Item, fields: Mapping[str, str], empty_context: bool = False) -> dict[str, str]:
     """Return input → text for one item.
 
     With `empty_context` the context is empty, as it was in the published comparison. Raises Unrenderable
     (`no_<input>`) for an input that the item does not have, JudgemergeError for one that is empty or no text.
     """
-    found = {}
-    for name, field in input_fields(metric, chosen).items():
+    values = {}
+    for name, field in input_fields(metric, fields).items():
         value = "" if empty_context and name == EMPTIED else _field(item, field)
         if value is None:
             raise Unrenderable(f"no_{name}")
-        found[name] = value
-    check_inputs(metric, found, f"item set '{item.benchmark}', item {item.id}", {EMPTIED} if empty_context else ())
-    return found
+        values[name] = value
+    check_inputs(metric, values, f"item set '{item.benchmark}', item {item.id}", {EMPTIED} if empty_context else ())
+    return values
 
 
-def check_inputs(metric: Metric, given: Mapping[str, object], where: str, may_be_empty: Iterable[str] = ()) -> None:
+def check_inputs(metric: Metric, values: Mapping[str, object], where: str, may_be_empty: Iterable[str] = ()) -> None:
     """Refuse inputs that are not exactly those that a metric requires, and such as are empty or no text."""
     for name in metric.inputs:
-        if name not in given:
+        if name not in values:
             raise JudgemergeError(f"{where}: metric '{metric.name}' needs the input '{name}', which is missing")
-    for name, value in given.items():
+    for name, value in values.items():
         if name not in metric.inputs:
             near = did_you_mean(name, metric.inputs)
             raise JudgemergeError(f"{where}: metric '{metric.name}' has no input '{name}'{near or '; remove it'}")
@@ -170,7 +176,7 @@ def placeholders(metric: Metric, values: Mapping[str, str], answer: str) -> dict
 def with_scale(template: Template, metric: Metric) -> Template:
     """Return the prompt with the metric's scale in place of its own."""
     scaled = dataclasses.replace(
-        template, reply={**template.reply, "minimum": metric.minimum, "maximum": metric.maximum}
+        template, reply=dataclasses.replace(template.reply, minimum=metric.minimum, maximum=metric.maximum)
     )
     check_reading(scaled, f"metric '{metric.name}' with prompt '{template.name}'")
     return scaled
@@ -179,7 +185,7 @@ def with_scale(template: Template, metric: Metric) -> Template:
 def check_prompt(template: Template, metric: Metric, where: str) -> None:
     """Refuse a prompt that hides from the judge what the metric says, or that grades on a scale of its own."""
     with_scale(template, metric)
-    if metric.shown:
+    if metric.is_shown:
         needed = [("evaluation_criteria", "criterion", "rubric"), ("scoring_rubric", "rubric")]
         for names in needed:
             if not template.fields & set(names):
@@ -191,10 +197,10 @@ def check_prompt(template: Template, metric: Metric, where: str) -> None:
             has = "shows inputs" if "inputs" in template.fields else "shows no inputs"
             needs = f"needs {', '.join(metric.inputs)}" if metric.inputs else "has none"
             raise JudgemergeError(f"{where}: prompt '{template.name}' {has}, but metric '{metric.name}' {needs}")
-    elif (template.reply["minimum"], template.reply["maximum"]) != (metric.minimum, metric.maximum):
+    elif (template.reply.minimum, template.reply.maximum) != (metric.minimum, metric.maximum):
         raise JudgemergeError(
-            f"{where}: prompt '{template.name}' grades from {template.reply['minimum']} to "
-            f"{template.reply['maximum']}, metric '{metric.name}' from {metric.minimum} to {metric.maximum}"
+            f"{where}: prompt '{template.name}' grades from {template.reply.minimum} to {template.reply.maximum}, "
+            f"metric '{metric.name}' from {metric.minimum} to {metric.maximum}"
         )
 
 
@@ -207,8 +213,8 @@ def _field(item: Item, field: str) -> object:
     if field == "prompt":
         return transcript(item)
     if field == "better_response":
-        known = item.truth in CLASSES[:2] and item.judgeable
-        return item.responses[CLASSES.index(item.truth)][-1] if known else None
+        has_better_one = item.truth in CLASSES[:2] and item.judgeable
+        return item.responses[CLASSES.index(item.truth)][-1] if has_better_one else None
     return getattr(item, field) if field in FIELDS else item.extra.get(field)
 
 
@@ -219,10 +225,10 @@ def history(item: Item) -> tuple[str, ...]:
     """
     if len(item.turns) == 1:
         return ()
-    told = {tuple(response[:-1]) for response in item.responses} or {tuple(item.extra.get("answers", ())[:-1])}
-    if len(told) > 1 or len(next(iter(told))) != len(item.turns) - 1:
+    histories = {tuple(response[:-1]) for response in item.responses} or {tuple(item.extra.get("answers", ())[:-1])}
+    if len(histories) > 1 or len(next(iter(histories))) != len(item.turns) - 1:
         raise Unrenderable("no_shared_history")
-    return next(iter(told))
+    return next(iter(histories))
 
 
 def transcript(item: Item) -> str:

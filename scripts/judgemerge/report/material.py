@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 from judgemerge.core import files
 from judgemerge.core.items import Item, Verdict, read_benchmark, read_items, read_verdicts
 from judgemerge.judge import failures
+from judgemerge.prompting.parsing import Reply, read_replies
 from judgemerge.report.table import Inputs, Pair
 from judgemerge.study import layout
 
@@ -72,13 +73,13 @@ class Material(Places):
         """Return the verdicts of every pair of judge and benchmark but those where the judge failed."""
         return {pair: self.verdicts(*pair) for pair in pairs if not self.reason(*pair)}
 
-    def replies(self, judge: str, benchmark: str) -> list[dict]:
+    def replies(self, judge: str, benchmark: str) -> list[Reply]:
         """Return what a judge wrote about one benchmark."""
-        return list(read_benchmark(self.path("replies", judge, benchmark), benchmark))
+        return list(read_replies(self.path("replies", judge, benchmark), benchmark))
 
-    def suite_replies(self, judge: str, benchmark: str) -> list[dict]:
+    def suite_replies(self, judge: str, benchmark: str) -> list[Reply]:
         """Return what a judge wrote about the whole suite that a benchmark stands in."""
-        return list(files.read_jsonl(self.path("replies", judge, benchmark)))
+        return list(read_replies(self.path("replies", judge, benchmark)))
 
     def verdict_counts(self, judge: str, benchmark: str) -> dict:
         """Return what the files of a recorded judge hold on a benchmark."""

@@ -19,7 +19,10 @@ logger = logging.getLogger(__name__)
 
 
 # Keys that have a new name: path before → path now, of which parts may be `*`. Accepted for one version.
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "singly": "pairs_from_grades",
+    "pairs_from_grades.redraws": "pairs_from_grades.tie_resamples",
+}
 
 
 def read(settings: dict, where: str) -> Settings:

@@ -21,9 +21,9 @@ class Suite(Section):
 
 
 @section
-class Singly(Section):
+class PairsFromGrades(Section):
     """Pairs from grades (pointwise-to-pairwise): judges that also judge pairs by grading each response separately;
-    `direct` then appears among the judges of pairs as `direct_singly`. The higher grade wins, equal grades are a
+    `direct` then appears among the judges of pairs as `direct_from_grades`. The higher grade wins, equal grades are a
     tie.
     """
 
@@ -32,9 +32,9 @@ class Singly(Section):
         "Prompt that single responses are graded with; the default is judging.prompts.pointwise.", None
     )
     suites: tuple[str, ...] | None = key("Suites whose pairs are judged this way; unset means all.", None)
-    redraws: int = key(
+    tie_resamples: int = key(
         "Further samples of both grades, for pairs with equal grades whose truth is not a tie, as in "
-        "Prometheus (2); the first sample with unequal grades counts. Every response is sampled 1 + redraws "
+        "Prometheus (2); the first sample with unequal grades counts. Every response is sampled 1 + tie_resamples "
         "times. 0 keeps ties.",
         0,
         minimum=0,

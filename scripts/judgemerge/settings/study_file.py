@@ -6,7 +6,7 @@ from typing import Any
 from judgemerge.settings import training_keys
 from judgemerge.settings.comparisons import Ablation, ModelComparison
 from judgemerge.settings.embedding import Embedding
-from judgemerge.settings.judging import Judging, Singly, Suite
+from judgemerge.settings.judging import Judging, PairsFromGrades, Suite
 from judgemerge.settings.models import Expert, Merge, Model, Quantization
 from judgemerge.settings.report import About, Average, Display, Overlap, Statistics
 from judgemerge.settings.searches import Screening, Search
@@ -148,7 +148,7 @@ class Settings(Section):
     display: Display = key(default={})
     overlap: Overlap = key(default={})
     ablation: Ablation | None = key(default=None)
-    singly: Singly = key(default={})
+    pairs_from_grades: PairsFromGrades = key(default={})
     judging: Judging = key(default={})
     statistics: Statistics = key(default={})
 

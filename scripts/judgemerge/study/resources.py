@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.models import size_on_disk
-from judgemerge.judge import pointwise_to_pairwise
+from judgemerge.judge import pairs_from_grades
 from judgemerge.judge.judging import ORDERS
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
@@ -381,7 +381,7 @@ class Needs:
 
     def judge(self, judge: str, suite: str) -> Need:
         """Return what one judge takes for one suite: every prompt in both orders, replies as long as they may get."""
-        suite = suite if suite in self.study.settings.suites else suite.removesuffix(pointwise_to_pairwise.SUFFIX)
+        suite = suite if suite in self.study.settings.suites else suite.removesuffix(pairs_from_grades.SUFFIX)
         names = self.study.benchmarks_of(judge, suite)
         units = [
             (self._asked(name) * len(ORDERS[self.study.protocol(name)]), self._new_tokens(judge, name))

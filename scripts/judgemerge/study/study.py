@@ -15,7 +15,7 @@ from judgemerge.compare.plan import ComparisonPlan
 from judgemerge.data import rubrics
 from judgemerge.data.sources import Source
 from judgemerge.embed.plan import EmbeddingPlan
-from judgemerge.judge import pointwise_to_pairwise
+from judgemerge.judge import pairs_from_grades
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import source_of
 from judgemerge.prompting import chat_templates, rubric_metrics
@@ -376,23 +376,23 @@ class Study:
     @cached_property
     def judges(self) -> list[str]:
         """Every judge, in the order of the study file, then those that compare their grades."""
-        return [*self.settings.judges, *self.singly]
+        return [*self.settings.judges, *self.judges_from_grades]
 
     @cached_property
-    def singly(self) -> dict[str, str]:
+    def judges_from_grades(self) -> dict[str, str]:
         """The judges that are made of another one's grades: name → that other judge."""
-        return pointwise_to_pairwise.derived_judges(self.settings)
+        return pairs_from_grades.derived_judges(self.settings)
 
     @property
-    def singly_prompt(self) -> str | None:
+    def grading_prompt(self) -> str | None:
         """The prompt that both responses of a pair are graded with, one by one."""
-        return self.settings.singly.prompt or self.settings.judging.prompts.pointwise
+        return self.settings.pairs_from_grades.prompt or self.settings.judging.prompts.pointwise
 
     def kind(self, judge: str) -> str:
         """Return what a judge is: `model`, `derived`, `baseline` or `recorded`."""
         if judge in self.model_names:
             return "model"
-        if judge in self.singly:
+        if judge in self.judges_from_grades:
             return "derived"
         return "baseline" if judge in BASELINES else "recorded"
 
@@ -406,7 +406,11 @@ class Study:
         if kind == "recorded":
             return benchmark in self.catalogues.recorded[judge]["benchmarks"]
         if kind == "derived":
-            suites = self.settings.suites if self.settings.singly.suites is None else self.settings.singly.suites
+            suites = (
+                self.settings.suites
+                if self.settings.pairs_from_grades.suites is None
+                else self.settings.pairs_from_grades.suites
+            )
             return self.protocol(benchmark) == "pairwise" and self.suite_of(benchmark) in suites
         return kind == "baseline" or self.prompt(judge, self.protocol(benchmark)) is not None
 
@@ -468,7 +472,7 @@ class Study:
     def reply_format(self, judge: str, benchmark: str) -> str:
         """Return the format that a judge's replies to a benchmark are read in."""
         prompt = self.prompt(judge, self.protocol(benchmark))
-        return self.template(prompt).reply["format"]
+        return self.template(prompt).reply.format
 
     def prompts_of(self, judge: str, suite: str) -> dict[str, str]:
         """Return protocol → prompt for the benchmarks of a suite that a judge answers."""
@@ -478,7 +482,7 @@ class Study:
     @property
     def asked_prompts(self) -> dict[str, dict[str, str]]:
         """Judge → protocol → prompt for every judge that is asked; baselines and recorded judges are not."""
-        prompts = {judge: {"pairwise": self.singly_prompt} for judge in self.judges if self.kind(judge) == "derived"}
+        prompts = {judge: {"pairwise": self.grading_prompt} for judge in self.judges if self.kind(judge) == "derived"}
         for judge in self.judges:
             if self.kind(judge) == "model":
                 protocols = {self.protocol(name) for name in self.benchmarks if self.answers(judge, name)}
@@ -517,8 +521,8 @@ class Study:
 
     def own_models(self, judge: str) -> list[str]:
         """Return the names under which a benchmark may know the judge or a model that it was made from."""
-        if judge in self.singly:
-            return self.own_models(self.singly[judge])
+        if judge in self.judges_from_grades:
+            return self.own_models(self.judges_from_grades[judge])
         kind = self.kind(judge)
         if kind != "model":
             return self.catalogues.recorded[judge].get("own_models", []) if kind == "recorded" else []
@@ -538,7 +542,7 @@ class Study:
         groups = [self.prompts_of(judge, suite) for judge in models for suite in self.suites]
         groups += map(self.training_prompts, self.experts)
         groups += [prompts for name in self.models_by_origin("make") for prompts in self.stage_prompts(name)]
-        groups += [{"pointwise": self.singly_prompt}] if self.singly else []
+        groups += [{"pointwise": self.grading_prompt}] if self.judges_from_grades else []
         groups += map(self.comparisons.prompts, self.comparisons.comparisons)
         return sorted({name for prompts in groups for name in prompts.values() if name})
 

@@ -22,6 +22,8 @@ from judgemerge.judge.backends import GenerationParameters
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.store import Store
 from judgemerge.prompting import rubric_metrics
+from judgemerge.prompting.parsers import ReplySettings
+from judgemerge.prompting.parsing import Reply
 from judgemerge.prompting.prompts import Unrenderable, load_template
 from judgemerge.report.tables.model_comparison import signed_span
 from judgemerge.settings import config
@@ -30,8 +32,8 @@ from judgemerge.study.load import load_study
 
 MODELS = ("base", "tuned")
 SETTINGS = Settings(500, 0.95, 7)
-VERDICTS = {PAIRS: {"format": "verdict_line", "first": "A", "second": "B", "tie": "tie"}}
-GRADES = {"quality": {"format": "score_tag", "minimum": 0, "maximum": 5}}
+VERDICTS = {PAIRS: ReplySettings("verdict_line", first="A", second="B", tie="tie")}
+GRADES = {"quality": ReplySettings("score_tag", minimum=0, maximum=5)}
 
 
 def question(number, text="Why?", **changes):
@@ -49,13 +51,11 @@ def answers_of(texts):
 
 
 def pair_reply(number, order, reply, reason=None):
-    row = {"benchmark": PAIRS, "item": f"q{number}#0", "order": order, "reply": reply, "reason": reason}
-    return row
+    return Reply(PAIRS, f"q{number}#0", order, reply=reply, reason=reason)
 
 
 def grade_reply(number, model, reply, reason=None):
-    row = {"benchmark": "quality", "item": f"q{number}#0/{model}", "order": "original", "reply": reply}
-    return row | {"reason": reason}
+    return Reply("quality", f"q{number}#0/{model}", "original", reply=reply, reason=reason)
 
 
 def graded(base, tuned):
@@ -422,7 +422,7 @@ def test_the_prompts_of_a_comparison_follow_the_metric_s_inputs(repository, tmp_
     found = answer_judging.templates(
         entry, chosen, lambda name: load_template(repository / "config" / "prompts" / f"{name}.yaml")
     )
-    scales = [(template.reply["minimum"], template.reply["maximum"]) for template in list(found.values())[1:]]
+    scales = [(template.reply.minimum, template.reply.maximum) for template in list(found.values())[1:]]
     assert scales == [(0, 1), (1, 5)]
 
 

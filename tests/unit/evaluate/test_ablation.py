@@ -114,8 +114,8 @@ def test_the_gap_is_paired_and_leaves_out_ties():
         pair("3", "e", "f", "tie", cluster="3"),
     ]
     comparing = [*said("1", "first"), *said("2", "first", "second"), *said("3", "tie")]
-    singly = [*said("1", "first"), *said("2", "tie"), *said("3", "first")]
-    row = self_consistency.gap_row(items, comparing, singly, "j", FEW)
+    from_grades = [*said("1", "first"), *said("2", "tie"), *said("3", "first")]
+    row = self_consistency.gap_row(items, comparing, from_grades, "j", FEW)
     assert (row.value, row.n) == (0.25, 2)
     assert row.note == "0.750 comparing, 0.500 by two grades"
 
@@ -242,7 +242,7 @@ def test_published_pairs():
     found = {row.metric: (row.value, row.n) for row in published_rows(Case(items, {"j": verdicts})) if row.judge == "j"}
     assert found["accuracy_first[non-ties]"] == (0.5, 2)
     assert found["accuracy_first[tie from verdicts]"] == (pytest.approx(2 / 3), 3)
-    derived = {row.metric for row in published_rows(Case(items, {"j_singly": verdicts}))}
+    derived = {row.metric for row in published_rows(Case(items, {"j_from_grades": verdicts}))}
     assert "accuracy_first[tie from scores]" in derived and "accuracy_first[tie from verdicts]" not in derived
 
 

@@ -7,10 +7,11 @@ import pytest
 from judgemerge.core.items import Item
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.score_consistency import score_consistency_table
-from judgemerge.prompting.parsing import parse
+from judgemerge.prompting.parsers import ReplySettings
+from judgemerge.prompting.parsing import Reply, parse
 from judgemerge.report.tables.score_consistency import sections
 
-FORM = {"format": "final_result", "first": "A", "second": "B", "tie": "Tie"}
+FORM = ReplySettings("final_result", first="A", second="B", tie="Tie")
 
 
 def reply(one, other, verdict):
@@ -35,8 +36,8 @@ def table():
         Item(f"i{n}", "pairs", "pairwise", ("q",), (("a",), ("b",)), truth, f"c{n}", {"source": "x", "row": n})
         for n, truth in enumerate(("first", "tie"))
     ]
-    rows = [{"item": i, "order": o, "reply": text, "reason": None} for (i, o), text in REPLIES.items()]
-    verdicts = [parse(row["reply"], None, FORM, row["item"], row["order"]) for row in rows]
+    rows = [Reply("pairs", item, order, reply=text) for (item, order), text in REPLIES.items()]
+    verdicts = [parse(row.reply, None, FORM, row.item, row.order) for row in rows]
     return score_consistency_table(items, "judge", rows, verdicts, Settings(200, 0.95, 0))
 
 
@@ -55,7 +56,7 @@ def test_shares_by_hand(table):
 
 def test_a_judge_that_states_nothing_has_no_value_but_a_reason(table):
     items = [Item("i0", "pairs", "pairwise", ("q",), (("a",), ("b",)), "first", "c", {"source": "x", "row": 0})]
-    row = {"item": "i0", "order": "original", "reply": None, "reason": "prompt_too_long"}
+    row = Reply("pairs", "i0", "original", reason="prompt_too_long")
     verdict = parse(None, "prompt_too_long", FORM, "i0", "original")
     found = score_consistency_table(items, "judge", [row], [verdict], Settings(200, 0.95, 0))
     assert all(map(math.isnan, found["value"])) and set(found["note"]) == {"no reply states enough"}

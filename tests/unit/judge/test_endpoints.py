@@ -16,6 +16,8 @@ from judgemerge.core.items import write_items
 from judgemerge.judge import backends, endpoints, judging
 from judgemerge.judge.backends import Completion, Failure, GenerationParameters
 from judgemerge.judge.backends.openai import OpenAI, Window, _retry_after
+from judgemerge.prompting.parsing import Reply
+from judgemerge.settings.models import Endpoint
 from judgemerge.synthetic.demo_tasks import make_items
 
 judge_endpoint = rule_script("judge/judge_endpoint")
@@ -27,7 +29,7 @@ MESSAGES = [{"role": "system", "content": "Be fair."}, {"role": "user", "content
 def make(url, key=None, **entry):
     """Return the backend with waits of hundredths of a second."""
     entry = {"url": url, "model": "m", "settings": {"temperature": 0}, "timeout": 5, "attempts": 3, **entry}
-    return OpenAI(entry, key, first_wait=0.01)
+    return OpenAI(Endpoint(**entry), key, first_wait=0.01)
 
 
 def ask(backend, n=1, skip=()):
@@ -59,7 +61,7 @@ def test_an_address_with_what_is_asked_below_it_is_the_same_endpoint(ending):
     with serving(lambda body, n: reply("x")) as server:
         assert ask(make(server.url + ending))[0].text == "x"
         entry = {"url": server.url, "model": "m", "settings": {"temperature": 0}}
-        one, two = (endpoints.manifest({**entry, "url": url}) for url in (server.url, server.url + ending))
+        one, two = (endpoints.manifest(Endpoint(**{**entry, "url": url})) for url in (server.url, server.url + ending))
     assert one["digest"] == two["digest"] and one["endpoint"] == two["endpoint"]
 
 
@@ -80,7 +82,7 @@ def test_only_what_is_asked_is_taken_off_an_address(url, base):
 @pytest.mark.parametrize("url", ["ftp://h/v1", "http://h/v1#", "http://h/v1?", "http://h/v1 /chat", "h:8000/v1"])
 def test_an_address_that_no_request_reaches_is_refused(url):
     with pytest.raises(JudgemergeError, match="url is no address of an API"):
-        endpoints.check_entry({"url": url, "settings": {}}, "here")
+        endpoints.check_entry(Endpoint(url=url, model="m", settings={}), "here")
 
 
 def test_an_error_names_the_address_that_was_asked():
@@ -191,7 +193,7 @@ def test_waits_grow_and_retry_after_is_kept_by_everybody():
     first, second, third = server.moments
     assert second - first >= 0.95
     with serving(lambda body, n: Answer(b"", 500) if n < 4 else reply("ok")) as server:
-        backend = OpenAI({"url": server.url, "model": "m", "settings": {}, "attempts": 5}, first_wait=0.1)
+        backend = OpenAI(Endpoint(url=server.url, model="m", settings={}, attempts=5), first_wait=0.1)
         ask(backend)
     gaps = [after - before for before, after in zip(server.moments, server.moments[1:], strict=False)]
     assert all(gap >= wait * 0.95 for gap, wait in zip(gaps, (0.1, 0.2, 0.4, 0.8), strict=True))
@@ -324,7 +326,7 @@ def test_tokens_per_minute_count_what_was_really_used():
 
 def test_leaving_early_leaves_no_thread_behind():
     with serving(lambda body, n: reply("ok") if number_of(body) == 0 else Answer(b"", 503)) as server:
-        backend = OpenAI({"url": server.url, "model": "m", "settings": {}, "timeout": 2}, first_wait=30)
+        backend = OpenAI(Endpoint(url=server.url, model="m", settings={}, timeout=2), first_wait=30)
         started = time.monotonic()
         answers = backend.complete([backend.render([{"role": "user", "content": str(n)}]) for n in range(9)], LIMIT)
         next(answers)
@@ -342,7 +344,7 @@ def unit(tmp_path, repository):
     write_items(tmp_path / "items.jsonl", make_items("pairwise", "test", n_items=6, seed=1))
 
     def run(url, **entry):
-        entry = {"url": url, "model": "m", "settings": {}, "concurrency": 2, "attempts": 1, "timeout": 5, **entry}
+        entry = Endpoint(url=url, model="m", settings={}, **{"concurrency": 2, "attempts": 1, "timeout": 5, **entry})
         files.write_json(tmp_path / "m.json", endpoints.manifest(entry))
         record = judge_endpoint.main(
             manifest=tmp_path / "m.json",
@@ -397,14 +399,13 @@ def test_an_endpoint_that_answers_nothing_at_all_is_no_judge_however_few_the_pro
 
 
 def test_rows_of_equal_prompts_are_paid_once_and_uncounted_tokens_are_said():
-    row = {"prompt": "k", "reply": "x", "reason": None, "prompt_tokens": 10, "reply_tokens": 2}
-    rows = [row, dict(row), {**row, "prompt": "l", "prompt_tokens": None}, {**row, "prompt": None, "reply": None}]
-    entry = {"url": "https://Host.example:8443/v1/", "model": "m", "price_per_million": {"prompt": 5, "completion": 50}}
-    found = endpoints.table_row("j", entry, "s", rows)
+    row = Reply("b", "i", "original", "k", "x", prompt_tokens=10, reply_tokens=2)
+    rows = [row, row, row._replace(prompt="l", prompt_tokens=None), row._replace(prompt=None, reply=None)]
+    url, price = "https://Host.example:8443/v1/", {"prompt": 5, "completion": 50}
+    found = endpoints.table_row("j", Endpoint(url=url, model="m", price_per_million=price), "s", rows)
     assert found["cost"] == "0.000150" and found["note"] == "1 replies without token counts"
     assert (found["replies"], found["errors"], found["host"]) == (2, 1, "host.example:8443/v1")
-    del entry["price_per_million"]
-    assert endpoints.table_row("j", entry, "s", rows)["cost"] == ""
+    assert endpoints.table_row("j", Endpoint(url=url, model="m"), "s", rows)["cost"] == ""
 
 
 # ---- identity and the study file ----
@@ -412,26 +413,30 @@ def test_rows_of_equal_prompts_are_paid_once_and_uncounted_tokens_are_said():
 
 def test_the_digest_covers_host_model_and_settings_and_no_limit():
     entry = {"url": "https://a.example/v1", "model": "m", "settings": {"temperature": 0}}
-    digest = endpoints.manifest(entry)["digest"]
+
+    def digest_of(change):
+        return endpoints.manifest(Endpoint(**{**entry, **change}))["digest"]
+
+    digest = digest_of({})
     same = [{"requests_per_minute": 3}, {"url": "https://A.example/v1/"}, {"api_key_variable": "K"}, {"timeout": 1}]
     other = [{"url": "https://b.example/v1"}, {"model": "n"}, {"settings": {"temperature": 1}}, {"settings": {}}]
-    assert {endpoints.manifest(entry | change)["digest"] for change in same} == {digest}
-    assert len({digest, *(endpoints.manifest(entry | change)["digest"] for change in other)}) == 5
-    assert backends.of(endpoints.manifest(entry)) == "openai"
+    assert {digest_of(change) for change in same} == {digest}
+    assert len({digest, *(digest_of(change) for change in other)}) == 5
+    assert backends.of(endpoints.manifest(Endpoint(**entry))) == "openai"
 
 
 @pytest.mark.parametrize("url", ["http://", "https://a.example/v1?key=1", "http://a.example:99999/", "http://[::1/"])
 def test_an_address_that_cannot_be_asked_is_refused(url):
     with pytest.raises(JudgemergeError, match="url is no address of an API"):
-        endpoints.check_entry({"url": url, "settings": {}}, "study.yaml")
+        endpoints.check_entry(Endpoint(url=url, model="m", settings={}), "study.yaml")
 
 
 def test_a_key_in_the_address_and_settings_of_ours_are_refused():
     with pytest.raises(JudgemergeError, match="url holds a user or a key; put") as caught:
-        endpoints.check_entry({"url": "https://secret@a.example/v1", "settings": {}}, "study.yaml")
+        endpoints.check_entry(Endpoint(url="https://secret@a.example/v1", model="m"), "study.yaml")
     assert "secret" not in str(caught.value)
     with pytest.raises(JudgemergeError, match=r"settings\.max_tokens is decided by judgemerge"):
-        endpoints.check_entry({"url": "https://a.example/v1", "settings": {"max_tokens": 3}}, "study.yaml")
+        endpoints.check_entry(Endpoint(url="https://a.example/v1", model="m", settings={"max_tokens": 3}), "study.yaml")
 
 
 def test_log_probabilities_are_not_to_be_had(repository):

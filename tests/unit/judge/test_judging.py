@@ -20,6 +20,7 @@ from judgemerge.judge.backends import Completion, GenerationParameters
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.requests import Request, ask
 from judgemerge.judge.store import Store
+from judgemerge.prompting.parsers import ReplySettings
 from judgemerge.prompting.parsing import parse_row
 from judgemerge.prompting.prompts import Template, load_template, render
 from judgemerge.synthetic.demo_tasks import make_items
@@ -49,7 +50,7 @@ def ask_all(items, templates, backend, folder, own="suite"):
     requests = judging.plan(items, templates, backend, 1000)
     with Store.of_model(folder, own) as store:
         n_new = ask(requests, backend, store).n_new
-        return list(judging.replies(requests, store)), n_new
+        return [reply.row() for reply in judging.replies(requests, store)], n_new
 
 
 def test_labels_are_not_compared_inside_a_thought(pairs, repository):
@@ -164,10 +165,10 @@ def test_a_thought_that_the_prompt_opens_is_part_of_the_reply(tmp_path):
     store.add([("k", cut)])
     opened = Request(judging.Presentation("b", "i", "original"), "k", "<|im_start|>assistant\n<think>\n")
     (row,) = judging.replies([opened], store)
-    settings = {"format": "double_brackets", "first": "A", "second": "B"}
-    assert row["reply"].startswith("<think>\n") and parse_row(row, settings).reason == "unfinished_thought"
+    settings = ReplySettings("double_brackets", first="A", second="B")
+    assert row.reply.startswith("<think>\n") and parse_row(row, settings).reason == "unfinished_thought"
     (plain,) = judging.replies([dataclasses.replace(opened, text="assistant\n")], store)
-    assert plain["reply"] == "First [[A]]. Let me" and parse_row(plain, settings).reason == "cut"
+    assert plain.reply == "First [[A]]. Let me" and parse_row(plain, settings).reason == "cut"
 
 
 def test_log_probabilities_that_are_no_numbers_are_never_stored_and_old_ones_asked_again(tmp_path):

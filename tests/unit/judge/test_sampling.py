@@ -10,13 +10,14 @@ from judgemerge.judge import judging, sampling
 from judgemerge.judge.backends import Backend, Completion, GenerationParameters
 from judgemerge.judge.sampling import by_run, combine
 from judgemerge.judge.store import Store
+from judgemerge.prompting.parsers import ReplySettings
 from judgemerge.prompting.prompts import Template
 
 GRADE = Template(
     name="grade",
     protocol="pointwise",
     user="{prompt} {response}",
-    reply={"format": "score_line", "minimum": 1, "maximum": 5},
+    reply=ReplySettings("score_line", minimum=1, maximum=5),
     target="Score: {score}",
     max_new_tokens=4,
 )
@@ -25,7 +26,7 @@ COMPARE = dataclasses.replace(
     name="compare",
     protocol="pairwise",
     user="{prompt} {response_a} {response_b}",
-    reply={"format": "verdict_line", "first": "A", "second": "B"},
+    reply=ReplySettings("verdict_line", first="A", second="B"),
 )
 TEMPLATES = {"pointwise": GRADE, "pairwise": COMPARE}
 
@@ -69,7 +70,7 @@ def judge(tmp_path, backend, items, **settings):
 def test_an_unread_reply_is_drawn_again_and_counted(tmp_path):
     backend = Scripted({"good": ["Score: 2"], "late": ["Hm.", "Well.", "Score: 4"], "never": ["No."]})
     rows = judge(tmp_path, backend, [item("good"), item("late"), item("never")], retries=3)
-    assert [(row["item"], row["reply"], row["draws"]) for row in rows] == [
+    assert [(row.item, row.reply, row.draws) for row in rows] == [
         ("good", "Score: 2", 1),
         ("late", "Score: 4", 3),
         ("never", "No.", 4),
@@ -79,23 +80,23 @@ def test_an_unread_reply_is_drawn_again_and_counted(tmp_path):
 
 def test_without_retries_nothing_is_drawn_again(tmp_path):
     rows = judge(tmp_path, Scripted({"late": ["Hm.", "Score: 4"]}), [item("late")])
-    assert [(row["reply"], row["draws"], row["run"]) for row in rows] == [("Hm.", 1, 1)]
+    assert [(row.reply, row.draws, row.run) for row in rows] == [("Hm.", 1, 1)]
 
 
 def test_runs_are_of_grades_alone_and_have_keys_and_seeds_of_their_own(tmp_path):
     items = [item("grade"), item("pair", "pairwise")]
     backend = Scripted({"grade": ["Score: 1", "Score: 2", "Score: 4"], "pair": ["Verdict: A"]})
     rows = judge(tmp_path, backend, items, runs=3)
-    assert [(row["item"], row["order"], row["run"]) for row in rows] == [
+    assert [(row.item, row.order, row.run) for row in rows] == [
         ("grade", "original", 1),
         ("pair", "original", 1),
         ("pair", "swapped", 1),
         ("grade", "original", 2),
         ("grade", "original", 3),
     ]
-    assert len({row["prompt"] for row in rows}) == 5
+    assert len({row.prompt for row in rows}) == 5
     assert len({parameters.seed for _, parameters in backend.calls}) == 3
-    verdicts = list(combine(by_run((row for row in rows if row["item"] == "grade"), GRADE.reply)))
+    verdicts = list(combine(by_run((row for row in rows if row.item == "grade"), GRADE.reply)))
     assert verdicts == [Verdict("grade", "original", "score", score=pytest.approx(7 / 3), published=1.0)]
 
 

@@ -19,6 +19,7 @@ from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.requests import ask
 from judgemerge.judge.store import Store
 from judgemerge.prompting.prompts import load_template
+from judgemerge.settings.models import Endpoint
 
 SAMPLING = {"temperature": 1.0, "top_p": 0.9, "repetition_penalty": 1.03, "runs": 2, "seed": 42, "retries": 1}
 PROMPTS = {
@@ -56,7 +57,7 @@ def refuse(*arguments, **settings):
 
 
 def endpoint(**settings):
-    backend = OpenAI({"url": "http://127.0.0.1:9/v1", "model": "m", "settings": {"temperature": 0, **settings}})
+    backend = OpenAI(Endpoint(url="http://127.0.0.1:9/v1", model="m", settings={"temperature": 0, **settings}))
     backend.complete = refuse
     return backend
 
@@ -81,7 +82,7 @@ def test_a_judged_suite_is_found_in_its_store(name, stores, silent):
         else:
             assert ask(requests, backend, store).n_new == 0
             rows = list(judging.replies(requests, store))
-    assert rows == expected(stores / name)
+    assert [reply.row() for reply in rows] == expected(stores / name)
     assert (stores / name / "suite.jsonl").read_bytes() == before
 
 
@@ -102,6 +103,19 @@ def test_the_questions_of_an_embedding_study_are_found_in_their_store(stores):
     pairs, missing = asking.questions_of(chunks, chunks, 2, endpoint(), folder / "questions.jsonl", "s")
     assert [[pair.anchor, pair.positive] for pair in pairs] == files.read_json(folder / "expected" / "questions.json")
     assert missing == {}
+
+
+def test_grades_that_were_stored_under_another_name_of_the_suite_are_not_asked_again(stores, silent):
+    folder = stores / "sampled"
+    (folder / "suite.jsonl").rename(folder / "pairs_singly.jsonl")
+    loaded = [load_template(stores / "prompts" / f"{prompt}.yaml") for prompt in PROMPTS["sampled"]]
+    templates = {template.protocol: template for template in loaded}
+    items = [item for item in read_items(stores / "items.jsonl") if item.protocol in templates]
+    requests = judging.plan(items, templates, silent, 1000)
+    with Store.of_model(folder, "pairs_from_grades") as store:
+        how = sampling.from_settings(**SAMPLING)
+        rows = list(sampling.replies(requests, items, templates, silent, store, how))
+    assert [reply.row() for reply in rows] == expected(folder)
 
 
 def test_a_store_that_lost_a_reply_asks_for_that_one_and_writes_a_line_of_the_same_form(stores, tiny_models):

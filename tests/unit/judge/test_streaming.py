@@ -1,5 +1,6 @@
 """Judging single records: what is read, what is refused, and that nothing stops or hangs the stream."""
 
+import dataclasses
 import io
 import json
 import subprocess
@@ -16,11 +17,12 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge import streaming
 from judgemerge.judge.backends import Backend, Completion
 from judgemerge.judge.streaming import MOST_CHARACTERS, BadRecord, Judge, Record, combined, read_item, split
+from judgemerge.prompting.parsers import ReplySettings
 from judgemerge.prompting.prompts import Template, load_template
 
-PAIRS = {"format": "verdict_line", "first": "A", "second": "B", "tie": "tie"}
+PAIRS = ReplySettings("verdict_line", first="A", second="B", tie="tie")
 PAIRWISE = Template("p", "pairwise", "{prompt}|{response_a}|{response_b}", PAIRS, "{verdict}", 8)
-GRADES = {"format": "overall_score", "minimum": 1, "maximum": 10}
+GRADES = ReplySettings("overall_score", minimum=1, maximum=10)
 POINTWISE = Template("g", "pointwise", "{prompt}|{response}|{rubric}", GRADES, "{score}", 8, extra_fields=("rubric",))
 
 
@@ -137,7 +139,7 @@ def test_a_bad_record_names_line_and_key(record, key, sentence):
         read_item(Record(7, text), PAIRWISE)
     assert caught.value.key == key and sentence in str(caught.value)
     (result,) = Judge(Says(str), PAIRWISE, 99).answer([Record(7, text)])
-    assert result == {"line": 7, "key": key, "error": f"line 7: {caught.value}"}
+    assert result.row() == {"line": 7, "key": key, "error": f"line 7: {caught.value}"}
 
 
 # ---- verdicts ----
@@ -164,18 +166,18 @@ def test_two_orders_make_one_verdict(outcomes, expected):
 def test_a_pair_is_judged_in_both_orders():
     judge = Judge(Says(lambda text: "Verdict: A" if "|good|" in text else "Verdict: B"), PAIRWISE, 99)
     (result,) = judge.answer([Record(1, json.dumps(pair(id="x", response_a="good", response_b="bad")))])
-    assert (result["id"], result["verdict"], result["consistent"]) == ("x", "first", True)
-    assert [(order["order"], order["outcome"]) for order in result["orders"]] == [
+    assert (result.id, result.verdict, result.consistent) == ("x", "first", True)
+    assert [(order.order, order.outcome) for order in result.orders] == [
         ("original", "first"),
         ("swapped", "first"),
     ]
     assert judge.backend.asked == ["q|good|bad", "q|bad|good"]
     (result,) = Judge(Says(lambda text: "Verdict: A"), PAIRWISE, 99).answer([Record(1, json.dumps(pair()))])
-    assert (result["verdict"], result["consistent"]) == (None, False)
+    assert (result.verdict, result.consistent) == (None, False)
     (result,) = Judge(Says(lambda text: "Verdict: A"), PAIRWISE, 99, ("swapped",)).answer(
         [Record(1, json.dumps(pair()))]
     )
-    assert (result["verdict"], result["consistent"], len(result["orders"])) == ("second", None, 1)
+    assert (result.verdict, result.consistent, len(result.orders)) == ("second", None, 1)
 
 
 MELD_PAIR = (
@@ -186,10 +188,10 @@ MELD_PAIR = (
 
 def test_scores_are_those_of_the_record_in_either_order():
     template = Template(
-        "m", "pairwise", PAIRWISE.user, PAIRS | {"format": "final_result", "tie": "Tie"}, "{verdict}", 8
+        "m", "pairwise", PAIRWISE.user, dataclasses.replace(PAIRS, format="final_result", tie="Tie"), "{verdict}", 8
     )
     (result,) = Judge(Says(lambda text: MELD_PAIR), template, 99).answer([Record(1, json.dumps(pair()))])
-    shown, swapped = result["orders"]
+    shown, swapped = result.row()["orders"]
     assert shown["scores"] == [
         {"dimensions": {"Depth": 8.0}, "overall": 8.0},
         {"dimensions": {"Depth": 3.0}, "overall": 3.0},
@@ -210,14 +212,14 @@ def test_errors_have_reasons_and_the_others_go_on():
         {"prompt": "q", "response": "r", "rubric": 3},
     ]
     results = judge.answer([Record(number, json.dumps(record)) for number, record in enumerate(records, 1)])
-    assert [result.get("score") for result in results] == [7.0, None, None, None, None]
-    assert [result["orders"][0]["reason"] for result in results[:4]] == [
+    assert [result.row().get("score") for result in results] == [7.0, None, None, None, None]
+    assert [result.orders[0].reason for result in results[:4]] == [
         None,
         "no_rubric",
         "out_of_range",
         "prompt_too_long",
     ]
-    assert results[4]["key"] == "rubric"
+    assert results[4].key == "rubric"
     counts = {}
     for kind in (kind for result in results for kind in streaming.kinds(result)):
         counts[kind] = counts.get(kind, 0) + 1
@@ -234,8 +236,8 @@ def test_a_category_without_criteria_is_an_error_of_its_record_alone():
     known, unknown, without = judge.answer(
         [Record(n, json.dumps(pair(category=name))) for n, name in enumerate(["Math", "maths", None], 1)]
     )
-    assert known["consistent"] is False and without["orders"][0]["reason"] == "no_category"
-    assert unknown["key"] == "category" and "did you mean 'math'?" in unknown["error"]
+    assert known.consistent is False and without.orders[0].reason == "no_category"
+    assert unknown.key == "category" and "did you mean 'math'?" in unknown.error
 
 
 # ---- anything at all ----
@@ -260,11 +262,11 @@ def test_any_input_gives_one_result_per_record_and_never_stops(found, template):
     judge = Judge(Says(lambda text: text), template, 50)
     records = list(split(streaming.read_lines(stream)))
     results = judge.answer(records)
-    assert [result["line"] for result in results] == [record.line for record in records]
+    assert [result.line for result in results] == [record.line for record in records]
     for result in results:
         assert streaming.kinds(result)
-        json.dumps(result, ensure_ascii=False).encode("utf-8")
-        assert "error" in result or result["orders"]
+        json.dumps(result.row(), ensure_ascii=False).encode("utf-8")
+        assert isinstance(result, streaming.Fault) or result.orders
     n_lines = sum(bool(line.strip()) for line in b"\n".join(found).split(b"\n"))
     assert len(records) <= n_lines
 
@@ -433,7 +435,7 @@ def test_a_model_folder_gives_the_replies_of_its_backend(repository, tiny_models
     (result,) = map(json.loads, process.stdout.splitlines())
     template = load_template(repository / "config" / "prompts" / "brief_pairwise.yaml")
     alone = Judge(Transformers(tiny_models["base"], "float32", 16384, 1), template, 4096)
-    assert result == alone.answer([Record(1, json.dumps(pair()))])[0]
+    assert result == alone.answer([Record(1, json.dumps(pair()))])[0].row()
     assert result["orders"][0]["reason"] == "cut"  # the model is untrained and does not stop
 
 

@@ -13,7 +13,7 @@ SETTINGS = {
         "pandalm": {"benchmarks": ["pandalm"], "limit": 10},
     },
     "judges": ["near", "pandalm_7b", "longer"],
-    "singly": {"judges": ["near"], "prompt": "brief_pointwise", "redraws": 2},
+    "pairs_from_grades": {"judges": ["near"], "prompt": "brief_pointwise", "tie_resamples": 2},
     "judging": {
         "prompts": {"pairwise": "brief_pairwise", "pointwise": "brief_pointwise"},
         "sampling": {"temperature": 1.0, "runs": 1},
@@ -27,21 +27,21 @@ def suites(repository):
 
 
 def test_every_suite_also_stands_with_the_single_responses_of_its_pairs(suites):
-    assert suites.names == ["demo", "pandalm", "demo_singly", "pandalm_singly"]
+    assert suites.names == ["demo", "pandalm", "demo_from_grades", "pandalm_from_grades"]
     assert [suites.split(name) for name in suites.names] == [None, None, "demo", "pandalm"]
     assert (suites.benchmarks("demo"), suites.pairs("demo")) == (["demo_pairwise", "demo_pointwise"], ["demo_pairwise"])
 
 
-def test_single_responses_are_graded_and_drawn_again(suites):
+def test_single_responses_are_graded_and_sampled_again(suites):
     assert suites.prompts("near", "demo") == {"pairwise": "brief_pairwise", "pointwise": "brief_pointwise"}
-    assert suites.prompts("near", "demo_singly") == {"pointwise": "brief_pointwise"}
-    assert [suites.drawing(name)["runs"] for name in ("demo", "demo_singly")] == [1, 3]
-    assert suites.grades("near_singly", "demo") == [("near", "demo_singly")]
+    assert suites.prompts("near", "demo_from_grades") == {"pointwise": "brief_pointwise"}
+    assert [suites.sampling(name)["runs"] for name in ("demo", "demo_from_grades")] == [1, 3]
+    assert suites.grades("near_from_grades", "demo") == [("near", "demo_from_grades")]
 
 
 def test_a_judge_answers_the_benchmarks_that_it_has_a_verdict_on(suites):
     assert suites.protocols("near", "demo") == {"demo_pairwise": "pairwise", "demo_pointwise": "pointwise"}
-    assert suites.protocols("near_singly", "demo") == {"demo_pairwise": "pairwise"}
+    assert suites.protocols("near_from_grades", "demo") == {"demo_pairwise": "pairwise"}
     assert suites.protocols("pandalm_7b", "demo") == {}
 
 

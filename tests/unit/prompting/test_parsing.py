@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Verdict
-from judgemerge.prompting.parsers import FORMATS
-from judgemerge.prompting.parsing import check_format, parse
+from judgemerge.prompting.parsers import FORMATS, ReplySettings
+from judgemerge.prompting.parsing import parse, reply_settings
 
 PAIRS = {"format": "verdict_line", "first": "A", "second": "B", "tie": "tie"}
 GRADES = {"format": "score_line", "minimum": 1, "maximum": 10}
@@ -39,8 +39,9 @@ def test_golden_replies(data, name):
     golden = json.loads((data / "parsing" / f"{name}.json").read_text(encoding="utf-8"))
     assert len(golden["cases"]) >= 15
     found = {}
+    settings = ReplySettings(**golden["settings"])
     for case in golden["cases"]:
-        verdict = parse(case["reply"], None, golden["settings"], "item", "original", case.get("finish_reason"))
+        verdict = parse(case["reply"], None, settings, "item", "original", case.get("finish_reason"))
         value = verdict.outcome if verdict.score is None else verdict.score
         found[_key(case)] = f"error: {verdict.reason}" if verdict.reason else value
     assert found == {_key(case): case["gives"] for case in golden["cases"]}
@@ -61,7 +62,7 @@ def test_a_reply_that_is_cut_anywhere_is_read_as_the_whole_one_or_not_at_all(dat
         if str(case["gives"]).startswith("error") or any(words in reply for words in TAKEN_BACK):
             continue
         for end in range(len(reply)):
-            verdict = parse(reply[:end], None, golden["settings"], "item", "original", "length")
+            verdict = parse(reply[:end], None, ReplySettings(**golden["settings"]), "item", "original", "length")
             value = verdict.outcome if verdict.score is None else verdict.score
             assert value in ("error", case["gives"]), (reply, reply[:end])
             assert verdict.cut
@@ -102,7 +103,7 @@ def test_long_replies_are_read_in_no_time(name):
     try:
         for reply in LONG:
             signal.alarm(5)
-            assert parse(reply, None, SETTINGS[name], "item", "original").outcome == "error"
+            assert parse(reply, None, ReplySettings(**SETTINGS[name]), "item", "original").outcome == "error"
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
@@ -110,21 +111,24 @@ def test_long_replies_are_read_in_no_time(name):
 
 @given(st.text(), st.sampled_from(sorted(FORMATS)), st.sampled_from(["original", "swapped"]))
 def test_any_reply_gives_a_verdict_or_a_reason(reply, name, order):
-    verdict = parse(reply, None, SETTINGS[name], "item", order)
+    verdict = parse(reply, None, ReplySettings(**SETTINGS[name]), "item", order)
     assert (verdict.outcome == "error") == (verdict.reason is not None)
     assert (verdict.outcome == "score") == (verdict.score is not None)
 
 
 def test_swapped_order_is_mapped_back():
     outcomes = {
-        reply: [parse(f"Verdict: {reply}", None, PAIRS, "i", order).outcome for order in ("original", "swapped")]
+        reply: [
+            parse(f"Verdict: {reply}", None, ReplySettings(**PAIRS), "i", order).outcome
+            for order in ("original", "swapped")
+        ]
         for reply in ("A", "B", "tie")
     }
     assert outcomes == {"A": ["first", "second"], "B": ["second", "first"], "tie": ["tie", "tie"]}
 
 
 def test_a_missing_reply_keeps_its_reason():
-    assert parse(None, "prompt_too_long", PAIRS, "i", "swapped") == Verdict(
+    assert parse(None, "prompt_too_long", ReplySettings(**PAIRS), "i", "swapped") == Verdict(
         "i", "swapped", "error", reason="prompt_too_long"
     )
     assert parse(None, None, GRADES, "i", "original").reason == "no_reply"
@@ -132,7 +136,7 @@ def test_a_missing_reply_keeps_its_reason():
 
 def test_a_prompt_without_ties_knows_no_tie():
     settings = {key: value for key, value in PAIRS.items() if key != "tie"}
-    assert parse("Verdict: tie", None, settings, "i", "original").reason == "no_verdict"
+    assert parse("Verdict: tie", None, ReplySettings(**settings), "i", "original").reason == "no_verdict"
 
 
 # Other labels and scales → replies and what they give.
@@ -293,7 +297,7 @@ OTHER_SETTINGS = [
 
 @pytest.mark.parametrize(("settings", "replies"), OTHER_SETTINGS)
 def test_other_labels_and_scales_are_read_as_they_stand_or_not_at_all(settings, replies):
-    verdicts = {reply: parse(reply, None, settings, "i", "original") for reply in replies}
+    verdicts = {reply: parse(reply, None, ReplySettings(**settings), "i", "original") for reply in replies}
     found = {reply: one.outcome if one.score is None else one.score for reply, one in verdicts.items()}
     assert found == replies
 
@@ -310,6 +314,6 @@ BAD_SETTINGS = {
 @pytest.mark.parametrize(("settings", "sentence"), BAD_SETTINGS.values(), ids=BAD_SETTINGS)
 def test_bad_reply_settings_are_named(settings, sentence):
     with pytest.raises(JudgemergeError) as caught:
-        check_format(settings, "pairwise", "prompts/mine.yaml")
+        reply_settings(settings, "pairwise", "prompts/mine.yaml")
     assert str(caught.value).startswith("prompts/mine.yaml: ")
     assert sentence in str(caught.value)

@@ -5,6 +5,7 @@ import yaml
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item
+from judgemerge.prompting.parsers import ReplySettings
 from judgemerge.prompting.parsing import parse
 from judgemerge.prompting.prompts import Template, Unrenderable, load_template, render, target
 
@@ -22,8 +23,8 @@ POINT = {
     "reply": {"format": "score_line", "minimum": 1, "maximum": 10},
     "target": "Score: {score}",
 }
-PAIR = Template(name="pair", **GOOD)
-GRADE = Template(name="grade", **POINT)
+PAIR = Template(name="pair", **{**GOOD, "reply": ReplySettings(**GOOD["reply"])})
+GRADE = Template(name="grade", **{**POINT, "reply": ReplySettings(**POINT["reply"])})
 
 
 def pair(**changes):
@@ -130,12 +131,12 @@ def test_every_prompt_of_the_catalogue_reads_its_own_targets(repository):
             continue  # nothing is written, so nothing is read back
         extra = dict.fromkeys(["explanation", *template.extra_fields], "It says why.")
         if template.protocol == "pairwise":
-            for truth in ("first", "second", *(["tie"] if "tie" in template.reply else [])):
+            for truth in ("first", "second", *(["tie"] if "tie" in template.reply.labels else [])):
                 for order in ("original", "swapped"):
                     answer = target(template, pair(truth=truth, extra=extra), order)
                     assert parse(answer, None, template.reply, "p1", order).outcome == truth, path
         else:
-            for truth in (template.reply["minimum"], template.reply["maximum"]):
+            for truth in (template.reply.minimum, template.reply.maximum):
                 answer = target(template, point(truth=truth, extra=extra), "original")
                 assert parse(answer, None, template.reply, "", "original").score == truth, path
 

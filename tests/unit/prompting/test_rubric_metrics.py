@@ -9,6 +9,7 @@ import yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item
 from judgemerge.prompting import rubric_metrics
+from judgemerge.prompting.parsers import ReplySettings
 from judgemerge.prompting.prompts import Unrenderable, load_template, render
 
 PAIR = Item(
@@ -121,7 +122,7 @@ def test_the_prompt_has_the_published_sections_in_their_order(own, repository):
     ]  # fmt: skip
     places = [message["content"].index(part) for part in parts]
     assert places == sorted(places)
-    assert rubric_metrics.with_scale(template, metric).reply == {"format": "score_tag", "minimum": 1, "maximum": 3}
+    assert rubric_metrics.with_scale(template, metric).reply == ReplySettings("score_tag", minimum=1, maximum=3)
 
 
 def test_a_prompt_that_hides_the_metric_is_refused(own, repository):

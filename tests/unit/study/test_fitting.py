@@ -95,8 +95,8 @@ REFUSED = {
         "search 'merged' needs {criterion}, which no item of its development sets has (demo_pairwise_development)",
     ),
     "single grades by a rubric that pairs lack": (
-        {"singly": {"judges": ["one"], "prompt": "prometheus_absolute"}},
-        "singly, judge 'one' needs {rubric}, which no item of suite 'pairs' has",
+        {"pairs_from_grades": {"judges": ["one"], "prompt": "prometheus_absolute"}},
+        "pairs_from_grades, judge 'one' needs {rubric}, which no item of suite 'pairs' has",
     ),
     "draws of a quantized model": (
         judging(**DRAWN) | {"quantizations": SMALL, "judges": ["small"]},

@@ -169,14 +169,14 @@ def test_labels_stay_apart_where_one_reads_like_a_label_told_apart(repository):
 def test_judges_that_are_asked_have_prompts_by_protocol(repository):
     own = {"average": {"pairwise": "autoj_pairwise_published"}}
     asked = load_study(
-        small(judging={"prompts": PROMPTS, "judges": own}, singly={"judges": ["start"], "suites": ["made"]}),
+        small(judging={"prompts": PROMPTS, "judges": own}, pairs_from_grades={"judges": ["start"], "suites": ["made"]}),
         "small.yaml",
         repository / "config",
     ).asked_prompts
     assert asked == {
         "start": PROMPTS,
         "average": PROMPTS | own["average"],
-        "start_singly": {"pairwise": "brief_pointwise"},
+        "start_from_grades": {"pairwise": "brief_pointwise"},
     }
 
 

@@ -24,10 +24,11 @@ from judgemerge.core.items import Item
 from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks._rows import Row, counted_rows, form_of, item_of
 from judgemerge.prompting import dimensions, parsing
+from judgemerge.prompting.parsers import ReplySettings
 
 READ = {
-    "pairwise": {"format": "final_result", "first": "A", "second": "B", "tie": "Tie"},
-    "pointwise": {"format": "overall_score", "minimum": 1, "maximum": 10},
+    "pairwise": ReplySettings("final_result", first="A", second="B", tie="Tie"),
+    "pointwise": ReplySettings("overall_score", minimum=1, maximum=10),
 }
 _DATA = re.compile(r"\[BEGIN DATA\](.*)\[END DATA\]", re.DOTALL)
 _NEXT = r"\[(?:Query|Response|Response [12]|Reference)\]:"
@@ -43,7 +44,7 @@ def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]
     fields_of = form_of(spec, FORMS)
     for row in counted_rows(paths, counts):
         judgment = row.get("output")
-        verdict = parsing.parse(judgment, None, READ[spec.protocol], "", "original")
+        verdict = parsing.parse(judgment, None, READ[spec.protocol])
         scores = dimensions.read_scores(judgment, spec.protocol)
         if verdict.reason or len(scores) != len(_answer_names(spec.protocol)) or None in [s.overall for s in scores]:
             counts.update(unreadable=1)

@@ -78,7 +78,7 @@ def _one_order(benchmark: BenchmarkArrays, judge: JudgeArrays, outcomes: np.ndar
     decided = benchmark.truth != TIE
     yield rate(judge.judge, f"{metric}{NON_TIES}", hits[decided], unread[decided])
     if not decided.all():
-        ties = "scores" if judge.judge.endswith("_singly") else "verdicts"
+        ties = "scores" if judge.judge.endswith("_from_grades") else "verdicts"
         yield rate(judge.judge, f"{metric}[tie from {ties}]", hits, unread)
     parts = list(dict.fromkeys(item.category for item in benchmark.items))
     if decided.all() and len(parts) > 1:

@@ -26,12 +26,17 @@ import tenacity
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge.backends import Backend, Batch, Completion, Failure, GenerationParameters
-from judgemerge.judge.endpoints import CHAT, LIMITS, base_url
+from judgemerge.judge.endpoints import CHAT, base_url
+from judgemerge.settings.models import Endpoint
 
 logger = logging.getLogger(__name__)
 
 ABILITIES = ()
 SELECTABLE = False
+# How an endpoint is asked. None of it decides a reply, so none is part of the identity.
+LIMITS = (
+    "requests_per_minute", "tokens_per_minute", "concurrency", "timeout", "attempts", "limit_key", "api_key_variable",
+)  # fmt: skip
 FIRST_WAIT = 1.0  # seconds before the second attempt; doubled before every further one
 LONGEST_WAIT = 60.0  # an endpoint may ask for more (Retry-After), but never for more than
 LONGEST_RETRY_AFTER = 600.0
@@ -83,17 +88,17 @@ class OpenAI(Backend):
 
     abilities = ABILITIES
 
-    def __init__(self, endpoint: Mapping[str, Any], api_key: str | None = None, first_wait: float = FIRST_WAIT):
+    def __init__(self, endpoint: Endpoint, api_key: str | None = None, first_wait: float = FIRST_WAIT):
         """`endpoint` is the entry of a study file; `api_key` is sent to its address and nowhere else."""
-        self.entry = {**LIMITS, **endpoint}
-        self.where = f"{self.entry['model']} at {httpx.URL(self.entry['url']).host}"
-        self.url = base_url(self.entry["url"]) + CHAT
-        self.api_key = _checked_key(api_key, self.entry.get("api_key_variable"))
-        self.digest_settings = "openai," + json.dumps(self.entry["settings"], sort_keys=True, ensure_ascii=False)
+        self.entry = endpoint
+        self.where = f"{self.entry.model} at {httpx.URL(self.entry.url).host}"
+        self.url = base_url(self.entry.url) + CHAT
+        self.api_key = _checked_key(api_key, self.entry.api_key_variable)
+        self.digest_settings = "openai," + json.dumps(self.entry.settings, sort_keys=True, ensure_ascii=False)
         self.first_wait = first_wait
         self.counters: Counter[str] = Counter()  # requests, retries, answered, and failures by reason
-        self._requests = Window(self.entry["requests_per_minute"])
-        self._tokens = Window(self.entry["tokens_per_minute"])
+        self._requests = Window(self.entry.requests_per_minute)
+        self._tokens = Window(self.entry.tokens_per_minute)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._resume_at = 0.0  # of time.monotonic: until then the endpoint asked everybody to wait
@@ -116,11 +121,11 @@ class OpenAI(Backend):
         self._stop.clear()
         waiting = (index for index in range(len(texts)) if index not in skip)
         n_failed, fatal = 0, None
-        with ThreadPoolExecutor(self.entry["concurrency"]) as pool, self._client() as client:
+        with ThreadPoolExecutor(self.entry.concurrency) as pool, self._client() as client:
             try:
                 limit = parameters.max_new_tokens
                 ask = lambda index: pool.submit(self._ask, client, texts[index], limit)  # noqa: E731
-                running = {ask(index): index for index in itertools.islice(waiting, self.entry["concurrency"])}
+                running = {ask(index): index for index in itertools.islice(waiting, self.entry.concurrency)}
                 while running:
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     batch = []
@@ -133,7 +138,7 @@ class OpenAI(Backend):
                         batch.append((index, result))
                         lost = isinstance(result, Failure) and result.reason != "prompt_too_long"
                         n_failed = n_failed + 1 if lost else 0
-                        if n_failed >= max(IN_A_ROW, 2 * self.entry["concurrency"]) and fatal is None:
+                        if n_failed >= max(IN_A_ROW, 2 * self.entry.concurrency) and fatal is None:
                             fatal = JudgemergeError(
                                 f"{self.where}: {n_failed} prompts in a row got no reply (last: {result.detail}); what "
                                 "was answered is kept, run again when the endpoint works"
@@ -160,14 +165,14 @@ class OpenAI(Backend):
 
     def _ask(self, client: httpx.Client, text: str, max_new_tokens: int) -> Completion | Failure:
         body = {
-            **self.entry["settings"],
-            "model": self.entry["model"],
+            **self.entry.settings,
+            "model": self.entry.model,
             "messages": json.loads(text),
-            self.entry["limit_key"]: max_new_tokens,
+            self.entry.limit_key: max_new_tokens,
         }
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_TryAgain),
-            stop=tenacity.stop_after_attempt(self.entry["attempts"]),
+            stop=tenacity.stop_after_attempt(self.entry.attempts),
             wait=tenacity.wait_exponential(multiplier=self.first_wait, max=LONGEST_WAIT),
             sleep=self._sleep,
             before_sleep=self._note_retry,
@@ -204,7 +209,7 @@ class OpenAI(Backend):
 
     def _post(self, client: httpx.Client, body: dict) -> tuple[httpx.Response, bytes]:
         """Return the response and its bytes; a reply that takes longer than `timeout` seconds in all is given up."""
-        deadline = time.monotonic() + self.entry["timeout"]
+        deadline = time.monotonic() + self.entry.timeout
         content = bytearray()
         try:
             with client.stream("POST", self.url, json=body) as response:
@@ -213,9 +218,9 @@ class OpenAI(Backend):
                     if len(content) > MAXIMUM_BYTES:
                         raise _TryAgain(f"more than {MAXIMUM_BYTES >> 20} MB came as one reply")
                     if time.monotonic() > deadline:
-                        raise _TryAgain(f"no whole reply within {self.entry['timeout']:g} s")
+                        raise _TryAgain(f"no whole reply within {self.entry.timeout:g} s")
         except httpx.TimeoutException:
-            raise _TryAgain(f"no reply within {self.entry['timeout']:g} s") from None
+            raise _TryAgain(f"no reply within {self.entry.timeout:g} s") from None
         except httpx.HTTPError as error:  # refused, cut, or no HTTP at all
             raise _TryAgain(self._shown(str(error) or type(error).__name__)) from None
         return response, bytes(content)
@@ -225,7 +230,7 @@ class OpenAI(Backend):
         if status in _BUSY or status >= 500:
             raise _TryAgain(f"HTTP {status}: {self._message(content)}", _retry_after(response.headers))
         if status in (401, 403):
-            variable = self.entry.get("api_key_variable")
+            variable = self.entry.api_key_variable
             hint = f"check the key in {variable}" if variable else "set api_key_variable of its `endpoint`"
             raise JudgemergeError(f"{self.where}: HTTP {status}, access is refused; {hint}")
         if status in (400, 413, 422):
@@ -259,7 +264,7 @@ class OpenAI(Backend):
     def _client(self) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         # Redirects are not followed: the key and the prompts belong to this address.
-        return httpx.Client(timeout=self.entry["timeout"], headers=headers, follow_redirects=False)
+        return httpx.Client(timeout=self.entry.timeout, headers=headers, follow_redirects=False)
 
     def _sleep(self, seconds: float) -> None:
         if self._stop.wait(seconds):
@@ -345,5 +350,5 @@ def _checked_key(api_key: str | None, variable: str | None) -> str | None:
 
 def load(model: str | Path, settings: Mapping[str, Any]) -> OpenAI:
     """Return the backend of an endpoint's manifest; `settings` may say `api_key` and the limits of the study file."""
-    limits = {key: settings[key] for key in (*LIMITS, "api_key_variable") if key in settings}
-    return OpenAI({**files.read_json(model)["endpoint"], **limits}, settings.get("api_key"))
+    limits = {name: settings[name] for name in LIMITS if name in settings}
+    return OpenAI(Endpoint.of({**files.read_json(model)["endpoint"], **limits}), settings.get("api_key"))

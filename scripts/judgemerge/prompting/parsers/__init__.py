@@ -1,7 +1,7 @@
 """Reply formats: how a verdict is read in what a judge wrote. One decorated function in a module here is a format.
 
     @reply_format(LABELS)
-    def verdict_line(text: str, settings: dict) -> Reading:
+    def verdict_line(text: str, settings: ReplySettings) -> Reading:
 
 A format takes the answer in a reply and the template's `reply` settings, and is named by its function. Those of pairs
 return `first`, `second` or `tie` *as shown to the judge*, those of grades a number. `_forms` has what they share.
@@ -9,8 +9,28 @@ return `first`, `second` or `tie` *as shown to the judge*, those of grades a num
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
+from judgemerge.core.items import CLASSES
 from judgemerge.core.registry import Modules, Parts
+
+
+@dataclass(frozen=True)
+class ReplySettings:
+    """What a template says of replies (`reply`): their format, the label of each outcome or the ends of the scale."""
+
+    format: str
+    first: str | int | None = None
+    second: str | int | None = None
+    tie: str | int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Outcome → label, of those that have one."""
+        labels = {outcome: getattr(self, outcome) for outcome in CLASSES}
+        return {outcome: str(label) for outcome, label in labels.items() if label is not None}
 
 
 @dataclass(frozen=True)
@@ -42,14 +62,14 @@ UNNAMED = Keys("pairwise")  # nothing is written that could have a label
 class Format:
     """A reply format: its parser, its keys and the judging mode; `whole` ones read whole numbers alone."""
 
-    parse: Callable[[str, dict], Reading]
+    parse: Callable[[str, ReplySettings], Reading]
     keys: Keys
     mode: str = "generate"
     whole: bool = False
 
 
 FORMATS: Parts[Format] = Parts("reply format", Modules(__name__, "family of reply formats"))
-Parser = Callable[[str, dict], Reading]
+Parser = Callable[[str, ReplySettings], Reading]
 
 
 def reply_format(keys: Keys, mode: str = "generate", whole: bool = False) -> Callable[[Parser], Parser]:

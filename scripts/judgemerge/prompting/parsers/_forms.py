@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from judgemerge.core.items import CLASSES
-from judgemerge.prompting.parsers import Reading
+from judgemerge.prompting.parsers import Reading, ReplySettings
 
 LONGEST_RAW = 200  # characters of what was matched that a verdict keeps
 # What may stand at the beginning of a line before a form's words. It must not run over line ends: a reply of many empty
@@ -31,10 +30,9 @@ _NUMBER_ENDS = re.compile(r"[ \t]*(?:[\n)\]}>\"'”’]|&&&|</)")
 # ---- patterns ----
 
 
-def any_label(settings: dict) -> str:
+def any_label(settings: ReplySettings) -> str:
     """Return the pattern of a label, longest first; white space within it may be any."""
-    texts = sorted((str(settings[outcome]) for outcome in CLASSES if outcome in settings), key=len, reverse=True)
-    return "|".join(_bounded(text) for text in texts)
+    return "|".join(map(_bounded, sorted(settings.labels.values(), key=len, reverse=True)))
 
 
 def _bounded(label: str) -> str:
@@ -43,24 +41,24 @@ def _bounded(label: str) -> str:
     return before + pattern + (r"(?!\w)" if re.search(r"\w\Z", label) else "")
 
 
-def number_pattern(settings: dict, whole: bool = False) -> str:
+def number_pattern(settings: ReplySettings, whole: bool = False) -> str:
     """Return the pattern of a number, as group `value`, and of the scale's end after it: `/10`, `out of 10`."""
     digits = r"\d{1,9}(?:\.0{1,9})?" if whole else r"\d{1,30}(?:\.\d{1,30})?"
     return rf"(?P<said>(?P<value>[-+]?{digits}){scale_end_pattern(settings)})"
 
 
-def scale_end_pattern(settings: dict) -> str:
+def scale_end_pattern(settings: ReplySettings) -> str:
     """Return the pattern of the scale's end after a number, which need not be there."""
-    top = re.escape(f"{settings['maximum']:.15g}" if settings["maximum"] % 1 else str(int(settings["maximum"])))
+    top = re.escape(f"{settings.maximum:.15g}" if settings.maximum % 1 else str(int(settings.maximum)))
     return rf"(?:[ \t]*(?:/|(?:out[ \t]*)?of\b)[ \t]*{top}(?:\.0{{1,9}})?(?![\w.]*\d))?"
 
 
-def label_pattern(settings: dict) -> str:
+def label_pattern(settings: ReplySettings) -> str:
     """Return the pattern of a label, as group `value`, with marks around it that say nothing."""
     return rf"{OPEN}(?P<angle><(?=\w))?(?P<said>(?P<value>{any_label(settings)}))(?(angle)>)"
 
 
-def bracket_pattern(settings: dict) -> str:
+def bracket_pattern(settings: ReplySettings) -> str:
     """Return the pattern of `[[<label>]]`, or of brackets with another word or with a label among others in them."""
     other = rf"[^\[\]\s]{{1,40}}|[^\[\]\n]{{0,40}}?(?:{any_label(settings)})[^\[\]\n]{{0,40}}"
     return rf"\[\[\s*+(?:{OPEN}(?P<said>(?P<value>{any_label(settings)}))[\"'”’.!]*|(?:{other}))\s*\]\]"
@@ -80,21 +78,21 @@ class Place:
     raw: str
 
 
-def labels_in(pattern: str, text: str, settings: dict, flags: int = 0) -> list[Place]:
+def labels_in(pattern: str, text: str, settings: ReplySettings, flags: int = 0) -> list[Place]:
     """Return where a pattern with a label as group `value` stands; a group `also` makes it no verdict."""
-    known = outcomes(settings)
+    known_labels = outcomes(settings)
 
     def read(label: str) -> str | None:
         """Return the label as it is looked up; None for one that only some letters of other scripts make alike."""
         normal = " ".join(label.lower().split())
-        return normal if normal in known else None
+        return normal if normal in known_labels else None
 
     return _places_of(pattern, text, flags, read)
 
 
-def outcomes(settings: dict) -> dict[str, str]:
+def outcomes(settings: ReplySettings) -> dict[str, str]:
     """Return the outcome of every label, in small letters with single blanks."""
-    return {" ".join(str(settings[one]).lower().split()): one for one in CLASSES if one in settings}
+    return {" ".join(label.lower().split()): outcome for outcome, label in settings.labels.items()}
 
 
 def numbers_in(pattern: str, text: str, flags: int = 0) -> list[Place]:
@@ -121,7 +119,7 @@ def _has_words(text: str) -> bool:
     return re.search(r"\w", text) is not None
 
 
-def all_alike(places: Sequence[Place], text: str, settings: dict, feedback_follows: bool = False) -> Reading:
+def all_alike(places: Sequence[Place], text: str, settings: ReplySettings, feedback_follows: bool = False) -> Reading:
     """Return the one value that all places agree in; others contradict each other."""
     if len({one.raw.lower() if one.value is None else one.value for one in places}) > 1:
         return _contradictory(places)
@@ -129,7 +127,11 @@ def all_alike(places: Sequence[Place], text: str, settings: dict, feedback_follo
 
 
 def at_the_end(
-    places: Sequence[Place], text: str, settings: dict, feedback_follows: bool = False, later: Sequence[Place] = ()
+    places: Sequence[Place],
+    text: str,
+    settings: ReplySettings,
+    feedback_follows: bool = False,
+    later: Sequence[Place] = (),
 ) -> Reading:
     """Return the last value; an earlier one counts as taken back by it.
 
@@ -152,7 +154,7 @@ def at_the_end(
     return _reading(places, text, settings, feedback_follows)
 
 
-def _reading(places: Sequence[Place], text: str, settings: dict, feedback_follows: bool) -> Reading:
+def _reading(places: Sequence[Place], text: str, settings: ReplySettings, feedback_follows: bool) -> Reading:
     if not places or places[-1].value is None:
         return nothing(settings)
     last = places[-1]
@@ -160,7 +162,7 @@ def _reading(places: Sequence[Place], text: str, settings: dict, feedback_follow
     raw = last.raw[:LONGEST_RAW]
     if isinstance(last.value, str):
         return Reading(outcomes(settings)[last.value], raw=raw, closed=closed)
-    if settings["minimum"] <= last.value <= settings["maximum"]:
+    if settings.minimum <= last.value <= settings.maximum:
         return Reading(last.value, raw=raw, closed=closed)
     return Reading(reason="out_of_range", raw=raw, closed=closed)
 
@@ -185,9 +187,9 @@ def _without_marks(text: str) -> str:
     return re.sub(r"^\W+", "", text).rstrip().lower()
 
 
-def nothing(settings: dict) -> Reading:
+def nothing(settings: ReplySettings) -> Reading:
     """Return that neither a verdict nor a score was read."""
-    return Reading(reason="no_score" if "minimum" in settings else "no_verdict")
+    return Reading(reason="no_verdict" if settings.minimum is None else "no_score")
 
 
 def _contradictory(places: Sequence[Place]) -> Reading:

@@ -2,12 +2,12 @@
 
 import re
 
-from judgemerge.prompting.parsers import SCALE, Reading, reply_format
+from judgemerge.prompting.parsers import SCALE, Reading, ReplySettings, reply_format
 from judgemerge.prompting.parsers._forms import all_alike, nothing, number_pattern, numbers_in
 
 
 @reply_format(SCALE, whole=True)
-def score_tag(text: str, settings: dict) -> Reading:
+def score_tag(text: str, settings: ReplySettings) -> Reading:
     """Read `<score>n</score>` after the feedback, as in Flow-Judge (`<feedback>…</feedback><score>n</score>`).
 
     Tags within the feedback are prose; without a feedback the whole reply counts. The number must be whole and the tag

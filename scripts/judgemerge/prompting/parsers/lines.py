@@ -2,7 +2,7 @@
 
 import re
 
-from judgemerge.prompting.parsers import LABELS, SCALE, Reading, reply_format
+from judgemerge.prompting.parsers import LABELS, SCALE, Reading, ReplySettings, reply_format
 from judgemerge.prompting.parsers._forms import (
     CLOSE,
     LEAD,
@@ -18,7 +18,7 @@ from judgemerge.prompting.parsers._forms import (
 
 
 @reply_format(LABELS)
-def verdict_line(text: str, settings: dict) -> Reading:
+def verdict_line(text: str, settings: ReplySettings) -> Reading:
     """Read the last line `Verdict: <label>`; earlier lines may say anything but several other verdicts."""
     pattern = rf"^{LEAD}verdict[^\w\n:]*:(?:{label_pattern(settings)}{CLOSE}$|.*)"
     places = labels_in(pattern, text, settings, re.MULTILINE)
@@ -29,7 +29,7 @@ def verdict_line(text: str, settings: dict) -> Reading:
 
 
 @reply_format(SCALE)
-def score_line(text: str, settings: dict) -> Reading:
+def score_line(text: str, settings: ReplySettings) -> Reading:
     """Read the last line `Score: <number>`, optionally followed by `/ <maximum>` or `out of <maximum>`."""
     number = rf"{OPEN}{number_pattern(settings)}[ \t\r.!)\]}}\"'”’]*$"
     places = numbers_in(rf"^{LEAD}score[^\w\n:]*:(?:{number}|.*)", text, re.MULTILINE)
@@ -38,7 +38,7 @@ def score_line(text: str, settings: dict) -> Reading:
 
 
 @reply_format(LABELS)
-def first_line(text: str, settings: dict) -> Reading:
+def first_line(text: str, settings: ReplySettings) -> Reading:
     """Read the first line, which holds the label alone, as in PandaLM (Wang et al. 2023): `1`, `2` or `Tie`."""
     text = text.lstrip()
     pattern = rf"\A[#> \t]{{0,10}}{label_pattern(settings)}{CLOSE}(?:\n|\Z)"
@@ -47,7 +47,7 @@ def first_line(text: str, settings: dict) -> Reading:
 
 
 @reply_format(LABELS)
-def final_decision(text: str, settings: dict) -> Reading:
+def final_decision(text: str, settings: ReplySettings) -> Reading:
     """Read what follows the last "final decision is", as in Auto-J (Li et al. 2023): `Response 1`, say."""
     reason = r"[ \t]+\((?!or\b)|[ \t]*,?[ \t]+(?:because|since|as|for|due|given|between)\b"
     end = rf"[\"'”’)*`]*(?=[ \t\r]*(?:\n|\Z)|[.;!,…]*[\"'”’)]*(?:[ \t\r]*\n|\s*\Z)|[.;!…]+[\"'”’)]*\s|{reason})"
@@ -56,7 +56,7 @@ def final_decision(text: str, settings: dict) -> Reading:
 
 
 @reply_format(SCALE, whole=True)
-def integer(text: str, settings: dict) -> Reading:
+def integer(text: str, settings: ReplySettings) -> Reading:
     """Read a reply that is one whole number and nothing else but the end of its scale."""
     pattern = rf"\A\s*{OPEN}{number_pattern(settings, whole=True)}{CLOSE}\s*\Z"
     return all_alike(numbers_in(pattern, text), text, settings)

@@ -1,6 +1,6 @@
 """MELD's forms: fields between marks, with scores per dimension before and feedback after them."""
 
-from judgemerge.prompting.parsers import LABELS, SCALE, Reading, reply_format
+from judgemerge.prompting.parsers import LABELS, SCALE, Reading, ReplySettings, reply_format
 from judgemerge.prompting.parsers._forms import (
     LEAD,
     OPEN,
@@ -21,7 +21,7 @@ _FIELD_END = (
 
 
 @reply_format(LABELS)
-def final_result(text: str, settings: dict) -> Reading:
+def final_result(text: str, settings: ReplySettings) -> Reading:
     """Read the last `Final Result: {<label>}` of MELD's pairwise form; braces and quotes may be missing.
 
     `{A or B or Tie}`, the form itself, is no verdict.
@@ -31,7 +31,7 @@ def final_result(text: str, settings: dict) -> Reading:
 
 
 @reply_format(SCALE)
-def overall_score(text: str, settings: dict) -> Reading:
+def overall_score(text: str, settings: ReplySettings) -> Reading:
     """Read `###Overall Score: {<number>}` of MELD's pointwise form: the field after ###, not the dimension's entry."""
     number = rf"{number_pattern(settings)}(?:\}}{scale_end_pattern(settings)})?"
     pattern = rf"###[^\w\n]*overall score[^\w\n:]*:{OPEN}(?:{number}{_FIELD_END}|(?P<also>[^\w\n]*\d[^\n]*))"

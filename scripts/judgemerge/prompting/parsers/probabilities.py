@@ -4,11 +4,11 @@ import json
 import math
 
 from judgemerge.core.items import CLASSES
-from judgemerge.prompting.parsers import LABELS, SCALE, UNNAMED, Reading, reply_format
+from judgemerge.prompting.parsers import LABELS, SCALE, UNNAMED, Reading, ReplySettings, reply_format
 
 
 @reply_format(UNNAMED, mode="likelihood")
-def likelihoods(reply: str, settings: dict) -> Reading:
+def likelihoods(reply: str, settings: ReplySettings) -> Reading:
     """Compare the log-probabilities of both responses, averaged over their tokens as in ORPO; exact equality is a tie.
 
     The reply is {"logprobs": [sum per response], "tokens": [number per response]}, as backends score them.
@@ -20,19 +20,19 @@ def likelihoods(reply: str, settings: dict) -> Reading:
 
 
 @reply_format(LABELS, mode="choices")
-def choice(reply: str, settings: dict) -> Reading:
+def choice(reply: str, settings: ReplySettings) -> Reading:
     """Take the label with the highest probability; two that are exactly alike decide nothing."""
-    labels = [outcome for outcome in CLASSES if outcome in settings]
+    labels = list(settings.labels)
     best = _best(_sums(reply, len(labels)))
     if best is None:
         return Reading(reason="no_verdict")
-    return Reading(labels[best], raw=str(settings[labels[best]]))
+    return Reading(labels[best], raw=settings.labels[labels[best]])
 
 
 @reply_format(SCALE, mode="choices", whole=True)
-def choice_score(reply: str, settings: dict) -> Reading:
+def choice_score(reply: str, settings: ReplySettings) -> Reading:
     """Take the whole number of the scale with the highest probability; two that are exactly alike decide nothing."""
-    scale = range(settings["minimum"], settings["maximum"] + 1)
+    scale = range(settings.minimum, settings.maximum + 1)
     best = _best(_sums(reply, len(scale)))
     return Reading(reason="no_score") if best is None else Reading(float(scale[best]), raw=str(scale[best]))
 

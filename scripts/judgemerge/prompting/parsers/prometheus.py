@@ -2,7 +2,7 @@
 
 import re
 
-from judgemerge.prompting.parsers import LABELS, SCALE, Reading, reply_format
+from judgemerge.prompting.parsers import LABELS, SCALE, Reading, ReplySettings, reply_format
 from judgemerge.prompting.parsers._forms import (
     any_label,
     at_the_end,
@@ -24,7 +24,7 @@ _RESULT_END = r"[ \t\r)\]}.]*$"
 
 
 @reply_format(SCALE, whole=True)
-def result_score(text: str, settings: dict) -> Reading:
+def result_score(text: str, settings: ReplySettings) -> Reading:
     """Read Prometheus' `[RESULT] <number>` at the end of the reply.
 
     Also accepted, as by its library: [SCORE], `Score: n`, `Result: n`, "score of n", a bracket around the number, "/5"
@@ -37,7 +37,7 @@ def result_score(text: str, settings: dict) -> Reading:
 
 
 @reply_format(LABELS)
-def result_label(text: str, settings: dict) -> Reading:
+def result_label(text: str, settings: ReplySettings) -> Reading:
     """Read Prometheus' `[RESULT] <label>` at the end of the reply.
 
     Also accepted, as by its library: `[RESULT: A]`, `[Response A]`, `[Result] Response A`, and `Result: A` at the start

@@ -39,8 +39,8 @@ def inputs(study: Study) -> Inputs:
 
 def parameters(study: Study) -> dict[str, Any]:
     """Return the suites, and what every endpoint is."""
-    models = study.settings["models"]
-    return {"units": units(study), "entries": {judge: models[judge]["endpoint"] for judge, _ in endpoint_units(study)}}
+    entries = {judge: study.models[judge].endpoint.plain() for judge, _ in endpoint_units(study)}
+    return {"units": units(study), "entries": entries}
 
 
 def rows(material: Material, units: list[tuple[str, str, str]], entries: dict[str, dict]) -> Frame:
@@ -48,9 +48,10 @@ def rows(material: Material, units: list[tuple[str, str, str]], entries: dict[st
     import pandas as pd
 
     from judgemerge.judge import endpoints
+    from judgemerge.settings.models import Endpoint
 
     lines = [
-        endpoints.table_row(judge, entries[judge], suite, material.suite_replies(judge, benchmark))
+        endpoints.table_row(judge, Endpoint.of(entries[judge]), suite, material.suite_replies(judge, benchmark))
         for judge, suite, benchmark in units
         if not material.reason(judge, benchmark, kind="replies")
     ]

@@ -9,7 +9,7 @@ from judgemerge.report.table import Column, Frame, Inputs, Page, Pair, Section, 
 COLUMNS = {
     "judge": Column("name of the judge; recorded_scores are those of the benchmark's own judge"),
     "benchmark": Column("name of the item set"),
-    "metric": Column("alpha_runs, transitivity, equal_triples, pair_minus_singly, redrawn or redraws"),
+    "metric": Column("alpha_runs, transitivity, equal_triples, pair_minus_from_grades, redrawn or redraws"),
     "value": Column("the metric; empty where it is undefined"),
     "ci_low": Column("lower end of the confidence interval"),
     "ci_high": Column("upper end of the confidence interval"),
@@ -21,8 +21,9 @@ INTRO = (
     "alpha_runs: Krippendorff's alpha (ordinal) over several sampled replies to one grading prompt; recorded_scores "
     "are the scores that the benchmark's own judge gave. transitivity: share of response triples whose pairwise "
     "preferences are transitive, in the original order, triples with an equal verdict excluded; equal_triples: share "
-    "of triples with an equal verdict. pair_minus_singly: accuracy of pairwise ranking minus accuracy of comparing two "
-    "grades of the same judge, human ties excluded. redrawn: share of replies sampled again because they could not be "
+    "of triples with an equal verdict. pair_minus_from_grades: accuracy of pairwise ranking minus accuracy of "
+    "comparing two grades of the same judge, human ties excluded. redrawn: share of replies sampled again because they "
+    "could not be "
     "read; redraws: number of further samples. Each value with its interval, n and the errors in brackets."
 )
 
@@ -31,7 +32,7 @@ def self_comparing_pairs(study: Study) -> list[Pair]:
     """Return (judge, benchmark) for models and derived judges, where self-consistency is asked for at all."""
     judging = study.settings.judging
     several = judging.sampling.runs > 1 or judging.retries
-    if not (study.singly or several or study.settings.get("ablation")):
+    if not (study.judges_from_grades or several or study.settings.get("ablation")):
         return []
     return judging_pairs(study, "model", "derived")
 
@@ -59,13 +60,13 @@ def parameters(study: Study) -> dict[str, Any]:
     return {
         "pairs": self_comparing_pairs(study),
         "prompts": prompts,
-        "singly": study.singly,
+        "from_grades": study.judges_from_grades,
         "statistics": study.settings["statistics"],
     }
 
 
 def rows(
-    material: Material, pairs: list[Pair], prompts: dict[Pair, str], singly: dict[str, str], statistics: dict
+    material: Material, pairs: list[Pair], prompts: dict[Pair, str], from_grades: dict[str, str], statistics: dict
 ) -> Frame:
     """Return the rows of the benchmarks' own judges, then those of every judge on every benchmark."""
     import pandas as pd
@@ -80,8 +81,8 @@ def rows(
     lines = [(RECORDED, name, *line) for name, some in items.items() for line in recorded_rows(some, settings)]
     for judge, benchmark in verdicts:
         replies = material.replies(judge, benchmark) if (judge, benchmark) in prompts else None
-        reply = load_template(prompts[judge, benchmark]).reply if replies is not None else {}
-        measured = judge_rows(items[benchmark], verdicts, judge, singly.get(judge), replies, reply, settings)
+        reply = load_template(prompts[judge, benchmark]).reply if replies is not None else None
+        measured = judge_rows(items[benchmark], verdicts, judge, from_grades.get(judge), replies, reply, settings)
         lines += [(judge, benchmark, *line) for line in measured]
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
@@ -99,7 +100,7 @@ def page(table: Frame, view: View) -> Page:
 
 
 def _benchmark(rows: Frame) -> str:
-    gaps = rows[(rows.metric == "pair_minus_singly") & rows.value.notna()]
+    gaps = rows[(rows.metric == "pair_minus_from_grades") & rows.value.notna()]
     about = notes((row.judge, f"{row.metric} {row.note}") for row in gaps.itertuples())
     table = crosstab(rows, "judge", "metric", _cell).html(["judge"])
     return table + about + undefined_notes(rows, rows.judge + ", " + rows.metric)

@@ -11,7 +11,7 @@ STUDY = {
     "study": "sides",
     "suites": {"pairs": {"benchmarks": ["demo_pairwise"], "limit": 4}},
     "judges": ["near", "longer"],
-    "singly": {"judges": ["near"], "prompt": "brief_pointwise", "suites": ["pairs"]},
+    "pairs_from_grades": {"judges": ["near"], "prompt": "brief_pointwise", "suites": ["pairs"]},
     "judging": {
         "prompts": {"pairwise": "brief_pairwise"},
         "sampling": {"temperature": 0.5, "runs": 2, "seed": 1},
@@ -24,10 +24,10 @@ def test_both_responses_are_graded_and_compared(repository, tiny_models, tmp_pat
     folder = copy_workflow(repository, tmp_path)
     settings = STUDY | {"models": {"near": {"path": str(tiny_models["base"])}}}
     (folder / "sides.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    wanted = "results/sides/verdicts/near_singly/pairs.jsonl"
+    wanted = "results/sides/verdicts/near_from_grades/pairs.jsonl"
     process = runner(folder)("--configfile", "sides.yaml", "--", wanted)
     assert process.returncode == 0, (process.stdout + process.stderr)[-3000:]
-    replies = list(read_jsonl(folder / "results/sides/replies/near/pairs_singly.jsonl"))
+    replies = list(read_jsonl(folder / "results/sides/replies/near/pairs_from_grades.jsonl"))
     assert len(replies) == 8 and {row["run"] for row in replies} == {1}, "one grade for each of two responses"
     verdicts = list(read_jsonl(folder / wanted))
     assert sorted((row["item"], row["order"]) for row in verdicts) == sorted(

@@ -8,7 +8,7 @@ from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Verdict, read_items, write_items
 from judgemerge.data.rubrics import load_rubric, rubric_file, with_rubric
-from judgemerge.judge.pointwise_to_pairwise import compare_grades, compare_runs, split_pairs
+from judgemerge.judge.pairs_from_grades import compare_grades, compare_runs, split_pairs
 from judgemerge.prompting.prompts import load_template, render, target
 from judgemerge.study.load import load_study
 
@@ -67,13 +67,23 @@ def test_an_error_is_not_drawn_again():
     assert [one.outcome for one in compare_runs(runs, ["p1"])] == ["error", "error"]
 
 
-def test_redraws_of_greedy_grades_are_refused(repository):
+def test_resamples_of_greedy_grades_are_refused(repository):
     study = load_yaml(repository / "config/studies/prometheus.yaml") | {"downloads": True}
-    study["singly"]["redraws"] = 2
+    study["pairs_from_grades"]["tie_resamples"] = 2
     load_study(study, "prometheus.yaml", repository / "config")
     study["judging"]["sampling"] = {}
-    with pytest.raises(JudgemergeError, match="singly.redraws asks for several draws of greedy replies"):
+    with pytest.raises(
+        JudgemergeError, match="pairs_from_grades.tie_resamples asks for several samples of greedy replies"
+    ):
         load_study(study, "prometheus.yaml", repository / "config")
+
+
+def test_a_study_with_the_former_names_is_read_and_warned_about(repository, caplog):
+    study = load_yaml(repository / "config/studies/prometheus.yaml") | {"downloads": True}
+    study["singly"] = {**study.pop("pairs_from_grades"), "redraws": 2}
+    section = load_study(study, "mine.yaml", repository / "config").settings.pairs_from_grades
+    assert section.tie_resamples == 2 and "direct" in section.judges
+    assert "mine.yaml: key 'singly' is now called 'pairs_from_grades'; rename it" in caplog.text
 
 
 def test_an_unread_grade_makes_the_pair_an_error():

@@ -3,10 +3,10 @@
 Prometheus uses its absolute judges on pairs in this way ("a2r"; Kim et al. 2024, arXiv:2405.01535). The judge never
 sees the two responses together, so there is no order to swap: the verdict is the same in both orders by construction,
 and position consistency says nothing here. Equal grades are a tie. A pair is an error when either grade is one.
-Prometheus draws equal grades of a pair that people do not call a tie again, twice at most (`singly.redraws`): that
-looks at the truth, and favours the judge.
+Prometheus samples equal grades of a pair that people do not call a tie again, twice at most
+(`pairs_from_grades.tie_resamples`): that looks at the truth, and favours the judge.
 
-A study names the judges in `singly.judges`; `direct` then also answers pairs as `direct_singly`.
+A study names the judges in `pairs_from_grades.judges`; `direct` then also answers pairs as `direct_from_grades`.
 """
 
 import dataclasses
@@ -15,14 +15,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item, Verdict
 from judgemerge.prompting.prompts import load_template
+from judgemerge.settings.study_file import Settings
 
-SUFFIX = "_singly"
+SUFFIX = "_from_grades"
 SIDES = ("first", "second")
 
 
-def derived_judges(settings: dict) -> dict[str, str]:
+def derived_judges(settings: Settings) -> dict[str, str]:
     """Return the derived judges of a study: name → the judge whose grades are compared."""
-    return {f"{judge}{SUFFIX}": judge for judge in settings["singly"]["judges"]}
+    return {f"{judge}{SUFFIX}": judge for judge in settings.pairs_from_grades.judges}
 
 
 def split_pairs(items: Iterable[Item]) -> Iterator[Item]:
@@ -86,28 +87,27 @@ def compare_runs(runs: Mapping[int, Iterable[Verdict]], decided: Collection[str]
 
 def check(study) -> None:
     """Refuse derived judges without a judge, a prompt for grades or pairs to compare."""
-    entry = study.settings["singly"]
-    if entry["redraws"] and study.settings["judging"]["sampling"]["temperature"] == 0:
+    section, prompt, key = study.settings.pairs_from_grades, study.grading_prompt, f"{study.where}: pairs_from_grades"
+    if section.tie_resamples and study.settings.judging.sampling.temperature == 0:
         raise JudgemergeError(
-            f"{study.where}: singly.redraws asks for several draws of greedy replies, which are all the same; "
+            f"{key}.tie_resamples asks for several samples of greedy replies, which are all the same; "
             "set judging.sampling.temperature above 0"
         )
-    models = [judge for judge in study.settings["judges"] if study.kind(judge) == "model"]
-    for judge in entry["judges"]:
-        where = f"{study.where}: singly.judges names '{judge}'"
+    models = [judge for judge in study.settings.judges if study.kind(judge) == "model"]
+    for judge in section.judges:
+        where = f"{key}.judges names '{judge}'"
         if judge not in models:
             raise JudgemergeError(f"{where}, no model among the judges{did_you_mean(judge, models)}")
         if f"{judge}{SUFFIX}" in study.model_names:
             raise JudgemergeError(f"{where}, but the study has a model '{judge}{SUFFIX}'; rename that one")
-        prompt = study.singly_prompt
         if prompt is None:
-            raise JudgemergeError(f"{where}, but there is no pointwise prompt; set singly.prompt")
+            raise JudgemergeError(f"{where}, but there is no pointwise prompt; set pairs_from_grades.prompt")
         if prompt not in study.catalogues.prompts:
             near = did_you_mean(prompt, study.catalogues.prompts)
-            raise JudgemergeError(f"{study.where}: singly.prompt is the unknown prompt '{prompt}'{near}")
+            raise JudgemergeError(f"{key}.prompt is the unknown prompt '{prompt}'{near}")
         if load_template(study.catalogues.prompts[prompt]).protocol != "pointwise":
-            raise JudgemergeError(f"{study.where}: singly.prompt '{prompt}' compares pairs; name one that grades")
-    for suite in entry.get("suites", []):
-        if suite not in study.settings["suites"]:
-            near = did_you_mean(suite, study.settings["suites"])
-            raise JudgemergeError(f"{study.where}: singly.suites names the unknown suite '{suite}'{near}")
+            raise JudgemergeError(f"{key}.prompt '{prompt}' compares pairs; name one that grades")
+    for suite in section.suites or ():
+        if suite not in study.settings.suites:
+            near = did_you_mean(suite, study.settings.suites)
+            raise JudgemergeError(f"{key}.suites names the unknown suite '{suite}'{near}")
