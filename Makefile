@@ -51,11 +51,11 @@ demo: ## run the default study, all of it made on this machine, and write its re
 	fi
 	@echo "The report is $(CURDIR)/$(REPORT)"
 
-status: ## say what of STUDY=<file> is done, running, failed (with the log's last line) and left
+status: ## list which jobs of STUDY=<file> are done, running, failed (with the log's last line) and left
 	$(CHECK)
 	@"$(BIN)/python" scripts/commands/show_status.py --study "$(STUDY)" $(GIVEN)
 
-costs: ## say how many CPU and GPU hours the results of STUDY=<file> took, per rule
+costs: ## list the CPU and GPU hours that the results of STUDY=<file> took, per rule
 	$(CHECK)
 	@"$(BIN)/python" scripts/commands/show_costs.py --study "$(STUDY)" $(GIVEN)
 

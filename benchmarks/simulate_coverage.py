@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from judgemerge.evaluate import bootstrap, comparisons, score  # noqa: E402
-from judgemerge.evaluate.arrays import ERROR, TIE, BenchmarkArrays, JudgeArrays  # noqa: E402
+from judgemerge.evaluate.metrics import METRICS, PROTOCOLS, metrics_for  # noqa: E402
+from judgemerge.evaluate.verdict_arrays import ERROR, TIE, BenchmarkArrays, JudgeArrays  # noqa: E402
 
 COVERAGE_TARGET = (0.935, 0.965)
 FALSE_ALARM_TARGET = (0.04, 0.06)
@@ -38,7 +39,7 @@ COVERAGE_METRICS = {
     "pairwise": ("accuracy", "accuracy_both", "consistency", "macro_f1", "kappa", "tie_rate", "error_rate"),
     "pointwise": ("pearson", "spearman", "kendall", "mae"),
 }
-TEST_METRICS = {"pairwise": comparisons.PAIRWISE_HEADLINES, "pointwise": comparisons.POINTWISE_HEADLINES}
+TEST_METRICS = {protocol: metrics_for(protocol, "comparisons") for protocol in PROTOCOLS}
 CLASS_SHARES = np.array([0.42, 0.43, 0.15])
 ERROR_SHARE = 0.02
 POPULATION_ITEMS = 2_000_000
@@ -131,15 +132,16 @@ def simulate(scenario: Scenario, n_items: int, runs: range, n_resamples: int, se
         weights = bootstrap.resampling_weights(benchmark.n_clusters, n_resamples, rng)
         a, b = (score.judge_statistics(benchmark, judge, weights) for judge in arrays)
         effective = bootstrap.effective_clusters(benchmark.cluster_sizes)
+        statistics = score.BenchmarkStatistics(benchmark, {}, effective)
         for metric in COVERAGE_METRICS[scenario.protocol]:
-            low, high = score.metric_interval(a, metric, effective, LEVEL)
+            low, high = score.metric_interval(statistics, a, metric, LEVEL)
             plain = np.nanquantile(a.resampled[metric], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
             rows.append({"metric": metric, "low": low, "high": high, "plain_low": plain[0], "plain_high": plain[1]})
         for metric in TEST_METRICS[scenario.protocol]:
             if metric == "accuracy_first" and scenario.lean:
                 continue  # there the judges do differ in it
             values, resampled = (a.values[metric], b.values[metric]), (a.resampled[metric], b.resampled[metric])
-            correlation = metric in comparisons.CORRELATIONS
+            correlation = METRICS[scenario.protocol][metric].correlation
             p = bootstrap.difference_test(values, resampled, benchmark.n_clusters, effective, LEVEL, correlation)[2]
             below = np.mean(resampled[0] < resampled[1]) + np.mean(resampled[0] == resampled[1]) / 2
             rows.append({"metric": metric, "p": p, "plain_p": 2 * min(below, 1 - below)})
@@ -216,7 +218,8 @@ def report(summary: pd.DataFrame, n_runs: int, n_resamples: int, seed: int) -> s
         "Made by `benchmarks/simulate_coverage.py`, which describes the simulated population; do not edit.",
         f"{n_runs} runs per scenario, {n_resamples} resamples, seed {seed}. The simulation's own error is "
         f"±{100 * noise[0]:.1f} points for coverage and for false alarms.",
-        "Wanted: 95 % intervals that hold the truth in 93.5–96.5 % of runs; tests at 5 % that cry wolf in 4–6 %.",
+        "Wanted: 95 % intervals that hold the truth in 93.5–96.5 % of runs; tests at 5 % with a false-positive rate of "
+        "4–6 %.",
         "*percentile* is what plain percentile intervals and tests would have given on the same resamples.",
         "",
         f"Outside the targets: {len(misses)} of {summary['coverage'].notna().sum()} coverages and "

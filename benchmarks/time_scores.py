@@ -21,9 +21,9 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 from judgemerge.core.items import CLASSES, Item, Verdict  # noqa: E402
-from judgemerge.evaluate.arrays import BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays  # noqa: E402
-from judgemerge.evaluate.metrics import PAIRWISE_METRICS, POINTWISE_METRICS  # noqa: E402
+from judgemerge.evaluate.metrics import METRICS  # noqa: E402
 from judgemerge.evaluate.score import score_benchmark  # noqa: E402
+from judgemerge.evaluate.verdict_arrays import BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays  # noqa: E402
 
 # name: items, clusters (as in LLMBar, Auto-J, PandaLM, MT-Bench and MELD)
 SIZES = {
@@ -96,8 +96,8 @@ def _pairwise_functions(judge: JudgeArrays) -> list[Callable]:
         cells = np.bincount(np.tile(truth, 2) * 4 + judge.codes[rows].T.ravel(), minlength=12).reshape(3, 4)
         return np.trace(cells[:, :3]) / cells.sum()
 
-    n_tables = sum(name.startswith(("macro", "kappa")) for name in PAIRWISE_METRICS)
-    return [table] * n_tables + [share] * (len(PAIRWISE_METRICS) - n_tables)
+    n_tables = sum(name.startswith(("macro", "kappa")) for name in METRICS["pairwise"])
+    return [table] * n_tables + [share] * (len(METRICS["pairwise"]) - n_tables)
 
 
 def _pointwise_functions(judge: JudgeArrays) -> list[Callable]:
@@ -105,7 +105,7 @@ def _pointwise_functions(judge: JudgeArrays) -> list[Callable]:
         lambda truth, rows: stats.pearsonr(truth, judge.scores[rows])[0],
         lambda truth, rows: stats.spearmanr(truth, judge.scores[rows])[0],
         lambda truth, rows: stats.kendalltau(truth, judge.scores[rows])[0],
-        *[lambda truth, rows: np.abs(truth - judge.scores[rows]).mean()] * (len(POINTWISE_METRICS) - 3),
+        *[lambda truth, rows: np.abs(truth - judge.scores[rows]).mean()] * (len(METRICS["pointwise"]) - 3),
     ]
 
 

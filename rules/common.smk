@@ -21,6 +21,7 @@ from judgemerge.study.layout import (
     MANIFEST,
     MODEL,
     PAGE,
+    PUBLISHED_CHECK,
     RECORDED_COUNTS,
     REPLIES,
     RUN_RECORD,

@@ -1,19 +1,9 @@
 """Two models, the same questions → answers → what judges say of them in pairs and singly → table, page and figure."""
 
-from judgemerge.study.layout import (
-    ANSWER_REPLIES,
-    ANSWER_REPLIES_RECORD,
-    ANSWERS,
-    ANSWERS_RECORD,
-    JUDGED_ANSWERS,
-    MODEL_COMPARISON_DISAGREEMENTS,
-    MODEL_COMPARISON_TABLE,
-    QUESTIONS,
-    QUESTIONS_RECORD,
-    chained,
-)
+from judgemerge.study import layout
 
 comparisons = study.comparisons
+asking_elsewhere = dict(mem_mb=per_attempt(1000), runtime=per_attempt(600), batch_tokens=settings.judging.batch_tokens)
 ANSWERING_HERE = one_of(study.model_names - {*study.models_by_origin("endpoint")})
 ANSWERING_ELSEWHERE = one_of(study.models_by_origin("endpoint"))
 
@@ -34,8 +24,8 @@ rule select_questions:
         item_set=paths.one(ITEMS, comparisons.question_set, "comparison"),
         metrics=ancient(of(comparisons.metric_paths, "comparison")),
     output:
-        questions=QUESTIONS,
-        record=QUESTIONS_RECORD,
+        questions=layout.QUESTIONS,
+        record=layout.QUESTIONS_RECORD,
     log:
         "results/{study}/logs/select_questions/{comparison}.log",
     benchmark:
@@ -47,7 +37,7 @@ rule select_questions:
     params:
         comparison=of(comparisons.settings, "comparison"),
         metric_contents=of(comparisons.metric_contents, "comparison"),
-        seed=settings["seed"],
+        seed=settings.seed,
         code=script_digest("compare/select_questions"),
     script:
         "../scripts/compare/select_questions.py"
@@ -56,12 +46,12 @@ rule select_questions:
 rule generate_answers:
     """One model's answers to the questions of a comparison."""
     input:
-        questions=QUESTIONS,
-        model=MODEL,
+        questions=layout.QUESTIONS,
+        model=paths.inputs(MODEL, comparisons.weights, "model"),
         manifest=MANIFEST,
     output:
-        answers=ANSWERS,
-        record=ANSWERS_RECORD,
+        answers=layout.ANSWERS,
+        record=layout.ANSWERS_RECORD,
     log:
         "results/{study}/logs/generate_answers/{comparison}/{model}.log",
     benchmark:
@@ -70,14 +60,14 @@ rule generate_answers:
         model=ANSWERING_HERE,
     conda:
         answering_environment
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
         mem_mb=needed("mem_mb", "answer", "model", "comparison"),
         runtime=needed("runtime", "answer", "model", "comparison"),
         gpu=judge_gpus,
         judge_gpus=judge_gpus,
         # A resource, not a parameter: another batch size must not answer everything again.
-        batch_tokens=settings["judging"]["batch_tokens"],
+        batch_tokens=settings.judging.batch_tokens,
     params:
         generation=of(comparisons.generation, "comparison"),
         settings=of(comparisons.answering, "model", "comparison"),
@@ -88,34 +78,28 @@ rule generate_answers:
 
 
 use rule generate_answers as generate_answers_endpoint with:
-    input:
-        questions=QUESTIONS,
-        model=MANIFEST,
-        manifest=MANIFEST,
     wildcard_constraints:
         model=ANSWERING_ELSEWHERE,
     conda:
         "../envs/stats.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(600),
-        batch_tokens=settings["judging"]["batch_tokens"],
+        **asking_elsewhere,
 
 
 rule judge_answers:
     """What one judge writes about both models' answers: pairs in both orders, single answers by metric."""
     input:
-        questions=QUESTIONS,
-        answers=paths.inputs(ANSWERS, comparisons.answers, "comparison"),
+        questions=layout.QUESTIONS,
+        answers=paths.inputs(layout.ANSWERS, comparisons.answers, "comparison"),
         metrics=ancient(of(comparisons.metric_paths, "comparison")),
-        prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
-        texts=of(chained(comparisons.prompts, prompt_texts), "comparison"),
+        prompts=of(layout.chained(comparisons.prompts, prompt_files), "comparison"),
+        texts=of(layout.chained(comparisons.prompts, prompt_texts), "comparison"),
         metric_texts=paths.inputs(SOURCE, comparisons.metric_sources, "comparison"),
-        model=renamed(MODEL, model="judge"),
+        model=paths.inputs(MODEL, comparisons.weights, "judge"),
         manifest=renamed(MANIFEST, model="judge"),
     output:
-        replies=ANSWER_REPLIES,
-        record=ANSWER_REPLIES_RECORD,
+        replies=layout.ANSWER_REPLIES,
+        record=layout.ANSWER_REPLIES_RECORD,
     log:
         "results/{study}/logs/judge_answers/{comparison}/{judge}.log",
     benchmark:
@@ -124,17 +108,17 @@ rule judge_answers:
         judge=ANSWERING_HERE,
     conda:
         answering_environment
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
         mem_mb=needed("mem_mb", "compare", "judge", "comparison"),
         runtime=needed("runtime", "compare", "judge", "comparison"),
         gpu=judge_gpus,
         judge_gpus=judge_gpus,
-        batch_tokens=settings["judging"]["batch_tokens"],
+        batch_tokens=settings.judging.batch_tokens,
     params:
         comparison=of(comparisons.settings, "comparison"),
         metric_contents=of(comparisons.metric_contents, "comparison"),
-        prompt_contents=of(chained(comparisons.prompts, prompt_contents), "comparison"),
+        prompt_contents=of(layout.chained(comparisons.prompts, prompt_contents), "comparison"),
         settings=of(comparisons.grading, "judge", "comparison"),
         endpoint=of(comparisons.endpoint, "judge"),
         store=STORE,
@@ -144,34 +128,23 @@ rule judge_answers:
 
 
 use rule judge_answers as judge_answers_endpoint with:
-    input:
-        questions=QUESTIONS,
-        answers=paths.inputs(ANSWERS, comparisons.answers, "comparison"),
-        metrics=ancient(of(comparisons.metric_paths, "comparison")),
-        prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
-        texts=of(chained(comparisons.prompts, prompt_texts), "comparison"),
-        metric_texts=paths.inputs(SOURCE, comparisons.metric_sources, "comparison"),
-        model=renamed(MANIFEST, model="judge"),
-        manifest=renamed(MANIFEST, model="judge"),
     wildcard_constraints:
         judge=ANSWERING_ELSEWHERE,
     conda:
         "../envs/stats.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(600),
-        batch_tokens=settings["judging"]["batch_tokens"],
+        **asking_elsewhere,
 
 
 rule read_judged_answers:
-    """What every judge said, read: a row per reply, with how it was made beside it; one job, for its start costs most."""
+    """The parsed replies of all judges, one row each, bundled into one job because job start-up dominates."""
     input:
-        replies=paths.inputs(ANSWER_REPLIES, comparisons.judgments, "comparison"),
-        records=paths.inputs(ANSWER_REPLIES_RECORD, comparisons.judgments, "comparison"),
+        replies=paths.inputs(layout.ANSWER_REPLIES, comparisons.judgments, "comparison"),
+        records=paths.inputs(layout.ANSWER_REPLIES_RECORD, comparisons.judgments, "comparison"),
         metrics=ancient(of(comparisons.metric_paths, "comparison")),
-        prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
+        prompts=of(layout.chained(comparisons.prompts, prompt_files), "comparison"),
     output:
-        directory(JUDGED_ANSWERS),
+        directory(layout.JUDGED_ANSWERS),
     log:
         "results/{study}/logs/read_judged_answers/{comparison}.log",
     benchmark:
@@ -183,7 +156,7 @@ rule read_judged_answers:
     params:
         comparison=of(comparisons.settings, "comparison"),
         metric_contents=of(comparisons.metric_contents, "comparison"),
-        prompt_contents=of(chained(comparisons.prompts, prompt_contents), "comparison"),
+        prompt_contents=of(layout.chained(comparisons.prompts, prompt_contents), "comparison"),
         code=script_digest("compare/read_judged_answers"),
     script:
         "../scripts/compare/read_judged_answers.py"
@@ -192,13 +165,13 @@ rule read_judged_answers:
 rule tabulate_model_comparison:
     """Scores, paired differences, wins, costs and failures of a comparison, and what a person should read."""
     input:
-        questions=QUESTIONS,
-        answers=paths.inputs(ANSWERS, comparisons.answers, "comparison"),
-        results=JUDGED_ANSWERS,
+        questions=layout.QUESTIONS,
+        answers=paths.inputs(layout.ANSWERS, comparisons.answers, "comparison"),
+        results=layout.JUDGED_ANSWERS,
         metrics=ancient(of(comparisons.metric_paths, "comparison")),
     output:
-        table=MODEL_COMPARISON_TABLE,
-        disagreements=MODEL_COMPARISON_DISAGREEMENTS,
+        table=layout.MODEL_COMPARISON_TABLE,
+        disagreements=layout.MODEL_COMPARISON_DISAGREEMENTS,
     log:
         "results/{study}/logs/tabulate_model_comparison/{comparison}.log",
     benchmark:
@@ -210,7 +183,7 @@ rule tabulate_model_comparison:
     params:
         comparison=of(comparisons.settings, "comparison"),
         metric_contents=of(comparisons.metric_contents, "comparison"),
-        statistics=settings["statistics"],
+        statistics=settings.statistics.plain(),
         code=script_digest("compare/tabulate_model_comparison"),
     script:
         "../scripts/compare/tabulate_model_comparison.py"

@@ -1,27 +1,9 @@
 """Raw files → unified items, and which prompts of the benchmarks also occur in training data."""
 
 from judgemerge.data.units import ItemSets
+from judgemerge.study.layout import ENCODER_MANIFEST, chained
 
 item_sets = ItemSets(study)
-
-
-def study_sources(wildcards):
-    """What is fetched: raw files of benchmarks, recorded judges and training sets, and every model of the hub."""
-    return [
-        *each(SOURCE, study.source_keys),
-        *each(MANIFEST, item_sets.downloaded_models()),
-        *each(ENCODER_MANIFEST, study.embedding.encoders_with("repo") if study.embedding else []),
-    ]
-
-
-def benchmark_files(wildcards):
-    """The raw files of one item set."""
-    return raw_files(study.benchmark_sources(wildcards.benchmark))
-
-
-def loader_digest(wildcards):
-    """A digest of the code that makes one item set: editing another benchmark's loader leaves it alone."""
-    return script_digest("data/write_items", benchmarks=item_sets.loader(wildcards.benchmark))
 
 
 rule fetch_source:
@@ -46,7 +28,7 @@ rule fetch_source:
 rule write_items:
     """The unified items of one benchmark or training set, and what was counted on the way."""
     input:
-        benchmark_files,
+        of(chained(study.benchmark_sources, raw_files), "benchmark"),
     output:
         item_set=ITEMS,
         counts=ITEM_COUNTS,
@@ -64,7 +46,7 @@ rule write_items:
         limit=of(study.limit, "benchmark"),
         rubric=of(study.rubric, "benchmark"),
         seed=of(item_sets.sampling_seed, "benchmark"),
-        code=loader_digest,
+        code=of(item_sets.code, "benchmark"),
     script:
         "../scripts/data/write_items.py"
 

@@ -5,27 +5,18 @@ has the network. Iterations after the one that was good enough pass in seconds a
 """
 
 from judgemerge.embed.plan import TARGET
-from judgemerge.study.layout import (
-    CHUNK_COUNTS,
-    CHUNKS,
-    COLLECTION,
-    DECISION,
-    ENCODER,
-    ENCODER_MANIFEST,
-    GENERATED_COUNTS,
-    GENERATED_PAIRS,
-    RANKS,
-    RERANKED,
-    REVIEW,
-    SCORED_PAIRS,
-    TASK,
-    TASK_COUNTS,
-    TRAINING_COUNTS,
-    TRAINING_PAIRS,
-    filled,
-)
+from judgemerge.study import layout
 
 embedding = study.embedding
+asking_job = dict(mem_mb=per_attempt(1000), runtime=per_attempt(240))
+mixing_job = dict(mem_mb=per_attempt(embedding.memory(3)), runtime=per_attempt(60))
+encoding = dict(max_tokens=embedding.settings.max_tokens, batch_size=embedding.settings.batch_size)
+
+
+def encoder_job(factor, minutes):
+    """What a job on encoders needs: `factor` times the memory of the largest one, and minutes on a GPU."""
+    times = per_attempt(embedding.minutes(minutes))
+    return dict(mem_mb=per_attempt(embedding.memory(factor)), runtime=times, gpu=embedding.gpus)
 
 
 wildcard_constraints:
@@ -37,9 +28,9 @@ wildcard_constraints:
 if embedding.synthetic_collections:
 
     rule write_documents:
-        """Folders of documents made on the spot, as a person's folder would be; one job, for its start costs most."""
+        """Folders of synthetic documents, bundled into one job because job start-up dominates."""
         output:
-            list(map(directory, filled(COLLECTION, embedding.synthetic_collections))),
+            list(map(directory, layout.filled(layout.COLLECTION, embedding.synthetic_collections))),
         log:
             "results/{study}/logs/write_documents.log",
         benchmark:
@@ -61,11 +52,11 @@ if embedding.synthetic_collections:
 rule split_documents:
     """Documents of all folders in chunks, without duplicates; files that cannot be read are named in the counts."""
     input:
-        each(COLLECTION, embedding.synthetic_collections),
+        each(layout.COLLECTION, embedding.synthetic_collections),
         embedding.document_files,
     output:
-        chunks=filled(CHUNKS, embedding.collections),
-        counts=filled(CHUNK_COUNTS, embedding.collections),
+        chunks=layout.filled(layout.CHUNKS, embedding.collections),
+        counts=layout.filled(layout.CHUNK_COUNTS, embedding.collections),
     log:
         "results/{study}/logs/split_documents.log",
     benchmark:
@@ -76,8 +67,8 @@ rule split_documents:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(60),
     params:
-        folders=[embedding.folder.get(name, paths.path(COLLECTION, name)) for name in embedding.collections],
-        documents=embedding.settings["documents"],
+        folders=[embedding.folder.get(name, paths.path(layout.COLLECTION, name)) for name in embedding.collections],
+        documents=embedding.settings.documents.plain(),
         code=script_digest("embed/split_documents"),
     script:
         "../scripts/embed/split_documents.py"
@@ -86,11 +77,11 @@ rule split_documents:
 rule write_evaluation_set:
     """Questions on held-out documents (of other tasks: on all), and the same as a file that a person may review."""
     input:
-        chunks=CHUNKS,
+        chunks=layout.CHUNKS,
     output:
-        rows=renamed(TASK, task="collection"),
-        counts=renamed(TASK_COUNTS, task="collection"),
-        review=REVIEW,
+        rows=renamed(layout.TASK, task="collection"),
+        counts=renamed(layout.TASK_COUNTS, task="collection"),
+        review=layout.REVIEW,
     log:
         "results/{study}/logs/write_evaluation_set/{collection}.log",
     benchmark:
@@ -98,14 +89,13 @@ rule write_evaluation_set:
     conda:
         "../envs/embed.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(240),
+        **asking_job,
     params:
         share=of(embedding.evaluated_share, "collection"),
-        per_chunk=embedding.evaluation["per_chunk"],
+        per_chunk=embedding.evaluation.per_chunk,
         writer=embedding.endpoints["questions.model"],
         wording=embedding.wordings["questions"],
-        seed=settings["seed"],
+        seed=settings.seed,
         store="results/{study}/store/embedding/evaluation_{collection}.jsonl",
         code=script_digest("embed/write_evaluation_set"),
     script:
@@ -117,13 +107,10 @@ if embedding.file_tasks:
     rule read_evaluation_sets:
         """The evaluation sets that were brought along: JSON lines, or review files."""
         input:
-            [
-                paths.path(SOURCE, task["source"]) if "source" in task else task["path"]
-                for task in embedding.file_tasks.values()
-            ],
+            raw_files(embedding.file_tasks),
         output:
-            rows=filled(TASK, embedding.file_tasks),
-            counts=filled(TASK_COUNTS, embedding.file_tasks),
+            rows=layout.filled(layout.TASK, embedding.file_tasks),
+            counts=layout.filled(layout.TASK_COUNTS, embedding.file_tasks),
         log:
             "results/{study}/logs/read_evaluation_sets.log",
         benchmark:
@@ -145,10 +132,10 @@ if embedding.file_tasks:
 rule make_encoder:
     """A small BERT made on the spot and pretrained on general texts: the embedder, or a reranker that starts from it."""
     input:
-        paths.inputs(ENCODER, embedding.start, "encoder"),
+        paths.inputs(layout.ENCODER, embedding.start, "encoder"),
     output:
-        model=directory(ENCODER),
-        manifest=ENCODER_MANIFEST,
+        model=directory(layout.ENCODER),
+        manifest=layout.ENCODER_MANIFEST,
     log:
         "results/{study}/logs/make_encoder/{encoder}.log",
     benchmark:
@@ -157,7 +144,7 @@ rule make_encoder:
         encoder=one_of(embedding.encoders_with("make")),
     conda:
         "../envs/embed.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
         mem_mb=per_attempt(embedding.memory(16)),
         runtime=per_attempt(30),
@@ -172,10 +159,10 @@ rule make_encoder:
 rule fetch_encoder:
     """A model of the Hugging Face hub at one commit, or from a folder of this machine; safetensors only."""
     input:
-        base=paths.inputs(ENCODER, embedding.compared_with, "encoder"),
+        base=paths.inputs(layout.ENCODER, embedding.compared_with, "encoder"),
     output:
-        model=directory(ENCODER),
-        manifest=ENCODER_MANIFEST,
+        model=directory(layout.ENCODER),
+        manifest=layout.ENCODER_MANIFEST,
     log:
         "results/{study}/logs/fetch_encoder/{encoder}.log",
     benchmark:
@@ -198,11 +185,11 @@ rule fetch_encoder:
 rule write_questions:
     """Questions on the chunks of one iteration; each iteration asks anew, a killed one goes on where it was."""
     input:
-        chunks=paths.path(CHUNKS, TARGET),
-        earlier=paths.inputs(DECISION, embedding.earlier_iteration, "iteration"),
+        chunks=paths.path(layout.CHUNKS, TARGET),
+        earlier=paths.inputs(layout.DECISION, embedding.earlier_iteration, "iteration"),
     output:
-        rows=GENERATED_PAIRS,
-        counts=GENERATED_COUNTS,
+        rows=layout.GENERATED_PAIRS,
+        counts=layout.GENERATED_COUNTS,
     log:
         "results/{study}/logs/write_questions/{iteration}.log",
     benchmark:
@@ -210,14 +197,13 @@ rule write_questions:
     conda:
         "../envs/embed.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(240),
+        **asking_job,
     params:
-        embedding={name: embedding.settings[name] for name in ("questions", "iterations")},
+        embedding={name: getattr(embedding.settings, name).plain() for name in ("questions", "iterations")},
         share=embedding.held_out,
         writer=embedding.endpoints["questions.model"],
         wording=embedding.wordings["questions"],
-        seed=settings["seed"],
+        seed=settings.seed,
         store="results/{study}/store/embedding/questions_{iteration}.jsonl",
     script:
         "../scripts/embed/write_questions.py"
@@ -226,25 +212,22 @@ rule write_questions:
 rule score_pairs:
     """How well each question fits its chunk, by BM25 and by the reranker."""
     input:
-        pairs=GENERATED_PAIRS,
-        earlier=paths.inputs(DECISION, embedding.earlier_iteration, "iteration"),
-        reranker=each(ENCODER, embedding.first_reranker),
+        pairs=layout.GENERATED_PAIRS,
+        earlier=paths.inputs(layout.DECISION, embedding.earlier_iteration, "iteration"),
+        reranker=each(layout.ENCODER, embedding.first_reranker),
     output:
-        SCORED_PAIRS,
+        layout.SCORED_PAIRS,
     log:
         "results/{study}/logs/score_pairs/{iteration}.log",
     benchmark:
         "results/{study}/timings/score_pairs/{iteration}.tsv"
     conda:
         "../envs/embed.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
-        mem_mb=per_attempt(embedding.memory(3)),
-        runtime=per_attempt(embedding.minutes(30)),
-        gpu=embedding.gpus,
+        **encoder_job(3, 30),
     params:
-        max_tokens=embedding.settings["max_tokens"],
-        batch_size=embedding.settings["batch_size"],
+        **encoding,
     script:
         "../scripts/embed/score_pairs.py"
 
@@ -252,11 +235,11 @@ rule score_pairs:
 rule select_pairs:
     """The pairs that one iteration trains on: best by fused ranks, relevant if a model is asked, and their rewrites."""
     input:
-        scored=SCORED_PAIRS,
-        earlier=paths.inputs(DECISION, embedding.earlier_iteration, "iteration"),
+        scored=layout.SCORED_PAIRS,
+        earlier=paths.inputs(layout.DECISION, embedding.earlier_iteration, "iteration"),
     output:
-        rows=TRAINING_PAIRS,
-        counts=TRAINING_COUNTS,
+        rows=layout.TRAINING_PAIRS,
+        counts=layout.TRAINING_COUNTS,
     log:
         "results/{study}/logs/select_pairs/{iteration}.log",
     benchmark:
@@ -264,13 +247,12 @@ rule select_pairs:
     conda:
         "../envs/embed.yaml"
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(240),
+        **asking_job,
     params:
-        embedding={name: embedding.settings[name] for name in ("selection", "rewriting")},
+        embedding={name: getattr(embedding.settings, name).plain() for name in ("selection", "rewriting")},
         writers=embedding.endpoints,
         wordings={step: embedding.wordings[step] for step in ("relevance", "rewriting")},
-        seed=settings["seed"],
+        seed=settings.seed,
         store="results/{study}/store/embedding/iteration_{iteration}",
         code=script_digest("embed/select_pairs"),
     script:
@@ -280,13 +262,13 @@ rule select_pairs:
 rule train_encoder:
     """The original embedding model, fine-tuned on one iteration's pairs, or the reranker on those of the best one."""
     input:
-        start=paths.one(ENCODER, embedding.trained_from, "encoder"),
-        pairs=paths.inputs(TRAINING_PAIRS, embedding.trained_on, "encoder"),
-        decisions=paths.inputs(DECISION, embedding.decided_before, "encoder"),
-        parents=paths.inputs(ENCODER, embedding.parents_before, "encoder"),
+        start=paths.one(layout.ENCODER, embedding.trained_from, "encoder"),
+        pairs=paths.inputs(layout.TRAINING_PAIRS, embedding.trained_on, "encoder"),
+        decisions=paths.inputs(layout.DECISION, embedding.decided_before, "encoder"),
+        parents=paths.inputs(layout.ENCODER, embedding.parents_before, "encoder"),
     output:
-        model=directory(ENCODER),
-        manifest=ENCODER_MANIFEST,
+        model=directory(layout.ENCODER),
+        manifest=layout.ENCODER_MANIFEST,
     log:
         "results/{study}/logs/train_encoder/{encoder}.log",
     benchmark:
@@ -295,14 +277,12 @@ rule train_encoder:
         encoder=one_of(embedding.trained_encoders),
     conda:
         "../envs/embed.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
-        mem_mb=per_attempt(embedding.memory(16)),
-        runtime=per_attempt(embedding.minutes(120)),
-        gpu=embedding.gpus,
+        **encoder_job(16, 120),
     params:
         training=of(embedding.training, "encoder"),
-        seed=settings["seed"],
+        seed=settings.seed,
         work="results/{study}/training/{encoder}",
     script:
         "../scripts/embed/train_encoder.py"
@@ -311,10 +291,10 @@ rule train_encoder:
 rule rank_queries:
     """At which rank one embedding model finds the right text, for every query of every task."""
     input:
-        model=ENCODER,
-        tasks=each(TASK, embedding.task_roles),
+        model=layout.ENCODER,
+        tasks=each(layout.TASK, embedding.task_roles),
     output:
-        RANKS,
+        layout.RANKS,
     log:
         "results/{study}/logs/rank_queries/{encoder}.log",
     benchmark:
@@ -323,15 +303,12 @@ rule rank_queries:
         encoder=one_of(embedding.measured_encoders),
     conda:
         "../envs/embed.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
-        mem_mb=per_attempt(embedding.memory(3)),
-        runtime=per_attempt(embedding.minutes(20)),
-        gpu=embedding.gpus,
+        **encoder_job(3, 20),
     params:
+        **encoding,
         query_prompt=of(embedding.query_prompt, "encoder"),
-        max_tokens=embedding.settings["max_tokens"],
-        batch_size=embedding.settings["batch_size"],
     script:
         "../scripts/embed/rank_queries.py"
 
@@ -339,27 +316,24 @@ rule rank_queries:
 rule rerank_queries:
     """Ranks on the target task after a reranker has sorted the first texts of each query anew."""
     input:
-        embedder=paths.path(ENCODER, "tuned"),
-        reranker=renamed(ENCODER, encoder="reranker"),
-        task=paths.path(TASK, TARGET),
+        embedder=paths.path(layout.ENCODER, "tuned"),
+        reranker=renamed(layout.ENCODER, encoder="reranker"),
+        task=paths.path(layout.TASK, TARGET),
     output:
-        RERANKED,
+        layout.RERANKED,
     log:
         "results/{study}/logs/rerank_queries/{reranker}.log",
     benchmark:
         "results/{study}/timings/rerank_queries/{reranker}.tsv"
     conda:
         "../envs/embed.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
-        mem_mb=per_attempt(embedding.memory(3)),
-        runtime=per_attempt(embedding.minutes(30)),
-        gpu=embedding.gpus,
+        **encoder_job(3, 30),
     params:
-        depth=embedding.settings["rerank_depth"],
-        query_prompt=embedding.settings["query_prompt"],
-        max_tokens=embedding.settings["max_tokens"],
-        batch_size=embedding.settings["batch_size"],
+        **encoding,
+        depth=embedding.settings.rerank_depth,
+        query_prompt=embedding.settings.query_prompt,
     script:
         "../scripts/embed/rerank_queries.py"
 
@@ -367,11 +341,11 @@ rule rerank_queries:
 rule decide_iteration:
     """Recall before and after one iteration, whether that is enough, and why."""
     input:
-        base=paths.path(RANKS, "base"),
+        base=paths.path(layout.RANKS, "base"),
         tuned="results/{study}/embedding/ranks/iteration_{iteration}.jsonl",
-        earlier=paths.inputs(DECISION, embedding.earlier_iteration, "iteration"),
+        earlier=paths.inputs(layout.DECISION, embedding.earlier_iteration, "iteration"),
     output:
-        DECISION,
+        layout.DECISION,
     log:
         "results/{study}/logs/decide_iteration/{iteration}.log",
     benchmark:
@@ -381,7 +355,7 @@ rule decide_iteration:
     resources:
         **small_job,
     params:
-        rules=embedding.settings["iterations"],
+        rules=embedding.settings.iterations.plain(),
         code=script_digest("embed/decide_iteration"),
     script:
         "../scripts/embed/decide_iteration.py"
@@ -390,12 +364,12 @@ rule decide_iteration:
 rule choose_embedder:
     """The fine-tuned model: that of the iteration with the highest recall."""
     input:
-        decisions=each(DECISION, embedding.iterations),
-        folders=each(ENCODER, embedding.iteration_models),
-        manifests=each(ENCODER_MANIFEST, embedding.iteration_models),
+        decisions=each(layout.DECISION, embedding.iterations),
+        folders=each(layout.ENCODER, embedding.iteration_models),
+        manifests=each(layout.ENCODER_MANIFEST, embedding.iteration_models),
     output:
-        model=directory(*filled(ENCODER, ["tuned"])),
-        manifest=filled(ENCODER_MANIFEST, ["tuned"]),
+        model=directory(*layout.filled(layout.ENCODER, ["tuned"])),
+        manifest=layout.filled(layout.ENCODER_MANIFEST, ["tuned"]),
     log:
         "results/{study}/logs/choose_embedder.log",
     benchmark:
@@ -413,27 +387,26 @@ rule choose_embedder:
 rule mix_embedders:
     """Base and fine-tuned model mixed at several weights in one pass, tensor by tensor."""
     input:
-        base=paths.path(ENCODER, "base"),
-        tuned=paths.path(ENCODER, "tuned"),
-        held_out=paths.path(TASK, TARGET),
+        base=paths.path(layout.ENCODER, "base"),
+        tuned=paths.path(layout.ENCODER, "tuned"),
+        held_out=paths.path(layout.TASK, TARGET),
     output:
-        models=list(map(directory, filled(ENCODER, embedding.mixes))),
-        manifests=filled(ENCODER_MANIFEST, embedding.mixes),
+        models=list(map(directory, layout.filled(layout.ENCODER, embedding.mixes))),
+        manifests=layout.filled(layout.ENCODER_MANIFEST, embedding.mixes),
     log:
         "results/{study}/logs/mix_embedders.log",
     benchmark:
         "results/{study}/timings/mix_embedders.tsv"
     conda:
         "../envs/embed.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
-        mem_mb=per_attempt(embedding.memory(3)),
-        runtime=per_attempt(60),
+        **mixing_job,
     params:
         mixes=embedding.mixes,
-        by_loss=embedding.forgetting.get("by_loss"),
-        query_prompt=embedding.settings["query_prompt"],
-        seed=settings["seed"],
+        by_loss=embedding.by_loss,
+        query_prompt=embedding.settings.query_prompt,
+        seed=settings.seed,
     script:
         "../scripts/embed/mix_embedders.py"
 
@@ -441,11 +414,11 @@ rule mix_embedders:
 rule mix_cocktail:
     """A mixture of several models: of base, fine-tuned model and models of others."""
     input:
-        models=paths.inputs(ENCODER, embedding.cocktail, "encoder"),
-        held_out=paths.path(TASK, TARGET),
+        models=paths.inputs(layout.ENCODER, embedding.cocktail, "encoder"),
+        held_out=paths.path(layout.TASK, TARGET),
     output:
-        model=directory(ENCODER),
-        manifest=ENCODER_MANIFEST,
+        model=directory(layout.ENCODER),
+        manifest=layout.ENCODER_MANIFEST,
     log:
         "results/{study}/logs/mix_cocktail/{encoder}.log",
     benchmark:
@@ -454,15 +427,14 @@ rule mix_cocktail:
         encoder=one_of(embedding.cocktails),
     conda:
         "../envs/embed.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
-        mem_mb=per_attempt(embedding.memory(3)),
-        runtime=per_attempt(60),
+        **mixing_job,
     params:
         cocktail=of(embedding.cocktail, "encoder"),
-        by_loss=embedding.forgetting.get("by_loss"),
-        query_prompt=embedding.settings["query_prompt"],
-        seed=settings["seed"],
+        by_loss=embedding.by_loss,
+        query_prompt=embedding.settings.query_prompt,
+        seed=settings.seed,
     script:
         "../scripts/embed/mix_cocktail.py"
 
@@ -470,11 +442,11 @@ rule mix_cocktail:
 rule collect_retrieval:
     """Every embedding model on every task with intervals, and its paired difference from the base."""
     input:
-        ranks=each(RANKS, embedding.measured_encoders),
-        reranked=each(RERANKED, embedding.rerankers),
-        decisions=each(DECISION, embedding.iterations),
-        mixed=each(ENCODER_MANIFEST, embedding.mixes),
-        counts=each(TASK_COUNTS, embedding.task_roles),
+        ranks=each(layout.RANKS, embedding.measured_encoders),
+        reranked=each(layout.RERANKED, embedding.rerankers),
+        decisions=each(layout.DECISION, embedding.iterations),
+        mixed=each(layout.ENCODER_MANIFEST, embedding.mixes),
+        counts=each(layout.TASK_COUNTS, embedding.task_roles),
     output:
         table="results/{study}/tables/retrieval.csv",
         differences="results/{study}/tables/retrieval_differences.csv",
@@ -490,8 +462,8 @@ rule collect_retrieval:
     params:
         roles=embedding.task_roles,
         others=embedding.other_kinds,
-        k=embedding.settings["iterations"]["k"],
-        statistics=settings["statistics"],
+        k=embedding.settings.iterations.k,
+        statistics=settings.statistics.plain(),
         code=script_digest("embed/collect_retrieval"),
     script:
         "../scripts/embed/collect_retrieval.py"

@@ -1,4 +1,4 @@
-"""Verdicts → agreement with people, judges against each other, what sways them, and numbers counted as in papers."""
+"""Verdicts → agreement with annotators, comparisons of judges, biases, and metrics as papers define them."""
 
 from judgemerge.evaluate.units import COMPARED, Scores
 
@@ -23,14 +23,14 @@ rule score_benchmark:
         runtime=needed("runtime", "score", "benchmark"),
     params:
         judges=of(study.judges_of, "benchmark"),
-        statistics=settings["statistics"],
+        statistics=settings.statistics.plain(),
         code=script_digest("evaluate/score_benchmark"),
     script:
         "../scripts/evaluate/score_benchmark.py"
 
 
 rule compare_judges:
-    """Paired comparisons, human agreement and bias of all judges on one benchmark; one job, for its start costs most."""
+    """Paired comparisons, human agreement and biases on one benchmark, bundled because job start-up dominates."""
     input:
         item_set=ITEMS,
         verdicts=paths.inputs(VERDICTS, scores.judges_in_suites, "benchmark"),
@@ -50,7 +50,7 @@ rule compare_judges:
     params:
         judges=of(study.judges_of, "benchmark"),
         own_models=of(scores.models_behind, "benchmark"),
-        statistics=settings["statistics"],
+        statistics=settings.statistics.plain(),
         code=script_digest("evaluate/compare_judges"),
     script:
         "../scripts/evaluate/compare_judges.py"
@@ -101,7 +101,7 @@ rule score_published:
         protocols=scores.published_protocols(),
         judged=scores.published_pairs(),
         recorded=scores.published_pairs(["recorded"]),
-        statistics=settings["statistics"],
+        statistics=settings.statistics.plain(),
         code=script_digest("evaluate/score_published"),
     script:
         "../scripts/evaluate/score_published.py"
@@ -156,7 +156,7 @@ rule check_published:
     input:
         "results/{study}/tables/published.csv",
     output:
-        "results/{study}/tables/published.ok",
+        PUBLISHED_CHECK,
     log:
         "results/{study}/logs/check_published.log",
     benchmark:

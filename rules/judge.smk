@@ -221,7 +221,7 @@ rule compare_grades:
 
 
 rule answer_baselines:
-    """The verdicts of the judges that read nothing; one job, for its start costs more than the verdicts."""
+    """The verdicts of the content-blind baselines, bundled into one job because job start-up dominates."""
     input:
         paths.inputs(ITEMS, suites.benchmarks, "suite"),
     output:

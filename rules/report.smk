@@ -3,12 +3,10 @@
 What a table is made of, how it looks and what it is called stands in its module in judgemerge/report/tables/.
 """
 
+from judgemerge.core.provenance import deployment_words
 from judgemerge.report.contents import Contents
 
 CONTENTS = Contents(study)
-
-
-include: "inputs/report.smk"
 
 
 report: "captions/study.rst"
@@ -109,12 +107,12 @@ rule draw_figure:
 rule write_run_record:
     """run.json: everything that a number of this study depends on. Made last; fails for judges that could not judge."""
     input:
-        manifests=study_manifests,
+        manifests=CONTENTS.manifests(),
         tables=CONTENTS.recorded(),
-        verdicts=failing_verdicts,
-        others=other_results,
+        verdicts=ancient(each(VERDICTS, study.in_suites(CONTENTS.fallible_pairs()))),
+        others=ancient(CONTENTS.files()),  # the record of the run waits for them, and does not depend on them
     output:
-        "results/{study}/run.json",
+        RUN_RECORD,
     log:
         "results/{study}/logs/write_run_record.log",
     benchmark:
@@ -125,11 +123,11 @@ rule write_run_record:
         **small_job,
     params:
         settings={key: value for key, value in settings.items() if key != "mirror"},
-        sources=source_record(),
-        judged=failing_pairs(),
+        sources=CONTENTS.sources(),
+        judged=CONTENTS.fallible_pairs(),
         checkout=workflow.basedir,
         timings="results/{study}/timings",
-        software=software_deployment(),
+        software=deployment_words(workflow.deployment_settings.deployment_method),
         code=script_digest("report/write_run_record"),
     script:
         "../scripts/report/write_run_record.py"

@@ -4,27 +4,28 @@ Both end in tables; training.csv holds the training curves of the study's own ex
 """
 
 from judgemerge.search.plan import ScreeningPlan, SearchPlan
-from judgemerge.study.layout import (
-    ADAPTER,
-    BEST_TRIAL,
-    LEFT_OUT,
-    PROMPT,
-    SCREENING,
-    SCREENING_CURVE,
-    SEARCH_IMPORTANCE,
-    SEARCH_ROUND,
-    SEARCH_TABLE,
-    SEARCHED_MANIFEST,
-    SEARCHED_MODEL,
-    SEARCHED_RECIPE,
-    TRAINING_LOG,
-    TRIAL,
-    TRIAL_RESULT,
-    chained,
-)
+from judgemerge.study import layout
 
 search_plan = SearchPlan(study)
 screening_plan = ScreeningPlan(study)
+# What a trial reads, is told and needs, whatever is searched for.
+trial_inputs = dict(
+    proposed=paths.one(layout.SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
+    earlier=paths.inputs(layout.TRIAL_RESULT, search_plan.trials_of_earlier_rounds, "search", "trial"),
+    development=paths.inputs(ITEMS, search_plan.development_sets, "search"),
+    development_prompts=of(layout.chained(study.development_prompts, prompt_files), "search"),
+    development_texts=of(layout.chained(study.development_prompts, prompt_texts), "search"),
+)
+trial_params = dict(
+    search=of(search_plan.settings, "search"),
+    default=of(study.search_default, "search"),
+    prompts=of(study.development_prompts, "search"),
+    prompt_contents=of(layout.chained(study.development_prompts, prompt_contents), "search"),
+    judging=of(search_plan.judging, "search"),
+    sources=SOURCES,
+)
+trial_needs = dict(mem_mb=needed("mem_mb", "trial", "search"), runtime=needed("runtime", "trial", "search"))
+keeping_needs = dict(mem_mb=needed("mem_mb", "keep", "search"), runtime=needed("runtime", "keep", "search"))
 
 
 wildcard_constraints:
@@ -36,9 +37,9 @@ wildcard_constraints:
 rule propose_trials:
     """The settings of one round's trials, from the results of all earlier rounds."""
     input:
-        paths.inputs(TRIAL_RESULT, search_plan.trials_before_round, "search", "round"),
+        paths.inputs(layout.TRIAL_RESULT, search_plan.trials_before_round, "search", "round"),
     output:
-        SEARCH_ROUND,
+        layout.SEARCH_ROUND,
     log:
         "results/{study}/logs/propose_trials/{search}/{round}.log",
     benchmark:
@@ -58,20 +59,16 @@ rule propose_trials:
 rule train_trial:
     """An expert with the proposed settings, judged on the development sets; given up early when the pruner says so."""
     input:
-        proposed=paths.one(SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
-        earlier=paths.inputs(TRIAL_RESULT, search_plan.trials_of_earlier_rounds, "search", "trial"),
+        **trial_inputs,
         item_sets=paths.inputs(ITEMS, search_plan.training_sets, "search"),
-        left_out=paths.one(LEFT_OUT, study.target_of, "search"),
-        prompts=of(chained(search_plan.training_prompts, prompt_files), "search"),
-        texts=of(chained(search_plan.training_prompts, prompt_texts), "search"),
-        development=paths.inputs(ITEMS, search_plan.development_sets, "search"),
-        development_prompts=of(chained(study.development_prompts, prompt_files), "search"),
-        development_texts=of(chained(study.development_prompts, prompt_texts), "search"),
+        left_out=paths.one(layout.LEFT_OUT, study.target_of, "search"),
+        prompts=of(layout.chained(search_plan.training_prompts, prompt_files), "search"),
+        texts=of(layout.chained(search_plan.training_prompts, prompt_texts), "search"),
         model=paths.one(MODEL, search_plan.base, "search"),
         manifest=paths.one(MANIFEST, search_plan.base, "search"),
     output:
-        folder=directory(TRIAL),
-        result=TRIAL_RESULT,
+        folder=directory(layout.TRIAL),
+        result=layout.TRIAL_RESULT,
     log:
         "results/{study}/logs/train_trial/{search}/{trial}.log",
     benchmark:
@@ -80,24 +77,18 @@ rule train_trial:
         search=one_of(search_plan.searches_for("expert")),
     conda:
         "../envs/search.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
         **TRAINING_NODES,
-        mem_mb=needed("mem_mb", "trial", "search"),
-        runtime=needed("runtime", "trial", "search"),
+        **trial_needs,
         gpu=0 if TRAINING_NODES else GPUS["train_expert"],
     params:
-        search=of(search_plan.settings, "search"),
-        default=of(study.search_default, "search"),
+        **trial_params,
         expert=of(search_plan.target_settings, "search"),
         training_prompts=of(search_plan.training_prompts, "search"),
-        training_prompt_contents=of(chained(search_plan.training_prompts, prompt_contents), "search"),
-        prompts=of(study.development_prompts, "search"),
-        prompt_contents=of(chained(study.development_prompts, prompt_contents), "search"),
-        judging=of(search_plan.judging, "search"),
-        sources=SOURCES,
+        training_prompt_contents=of(layout.chained(search_plan.training_prompts, prompt_contents), "search"),
         common=of(search_plan.training_common, "search"),
-        seed=settings["seed"],
+        seed=settings.seed,
         work="results/{study}/training/{search}_trials/{trial}",
     script:
         "../scripts/search/train_trial.py"
@@ -106,17 +97,13 @@ rule train_trial:
 rule merge_trial:
     """A merge with the proposed parameters, judged on the development sets; the merged weights are not kept."""
     input:
-        proposed=paths.one(SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
-        earlier=paths.inputs(TRIAL_RESULT, search_plan.trials_of_earlier_rounds, "search", "trial"),
+        **trial_inputs,
         models=paths.inputs(MODEL, search_plan.models_read, "search"),
         manifests=paths.inputs(MANIFEST, search_plan.models_read, "search"),
-        adapters=paths.inputs(ADAPTER, search_plan.adapter_bases, "search"),
-        development=paths.inputs(ITEMS, search_plan.development_sets, "search"),
-        prompts=of(chained(study.development_prompts, prompt_files), "search"),
-        texts=of(chained(study.development_prompts, prompt_texts), "search"),
+        adapters=paths.inputs(layout.ADAPTER, search_plan.adapter_bases, "search"),
     output:
-        folder=directory(TRIAL),
-        result=TRIAL_RESULT,
+        folder=directory(layout.TRIAL),
+        result=layout.TRIAL_RESULT,
     log:
         "results/{study}/logs/merge_trial/{search}/{trial}.log",
     benchmark:
@@ -125,20 +112,14 @@ rule merge_trial:
         search=one_of(search_plan.searches_for("merge")),
     conda:
         "../envs/search.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
-        mem_mb=needed("mem_mb", "trial", "search"),
-        runtime=needed("runtime", "trial", "search"),
+        **trial_needs,
         gpu=GPUS["judge_suite"],
     params:
-        search=of(search_plan.settings, "search"),
-        default=of(study.search_default, "search"),
+        **trial_params,
         merge=of(search_plan.target_settings, "search"),
         bases=of(search_plan.adapter_bases, "search"),
-        prompts=of(study.development_prompts, "search"),
-        prompt_contents=of(chained(study.development_prompts, prompt_contents), "search"),
-        judging=of(search_plan.judging, "search"),
-        sources=SOURCES,
     script:
         "../scripts/search/merge_trial.py"
 
@@ -146,9 +127,9 @@ rule merge_trial:
 rule choose_trial:
     """The trial with the best value on the development sets; the study's own setting wins ties."""
     input:
-        paths.inputs(TRIAL_RESULT, search_plan.trials, "search"),
+        paths.inputs(layout.TRIAL_RESULT, search_plan.trials, "search"),
     output:
-        BEST_TRIAL,
+        layout.BEST_TRIAL,
     log:
         "results/{study}/logs/choose_trial/{search}.log",
     benchmark:
@@ -167,13 +148,13 @@ rule choose_trial:
 rule keep_trained:
     """The best trial of a search for settings, as a model: its LoRA update folded into the base."""
     input:
-        best=BEST_TRIAL,
-        trials=paths.inputs(TRIAL, search_plan.trials, "search"),
+        best=layout.BEST_TRIAL,
+        trials=paths.inputs(layout.TRIAL, search_plan.trials, "search"),
         model=paths.one(MODEL, search_plan.base, "search"),
         manifest=paths.one(MANIFEST, search_plan.base, "search"),
     output:
-        model=directory(SEARCHED_MODEL),
-        manifest=SEARCHED_MANIFEST,
+        model=directory(layout.SEARCHED_MODEL),
+        manifest=layout.SEARCHED_MANIFEST,
     log:
         "results/{study}/logs/keep_trained/{search}_best.log",
     benchmark:
@@ -182,10 +163,9 @@ rule keep_trained:
         search=one_of(search_plan.searches_for("expert")),
     conda:
         "../envs/search.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
-        mem_mb=needed("mem_mb", "keep", "search"),
-        runtime=needed("runtime", "keep", "search"),
+        **keeping_needs,
     script:
         "../scripts/search/keep_trained.py"
 
@@ -193,14 +173,14 @@ rule keep_trained:
 rule keep_merged:
     """The best trial of a search for parameters, merged again."""
     input:
-        best=BEST_TRIAL,
+        best=layout.BEST_TRIAL,
         models=paths.inputs(MODEL, search_plan.models_read, "search"),
         manifests=paths.inputs(MANIFEST, search_plan.models_read, "search"),
-        adapters=paths.inputs(ADAPTER, search_plan.adapter_bases, "search"),
+        adapters=paths.inputs(layout.ADAPTER, search_plan.adapter_bases, "search"),
     output:
-        model=directory(SEARCHED_MODEL),
-        manifest=SEARCHED_MANIFEST,
-        recipe=SEARCHED_RECIPE,
+        model=directory(layout.SEARCHED_MODEL),
+        manifest=layout.SEARCHED_MANIFEST,
+        recipe=layout.SEARCHED_RECIPE,
     log:
         "results/{study}/logs/keep_merged/{search}_best.log",
     benchmark:
@@ -209,10 +189,9 @@ rule keep_merged:
         search=one_of(search_plan.searches_for("merge")),
     conda:
         "../envs/search.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
-        mem_mb=needed("mem_mb", "keep", "search"),
-        runtime=needed("runtime", "keep", "search"),
+        **keeping_needs,
     params:
         merge=of(search_plan.target_settings, "search"),
         bases=of(search_plan.adapter_bases, "search"),
@@ -223,12 +202,12 @@ rule keep_merged:
 rule tabulate_search:
     """Every trial with its value and interval on the development sets, and its difference to the study's own setting."""
     input:
-        results=paths.inputs(TRIAL_RESULT, search_plan.trials, "search"),
-        folders=paths.inputs(TRIAL, search_plan.trials, "search"),
+        results=paths.inputs(layout.TRIAL_RESULT, search_plan.trials, "search"),
+        folders=paths.inputs(layout.TRIAL, search_plan.trials, "search"),
         development=paths.inputs(ITEMS, search_plan.development_sets, "search"),
     output:
-        table=SEARCH_TABLE,
-        importance=SEARCH_IMPORTANCE,
+        table=layout.SEARCH_TABLE,
+        importance=layout.SEARCH_IMPORTANCE,
     log:
         "results/{study}/logs/tabulate_search/{search}.log",
     benchmark:
@@ -241,7 +220,7 @@ rule tabulate_search:
         search=of(search_plan.settings, "search"),
         default=of(study.search_default, "search"),
         timings="results/{study}/timings",
-        statistics=settings["statistics"],
+        statistics=settings.statistics.plain(),
         code=script_digest("search/tabulate_search"),
     script:
         "../scripts/search/tabulate_search.py"
@@ -250,14 +229,14 @@ rule tabulate_search:
 rule screen_base:
     """The loss of one foundation model on held-out answers after the screening's steps of fine-tuning."""
     input:
-        item_sets=each(ITEMS, screening_plan.item_sets("train_on")),
-        held_out=each(ITEMS, screening_plan.item_sets("evaluate_on")),
-        prompt=ancient(each(PROMPT, screening_plan.prompts.values())),
+        item_sets=each(ITEMS, screening_plan.training_sets),
+        held_out=each(ITEMS, screening_plan.held_out_sets),
+        prompt=ancient(each(layout.PROMPT, screening_plan.prompts.values())),
         model=MODEL,
         manifest=MANIFEST,
     output:
-        losses=SCREENING,
-        curve=SCREENING_CURVE,
+        losses=layout.SCREENING,
+        curve=layout.SCREENING_CURVE,
     log:
         "results/{study}/logs/screen_base/{model}.log",
     benchmark:
@@ -266,7 +245,7 @@ rule screen_base:
         model=one_of(screening_plan.bases),
     conda:
         "../envs/train.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
         mem_mb=needed("mem_mb", "screen", "model"),
         runtime=needed("runtime", "screen", "model"),
@@ -274,9 +253,9 @@ rule screen_base:
     params:
         screening=screening_plan.settings,
         prompt_content=screening_plan.prompt_content,
-        common=settings["training"],
+        common=settings.training,
         judging=of(screening_plan.judging, "model"),
-        seed=settings["seed"],
+        seed=settings.seed,
         work="results/{study}/training/screening_{model}",
     script:
         "../scripts/search/screen_base.py"
@@ -285,7 +264,7 @@ rule screen_base:
 rule tabulate_screening:
     """The screened models side by side, with intervals."""
     input:
-        each(SCREENING, screening_plan.bases),
+        each(layout.SCREENING, screening_plan.bases),
     output:
         table="results/{study}/tables/screening.csv",
     log:
@@ -298,8 +277,7 @@ rule tabulate_screening:
         **small_job,
     params:
         bases=screening_plan.bases,
-        steps=settings.get("screening", {}).get("steps"),
-        statistics=settings["statistics"],
+        statistics=settings.statistics.plain(),
         code=script_digest("search/tabulate_screening"),
     script:
         "../scripts/search/tabulate_screening.py"
@@ -308,7 +286,7 @@ rule tabulate_screening:
 rule collect_curves:
     """training.csv: what was logged while the experts were trained, one below the other."""
     input:
-        each(TRAINING_LOG, study.experts),
+        each(layout.TRAINING_LOG, study.experts),
     output:
         "results/{study}/tables/training.csv",
     log:

@@ -1,15 +1,8 @@
 """Models that others are made from, and the experts trained on them."""
 
 from judgemerge.merge.plan import MergePlan
-from judgemerge.study.layout import (
-    ADAPTER,
-    EXPORT_CHECK,
-    LEFT_OUT,
-    PARENTS_REPORT,
-    TRAINING_LOG,
-    TRAINING_RECIPE,
-    chained,
-)
+from judgemerge.study.layout import ADAPTER, EXPORT_CHECK, LEFT_OUT, PARENTS_REPORT, TRAINING_LOG, TRAINING_RECIPE
+from judgemerge.study.layout import chained
 from judgemerge.train.plan import TrainingPlan
 
 training_plan, merge_plan = TrainingPlan(study), MergePlan(study)

@@ -21,12 +21,12 @@ from judgemerge.settings.training_keys import TrainingKeys  # noqa: E402
 
 HEAD = """# Configuration
 
-Every key of a study file, by section. `make reference` makes this page from `scripts/judgemerge/settings/`, where each
-key stands once with its type, default and checks. It also makes `config/study.schema.json`, by which editors complete
-and check a study whose first line names it: `# yaml-language-server: $schema=../study.schema.json`.
+Every key of a study file, by section. `make reference` generates this page from `scripts/judgemerge/settings/`, which
+defines each key once, with its type, default and checks. It also generates `config/study.schema.json`, with which
+editors complete and check a study whose first line names it: `# yaml-language-server: $schema=../study.schema.json`.
 
-A key without a default has to be set; one that is *unset* may be left out. The catalogues (raw files, benchmarks,
-prompts, recorded judges) and the words used here are described in [config/README.md](../config/README.md).
+A key without a default has to be set; one that is *unset* may be left out. [config/README.md](../config/README.md)
+lists the catalogues (raw files, benchmarks, prompts, recorded judges), [glossary.md](glossary.md) explains the words.
 """
 TRAINING = "LLaMA-Factory keys"
 LIMITS = {
@@ -49,21 +49,25 @@ def main() -> None:
 
 def files() -> dict[Path, str]:
     """Return the content of each file."""
+    places: dict[type, str] = {}
+    list(_sections(Settings, "", {}, places))  # links may lead to sections further below
     return {
         ROOT / "config" / "study.schema.json": json.dumps(schema(), indent=1, ensure_ascii=False) + "\n",
-        ROOT / "docs" / "configuration.md": "\n".join([HEAD, *_sections(Settings, "", {})]) + _training(),
+        ROOT / "docs" / "configuration.md": "\n".join([HEAD, *_sections(Settings, "", {}, places)]) + _training(),
     }
 
 
-def _sections(kind: type[section.Section], path: str, places: dict[type, str]) -> Iterator[str]:
-    """Yield a section, then those inside it; one that several keys have stands where the first of them has it."""
-    places[kind] = path
+def _sections(
+    kind: type[section.Section], path: str, written: dict[type, str], places: dict[type, str]
+) -> Iterator[str]:
+    """Yield a section, then those inside it; a section of several keys follows the first of them."""
+    written[kind] = places[kind] = path
     rows = list(_rows(kind, path, places))
     yield f"## {f'`{path}`' if path else 'The study'}\n\n{' '.join(kind.__doc__.split())}\n\n{_table(rows)}"
     for entry in dataclasses.fields(kind):
         for inner, place in _inside(entry, path):
-            if inner not in places:
-                yield from _sections(inner, place, places)
+            if inner not in written:
+                yield from _sections(inner, place, written, places)
 
 
 def _inside(entry: dataclasses.Field, path: str) -> list[tuple[type, str]]:

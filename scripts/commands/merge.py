@@ -10,8 +10,10 @@
 
 import argparse
 import gc
+import math
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -24,6 +26,7 @@ from judgemerge.merge import checks, grids, recipes
 from judgemerge.merge.descriptions import TEMPLATE, TOKENS
 from judgemerge.merge.methods import METHODS, STREAMED
 from judgemerge.merge.preflight import TOKENIZER
+from judgemerge.merge.recipes import Merge
 from judgemerge.merge.table import markdown
 
 
@@ -34,43 +37,43 @@ def main(
 
     A grid of streamed merges is computed in one pass over the parents. `folders` gives the folder of every model.
     """
-    from judgemerge.merge import losses
-    from judgemerge.merge.cocktail import weigh
-    from judgemerge.merge.runs import merge_folders, merge_variants, nothing_left
+    from judgemerge.merge.runs import Parents, merge_folders, merge_variants, nothing_left
 
-    name = Path(output).name
-    settings = grids.expand_grids({"merges": {name: merge}, "judges": []}, "merge.py")
-    variants = settings["merges"]
-    known_models = {model for model in folders if model not in (bases or {})} | set(merge["models"])
+    bases, name, first = bases or {}, Path(output).name, Merge.of(merge)
+    variants = grids.expand_grids({"merges": {name: merge}, "judges": []}, "merge.py")["merges"]
+    models_known = {model for model in folders if model not in bases} | set(first.models)
     for variant, entry in variants.items():
-        checks.check_merge(variant, entry, known_models, "merge.py")
+        checks.check_merge(variant, entry, models_known, "merge.py")
     outputs = {variant: Path(output).with_name(variant) for variant in variants}
     existing = next((path for path in outputs.values() if path.exists()), None)
     if existing:
         raise JudgemergeError(f"{existing} exists; remove it or give another --output")
-    digests = {model: _digest(folder) for model, folder in folders.items()}
-    weights = None
-    if "examples" in merge:
-        examples = losses.read_examples(merge["examples"], merge["parameters"].get("kind", "decoder"))
-        parents = {model: folders[model] for model in merge["models"]}
-        weights = {
-            "examples": merge["examples"],
-            **weigh(parents, examples, merge["parameters"], merge["seed"], threads, merge.get("allow", ())),
-        }
+    parents = Parents(folders, {model: _digest(folder) for model, folder in folders.items()}, bases)
+    weights = _weigh(first, folders, threads) if first.examples else None
     if len(variants) > 1 and all(map(recipes.own_engine, variants.values())):
-        making = merge_variants(variants, folders, outputs, threads, digests)
-        return {variant: _described(outputs[variant], making[variant]) for variant in variants}
+        made_by = merge_variants(variants, parents, outputs, threads)
+        return {variant: _described(outputs[variant], made_by[variant]) for variant in variants}
     manifests = {}
     for variant, entry in variants.items():
         fresh = Path(f"{outputs[variant]}.part")
         recipe = Path(f"{outputs[variant]}.recipe.yaml")
         fresh.parent.mkdir(parents=True, exist_ok=True)
         with nothing_left(fresh, recipe, outputs[variant], f"{outputs[variant]}.json"):
-            making = merge_folders(variant, entry, folders, fresh, recipe, threads, digests, bases, weights)
+            made_by = merge_folders(variant, entry, parents, fresh, recipe, threads, weights)
             recipe.rename(fresh / "recipe.yaml")
             models.move_into_place(fresh, outputs[variant])
-            manifests[variant] = _described(outputs[variant], making)
+            manifests[variant] = _described(outputs[variant], made_by)
     return manifests
+
+
+def _weigh(merge: Merge, folders: dict[str, str], threads: int) -> dict:
+    """Return the weights of a cocktail from its examples."""
+    from judgemerge.merge import losses
+    from judgemerge.merge.cocktail import weigh
+
+    examples = losses.read_examples(merge.examples, merge.parameters.get("kind", "decoder"))
+    parents = {model: folders[model] for model in merge.models}
+    return {"examples": merge.examples, **weigh(parents, examples, merge.parameters, merge.seed, threads, merge.allow)}
 
 
 def _described(folder: Path, making: dict) -> dict:
@@ -117,53 +120,43 @@ def read_command(arguments: argparse.Namespace) -> tuple[dict, dict[str, str], d
     """Return (merge entry, folders by name, base of every adapter) that the command line describes."""
     parsed = [_model(text) for text in arguments.model]
     parsed = [(name, local_folder(folder), parameters) for name, folder, parameters in parsed]
+    parents = {name: parameters for name, _, parameters in parsed}
     folders = {name: folder for name, folder, _ in parsed}
     if len(folders) != len(parsed):
         raise JudgemergeError("--model gives one name twice; rename one")
-    merge: dict = {
+    base = None
+    if arguments.base:
+        folder = local_folder(arguments.base)
+        base = next((name for name in folders if folders[name] == folder), "base")
+        folders = folders if base in folders else {"base": folder, **folders}
+    adapters = [name for name in parents if Path(folders[name], "adapter_config.json").is_file()]
+    if adapters and base is None:
+        raise JudgemergeError(f"--model {adapters[0]} is a LoRA adapter; give the model it was trained on as --base")
+    grid = {name: _value(f"[{values}]") for name, values in (_pair(text, "--grid") for text in arguments.grid)}
+    stored = arguments.dtype == "stored"
+    merge = {
         "method": arguments.method,
-        "models": {name: parameters for name, _, parameters in parsed},
+        "models": parents,
         "parameters": {name: _value(value) for name, value in (_pair(text, "--set") for text in arguments.set)},
         "engine": arguments.engine,
-        "adapters": False,
+        "adapters": bool(adapters) and not METHODS.get(arguments.method, METHODS["linear"]).adapters,
         "seed": arguments.seed,
+        **({"base": base} if base else {}),
+        **({"grid": grid} if grid else {}),
+        **{key: value for key in ("allow", "donor", "examples") if (value := getattr(arguments, key))},
+        "dtype": _stored(folders[base or next(iter(folders))]) if stored else arguments.dtype,
     }
-    if arguments.base:
-        base = local_folder(arguments.base)
-        name_of_base = next((name for name, folder in folders.items() if folder == base), base)
-        merge["base"] = name_of_base if name_of_base in folders else "base"
-        folders = {**({} if name_of_base in folders else {"base": base}), **folders}
-    if arguments.grid:
-        merge["grid"] = {
-            name: _value(f"[{values}]") for name, values in (_pair(text, "--grid") for text in arguments.grid)
-        }
-    if arguments.allow:
-        merge["allow"] = arguments.allow
-    if arguments.donor:
-        merge["donor"] = arguments.donor
-    if arguments.examples:
-        merge["examples"] = arguments.examples
-    adapters = [name for name in merge["models"] if Path(folders[name], "adapter_config.json").is_file()]
-    if adapters and "base" not in merge:
-        raise JudgemergeError(f"--model {adapters[0]} is a LoRA adapter; give the model it was trained on as --base")
-    bases = {name: merge["base"] for name in adapters}
-    merge["adapters"] = bool(adapters) and not METHODS.get(arguments.method, METHODS["linear"]).adapters
-    first = folders[merge.get("base", next(iter(folders)))]
-    merge["dtype"] = _stored(first) if arguments.dtype == "stored" else arguments.dtype
-    return merge, folders, bases
+    return merge, folders, {name: base for name in adapters}
 
 
 def _stored(folder: str) -> str:
     """Return the number format that most values of a model are stored in."""
     from judgemerge.merge.streams import FLOATING, Weights
 
-    sizes: dict[str, int] = {}
+    sizes: Counter[str] = Counter()
     for entry in Weights(folder).entries.values():
         if entry.floating:
-            n_values = 1
-            for length in entry.shape:
-                n_values *= length
-            sizes[entry.format] = sizes.get(entry.format, 0) + n_values
+            sizes[entry.format] += math.prod(entry.shape)
     return FLOATING[max(sizes, key=sizes.get)] if sizes else "float32"
 
 
@@ -171,20 +164,21 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("--methods", action="store_true", help="print the method table and stop")
-    command.add_argument("--method", default="cocktail", help=f"one of: {', '.join(METHODS)}")
+    cocktail = METHODS["cocktail"]
+    command.add_argument("--method", default=cocktail.name, help=f"one of: {', '.join(METHODS)}")
     command.add_argument(
         "--model",
         action="append",
         default=[],
         help="name=folder, name=folder:weight, name=folder:weight=0.5,density=0.3; a hub id may be the folder",
     )
-    command.add_argument("--base", help="folder or hub id of the model that differences are taken from")
+    command.add_argument("--base", help="folder or hub id of the base model of the task vectors")
     command.add_argument(
         "--set", action="append", default=[], help="parameter of the whole, e.g. t=0.5, temperature=1.0"
     )
     command.add_argument("--grid", action="append", default=[], help="values to run through, e.g. density=0.3,0.5")
-    kinds = METHODS["cocktail"].overall["kind"].choices
-    command.add_argument("--examples", help=f"JSON lines that weigh a cocktail's models (kind: {', '.join(kinds)})")
+    kinds = ", ".join(cocktail.overall["kind"].choices)
+    command.add_argument("--examples", help=f"JSON lines that weigh a cocktail's models (kind: {kinds})")
     command.add_argument("--engine", choices=["mergekit", "streamed"], default="mergekit", help=f"streamed: {STREAMED}")
     command.add_argument("--dtype", choices=["stored", "float32", "float16", "bfloat16"], default="stored")
     command.add_argument(

@@ -15,7 +15,7 @@ def main(items: dict[str, str], pairs: list[Pair], used_by: dict[str, str], note
     vocabulary: dict[str, int] = {}
     sets = {name: overlap.prepare(read_items(path), vocabulary) for name, path in items.items()}
     rows = overlap.overlap_rows(sets, pairs, used_by, notes)
-    frame = pd.DataFrame(rows, columns=list(overlap.COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(overlap.Overlap._fields))
     write_table(table, frame)
 
 

@@ -11,8 +11,8 @@ from judgemerge.embed import decisions
 
 def main(decided: list[str], folders: list[str], manifests: list[str], model: str, manifest: str) -> None:
     """Link the files of the best iteration."""
-    every = list(map(files.read_json, decided))
-    number = decisions.best(every)["iteration"]
+    every = decisions.read(decided)
+    number = decisions.best(every).iteration
     place = number - 1
     print(decisions.choice(every), file=sys.stderr)
     shutil.rmtree(model, ignore_errors=True)

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from judgemerge.core import files
+from judgemerge.core.frames import write_table
 from judgemerge.core.logs import logged
+from judgemerge.embed import decisions as rounds
 from judgemerge.embed import retrieval, retrieval_tables
 from judgemerge.evaluate.estimates import Settings
 
@@ -15,14 +17,13 @@ def main(
     """Give every model its kind and its share of the tuned one; `tuned` is the iteration that was chosen."""
     shares = {Path(path).stem: files.read_json(path)["made_by"]["tuned_share"] for path in mixed}
     rows = {Path(path).stem: retrieval.read_ranks(path) for path in (*ranks, *reranked)}
-    decisions = list(map(files.read_json, decided))
+    decisions = rounds.read(decided)
     models = retrieval_tables.ranked_models(rows, shares, [Path(path).stem for path in reranked], decisions, others)
     errors = {Path(path).name.split(".")[0]: files.read_json(path)["left_out"] for path in counts}
-    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    settings = Settings.of_statistics(statistics)
     frames = retrieval_tables.retrieval_tables(models, roles, errors, k, settings)
     for frame, path in zip(frames, (table, differences), strict=True):
-        with files.atomic_writer(path) as file:
-            frame.to_csv(file, index=False, lineterminator="\n")
+        write_table(path, frame)
 
 
 if "snakemake" in globals():

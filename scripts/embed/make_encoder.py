@@ -1,16 +1,8 @@
 """Make embedding/models/{base,reranker}: a small BERT made on the spot and pretrained on general texts."""
 
 from judgemerge.core.logs import logged
-from judgemerge.embed import encoder_training
+from judgemerge.embed.encoder_training import pretrain
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        encoder_training.pretrain(
-            make=snakemake.params.make,
-            kind=snakemake.params.kind,
-            start=list(snakemake.input),
-            threads=snakemake.threads,
-            work=snakemake.params.work,
-            model=snakemake.output.model,
-            manifest=snakemake.output.manifest,
-        )
+        pretrain(start=list(snakemake.input), **snakemake.params, threads=snakemake.threads, **snakemake.output)

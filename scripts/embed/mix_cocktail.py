@@ -6,13 +6,8 @@ from judgemerge.embed.mixing import mix_cocktail
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         mix_cocktail(
-            parents=list(snakemake.input.models),
-            held_out=snakemake.input.held_out,
-            cocktail=snakemake.params.cocktail,
-            by_loss=snakemake.params.by_loss,
-            query_prompt=snakemake.params.query_prompt,
-            seed=snakemake.params.seed,
+            **snakemake.input,
+            **snakemake.params,
             threads=snakemake.threads,
-            model=snakemake.output.model,
-            manifest=snakemake.output.manifest,
+            **snakemake.output,
         )

@@ -6,14 +6,8 @@ from judgemerge.embed.mixing import mix_with_base
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         mix_with_base(
-            base=snakemake.input.base,
-            tuned=snakemake.input.tuned,
-            held_out=snakemake.input.held_out,
-            mixes=snakemake.params.mixes,
-            by_loss=snakemake.params.by_loss,
-            query_prompt=snakemake.params.query_prompt,
-            seed=snakemake.params.seed,
+            **snakemake.input,
+            **snakemake.params,
             threads=snakemake.threads,
-            outputs=list(snakemake.output.models),
-            manifests=list(snakemake.output.manifests),
+            **snakemake.output,
         )

@@ -6,11 +6,8 @@ from judgemerge.embed.ranking import rank_queries
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         rank_queries(
-            model=snakemake.input.model,
-            tasks=list(snakemake.input.tasks),
-            query_prompt=snakemake.params.query_prompt,
-            max_tokens=snakemake.params.max_tokens,
-            batch_size=snakemake.params.batch_size,
+            **snakemake.input,
+            **snakemake.params,
             threads=snakemake.threads,
             output=snakemake.output[0],
         )

@@ -9,5 +9,5 @@ if "snakemake" in globals():
         outputs = (snakemake.output.rows, snakemake.output.counts)
         for path, keys, rows, counts in zip(snakemake.input, snakemake.params.key_names, *outputs, strict=True):
             usable, numbers = evaluation_sets.read_set(path, keys)
-            files.write_jsonl(rows, usable)
+            evaluation_sets.write_rows(rows, usable)
             files.write_json(counts, numbers)

@@ -2,9 +2,11 @@
 
 from judgemerge.core.logs import logged
 from judgemerge.embed import documents
+from judgemerge.settings.embedding import Documents
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
+        settings = Documents.of(snakemake.params.documents)
         outputs = (snakemake.output.chunks, snakemake.output.counts)
         for folder, chunks, counts in zip(snakemake.params.folders, *outputs, strict=True):
-            documents.split_folder(folder, snakemake.params.documents, chunks, counts)
+            documents.split_folder(folder, settings, chunks, counts)

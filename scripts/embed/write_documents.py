@@ -2,8 +2,9 @@
 
 from judgemerge.core.logs import logged
 from judgemerge.embed import documents
+from judgemerge.settings.embedding import MadeDocuments
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        for make, folder in zip(snakemake.params.collections.values(), snakemake.output, strict=True):
-            documents.write_synthetic(folder, make["domain"], make["n_documents"], make["seed"])
+        for recipe, folder in zip(snakemake.params.collections.values(), snakemake.output, strict=True):
+            documents.write_synthetic(folder, MadeDocuments.of(recipe))

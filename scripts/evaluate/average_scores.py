@@ -8,7 +8,7 @@ from judgemerge.evaluate.averages import average_table
 def main(averages: dict[str, dict], scores: dict[str, str], bias: dict[str, str], table: str) -> None:
     """Write one row per average, judge and metric; `scores` and `bias` are files by benchmark."""
     grouped = {benchmark: read_table(path) for benchmark, path in bias.items()}
-    by_category = {benchmark: rows[rows["aspect"] == "category"] for benchmark, rows in grouped.items()}
+    by_category = {benchmark: rows[rows.aspect == "category"] for benchmark, rows in grouped.items()}
     read = {benchmark: read_table(path) for benchmark, path in scores.items()}
     write_table(table, average_table(averages, read, by_category))
 

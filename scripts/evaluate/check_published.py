@@ -11,7 +11,7 @@ from judgemerge.evaluate import expected
 def main(table: str, stamp: str) -> None:
     """Write how many numbers were compared once all of them are reproduced."""
     with open(table, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = [expected.Reproduced(**row) for row in csv.DictReader(file)]
     failed = expected.failures(rows, table)
     if failed:
         raise JudgemergeError(failed)

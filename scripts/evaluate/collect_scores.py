@@ -26,8 +26,8 @@ def main(scores: list[str], table: str, prompts: Mapping[str, Mapping[str, str]]
             print(f"{repeated.sum()} cells are in two tables; the first of each is kept", file=sys.stderr)
         whole = whole[~repeated]
     if "protocol" in whole:
-        rows = zip(whole["judge"], whole["protocol"], strict=True)
-        whole["prompt"] = [prompts.get(judge, {}).get(protocol, "") for judge, protocol in rows]
+        rows = zip(whole.judge, whole.protocol, strict=True)
+        whole = whole.assign(prompt=[prompts.get(judge, {}).get(protocol, "") for judge, protocol in rows])
     write_table(table, whole)
 
 

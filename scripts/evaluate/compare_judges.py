@@ -1,4 +1,4 @@
-"""Make scores/{benchmark}.{comparisons,humans,bias}.csv: judges against each other and people, and what sways them."""
+"""Make scores/{benchmark}.{comparisons,humans,bias}.csv: judges against each other and annotators, and their biases."""
 
 from judgemerge.core.frames import write_table
 from judgemerge.core.items import VerdictFile, read_items, read_verdicts

@@ -13,7 +13,7 @@ def main(scores: str, expected_file: str, study: str, table: str) -> None:
     """Write the comparison of one study."""
     with open(scores, encoding="utf-8", newline="") as file:
         rows = expected.compare(expected.read_expected(expected_file, study), csv.DictReader(file))
-    frame = pd.DataFrame(rows, columns=list(expected.COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(expected.Reproduced._fields))
     write_table(table, frame)
 
 

@@ -1,4 +1,4 @@
-"""Make verdicts/{baseline}/{suite}.jsonl: what judges that read nothing say of one suite."""
+"""Make verdicts/{baseline}/{suite}.jsonl: the verdicts of content-blind baselines on one suite."""
 
 from judgemerge.core.items import Item, read_items, write_verdicts
 from judgemerge.core.logs import logged

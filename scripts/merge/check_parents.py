@@ -3,17 +3,19 @@
 from judgemerge.core import files
 from judgemerge.core.logs import logged
 from judgemerge.merge import mergekit, preflight
+from judgemerge.merge.recipes import Group
 
 
 def main(folders: dict[str, str], groups: list[dict], out: str) -> None:
-    """Compare the models of every group, {models, allow, mergekit}, from their headers alone."""
-    for group in groups:
-        if group["mergekit"]:
-            mergekit.check_all([folders[name] for name in group["models"]], group["mergekit"])
-    reports = [
-        preflight.check_parents({name: folders[name] for name in group["models"]}, group["allow"]) for group in groups
-    ]
-    files.write_json(out, reports)
+    """Compare the models of every group (merge.recipes.Group) from their headers alone."""
+    read = [Group(**group) for group in groups]
+    for group in read:
+        if group.mergekit:
+            mergekit.check_all([folders[name] for name in group.models], group.mergekit)
+    files.write_json(
+        out,
+        [preflight.check_parents({name: folders[name] for name in group.models}, group.allow) for group in read],
+    )
 
 
 if "snakemake" in globals():

@@ -7,23 +7,26 @@ from judgemerge.core.items import read_items
 from judgemerge.core.logs import logged
 from judgemerge.merge import cocktail, losses
 from judgemerge.merge.examples import of_items
+from judgemerge.merge.recipes import Merge
 from judgemerge.prompting.prompts import load_template
 
 
-def main(merge: dict, parents: dict[str, str], examples: str, prompt: str | None, sources: str, threads: int, out: str):
+def main(
+    merge: Merge, parents: dict[str, str], examples: str, prompt: str | None, sources: str, threads: int, out: str
+):
     """Read the examples (items when there is a prompt for them, else JSON lines) and weigh the models with them."""
     if prompt is not None:
         rows = of_items(read_items(examples), load_template(prompt, sources))
     else:
-        rows = losses.read_examples(examples, merge["parameters"].get("kind", "decoder"))
-    weighed = cocktail.weigh(parents, rows, merge["parameters"], merge["seed"], threads, merge.get("allow", ()))
+        rows = losses.read_examples(examples, merge.parameters.get("kind", "decoder"))
+    weighed = cocktail.weigh(parents, rows, merge.parameters, merge.seed, threads, merge.allow)
     files.write_json(out, {"examples": Path(examples).name, "sha256": files.sha256_file(examples), **weighed})
 
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
-            merge=snakemake.params.merge,
+            merge=Merge.of(snakemake.params.merge),
             parents={Path(path).name: path for path in snakemake.input.models},
             examples=next(iter([*snakemake.input.item_set, *snakemake.input.example_file])),
             prompt=next(iter(snakemake.input.prompts), None),

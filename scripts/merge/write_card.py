@@ -3,13 +3,15 @@
 from judgemerge.core import files
 from judgemerge.core.frames import read_table
 from judgemerge.core.logs import logged
+from judgemerge.evaluate.metrics import PROTOCOLS, metrics_for
 from judgemerge.merge import cards
 
 
 def main(merge: str, manifest: str, agreement: str, about: dict, card: str) -> None:
     """Write the card that lies in the model's folder, and below it what the tables say of the merge and its parents."""
+    metrics = {metric for protocol in PROTOCOLS for metric in metrics_for(protocol, "card")}
     with files.atomic_writer(card) as file:
-        file.write(cards.card(merge, files.read_json(manifest), read_table(agreement), about))
+        file.write(cards.card(merge, files.read_json(manifest), read_table(agreement), about, metrics))
 
 
 if "snakemake" in globals():

@@ -10,6 +10,7 @@ from judgemerge.core.logs import logged
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.quantization import Model, quantization_table
 from judgemerge.judge import failures
+from judgemerge.quantize.quantizing import Quantized, Unit
 
 
 def main(
@@ -22,25 +23,23 @@ def main(
     statistics: dict,
     table: str,
 ) -> None:
-    """Write the rows of every benchmark; a unit is {benchmark, suite, judges}.
+    """Write the rows of every benchmark.
 
     `items` are files per unit, `verdicts` per judge of every unit. `parents` is model → the model it is made from
     (itself for one that is not quantized); `models` and `replies` are the folders of the manifests and of the timing
     records.
     """
-    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    settings = Settings.of_statistics(statistics)
     parts = []
     remaining = iter(verdicts)
-    for unit, item_file in zip(units, items, strict=True):
-        verdict_files = {judge: VerdictFile(next(remaining), unit["benchmark"]) for judge in unit["judges"]}
+    for unit, item_file in zip((Unit(**unit) for unit in units), items, strict=True):
+        verdict_files = {judge: VerdictFile(next(remaining), unit.benchmark) for judge in unit.judges}
         successful, _ = failures.divide(verdict_files)
         successful = {judge: file for judge, file in successful.items() if parents[judge] in successful}
         described = []
         for judge in successful:
-            timing = files.read_json(Path(replies, judge, f"{unit['suite']}.timing.json"))
-            described.append(
-                describe(judge, parents[judge], files.read_json(Path(models, f"{judge}.json")), timing["run"])
-            )
+            run = files.read_json(Path(replies, judge, f"{unit.suite}.timing.json"))["run"]
+            described.append(describe(judge, parents[judge], files.read_json(Path(models, f"{judge}.json")), run))
         by_judge = {judge: read_verdicts(*file) for judge, file in successful.items()}
         parts.append(quantization_table(read_items(item_file), by_judge, described, settings))
     with files.atomic_writer(table) as file:
@@ -49,13 +48,15 @@ def main(
 
 def describe(name: str, parent: str, manifest: dict, run: dict | None) -> Model:
     """Return what the table says of one model besides its verdicts; sizes are those of the weights alone."""
-    if "quantization" in manifest:
-        about = manifest["quantization"]
-        fallbacks = ", ".join(f"{count} × {kind}" for kind, count in about["fallbacks"].items())
-        return Model(name, parent, about["type"], about["file_bytes"], about["bits_per_weight"], fallbacks, run)
+    if quantized := Quantized.of(manifest):
+        contents = quantized.contents
+        fallbacks = ", ".join(f"{count} × {kind}" for kind, count in contents.fallbacks.items())
+        return Model(name, parent, quantized.type, contents.file_bytes, contents.bits_per_weight, fallbacks, run)
     weights = sum(entry["bytes"] for file, entry in manifest["files"].items() if file.endswith(".safetensors"))
-    bits = round(8 * weights / manifest["parameters"], 4) if manifest["parameters"] else 0.0
-    return Model(name, parent, "unquantized", weights, bits, "", run)
+    parameters = manifest["parameters"]
+    return Model(
+        name, parent, "unquantized", weights, round(8 * weights / parameters, 4) if parameters else 0.0, "", run
+    )
 
 
 if "snakemake" in globals():

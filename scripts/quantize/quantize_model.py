@@ -24,12 +24,11 @@ def main(
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(path, target)
     contents = quantizing.inspect(fresh / models.GGUF_FILE, kind)
-    if contents["fallbacks"]:
+    if contents.fallbacks:
         print(
-            f"{result}: matrices whose rows do not fit {kind} have other types: {contents['fallbacks']}",
-            file=sys.stderr,
+            f"{result}: matrices whose rows do not fit {kind} have other types: {contents.fallbacks}", file=sys.stderr
         )
-    about = {"model": parent, "type": kind, **contents}
+    about = quantizing.Quantized(parent, kind, contents).plain()
     files.write_json(fresh / models.QUANTIZATION_RECORD, about)
     models.move_into_place(fresh, result)
     described = models.describe(

@@ -1,6 +1,6 @@
-"""Make models/{blended}: the merge that was the best trial of a search, merged again."""
+"""Make models/{search}_best: the merge that was the best trial of a search, merged again."""
 
-from judgemerge.core import files, processes
+from judgemerge.core import processes
 from judgemerge.core.logs import logged
 from judgemerge.merge import runs
 from judgemerge.search import searching
@@ -10,7 +10,7 @@ if "snakemake" in globals():
     processes.end_cleanly()
     with logged(snakemake.log[0]):
         runs.make_model(
-            merge=searching.applied(params.merge, files.read_json(inputs.chosen)["params"], "merge"),
+            merge=searching.applied(params.merge, searching.read_choice(inputs.best).params),
             parents=runs.Parents.at(inputs.models, inputs.manifests, inputs.adapters, params.bases),
             threads=snakemake.threads,
             model=snakemake.output.model,

@@ -3,25 +3,12 @@
 from judgemerge.core import files
 from judgemerge.core.logs import logged
 from judgemerge.search import searching
-
-
-def main(search: dict, number: int, earlier: list[str], default: dict, proposed: str) -> None:
-    """Write {trials: [{trial, params}]}; the sampler sees the results of earlier rounds and nothing else."""
-    results = [files.read_json(path) for path in earlier]
-    settings = searching.propose(search, number, results, default)
-    trials = [
-        {"trial": trial, "params": params}
-        for trial, params in zip(searching.trial_numbers(search, number), settings, strict=True)
-    ]
-    files.write_json(proposed, {"round": number, "trials": trials})
-
+from judgemerge.settings.searches import Search
+from judgemerge.settings.section import typed
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        main(
-            search=snakemake.params.search,
-            number=int(snakemake.wildcards.round),
-            earlier=list(snakemake.input),
-            default=snakemake.params.default,
-            proposed=snakemake.output[0],
-        )
+        search, number = typed(snakemake.params.search, Search), int(snakemake.wildcards.round)
+        earlier = searching.read_results(snakemake.input)
+        trials = searching.proposals(search, number, earlier, snakemake.params.default)
+        files.write_json(snakemake.output[0], {"round": number, "trials": trials})

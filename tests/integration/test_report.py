@@ -35,7 +35,7 @@ TABLES = {
     "Judge–human agreement": "Every metric of every judge on every benchmark",
     "Paired comparisons of judges": "p after Holm's correction",
     "Human–human and human–judge agreement": "Krippendorff's alpha among people and with each judge added",
-    "Judge biases: position, length, self-preference": "What sways the judges besides quality",
+    "Judge biases: position, length, self-preference": "Influences on verdicts other than quality",
     "Item sets": "What each item set holds",
 }
 

@@ -7,32 +7,81 @@ What a judge wrote is kept as replies; `results` reads them. In a pair `first` i
 one that the other is compared with (the base).
 """
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from judgemerge.compare.answering import Answer, Respondent, Unit, read_answers
+from judgemerge.core import files, provenance
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.items import Item
+from judgemerge.core.items import Item, read_items, write_items
+from judgemerge.core.items import sample as sample_of
+from judgemerge.core.logs import Progress
 from judgemerge.judge import judging
 from judgemerge.judge.backends import Backend
-from judgemerge.judge.requests import Request
+from judgemerge.judge.requests import Request, ask
 from judgemerge.prompting import parsing, prompts, rubric_metrics
 from judgemerge.prompting.rubric_metrics import Metric
+from judgemerge.settings.comparisons import ModelComparison
 
 PAIRS = "pairs"  # stands where a metric's name stands otherwise
 NO_ANSWER = "no_answer"
 LACKS = "lacks"  # in `extra`: the reason why an item cannot be shown
-DEFAULT_PROMPTS = {"rubric": "rubric_pointwise", "rubric_no_inputs": "rubric_pointwise_no_inputs"}
 
-Answers = Mapping[str, Mapping[tuple[str, int], Mapping]]  # model → (question, draw) → row of answering.rows
+Answers = Mapping[str, Mapping[Unit, Answer]]  # by model
 
 
-def by_unit(rows: Iterable[Mapping]) -> dict[tuple[str, int], Mapping]:
-    """Return answer rows by (question, draw)."""
-    return {(row["question"], row["sample"]): row for row in rows}
+class JudgedAnswer(NamedTuple):
+    """What one reply says of a pair (`preferred`: a model or `tie`) or of a single answer (`model`, `score`).
+
+    `reason` says why it could not be read.
+    """
+
+    metric: str
+    question: str
+    sample: int
+    order: str
+    preferred: str | None = None
+    model: str | None = None
+    score: float | None = None
+    reason: str | None = None
+    reply: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Return what is written of it."""
+        foreign = ("model", "score") if self.metric == PAIRS else ("preferred",)
+        return {name: value for name, value in self._asdict().items() if name not in foreign}
+
+
+def read_results(path: str | Path) -> list[JudgedAnswer]:
+    """Return what one judge said."""
+    return [JudgedAnswer(**row) for row in files.read_jsonl(path)]
+
+
+# ---- the questions ----
+
+
+def select_questions(
+    item_file: str, metric_files: Sequence[str], comparison: ModelComparison, seed: int, questions: str, record: str
+) -> int:
+    """Draw the questions, refuse what no metric can be asked about, note what is lacking; return how many."""
+    every = read_items(item_file)
+    selected = sample_of(every, comparison.limit, seed) if comparison.limit else every
+    metrics = list(map(rubric_metrics.load_metric, metric_files))
+    lacking = check_questions(selected, metrics, comparison.inputs, comparison.empty_context)
+    n_written = write_items(questions, selected)
+    about = {"item_set": comparison.questions, "items": len(every), "questions": n_written, "seed": seed}
+    files.write_json(record, about | {"ids": [item.id for item in selected], "lacking": lacking})
+    for metric, reasons in lacking.items():
+        for reason, n in reasons.items():
+            print(f"metric {metric}: {n} of {n_written} questions are not judged ({reason})", file=sys.stderr)
+    return n_written
 
 
 def check_questions(
-    items: Iterable[Item], chosen_metrics: Sequence[Metric], fields: Mapping[str, str], empty_context: bool
+    items: Iterable[Item], metrics: Sequence[Metric], fields: Mapping[str, str], empty_context: bool
 ) -> dict[str, dict[str, int]]:
     """Return metric → reason → number of questions that lack a required input, before anything is answered.
 
@@ -40,7 +89,7 @@ def check_questions(
     """
     items = list(items)
     lacking = {}
-    for metric in chosen_metrics:
+    for metric in metrics:
         reasons: Counter[str] = Counter()
         for item in items:
             try:
@@ -67,7 +116,7 @@ def pair_items(models: Sequence[str], questions: Iterable[Item], answers: Answer
     """
     for item in questions:
         for sample in range(samples):
-            texts = [answers[model][item.id, sample]["text"] for model in models]
+            texts = [answers[model][item.id, sample].text for model in models]
             name = f"{item.id}#{sample}"
             if None in texts:
                 yield _unlabelled(item, name, PAIRS, "pairwise", (), {LACKS: NO_ANSWER})
@@ -94,7 +143,7 @@ def single_items(
             lacks = str(reason)
         for sample in range(samples):
             for model in models:
-                name, text = f"{item.id}#{sample}/{model}", answers[model][item.id, sample]["text"]
+                name, text = f"{item.id}#{sample}/{model}", answers[model][item.id, sample].text
                 if text is None or lacks:
                     extra = {LACKS: NO_ANSWER if text is None else lacks}
                     yield _unlabelled(item, name, metric.name, "pointwise", (), extra)
@@ -139,46 +188,116 @@ def plan(
             if LACKS in item.extra
             for order in judging.orders(template)
         ]
-        shown = [item for item in items if LACKS not in item.extra]
-        requests += judging.plan(shown, {template.protocol: template}, backend, max_prompt_tokens)
+        complete = [item for item in items if LACKS not in item.extra]
+        requests += judging.plan(complete, {template.protocol: template}, backend, max_prompt_tokens)
     return requests
 
 
-def templates(entry: Mapping, chosen_metrics: Sequence[Metric], load) -> dict[str, prompts.Template]:
+def templates(comparison: ModelComparison, metrics: Sequence[Metric], load) -> dict[str, prompts.Template]:
     """Return the prompt of the pairs and of every metric, with the metric's scale; `load` reads one by its name."""
-    names = prompt_names(entry, chosen_metrics)
-    by_kind = {PAIRS: load(names[PAIRS])} if PAIRS in names else {}
-    return by_kind | {
-        metric.name: rubric_metrics.with_scale(load(names[metric.name]), metric) for metric in chosen_metrics
-    }
+    names = prompt_names(comparison, metrics)
+    by_kind = {PAIRS: load(names.pop(PAIRS))} if PAIRS in names else {}
+    return by_kind | {metric.name: rubric_metrics.with_scale(load(names[metric.name]), metric) for metric in metrics}
 
 
-def prompt_names(entry: Mapping, chosen_metrics: Sequence[Metric]) -> dict[str, str]:
+def prompt_names(comparison: ModelComparison, metrics: Sequence[Metric]) -> dict[str, str]:
     """Return the name of the prompt of the pairs, if they are judged, and of every metric."""
-    prompts_of_study = {**DEFAULT_PROMPTS, **entry["prompts"]}
-    names = {PAIRS: prompts_of_study["pairwise"]} if "pairwise" in prompts_of_study else {}
-    return names | {
-        metric.name: prompts_of_study["rubric" if metric.inputs else "rubric_no_inputs"] for metric in chosen_metrics
+    named = comparison.prompts
+    names = {PAIRS: named.pairwise} if named.pairwise else {}
+    return names | {metric.name: named.rubric if metric.inputs else named.rubric_no_inputs for metric in metrics}
+
+
+def judge_answers(
+    respondent: Respondent,
+    comparison: ModelComparison,
+    questions: str,
+    answer_files: Sequence[str],
+    metric_files: Sequence[str],
+    folders: tuple[str, str | None],
+    store: str,
+    user: str,
+    replies: str,
+    record: str,
+) -> int:
+    """Judge what the store does not hold yet, write all replies and how they were made; return how many were new.
+
+    `folders` are those of prompts and of raw files that their texts come from.
+    """
+    prompt_folder, sources = folders
+    metrics = [rubric_metrics.load_metric(path, sources) for path in metric_files]
+    by_kind = templates(comparison, metrics, lambda name: prompts.load_template(_file(prompt_folder, name), sources))
+    backend = respondent.backend(max(template.max_new_tokens for template in by_kind.values()))
+    files_of_models = dict(zip(comparison.models, answer_files, strict=True))
+    answers = {model: read_answers(path) for model, path in files_of_models.items()}
+    how = (comparison.models, read_items(questions), answers, comparison.generation.samples)
+    singles = [(metric, single_items(metric, *how, comparison.inputs, comparison.empty_context)) for metric in metrics]
+    requests = plan(pair_items(*how), singles, by_kind, backend, respondent.max_prompt_tokens)
+    with respondent.store(store, user) as opened:
+        n_new = ask(requests, backend, opened, Progress("prompts")).n_new
+        files.write_jsonl(replies, judging.replies(requests, opened))
+    about = {
+        "judge": Path(replies).stem,
+        "digest": respondent.digest,
+        "models": list(comparison.models),
+        "prompts": {
+            kind: {"name": name, "sha256": files.sha256_file(_file(prompt_folder, name))}
+            for kind, name in prompt_names(comparison, metrics).items()
+        },
+        "metrics": {Path(path).stem: files.sha256_file(path) for path in metric_files},
+        "answers": {model: files.sha256_file(path) for model, path in files_of_models.items()},
+        "settings": backend.digest_settings,
+        "max_prompt_tokens": None if respondent.endpoint else respondent.max_prompt_tokens,
+        "empty_context": comparison.empty_context,
+        "asked_now": n_new,
+        "versions": provenance.versions(),
     }
+    files.write_json(record, about)
+    return n_new
+
+
+def _file(folder: str, prompt: str) -> Path:
+    return Path(folder, f"{prompt}.yaml")
 
 
 # ---- what judges said ----
 
 
-def results(replies: Iterable[Mapping], settings: Mapping[str, Mapping], models: Sequence[str]) -> Iterator[dict]:
-    """Yield a row per reply, read: of a pair {preferred}, of a single answer {model, score}; `reason` where unreadable.
-
-    `settings` are the reply settings by PAIRS or metric. `preferred` is a model or `tie`, whatever the order was.
-    """
+def results(
+    replies: Iterable[Mapping], settings: Mapping[str, Mapping], models: Sequence[str]
+) -> Iterator[JudgedAnswer]:
+    """Yield every reply, read; `settings` are the reply settings by PAIRS or metric, whatever the order was."""
+    preferences = {"first": models[0], "second": models[1], "tie": "tie"}
     for reply in replies:
         kind = reply["benchmark"]
         verdict = parsing.parse_row(reply, settings[kind])
-        unit, _, model = (reply["item"], "", "") if kind == PAIRS else reply["item"].rpartition("/")
-        question, _, sample = unit.rpartition("#")
-        row = {"metric": kind, "question": question, "sample": int(sample), "order": reply["order"]}
-        if kind == PAIRS:
-            named = {"first": models[0], "second": models[1], "tie": "tie"}
-            row |= {"preferred": named.get(verdict.outcome)}
-        else:
-            row |= {"model": model, "score": verdict.score}
-        yield row | {"reason": verdict.reason, "reply": reply["reply"]}
+        unit, _, model = (verdict.item, "", None) if kind == PAIRS else verdict.item.rpartition("/")
+        question, _, number = unit.rpartition("#")
+        preferred, score = (preferences.get(verdict.outcome), None) if kind == PAIRS else (None, verdict.score)
+        unit = (kind, question, int(number), verdict.order)
+        yield JudgedAnswer(*unit, preferred, model, score, verdict.reason, reply["reply"])
+
+
+def read_judged(
+    replies: str,
+    about: str,
+    comparison: ModelComparison,
+    metric_files: Sequence[str],
+    prompt_folder: str,
+    results_to: Path,
+) -> int:
+    """Read every reply in its format, and write what it says with how it was made (.json) beside it.
+
+    A reply that cannot be read has a reason. Return how many there are.
+    """
+    metrics = list(map(rubric_metrics.load_metric, metric_files))
+    by_kind = templates(comparison, metrics, lambda name: prompts.load_template(_file(prompt_folder, name)))
+    settings = {name: template.reply for name, template in by_kind.items()}
+    rows = list(results(files.read_jsonl(replies), settings, comparison.models))
+    files.write_jsonl(results_to, (row.row() for row in rows))
+    failures: dict[str, Counter] = {}
+    for row in rows:
+        failures.setdefault(row.metric, Counter()).update([row.reason] if row.reason else [])
+    record = {key: value for key, value in files.read_json(about).items() if key != "asked_now"}
+    counts = {name: dict(sorted(reasons.items())) for name, reasons in failures.items()}
+    files.write_json(results_to.with_suffix(".json"), record | {"rows": len(rows), "failures": counts})
+    return len(rows)

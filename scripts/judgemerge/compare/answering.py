@@ -6,18 +6,26 @@ the same question is never answered twice with the same settings. Of the time of
 share; time for loading the weights is not counted.
 """
 
+import dataclasses
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from judgemerge.core import files
+from judgemerge.core import files, models, provenance
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.items import Item
+from judgemerge.core.items import Item, read_items
+from judgemerge.core.logs import Progress as LoggedProgress
+from judgemerge.judge import backends
 from judgemerge.judge.backends import SAMPLING, Backend, GenerationParameters
 from judgemerge.judge.requests import Progress, Request, ask, no_progress, without_long
 from judgemerge.judge.store import Store
 from judgemerge.prompting import parsing, rubric_metrics
 from judgemerge.prompting.prompts import Unrenderable
+from judgemerge.settings.comparisons import Generation
+
+Unit = tuple[str, int]  # question, draw
 
 
 class Question(NamedTuple):
@@ -28,9 +36,76 @@ class Question(NamedTuple):
     seed: int
 
 
-def parameters(settings: Mapping) -> GenerationParameters:
-    """Return how answers are generated, from `generation` of a model comparison."""
-    return GenerationParameters(**{name: value for name, value in settings.items() if name != "samples"})
+class Answer(NamedTuple):
+    """One answer; `text` is None exactly when `reason` says why. `seconds` is its share of the time of its batch."""
+
+    question: str
+    sample: int
+    seed: int
+    text: str | None
+    reason: str | None = None
+    prompt_tokens: int | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+    batch: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Respondent:
+    """A model that answers or judges: its folder (its manifest where its weights are elsewhere), manifest and settings.
+
+    `endpoint` is where it is asked over the network, `api_key` the key for that.
+    """
+
+    model: str
+    manifest: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    endpoint: Mapping[str, Any] | None = None
+    api_key: str | None = None
+
+    @classmethod
+    def at(
+        cls,
+        places: Sequence[str],
+        settings: Mapping[str, Any],
+        endpoint: Mapping[str, Any] | None,
+        environment: Mapping[str, str],
+        **resources: int,
+    ) -> "Respondent":
+        """Return the respondent of a job; the first of `places` is the model, the last its manifest.
+
+        The key of an endpoint comes from the environment variable that it names.
+        """
+        variable = endpoint and endpoint.get("api_key_variable")
+        key = environment.get(variable) if variable else None
+        return cls(places[0], models.described(places[0], places[-1]), {**settings, **resources}, endpoint, key)
+
+    @property
+    def digest(self) -> str:
+        """What its replies are stored under."""
+        return self.manifest["digest"]
+
+    @property
+    def max_prompt_tokens(self) -> int:
+        """The longest prompt that is asked; an endpoint says itself what is too long."""
+        return sys.maxsize if self.endpoint else self.settings["max_prompt_tokens"]
+
+    def backend(self, max_new_tokens: int) -> Backend:
+        """Return the backend that gives replies of at most so many tokens."""
+        if self.endpoint:
+            return backends.load("openai", self.model, {**self.endpoint, "api_key": self.api_key})
+        name = backends.of(self.manifest, self.settings.get("backend", backends.DEFAULT))
+        return backends.load(name, self.model, {**self.settings, "max_new_tokens": max_new_tokens})
+
+    def store(self, folder: str, user: str) -> Store:
+        """Return the store of its replies, as one user of it."""
+        return Store.of_model(Path(folder, self.digest[:16]), user)
+
+
+def parameters(generation: Generation) -> GenerationParameters:
+    """Return how answers are generated."""
+    names = (field.name for field in dataclasses.fields(generation) if field.name != "samples")
+    return GenerationParameters(**{name: getattr(generation, name) for name in names})
 
 
 def seed_of(generation: GenerationParameters, question: str, sample: int) -> int:
@@ -86,37 +161,56 @@ def generate(requests: Sequence[Request], backend: Backend, store: Store, progre
     return ask(requests, backend, store, progress, with_seconds=True).n_new
 
 
-def rows(requests: Iterable[Request], store: Store) -> Iterator[dict]:
-    """Yield {question, sample, seed, text, reason, prompt_tokens, tokens, seconds, batch} in the order asked.
-
-    `text` is None exactly when `reason` says why; `seconds` is the answer's share of the time of its batch.
-    """
+def rows(requests: Iterable[Request], store: Store) -> Iterator[Answer]:
+    """Yield the answers in the order asked."""
     for one in requests:
         stored = store.replies.get(one.key) if one.key else None
         if stored is None:
-            reason = one.reason or store.failures.get(one.key, "no_reply")
-            nothing = dict.fromkeys(("prompt_tokens", "tokens", "seconds", "batch"))
-            yield {**one.about._asdict(), "text": None, "reason": reason, **nothing}
+            yield Answer(*one.about, None, one.reason or store.failures.get(one.key, "no_reply"))
             continue
         # A thought is no part of the answer that judges are shown; one that never ended leaves no answer.
         text, unfinished = parsing.answer(parsing.opened_thought(one.text) + stored.text)
-        yield {
-            **one.about._asdict(),
-            "text": None if unfinished else text,
-            "reason": unfinished,
-            "prompt_tokens": stored.prompt_tokens,
-            "tokens": stored.reply_tokens,
-            "seconds": stored.seconds,
-            "batch": stored.batch,
-        }
+        numbers = (stored.prompt_tokens, stored.reply_tokens, stored.seconds, stored.batch)
+        yield Answer(*one.about, None if unfinished else text, unfinished, *numbers)
 
 
-def counts(answers: Sequence[Mapping], max_new_tokens: int) -> dict:
+def counts(answers: Sequence[Answer], max_new_tokens: int) -> dict:
     """Return what the answers hold: how many, how many empty or at the limit of tokens, failures by reason."""
-    texts = [row for row in answers if row["text"] is not None]
+    texts = [answer for answer in answers if answer.text is not None]
     return {
         "answers": len(texts),
-        "empty": sum(not row["text"].strip() for row in texts),
-        "at_the_limit": sum(row["tokens"] == max_new_tokens for row in texts),
-        "failures": dict(sorted(Counter(row["reason"] for row in answers if row["reason"]).items())),
+        "empty": sum(not answer.text.strip() for answer in texts),
+        "at_the_limit": sum(answer.tokens == max_new_tokens for answer in texts),
+        "failures": dict(sorted(Counter(answer.reason for answer in answers if answer.reason).items())),
     }
+
+
+def read_answers(path: str | Path) -> dict[Unit, Answer]:
+    """Return the answers of one model by question and draw."""
+    return {(row.question, row.sample): row for row in (Answer(**row) for row in files.read_jsonl(path))}
+
+
+def answer_questions(
+    respondent: Respondent, questions: str, generation: Generation, store: str, user: str, answers: str, record: str
+) -> int:
+    """Answer what the store does not hold yet, write all answers and how they were made; return how many were new."""
+    how = parameters(generation)
+    backend = respondent.backend(how.max_new_tokens)
+    requests = plan(read_items(questions), how, backend, respondent.max_prompt_tokens, generation.samples)
+    with respondent.store(store, user) as opened:
+        n_new = generate(requests, backend, opened, LoggedProgress("answers"))
+        every = list(rows(requests, opened))
+    files.write_jsonl(answers, (answer._asdict() for answer in every))
+    about = {
+        "model": Path(answers).stem,
+        "digest": respondent.digest,
+        "questions": {"file": Path(questions).name, "sha256": files.sha256_file(questions)},
+        "generation": generation.plain(),
+        "settings": backend.digest_settings,
+        **{name: respondent.settings[name] for name in ("threads", "batch_tokens")},
+        "asked_now": n_new,
+        **counts(every, how.max_new_tokens),
+        "versions": provenance.versions(),
+    }
+    files.write_json(record, about)
+    return n_new

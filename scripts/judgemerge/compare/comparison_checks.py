@@ -1,6 +1,6 @@
 """What can be wrong with the comparisons of models in a study, found before the first job."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from judgemerge.compare import answering
@@ -11,6 +11,7 @@ from judgemerge.judge import backends
 from judgemerge.judge.backends import SAMPLING
 from judgemerge.prompting import prompts, rubric_metrics
 from judgemerge.prompting.rubric_metrics import Metric
+from judgemerge.settings.comparisons import ModelComparison
 
 
 def check(study) -> None:
@@ -18,22 +19,22 @@ def check(study) -> None:
     plan = ComparisonPlan(study)
     for name, entry in plan.comparisons.items():
         where = f"{study.where}: model_comparisons.{name}"
-        for key in ("models", "judges"):
-            for model in entry[key]:
+        for key, models in (("models", entry.models), ("judges", entry.judges)):
+            for model in models:
                 if model not in study.model_names:
                     near = did_you_mean(model, study.model_names)
                     raise JudgemergeError(f"{where}.{key} names '{model}', no model of the study{near}")
         _check_questions(study, entry, where)
-        chosen_metrics = plan.metrics(name)
-        _check_metrics(entry, chosen_metrics, where)
-        _check_prompts(study, entry, chosen_metrics, where)
+        metrics = plan.metrics(name)
+        _check_metrics(entry, metrics, where)
+        _check_prompts(study, entry, metrics, where)
         _check_generation(study, entry, where)
-        if "published" in entry and not Path(entry["published"]).is_file():
-            raise JudgemergeError(f"{where}.published is '{entry['published']}', which is no file; correct the path")
+        if entry.published and not Path(entry.published).is_file():
+            raise JudgemergeError(f"{where}.published is '{entry.published}', which is no file; correct the path")
 
 
-def _check_questions(study, entry: Mapping, where: str) -> None:
-    questions = entry["questions"]
+def _check_questions(study, entry: ModelComparison, where: str) -> None:
+    questions = entry.questions
     if questions not in study.catalogues.benchmarks:
         near = did_you_mean(questions, study.catalogues.benchmarks)
         raise JudgemergeError(f"{where}.questions is the unknown item set '{questions}'{near}")
@@ -44,23 +45,23 @@ def _check_questions(study, entry: Mapping, where: str) -> None:
         )
 
 
-def _check_metrics(entry: Mapping, chosen_metrics: Sequence[Metric], where: str) -> None:
-    if not chosen_metrics and "pairwise" not in entry["prompts"]:
+def _check_metrics(entry: ModelComparison, metrics: Sequence[Metric], where: str) -> None:
+    if not metrics and not entry.prompts.pairwise:
         raise JudgemergeError(f"{where} judges nothing; give metrics, or prompts.pairwise, or both")
-    names = [metric.name for metric in chosen_metrics]
+    names = [metric.name for metric in metrics]
     for name in names:
         if names.count(name) > 1 or name == PAIRS or "/" in name:
             raise JudgemergeError(f"{where}.metrics has two metrics '{name}', or the name is reserved; rename one")
-    inputs = {name for metric in chosen_metrics for name in metric.inputs}
-    for name in entry["inputs"]:
+    inputs = {name for metric in metrics for name in metric.inputs}
+    for name in entry.inputs:
         if name not in inputs:
             raise JudgemergeError(f"{where}.inputs names '{name}', no input of its metrics{did_you_mean(name, inputs)}")
-    if entry["empty_context"] and rubric_metrics.EMPTIED not in inputs:
+    if entry.empty_context and rubric_metrics.EMPTIED not in inputs:
         raise JudgemergeError(f"{where}.empty_context is set, but none of its metrics has a context; remove it")
 
 
-def _check_prompts(study, entry: Mapping, chosen_metrics: Sequence[Metric], where: str) -> None:
-    for kind, prompt in prompt_names(entry, chosen_metrics).items():
+def _check_prompts(study, entry: ModelComparison, metrics: Sequence[Metric], where: str) -> None:
+    for kind, prompt in prompt_names(entry, metrics).items():
         if prompt not in study.catalogues.prompts:
             near = did_you_mean(prompt, study.catalogues.prompts)
             raise JudgemergeError(f"{where}.prompts names the unknown prompt '{prompt}'{near}")
@@ -71,19 +72,19 @@ def _check_prompts(study, entry: Mapping, chosen_metrics: Sequence[Metric], wher
         if template.mode == "likelihood":
             raise JudgemergeError(f"{where}.prompts: '{prompt}' has mode likelihood, which shows no pair; name another")
         if kind != PAIRS:
-            metric = next(metric for metric in chosen_metrics if metric.name == kind)
+            metric = next(metric for metric in metrics if metric.name == kind)
             rubric_metrics.check_prompt(template, metric, f"{where}.prompts")
 
 
-def _check_generation(study, entry: Mapping, where: str) -> None:
-    generation = answering.parameters(entry["generation"])
-    if generation.is_greedy and entry["generation"].get("samples", 1) > 1:
+def _check_generation(study, entry: ModelComparison, where: str) -> None:
+    generation = answering.parameters(entry.generation)
+    if generation.is_greedy and entry.generation.samples > 1:
         raise JudgemergeError(
             f"{where}.generation.samples asks for several greedy answers, which are all the same; set a temperature"
         )
     if generation.is_greedy and (generation.top_p < 1 or generation.min_p > 0):
         raise JudgemergeError(f"{where}.generation has top_p or min_p, which greedy answers ignore; set a temperature")
-    for model in entry["models"]:
+    for model in entry.models:
         if not generation.is_greedy and SAMPLING not in backends.abilities(study.backend_of(model)):
             raise JudgemergeError(
                 f"{where}.generation.temperature: '{model}' can only answer greedily here; set it to 0"

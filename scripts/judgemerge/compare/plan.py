@@ -5,6 +5,7 @@ from pathlib import Path
 from judgemerge.compare import answer_judging
 from judgemerge.prompting import rubric_metrics
 from judgemerge.prompting.rubric_metrics import Metric
+from judgemerge.settings.models import EndpointModel
 
 
 class ComparisonPlan:
@@ -13,20 +14,20 @@ class ComparisonPlan:
     def __init__(self, study):
         """Answer from the settings of `study`."""
         self.study = study
-        self.comparisons = study.settings["model_comparisons"]
+        self.comparisons = study.settings.model_comparisons
 
     def settings(self, comparison: str) -> dict:
-        """Return a comparison as the study has it."""
-        return self.comparisons[comparison]
+        """Return a comparison as the study has it, for the parameters of a job."""
+        return self.comparisons[comparison].plain()
 
     def models_and_judges(self) -> list[str]:
         """Return every model that a comparison needs: those compared, and the judges."""
         entries = self.comparisons.values()
-        return list(dict.fromkeys(name for entry in entries for name in (*entry["models"], *entry["judges"])))
+        return list(dict.fromkeys(name for entry in entries for name in (*entry.models, *entry.judges)))
 
     def question_set(self, comparison: str) -> str:
         """Return the item set that the questions of a comparison are drawn from."""
-        return self.comparisons[comparison]["questions"]
+        return self.comparisons[comparison].questions
 
     def question_sets(self) -> list[str]:
         """Return the item sets that the questions of all comparisons are drawn from."""
@@ -34,27 +35,27 @@ class ComparisonPlan:
 
     def answers(self, comparison: str) -> list[tuple[str, str]]:
         """Return (comparison, model) for both models, in the order of the comparison."""
-        return [(comparison, model) for model in self.comparisons[comparison]["models"]]
+        return [(comparison, model) for model in self.comparisons[comparison].models]
 
     def judgments(self, comparison: str) -> list[tuple[str, str]]:
         """Return (comparison, judge) for every judge."""
-        return [(comparison, judge) for judge in self.comparisons[comparison]["judges"]]
+        return [(comparison, judge) for judge in self.comparisons[comparison].judges]
 
     def published(self, comparison: str) -> list[str]:
         """Return the file with somebody else's figures, if the comparison quotes any."""
-        entry = self.comparisons[comparison]
-        return [entry["published"]] if "published" in entry else []
+        published = self.comparisons[comparison].published
+        return [published] if published else []
 
     def generation(self, comparison: str) -> dict:
         """Return how both models answer."""
-        return self.comparisons[comparison]["generation"]
+        return self.comparisons[comparison].generation.plain()
 
     # ---- metrics and prompts ----
 
     def metric_files(self, comparison: str) -> list[Path]:
         """Return the file of every metric of a comparison."""
         where = f"{self.study.where}: model_comparisons.{comparison}.metrics"
-        names = self.comparisons[comparison]["metrics"]
+        names = self.comparisons[comparison].metrics
         return [rubric_metrics.metric_file(name, where, self.study.catalogues.metrics) for name in names]
 
     def metric_paths(self, comparison: str) -> list[str]:
@@ -82,10 +83,10 @@ class ComparisonPlan:
 
     def answering(self, model: str, comparison: str) -> dict:
         """Return what a model's backend is told besides threads and batches; transformers alone draws answers."""
-        judging = self.study.settings["judging"]
-        longest = self.comparisons[comparison].get("max_prompt_tokens", judging["max_prompt_tokens"])
+        judging = self.study.settings.judging
+        longest = self.comparisons[comparison].max_prompt_tokens or judging.max_prompt_tokens
         chat = self.study.chat(model)
-        return {"dtype": judging["dtype"], "max_prompt_tokens": longest} | ({"chat": chat} if chat else {})
+        return {"dtype": judging.dtype, "max_prompt_tokens": longest} | ({"chat": chat} if chat else {})
 
     def grading(self, judge: str, comparison: str) -> dict:
         """Return what a judge's backend is told besides threads and batches."""
@@ -93,4 +94,9 @@ class ComparisonPlan:
 
     def endpoint(self, model: str) -> dict | None:
         """Return the endpoint of a model or judge, None when its weights are here."""
-        return self.study.models.get(model, {}).get("endpoint")
+        entry = self.study.models.get(model)
+        return entry.endpoint.plain() if isinstance(entry, EndpointModel) else None
+
+    def weights(self, model: str) -> list[str]:
+        """Return the model itself where its weights are here, nothing for one behind an endpoint."""
+        return [] if self.endpoint(model) else [model]

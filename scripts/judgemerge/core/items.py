@@ -35,8 +35,8 @@ class Vote:
 class Item:
     """One judging task with its human truth. `first`/`second` mean the benchmark's own order.
 
-    An item that no person has judged has the truth None: judges are asked about it, but it is neither scored nor
-    learnt. An item of protocol `prompts` is a prompt alone: no responses, no truth.
+    An item without a gold label has the truth None; it is used for inference only, never for scoring or training. An
+    item of protocol `prompts` is a prompt alone: no responses, no truth.
     """
 
     id: str

@@ -5,6 +5,7 @@ import importlib.metadata
 import platform
 import subprocess
 from collections.abc import Iterable
+from enum import Enum
 from pathlib import Path
 
 PACKAGES = [
@@ -49,6 +50,11 @@ def git_state(folder: str | Path) -> dict:
     commit = git("rev-parse", "HEAD")
     changes = git("status", "--porcelain", "--untracked-files=no")
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def deployment_words(methods: Iterable[Enum]) -> str:
+    """Return how the software of the rules is deployed: conda, apptainer, or the environment of Snakemake itself."""
+    return ", ".join(sorted(method.name.lower() for method in methods)) or "the environment of Snakemake"
 
 
 def versions() -> dict[str, str]:

@@ -15,6 +15,7 @@ between white space, so a prompt in a script without it is too short as well.
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,21 +24,28 @@ from judgemerge.data.benchmarks._rows import normalise as fold
 
 RUN = 13
 EXAMPLES = 5
-COLUMNS = (
-    "training",
-    "used_by",
-    "benchmark",
-    "kind",
-    "n_training_prompts",
-    "n_benchmark_prompts",
-    "n_overlap",
-    "share",
-    "n_items",
-    "too_short",
-    "examples",
-    "note",
-)
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying loses nothing
+
+
+class Overlap(NamedTuple):
+    """One row of overlap.csv: the prompts of a benchmark that a training set shares, compared in one way.
+
+    `share` is of the prompts that could be compared, None when all are too short. `examples` are pairs of item ids,
+    benchmark = training, so that no text of a licence unknown gets into a table.
+    """
+
+    training: str
+    used_by: str
+    benchmark: str
+    kind: str
+    n_training_prompts: int
+    n_benchmark_prompts: int
+    n_overlap: int
+    share: float | None
+    n_items: int
+    too_short: int
+    examples: str
+    note: str
 
 
 class _PunctuationToSpace(dict):
@@ -56,7 +64,8 @@ def normalise(text: str) -> str:
     return fold(text.translate(_TO_SPACE))
 
 
-FOLDS: dict[str, Callable[[str], str]] = {"exact": str, "folded": fold, "normalised": normalise}
+NORMALISED = "normalised"
+FOLDS: dict[str, Callable[[str], str]] = {"exact": str, "folded": fold, NORMALISED: normalise}
 KINDS = (*FOLDS, "13gram")
 
 
@@ -75,7 +84,7 @@ class PromptSet:
 
     def prompts(self, kind: str) -> dict[str, list[str]]:
         """Return folded prompt → ids of its items; runs of words are looked for in normalised prompts."""
-        return self.by_kind["normalised" if kind == "13gram" else kind]
+        return self.by_kind[NORMALISED if kind == "13gram" else kind]
 
 
 def prepare(items: Iterable[Item], vocabulary: dict[str, int]) -> PromptSet:
@@ -84,7 +93,7 @@ def prepare(items: Iterable[Item], vocabulary: dict[str, int]) -> PromptSet:
     for item in items:
         for kind, folded in FOLDS.items():
             by_kind[kind].setdefault(folded(item.turns[0]), []).append(item.id)
-    prompts = [prompt.split() for prompt in by_kind["normalised"]]
+    prompts = [prompt.split() for prompt in by_kind[NORMALISED]]
     return PromptSet(by_kind, *_runs(prompts, vocabulary), sum(len(words) < RUN for words in prompts))
 
 
@@ -121,7 +130,7 @@ def shared_prompts(training: PromptSet, benchmark: PromptSet, kind: str) -> dict
         return {}
     place = np.minimum(np.searchsorted(training.runs, benchmark.runs), len(training.runs) - 1)
     places = np.flatnonzero(training.runs[place] == benchmark.runs)
-    there, here = list(training.by_kind["normalised"]), list(benchmark.by_kind["normalised"])
+    there, here = list(training.prompts("13gram")), list(benchmark.prompts("13gram"))
     partners = {int(benchmark.owners[run]): int(training.owners[place[run]]) for run in places[::-1]}
     return {here[position]: there[partners[position]] for position in sorted(partners)}
 
@@ -131,12 +140,8 @@ def overlap_rows(
     pairs: Iterable[tuple[str, str]],
     used_by: Mapping[str, str],
     notes: Mapping[tuple[str, str], str],
-) -> list[dict]:
-    """Return one row of overlap.csv per pair of training set and benchmark and kind of comparison.
-
-    `share` is of the prompts that could be compared, None when all are too short. `examples` are pairs of item ids,
-    benchmark = training, so that no text of a licence unknown gets into a table.
-    """
+) -> list[Overlap]:
+    """Return one row per pair of training set and benchmark and kind of comparison."""
     return [
         _row(training, benchmark, kind, sets, used_by.get(training, ""), notes.get((training, benchmark), ""))
         for training, benchmark in pairs
@@ -144,13 +149,13 @@ def overlap_rows(
     ]
 
 
-def _row(training: str, benchmark: str, kind: str, sets: Mapping[str, PromptSet], used_by: str, note: str) -> dict:
+def _row(training: str, benchmark: str, kind: str, sets: Mapping[str, PromptSet], used_by: str, note: str) -> Overlap:
     shared = shared_prompts(sets[training], sets[benchmark], kind)
     there, here = sets[training].prompts(kind), sets[benchmark].prompts(kind)
     too_short = sets[benchmark].too_short if kind == "13gram" else 0
     n_comparable = len(here) - too_short
     examples = [f"{here[prompt][0]} = {there[other][0]}" for prompt, other in list(shared.items())[:EXAMPLES]]
-    values = (
+    return Overlap(
         training,
         used_by,
         benchmark,
@@ -164,7 +169,6 @@ def _row(training: str, benchmark: str, kind: str, sets: Mapping[str, PromptSet]
         "; ".join(examples),
         note,
     )
-    return dict(zip(COLUMNS, values, strict=True))
 
 
 def leaks(items: Iterable[Item], benchmarks: Mapping[str, Iterable[Item]]) -> dict[str, str]:
@@ -177,30 +181,30 @@ def leaks(items: Iterable[Item], benchmarks: Mapping[str, Iterable[Item]]) -> di
     return {item: texts[prompt] for item, prompt in folded if prompt in texts}
 
 
-def warnings(rows: Iterable[Mapping]) -> list[str]:
+def warnings(rows: Iterable[Overlap]) -> list[str]:
     """Return one sentence per pair of sets that share prompts, in the order of the rows; an empty list means none do.
 
     A pair with a note (both sets come from one file) is no surprise and is left out.
     """
-    pairs: dict[tuple[str, str], dict[str, Mapping]] = {}
+    pairs: dict[tuple[str, str], dict[str, Overlap]] = {}
     for row in rows:
-        if not row["note"]:
-            pairs.setdefault((row["training"], row["benchmark"]), {})[row["kind"]] = row
-    return [_sentence(by_kind) for by_kind in pairs.values() if any(row["n_overlap"] for row in by_kind.values())]
+        if not row.note:
+            pairs.setdefault((row.training, row.benchmark), {})[row.kind] = row
+    return [_sentence(by_kind) for by_kind in pairs.values() if any(row.n_overlap for row in by_kind.values())]
 
 
-def affected(rows: Iterable[Mapping]) -> list[str]:
+def affected(rows: Iterable[Overlap]) -> list[str]:
     """Return the benchmarks that a warning is about, each once."""
-    return list(dict.fromkeys(row["benchmark"] for row in rows if int(row["n_overlap"]) and not row["note"]))
+    return list(dict.fromkeys(row.benchmark for row in rows if row.n_overlap and not row.note))
 
 
-def _sentence(by_kind: Mapping[str, Mapping]) -> str:
+def _sentence(by_kind: Mapping[str, Overlap]) -> str:
     folded, normalised, runs = (by_kind[kind] for kind in ("folded", "normalised", "13gram"))
-    unlike = normalised["n_overlap"] != folded["n_overlap"]
-    without = f" ({normalised['n_overlap']} when punctuation is ignored)" if unlike else ""
-    short = f", {runs['too_short']} are too short to tell" if runs["too_short"] else ""
+    unlike = normalised.n_overlap != folded.n_overlap
+    without = f" ({normalised.n_overlap} when punctuation is ignored)" if unlike else ""
+    short = f", {runs.too_short} are too short to tell" if runs.too_short else ""
     return (
-        f"{folded['benchmark']}: {folded['n_overlap']} of its {folded['n_benchmark_prompts']} prompts, in "
-        f"{folded['n_items']} items, also stand in {folded['training']}, which has {folded['n_training_prompts']}"
-        f"{without}; {runs['n_overlap']} share a run of {RUN} words with it{short}."
+        f"{folded.benchmark}: {folded.n_overlap} of its {folded.n_benchmark_prompts} prompts, in "
+        f"{folded.n_items} items, also stand in {folded.training}, which has {folded.n_training_prompts}"
+        f"{without}; {runs.n_overlap} share a run of {RUN} words with it{short}."
     )

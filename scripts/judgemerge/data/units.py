@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from judgemerge.core.digests import script_digest
 from judgemerge.data.benchmarks import deciding
 
 if TYPE_CHECKING:
@@ -18,13 +19,17 @@ class ItemSets:
         """Return what the catalogue says that decides which items a set has; words for readers are no part of it."""
         return deciding(self.study.catalogues.benchmarks[benchmark])
 
+    def code(self, benchmark: str) -> str:
+        """Return a digest of the code that makes one item set: editing another benchmark's loader leaves it alone."""
+        return script_digest("data/write_items", benchmarks=self.loader(benchmark))
+
     def loader(self, benchmark: str) -> str:
         """Return the module of data/benchmarks/ that makes the items of a set."""
         return self.study.catalogues.benchmarks[benchmark]["loader"]
 
     def sampling_seed(self, benchmark: str) -> int | None:
         """Return the seed that items are sampled with, None where all are taken: another seed changes nothing there."""
-        return self.study.settings["seed"] if self.study.limit(benchmark) is not None else None
+        return self.study.settings.seed if self.study.limit(benchmark) is not None else None
 
     def roles(self, benchmark: str) -> list[str]:
         """Return the role of each raw file of an item set."""
@@ -46,3 +51,7 @@ class ItemSets:
     def downloaded_models(self) -> list[str]:
         """Return the models that come from the hub."""
         return [name for name in self.study.models if "repo" in self.study.models[name]]
+
+    def downloaded_encoders(self) -> list[str]:
+        """Return the encoders that come from the hub."""
+        return self.study.embedding.encoders_with("repo") if self.study.embedding else []

@@ -5,7 +5,8 @@ A pair (a question and the chunk that answers it) is one object from its making 
 cannot drift apart.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,19 @@ class Pair:
         return asdict(self)
 
 
+class EvaluationRow(NamedTuple):
+    """A question with its right texts, and the wrong ones it is told from (none: those of all rows).
+
+    `cluster` is what intervals resample: the document, or the right text itself where no document is known.
+    """
+
+    id: str
+    anchor: str
+    positives: list[str]
+    negatives: list[str]
+    cluster: str
+
+
 def pair_of(row: dict) -> Pair:
     """Return the pair that a row of a JSON-lines file holds; other keys (scores) are left aside."""
-    return Pair(*(row[name] for name in ("id", "document", "anchor", "positive", "language")))
+    return Pair(*(row[field.name] for field in fields(Pair)))

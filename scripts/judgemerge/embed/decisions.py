@@ -1,12 +1,37 @@
 """Iterations: which chunks each one trains on, and when there have been enough."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from judgemerge.core import files
 from judgemerge.embed import Chunk
 
 PASSED_OVER = "passed_over.json"
+
+
+class Decision(NamedTuple):
+    """What an iteration has gained, and whether that is enough; `increase` is in percent of `before`.
+
+    An iteration that was not needed is `passed_over`, and repeats the decision that was the last one needed.
+    """
+
+    iteration: int
+    before: float
+    after: float
+    increase: float | None
+    stop: bool
+    reason: str
+    passed_over: bool = False
+
+    def row(self) -> dict[str, Any]:
+        """Return what its file says."""
+        return self._asdict() if self.passed_over else dict(list(self._asdict().items())[:-1])
+
+
+def read(paths: Iterable[str | Path]) -> list[Decision]:
+    """Return the decisions in files."""
+    return [Decision(**files.read_json(path)) for path in paths]
 
 
 def slice_of(chunks: Sequence[Chunk], iteration: int, n_iterations: int, slices: str) -> list[Chunk]:
@@ -21,68 +46,66 @@ def slice_of(chunks: Sequence[Chunk], iteration: int, n_iterations: int, slices:
     return list(chunks[start:end])
 
 
-def decide(iteration: int, n_iterations: int, before: float, after: float, increase_rate: float, enough: float) -> dict:
-    """Return {iteration, before, after, increase, stop, reason}; `increase` is in percent of `before`.
+def decide(
+    iteration: int, n_iterations: int, before: float, after: float, increase_rate: float, enough: float
+) -> Decision:
+    """Return the decision of an iteration.
 
     Stops when recall is `enough`, or has risen by at least `increase_rate` percent over the base model's. Over a
     recall of 0 no increase is defined (None) and only the first rule applies.
     """
     # Rounded, so that 0.5 → 0.6 is 20 % and not 19.999…
     increase = None if before == 0 else round(100 * (after - before) / before, 9)
-    relative_increase = "undefined, because the base finds nothing" if increase is None else f"{increase:+.1f} %"
+    relative = "relative increase " + (
+        "undefined, because the base finds nothing" if increase is None else f"{increase:+.1f} %"
+    )
+    stop = True
     if after >= enough:
-        stop, reason = True, f"recall {after:.3f} has reached {enough:g}"
+        reason = f"recall {after:.3f} has reached {enough:g}"
     elif increase is not None and increase >= increase_rate:
-        stop, reason = True, f"relative increase {relative_increase} has reached {increase_rate:g} %"
+        reason = f"{relative} has reached {increase_rate:g} %"
     elif iteration == n_iterations:
-        stop, reason = (
-            True,
-            f"last of {n_iterations} iterations; relative increase {relative_increase}, recall {after:.3f}",
-        )
+        reason = f"last of {n_iterations} iterations; {relative}, recall {after:.3f}"
     else:
-        stop, reason = (
-            False,
-            f"relative increase {relative_increase} is below {increase_rate:g} %, recall {after:.3f} below {enough:g}",
-        )
-    values = {"before": before, "after": after, "increase": increase}
-    return {"iteration": iteration, **values, "stop": stop, "reason": reason}
+        stop, reason = False, f"{relative} is below {increase_rate:g} %, recall {after:.3f} below {enough:g}"
+    return Decision(iteration, before, after, increase, stop, reason)
 
 
-def stopped_by(decisions: Sequence[str | Path]) -> dict | None:
+def stopped_by(paths: Iterable[str | Path]) -> Decision | None:
     """Return the decision of an earlier iteration that was the last one needed, None when there is none."""
-    return next((decision for decision in map(files.read_json, decisions) if decision["stop"]), None)
+    return next((decision for decision in read(paths) if decision.stop), None)
 
 
-def best(decisions: Sequence[Mapping]) -> dict:
+def best(decisions: Sequence[Decision]) -> Decision:
     """Return the decision of the iteration whose model finds most: the highest recall, the earliest of equal ones."""
-    return dict(max(run(decisions), key=lambda decision: decision["after"]))
+    return max(run(decisions), key=lambda decision: decision.after)
 
 
-def run(decisions: Sequence[Mapping]) -> list[Mapping]:
+def run(decisions: Sequence[Decision]) -> list[Decision]:
     """Return the decisions of the iterations that trained a model, without those that were not needed."""
-    return [decision for decision in decisions if not decision.get("passed_over")]
+    return [decision for decision in decisions if not decision.passed_over]
 
 
-def choice(decisions: Sequence[Mapping]) -> str:
+def choice(decisions: Sequence[Decision]) -> str:
     """Return one sentence: which iteration became `tuned`, and whether the base finds as much."""
-    best_one, trained = best(decisions), run(decisions)
-    text = f"tuned is the model of iteration {best_one['iteration']} of {len(trained)}, recall {best_one['after']:.3f}"
-    if best_one["iteration"] != trained[-1]["iteration"]:
-        text += f", the highest; the last one has {trained[-1]['after']:.3f}"
-    if best_one["after"] <= best_one["before"]:
-        text += f". The base finds {best_one['before']:.3f}: fine-tuning has gained nothing here, use the base"
+    winner, trained = best(decisions), run(decisions)
+    text = f"tuned is the model of iteration {winner.iteration} of {len(trained)}, recall {winner.after:.3f}"
+    if winner.iteration != trained[-1].iteration:
+        text += f", the highest; the last one has {trained[-1].after:.3f}"
+    if winner.after <= winner.before:
+        text += f". The base finds {winner.before:.3f}: fine-tuning has gained nothing here, use the base"
     return f"{text}."
 
 
-def pass_over(stop: Mapping, *outputs: str | Path) -> None:
+def pass_over(stop: Decision, *outputs: str | Path) -> None:
     """Write what an iteration that is not needed leaves behind: empty rows, and the decision everywhere else."""
     for output in map(Path, outputs):
         if output.suffix == ".jsonl":
             files.write_jsonl(output, [])
         elif output.suffix == ".json":
-            files.write_json(output, {**stop, "passed_over": True})
+            files.write_json(output, stop._replace(passed_over=True).row())
         else:
-            files.write_json(output / PASSED_OVER, dict(stop))
+            files.write_json(output / PASSED_OVER, stop.row())
 
 
 def is_passed_over(folder: str | Path) -> bool:

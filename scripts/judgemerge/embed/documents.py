@@ -4,13 +4,14 @@ import io
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.embed import Chunk, texts
+from judgemerge.settings.embedding import Documents, MadeDocuments
 from judgemerge.synthetic import made_documents
 
 SUFFIXES = (".txt", ".md", ".html", ".htm", ".docx", ".pdf")
@@ -29,27 +30,27 @@ class Problem:
     left_out: bool
 
 
-def write_synthetic(folder: str | Path, domain: str, n_documents: int, seed: int) -> None:
+def write_synthetic(folder: str | Path, recipe: MadeDocuments) -> None:
     """Write a folder of documents of one domain made on the spot: plain text, Markdown and HTML."""
     shutil.rmtree(folder, ignore_errors=True)
-    for name, content in made_documents.files_of(domain, n_documents, seed).items():
+    for name, content in made_documents.files_of(recipe.domain, recipe.n_documents, recipe.seed).items():
         with files.atomic_writer(Path(folder) / name) as file:
             file.write(content)
 
 
-def split_folder(folder: str | Path, settings: Mapping, chunks_file: str | Path, counts_file: str | Path) -> None:
+def split_folder(folder: str | Path, settings: Documents, chunks_file: str | Path, counts_file: str | Path) -> None:
     """Write the chunks of every file that can be read; the log, the counts and so the report name the others."""
     if not Path(folder).is_dir():
         raise JudgemergeError(
             f"embedding.documents.folder: '{folder}' is no folder; put your documents there, or name another one"
         )
     documents, problems = [], []
-    for name, text, problems_of_file in read_folder(folder, settings["max_megabytes"]):
+    for name, text, problems_of_file in read_folder(folder, settings.max_megabytes):
         problems += problems_of_file
         documents += [(name, text)] if text is not None else []
     for problem in problems:
         print(f"{problem.file}: {problem.problem}", file=sys.stderr)
-    chunks, n_duplicates = chunks_of(documents, settings["chunk"], settings["overlap"], settings["language"])
+    chunks, n_duplicates = chunks_of(documents, settings.chunk, settings.overlap, settings.language)
     if not chunks:
         raise JudgemergeError(f"{folder}: none of its {len(problems)} files gives any text; the log names the reasons")
     files.write_jsonl(chunks_file, map(asdict, chunks))

@@ -9,6 +9,7 @@ from judgemerge.embed.plan import TARGET, EmbeddingPlan
 from judgemerge.embed.texts import LANGUAGES
 from judgemerge.merge import preflight, sentence_modules
 from judgemerge.merge.checks import WEIGHTS_TOLERANCE
+from judgemerge.settings.embedding import Documents, Embedding, LocalTask, MadeTask, SourceTask
 from judgemerge.synthetic.made_documents import DOMAINS
 
 RESERVED = ("base", "tuned", "reranker", "reranker_tuned", "target")
@@ -16,33 +17,33 @@ RESERVED = ("base", "tuned", "reranker", "reranker_tuned", "target")
 
 def check(study) -> None:
     """Refuse what no job could do: unknown writers, sources and domains, overlap as long as a chunk, odd weights."""
-    if "embedding" not in study.settings:
+    if study.settings.embedding is None:
         return
     plan = EmbeddingPlan(study)
     settings = plan.settings
     where = f"{study.where}: embedding"
-    _check_documents(settings["documents"], f"{where}.documents")
+    _check_documents(settings.documents, f"{where}.documents")
     _ = plan.wordings  # reading it is the check
     for step, name in plan.writers.items():
         endpoints = study.models_by_origin("endpoint")
         if name is not None and name not in endpoints:
             hint = did_you_mean(name, endpoints) if endpoints else "; add models.<name>.endpoint"
             raise JudgemergeError(f"{where}.{step} names '{name}', which is no model behind an endpoint{hint}")
-    if "make" in settings.get("reranker", {}) and "make" not in settings["embedder"]:
+    if hasattr(settings.reranker, "make") and not hasattr(settings.embedder, "make"):
         raise JudgemergeError(f"{where}.reranker.make starts from a made embedder; give reranker a repo or a path")
-    if "reranker" not in settings and "reranker_training" in settings:
+    if settings.reranker_training and not settings.reranker:
         raise JudgemergeError(f"{where}.reranker_training has no reranker to train; add embedding.reranker")
-    for key in ("embedder", "reranker"):
-        if "path" in settings.get(key, {}):
-            _check_folder(settings[key]["path"], f"{where}.{key}.path")
+    for key, encoder in (("embedder", settings.embedder), ("reranker", settings.reranker)):
+        if hasattr(encoder, "path"):
+            _check_folder(encoder.path, f"{where}.{key}.path")
     _check_others(settings, where)
     _check_parents(plan)
-    for weight in settings["forgetting"]["weights"]:
+    for weight in settings.forgetting.weights:
         if not 0 < weight < 1 or abs(weight - round(weight, 2)) > 1e-9:
             raise JudgemergeError(
                 f"{where}.forgetting.weights holds {weight}; give shares between 0 and 1 with two decimals"
             )
-    for name, task in settings["forgetting"]["tasks"].items():
+    for name, task in settings.forgetting.tasks.items():
         _check_task(study, name, task, f"{where}.forgetting.tasks.{name}")
 
 
@@ -54,16 +55,16 @@ def _check_folder(folder: str, where: str) -> None:
     preflight.check_not_quantized(folder)
 
 
-def _check_others(settings: Mapping, where: str) -> None:
+def _check_others(settings: Embedding, where: str) -> None:
     """Refuse names that are taken, and cocktails of models that are not there or with weights that do not sum to 1."""
-    others, cocktails = settings["others"], settings["forgetting"]["cocktails"]
+    others, cocktails = settings.others, settings.forgetting.cocktails
     parents = ["base", "tuned", *others]
     for name in (*others, *cocktails):
         if name in RESERVED or name.startswith(("mixed_", "iteration_")) or (name in others and name in cocktails):
             raise JudgemergeError(f"{where}: the name '{name}' of an embedding model is taken; rename it")
     for name, entry in others.items():
-        if "path" in entry:
-            _check_folder(entry["path"], f"{where}.others.{name}.path")
+        if hasattr(entry, "path"):
+            _check_folder(entry.path, f"{where}.others.{name}.path")
     for name, cocktail in cocktails.items():
         place = f"{where}.forgetting.cocktails.{name}"
         for parent in cocktail:
@@ -74,32 +75,30 @@ def _check_others(settings: Mapping, where: str) -> None:
                 raise JudgemergeError(
                     f"{place} has weights that sum to {sum(cocktail.values()):g}; a cocktail needs a sum of 1"
                 )
-        elif "by_loss" not in settings["forgetting"]:
+        elif settings.forgetting.by_loss is None:
             raise JudgemergeError(f"{place} gives no weights; give them, or add forgetting.by_loss")
 
 
 def _check_parents(plan: EmbeddingPlan) -> None:
     """Refuse models of this machine that no mixture can take: other tensors, tokens or pooling than the base's."""
-    folders = {name: encoder["path"] for name, encoder in plan.mixed_parents.items() if "path" in encoder}
+    folders = {name: encoder.path for name, encoder in plan.mixed_parents.items() if hasattr(encoder, "path")}
     for folder in folders.values():
         sentence_modules.check_modules(folder)
     if len(folders) > 1:
         preflight.check_parents(folders)
 
 
-def _check_documents(documents: Mapping, where: str) -> None:
-    if ("folder" in documents) == ("make" in documents):
+def _check_documents(documents: Documents, where: str) -> None:
+    if (documents.folder is None) == (documents.make is None):
         raise JudgemergeError(f"{where} needs either 'folder' or 'make'; give one of them")
-    if documents["overlap"] >= documents["chunk"]:
+    if documents.overlap >= documents.chunk:
+        raise JudgemergeError(f"{where}.overlap is {documents.overlap}; it must be below chunk ({documents.chunk})")
+    if documents.language not in LANGUAGES:
         raise JudgemergeError(
-            f"{where}.overlap is {documents['overlap']}; it must be below chunk ({documents['chunk']})"
+            f"{where}.language is '{documents.language}'{did_you_mean(documents.language, LANGUAGES)}"
         )
-    if documents["language"] not in LANGUAGES:
-        raise JudgemergeError(
-            f"{where}.language is '{documents['language']}'{did_you_mean(documents['language'], LANGUAGES)}"
-        )
-    if "make" in documents:
-        _check_domain(documents["make"]["domain"], f"{where}.make.domain")
+    if documents.make:
+        _check_domain(documents.make.domain, f"{where}.make.domain")
 
 
 def _check_domain(domain: str, where: str) -> None:
@@ -107,13 +106,13 @@ def _check_domain(domain: str, where: str) -> None:
         raise JudgemergeError(f"{where} is '{domain}'{did_you_mean(domain, DOMAINS)}")
 
 
-def _check_task(study, name: str, task: Mapping, where: str) -> None:
+def _check_task(study, name: str, task: MadeTask | LocalTask | SourceTask, where: str) -> None:
     if name == TARGET:
         raise JudgemergeError(f"{where}: '{TARGET}' is the task of the study's own documents; rename this one")
-    if "make" in task:
-        _check_domain(task["make"]["domain"], f"{where}.make.domain")
-    if "source" in task and task["source"] not in study.catalogues.sources:
+    if isinstance(task, MadeTask):
+        _check_domain(task.make.domain, f"{where}.make.domain")
+    if isinstance(task, SourceTask) and task.source not in study.catalogues.sources:
         raise JudgemergeError(
-            f"{where}.source is '{task['source']}', no key of config/sources.yaml"
+            f"{where}.source is '{task.source}', no key of config/sources.yaml"
             f"{did_you_mean(task['source'], study.catalogues.sources)}"
         )

@@ -16,23 +16,12 @@ from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.embed import Pair, encoders, pair_of, selection
 from judgemerge.embed import decisions as rounds
+from judgemerge.settings.embedding import SentenceTraining, TinyEncoder
 
-# What a made model is pretrained with where its settings say nothing; the same as the schema's defaults for a study.
-DEFAULTS = {
-    "epochs": 1,
-    "batch_size": 32,
-    "accumulation": 1,
-    "learning_rate": 1e-3,
-    "scheduler": "cosine",
-    "warmup": 0.1,
-    "optimizer": "adamw_torch",
-    "precision": "fp32",
-    "max_pairs": 10_000,
-    "hard_negatives": 0,
-    "random_negatives": 1,
-    "query_prompt": "",
-    "scale": 20.0,
-}
+# How a made model is pretrained, where its settings say nothing and a study's training would be too long.
+PRETRAINING = {
+    "epochs": 1, "batch_size": 32, "accumulation": 1, "learning_rate": 1e-3, "optimizer": "adamw_torch",
+}  # fmt: skip
 
 
 # ---- what jobs make ----
@@ -44,27 +33,29 @@ def pretrain(
     """Make an `embedder` from random weights, or a `reranker` from the embedder in `start[0]`, by pretraining."""
     import torch
 
+    recipe = TinyEncoder.of(make)
+
     torch.set_num_threads(threads)
-    torch.manual_seed(make["seed"])  # dropout, and the reranker's new head
+    torch.manual_seed(recipe.seed)  # dropout, and the reranker's new head
     shutil.rmtree(work, ignore_errors=True)
     scratch = Path(work)
-    pairs = encoders.pretraining_pairs(make["n_documents"], make["seed"], make["chunk"])
-    settings = {**DEFAULTS, **make["training"]}
+    pairs = encoders.pretraining_pairs(recipe.n_documents, recipe.seed, recipe.chunk)
+    settings = SentenceTraining.of({**PRETRAINING, **recipe.training})
     if kind == "embedder":
-        shape = {name: make[name] for name in ("hidden", "layers", "vocabulary", "max_tokens")}
-        encoders.make_random_bert(scratch / "random", [pair.positive for pair in pairs], make["seed"], **shape)
-        encoder = encoders.as_embedder(scratch / "random", make["max_tokens"])
-        losses = train_embedder(encoder, pairs, settings, scratch / "trainer", make["seed"])
+        shape = (recipe.hidden, recipe.layers, recipe.vocabulary, recipe.max_tokens)
+        encoders.make_random_bert(scratch / "random", [pair.positive for pair in pairs], recipe.seed, *shape)
+        encoder = encoders.as_embedder(scratch / "random", recipe.max_tokens)
+        losses = train_embedder(encoder, pairs, settings, scratch / "trainer", recipe.seed)
     else:
-        encoder = encoders.open_reranker(start[0], make["max_tokens"])
-        losses = _train_on_pairs(encoder, pairs, settings, scratch, make["seed"])
+        encoder = encoders.open_reranker(start[0], recipe.max_tokens)
+        losses = _train_on_pairs(encoder, pairs, settings, scratch, recipe.seed)
     _keep(encoder, None, work, model)
     files.write_json(manifest, models.describe(model, rule="make_encoder", make=make, kind=kind, **losses))
 
 
 def fine_tune_embedder(
-    start: str, pairs: Sequence[str], decisions: Sequence[str], settings: Mapping[str, Any], threads: int, seed: int,
-    work: str, model: str, manifest: str,
+    start: str, pairs: Sequence[str], decisions: Sequence[str], settings: SentenceTraining, threads: int, seed: int,
+    work: str, model: str, manifest: str, query_prompt: str = "",
 ) -> None:  # fmt: skip
     """Train from the base, whatever was trained before; an iteration that is not needed leaves a note instead."""
     if stop := rounds.stopped_by(decisions):
@@ -73,15 +64,16 @@ def fine_tune_embedder(
 
     torch.set_num_threads(threads)
     shutil.rmtree(work, ignore_errors=True)
-    encoder = encoders.open_embedder(start, settings["max_tokens"])
-    losses = train_embedder(encoder, _read_pairs(pairs[0]), settings, Path(work) / "trainer", seed)
+    encoder = encoders.open_embedder(start, settings.max_tokens)
+    losses = train_embedder(encoder, _read_pairs(pairs[0]), settings, Path(work) / "trainer", seed, query_prompt)
     _keep(encoder, start, work, model)
-    about = models.describe(model, rule="train_embedder", training=settings, seed=seed, **losses)
+    training = {**settings.plain(), "query_prompt": query_prompt}
+    about = models.describe(model, rule="train_embedder", training=training, seed=seed, **losses)
     files.write_json(manifest, about)
 
 
 def fine_tune_reranker(
-    start: str, pairs: Sequence[str], decisions: Sequence[str], settings: Mapping[str, Any], threads: int, seed: int,
+    start: str, pairs: Sequence[str], decisions: Sequence[str], settings: SentenceTraining, threads: int, seed: int,
     work: str, model: str, manifest: str,
 ) -> None:  # fmt: skip
     """Train on the best iteration's pairs, each with hard and random wrong chunks; files are in order of iterations."""
@@ -89,11 +81,11 @@ def fine_tune_reranker(
 
     torch.set_num_threads(threads)
     shutil.rmtree(work, ignore_errors=True)
-    iteration = rounds.best(list(map(files.read_json, decisions)))["iteration"]
-    encoder = encoders.open_reranker(start, settings["max_tokens"])
+    iteration = rounds.best(rounds.read(decisions)).iteration
+    encoder = encoders.open_reranker(start, settings.max_tokens)
     losses = _train_on_pairs(encoder, _read_pairs(pairs[iteration - 1]), settings, Path(work), seed)
     _keep(encoder, start, work, model)
-    about = models.describe(model, rule="train_reranker", training=settings, seed=seed, **losses)
+    about = models.describe(model, rule="train_reranker", training=settings.plain(), seed=seed, **losses)
     files.write_json(manifest, about)
 
 
@@ -101,9 +93,9 @@ def _read_pairs(path: str) -> list[Pair]:
     return [pair_of(row) for row in files.read_jsonl(path)]
 
 
-def _train_on_pairs(reranker, pairs: Sequence[Pair], settings: Mapping[str, Any], work: Path, seed: int) -> dict:
-    sample = at_most(pairs, settings["max_pairs"], seed)
-    rows = labelled(sample, settings["hard_negatives"], settings["random_negatives"], seed)
+def _train_on_pairs(reranker, pairs: Sequence[Pair], settings: SentenceTraining, work: Path, seed: int) -> dict:
+    sample = at_most(pairs, settings.max_pairs, seed)
+    rows = labelled(sample, settings.hard_negatives, settings.random_negatives, seed)
     return train_reranker(reranker, rows, settings, work / "trainer", seed)
 
 
@@ -140,18 +132,18 @@ def columns(pairs: Sequence[Pair], n_negatives: int, query_prompt: str = "") -> 
     return dataset
 
 
-def _arguments(settings: Mapping[str, Any], work: str | Path, seed: int) -> dict[str, Any]:
+def _arguments(settings: SentenceTraining, work: str | Path, seed: int) -> dict[str, Any]:
     return {
         "output_dir": str(work),
-        "num_train_epochs": settings["epochs"],
-        "per_device_train_batch_size": settings["batch_size"],
-        "gradient_accumulation_steps": settings["accumulation"],
-        "learning_rate": settings["learning_rate"],
-        "lr_scheduler_type": settings["scheduler"],
-        "warmup_steps": settings["warmup"],
-        "optim": settings["optimizer"],
-        "bf16": settings["precision"] == "bf16",
-        "fp16": settings["precision"] == "fp16",
+        "num_train_epochs": settings.epochs,
+        "per_device_train_batch_size": settings.batch_size,
+        "gradient_accumulation_steps": settings.accumulation,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.scheduler,
+        "warmup_steps": settings.warmup,
+        "optim": settings.optimizer,
+        "bf16": settings.precision == "bf16",
+        "fp16": settings.precision == "fp16",
         "seed": seed,
         "data_seed": seed,
         "logging_steps": 10,
@@ -162,7 +154,9 @@ def _arguments(settings: Mapping[str, Any], work: str | Path, seed: int) -> dict
     }
 
 
-def train_embedder(model, pairs: Sequence[Pair], settings: Mapping[str, Any], work: str | Path, seed: int) -> dict:
+def train_embedder(
+    model, pairs: Sequence[Pair], settings: SentenceTraining, work: str | Path, seed: int, query_prompt: str = ""
+) -> dict:
     """Fine-tune the model in place with MultipleNegativesRankingLoss; return {pairs, steps, seconds, loss}.
 
     Needs at least two pairs with different chunks: alone in its batch a pair has nothing to be told from.
@@ -176,8 +170,8 @@ def train_embedder(model, pairs: Sequence[Pair], settings: Mapping[str, Any], wo
             f"{len(pairs)} training pairs with fewer than two different chunks are left; keep more "
             "(embedding.selection.share, relevance.threshold) or add documents"
         )
-    pairs = at_most(pairs, settings["max_pairs"], seed)
-    rows = columns(pairs, settings["hard_negatives"], settings["query_prompt"])
+    pairs = at_most(pairs, settings.max_pairs, seed)
+    rows = columns(pairs, settings.hard_negatives, query_prompt)
     arguments = SentenceTransformerTrainingArguments(
         batch_sampler="no_duplicates", use_cpu=model.device.type == "cpu", **_arguments(settings, work, seed)
     )
@@ -185,7 +179,7 @@ def train_embedder(model, pairs: Sequence[Pair], settings: Mapping[str, Any], wo
         model=model,
         args=arguments,
         train_dataset=Dataset.from_dict(rows),
-        loss=MultipleNegativesRankingLoss(model, scale=settings["scale"]),
+        loss=MultipleNegativesRankingLoss(model, scale=settings.scale),
     )
     return _summary(_run(trainer), len(pairs))
 
@@ -200,21 +194,21 @@ def labelled(pairs: Sequence[Pair], n_negatives: int, n_random: int, seed: int) 
         raise JudgemergeError("a reranker needs chunks of at least two documents to be told apart; add documents")
     hard = selection.bm25_negatives(pairs, n_negatives) if n_negatives else [[] for _ in pairs]
     rng = random.Random(seed)
-    rows: dict[str, list] = {"question": [], "chunk": [], "label": []}
+    rows: list[tuple[str, str, float]] = []
     for pair, wrong in zip(pairs, hard, strict=True):
         random_chunks: list[str] = []
         while len(random_chunks) < n_random:
             text, document = rng.choice(chunks)
             if document != pair.document:
                 random_chunks.append(text)
-        for text, label in ((pair.positive, 1.0), *((text, 0.0) for text in (*wrong, *random_chunks))):
-            rows["question"].append(pair.anchor)
-            rows["chunk"].append(text)
-            rows["label"].append(label)
-    return rows
+        rows.append((pair.anchor, pair.positive, 1.0))
+        rows += [(pair.anchor, text, 0.0) for text in (*wrong, *random_chunks)]
+    return {
+        name: list(column) for name, column in zip(("question", "chunk", "label"), zip(*rows, strict=True), strict=True)
+    }
 
 
-def train_reranker(model, rows: Mapping[str, list], settings: Mapping[str, Any], work: str | Path, seed: int) -> dict:
+def train_reranker(model, rows: Mapping[str, list], settings: SentenceTraining, work: str | Path, seed: int) -> dict:
     """Fine-tune a cross-encoder in place with binary cross-entropy; return {pairs, steps, seconds, loss}."""
     from datasets import Dataset
     from sentence_transformers import CrossEncoderTrainer, CrossEncoderTrainingArguments
@@ -224,7 +218,7 @@ def train_reranker(model, rows: Mapping[str, list], settings: Mapping[str, Any],
     trainer = CrossEncoderTrainer(
         model=model, args=arguments, train_dataset=Dataset.from_dict(dict(rows)), loss=BinaryCrossEntropyLoss(model)
     )
-    return _summary(_run(trainer), len(rows["label"]))
+    return _summary(_run(trainer), len(next(iter(rows.values()))))
 
 
 def _run(trainer):

@@ -1,7 +1,6 @@
 """Evaluation sets: made from documents that are not trained on, reviewed by a person, or brought along.
 
-All become rows {id, anchor, positives, negatives, cluster} (`retrieval.task_of`). `cluster` is what intervals resample:
-the document, or the right text itself where no document is known.
+All become evaluation rows (`retrieval.task_of`).
 """
 
 import csv
@@ -13,7 +12,7 @@ from pathlib import Path
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.records import read_records
-from judgemerge.embed import Chunk, Pair, texts
+from judgemerge.embed import Chunk, EvaluationRow, Pair, texts
 
 REVIEW_COLUMNS = ("id", "keep", "question", "text", "document", "remark")
 _NO = {"no", "n", "0", "false", "x", "nein", "否"}
@@ -39,34 +38,39 @@ def held_out(chunks: Sequence[Chunk], share: float, seed: int) -> set[str]:
     return set(random.Random(f"held out:{seed}").sample(documents, n_held))
 
 
-def rows_of(pairs: Iterable[Pair]) -> list[dict]:
+def rows_of(pairs: Iterable[Pair]) -> list[EvaluationRow]:
     """Return evaluation rows of pairs."""
-    return [
-        {"id": pair.id, "anchor": pair.anchor, "positives": [pair.positive], "negatives": [], "cluster": pair.document}
-        for pair in pairs
-    ]
+    return [EvaluationRow(pair.id, pair.anchor, [pair.positive], [], pair.document) for pair in pairs]
 
 
-def pairs_of(rows: Iterable[Mapping]) -> list[Pair]:
+def write_rows(path: str | Path, rows: Iterable[EvaluationRow]) -> None:
+    """Write evaluation rows."""
+    files.write_jsonl(path, (row._asdict() for row in rows))
+
+
+def read_rows(path: str | Path) -> list[EvaluationRow]:
+    """Return the evaluation rows of a file."""
+    return [EvaluationRow(**row) for row in files.read_jsonl(path)]
+
+
+def pairs_of(rows: Iterable[EvaluationRow]) -> list[Pair]:
     """Return evaluation rows as pairs, each question with the first of its right texts."""
     return [
-        Pair(row["id"], row["cluster"], row["anchor"], row["positives"][0], texts.language_of(row["positives"][0]))
-        for row in rows
+        Pair(row.id, row.cluster, row.anchor, row.positives[0], texts.language_of(row.positives[0])) for row in rows
     ]
 
 
-def review_text(rows: Iterable[Mapping]) -> str:
+def review_text(rows: Iterable[EvaluationRow]) -> str:
     """Return the CSV text that a person reviews: `keep` empty or yes, or no; questions may be edited."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, REVIEW_COLUMNS, lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(REVIEW_COLUMNS)
     for row in rows:
-        cells = {"id": row["id"], "keep": "", "question": row["anchor"], "text": row["positives"][0]}
-        writer.writerow({**cells, "document": row["cluster"], "remark": ""})
+        writer.writerow((row.id, "", row.anchor, row.positives[0], row.cluster, ""))
     return text.getvalue()
 
 
-def read_set(path: str | Path, keys: Mapping[str, str]) -> tuple[list[dict], dict]:
+def read_set(path: str | Path, keys: Mapping[str, str]) -> tuple[list[EvaluationRow], dict]:
     """Return evaluation rows and counts {rows, queries, left_out, reasons} of a .csv review, or of rows in JSON or
     Parquet.
 
@@ -90,7 +94,7 @@ def read_set(path: str | Path, keys: Mapping[str, str]) -> tuple[list[dict], dic
     return rows, {"rows": n_rows, "queries": len(rows), "left_out": unusable, "reasons": reasons}
 
 
-def _review(path: Path) -> Iterable[tuple[dict | None, str | None]]:
+def _review(path: Path) -> Iterable[tuple[EvaluationRow | None, str | None]]:
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         missing = {"keep", "question", "text"} - set(reader.fieldnames or ())
@@ -111,7 +115,7 @@ def _review(path: Path) -> Iterable[tuple[dict | None, str | None]]:
                 yield _row(row.get("id") or str(line), question, [text], [], row.get("document")), None
 
 
-def _lines(path: Path, keys: Mapping[str, str]) -> Iterable[tuple[dict | None, str | None]]:
+def _lines(path: Path, keys: Mapping[str, str]) -> Iterable[tuple[EvaluationRow | None, str | None]]:
     question_key = text_key = None
     for number, row in enumerate(read_records(path)):
         if not isinstance(row, dict):
@@ -146,6 +150,6 @@ def _key(path: Path, row: Mapping, named_key: str | None, usual: Sequence[str], 
     return usual_key
 
 
-def _row(name: str, question: str, right: list[str], wrong: list[str], document: str | None) -> dict:
+def _row(name: str, question: str, right: list[str], wrong: list[str], document: str | None) -> EvaluationRow:
     cluster = document or files.sha256_text(right[0])[:16]
-    return {"id": name, "anchor": question, "positives": right, "negatives": wrong, "cluster": cluster}
+    return EvaluationRow(name, question, right, wrong, cluster)

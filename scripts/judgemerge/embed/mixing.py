@@ -11,6 +11,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.embed import Pair, encoder_training, encoders, evaluation_sets, selection
 from judgemerge.merge import cards, checks, cocktail, engine, losses, preflight
 from judgemerge.merge.streams import FLOATING, WHOLE, Weights
+from judgemerge.settings.embedding import ByLoss
 
 
 def check_base(base: str | Path) -> None:
@@ -56,60 +57,57 @@ def fetch(entry: Mapping, mixed: bool, base: Sequence[str], model: str, manifest
     files.write_json(manifest, models.describe(model, rule="fetch_encoder", **entry))
 
 
-def mix(
-    folders: Mapping[str, str | Path], shares: Mapping[str, float], outputs: Mapping[str, str | Path], threads: int
-) -> None:
-    """Write Σ weight · model for every share of `tuned` (the rest is `base`) in one pass over both models.
+@dataclasses.dataclass(frozen=True)
+class Weighing:
+    """Weights that losses on pairs ask for, and how they came about."""
 
-    Every mixture is checked: finite, with the tensors of the base.
-    """
-    _mix(folders, {name: {"base": 1 - share, "tuned": share} for name, share in shares.items()}, outputs, threads)
+    weights: dict[str, float]
+    losses: dict[str, losses.Loss]
+    examples: int
+    pairs: int
+    negatives: int
+    temperature: float
 
-
-def _mix(folders: Mapping, weights: Mapping[str, Mapping[str, float]], outputs: Mapping, threads: int) -> dict:
-    """Write the mixtures; return what was left out of each."""
-    preflight.check_parents(folders)
-    merges = {name: cocktail.entry(weights_of_merge, "float32") for name, weights_of_merge in weights.items()}
-    noted = engine.merge_all(merges, folders, outputs, threads)
-    for name, output in outputs.items():
-        checks.check_result(output, next(iter(folders.values())), tuple(noted[name]["left_out"]))
-    return noted
+    def on_card(self) -> dict:
+        """Return what a card says of it."""
+        numbers = {"n_examples": self.examples, "n_given": self.pairs, "examples": "evaluation set", "kind": "encoder"}
+        return dataclasses.asdict(self) | numbers
 
 
 def mix_with_base(
     base: str, tuned: str, held_out: str, mixes: Mapping[str, float | None], by_loss: Mapping | None,
-    query_prompt: str, seed: int, threads: int, outputs: Sequence[str], manifests: Sequence[str],
+    query_prompt: str, seed: int, threads: int, models: Sequence[str], manifests: Sequence[str],
 ) -> None:  # fmt: skip
     """Mix at the given shares of the tuned model, and at the share that follows from losses on a few held-out pairs."""
     folders = {"base": base, "tuned": tuned}
-    weighing = None
-    if by_loss is not None:
-        pairs = evaluation_sets.pairs_of(files.read_jsonl(held_out))
-        weighing = weights_by_loss(folders, pairs, by_loss, seed, threads, query_prompt)
-    shares = {name: weighing["weights"]["tuned"] if share is None else share for name, share in mixes.items()}
+    how = (seed, threads, query_prompt)
+    weighing = by_loss and weights_by_loss(folders, _pairs(held_out), ByLoss.of(by_loss), *how)
+    shares = {name: weighing.weights.get("tuned") if share is None else share for name, share in mixes.items()}
     weights = {name: {"base": 1 - share, "tuned": share} for name, share in shares.items()}
-    weighed = {name: weighing if share is None else None for name, share in mixes.items()}
-    places = {Path(output).name: output for output in outputs}
-    contents = mix_with_card(folders, weights, places, threads, weighed)
-    for output, manifest in zip(outputs, manifests, strict=True):
-        name = Path(output).name
+    weighings = {name: weighing for name, share in mixes.items() if share is None}
+    places = {Path(model).name: model for model in models}
+    contents = mix_with_card(folders, weights, places, threads, weighings)
+    for name, manifest in zip(places, manifests, strict=True):
         contents[name]["made_by"]["tuned_share"] = shares[name]
         files.write_json(manifest, contents[name])
 
 
 def mix_cocktail(
-    parents: Sequence[str], held_out: str, cocktail: Mapping[str, float] | Sequence[str], by_loss: Mapping | None,
+    models: Sequence[str], held_out: str, cocktail: Mapping[str, float] | Sequence[str], by_loss: Mapping | None,
     query_prompt: str, seed: int, threads: int, model: str, manifest: str,
 ) -> None:  # fmt: skip
     """Mix the models in the order of the study; a list of models is weighed first."""
-    folders = dict(zip(cocktail, parents, strict=True))
-    weighing = None
+    folders, name = dict(zip(cocktail, models, strict=True)), Path(model).name
+    weighings = {}
     if not isinstance(cocktail, Mapping):
-        pairs = evaluation_sets.pairs_of(files.read_jsonl(held_out))
-        weighing = weights_by_loss(folders, pairs, by_loss, seed, threads, query_prompt)
-    name = Path(model).name
-    weights = {name: weighing["weights"] if weighing else dict(cocktail)}
-    files.write_json(manifest, mix_with_card(folders, weights, {name: model}, threads, {name: weighing})[name])
+        how = (seed, threads, query_prompt)
+        weighings = {name: weights_by_loss(folders, _pairs(held_out), ByLoss.of(by_loss), *how)}
+    weights = {name: weighings[name].weights if weighings else dict(cocktail)}
+    files.write_json(manifest, mix_with_card(folders, weights, {name: model}, threads, weighings)[name])
+
+
+def _pairs(held_out: str) -> list[Pair]:
+    return evaluation_sets.pairs_of(evaluation_sets.read_rows(held_out))
 
 
 def mix_with_card(
@@ -117,32 +115,29 @@ def mix_with_card(
     weights: Mapping[str, Mapping[str, float]],
     outputs: Mapping[str, str | Path],
     threads: int,
-    weighed: Mapping[str, Mapping | None],
+    weighings: Mapping[str, Weighing],
 ) -> dict[str, dict]:
-    """Write mixtures of the models in `folders`, each with its model card; return their manifests by name.
+    """Write mixtures of the models in `folders` in one pass, each with its model card; return their manifests by name.
 
-    `weights` gives the weight of every model per mixture, `weighed` what `weights_by_loss` found where it decided.
+    `weights` gives the weight of every model per mixture, `weighings` those that losses decided. Every mixture is
+    checked: finite, with the tensors of the first model.
     """
-    noted = _mix(folders, weights, outputs, threads)
+    preflight.check_parents(folders)
+    merges = {name: cocktail.entry(weights_of_models, "float32") for name, weights_of_models in weights.items()}
+    records = engine.merge_all(merges, folders, outputs, threads)
     digests = {name: models.describe(folder)["digest"] for name, folder in folders.items()}
     manifests = {}
     for name, output in outputs.items():
-        merge = cocktail.entry(weights[name], "float32")
-        about = {"rule": "mix_embedders", "merge": merge, "parents": digests, "threads": threads}
-        about |= {"left_out": noted[name]["left_out"]} if noted[name]["left_out"] else {}
-        about |= {"losses": dict(weighed[name])} if weighed.get(name) else {}
-        text = cards.card(name, {"made_by": about | _on_card(weighed.get(name)), "versions": provenance.versions()})
+        excluded, weighing = records[name]["left_out"], weighings.get(name)
+        checks.check_result(output, next(iter(folders.values())), tuple(excluded))
+        about = {"rule": "mix_embedders", "merge": merges[name], "parents": digests, "threads": threads}
+        about |= {"left_out": excluded} if excluded else {}
+        about |= {"losses": dataclasses.asdict(weighing)} if weighing else {}
+        on_card = about | ({"weights": weighing.on_card()} if weighing else {})
+        text = cards.card(name, {"made_by": on_card, "versions": provenance.versions()})
         Path(output, "README.md").write_text(text, encoding="utf-8")
         manifests[name] = models.describe(output, **about)
     return manifests
-
-
-def _on_card(weighed: Mapping | None) -> dict:
-    """Return what a card says of weights that losses decided."""
-    if not weighed:
-        return {}
-    numbers = {"n_examples": weighed["examples"], "n_given": weighed["pairs"], "examples": "evaluation set"}
-    return {"weights": {**weighed, **numbers, "kind": "encoder"}}
 
 
 def examples_of(
@@ -167,30 +162,24 @@ def examples_of(
 def weights_by_loss(
     folders: Mapping[str, str | Path],
     pairs: Sequence[Pair],
-    settings: Mapping,
+    settings: ByLoss,
     seed: int,
     threads: int,
     query_prompt: str = "",
-) -> dict:
-    """Return {weights, losses, temperature, ...} of the models in `folders`: softmax(−loss / temperature).
+) -> Weighing:
+    """Return the weights of the models in `folders`: softmax(−loss / temperature).
 
     `pairs` are held out: of pairs that a model was trained on its loss says nothing.
     """
     import torch
 
     torch.set_num_threads(threads)
-    examples = examples_of(pairs, settings["examples"], settings["negatives"], seed, query_prompt)
+    examples = examples_of(pairs, settings.examples, settings.negatives, seed, query_prompt)
     n_negatives = len(examples[0]["neg"])
     loss_of_models = {name: _loss(folder, examples, n_negatives, seed) for name, folder in folders.items()}
-    weights = engine.softmax([loss.value for loss in loss_of_models.values()], settings["temperature"])
-    return {
-        "weights": dict(zip(loss_of_models, weights, strict=True)),
-        "losses": {name: dataclasses.asdict(loss) for name, loss in loss_of_models.items()},
-        "examples": len(examples),
-        "pairs": len(pairs),
-        "negatives": n_negatives,
-        "temperature": settings["temperature"],
-    }
+    weights = engine.softmax([loss.value for loss in loss_of_models.values()], settings.temperature)
+    weights_of_models = dict(zip(loss_of_models, weights, strict=True))
+    return Weighing(weights_of_models, loss_of_models, len(examples), len(pairs), n_negatives, settings.temperature)
 
 
 def _loss(folder: str | Path, examples: Sequence[dict], n_negatives: int, seed: int) -> losses.Loss:

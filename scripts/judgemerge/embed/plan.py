@@ -6,6 +6,8 @@ from functools import cached_property
 
 from judgemerge.core import models
 from judgemerge.embed import step_prompts
+from judgemerge.settings.embedding import LocalTask, MadeTask, SourceTask
+from judgemerge.settings.section import Section, plain
 
 TARGET = "target"  # the task of the study's own documents
 RERANKER, TUNED_RERANKER = "reranker", "reranker_tuned"
@@ -20,23 +22,23 @@ class EmbeddingPlan:
     def __init__(self, study):
         """Answer from the settings of `study`, which has `embedding`."""
         self.study = study
-        self.settings = study.settings["embedding"]
-        self.evaluation = self.settings["evaluation"]
-        self.forgetting = self.settings["forgetting"]
+        self.settings = study.settings.embedding
+        self.evaluation = self.settings.evaluation
+        self.forgetting = self.settings.forgetting
 
     # ---- documents and tasks ----
 
     @cached_property
-    def other_tasks(self) -> dict[str, dict]:
+    def other_tasks(self) -> dict[str, MadeTask | LocalTask | SourceTask]:
         """The other tasks that are run: those that need raw files only where these can be had."""
-        tasks = self.forgetting["tasks"]
         raw_files = self.study.optional_suites_run
-        return {name: task for name, task in tasks.items() if raw_files or "source" not in task}
+        tasks = self.forgetting.tasks.items()
+        return {name: task for name, task in tasks if raw_files or not isinstance(task, SourceTask)}
 
     @property
     def source_keys(self) -> list[str]:
         """The raw files that the other tasks need."""
-        return [task["source"] for task in self.other_tasks.values() if "source" in task]
+        return [task.source for task in self.other_tasks.values() if isinstance(task, SourceTask)]
 
     @property
     def task_roles(self) -> dict[str, str]:
@@ -46,9 +48,9 @@ class EmbeddingPlan:
     @property
     def synthetic_collections(self) -> dict[str, Mapping]:
         """Collection → how its documents are made on the spot."""
-        tasks = {name: task["make"] for name, task in self.other_tasks.items() if "make" in task}
-        documents = self.settings["documents"]
-        return tasks | ({TARGET: documents["make"]} if "make" in documents else {})
+        recipes = {name: task.make for name, task in self.other_tasks.items() if isinstance(task, MadeTask)}
+        target = {TARGET: self.settings.documents.make} if self.settings.documents.make else {}
+        return {name: recipe.plain() for name, recipe in (recipes | target).items()}
 
     @property
     def collections(self) -> list[str]:
@@ -58,7 +60,7 @@ class EmbeddingPlan:
     @property
     def folder(self) -> dict[str, str]:
         """Collection → the folder of a person's documents; empty where these are made."""
-        return {} if TARGET in self.synthetic_collections else {TARGET: self.settings["documents"]["folder"]}
+        return {} if TARGET in self.synthetic_collections else {TARGET: self.settings.documents.folder}
 
     @property
     def document_files(self) -> list[str]:
@@ -67,20 +69,22 @@ class EmbeddingPlan:
         return sorted(entry.path for folder in folders for entry in os.scandir(folder) if entry.is_file())
 
     @property
-    def file_tasks(self) -> dict[str, Mapping]:
-        """The evaluation sets that are brought along: task → {source} or {path}."""
-        tasks = {name: task for name, task in self.other_tasks.items() if "make" not in task}
-        return tasks | ({TARGET: {"path": self.evaluation["path"]}} if "path" in self.evaluation else {})
+    def file_tasks(self) -> dict[str, str]:
+        """The evaluation sets that were brought along: task → raw file of sources.yaml, or path of a file."""
+        local = {name: task.path for name, task in self.other_tasks.items() if isinstance(task, LocalTask)}
+        raw = {name: task.source for name, task in self.other_tasks.items() if isinstance(task, SourceTask)}
+        tasks = {name: (local | raw)[name] for name in self.other_tasks if name in local | raw}
+        return tasks | ({TARGET: self.evaluation.path} if self.evaluation.path else {})
 
     @property
     def task_file_keys(self) -> dict[str, dict]:
         """Task → the keys of a set that was brought along, where the study names them."""
-        return {name: self.evaluation["keys"] if name == TARGET else {} for name in self.file_tasks}
+        return {name: self.evaluation.json_keys.plain() if name == TARGET else {} for name in self.file_tasks}
 
     @property
     def held_out(self) -> float:
         """The share of documents that questions for evaluation are made on, 0 beside a person's own evaluation set."""
-        return 0 if "path" in self.evaluation else self.evaluation["held_out"]
+        return 0 if self.evaluation.path else self.evaluation.held_out
 
     def evaluated_share(self, collection: str) -> float:
         """Return the share of a collection's documents that questions for evaluation are made on; 0 means all."""
@@ -88,33 +92,28 @@ class EmbeddingPlan:
 
     # ---- models ----
 
-    @property
-    def base(self) -> Mapping:
-        """Where the base comes from."""
-        return self.settings["embedder"]
-
     @cached_property
-    def encoders(self) -> dict[str, Mapping]:
+    def encoders(self) -> dict[str, Section]:
         """Model → where it comes from, for all that are made or fetched: base, reranker, models of others."""
-        reranker = {RERANKER: self.settings["reranker"]} if "reranker" in self.settings else {}
-        return {"base": self.base, **reranker, **self.settings["others"]}
+        reranker = {RERANKER: self.settings.reranker} if self.settings.reranker else {}
+        return {"base": self.settings.embedder, **reranker, **self.settings.others}
 
     def encoders_with(self, origin: str) -> list[str]:
         """Return those that come from `make`, a `repo` or a `path`."""
-        return [name for name, entry in self.encoders.items() if origin in entry]
+        return [name for name, entry in self.encoders.items() if hasattr(entry, origin)]
 
-    def encoder(self, name: str) -> Mapping:
+    def encoder(self, name: str) -> dict:
         """Return where one of them comes from."""
-        return self.encoders[name]
+        return self.encoders[name].plain()
 
-    def recipe(self, name: str) -> Mapping:
+    def recipe(self, name: str) -> dict:
         """Return how a model is made on the spot."""
-        return self.encoders[name]["make"]
+        return self.encoders[name].make.plain()
 
     def fingerprint(self, name: str) -> str | None:
         """Return what the files of a model folder of this machine are known by; nothing for a model of the hub."""
-        path = self.encoders[name].get("path")
-        return path and models.fingerprint(path)
+        entry = self.encoders[name]
+        return models.fingerprint(entry.path) if hasattr(entry, "path") else None
 
     def kind(self, name: str) -> str:
         """Return whether a model made here is the embedder or the reranker."""
@@ -132,37 +131,41 @@ class EmbeddingPlan:
     @property
     def rerankers(self) -> list[str]:
         """The rerankers that are measured: before and after their training."""
-        return [RERANKER, TUNED_RERANKER] if "reranker_training" in self.settings else []
+        return [RERANKER, TUNED_RERANKER] if self.settings.reranker_training else []
 
     def query_prompt(self, encoder: str) -> str:
         """Return the text before every question of an embedding model: its own, or the study's."""
-        return self.settings["others"].get(encoder, {}).get("query_prompt", self.settings["query_prompt"])
+        other = self.settings.others.get(encoder)
+        return self.settings.query_prompt if other is None or other.query_prompt is None else other.query_prompt
 
     # ---- mixtures ----
 
     @cached_property
     def mixes(self) -> dict[str, float | None]:
         """Mixture → share of the tuned model; None where examples decide."""
-        shares: dict[str, float | None] = {
-            f"mixed_{round(100 * weight):02d}": weight for weight in self.forgetting["weights"]
-        }
-        return shares | ({"mixed_by_loss": None} if "by_loss" in self.forgetting else {})
+        shares = {f"mixed_{round(100 * weight):02d}": weight for weight in self.forgetting.weights}
+        return shares | ({"mixed_by_loss": None} if self.forgetting.by_loss else {})
+
+    @property
+    def by_loss(self) -> dict | None:
+        """How losses decide weights, where they do."""
+        return self.forgetting.by_loss and self.forgetting.by_loss.plain()
 
     @property
     def cocktails(self) -> dict[str, Mapping | list]:
         """Cocktail → its models with their weights, or without."""
-        return self.forgetting["cocktails"]
+        return {name: plain(cocktail) for name, cocktail in self.forgetting.cocktails.items()}
 
     def cocktail(self, name: str) -> Mapping | list:
         """Return the models of one cocktail, in the order of the study."""
         return self.cocktails[name]
 
     @cached_property
-    def mixed_parents(self) -> dict[str, Mapping]:
+    def mixed_parents(self) -> dict[str, Section]:
         """Model → where it comes from, for those that are fetched and become parents of mixtures."""
         in_cocktails = {name for cocktail in self.cocktails.values() for name in cocktail}
-        others = {name: entry for name, entry in self.settings["others"].items() if name in in_cocktails}
-        return ({"base": self.base} if self.mixes or in_cocktails else {}) | others
+        others = {name: entry for name, entry in self.settings.others.items() if name in in_cocktails}
+        return ({"base": self.settings.embedder} if self.mixes or in_cocktails else {}) | others
 
     def is_mixed(self, name: str) -> bool:
         """Return whether a fetched model is a parent of mixtures."""
@@ -175,14 +178,14 @@ class EmbeddingPlan:
     @property
     def other_kinds(self) -> dict[str, str]:
         """Model → its kind, for those that are no mixture of base and tuned model alone."""
-        return dict.fromkeys(self.settings["others"], "other") | dict.fromkeys(self.cocktails, "cocktail")
+        return dict.fromkeys(self.settings.others, "other") | dict.fromkeys(self.cocktails, "cocktail")
 
     # ---- iterations ----
 
     @property
     def iterations(self) -> list[str]:
         """The numbers of the iterations, from 1."""
-        return [str(number) for number in range(1, self.settings["iterations"]["maximum"] + 1)]
+        return [str(number) for number in range(1, self.settings.iterations.maximum + 1)]
 
     def earlier_iteration(self, iteration: str) -> list[str]:
         """Return the iteration before, whose decision repeats any earlier one; none before the first."""
@@ -229,8 +232,8 @@ class EmbeddingPlan:
     def training(self, name: str) -> Mapping:
         """Return how a model is fine-tuned."""
         if name == TUNED_RERANKER:
-            return self.settings["reranker_training"]
-        return {**self.settings["training"], "query_prompt": self.settings["query_prompt"]}
+            return self.settings.reranker_training.plain()
+        return {**self.settings.training.plain(), "query_prompt": self.settings.query_prompt}
 
     # ---- language models that write and judge ----
 
@@ -239,34 +242,34 @@ class EmbeddingPlan:
         """Step → prompt in the words that the study chooses (config/embedding_prompts/, or a file)."""
         where = f"{self.study.where}: embedding.prompts"
         return step_prompts.load(
-            step_prompts.prompts_file(self.settings["prompts"], where, self.study.catalogues.embedding_prompts)
+            step_prompts.prompts_file(self.settings.prompts, where, self.study.catalogues.embedding_prompts)
         )
 
     @property
     def writers(self) -> dict[str, str | None]:
         """Step → name of the model behind an endpoint that works there; None where no model is asked."""
-        relevance = self.settings["selection"].get("relevance") or {}
+        relevance = self.settings.selection.relevance
         return {
-            "questions.model": self.settings["questions"].get("model"),
-            "selection.relevance.model": relevance.get("model"),
-            "rewriting.model": self.settings["rewriting"].get("model"),
+            "questions.model": self.settings.questions.model,
+            "selection.relevance.model": relevance and relevance.model,
+            "rewriting.model": self.settings.rewriting.model,
         }
 
     @property
     def endpoints(self) -> dict[str, dict | None]:
         """Step → the endpoint of its writer."""
-        return {step: name and self.study.models[name]["endpoint"] for step, name in self.writers.items()}
+        return {step: name and self.study.models[name].endpoint.plain() for step, name in self.writers.items()}
 
     # ---- what jobs need ----
 
     @property
     def gpus(self) -> int:
         """The GPUs of a job on encoders."""
-        return min(1, self.study.settings["gpus"])
+        return min(1, self.study.settings.gpus)
 
     def memory(self, factor: float) -> int:
         """Return MB: a fixed part, and `factor` times the largest model's weights."""
-        largest = max(entry.get("size_gb", SMALL_GB) for entry in self.encoders.values())
+        largest = max(getattr(entry, "size_gb", SMALL_GB) for entry in self.encoders.values())
         return round(FIXED_MB + MB_PER_GB * factor * largest)
 
     def minutes(self, amount: int) -> int:

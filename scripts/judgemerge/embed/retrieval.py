@@ -14,6 +14,8 @@ import numpy as np
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.embed import EvaluationRow
+from judgemerge.embed.evaluation_sets import read_rows
 from judgemerge.evaluate import estimates
 from judgemerge.evaluate.bootstrap import difference_test, weighted_sums
 from judgemerge.evaluate.counts import divide
@@ -54,11 +56,11 @@ def read_ranks(path: str | Path) -> list[RankRow]:
 
 def read_task(path: str | Path) -> Task:
     """Return the task that a file of evaluation rows holds."""
-    return task_of(list(files.read_jsonl(path)))
+    return task_of(read_rows(path))
 
 
-def task_of(rows: Sequence[Mapping]) -> Task:
-    """Return the task of rows {id, anchor, positives, negatives, cluster}.
+def task_of(rows: Sequence[EvaluationRow]) -> Task:
+    """Return the task of evaluation rows.
 
     Equal texts are one text. Rows without `negatives` are searched in the right texts of all rows; a row with them only
     in its own texts, as in the examples of FlagEmbedding.
@@ -70,10 +72,10 @@ def task_of(rows: Sequence[Mapping]) -> Task:
 
     queries = []
     for row in rows:
-        right = tuple(dict.fromkeys(map(place, row["positives"])))
-        wrong = tuple(dict.fromkeys(map(place, row.get("negatives") or ())))
+        right = tuple(dict.fromkeys(map(place, row.positives)))
+        wrong = tuple(dict.fromkeys(map(place, row.negatives)))
         among = tuple(dict.fromkeys((*right, *wrong))) if wrong else None
-        queries.append(Query(row["id"], row["anchor"], row["cluster"], right, among))
+        queries.append(Query(row.id, row.anchor, row.cluster, right, among))
     return Task(queries, list(places))
 
 
@@ -156,6 +158,11 @@ def values(ranks_of_queries: Sequence[Sequence[int]], k: int) -> dict[str, np.nd
         mrr.append(1 / min(ranks_of_query))
         ndcg.append(sum(1 / np.log2(1 + rank) for rank in ranks_of_query if rank <= k) / best)
     return {f"recall@{k}": np.array(recall), "mrr": np.array(mrr), f"ndcg@{k}": np.array(ndcg)}
+
+
+def recall_of(rows: Sequence[RankRow], task: str, k: int) -> float:
+    """Return the mean recall@k on one task."""
+    return float(values([row.ranks for row in rows if row.task == task], k)[f"recall@{k}"].mean())
 
 
 def scores(task: str, clusters: Sequence[str], values_by_metric: Mapping[str, np.ndarray], settings) -> list[dict]:

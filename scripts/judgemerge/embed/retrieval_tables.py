@@ -26,17 +26,11 @@ class RankedModel(NamedTuple):
     ranks: Sequence[RankRow]
 
 
-def recall_of(rows: Sequence[RankRow], task: str, k: int) -> float:
-    """Return the mean recall@k on one task."""
-    ranks = [row.ranks for row in rows if row.task == task]
-    return float(retrieval.values(ranks, k)[f"recall@{k}"].mean())
-
-
 def ranked_models(
     ranks: Mapping[str, Sequence[RankRow]],
     shares: Mapping[str, float],
     rerankers: Sequence[str],
-    decisions: Sequence[Mapping],
+    decisions: Sequence[rounds.Decision],
     others: Mapping[str, str] | None = None,
 ) -> dict[str, RankedModel]:
     """Return every model that has ranks, in the order shown.
@@ -44,8 +38,8 @@ def ranked_models(
     `tuned` is the iteration with the highest recall; mixtures stand between base and tuned by share;
     `others` gives the kind of every further model.
     """
-    best = rounds.best(decisions)["iteration"]
-    iterations = {f"iteration_{decision['iteration']}" for decision in rounds.run(decisions)}
+    best = rounds.best(decisions).iteration
+    iterations = {f"iteration_{decision.iteration}" for decision in rounds.run(decisions)}
     models = {"base": RankedModel("base", 0.0, None, ranks["base"])}
     for name in ranks:
         if name in iterations:

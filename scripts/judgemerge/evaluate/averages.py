@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from judgemerge.evaluate.estimates import UNDEFINED, Estimate, mean_of
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Measurement, mean_of
 from judgemerge.evaluate.score import COLUMNS, RULES
 
 
@@ -44,28 +44,17 @@ def _parts(
     return merged
 
 
-def _rows(name: str, parts: Mapping[str, pd.DataFrame]) -> list[dict]:
+def _rows(name: str, parts: Mapping[str, pd.DataFrame]) -> list[tuple]:
     """Return one row per judge and metric that occur in the parts."""
     every = pd.concat([rows.assign(part=part) for part, rows in parts.items()])
-    shared = set.intersection(*(set(rows.loc[rows["value"].notna(), "metric"]) for rows in parts.values()))
+    shared = set.intersection(*(set(rows.loc[rows.value.notna(), "metric"]) for rows in parts.values()))
     result = []
-    for (judge, metric), rows in every[every["metric"].isin(shared)].groupby(["judge", "metric"], sort=False):
-        there = rows[rows["value"].notna()].drop_duplicates("part")
-        missing = [part for part in parts if part not in set(there["part"])]
+    for (judge, metric), rows in every[every.metric.isin(shared)].groupby(["judge", "metric"], sort=False):
+        there = rows[rows.value.notna()].drop_duplicates("part")
+        missing = [part for part in parts if part not in set(there.part)]
         estimates = [Estimate(row.value, row.ci_low, row.ci_high) for row in there.itertuples()]
         row = UNDEFINED if missing else mean_of(estimates)
         note = f"mean of {len(parts)}: {', '.join(parts)}" if not missing else f"no value on {', '.join(missing)}"
-        result.append(
-            {
-                "judge": judge,
-                "benchmark": name,
-                "protocol": rows["protocol"].iloc[0],
-                "metric": metric,
-                **row.columns(),
-                "n": int(rows["n"].sum()),
-                "errors": int(rows["errors"].sum()),
-                "rules": RULES,
-                "note": note,
-            }
-        )
+        mean = Measurement.of(metric, row, int(rows.n.sum()), int(rows.errors.sum()), note)
+        result.append((judge, name, rows.protocol.iloc[0], *mean[:-1], RULES, note))
     return result

@@ -1,4 +1,4 @@
-"""What sways a judge besides quality: position, length, kind of task, its own writing.
+"""Judge biases: position, length, kind of task, self-preference.
 
 Every table has judge, benchmark, metric, value, interval, n (what the value is a share or mean of), errors (erroneous
 verdicts, which no value here counts) and a note where the value is undefined. Rates pool the recorded orders.
@@ -16,13 +16,12 @@ from statsmodels.tools.sm_exceptions import ConvergenceWarning, HessianInversion
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.arrays import ERROR, FIRST, SECOND, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays
-from judgemerge.evaluate.arrays import judge_arrays as to_arrays
 from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import (
     DEFAULTS,
     UNDEFINED,
     Estimate,
+    Measurement,
     Sample,
     Settings,
     draw_sample,
@@ -30,8 +29,10 @@ from judgemerge.evaluate.estimates import (
     proportion,
 )
 from judgemerge.evaluate.score import score_benchmark
+from judgemerge.evaluate.verdict_arrays import ERROR, FIRST, SECOND, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays
+from judgemerge.evaluate.verdict_arrays import judge_arrays as to_arrays
 
-COLUMNS = ("judge", "benchmark", "metric", "value", "ci_low", "ci_high", "n", "errors", "note")
+COLUMNS = ("judge", "benchmark", *Measurement._fields)
 ONE_ORDER = "only one order was recorded"
 NO_VERDICT = "no verdict was recorded"
 NO_TEXTS = "no item has its texts"
@@ -77,23 +78,16 @@ def _share(
 
 def _rows(
     benchmark: BenchmarkArrays, judge: JudgeArrays, results: Mapping[str, tuple[Estimate, int, str]]
-) -> list[dict]:
+) -> list[tuple]:
     """Return one row per metric from metric → (estimate, n, note)."""
     orders = [order for order in range(2) if judge.recorded[order]]
     pairwise = benchmark.protocol == "pairwise"
     errors = int((judge.codes[:, orders] == ERROR).sum() if pairwise else np.isnan(judge.scores).sum())
-    return [
-        {
-            "judge": judge.judge,
-            "benchmark": benchmark.benchmark,
-            "metric": metric,
-            **result.columns(),
-            "n": n,
-            "errors": errors,
-            "note": note or ("" if np.isfinite(result.value) else "nothing to count"),
-        }
-        for metric, (result, n, note) in results.items()
-    ]
+    rows = []
+    for metric, (result, n, note) in results.items():
+        note = note or ("" if np.isfinite(result.value) else "nothing to count")
+        rows.append((judge.judge, benchmark.benchmark, *Measurement.of(metric, result, n, errors, note)))
+    return rows
 
 
 def _table(

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,22 +15,25 @@ from judgemerge.evaluate.estimates import DECIMALS
 from judgemerge.evaluate.metrics import METRICS, metrics_for
 from judgemerge.evaluate.score import BenchmarkStatistics, JudgeStatistics, benchmark_statistics
 
-COLUMNS = (
-    "judge_a",
-    "judge_b",
-    "benchmark",
-    "metric",
-    "difference",
-    "ci_low",
-    "ci_high",
-    "p",
-    "p_holm",
-    "test",
-    "n",
-    "note",
-)
 BOOTSTRAP_TEST = "paired cluster bootstrap t"
 MCNEMAR_TEST = "exact McNemar"
+
+
+class Comparison(NamedTuple):
+    """One row of comparisons.csv: a − b in one metric; `p_holm` is corrected for all pairs of judges."""
+
+    judge_a: str
+    judge_b: str
+    benchmark: str
+    metric: str
+    difference: float
+    ci_low: float
+    ci_high: float
+    p: float
+    p_holm: float
+    test: str
+    n: int
+    note: str
 
 
 def compare_benchmark(
@@ -63,27 +67,28 @@ def comparison_table(
             rows.append(_bootstrap_row(statistics, judge_a, judge_b, metric, confidence))
         if protocol == "pairwise":
             rows.append(_mcnemar_row(statistics, judge_a, judge_b, confidence))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(Comparison._fields))
     return add_holm(table)
 
 
 def add_holm(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with p_holm: Holm 1979 over all pairs of judges within one benchmark, metric and test."""
-    table = table.copy()
-    table["p_holm"] = np.nan
-    for _, family in table[table["p"].notna()].groupby(["benchmark", "metric", "test"], sort=False):
-        table.loc[family.index, "p_holm"] = multipletests(family["p"].to_numpy(), method="holm")[1]
+    table = table.assign(p_holm=np.nan)
+    for _, family in table[table.p.notna()].groupby(["benchmark", "metric", "test"], sort=False):
+        table.loc[family.index, "p_holm"] = multipletests(family.p.to_numpy(), method="holm")[1]
     return table
 
 
 def _bootstrap_row(
     statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics, metric: str, confidence: float
-) -> dict:
+) -> Comparison:
     difference, low, high, p = _difference(statistics, a, b, metric, confidence)
     return _row(statistics, a, b, metric, (difference, low, high), p, BOOTSTRAP_TEST, _note(statistics, difference, p))
 
 
-def _mcnemar_row(statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics, confidence: float) -> dict:
+def _mcnemar_row(
+    statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics, confidence: float
+) -> Comparison:
     """Exact McNemar on "right in the original order"; the interval is the bootstrap's, which minds clusters."""
     benchmark = statistics.benchmark
     difference, low, high, _ = _difference(statistics, a, b, "accuracy_first", confidence)
@@ -138,19 +143,8 @@ def _row(
     p: float,
     test: str,
     note: str,
-) -> dict:
+) -> Comparison:
     difference, low, high = np.round(estimate, DECIMALS) + 0.0
-    return {
-        "judge_a": a.arrays.judge,
-        "judge_b": b.arrays.judge,
-        "benchmark": statistics.benchmark.benchmark,
-        "metric": metric,
-        "difference": difference,
-        "ci_low": low,
-        "ci_high": high,
-        "p": float(np.round(p, DECIMALS)),
-        "p_holm": np.nan,
-        "test": test,
-        "n": statistics.benchmark.n_items,
-        "note": note,
-    }
+    name, n = statistics.benchmark.benchmark, statistics.benchmark.n_items
+    p = float(np.round(p, DECIMALS))
+    return Comparison(a.arrays.judge, b.arrays.judge, name, metric, difference, low, high, p, np.nan, test, n, note)

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from judgemerge.evaluate.arrays import ERROR, BenchmarkArrays, JudgeArrays
 from judgemerge.evaluate.kendall import PairSigns
 from judgemerge.evaluate.metrics import METRICS
+from judgemerge.evaluate.verdict_arrays import ERROR, BenchmarkArrays, JudgeArrays
 
 CELLS_AT_ONCE = 2_000_000  # numbers of one array over cells (or clusters) and columns: 16 MB
 N_CONFUSION = 2 * 3 * 4  # orders × truth classes × outcome codes

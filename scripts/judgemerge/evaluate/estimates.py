@@ -7,6 +7,7 @@ annotator's, one category's), so each part draws its own weights over its own cl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,16 +28,21 @@ DECIMALS = 12  # rounds away what BLAS libraries add in different orders, so tha
 
 @dataclass(frozen=True)
 class Settings:
-    """How intervals are made: the study's `statistics` section."""
+    """How intervals are made: the study's `statistics` section.
+
+    `group_by`: within which groups (cluster or category) correlations of the summary level are taken.
+    """
 
     n_resamples: int = 10_000
     confidence: float = 0.95
     seed: int = 0
+    group_by: str = "cluster"
 
     @classmethod
     def of_statistics(cls, statistics: Mapping) -> "Settings":
         """Return the settings of a study's section `statistics`."""
-        return cls(statistics["resamples"], statistics["confidence"], statistics["seed"])
+        values = dict(statistics)
+        return cls(values.pop("resamples"), **values)
 
 
 DEFAULTS = Settings()
@@ -87,6 +93,23 @@ class Estimate:
 
 
 UNDEFINED = Estimate(np.nan, np.nan, np.nan)
+
+
+class Measurement(NamedTuple):
+    """One metric with its interval: of `n` things, `errors` could not be read; the note says why a value is missing."""
+
+    metric: str
+    value: float
+    ci_low: float
+    ci_high: float
+    n: int
+    errors: int
+    note: str = ""
+
+    @classmethod
+    def of(cls, metric: str, estimate: Estimate, n: int, errors: int = 0, note: str = "") -> "Measurement":
+        """Return the measurement of an estimate, rounded as in tables."""
+        return cls(metric, **estimate.columns(), n=n, errors=errors, note=note)
 
 
 def mean_of(parts: Sequence[Estimate]) -> Estimate:

@@ -6,33 +6,15 @@ tolerance is half a unit of the last printed digit. Imports nothing heavy: the S
 """
 
 import csv
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from judgemerge.core.errors import JudgemergeError
 
 FIELDS = ("study", "judge", "benchmark", "metric", "rules", "published", "tolerance", "kind", "source")
-KINDS = ("printed", "recomputed")
-RULES = ("published", "house")
-COLUMNS = (
-    "judge",
-    "benchmark",
-    "metric",
-    "rules",
-    "printed",
-    "published",
-    "reproduced",
-    "difference",
-    "tolerance",
-    "result",
-    "n",
-    "errors",
-    "kind",
-    "source",
-    "note",
-)
+CHOICES = {"kind": ("printed", "recomputed"), "rules": ("published", "house")}
 SLACK = 1e-9  # for decimals that binary fractions do not hold
 NAMED = 30  # cells that are named when the comparison fails
 
@@ -58,6 +40,39 @@ class Expected:
         return self.judge, self.benchmark, self.metric, self.rules
 
 
+class Score(NamedTuple):
+    """What a row of agreement.csv says, as it stands there."""
+
+    judge: str
+    benchmark: str
+    metric: str
+    rules: str
+    value: str
+    n: str
+    errors: str
+    note: str
+
+
+class Reproduced(NamedTuple):
+    """One row of published.csv; `reproduced` and `difference` are empty where no value came out."""
+
+    judge: str
+    benchmark: str
+    metric: str
+    rules: str
+    printed: str
+    published: float
+    reproduced: float | str
+    difference: float | str
+    tolerance: float
+    result: str
+    n: str
+    errors: str
+    kind: str
+    source: str
+    note: str
+
+
 def read_expected(path: str | Path, study: str | None = None) -> list[Expected]:
     """Return the lines of expected.tsv, of one study when it is given; none when there is no such file.
 
@@ -81,11 +96,12 @@ def read_expected(path: str | Path, study: str | None = None) -> list[Expected]:
 def _expected(row: dict, where: str) -> Expected:
     if None in row or None in row.values() or not all(row.values()):
         raise JudgemergeError(f"{where} does not have {len(FIELDS)} filled fields separated by tabs")
-    for name, choices in (("kind", KINDS), ("rules", RULES)):
+    for name, choices in CHOICES.items():
         if row[name] not in choices:
             raise JudgemergeError(f"{where}: {name} is '{row[name]}', not {' or '.join(choices)}")
-    numbers = {name: _number(row[name], f"{where}: {name}") for name in ("published", "tolerance")}
-    return Expected(**{**row, **numbers, "printed": row["published"]})
+    printed, tolerance = row.pop("published"), row.pop("tolerance")
+    published, tolerance = _number(printed, f"{where}: published"), _number(tolerance, f"{where}: tolerance")
+    return Expected(**row, printed=printed, published=published, tolerance=tolerance)
 
 
 def _number(text: str, where: str) -> float:
@@ -99,35 +115,35 @@ def _number(text: str, where: str) -> float:
         raise JudgemergeError(f"{where} is '{text}', not a number like 0.6677, 54.96% or 765/1392") from None
 
 
-def compare(expected: Sequence[Expected], scores: Iterable[Mapping[str, str]]) -> list[dict]:
-    """Return a row with COLUMNS per published number; `scores` are the rows of agreement.csv.
+def compare(expected: Sequence[Expected], scores: Iterable[Mapping[str, str]]) -> list[Reproduced]:
+    """Return a row per published number; `scores` are the rows of agreement.csv.
 
     A number that did not come out, or came out undefined, has no `reproduced` and fails.
     """
-    by_cell = {(row["judge"], row["benchmark"], row["metric"], row["rules"]): row for row in scores}
+    rows = (Score(*(row[name] for name in Score._fields)) for row in scores)
+    by_cell = {row[:4]: row for row in rows}
     return [_compared(line, by_cell.get(line.cell)) for line in expected]
 
 
-def _compared(line: Expected, score: Mapping[str, str] | None) -> dict:
-    row = {name: getattr(line, name) for name in COLUMNS if hasattr(line, name)}
-    if score is None or not score["value"]:
-        note = "this cell is not in agreement.csv" if score is None else score["note"]
-        return row | dict.fromkeys(("reproduced", "difference", "n", "errors"), "") | {"result": "fail", "note": note}
-    value = float(score["value"])
-    difference = value - line.published
-    return row | {
-        "reproduced": value,
-        "difference": float(f"{difference:.6g}"),
-        "result": "pass" if abs(difference) <= line.tolerance + SLACK and not math.isnan(value) else "fail",
-        "n": score["n"],
-        "errors": score["errors"],
-        "note": score["note"],
-    }
+def _compared(line: Expected, score: Score | None) -> Reproduced:
+    value: float | str = ""
+    difference: float | str = ""
+    note = score.note if score else "this cell is not in agreement.csv"
+    n = errors = ""
+    is_same = False
+    if score and score.value:
+        value, n, errors = float(score.value), score.n, score.errors
+        is_same = abs(value - line.published) <= line.tolerance + SLACK  # never so for NaN
+        difference = float(f"{value - line.published:.6g}")
+    return Reproduced(
+        *line.cell, line.printed, line.published, value, difference, line.tolerance,
+        "pass" if is_same else "fail", n, errors, line.kind, line.source, note,
+    )  # fmt: skip
 
 
-def failures(rows: Sequence[Mapping], table: str) -> str:
+def failures(rows: Sequence[Reproduced], table: str) -> str:
     """Return one sentence per published number that was not reproduced; empty when all were."""
-    failed = [row for row in rows if row["result"] != "pass"]
+    failed = [row for row in rows if row.result != "pass"]
     if not failed:
         return ""
     sentences = [_sentence(row) for row in failed[:NAMED]]
@@ -137,12 +153,12 @@ def failures(rows: Sequence[Mapping], table: str) -> str:
     return "\n".join([opening, *sentences])
 
 
-def _sentence(row: Mapping) -> str:
-    cell = f"{row['judge']} on {row['benchmark']}, {row['metric']} ({row['rules']} rules)"
-    printed = f"published is {row['printed']} ({row['source']})"
-    if row["reproduced"] in ("", None):
-        return f"{cell}: {printed}, but no value came out: {row['note']}."
+def _sentence(row: Reproduced) -> str:
+    cell = f"{row.judge} on {row.benchmark}, {row.metric} ({row.rules} rules)"
+    printed = f"published is {row.printed} ({row.source})"
+    if row.reproduced == "":
+        return f"{cell}: {printed}, but no value came out: {row.note}."
     return (
-        f"{cell}: {printed}, but {float(row['reproduced']):.6g} came out, off by {abs(float(row['difference'])):.3g} "
-        f"where {float(row['tolerance']):.3g} is allowed."
+        f"{cell}: {printed}, but {float(row.reproduced):.6g} came out, off by {abs(float(row.difference)):.3g} "
+        f"where {float(row.tolerance):.3g} is allowed."
     )

@@ -9,21 +9,12 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from judgemerge.core.items import CLASSES, Item, Verdict
-from judgemerge.evaluate.arrays import (
-    CODES,
-    ERROR,
-    NOT_ASKED,
-    TIE,
-    BenchmarkArrays,
-    JudgeArrays,
-    benchmark_arrays,
-    judge_arrays,
-)
 from judgemerge.evaluate.counts import cells_of, divide
 from judgemerge.evaluate.estimates import (
     DEFAULTS,
@@ -38,6 +29,16 @@ from judgemerge.evaluate.estimates import (
     proportion,
 )
 from judgemerge.evaluate.metrics import metrics_for
+from judgemerge.evaluate.verdict_arrays import (
+    CODES,
+    ERROR,
+    NOT_ASKED,
+    TIE,
+    BenchmarkArrays,
+    JudgeArrays,
+    benchmark_arrays,
+    judge_arrays,
+)
 
 EVERYONE = "all"
 CHANGE = ("change", "change_low", "change_high")
@@ -59,25 +60,37 @@ def is_split(votes: Sequence[str]) -> bool:
     return len(counts) == 2 and counts[0][1] == counts[1][1]
 
 
-def vote_summary(items: Sequence[Item]) -> pd.DataFrame:
-    """Return one row: items with votes, votes, annotators, unanimous items, splits, items whose truth is another.
+class VoteSummary(NamedTuple):
+    """How many items have votes, how many votes and annotators there are, and how far they agree.
 
-    Unanimous items and splits count items with at least two votes; splits exist for classes only.
+    `unanimous` and `split` count items with at least two votes, `split` for classes only; `truth_differs` those whose
+    truth is not the majority.
     """
+
+    benchmark: str
+    n: int
+    votes: int
+    annotators: int
+    unanimous: int
+    split: int
+    truth_differs: int
+
+
+def vote_summary(items: Sequence[Item]) -> VoteSummary:
+    """Return what is counted of the votes on items."""
     voted = [item for item in items if item.votes]
     lists = [[vote.vote for vote in item.votes] for item in voted]
     several = [votes for votes in lists if len(votes) > 1]
     classes = bool(voted) and voted[0].protocol == "pairwise"
-    row = {
-        "benchmark": items[0].benchmark if items else "",
-        "n": len(voted),
-        "votes": sum(map(len, lists)),
-        "annotators": len({vote.annotator for item in voted for vote in item.votes}),
-        "unanimous": sum(len(set(votes)) == 1 for votes in several),
-        "split": sum(map(is_split, several)) if classes else 0,
-        "truth_differs": sum(not _same(majority(v), item.truth) for v, item in zip(lists, voted, strict=True)),
-    }
-    return pd.DataFrame([row])
+    return VoteSummary(
+        benchmark=items[0].benchmark if items else "",
+        n=len(voted),
+        votes=sum(map(len, lists)),
+        annotators=len({vote.annotator for item in voted for vote in item.votes}),
+        unanimous=sum(len(set(votes)) == 1 for votes in several),
+        split=sum(map(is_split, several)) if classes else 0,
+        truth_differs=sum(not _same(majority(v), item.truth) for v, item in zip(lists, voted, strict=True)),
+    )
 
 
 def _same(one: str | float, other: str | float) -> bool:
@@ -131,31 +144,19 @@ def _vote_tables(items: Sequence[Item]) -> dict[str, list[_Compared]]:
 
 def _annotator_rows(
     item: Item, annotator: str, against: str, votes: Sequence[_Compared], settings: Settings
-) -> list[dict]:
+) -> list[tuple]:
     name = f"{item.benchmark}/annotators/{against}/{annotator}"
     sample = draw_sample([vote.cluster for vote in votes], name, settings)
-    if item.protocol == "pairwise":
-        reference, values = (np.array([CODES[x] for x in side]) for side in _sides(votes))
-        estimates = confusion_estimates(sample, reference, values)
-    else:
-        estimates = number_estimates(sample, *(np.array(side, dtype=float) for side in _sides(votes)))
-    return [
-        {
-            "annotator": annotator,
-            "against": against,
-            "benchmark": item.benchmark,
-            "protocol": item.protocol,
-            "metric": metric,
-            **estimates[metric].columns(),
-            "n": len(votes),
-            "splits": sum(vote.split for vote in votes),
-        }
-        for metric in metrics_for(item.protocol, "raters")
-    ]
+    estimates = _between(item.protocol, sample, [vote.reference for vote in votes], [vote.vote for vote in votes])
+    place, sizes = (annotator, against, item.benchmark, item.protocol), (len(votes), sum(vote.split for vote in votes))
+    return [(*place, metric, *value.columns().values(), *sizes) for metric, value in estimates.items()]
 
 
-def _sides(votes: Sequence[_Compared]) -> tuple[list, list]:
-    return [vote.reference for vote in votes], [vote.vote for vote in votes]
+def _between(protocol: str, sample: Sample, reference: Sequence, values: Sequence) -> dict[str, Estimate]:
+    """Return the metrics between two raters, with intervals, of their classes or numbers."""
+    if protocol == "pairwise":
+        return confusion_estimates(sample, *(np.array([CODES[x] for x in side]) for side in (reference, values)))
+    return number_estimates(sample, *(np.array(side, dtype=float) for side in (reference, values)))
 
 
 def number_estimates(sample: Sample, truth: np.ndarray, score: np.ndarray) -> dict:
@@ -185,16 +186,11 @@ def annotator_pairs(items: Sequence[Item], min_shared: int = 20, settings: Setti
     return pd.DataFrame(rows, columns=columns)
 
 
-def _pair_rows(item: Item, one: str, other: str, pair: list, clusters: list[str], settings: Settings) -> list[dict]:
+def _pair_rows(item: Item, one: str, other: str, pair: list, clusters: list[str], settings: Settings) -> list[tuple]:
     sample = draw_sample(clusters, f"{item.benchmark}/pairs/{one}/{other}", settings)
-    if item.protocol == "pairwise":
-        estimates = confusion_estimates(sample, *(np.array([CODES[vote] for vote in votes]) for votes in pair))
-        metrics = ("accuracy", "kappa")
-    else:
-        estimates = number_estimates(sample, *(np.array(votes, dtype=float) for votes in pair))
-        metrics = metrics_for("pointwise", "raters")
-    identity = {"annotator_a": one, "annotator_b": other, "benchmark": item.benchmark}
-    return [identity | {"metric": m, **estimates[m].columns(), "n": len(clusters)} for m in metrics]
+    estimates = _between(item.protocol, sample, *pair)
+    metrics = ("accuracy", "kappa") if item.protocol == "pairwise" else estimates
+    return [(one, other, item.benchmark, m, *estimates[m].columns().values(), len(clusters)) for m in metrics]
 
 
 def combined_codes(judge: JudgeArrays) -> np.ndarray:
@@ -247,7 +243,7 @@ def _judge_comparisons(votes: Sequence[np.ndarray], verdicts: np.ndarray, has_ve
     return np.array(rows, dtype=int).reshape(-1, 3)
 
 
-def _vote_rows(benchmark: BenchmarkArrays, rater: str, comparisons: np.ndarray, settings: Settings) -> list[dict]:
+def _vote_rows(benchmark: BenchmarkArrays, rater: str, comparisons: np.ndarray, settings: Settings) -> list[tuple]:
     rows = []
     for setting in ("with ties", "without ties"):
         compared = comparisons
@@ -256,17 +252,8 @@ def _vote_rows(benchmark: BenchmarkArrays, rater: str, comparisons: np.ndarray, 
         clusters = [benchmark.items[index].cluster for index in compared[:, 0]]
         sample = draw_sample(clusters, f"{benchmark.benchmark}/votes/{setting}", settings)
         agree = compared[:, 1] == compared[:, 2]
-        rows.append(
-            {
-                "rater": rater,
-                "benchmark": benchmark.benchmark,
-                "setting": setting,
-                "agreements": int(agree.sum()),
-                "n": len(compared),
-                "errors": int((compared[:, 2] == ERROR).sum()),
-                **proportion(sample, agree).columns(),
-            }
-        )
+        counts = int(agree.sum()), len(compared), int((compared[:, 2] == ERROR).sum())
+        rows.append((rater, benchmark.benchmark, setting, *counts, *proportion(sample, agree).columns().values()))
     return rows
 
 

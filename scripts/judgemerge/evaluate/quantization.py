@@ -7,13 +7,23 @@ readable and no longer is has changed. Verdicts are compared order by order; all
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.arrays import (
+from judgemerge.evaluate.counts import pointwise_cells
+from judgemerge.evaluate.estimates import (
+    UNDEFINED,
+    Estimate,
+    Measurement,
+    Sample,
+    Settings,
+    grade_estimates,
+    proportion,
+)
+from judgemerge.evaluate.verdict_arrays import (
     ERROR,
     FIRST,
     SECOND,
@@ -22,16 +32,25 @@ from judgemerge.evaluate.arrays import (
     benchmark_arrays,
     judge_arrays,
 )
-from judgemerge.evaluate.counts import pointwise_cells
-from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Sample, Settings, grade_estimates, proportion
 
 COLUMNS = (
-    "judge", "parent", "type", "file_bytes", "bits_per_weight", "fallbacks", "benchmark", "protocol", "metric", "value",
-    "ci_low", "ci_high", "n", "errors", "items_per_second", "prompt_tokens_per_second", "speed_note", "note",
-)  # fmt: skip
+    *("judge", "parent", "type", "file_bytes", "bits_per_weight", "fallbacks", "benchmark", "protocol"),
+    *Measurement._fields[:-1],
+    *("items_per_second", "prompt_tokens_per_second", "speed_note", "note"),
+)
 # Against the model it is made from: readable and equal, another outcome, another winner, and ranks of grades.
 COMPARED = ("same_verdict", "changed", "flipped", "spearman_with_parent")
 AGREEMENT = {"pairwise": "accuracy", "pointwise": "spearman"}
+
+
+class Speed(NamedTuple):
+    """What a record of speed.py says of one run of a suite."""
+
+    items: int
+    seconds: float
+    prompt_tokens: int | None
+    threads: int
+    settings: str
 
 
 @dataclass(frozen=True)
@@ -103,46 +122,31 @@ def with_parent(
 
 
 def _spearman(benchmark: BenchmarkArrays, judge: JudgeArrays, sample: Sample) -> Estimate:
-    return grade_estimates(sample, pointwise_cells(benchmark, judge), ["spearman"])["spearman"]
+    (value,) = grade_estimates(sample, pointwise_cells(benchmark, judge), ["spearman"]).values()
+    return value
 
 
-def _row(benchmark: BenchmarkArrays, model: Model, judge: JudgeArrays, metric: str, estimate: Estimate) -> dict:
-    pairwise = benchmark.protocol == "pairwise"
-    failed = judge.codes[:, np.array(judge.recorded)] == ERROR if pairwise else np.isnan(judge.scores)
+def _row(benchmark: BenchmarkArrays, model: Model, judge: JudgeArrays, metric: str, value: Estimate) -> tuple:
+    failed = np.isnan(judge.scores)
+    if benchmark.protocol == "pairwise":
+        failed = judge.codes[:, np.array(judge.recorded)] == ERROR
     note = ""
-    if np.isnan(estimate.value):
+    if np.isnan(value.value):
         note = "undefined: constant grades, or nothing that can be read"
-    elif np.isnan(estimate.low):
+    elif np.isnan(value.low):
         note = "no interval: the same in every resample, or one prompt only"
-    speed = model.speed
-    return {
-        "judge": model.name,
-        "parent": model.parent,
-        "type": model.kind,
-        "file_bytes": model.file_bytes,
-        "bits_per_weight": model.bits_per_weight,
-        "fallbacks": model.fallbacks,
-        "benchmark": benchmark.benchmark,
-        "protocol": benchmark.protocol,
-        "metric": metric,
-        **estimate.columns(),
-        "n": benchmark.n_items,
-        "errors": int(failed.sum()),
-        "items_per_second": round(speed["items"] / speed["seconds"], 3) if speed and speed["seconds"] else np.nan,
-        "prompt_tokens_per_second": _rate(speed),
-        "speed_note": _speed_note(speed),
-        "note": note,
-    }
+    *about, record = dataclasses.astuple(model)
+    *numbers, note = Measurement.of(metric, value, benchmark.n_items, int(failed.sum()), note)
+    return (*about, benchmark.benchmark, benchmark.protocol, *numbers, *_speed_columns(record), note)
 
 
-def _rate(speed: Mapping | None) -> float:
-    if not speed or not speed["seconds"] or speed["prompt_tokens"] is None:
-        return np.nan
-    return round(speed["prompt_tokens"] / speed["seconds"], 1)
-
-
-def _speed_note(speed: Mapping | None) -> str:
-    if speed is None:
-        return "not judged in one go, so no rate"
-    threads = speed["threads"]
-    return f"{speed['items']} items in one go, {threads} thread{'s' if threads > 1 else ''}, {speed['settings']}"
+def _speed_columns(record: Mapping[str, Any] | None) -> tuple[float, float, str]:
+    """Return items and prompt tokens per second, and how they were measured or why they were not."""
+    if not record:
+        return np.nan, np.nan, "not judged in one go, so no rate"
+    speed = Speed(*(record[name] for name in Speed._fields))
+    rate = round(speed.items / speed.seconds, 3) if speed.seconds else np.nan
+    tokens = speed.prompt_tokens
+    token_rate = np.nan if not speed.seconds or tokens is None else round(tokens / speed.seconds, 1)
+    plural = "s" if speed.threads > 1 else ""
+    return rate, token_rate, f"{speed.items} items in one go, {speed.threads} thread{plural}, {speed.settings}"

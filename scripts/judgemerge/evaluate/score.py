@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.arrays import ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 from judgemerge.evaluate.bootstrap import (
     bca_interval,
     effective_clusters,
@@ -17,6 +16,7 @@ from judgemerge.evaluate.bootstrap import (
     resampling_weights,
     weighted_sums,
 )
+from judgemerge.evaluate.correlation_levels import LEVEL_METRICS, Level, correlations_by_level
 from judgemerge.evaluate.counts import (
     pairwise_counts,
     pairwise_metrics,
@@ -24,24 +24,13 @@ from judgemerge.evaluate.counts import (
     replicated,
     scale_mismatch,
 )
-from judgemerge.evaluate.estimates import Estimate
-from judgemerge.evaluate.levels import LEVEL_METRICS, Level, levels
-from judgemerge.evaluate.metrics import METRICS
+from judgemerge.evaluate.estimates import Estimate, Measurement
+from judgemerge.evaluate.metrics import METRICS, PROTOCOLS
+from judgemerge.evaluate.verdict_arrays import ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 
-COLUMNS = (
-    "judge",
-    "benchmark",
-    "protocol",
-    "metric",
-    "value",
-    "ci_low",
-    "ci_high",
-    "n",
-    "errors",
-    "rules",
-    "note",
-)
 RULES = "house"
+COLUMNS = ("judge", "benchmark", "protocol", *Measurement._fields[:-1], "rules", "note")
+PAIRWISE, POINTWISE = (METRICS[protocol] for protocol in PROTOCOLS)
 
 
 @dataclass(frozen=True)
@@ -107,8 +96,11 @@ def judge_statistics(
     else:
         whole, resampled, jackknife = replicated(pointwise_cells(benchmark, judge), weights, grade_metrics)
     values = {name: float(value[0]) for name, value in whole.items()}
-    on_levels = grade_metrics is None or not set(LEVEL_METRICS).isdisjoint(grade_metrics)
-    by_metric = levels(benchmark, judge, weights, group_by) if benchmark.protocol == "pointwise" and on_levels else {}
+    by_metric = {}
+    if benchmark.protocol == "pointwise" and set(LEVEL_METRICS) & set(
+        LEVEL_METRICS if grade_metrics is None else grade_metrics
+    ):
+        by_metric = correlations_by_level(benchmark, judge, weights, group_by)
     for name, level in by_metric.items():
         values[name] = level.values[name]
         resampled[name], jackknife[name] = level.resampled[name], level.jackknife[name]
@@ -158,7 +150,7 @@ def score_table(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, confidence: float) -> dict:
+def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, confidence: float) -> tuple:
     benchmark = statistics.benchmark
     value = judge.values.get(metric, np.nan)
     ends = (np.nan, np.nan)
@@ -168,17 +160,10 @@ def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, c
     if not note and not np.isfinite(ends[0]):
         few = benchmark.n_clusters < 2
         note = "one cluster: no interval" if few else "the same in every resample: no interval"
-    return {
-        "judge": judge.arrays.judge,
-        "benchmark": benchmark.benchmark,
-        "protocol": benchmark.protocol,
-        "metric": metric,
-        **Estimate(value, *ends).columns(),
-        "n": judge.levels[metric].n if metric in judge.levels else benchmark.n_items,
-        "errors": count_errors(benchmark, judge.arrays, metric),
-        "rules": RULES,
-        "note": note,
-    }
+    n = judge.levels[metric].n if metric in judge.levels else benchmark.n_items
+    errors = count_errors(benchmark, judge.arrays, metric)
+    *numbers, note = Measurement.of(metric, Estimate(value, *ends), n, errors, note)
+    return (judge.arrays.judge, benchmark.benchmark, benchmark.protocol, *numbers, RULES, note)
 
 
 def metric_interval(
@@ -195,7 +180,7 @@ def count_errors(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str) ->
     """Return the erroneous verdicts in the orders that a metric uses."""
     if benchmark.protocol == "pointwise":
         return int(np.isnan(judge.scores).sum()) if any(judge.recorded) else 0
-    recorded_orders = [order for order in METRICS["pairwise"][metric].columns if judge.recorded[order]]
+    recorded_orders = [order for order in PAIRWISE[metric].columns if judge.recorded[order]]
     return int((judge.codes[:, recorded_orders] == ERROR).sum())
 
 
@@ -210,7 +195,7 @@ def value_note(benchmark: BenchmarkArrays, judge: JudgeStatistics, metric: str) 
         return note or (judge.levels[metric].note if metric in judge.levels else "")
     if not all(recorded):
         only = f"only the {'original' if recorded[0] else 'swapped'} order was recorded"
-        if METRICS["pairwise"][metric].orders == "recorded" or metric not in judge.values:
+        if PAIRWISE[metric].orders == "recorded" or metric not in judge.values:
             return only
     if not np.isfinite(judge.values[metric]):
         return "truth and verdicts are one constant class"
@@ -219,7 +204,7 @@ def value_note(benchmark: BenchmarkArrays, judge: JudgeStatistics, metric: str) 
 
 def _pointwise_note(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str, value: float) -> str:
     truth, score = _readable(benchmark, judge)
-    needs = () if metric in LEVEL_METRICS else METRICS["pointwise"][metric].needs
+    needs = () if metric in LEVEL_METRICS else POINTWISE[metric].needs
     different, scales = scale_mismatch(truth, score) if "one_scale" in needs else (False, "")
     if np.isfinite(value):
         return scales

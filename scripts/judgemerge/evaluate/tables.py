@@ -7,7 +7,10 @@ import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate import bias, humans
-from judgemerge.evaluate.arrays import (
+from judgemerge.evaluate.counts import scale_mismatch
+from judgemerge.evaluate.estimates import DEFAULTS, UNDEFINED, Measurement, Settings, confusion_estimates, draw_sample
+from judgemerge.evaluate.metrics import metrics_for
+from judgemerge.evaluate.verdict_arrays import (
     CODES,
     ERROR,
     NOT_ASKED,
@@ -16,24 +19,9 @@ from judgemerge.evaluate.arrays import (
     benchmark_arrays,
     judge_arrays,
 )
-from judgemerge.evaluate.counts import scale_mismatch
-from judgemerge.evaluate.estimates import DEFAULTS, UNDEFINED, Settings, confusion_estimates, draw_sample
-from judgemerge.evaluate.metrics import metrics_for
 
-HUMAN_COLUMNS = (
-    "benchmark",
-    "kind",
-    "rater",
-    "against",
-    "metric",
-    "value",
-    "ci_low",
-    "ci_high",
-    "n",
-    "errors",
-    "note",
-)
-BIAS_COLUMNS = ("judge", "benchmark", "aspect", "group", "metric", "value", "ci_low", "ci_high", "n", "errors", "note")
+HUMAN_COLUMNS = ("benchmark", "kind", "rater", "against", *Measurement._fields)
+BIAS_COLUMNS = ("judge", "benchmark", "aspect", "group", *Measurement._fields)
 HUMANS = "humans"  # the annotators pooled
 NO_PAIRS = "no item has the votes of two people"
 BREAKDOWNS = ("category", "scenario", "complexity", "turn")  # the category, and fields of `extra`
@@ -74,20 +62,20 @@ def human_table(
             _alpha(several, on_several, settings),
         ]
     else:
-        identity = {"kind": HUMANS, "rater": HUMANS, "against": "each other", "metric": "alpha"}
-        parts.append(pd.DataFrame([identity | UNDEFINED.columns() | {"n": 0, "errors": 0, "note": NO_PAIRS}]))
+        none = pd.DataFrame([Measurement.of("alpha", UNDEFINED, 0, note=NO_PAIRS)])
+        parts.append(none.assign(kind=HUMANS, rater=HUMANS, against="each other"))
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    table["benchmark"] = items[0].benchmark
-    table["errors"] = table["errors"].fillna(0).astype(int)
+    table = table.assign(benchmark=items[0].benchmark, errors=table.errors.fillna(0).astype(int))
     return _with_notes(table)[list(HUMAN_COLUMNS)]
 
 
 def _with_notes(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with a note for every undefined value, and for every value without an interval but counts."""
-    note = table["note"].fillna("") if "note" in table else pd.Series("", index=table.index)
-    open_ended = table["value"].notna() & table["ci_low"].isna() & (table.get("against") != "votes")
+    note = table.note.fillna("") if "note" in table else pd.Series("", index=table.index)
+    undefined = table.value.isna()
+    open_ended = ~undefined & table.ci_low.isna() & (table.get("against") != "votes")
     reasons = np.select(
-        [table["value"].isna() & (table["n"] == 0), table["value"].isna(), open_ended],
+        [undefined & (table.n == 0), undefined, open_ended],
         ["nothing to compare", "all values are the same", "the same in every resample: no interval"],
         default="",
     )
@@ -95,31 +83,30 @@ def _with_notes(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _vote_counts(items: Sequence[Item]) -> pd.DataFrame:
-    summary = humans.vote_summary(items).iloc[0]
-    names = ("votes", "annotators", "unanimous", "split", "truth_differs")
-    rows = [{"metric": name, "value": float(summary[name]), "n": int(summary["n"]), "errors": 0} for name in names]
-    return pd.DataFrame(rows).assign(kind=HUMANS, rater=HUMANS, against="votes", ci_low=np.nan, ci_high=np.nan)
+    _, n, *counts = humans.vote_summary(items)
+    names = humans.VoteSummary._fields[2:]
+    rows = [Measurement(name, float(count), np.nan, np.nan, n, 0) for name, count in zip(names, counts, strict=True)]
+    return pd.DataFrame(rows).assign(kind=HUMANS, rater=HUMANS, against="votes")
 
 
 def _annotators(items: Sequence[Item], settings: Settings) -> pd.DataFrame:
-    alone = humans.annotator_agreement(items, settings).rename(columns={"annotator": "rater"})
-    alone["rater"] = alone["rater"].replace(humans.EVERYONE, HUMANS)
-    split = (alone["splits"] > 0) & alone["against"].isin(["majority", "others"])
-    if items[0].protocol == "pointwise":
-        alone["against"] = alone["against"].replace("majority", "mean")
-    counted = alone["splits"].astype(str) + " of these votes meet an even split, which counts as a tie"
+    alone = humans.annotator_agreement(items, settings)
+    split = (alone.splits > 0) & alone.against.isin(["majority", "others"])
+    against = alone.against.replace("majority", "mean") if items[0].protocol == "pointwise" else alone.against
+    counted = alone.splits.astype(str) + " of these votes meet an even split, which counts as a tie"
+    alone = alone.assign(rater=alone.annotator.replace(humans.EVERYONE, HUMANS), against=against)
     pairs = humans.annotator_pairs(items, settings=settings)
     pairs = pairs.rename(columns={"annotator_a": "rater", "annotator_b": "against"})
     table = pd.concat([part for part in (alone.assign(note=counted.where(split, "")), pairs) if len(part)])
-    return table.assign(kind=table["rater"].map({HUMANS: HUMANS}).fillna("annotator"))
+    return table.assign(kind=table.rater.map({HUMANS: HUMANS}).fillna("annotator"))
 
 
 def _single_votes(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Settings) -> pd.DataFrame:
     if items[0].protocol != "pairwise":  # two grades are seldom equal; alpha and the others' mean say it better
         return pd.DataFrame()
     table = humans.vote_agreement(items, verdicts_by_judge, settings)
-    against = table["setting"].map({"with ties": "single votes", "without ties": "single votes, ties left out"})
-    rater = table["rater"].replace("human", HUMANS)
+    against = table.setting.map({"with ties": "single votes", "without ties": "single votes, ties left out"})
+    rater = table.rater.replace("human", HUMANS)
     kind = rater.map({HUMANS: HUMANS}).fillna("judge")
     return table.assign(rater=rater, against=against, kind=kind, metric="accuracy")
 
@@ -141,7 +128,7 @@ def _stand_ins(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settin
                 places = np.flatnonzero(compared)
                 labels = [reference[index] for index in places]
                 rows += _stand_in_rows(benchmark, judge, against, item[places], labels, settings)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(HUMAN_COLUMNS))
 
 
 def _without(item: Item, left_out: int) -> list[str | float]:
@@ -156,7 +143,7 @@ def was_asked(benchmark: BenchmarkArrays, verdicts: Iterable[Verdict]) -> np.nda
 
 def _stand_in_rows(
     benchmark: BenchmarkArrays, judge: JudgeArrays, against: str, item: np.ndarray, labels: list, settings: Settings
-) -> list[dict]:
+) -> list[tuple]:
     """Return the rows of one judge: `item` and `labels` say for each comparison on which item, and with what."""
     n_asked = len(item)
     if benchmark.protocol == "pairwise":
@@ -176,25 +163,27 @@ def _stand_in_rows(
     else:
         estimates = humans.number_estimates(sample, np.array(labels), values)
         different, note = scale_mismatch(np.array(labels), values)
-        estimates["mae"] = UNDEFINED if different else estimates["mae"]
-    identity, sizes = {"kind": "judge", "rater": judge.judge, "against": against}, {"n": n_asked, "errors": errors}
+        estimates |= {"mae": UNDEFINED} if different else {}
+    notes = {"mae": note}
+    place = benchmark.benchmark, "judge", judge.judge, against
     return [
-        identity | {"metric": metric, **estimates[metric].columns(), **sizes, "note": note if metric == "mae" else ""}
+        (*place, *Measurement.of(metric, estimates[metric], n_asked, errors, notes.get(metric, "")))
         for metric in metrics
     ]
 
 
 def _alpha(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Settings) -> pd.DataFrame:
-    table = humans.alpha_table(items, verdicts_by_judge, settings)
-    table["rater"] = [HUMANS, *verdicts_by_judge]
-    table["kind"] = [HUMANS, *("judge" for _ in verdicts_by_judge)]
-    table["errors"] = [0, *(_error_count(items, name, of_judge) for name, of_judge in verdicts_by_judge.items())]
+    table = humans.alpha_table(items, verdicts_by_judge, settings).assign(
+        rater=[HUMANS, *verdicts_by_judge],
+        kind=[HUMANS, *("judge" for _ in verdicts_by_judge)],
+        errors=[0, *(_error_count(items, name, of_judge) for name, of_judge in verdicts_by_judge.items())],
+    )
     for name, verdicts in verdicts_by_judge.items():
         different, note = _scales(items, name, verdicts)
         if note:
             numbers = ["value", "ci_low", "ci_high", *humans.CHANGE] if different else []
-            table.loc[table["rater"] == name, numbers] = np.nan
-            table.loc[table["rater"] == name, "note"] = note
+            table.loc[table.rater == name, numbers] = np.nan
+            table.loc[table.rater == name, "note"] = note
     numbers_of_change = dict(
         zip(("value", "ci_low", "ci_high"), (table[name].iloc[1:] for name in humans.CHANGE), strict=True)
     )
@@ -228,7 +217,7 @@ def bias_table(
     own_models: Mapping[str, Iterable[str]],
     settings: Settings = DEFAULTS,
 ) -> pd.DataFrame:
-    """Return what sways each judge besides quality; columns BIAS_COLUMNS, definitions in `bias`.
+    """Return the biases of each judge; columns BIAS_COLUMNS, definitions in `bias`.
 
     `aspect` is position or length (pairs only), self_preference (judges whose `own_models` wrote some of the answers),
     or what items are grouped by (BREAKDOWNS, where the items have it); `group` is then the group.
@@ -248,5 +237,5 @@ def bias_table(
     if not parts:
         return pd.DataFrame(columns=list(BIAS_COLUMNS))
     table = pd.concat(parts, ignore_index=True)
-    table["group"] = table["group"].fillna("") if "group" in table else ""
+    table = table.assign(group=table.group.fillna("") if "group" in table else "")
     return _with_notes(table)[list(BIAS_COLUMNS)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from judgemerge.study.study import Study
 
-COMPARED = ("comparisons", "humans", "bias")  # tables of judges against each other, of people, of what sways judges
+COMPARED = ("comparisons", "humans", "bias")  # tables of paired comparisons, of annotators, of biases
 AVERAGES, PUBLISHED = "averages", "published"  # parts that are of no single benchmark
 JUDGE_KINDS = ("model", "derived", "baseline", "recorded")
 

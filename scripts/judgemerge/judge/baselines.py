@@ -1,4 +1,4 @@
-"""Judges that read nothing: whoever does not beat them has learned nothing about quality.
+"""Content-blind baselines (length, random, majority): a judge that does not beat them has learned nothing of quality.
 
 Each returns one verdict per item and order. `longer` prefers the longer response; `random` draws among the classes that
 the benchmark's truth uses (or its range of scores); `majority` always gives the most common truth (or the median

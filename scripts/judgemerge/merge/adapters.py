@@ -9,6 +9,7 @@ mixes A and B, so that the product has cross terms).
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,14 @@ _PREFIX = "base_model.model."
 _EXPERTS_STORED = (".mlp.experts.", ".block_sparse_moe.experts.")  # of Mixtral and its relatives
 
 
+@dataclass
+class Pair:
+    """The matrices of one weight, as they are read: B·A is added to it."""
+
+    A: "torch.Tensor | None" = None
+    B: "torch.Tensor | None" = None
+
+
 class Adapter:
     """The matrices A and B of one adapter by the name of the weight they change, and their scale."""
 
@@ -55,25 +64,26 @@ class Adapter:
                     f"{config_file}: '{key}' is {config[key]!r}, which cannot be merged here; merge the exported "
                     "models instead"
                 )
-        root = math.sqrt(config["r"]) if config.get("use_rslora") else config["r"]
-        self.scale = config["lora_alpha"] / root
-        self.matrices: dict[str, dict[str, torch.Tensor]] = {}
+        rank = config["r"]
+        self.scale = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
+        self.matrices: dict[str, Pair] = {}
         self.copies: dict[str, torch.Tensor] = {}  # of the base's weights, by their names there
         path = Path(folder, "adapter_model.safetensors")
         for name, tensor in load_file(path).items():
             module, _, which = name.removeprefix(_PREFIX).rpartition(".lora_")
             if which in ("A.weight", "B.weight"):
-                self.matrices.setdefault(f"{module}.weight", {})[which[0]] = tensor
+                setattr(self.matrices.setdefault(f"{module}.weight", Pair()), which[0], tensor)
             elif which in ("embedding_A", "embedding_B"):
                 # peft adds (B·A) transposed to an embedding: Aᵀ·Bᵀ.
-                self.matrices.setdefault(f"{module}.weight", {})["BA"[which.endswith("B")]] = tensor.T
+                setattr(self.matrices.setdefault(f"{module}.weight", Pair()), "BA"[which.endswith("B")], tensor.T)
             elif not module and name.endswith(".weight"):
                 self.copies[name.removeprefix(_PREFIX).replace(".base_layer.", ".")] = tensor
             else:
                 raise JudgemergeError(f"{path}: tensor '{name}' is no LoRA on a linear layer; export the model")
         for name, pair in self.matrices.items():
-            if len(pair) != 2:
-                raise JudgemergeError(f"{path}: '{name}' has lora_{min(pair)} alone; train or download it again")
+            if pair.A is None or pair.B is None:
+                there = "A" if pair.B is None else "B"
+                raise JudgemergeError(f"{path}: '{name}' has lora_{there} alone; train or download it again")
 
     def check(self, base: "Weights", folder: str | Path) -> None:
         """Refuse an adapter that changes a weight which the base does not have in that shape.
@@ -92,7 +102,7 @@ class Adapter:
                 )
         for name, pair in self.matrices.items():
             entry = base.entries.get(name)
-            shape = (pair["B"].shape[0], pair["A"].shape[1])
+            shape = (pair.B.shape[0], pair.A.shape[1])
             if entry is None or entry.shape != shape:
                 there = "no such tensor" if entry is None else f"shape {list(entry.shape)}"
                 raise JudgemergeError(
@@ -125,13 +135,12 @@ def merged_tensor(
     merged = base.to(torch.float32, copy=True)
     if combination == "updates":
         for pair, factor in pairs:
-            merged += factor * (pair["B"].float() @ pair["A"].float())
+            merged += factor * (pair.B.float() @ pair.A.float())
     else:
         # peft spreads the root of the weight over A and B, with its sign on both.
         roots = [math.copysign(math.sqrt(abs(factor)), factor) for _, factor in pairs]
-        sums = {
-            which: sum(root * pair[which].float() for (pair, _), root in zip(pairs, roots, strict=True))
-            for which in ("A", "B")
-        }
-        merged += sums["B"] @ sums["A"]
+        rooted = [(pair, root) for (pair, _), root in zip(pairs, roots, strict=True)]
+        merged += sum(root * pair.B.float() for pair, root in rooted) @ sum(
+            root * pair.A.float() for pair, root in rooted
+        )
     return merged.to(base.dtype)

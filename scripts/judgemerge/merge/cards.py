@@ -1,53 +1,49 @@
 """The model card of a merge: recipe, parents with digests, seed, threads, versions, and its agreement when known."""
 
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from judgemerge.merge.recipes import Merge
+from judgemerge.merge.recipes import Making, Merge
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# What a card shows of the table of agreement, whose other measures it leaves to the table.
-_METRICS = (
-    "accuracy",
-    "accuracy_both",
-    "macro_f1",
-    "kappa",
-    "consistency",
-    "pearson",
-    "spearman",
-    "kendall",
-    "mae",
-    "error_rate",
-)
+_WEIGHED = "softmax(−loss / {temperature:g}) over {n_examples} of {n_given} examples ({examples}, kind {kind})."
 _VERSIONS = ("python", "mergekit", "torch", "transformers", "safetensors", "numpy")
 
 
+class About(NamedTuple):
+    """What a study knows of a merge besides: its own name, its prompts, its licence, parent → name on the hub."""
+
+    study: str = ""
+    prompts: str = ""
+    repos: Mapping[str, str] = MappingProxyType({})
+    licence: str | None = None
+
+
 def card(
-    name: str, manifest: Mapping, agreement: "pd.DataFrame | None" = None, about: Mapping[str, object] | None = None
+    name: str,
+    manifest: Mapping,
+    agreement: "pd.DataFrame | None" = None,
+    about: Mapping[str, Any] | None = None,
+    metrics: Collection[str] = (),
 ) -> str:
     """Return the card as Markdown; `manifest` is the merge's (its digest may not be known yet), `agreement` the table.
 
-    `about` says what the study knows besides: `repos` (parent → its name on the hub), `licence`, and what is written as
-    a line of its own (study, prompts).
-
-    The agreement is shown beside that of the parents, in our own rules, with intervals, n and errors; others stand
-    in tables/agreement.csv.
+    `about` are the fields of `About`. The agreement is shown beside that of the parents, in our own rules, with
+    intervals, n and errors, in these `metrics`; others stand in tables/agreement.csv.
     """
-    made_by = manifest["made_by"]
-    entry = made_by["merge"]
-    merge = Merge.of(entry)
-    about = about or {}
-    repos = about.get("repos", {})
+    making, versions, digest = Making.of(manifest["made_by"]), manifest["versions"], manifest.get("digest")
+    merge, of_study = Merge.of(making.merge), About(**(about or {}))
     engine = "judgemerge" if merge.is_ours else "mergekit"
     lines = [
         "---",
         "library_name: transformers",
-        *([f"license: {about['licence'].lower()}"] if about.get("licence") else []),
-        yaml.safe_dump({"base_model": [repos.get(parent, parent) for parent in made_by["parents"]]}).rstrip(),
+        *([f"license: {of_study.licence.lower()}"] if of_study.licence else []),
+        yaml.safe_dump({"base_model": [of_study.repos.get(parent, parent) for parent in making.parents]}).rstrip(),
         "base_model_relation: merge",
         f"tags: [merge, {engine}]",
         "---",
@@ -56,32 +52,32 @@ def card(
         "",
         f"A merge by `{merge.method.name}` ({merge.method.paper}): {merge.method.text}. Computed by {engine}.",
         "",
-        *([f"Digest: `{manifest['digest']}`", ""] if "digest" in manifest else []),
-        *(f"{key[0].upper()}{key[1:]}: {about[key]}.  " for key in ("study", "prompts") if about.get(key)),
+        *([f"Digest: `{digest}`", ""] if digest else []),
+        *(f"{label}: {text}.  " for label, text in (("Study", of_study.study), ("Prompts", of_study.prompts)) if text),
         "",
         "## Recipe",
         "",
         "```yaml",
-        yaml.safe_dump({name: _recipe(entry)}, sort_keys=False, allow_unicode=True).rstrip(),
+        yaml.safe_dump({name: _recipe(making.merge)}, sort_keys=False, allow_unicode=True).rstrip(),
         "```",
         "",
-        f"Seed {merge.seed}, {made_by['threads']} thread{'' if made_by['threads'] == 1 else 's'}: both decide the last "
-        "bits of some methods.",
+        f"Seed {merge.seed}, {making.threads} thread{'' if making.threads == 1 else 's'}: both decide the last bits of "
+        "some methods.",
         "",
         "## Parents",
         "",
         "| model | role | digest |",
         "|---|---|---|",
-        *(f"| {parent} | {_role(parent, merge)} | `{digest}` |" for parent, digest in made_by["parents"].items()),
+        *(f"| {parent} | {_role(parent, merge)} | `{digest}` |" for parent, digest in making.parents.items()),
         "",
-        *_donor(made_by.get("donor"), merge.allow),
-        *_weighed(made_by.get("weights")),
-        *_left_out(made_by.get("left_out", [])),
+        *_donor(making.donor, merge.allow),
+        *_weighed(making.weights),
+        *_left_out(making.left_out),
         "## Tools",
         "",
-        ", ".join(f"{tool} {manifest['versions'][tool]}" for tool in _VERSIONS if tool in manifest["versions"]),
+        ", ".join(f"{tool} {versions[tool]}" for tool in _VERSIONS if tool in versions),
         "",
-        *_agreement(name, made_by["parents"], agreement),
+        *_agreement(name, making.parents, agreement, metrics),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -107,36 +103,32 @@ def _donor(donor: str | None, allow: Collection[str]) -> list[str]:
 def _weighed(weights: Mapping | None) -> list[str]:
     if not weights or "losses" not in weights:
         return []
-    rows = [
-        f"| {model} | {weights['losses'][model]['value']:.4f} | {weight:.4f} |"
-        for model, weight in weights["weights"].items()
-    ]
+    losses = {model: loss["value"] for model, loss in weights["losses"].items()}
     return [
         "## Weights",
         "",
-        f"softmax(−loss / {weights['temperature']:g}) over {weights['n_examples']} of {weights['n_given']} examples "
-        f"({weights['examples']}, kind {weights['kind']}).",
+        _WEIGHED.format_map(weights),
         "",
         "| model | loss | weight |",
         "|---|---|---|",
-        *rows,
+        *(f"| {model} | {losses[model]:.4f} | {weight:.4f} |" for model, weight in weights["weights"].items()),
         "",
     ]
 
 
-def _left_out(names: list[str]) -> list[str]:
+def _left_out(names: Sequence[str]) -> list[str]:
     what = "copies of tied weights, buffers, heads and poolers that not all have"
     return [f"Left out ({what}): {', '.join(names)}.", ""] if names else []
 
 
-def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None") -> list[str]:
+def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None", metrics: Collection[str]) -> list[str]:
     if table is None:
         return []
-    rows = table[(table["rules"] == "house") & table["metric"].isin(_METRICS)]
-    of_merge = rows[rows["judge"] == name]
+    rows = table[(table.rules == "house") & table.metric.isin(metrics)]
+    of_merge = rows[rows.judge == name]
     if of_merge.empty:
         return ["## Agreement with people", "", "Not judged in this study.", ""]
-    others = [parent for parent in parents if (rows["judge"] == parent).any()]
+    others = [parent for parent in parents if (rows.judge == parent).any()]
     lines = [
         "## Agreement with people",
         "",

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.merge import names
 from judgemerge.merge.methods import METHODS, STREAMED
 from judgemerge.merge.recipes import Merge
+from judgemerge.merge.streams import Weights
 from judgemerge.merge.table import Parameter
 
 WEIGHTS_TOLERANCE = 1e-3
-
 
 Fail = Callable[[str], None]
 
@@ -32,8 +33,9 @@ def check_merge(
     def fail(text: str) -> None:
         raise JudgemergeError(f"{where}: merge '{name}' {text}")
 
-    if merge["method"] not in METHODS:
-        fail(f"uses method '{merge['method']}'{did_you_mean(merge['method'], METHODS)}")
+    method = merge["method"]
+    if method not in METHODS:
+        fail(f"uses method '{method}'{did_you_mean(method, METHODS)}")
     entry = Merge.of(merge)
     for parent in (*entry.models, *([entry.base] if entry.base else [])):
         if parent not in models:
@@ -146,7 +148,7 @@ def _numbers(value: Any) -> list[float]:
 
 
 def _check_weights(merge: Merge, fail: Fail) -> None:
-    weights = [values["weight"] for values in merge.models.values() if "weight" in values]
+    weights = [*merge.weights.values()]
     if not weights or not all(isinstance(weight, (int, float)) for weight in weights):
         return
     total = sum(weights)
@@ -174,7 +176,7 @@ def _check_engine(merge: Merge, fail: Fail) -> None:
 
 
 def _check_cocktail(merge: Merge, fail: Fail) -> None:
-    weights = {parent: values["weight"] for parent, values in merge.models.items() if "weight" in values}
+    weights = merge.weights
     if merge.examples is not None and weights:
         fail("has both weights and 'examples'; keep one of them")
     if merge.examples is not None:
@@ -215,20 +217,18 @@ def check_result(folder: str | Path, parent: str | Path, may_lack: tuple[str, ..
     """
     import torch
 
-    from judgemerge.merge import names
-    from judgemerge.merge.streams import Weights
-
-    expected, shapes = names.shapes(parent, folder)
-    expected = {name: shape for name, shape in expected.items() if name not in may_lack}
-    for tensor in sorted(expected.keys() ^ shapes.keys()):
+    original, merged = Weights(parent), Weights(folder)
+    names.rename_all({str(parent): original, str(folder): merged})
+    expected = {name: entry.shape for name, entry in original.entries.items() if name not in may_lack}
+    for tensor in sorted(expected.keys() ^ merged.entries.keys()):
         side = "lacks" if tensor in expected else "has unexpectedly"
         raise JudgemergeError(f"{folder}: the merged model {side} tensor '{tensor}'; check the parents")
     for tensor, shape in expected.items():
-        if shapes[tensor] != shape:
+        if merged.entries[tensor].shape != shape:
             raise JudgemergeError(
-                f"{folder}: tensor '{tensor}' has shape {shapes[tensor]}, its parent {shape}; check the parents"
+                f"{folder}: tensor '{tensor}' has shape {merged.entries[tensor].shape}, its parent {shape}; check the "
+                "parents"
             )
-    merged = Weights(folder)
     for tensor in merged.entries:
         for values in merged.pieces(tensor):
             # The smallest and the largest value show what is infinite or no number, at a tenth of the time (measured).

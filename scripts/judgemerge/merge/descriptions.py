@@ -6,7 +6,7 @@ template, special tokens) is compared among those that have a chat template: a p
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,11 +51,11 @@ TEMPLATE, TOKENS = "chat_template", "special_tokens"
 
 def special_tokens(folder: str | Path) -> dict:
     """Return the special tokens that decide what a prompt's tokens are, as the tokenizer's settings name them."""
-    found: dict = {}
+    tokens: dict = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if Path(folder, name).is_file():
-            found |= {key: value for key, value in files.read_json(Path(folder, name)).items() if value is not None}
-    return {key: _content(found[key]) for key in (*_SPECIAL, "eos_token") if key in found}
+            tokens |= {key: value for key, value in files.read_json(Path(folder, name)).items() if value is not None}
+    return {key: _content(tokens[key]) for key in (*_SPECIAL, "eos_token") if key in tokens}
 
 
 def _content(token):
@@ -67,8 +67,8 @@ def turn_ends(folder: str | Path, ids: Mapping[str, int] | None = None) -> set:
     ends: set = set()
     for name in ("config.json", "generation_config.json"):
         if Path(folder, name).is_file():
-            given = files.read_json(Path(folder, name)).get("eos_token_id")
-            ends |= {*given} if isinstance(given, list) else {given}
+            ids_of_file = files.read_json(Path(folder, name)).get("eos_token_id")
+            ends |= {*ids_of_file} if isinstance(ids_of_file, list) else {ids_of_file}
     token = special_tokens(folder).get("eos_token")
     return (ends | {(ids or {}).get(token, token)}) - {None}
 
@@ -88,11 +88,11 @@ def meaning(config: Mapping) -> dict:
 
 def _rope(config: Mapping) -> dict:
     """Return the config with `rope_theta` and `rope_scaling` alone, as transformers wrote them before version 5."""
-    given = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     rest = {key: value for key, value in config.items() if key not in _ROPE}
-    if any(isinstance(value, Mapping) for value in given.values()):  # one per kind of layer
-        return {**rest, "rope_parameters": given, "rope_theta": config.get("rope_theta")}
-    scaling = {("rope_type" if key == "type" else key): value for key, value in given.items()}
+    if any(isinstance(value, Mapping) for value in rope.values()):  # one per kind of layer
+        return {**rest, "rope_parameters": rope, "rope_theta": config.get("rope_theta")}
+    scaling = {("rope_type" if key == "type" else key): value for key, value in rope.items()}
     theta = scaling.pop("rope_theta", config.get("rope_theta"))
     plain = scaling.get("rope_type", "default") == "default"
     factor = {key: value for key, value in scaling.items() if key == "partial_rotary_factor"}
@@ -109,13 +109,13 @@ def config_differences(one: Mapping, two: Mapping) -> Iterator[tuple[str, object
     if ours == theirs:
         return
     filled = [_filled(config) for config in (one, two)]
-    known = all(config is not None for config in filled)
-    if known:
+    are_filled = all(config is not None for config in filled)
+    if are_filled:
         ours, theirs = map(meaning, filled)
     # The kind of model first: what follows from it says less.
     for key in sorted({**ours, **theirs}, key=lambda key: key != "model_type"):
         name = key.rpartition(".")[2]
-        if (name in _OPTIONAL or not known) and not (key in ours and key in theirs):
+        if (name in _OPTIONAL or not are_filled) and not (key in ours and key in theirs):
             continue
         if ours.get(key) != theirs.get(key):
             yield key, ours.get(key), theirs.get(key)
@@ -162,9 +162,7 @@ def _check_speech(one: str | Path, two: str | Path, allow: Collection[str]) -> N
         templates = [{"default": named["default"]} for named in templates]
     ours, theirs = map(_as_text, templates)
     if ours != theirs and TEMPLATE not in allow:
-        place = next(
-            (n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(map(len, (ours, theirs)))
-        )
+        place = first_difference(ours, theirs)
         mine, other = (text[max(0, place - 20) : place + 40] for text in (ours, theirs))
         raise JudgemergeError(
             f"{two}: {TEMPLATE} is …{other!r}…, but …{mine!r}… in {one}; merge models that are asked alike, or put "
@@ -176,7 +174,7 @@ def _check_speech(one: str | Path, two: str | Path, allow: Collection[str]) -> N
     for key in _SPECIAL:
         if key in our_tokens and key in their_tokens and our_tokens[key] != their_tokens[key]:
             _refuse_tokens(two, key, their_tokens[key], one, our_tokens[key])
-    ids = _added_ids(one)
+    ids = added_ids(Path(one, "tokenizer.json"))
     our_ends, their_ends = turn_ends(one, ids), turn_ends(two, ids)
     if our_ends and their_ends and not our_ends & their_ends:
         _refuse_tokens(two, "eos_token", sorted(map(str, their_ends)), one, sorted(map(str, our_ends)))
@@ -188,8 +186,14 @@ def _as_text(templates: Mapping[str, str]) -> str:
     return texts["default"] if [*texts] == ["default"] else json.dumps(texts, sort_keys=True)
 
 
-def _added_ids(folder: str | Path) -> dict[str, int]:
-    path = Path(folder, "tokenizer.json")
+def first_difference(one: Sequence, two: Sequence) -> int:
+    """Return where two texts, or two lists, begin to differ."""
+    places = (place for place, (ours, theirs) in enumerate(zip(one, two, strict=False)) if ours != theirs)
+    return next(places, min(len(one), len(two)))
+
+
+def added_ids(path: Path) -> dict[str, int]:
+    """Return token → id of what a tokenizer.json adds to its vocabulary; nothing without the file."""
     added = files.read_json(path).get("added_tokens", []) if path.is_file() else []
     return {entry["content"]: entry["id"] for entry in added}
 

@@ -15,37 +15,38 @@ def expand_grids(settings: dict, where: str = "study") -> dict:
     The input is left as it is. A variant is called after its grid and values (`ties_density_0_3`), and takes the grid's
     place in `merges`, `judges`, and `judging.judges`. Raises JudgemergeError naming `where` and the key.
     """
-    if not any(set(OWN_KEYS) & set(merge) for merge in settings["merges"].values()):
+    entries = settings["merges"]
+    if not any(set(OWN_KEYS) & set(merge) for merge in entries.values()):
         return settings
-    settings = copy.deepcopy(settings)
+    entries = copy.deepcopy(entries)
     merges: dict[str, dict] = {}
     grids: dict[str, list[str]] = {}
-    for name, merge in settings["merges"].items():
+    for name, merge in entries.items():
         _spread_weights(merge, f"{where}: merges.{name}")
-        variants = _variants(name, merge, where) if "grid" in merge else {name: merge}
+        grid = merge.pop("grid", None)
+        variants = {name: merge} if grid is None else _variants(name, merge, grid, where)
         for variant, entry in variants.items():
-            if variant in merges or (variant != name and variant in settings["merges"]):
+            if variant in merges or (variant != name and variant in entries):
                 raise JudgemergeError(f"{where}: merges.{name}.grid makes a second merge '{variant}'; rename the other")
             merges[variant] = entry
-        if "grid" in merge:
+        if grid is not None:
             grids[name] = list(variants)
     for name, merge in merges.items():
-        for parent in (*merge["models"], *([merge["base"]] if "base" in merge else [])):
+        for parent in (*merge["models"], merge.get("base")):
             if parent in grids:
                 raise JudgemergeError(
                     f"{where}: merge '{name}' names the grid '{parent}' as a model; name one of its variants: "
                     f"{', '.join(grids[parent])}"
                 )
-    settings["merges"] = merges
-    settings["judges"] = named(settings["judges"], grids)
-    prompts_of_judges = settings.get("judging", {}).get("judges", {})
-    if prompts_of_judges:
-        settings["judging"]["judges"] = {
+    judging = settings.get("judging", {})
+    if prompts_of_judges := judging.get("judges"):
+        by_variant = {
             judge: copy.deepcopy(prompts)
             for name, prompts in prompts_of_judges.items()
             for judge in grids.get(name, [name])
         }
-    return settings
+        settings = {**settings, "judging": {**judging, "judges": by_variant}}
+    return {**settings, "merges": merges, "judges": named(settings["judges"], grids)}
 
 
 def named(names: list[str], grids: dict[str, list[str]]) -> list[str]:
@@ -55,20 +56,19 @@ def named(names: list[str], grids: dict[str, list[str]]) -> list[str]:
 
 def _spread_weights(merge: dict, key: str) -> None:
     """Move `weights` into the parameters of the models."""
-    weights = merge.pop("weights", {})
-    for parent, weight in weights.items():
-        if parent not in merge["models"]:
-            raise JudgemergeError(f"{key}.weights names '{parent}'{did_you_mean(parent, merge['models'])}")
-        if "weight" in merge["models"][parent]:
+    parents = merge["models"]
+    for parent, weight in merge.pop("weights", {}).items():
+        if parent not in parents:
+            raise JudgemergeError(f"{key}.weights names '{parent}'{did_you_mean(parent, parents)}")
+        if "weight" in parents[parent]:
             raise JudgemergeError(f"{key} gives the weight of '{parent}' twice; remove one of them")
-        merge["models"][parent]["weight"] = weight
+        parents[parent]["weight"] = weight
 
 
-def _variants(name: str, merge: dict, where: str) -> dict[str, dict]:
-    grid = merge["grid"]
+def _variants(name: str, merge: dict, grid: dict, where: str) -> dict[str, dict]:
     variants = {}
     for values in itertools.product(*grid.values()):
-        entry = copy.deepcopy({key: value for key, value in merge.items() if key != "grid"})
+        entry = copy.deepcopy(merge)
         for key, value in zip(grid, values, strict=True):
             _set(entry, key, value, f"{where}: merges.{name}.grid.{key}")
         label = "_".join([name, *(f"{_short(key)}_{_text(value)}" for key, value in zip(grid, values, strict=True))])
@@ -80,8 +80,8 @@ def _variants(name: str, merge: dict, where: str) -> dict[str, dict]:
 
 def _set(entry: dict, key: str, value: float, where: str) -> None:
     """Put one value of a grid into a merge."""
-    method = METHODS.get(entry["method"])
-    parents = entry["models"]
+    name, parents = entry["method"], entry["models"]
+    method = METHODS.get(name)
     if key == "alpha" and method is not None and "alpha" not in method.per_model:
         if "weight" not in method.per_model or len(parents) != 2:
             raise JudgemergeError(f"{where}: weights alpha and 1 − alpha need a method with weights and two models")
@@ -97,8 +97,8 @@ def _set(entry: dict, key: str, value: float, where: str) -> None:
             raise JudgemergeError(f"{where} is no parameter of a model; write models.<name>.<parameter>")
         parents[parent][rest[0]] = value
     elif method is not None and key not in method.per_model:
-        known = [*method.per_model, *(f"parameters.{name}" for name in method.overall), "alpha"]
-        raise JudgemergeError(f"{where} is no parameter of method '{entry['method']}'{did_you_mean(key, known)}")
+        keys = [*method.per_model, *(f"parameters.{parameter}" for parameter in method.overall), "alpha"]
+        raise JudgemergeError(f"{where} is no parameter of method '{name}'{did_you_mean(key, keys)}")
     else:
         for parameters in parents.values():
             parameters[key] = value

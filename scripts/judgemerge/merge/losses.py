@@ -9,13 +9,17 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.prompting.chat_templates import Chat
 
+if TYPE_CHECKING:
+    import torch
+
 Average = Literal["batch", "example"]
+Group = tuple[str, list[str]]  # a query and its passages, the right one first
 # score / TEMPERATURE is what the contrastive softmax sees (LM-Cocktail and FlagEmbedding use 0.02 to 0.05 in training).
 ENCODER_TEMPERATURE = 0.05
 IGNORED = -100
@@ -57,10 +61,10 @@ def check_example(row: dict, kind: str, where: str) -> None:
     if kind == "decoder" and "messages" not in row:
         needed = ("input", *needed)
     for field in needed:
-        kind_of_field = list if field in ("pos", "neg") else str
-        texts = row.get(field) if kind_of_field is list else [row.get(field)]
-        is_right = isinstance(row.get(field), kind_of_field) and all(isinstance(text, str) for text in texts)
-        if not is_right or (field == "pos" and not row[field]):
+        value = row.get(field)
+        texts = value if field in ("pos", "neg") else [value]
+        is_right = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+        if not is_right or (field == "pos" and not value):
             raise JudgemergeError(f"{where} has no {field}; a {kind} example needs {', '.join(needed)}")
 
 
@@ -89,10 +93,10 @@ def decoder_ids(tokenizer, example: dict, number: int, max_length: int) -> tuple
     `input` and `output` are joined by a space and closed with the end token, as published. `messages` and `output` go
     through the chat template, as in training.
     """
-    if "messages" in example:
+    answer = example["output"]
+    if messages := example.get("messages"):
         chat = Chat(tokenizer, tokenizer.name_or_path)
-        answered = [*example["messages"], {"role": "assistant", "content": example["output"]}]
-        texts = [chat.render(example["messages"]), chat.answered(answered)]
+        texts = [chat.render(messages), chat.answered([*messages, {"role": "assistant", "content": answer}])]
         prompt, ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
         if ids[: len(prompt)] != prompt:
             raise JudgemergeError(
@@ -100,10 +104,11 @@ def decoder_ids(tokenizer, example: dict, number: int, max_length: int) -> tuple
                 "output as plain texts"
             )
     else:
-        prompt = tokenizer.encode(example["input"])
+        question = example["input"]
+        prompt = tokenizer.encode(question)
         if tokenizer.eos_token_id is None:
             raise JudgemergeError("the tokenizer has no end token; set eos_token in tokenizer_config.json")
-        ids = [*tokenizer.encode(f"{example['input']} {example['output']}"), tokenizer.eos_token_id]
+        ids = [*tokenizer.encode(f"{question} {answer}"), tokenizer.eos_token_id]
     if len(prompt) >= max_length:
         raise JudgemergeError(
             f"example {number}: its prompt has {len(prompt)} tokens, which leaves nothing of the answer below "
@@ -119,23 +124,29 @@ def decoder_loss(
 
     Padding is on the right and masked by length, whatever the pad token is. Batches average over their tokens.
     """
+    encoded = [decoder_ids(tokenizer, example, n, max_length) for n, example in enumerate(examples, 1)]
+    rows = [(ids, [IGNORED] * n_prompt + ids[n_prompt:]) for ids, n_prompt, _ in encoded]
+    return _likelihood(model, rows, batch_size, sum(cut for _, _, cut in encoded), average)
+
+
+def _likelihood(
+    model, rows: Sequence[tuple[list[int], list[int]]], batch_size: int, n_cut: int, average: Average
+) -> Loss:
+    """Return the mean loss of (token ids, labels), padded on the right batch by batch; padding is masked."""
     import torch
 
-    encoded = [decoder_ids(tokenizer, example, n, max_length) for n, example in enumerate(examples, 1)]
+    def padded(texts: Sequence[list[int]], value: int) -> torch.Tensor:
+        width = max(map(len, texts))
+        return torch.tensor([[*ids, *[value] * (width - len(ids))] for ids in texts], dtype=torch.long)
+
     values, sizes = [], []
-    for batch in _batches(encoded, batch_size):
-        width = max(len(ids) for ids, _, _ in batch)
-        ids = torch.zeros(len(batch), width, dtype=torch.long)
-        attention = torch.zeros_like(ids)
-        labels = torch.full_like(ids, IGNORED)
-        for row, (tokens, n_prompt, _) in enumerate(batch):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            attention[row, : len(tokens)] = 1
-            labels[row, n_prompt : len(tokens)] = ids[row, n_prompt : len(tokens)]
-        inputs = {"input_ids": ids, "attention_mask": attention, "labels": labels}
+    for batch in _batches(rows, batch_size):
+        ids, labels = zip(*batch, strict=True)
+        attention = padded([[1] * len(tokens) for tokens in ids], 0)
+        inputs = {"input_ids": padded(ids, 0), "attention_mask": attention, "labels": padded(labels, IGNORED)}
         values.append(_loss_of(model, inputs))
         sizes.append(len(batch))
-    return Loss(_mean(values, sizes, average), len(encoded), len(values), sum(cut for _, _, cut in encoded))
+    return Loss(_mean(values, sizes, average), len(rows), len(values), n_cut)
 
 
 def _loss_of(model, inputs: dict) -> float:
@@ -150,8 +161,6 @@ def encoder_decoder_loss(
     model, tokenizer, examples: Sequence[dict], *, batch_size=2, max_length=2048, average: Average = "batch"
 ) -> Loss:
     """Return the mean negative log-likelihood of the outputs given the inputs, padding masked."""
-    import torch
-
     inputs = [tokenizer.encode(example["input"]) for example in examples]
     outputs = [tokenizer.encode(example["output"]) for example in examples]
     for number, tokens in enumerate(inputs, 1):
@@ -160,35 +169,24 @@ def encoder_decoder_loss(
                 f"example {number}: its input has {len(tokens)} tokens, more than max_length {max_length}; raise "
                 "parameters.max_length or drop the example"
             )
-    values, sizes = [], []
-    for batch in _batches(list(zip(inputs, outputs, strict=True)), batch_size):
-        width = max(len(tokens) for tokens, _ in batch)
-        longest = max(min(len(tokens), max_length) for _, tokens in batch)
-        ids = torch.zeros(len(batch), width, dtype=torch.long)
-        attention, labels = torch.zeros_like(ids), torch.full((len(batch), longest), IGNORED)
-        for row, (tokens, target) in enumerate(batch):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            attention[row, : len(tokens)] = 1
-            labels[row, : len(target[:max_length])] = torch.tensor(target[:max_length])
-        values.append(_loss_of(model, {"input_ids": ids, "attention_mask": attention, "labels": labels}))
-        sizes.append(len(batch))
-    n_cut = sum(len(tokens) > max_length for tokens in outputs)
-    return Loss(_mean(values, sizes, average), len(examples), len(values), n_cut)
+    rows = [(ids, labels[:max_length]) for ids, labels in zip(inputs, outputs, strict=True)]
+    return _likelihood(model, rows, batch_size, sum(len(tokens) > max_length for tokens in outputs), average)
 
 
-def with_negatives(examples: Sequence[dict], n_negatives: int, seed: int) -> list[tuple[str, list[str]]]:
+def with_negatives(examples: Sequence[dict], n_negatives: int, seed: int) -> list[Group]:
     """Return (query, [first positive, `n_negatives` negatives drawn with `seed`]) per example.
 
     An example draws with its own number, so that adding one leaves the others' negatives as they are.
     """
     groups = []
     for number, example in enumerate(examples, 1):
-        if len(example["neg"]) < n_negatives:
+        wrong = example["neg"]
+        if len(wrong) < n_negatives:
             raise JudgemergeError(
-                f"example {number} has {len(example['neg'])} negatives, but {n_negatives} are asked for; lower "
+                f"example {number} has {len(wrong)} negatives, but {n_negatives} are asked for; lower "
                 "parameters.n_negatives or give more"
             )
-        negatives = random.Random(f"{seed}/{number}").sample(example["neg"], n_negatives)
+        negatives = random.Random(f"{seed}/{number}").sample(wrong, n_negatives)
         groups.append((example["query"], [example["pos"][0], *negatives]))
     return groups
 
@@ -215,15 +213,32 @@ def encoder_loss(
         hidden = model(**tokens.to(model.device), return_dict=True).last_hidden_state[:, 0]
         return torch.nn.functional.normalize(hidden.float(), dim=-1)
 
+    def scores(batch: Sequence[Group]) -> torch.Tensor:
+        queries = embeddings([query for query, _ in batch])
+        return queries @ embeddings([text for _, texts in batch for text in texts]).T / ENCODER_TEMPERATURE
+
     groups = with_negatives(examples, n_negatives, seed)
+    return _contrastive(groups, scores, 1 + n_negatives, tokenizer, batch_size, max_length, average)
+
+
+def _contrastive(
+    groups: Sequence[Group],
+    scores: Callable[[Sequence[Group]], "torch.Tensor"],
+    step: int,
+    tokenizer,
+    batch_size: int,
+    max_length: int,
+    average: Average,
+) -> Loss:
+    """Return the mean cross-entropy of the right passages: column n · step in row n of the `scores` of a batch."""
+    import torch
+
     values, sizes = [], []
     with torch.inference_mode():
         for batch in _batches(groups, batch_size):
-            queries = embeddings([query for query, _ in batch])
-            passages = embeddings([text for _, texts in batch for text in texts])
-            scores = queries @ passages.T / ENCODER_TEMPERATURE
-            target = torch.arange(len(batch), device=scores.device) * (1 + n_negatives)
-            values.append(float(torch.nn.functional.cross_entropy(scores, target)))
+            of_batch = scores(batch)
+            target = torch.arange(len(batch), device=of_batch.device) * step
+            values.append(float(torch.nn.functional.cross_entropy(of_batch, target)))
             sizes.append(len(batch))
     return Loss(_mean(values, sizes, average), len(groups), len(values), _n_long(tokenizer, groups, max_length))
 
@@ -243,31 +258,21 @@ def reranker_loss(
 
     LM-Cocktail has no loss for rerankers; this is the one that FlagEmbedding trains them with.
     """
-    import torch
+
+    def scores(batch: Sequence[Group]) -> "torch.Tensor":
+        queries, texts = zip(*((query, text) for query, passages in batch for text in passages), strict=True)
+        limits = {"padding": True, "truncation": True, "max_length": max_length, "return_tensors": "pt"}
+        tokens = tokenizer([*queries], [*texts], **limits)
+        logits = model(**tokens.to(model.device), return_dict=True).logits.float()
+        if logits.shape[-1] != 1:
+            raise JudgemergeError(f"the reranker gives {logits.shape[-1]} numbers per pair; it must give one score")
+        return logits.view(len(batch), -1)
 
     groups = with_negatives(examples, n_negatives, seed)
-    values, sizes = [], []
-    with torch.inference_mode():
-        for batch in _batches(groups, batch_size):
-            pairs = [(query, text) for query, texts in batch for text in texts]
-            tokens = tokenizer(
-                [query for query, _ in pairs],
-                [text for _, text in pairs],
-                padding=True,
-                truncation=True,
-                max_length=max_length,
-                return_tensors="pt",
-            )
-            logits = model(**tokens.to(model.device), return_dict=True).logits.float()
-            if logits.shape[-1] != 1:
-                raise JudgemergeError(f"the reranker gives {logits.shape[-1]} numbers per pair; it must give one score")
-            target = torch.zeros(len(batch), dtype=torch.long, device=logits.device)
-            values.append(float(torch.nn.functional.cross_entropy(logits.view(len(batch), -1), target)))
-            sizes.append(len(batch))
-    return Loss(_mean(values, sizes, average), len(groups), len(values), _n_long(tokenizer, groups, max_length))
+    return _contrastive(groups, scores, 0, tokenizer, batch_size, max_length, average)
 
 
-def _n_long(tokenizer, groups: Iterable[tuple[str, list[str]]], max_length: int) -> int:
+def _n_long(tokenizer, groups: Iterable[Group], max_length: int) -> int:
     """Return how many texts were cut."""
     texts = [text for query, passages in groups for text in (query, *passages)]
     return sum(len(ids) > max_length for ids in tokenizer(texts)["input_ids"])

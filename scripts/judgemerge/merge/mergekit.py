@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
@@ -44,17 +45,15 @@ def check_all(folders: Iterable[str | Path], method: str) -> None:
     stored = {
         str(folder): (files.read_json(Path(folder, "config.json")), models.tensor_shapes(folder)) for folder in folders
     }
-    if not stored:
-        return
     shared = tensor_names.agreed(stored)
-    first, *others = shared
-    known = {new: name for name, new in shared[first].items() if new is not None}
-    for other in others:
-        for name, new in shared[other].items():
-            if known.get(new, name) != name:
+    first = next(iter(shared), None)
+    in_first = {new: name for name, new in shared.get(first, {}).items() if new is not None}
+    for other, names in shared.items():
+        for name, new in names.items():
+            if in_first.get(new, name) != name:
                 raise JudgemergeError(
-                    f"{other}: mergekit 0.1.5 cannot merge this model (its tensor '{name}' is stored as '{known[new]}' "
-                    f"in {first}, and mergekit would take only one of them); {remedy(method)}"
+                    f"{other}: mergekit 0.1.5 cannot merge this model (its tensor '{name}' is stored as "
+                    f"'{in_first[new]}' in {first}, and mergekit would take only one of them); {remedy(method)}"
                 )
 
 
@@ -69,51 +68,60 @@ def _fault(config: Mapping, names: Collection[str]) -> str | None:
     architectures = config.get("architectures") or []
     if len(architectures) != 1:
         return f"config.json names {len(architectures)} architectures, it wants one"
-    known = _definition(architectures[0], config.get("model_type"))
-    if known is None:
+    definition = _definition(architectures[0], config.get("model_type"))
+    if definition is None:
         return None  # inferred from the model itself
-    weights = _weights(known, config)
+    weights = _weights(definition, config)
     # mergekit adds a tuple to a list as soon as it meets such a weight.
-    doubtful = [weight for weight in weights if weight.get("optional") and weight.get("aliases")]
+    doubtful = next((weight.name for weight in weights if weight.optional and weight.aliases), None)
     if doubtful:
-        return f"it fails on optional tensors with several names, here '{doubtful[0]['name']}' of {architectures[0]}"
+        return f"it fails on optional tensors with several names, here '{doubtful}' of {architectures[0]}"
     mixture = any(_MIXTURE.search(name) for name in names)
     covered: set[str] = set()
     for weight in weights:
-        under = [weight["name"], *(weight.get("aliases") or []), *(weight.get("tied_names") or [])]
-        covered |= {*under}
-        if not weight.get("optional") and not {*under} & {*names} and not (mixture and _MIXTURE.search(weight["name"])):
-            return f"it wants tensor '{weight['name']}' of {architectures[0]}, which is not stored"
+        under = {weight.name, *weight.aliases, *weight.tied_names}
+        covered |= under
+        if not weight.optional and not under & {*names} and not (mixture and _MIXTURE.search(weight.name)):
+            return f"it wants tensor '{weight.name}' of {architectures[0]}, which is not stored"
     for name in names:
         if name not in covered and not (mixture and _MIXTURE.search(name)):
             return f"it would leave out tensor '{name}', which its list of {architectures[0]} lacks"
     return None
 
 
-def _weights(known: Mapping, config: Mapping) -> list[dict]:
-    """Return every weight of an architecture, names written out for all layers."""
-    n_layers = config.get(known.get("num_layers_config_key") or "num_hidden_layers")
-    layers = known["layer_templates"]["weights"]
-    per_layer = [_written_out(weight, n_layers, layer) for layer in range(n_layers or 0) for weight in layers]
-    fixed = [_written_out(weight, n_layers) for weight in (*known["pre_weights"], *known["post_weights"])]
-    return [*fixed, *per_layer]
-
-
 class _Arithmetic(Template):
     idpattern = r"(?a:[_a-z][_a-z0-9]*([+-]1)?)"
 
 
-def _written_out(weight: Mapping, n_layers: int | None, layer: int | None = None) -> dict:
-    values = {}
-    for key, number in (("num_layers", n_layers), ("layer_index", layer)):
-        if number is not None:
-            values |= {key: number, f"{key}+1": number + 1, f"{key}-1": number - 1}
+class _Weight(NamedTuple):
+    """One weight of an architecture, names written out."""
 
-    def of(text: str) -> str:
-        return _Arithmetic(text).safe_substitute(values)
+    name: str
+    optional: bool
+    aliases: list[str]
+    tied_names: list[str]
 
-    names = {key: [of(text) for text in weight[key]] for key in ("aliases", "tied_names") if weight.get(key)}
-    return {**weight, "name": of(weight["name"]), **names}
+    @classmethod
+    def of(cls, entry: Mapping, n_layers: int | None, layer: int | None = None) -> "_Weight":
+        """Return a weight of mergekit's list, in one layer if it is one of a layer."""
+        values = {}
+        for key, number in (("num_layers", n_layers), ("layer_index", layer)):
+            if number is not None:
+                values |= {key: number, f"{key}+1": number + 1, f"{key}-1": number - 1}
+        (name,), aliases, tied_names = (
+            [_Arithmetic(text).safe_substitute(values) for text in texts or ()]
+            for texts in ([entry["name"]], entry.get("aliases"), entry.get("tied_names"))
+        )
+        return cls(name, bool(entry.get("optional")), aliases, tied_names)
+
+
+def _weights(definition: Mapping, config: Mapping) -> list[_Weight]:
+    """Return every weight of an architecture, names written out for all layers."""
+    n_layers = config.get(definition.get("num_layers_config_key") or "num_hidden_layers")
+    layers = definition["layer_templates"]["weights"]
+    fixed = [*definition["pre_weights"], *definition["post_weights"]]
+    per_layer = [_Weight.of(entry, n_layers, layer) for layer in range(n_layers or 0) for entry in layers]
+    return [*(_Weight.of(entry, n_layers) for entry in fixed), *per_layer]
 
 
 def _definition(architecture: str, model_type: str | None) -> dict | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from judgemerge.core import files, models
+from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def _all_backbones(configs: Iterable[Mapping]) -> bool:
     configs = list(configs)
     if not all(config.get("model_type") in _DECODERS for config in configs):
         return all(map(is_encoder, configs))
-    given = [name for config in configs for name in config.get("architectures") or ()]
-    return any(map(_is_bare, given)) and all(name.endswith(("Model", "ForCausalLM")) for name in given)
+    architectures = [name for config in configs for name in config.get("architectures") or ()]
+    return any(map(_is_bare, architectures)) and all(name.endswith(("Model", "ForCausalLM")) for name in architectures)
 
 
 def _is_bare(architecture: str) -> bool:
@@ -84,8 +84,8 @@ def _is_bare(architecture: str) -> bool:
 def may_be_invented(name: str, config: Mapping) -> bool:
     """Whether a tensor belongs to a pooler that no answer of the model depends on: loading a model may invent it."""
     kind = config.get("model_type")
-    used = kind in _POOLED_HEADS and not _is_backbone(config)
-    return kind in _PREFIXES and ".pooler." in f".{name}" and not used
+    is_read = kind in _POOLED_HEADS and not _is_backbone(config)
+    return kind in _PREFIXES and ".pooler." in f".{name}" and not is_read
 
 
 def agreed(stored: Mapping[str, tuple[Mapping, Iterable[str]]]) -> dict[str, dict[str, str | None]]:
@@ -117,9 +117,9 @@ def agreed(stored: Mapping[str, tuple[Mapping, Iterable[str]]]) -> dict[str, dic
             }
             for model, names in spelled.items()
         }
-    known = {new for model in prefixed for new in spelled[model].values()}
+    of_prefixed = {new for model in prefixed for new in spelled[model].values()}
     return {
-        model: {name: prefix + new if prefix + new in known else new for name, new in names.items()}
+        model: {name: prefix + new if prefix + new in of_prefixed else new for name, new in names.items()}
         for model, names in spelled.items()
     }
 
@@ -137,34 +137,22 @@ def _bare_name(name: str, prefix: str, config: Mapping) -> str | None:
 
 def rename_all(weights: Mapping[str, "Weights"]) -> list[str]:
     """Give the tensors of opened models the names that they share; return the stored names of heads, left out."""
-    found = agreed(
-        {name: (files.read_json(model.folder / "config.json"), model.entries) for name, model in weights.items()}
+    names = agreed(
+        {label: (files.read_json(model.folder / "config.json"), model.entries) for label, model in weights.items()}
     )
     heads: dict[str, None] = {}
-    for name, model in weights.items():
-        heads |= dict.fromkeys(stored for stored, new in found[name].items() if new is None)
-        model.entries = {
-            found[name][stored]: entry for stored, entry in model.entries.items() if found[name][stored] is not None
-        }
+    for label, model in weights.items():
+        heads |= dict.fromkeys(stored for stored, new in names[label].items() if new is None)
+        renamed = ((names[label][stored], entry) for stored, entry in model.entries.items())
+        model.entries = {new: entry for new, entry in renamed if new is not None}
     return list(heads)
-
-
-def shapes(one: str | Path, two: str | Path) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
-    """Return name → shape of two model folders, under the names that both share; heads that one lacks are left out."""
-    stored = {str(folder): models.tensor_shapes(folder) for folder in (one, two)}
-    found = agreed({name: (files.read_json(Path(name, "config.json")), of) for name, of in stored.items()})
-    renamed = {
-        name: {found[name][tensor]: shape for tensor, shape in of.items() if found[name][tensor] is not None}
-        for name, of in stored.items()
-    }
-    return renamed[str(one)], renamed[str(two)]
 
 
 def settle_architecture(folder: str | Path, parents: Iterable[str | Path]) -> None:
     """Name the bare encoder as a merged model's architecture where a parent is bare: that is what was written."""
     configs = [files.read_json(Path(parent, "config.json")) for parent in parents]
-    given = [config.get("architectures") for config in configs]
-    bare = next((names for names in given if names and _is_bare(names[0])), None)
+    architectures = [config.get("architectures") for config in configs]
+    bare = next((names for names in architectures if names and _is_bare(names[0])), None)
     path = Path(folder, "config.json")
     config = files.read_json(path)
     if bare and config.get("architectures") != bare and _all_backbones(configs):

@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from judgemerge.merge.recipes import Merge
+from judgemerge.settings.models import HubModel, MadeModel
 from judgemerge.study.study import Study
 
 
@@ -15,15 +16,14 @@ class MergePlan:
 
     @cached_property
     def groups(self) -> list[dict]:
-        """The groups of models that merges bring together and that are compared before: {models, allow, mergekit}.
+        """The groups of models that merges bring together and that are compared before, as recipes.Group reads them.
 
-        `mergekit` is the method of a merge that it computes. One model alone is only looked at for that, and only where
-        it is not made here.
+        One model alone is only looked at for the method of mergekit, and only where it is not made here.
         """
         groups = []
-        for name, entry in self.study.merges.items():
-            merge, roots = Merge.of(entry), sorted(self.study.roots(name))
-            foreign = not merge.is_ours and any("make" not in self.study.models[root] for root in roots)
+        for name in self.study.merges:
+            merge, roots = Merge.of(self.entry(name)), sorted(self.study.roots(name))
+            foreign = not merge.is_ours and any(not isinstance(self.study.models[root], MadeModel) for root in roots)
             method = merge.method.name if foreign else None
             group = {"models": roots, "allow": self.study.allowed_differences(name), "mergekit": method}
             if (len(roots) > 1 or foreign) and group not in groups:
@@ -59,12 +59,12 @@ class MergePlan:
     def about(self, merge: str) -> dict:
         """Return what the study knows of a merge besides its manifest: for its card."""
         study = self.study
-        entries = {name: study.models.get(name, {}) for name in study.models_read(merge)}
+        entries = {name: study.models.get(name) for name in study.models_read(merge)}
         suites = study.suites if merge in study.judges else []
         prompts = {prompt for suite in suites for prompt in study.prompts_of(merge, suite).values()}
         return {
             "study": study.name,
             "prompts": ", ".join(sorted(filter(None, prompts))),
-            "repos": {name: entry["repo"] for name, entry in entries.items() if "repo" in entry},
-            "licence": study.settings["about"].get("licence"),
+            "repos": {name: entry.repo for name, entry in entries.items() if isinstance(entry, HubModel)},
+            "licence": study.settings.about.licence,
         }

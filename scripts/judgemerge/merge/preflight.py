@@ -4,19 +4,18 @@ mergekit finds a mismatch after minutes (or cuts embeddings with a warning); her
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.merge import descriptions, mergekit, sentence_modules
 from judgemerge.merge import names as tensor_names
-
-if TYPE_CHECKING:
-    from judgemerge.merge.streams import Weights
+from judgemerge.merge.streams import Weights
 
 TOKENIZER = "tokenizer"  # in `allow`: that texts are divided into the same tokens in other ways
-QUANTIZED = ("quantization_config",)
+TOKENIZER_FILE = "tokenizer.json"
+QUANTIZED = "quantization_config"  # key of config.json
 # A text in which tokenizers differ: capitals, accents, digits, blanks, line ends, scripts, signs.
 PROBE = (
     "Which answer is Better?  The 2nd (0.75 of 1234) isn't naïve:\n\n\t- für Straße, déjà vu, Ελλάδα, 你好，世界。 🙂\n"
@@ -26,6 +25,28 @@ PROBE = (
 BUFFERS = (".position_ids", ".token_type_ids")
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What of a model is compared: its folder, its config, the headers of its tensors, and token → id where known."""
+
+    folder: Path
+    config: Mapping
+    weights: Weights
+    tokens: Mapping[str, int] | None
+
+    @classmethod
+    def of(cls, folder: str | Path, tokens: bool = True) -> "Facts":
+        """Return the facts of a model folder; without `tokens` its tokenizer is not read."""
+        models.check_folder(folder)
+        config = check_not_quantized(folder)
+        return cls(Path(folder), config, Weights(folder), _tokens(Path(folder, TOKENIZER_FILE)) if tokens else None)
+
+    def compare(self, other: "Facts", allow: Collection[str]) -> None:
+        """Refuse a model whose tensors or tokens are not those of this one."""
+        _compare_tensors(self, other)
+        _compare_tokens(self, other, allow)
+
+
 def check_parents(folders: Mapping[str, str | Path], allow: Collection[str] = ()) -> dict:
     """Return what was compared between the models in `folders`; refuse the first that does not fit the first model.
 
@@ -33,22 +54,22 @@ def check_parents(folders: Mapping[str, str | Path], allow: Collection[str] = ()
     differ), names and shapes of all tensors, and token ids. Different floating-point formats are only noted: a merge
     says itself which format it computes in.
     """
-    names = list(folders)
-    facts = {name: _facts(folders[name]) for name in names}
-    _rename(facts)
+    facts = {name: Facts.of(folder) for name, folder in folders.items()}
+    tensor_names.rename_all({name: fact.weights for name, fact in facts.items()})
     sentence_modules.check(folders)
-    first = names[0]
     descriptions.check(folders, allow)
-    for name in names[1:]:
-        _compare_tensors(folders[first], facts[first], folders[name], facts[name])
-        _compare_tokens(folders[first], facts[first]["tokens"], folders[name], facts[name]["tokens"], allow)
+    first, *others = facts.values()
+    for other in others:
+        first.compare(other, allow)
     return {
-        "models": names,
-        "architecture": facts[first]["config"].get("architectures"),
-        "tensors": len(facts[first]["headers"]),
-        "tokens": len(facts[first]["tokens"] or {}) or None,
-        "formats": {name: sorted({entry["dtype"] for entry in facts[name]["headers"].values()}) for name in names},
-        "without_tokenizer_json": [name for name in names if facts[name]["tokens"] is None],
+        "models": list(folders),
+        "architecture": first.config.get("architectures"),
+        "tensors": len(first.weights.entries),
+        "tokens": len(first.tokens or {}) or None,
+        "formats": {
+            name: sorted({entry.format for entry in fact.weights.entries.values()}) for name, fact in facts.items()
+        },
+        "without_tokenizer_json": [name for name, fact in facts.items() if fact.tokens is None],
     }
 
 
@@ -67,140 +88,124 @@ def check_local(folders: Mapping[str, str | Path], allow: Collection[str], metho
     descriptions.check(folders, allow)
     first, *others = folders.values()
     for other in others:
-        texts = [
-            path.read_bytes()
-            for path in (Path(first, "tokenizer.json"), Path(other, "tokenizer.json"))
-            if path.is_file()
-        ]
-        same = len(texts) < 2 or texts[0] == texts[1]
-        facts = {folder: _facts(folder, tokens=not same) for folder in (first, other)}
-        _rename(facts)
-        ours, theirs = facts[first], facts[other]
-        _compare_tensors(first, ours, other, theirs)
-        _compare_tokens(first, ours["tokens"], other, theirs["tokens"], allow)
+        paths = [path for folder in (first, other) if (path := Path(folder, TOKENIZER_FILE)).is_file()]
+        differ = len(paths) == 2 and paths[0].read_bytes() != paths[1].read_bytes()
+        ours, theirs = Facts.of(first, tokens=differ), Facts.of(other, tokens=differ)
+        tensor_names.rename_all({first: ours.weights, other: theirs.weights})
+        ours.compare(theirs, allow)
 
 
 def check_not_quantized(folder: str | Path) -> dict:
     """Return the config of a model; refuse one whose weights are quantized."""
     path = Path(folder, "config.json")
     config = files.read_json(path)
-    for key in QUANTIZED:
-        if config.get(key):
-            raise JudgemergeError(f"{path}: the model is quantized ({key}); give the one it was made of")
+    if config.get(QUANTIZED):
+        raise JudgemergeError(f"{path}: the model is quantized ({QUANTIZED}); give the one it was made of")
     return config
-
-
-def _facts(folder: str | Path, tokens: bool = True) -> dict:
-    folder = Path(folder)
-    models.check_folder(folder)
-    config = check_not_quantized(folder)
-    headers = {}
-    for path in models.weight_files(folder):
-        for name, entry in models.header(path).items():
-            headers[name] = {**entry, "path": path}
-    return {"config": config, "headers": headers, "tokens": _tokens(folder / "tokenizer.json") if tokens else None}
-
-
-def _rename(facts: Mapping[str, dict]) -> None:
-    """Give the tensors of all models the names that they share; heads that a bare encoder lacks are left out."""
-    found = tensor_names.agreed({name: (fact["config"], fact["headers"]) for name, fact in facts.items()})
-    for name, fact in facts.items():
-        renamed = ((found[name][stored], entry) for stored, entry in fact["headers"].items())
-        fact["headers"] = {new: entry for new, entry in renamed if new is not None}
 
 
 def _tokens(path: Path) -> dict[str, int] | None:
     """Return token → id of a tokenizer.json, None without such a file."""
     if not path.is_file():
         return None
-    content = files.read_json(path)
-    vocabulary = content.get("model", {}).get("vocab", {})
+    vocabulary = files.read_json(path).get("model", {}).get("vocab", {})
     if isinstance(vocabulary, list):  # unigram models list [token, score]
         vocabulary = {token: number for number, (token, _) in enumerate(vocabulary)}
-    return vocabulary | {entry["content"]: entry["id"] for entry in content.get("added_tokens", [])}
+    return vocabulary | descriptions.added_ids(path)
 
 
-def _compare_tensors(one: str | Path, ours: dict, two: str | Path, theirs: dict) -> None:
-    for name in sorted(ours["headers"].keys() ^ theirs["headers"].keys()):
-        here, lacking = (ours, two) if name in ours["headers"] else (theirs, one)
-        entry = here["headers"][name]
-        if _is_buffer(name, entry["dtype"]) or _may_be_tied(name, entry, here["headers"], here["config"]):
-            continue
-        if tensor_names.may_be_invented(name, here["config"]):
-            continue
-        raise JudgemergeError(
-            f"{entry['path']}: tensor '{name}' {entry['shape']} is missing in {lacking}; only models with the same "
-            "tensors can be merged"
-        )
-    for name, entry in ours["headers"].items():
-        other = theirs["headers"].get(name)
-        if other is not None and other["shape"] != entry["shape"]:
+def _compare_tensors(ours: Facts, theirs: Facts) -> None:
+    one, two = ours.weights.entries, theirs.weights.entries
+    for name in sorted(one.keys() ^ two.keys()):
+        here, lacking = (ours, theirs) if name in one else (theirs, ours)
+        if not (_may_be_lacking(name, here) or _may_be_tied(name, here)):
+            raise _missing(name, here.weights, lacking.weights)
+    for name, entry in one.items():
+        other = two.get(name)
+        if other is not None and other.shape != entry.shape:
+            raise _other_shape(name, theirs.weights, ours.weights, "sizes and vocabulary")
+        if other is not None and ("F" in other.format) != ("F" in entry.format):
             raise JudgemergeError(
-                f"{other['path']}: tensor '{name}' has shape {other['shape']}, but {entry['shape']} in {entry['path']}"
-                "; use models with the same sizes and vocabulary"
-            )
-        if other is not None and ("F" in other["dtype"]) != ("F" in entry["dtype"]):
-            raise JudgemergeError(
-                f"{other['path']}: tensor '{name}' has format {other['dtype']}, but {entry['dtype']} in "
-                f"{entry['path']}; use weights in floating-point numbers"
+                f"{other.path}: tensor '{name}' has format {other.format}, but {entry.format} in {entry.path}; use "
+                "weights in floating-point numbers"
             )
 
 
-def _is_buffer(name: str, form: str) -> bool:
-    return "F" not in form and f".{name}".endswith(BUFFERS)
+def _missing(name: str, here: Weights, lacking: Weights) -> JudgemergeError:
+    entry = here.entries[name]
+    return JudgemergeError(
+        f"{entry.path}: tensor '{name}' {list(entry.shape)} is missing in {lacking.folder}; only models with the same "
+        "tensors can be merged"
+    )
 
 
-def _may_be_tied(name: str, entry: dict, headers: dict, config: dict) -> bool:
+def _other_shape(name: str, theirs: Weights, ours: Weights, same: str) -> JudgemergeError:
+    other, entry = theirs.entries[name], ours.entries[name]
+    return JudgemergeError(
+        f"{other.path}: tensor '{name}' has shape {list(other.shape)}, but {list(entry.shape)} in {entry.path}; use "
+        f"models with the same {same}"
+    )
+
+
+def _may_be_lacking(name: str, facts: Facts) -> bool:
+    """Return whether a model may do without a tensor: a buffer, or what loading a model may invent."""
+    is_buffer = "F" not in facts.weights.entries[name].format and f".{name}".endswith(BUFFERS)
+    return is_buffer or tensor_names.may_be_invented(name, facts.config)
+
+
+def _may_be_tied(name: str, facts: Facts) -> bool:
     """Return whether a tensor may be the stored copy of a tied one: tied embeddings, and another of the same shape."""
-    tied = config.get("tie_word_embeddings", True)
-    return tied and any(other != name and headers[other]["shape"] == entry["shape"] for other in headers)
+    entries = facts.weights.entries
+    tied = facts.config.get("tie_word_embeddings", True)
+    return tied and any(other != name and entries[other].shape == entries[name].shape for other in entries)
 
 
-def _compare_tokens(
-    one: str | Path, ours: dict | None, two: str | Path, theirs: dict | None, allow: Collection[str]
-) -> None:
+def _compare_tokens(one: Facts, two: Facts, allow: Collection[str]) -> None:
+    ours, theirs = one.tokens, two.tokens
     if ours is None and theirs is None:
-        _compare_vocabularies(one, two)
+        _compare_vocabularies(one.folder, two.folder)
     if ours is None or theirs is None:
         return
+    paths = [Path(facts.folder, TOKENIZER_FILE) for facts in (one, two)]
     if ours == theirs:
         if TOKENIZER not in allow:
-            _compare_division(one, two)
+            _compare_division(*paths)
         return
     moved = [token for token in ours if theirs.get(token) != ours[token]]
     extra = [token for token in theirs if token not in ours]
     token = (moved or extra)[0]
     raise JudgemergeError(
-        f"{Path(two, 'tokenizer.json')}: {len(theirs)} tokens, but {len(ours)} in {Path(one, 'tokenizer.json')}; first "
-        f"difference: {token!r} is {theirs.get(token, 'missing')} there and {ours.get(token, 'missing')} here; use "
-        "models with one tokenizer"
+        f"{paths[1]}: {len(theirs)} tokens, but {len(ours)} in {paths[0]}; first difference: {token!r} is "
+        f"{theirs.get(token, 'missing')} there and {ours.get(token, 'missing')} here; use models with one tokenizer"
     )
 
 
-def _compare_division(one: str | Path, two: str | Path) -> None:
+def _compare_division(one: Path, two: Path) -> None:
     """Refuse tokenizers with the same tokens that divide a text otherwise: other merges, capitals, blanks, digits."""
+    texts = {path: path.read_text(encoding="utf-8") for path in (one, two)}
+    if texts[one] == texts[two]:
+        return
+    ours, theirs = (_divided(path, text) for path, text in texts.items())
+    if ours != theirs:
+        place = descriptions.first_difference(ours, theirs)
+        raise JudgemergeError(
+            f"{two}: has the tokens of {one}, but divides a text otherwise (into {theirs[place : place + 4]} there, "
+            f"{ours[place : place + 4]} here); use models with one tokenizer, or put {TOKENIZER} into the merge's "
+            "`allow`"
+        )
+
+
+def _divided(path: Path, text: str) -> list[str]:
+    """Return the tokens of PROBE in a tokenizer.json."""
     from tokenizers import Tokenizer
 
-    paths = [Path(folder, "tokenizer.json") for folder in (one, two)]
-    texts = [path.read_text(encoding="utf-8") for path in paths]
-    if texts[0] == texts[1]:
-        return
-    found = []
-    for path, text in zip(paths, texts, strict=True):
-        try:
-            tokenizer = Tokenizer.from_str(text)
-        except Exception as error:  # the library raises nothing more exact
-            raise JudgemergeError(f"{path}: is no tokenizer ({error}); download the model again") from None
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        found.append(tokenizer.encode(PROBE, add_special_tokens=False).tokens)
-    if found[0] != found[1]:
-        place = next((n for n, (a, b) in enumerate(zip(*found, strict=False)) if a != b), min(map(len, found)))
-        ours, theirs = (tokens[place : place + 4] for tokens in found)
-        raise JudgemergeError(
-            f"{paths[1]}: has the tokens of {paths[0]}, but divides a text otherwise (into {theirs} there, {ours} "
-            f"here); use models with one tokenizer, or put {TOKENIZER} into the merge's `allow`"
-        )
+    try:
+        tokenizer = Tokenizer.from_str(text)
+    except Exception as error:  # the library raises nothing more exact
+        raise JudgemergeError(f"{path}: is no tokenizer ({error}); download the model again") from None
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer.encode(PROBE, add_special_tokens=False).tokens
 
 
 def _compare_vocabularies(one: str | Path, two: str | Path) -> None:
@@ -211,36 +216,27 @@ def _compare_vocabularies(one: str | Path, two: str | Path) -> None:
             raise JudgemergeError(f"{other}: differs from {path}; use models with one tokenizer")
 
 
-def shared_tensors(weights: Mapping[str, "Weights"], donor: str) -> tuple[list[str], list[str]]:
+def shared_tensors(weights: Mapping[str, Weights], donor: str) -> tuple[list[str], list[str]]:
     """Return the tensors that a merge writes, in the donor's order, and those it leaves out.
 
     Left out are buffers that not all models store, stored copies of tied weights that not all models store, and what
     `names` says of encoders: heads and poolers. Any other difference in names is an error that names the tensor and
     both folders.
     """
-    heads = tensor_names.rename_all(weights)
-    configs = {name: files.read_json(model.folder / "config.json") for name, model in weights.items()}
+    left_out = tensor_names.rename_all(weights)
     ours = weights[donor]
     everywhere = [name for name in ours.entries if all(name in other.entries for other in weights.values())]
-    left_out = heads
-    for label, model in weights.items():
+    for model in weights.values():
+        facts = Facts(model.folder, files.read_json(model.folder / "config.json"), model, None)
         for name, entry in model.entries.items():
             if name in everywhere or name in left_out:
                 continue
-            lacking = next(other for other in weights.values() if name not in other.entries)
             same_shape = [other for other in everywhere if model.entries[other].shape == entry.shape]
-            known = _is_buffer(name, entry.format) or tensor_names.may_be_invented(name, configs[label])
-            if not known and not any(model.same(name, other) for other in same_shape):
-                raise JudgemergeError(
-                    f"{entry.path}: tensor '{name}' {list(entry.shape)} is missing in {lacking.folder}; only models "
-                    "with the same tensors can be merged"
-                )
+            if not _may_be_lacking(name, facts) and not any(model.same(name, other) for other in same_shape):
+                raise _missing(name, model, next(one for one in weights.values() if name not in one.entries))
             left_out.append(name)
     for name in everywhere:
         for model in weights.values():
             if model.entries[name].shape != ours.entries[name].shape:
-                raise JudgemergeError(
-                    f"{model.entries[name].path}: tensor '{name}' has shape {list(model.entries[name].shape)}, but "
-                    f"{list(ours.entries[name].shape)} in {ours.entries[name].path}; use models with the same sizes"
-                )
+                raise _other_shape(name, model, ours, "sizes")
     return everywhere, left_out

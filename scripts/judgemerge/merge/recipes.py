@@ -1,9 +1,10 @@
 """A merge as it is read from a study's `merges`, and the recipe that mergekit reads."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from judgemerge.merge.methods import METHODS
 from judgemerge.merge.table import Method
@@ -28,14 +29,17 @@ class Merge:
     @classmethod
     def of(cls, entry: Mapping) -> "Merge":
         """Return the merge of an entry whose method is known."""
-        fields = {field.name for field in dataclasses.fields(cls)}
-        values = {key: value for key, value in entry.items() if key in fields}
-        return cls(**{**values, "method": METHODS[entry["method"]]})
+        return cls(**{**_of_fields(cls, entry), "method": METHODS[entry["method"]]})
 
     @property
     def models_read(self) -> list[str]:
         """Return the models that the merge reads: the base first, then its parents, each once."""
         return list(dict.fromkeys([*([self.base] if self.base else []), *self.models]))
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """Return the weights of the parents that have one."""
+        return {parent: values["weight"] for parent, values in self.models.items() if "weight" in values}
 
     @property
     def reference(self) -> str:
@@ -48,9 +52,42 @@ class Merge:
         return not self.method.is_mergekits or self.engine == "streamed"
 
 
+class Group(NamedTuple):
+    """Models that merges bring together, what may differ between them, and the method of a merge by mergekit."""
+
+    models: list[str]
+    allow: list[str]
+    mergekit: str | None
+
+
 def own_engine(entry: Mapping) -> bool:
     """Return whether judgemerge computes a merge itself."""
     return Merge.of(entry).is_ours
+
+
+@dataclass(frozen=True)
+class Making:
+    """How a merge was made, as its manifest says below `made_by`: entry, digests of the parents, and what was noted.
+
+    `weights` is what decided a cocktail's weights; `left_out` are tensors that the merge does not write.
+    """
+
+    merge: Mapping
+    parents: Mapping[str, str]
+    threads: int
+    donor: str | None = None
+    weights: Mapping | None = None
+    left_out: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, made_by: Mapping) -> "Making":
+        """Return the making that a manifest tells."""
+        return cls(**_of_fields(cls, made_by))
+
+
+def _of_fields(kind: type, values: Mapping) -> dict:
+    """Return the values that a dataclass has fields for."""
+    return {field.name: values[field.name] for field in dataclasses.fields(kind) if field.name in values}
 
 
 def adapters_read(entry: Mapping, adapters: Collection[str]) -> list[str]:
@@ -72,16 +109,13 @@ def recipe(merge: Mapping, folders: Mapping[str, str | Path]) -> dict:
         return "+".join(str(Path(part).resolve()) for part in str(folders[model]).split("+"))
 
     entry = Merge.of(merge)
-    config = {
+    return {
         "merge_method": entry.method.name,
         "dtype": entry.dtype,
         "models": [
             {"model": folder(parent), **({"parameters": parameters} if parameters else {})}
             for parent, parameters in entry.models.items()
         ],
+        **({"base_model": folder(entry.base)} if entry.base else {}),
+        **({"parameters": entry.parameters} if entry.parameters else {}),
     }
-    if entry.base:
-        config["base_model"] = folder(entry.base)
-    if entry.parameters:
-        config["parameters"] = entry.parameters
-    return config

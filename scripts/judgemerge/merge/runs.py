@@ -38,9 +38,22 @@ class Parents:
         digests |= {Path(folder).name: models.adapter_digest(folder) for folder in adapters}
         return cls({Path(folder).name: folder for folder in [*folders, *adapters]}, digests, bases)
 
+    @property
+    def models(self) -> dict[str, str]:
+        """The folders of those that are no adapters."""
+        return {name: folder for name, folder in self.folders.items() if name not in self.bases}
+
+    @property
+    def as_read(self) -> dict[str, str]:
+        """The folders as mergekit reads them: `base+adapter` for an adapter, which it folds in while reading."""
+        return {
+            name: f"{self.folders[self.bases[name]]}+{folder}" if name in self.bases else folder
+            for name, folder in self.folders.items()
+        }
+
 
 def make_model(
-    merge: dict,
+    merge: Mapping,
     parents: Parents,
     threads: int,
     model: str,
@@ -53,41 +66,45 @@ def make_model(
     fresh.parent.mkdir(parents=True, exist_ok=True)
     computed = files.read_json(weights) if weights else None
     with nothing_left(fresh, model, manifest, recipe_file):
-        about = merge_folders(
-            Path(model).name,
-            merge,
-            parents.folders,
-            fresh,
-            recipe_file,
-            threads,
-            parents.digests,
-            parents.bases,
-            computed,
-        )
+        made_by = merge_folders(Path(model).name, merge, parents, fresh, recipe_file, threads, computed)
         models.move_into_place(fresh, model)
-        files.write_json(manifest, models.describe(model, **about))
+        files.write_json(manifest, models.describe(model, **made_by))
 
 
 def merge_folders(
     name: str,
-    merge: dict,
-    folders: Mapping[str, str | Path],
+    merge: Mapping,
+    parents: Parents,
     output: str | Path,
     recipe_file: str | Path,
     threads: int,
-    digests: Mapping[str, str],
-    bases: Mapping[str, str] | None = None,
-    weights: dict | None = None,
+    weights: Mapping | None = None,
 ) -> dict:
     """Write the merged model to a fresh folder with its card, and its recipe; return what the manifest says of it.
 
-    `folders` gives the folder of every model that is read; `bases` names those that are adapters, each with the model
-    it was trained on. `weights` is what `cocktail.weigh` found, for a cocktail that gives none itself.
+    `weights` is what `cocktail.weigh` found, for a cocktail that gives none itself.
     """
     output = Path(output)
     shutil.rmtree(output, ignore_errors=True)
     with nothing_left(output, recipe_file):
-        return _merged(name, merge, folders, output, recipe_file, threads, digests, dict(bases or {}), weights)
+        entry, plain = Merge.of(merge), parents.models
+        preflight.check_parents(plain, entry.allow)
+        donor = descriptions.donor(entry, plain)
+        reference = parents.folders[parents.bases.get(entry.reference, entry.reference)]
+        if entry.is_ours:
+            from judgemerge.merge import engine
+
+            computed = _with_weights(merge, weights)
+            paths = {model: str(folder) for model, folder in parents.folders.items()}
+            _write_recipe(recipe_file, {**computed, "folders": paths}, donor)
+            left_out = engine.merge_all({name: computed}, parents.folders, {name: output}, threads)[name]["left_out"]
+        else:
+            _write_recipe(recipe_file, recipes.recipe(merge, parents.as_read), donor)
+            left_out = _by_mergekit(entry, plain, reference, plain[donor], output, recipe_file, threads)
+        checks.check_result(output, reference, tuple(left_out))
+        made_by = {"rule": "merge_models", "merge": merge, "donor": donor, "parents": dict(parents.digests)}
+        made_by |= {"threads": threads} | ({"weights": weights} if weights else {})
+        return _with_card(output, name, made_by, left_out)
 
 
 @contextlib.contextmanager
@@ -102,45 +119,9 @@ def nothing_left(*paths: str | Path) -> Iterator[None]:
         raise
 
 
-def _merged(
-    name: str,
-    merge: dict,
-    folders: Mapping[str, str | Path],
-    output: Path,
-    recipe_file: str | Path,
-    threads: int,
-    digests: Mapping[str, str],
-    bases: Mapping[str, str],
-    weights: dict | None,
-) -> dict:
-    entry = Merge.of(merge)
-    plain = {model: folder for model, folder in folders.items() if model not in bases}
-    preflight.check_parents(plain, entry.allow)
-    donor = descriptions.donor(entry, plain)
-    reference = folders[bases.get(entry.reference, entry.reference)]
-    if entry.is_ours:
-        from judgemerge.merge import engine
-
-        computed = _with_weights(merge, weights)
-        paths = {model: str(folder) for model, folder in folders.items()}
-        _write_recipe(recipe_file, {**computed, "folders": paths}, donor)
-        left_out = engine.merge_all({name: computed}, folders, {name: output}, threads)[name]["left_out"]
-    else:
-        read = {
-            model: f"{folders[bases[model]]}+{folders[model]}" if model in bases else folders[model]
-            for model in folders
-        }
-        _write_recipe(recipe_file, recipes.recipe(merge, read), donor)
-        left_out = _by_mergekit(entry, plain, reference, plain[donor], output, recipe_file, threads)
-    checks.check_result(output, reference, tuple(left_out))
-    about = {"rule": "merge_models", "merge": merge, "donor": donor, "parents": dict(digests), "threads": threads}
-    about |= {"weights": weights} if weights else {}
-    return _with_card(output, name, about, left_out)
-
-
-def _with_card(folder: Path, name: str, about: dict, left_out: Sequence[str]) -> dict:
+def _with_card(folder: Path, name: str, made_by: dict, left_out: Sequence[str]) -> dict:
     """Write the card of a merge, and return what its manifest says of it."""
-    made_by = about | ({"left_out": left_out} if left_out else {})
+    made_by |= {"left_out": left_out} if left_out else {}
     text = cards.card(name, {"made_by": made_by, "versions": provenance.versions()})
     (folder / "README.md").write_text(text, encoding="utf-8")
     return made_by
@@ -175,11 +156,7 @@ def _by_mergekit(
 
 
 def merge_variants(
-    merges: Mapping[str, dict],
-    folders: Mapping[str, str | Path],
-    outputs: Mapping[str, str | Path],
-    threads: int,
-    digests: Mapping[str, str],
+    merges: Mapping[str, Mapping], parents: Parents, outputs: Mapping[str, str | Path], threads: int
 ) -> dict[str, dict]:
     """Write several merges of the same parents in one pass over their weights; return what their manifests say.
 
@@ -187,7 +164,7 @@ def merge_variants(
     """
     from judgemerge.merge import engine
 
-    entries = {name: Merge.of(merge) for name, merge in merges.items()}
+    folders, entries = parents.folders, {name: Merge.of(merge) for name, merge in merges.items()}
     preflight.check_parents(folders, next(iter(entries.values())).allow)
     fresh = {name: Path(f"{path}.part") for name, path in outputs.items()}
     manifests = {}
@@ -196,18 +173,19 @@ def merge_variants(
         for name, merge in merges.items():
             left_out = noted[name]["left_out"]
             checks.check_result(fresh[name], folders[entries[name].reference], tuple(left_out))
-            donor = descriptions.donor(entries[name], folders)
-            about = {"rule": "merge_variants", "merge": merge, "donor": donor, "parents": dict(digests)}
-            manifests[name] = _with_card(fresh[name], name, {**about, "threads": threads}, left_out)
+            made_by = {"rule": "merge_variants", "merge": merge, "donor": descriptions.donor(entries[name], folders)}
+            made_by |= {"parents": dict(parents.digests), "threads": threads}
+            manifests[name] = _with_card(fresh[name], name, made_by, left_out)
         for name, path in fresh.items():
             models.move_into_place(path, outputs[name])
     return manifests
 
 
-def _with_weights(merge: dict, weights: dict | None) -> dict:
+def _with_weights(merge: Mapping, weights: Mapping | None) -> Mapping:
     if weights is None:
         return merge
-    return {**merge, "models": {model: {"weight": weights["weights"][model]} for model in merge["models"]}}
+    by_model = weights["weights"]
+    return {**merge, "models": {model: {"weight": by_model[model]} for model in merge["models"]}}
 
 
 def _write_recipe(path: str | Path, content: dict, donor: str) -> None:

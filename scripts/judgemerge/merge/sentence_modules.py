@@ -51,15 +51,15 @@ def pooling(folder: str | Path) -> tuple[str, ...] | None:
     path = Path(folder, MODULES)
     if not path.is_file():
         return None
-    found = [module["path"] for module in files.read_json(path) if module["type"].endswith("Pooling")]
-    config = Path(folder, found[0], "config.json") if found else None
+    paths = [module["path"] for module in files.read_json(path) if module["type"].endswith("Pooling")]
+    config = Path(folder, paths[0], "config.json") if paths else None
     if config is None or not config.is_file():
         return None
     settings = files.read_json(config)
-    given = settings.get("pooling_mode")
-    if given is None:
-        given = [key.removeprefix(_FLAG) for key, value in settings.items() if key.startswith(_FLAG) and value is True]
-    modes = [given] if isinstance(given, str) else given
+    modes = settings.get("pooling_mode")
+    if modes is None:
+        modes = [key.removeprefix(_FLAG) for key, value in settings.items() if key.startswith(_FLAG) and value is True]
+    modes = [modes] if isinstance(modes, str) else modes
     return tuple(sorted(_FLAG_NAMES.get(mode, mode) for mode in modes)) or None
 
 

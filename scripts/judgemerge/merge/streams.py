@@ -49,13 +49,12 @@ class Weights:
         models.check_folder(folder)
         self.entries: dict[str, Entry] = {}
         for path in models.weight_files(folder):
+            start = models.data_start(path)
             for name, entry in models.header(path).items():
                 if name in self.entries:
                     raise JudgemergeError(f"{path}: tensor '{name}' is also in another file; remove the stale file")
-                start = models.data_start(path)
-                self.entries[name] = Entry(
-                    path, start + entry["data_offsets"][0], entry["dtype"], tuple(entry["shape"])
-                )
+                first, _ = entry["data_offsets"]
+                self.entries[name] = Entry(path, start + first, entry["dtype"], tuple(entry["shape"]))
 
     def get(self, name: str) -> "torch.Tensor":
         """Return one tensor, read from its file."""

@@ -112,7 +112,7 @@ class Method:
         """Return one merged tensor; `models` and `parameters` are those of the merge, `inputs` the rest."""
         values = dict(inputs)
         for entry in self.per_model.values():
-            values[entry.argument] = [own.get(entry.name, entry.default) for own in models.values()]
+            values[entry.argument] = [of_model.get(entry.name, entry.default) for of_model in models.values()]
         for entry in self.overall.values():
             if entry.name in parameters:
                 values[entry.argument] = parameters[entry.name]

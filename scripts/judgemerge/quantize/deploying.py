@@ -32,16 +32,16 @@ class Family:
     def render(self, messages: Messages, document: str = "") -> str:
         """Return the conversation as the model reads it, reply opened; `document` begins it."""
         around = {"user": self.user, "assistant": self.assistant, "system": self.system_turn}
-        extra = next((message["content"] for message in messages if message["role"] == "system"), None)
-        users = [index for index, message in enumerate(messages) if message["role"] == "user"]
+        turns = [(message["role"], message["content"]) for message in messages]
+        extra = next((content for role, content in turns if role == "system"), None)
+        users = [index for index, (role, _) in enumerate(turns) if role == "user"]
         place = {"first": users[0], "last": users[-1]}.get(self.system)
         text = document
-        for index, message in enumerate(messages):
-            if message["role"] == "system" and self.system != "turn":
-                continue
-            before, after = around[message["role"]]
-            lead = f"{extra}\n\n" if index == place and extra is not None else ""
-            text += before + lead + message["content"] + after
+        for index, (role, content) in enumerate(turns):
+            if role != "system" or self.system == "turn":
+                before, after = around[role]
+                lead = f"{extra}\n\n" if index == place and extra is not None else ""
+                text += before + lead + content + after
         return text + self.reply
 
     def go(self) -> str:
@@ -96,18 +96,18 @@ PLAIN = (_TALK[:1], _TALK)
 WITH_SYSTEM = ([_SYSTEM, *_TALK[:1]], [_SYSTEM, *_TALK])
 
 
-def family_of(own: Callable[[Messages], str], document: str, where: str) -> tuple[Family, str | None]:
-    """Return the family that renders as the model's own template `own` does, and the system message that `own` adds.
+def family_of(render: Callable[[Messages], str], document: str, where: str) -> tuple[Family, str | None]:
+    """Return the family that renders as the model's own template does, and the system message that it adds.
 
-    `document` is what begins a text ("" when the template leaves that out). Raises JudgemergeError otherwise.
+    `render` renders with that template; `document` is what begins a text ("" when the template leaves that out). Raises
+    JudgemergeError otherwise.
     """
-    with_system = [_try(own, talk) for talk in WITH_SYSTEM]
-    plain = [own(talk) for talk in PLAIN]
+    with_system = [_try(render, talk) for talk in WITH_SYSTEM]
+    plain = [render(talk) for talk in PLAIN]
     for family in FAMILIES:
         for begin in dict.fromkeys((document, "")):
-            shown = [family.render(talk, begin) for talk in WITH_SYSTEM]
             refused = family.system == "none" and with_system == [None, None]
-            if not refused and shown != with_system:
+            if not refused and [family.render(talk, begin) for talk in WITH_SYSTEM] != with_system:
                 continue
             for added in (None, _default_system(family, plain[0], begin)):
                 talks = [talk if added is None else [{"role": "system", "content": added}, *talk] for talk in PLAIN]
@@ -120,10 +120,10 @@ def family_of(own: Callable[[Messages], str], document: str, where: str) -> tupl
     )
 
 
-def _try(own: Callable[[Messages], str], talk: Messages) -> str | None:
+def _try(render: Callable[[Messages], str], talk: Messages) -> str | None:
     """Return the conversation as rendered, None when the template refuses a system message."""
     try:
-        return own(talk)
+        return render(talk)
     except Exception as error:  # jinja2's TemplateError, without importing it here
         if type(error).__name__ != "TemplateError":
             raise

@@ -26,7 +26,7 @@ class QuantizationPlan:
         """Return the window that a served judge needs: the longest prompt that is judged, and the longest reply."""
         prompts = self.study.catalogues.prompts
         replies = [load_template(prompts[name]).max_new_tokens for name in self.study.prompts_used]
-        return self.study.settings["judging"]["max_prompt_tokens"] + max(replies, default=0)
+        return self.study.settings.judging.max_prompt_tokens + max(replies, default=0)
 
     @cached_property
     def parents(self) -> dict[str, str]:
@@ -50,9 +50,9 @@ class QuantizationPlan:
 
     @property
     def units(self) -> list[dict]:
-        """What is compared per benchmark: {benchmark, suite, judges}."""
+        """What is compared, as a rule hands it on."""
         return [
-            {"benchmark": benchmark, "suite": self.study.suite_of(benchmark), "judges": judges}
+            quantizing.Unit(benchmark, self.study.suite_of(benchmark), judges)._asdict()
             for benchmark, judges in self.judges.items()
         ]
 

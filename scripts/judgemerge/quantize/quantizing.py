@@ -8,9 +8,11 @@ before and tensor types are counted after. Imports nothing heavy.
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.settings.models import EndpointModel
 
 # Key in config/sources.yaml: the source package of llama-cpp-python, which holds llama.cpp's converter.
 CONVERTER = "llama_cpp"
@@ -41,7 +43,7 @@ def check(study) -> None:
     Where the shape of the model is known already, rows that do not fit the type are refused here, too.
     """
     for name, entry in study.quantizations.items():
-        model, where = entry["model"], f"{study.where}: quantizations.{name}"
+        model, where = entry.model, f"{study.where}: quantizations.{name}"
         if model in study.quantizations:
             raise JudgemergeError(
                 f"{where}.model is '{model}', itself a quantization; name the model that it is made from"
@@ -49,25 +51,20 @@ def check(study) -> None:
         names = study.model_names - set(study.quantizations)
         if model not in names:
             raise JudgemergeError(f"{where}.model is the unknown model '{model}'{did_you_mean(model, names)}")
-        if "endpoint" in study.models.get(model, {}):
+        if isinstance(study.models.get(model), EndpointModel):
             raise JudgemergeError(
                 f"{where}.model is '{model}', an endpoint without weights to quantize; name another model"
             )
         config = known_config(study, model)
         if config is not None:
-            check_rows(config, type_of(entry["type"]), where)
+            check_rows(config, type_of(entry.type), where)
 
 
 def known_config(study, model: str) -> dict | None:
     """Return the config.json of a model that lies in a folder, also through what is made from it; else None."""
     while model in study.experts or model in study.merges:
-        if model in study.merges:
-            model = study.parents(model)[0]
-        elif "base" in study.settings:
-            model = study.experts[model].get("base", study.settings["base"])
-        else:
-            return None
-    path = Path(study.models.get(model, {}).get("path", ""), "config.json")
+        model = study.parents(model)[0] if model in study.merges else study.experts[model].base or study.settings.base
+    path = Path(getattr(study.models.get(model), "path", ""), "config.json")
     return files.read_json(path) if path.is_file() else None
 
 
@@ -88,10 +85,10 @@ def check_rows(config: Mapping, kind: str, where: str) -> list[str]:
     """
     block = BLOCKS[kind]
     wrong = {name: size for name, size in row_sizes(config).items() if size % block}
-    if "hidden_size" in wrong:
-        fitting = [name for name, other in BLOCKS.items() if wrong["hidden_size"] % other == 0 and other < block]
+    if hidden := wrong.get("hidden_size"):
+        fitting = [name for name, other in BLOCKS.items() if hidden % other == 0 and other < block]
         raise JudgemergeError(
-            f"{where}: {kind} packs rows in blocks of {block}, but hidden_size is {wrong['hidden_size']}, so most "
+            f"{where}: {kind} packs rows in blocks of {block}, but hidden_size is {hidden}, so most "
             f"matrices would silently get another type; take one of: {', '.join(fitting)}"
         )
     return [
@@ -113,24 +110,60 @@ def usual_types(kind: str) -> set[str]:
     return mixed | {"IQ4_XS"} if BLOCKS[kind] == K_BLOCK else {kind, "Q6_K"}
 
 
-def inspect(path: str | Path, kind: str) -> dict:
-    """Return what a GGUF file holds: {parameters, bits_per_weight, tensor_types, fallbacks, file_bytes}.
+class Contents(NamedTuple):
+    """What a GGUF file holds, as its manifest says.
 
     `tensor_types` counts tensors by type; `fallbacks` those matrices whose rows did not fit. Vectors stay F32.
     """
+
+    parameters: int
+    bits_per_weight: float
+    tensor_types: dict[str, int]
+    fallbacks: dict[str, int]
+    file_bytes: int
+
+
+class Unit(NamedTuple):
+    """What is compared on one benchmark, and the suite whose job judged it."""
+
+    benchmark: str
+    suite: str
+    judges: list[str]
+
+
+class Quantized(NamedTuple):
+    """A quantization as its manifest describes it: the model that it is made from, its type, and its contents."""
+
+    model: str
+    type: str
+    contents: Contents
+
+    @classmethod
+    def of(cls, manifest: Mapping) -> "Quantized | None":
+        """Return what a manifest says; None for a model that is not quantized."""
+        record = manifest.get("quantization")
+        return record and cls(record["model"], record["type"], Contents(*(record[name] for name in Contents._fields)))
+
+    def plain(self) -> dict:
+        """Return what the manifest says."""
+        return {"model": self.model, "type": self.type, **self.contents._asdict()}
+
+
+def inspect(path: str | Path, kind: str) -> Contents:
+    """Return what a GGUF file holds."""
     from gguf import GGUFReader
 
     tensors = GGUFReader(path).tensors
     matrices = [tensor for tensor in tensors if sum(length > 1 for length in tensor.shape) > 1]
     n_weights = sum(int(tensor.n_elements) for tensor in tensors)
     others = Counter(tensor.tensor_type.name for tensor in matrices)
-    return {
-        "parameters": n_weights,
-        "bits_per_weight": round(8 * sum(int(tensor.n_bytes) for tensor in tensors) / n_weights, 4),
-        "tensor_types": dict(sorted(Counter(tensor.tensor_type.name for tensor in tensors).items())),
-        "fallbacks": {name: count for name, count in sorted(others.items()) if name not in usual_types(kind)},
-        "file_bytes": Path(path).stat().st_size,
-    }
+    return Contents(
+        parameters=n_weights,
+        bits_per_weight=round(8 * sum(int(tensor.n_bytes) for tensor in tensors) / n_weights, 4),
+        tensor_types=dict(sorted(Counter(tensor.tensor_type.name for tensor in tensors).items())),
+        fallbacks={name: count for name, count in sorted(others.items()) if name not in usual_types(kind)},
+        file_bytes=Path(path).stat().st_size,
+    )
 
 
 def load_llama_cpp():

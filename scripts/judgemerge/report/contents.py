@@ -6,9 +6,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgemerge.core.digests import script_digest
 from judgemerge.report.material import Places
-from judgemerge.report.table import Figure, Table
-from judgemerge.report.tables import TABLES
-from judgemerge.study.layout import FIGURE, FIGURE_PNG, PAGE, TABLE, Layout, Wildcards, of
+from judgemerge.report.table import Figure, Pair, Table, judging_pairs
+from judgemerge.report.tables import TABLES, published
+from judgemerge.study.layout import (
+    CARD,
+    ENCODER_MANIFEST,
+    EXPORT_CHECK,
+    FIGURE,
+    FIGURE_PNG,
+    MANIFEST,
+    PAGE,
+    PUBLISHED_CHECK,
+    TABLE,
+    Layout,
+    Wildcards,
+    of,
+)
 
 if TYPE_CHECKING:
     from judgemerge.study.study import Study
@@ -58,7 +71,7 @@ class Contents:
         self.figures: dict[str, Drawn] = {}
         for module in TABLES.names:
             table = TABLES.load(module).TABLE
-            if table.wanted(study):
+            if table.condition(study):
                 self._add(module, table)
 
     def _add(self, module: str, table: Table) -> None:
@@ -66,7 +79,7 @@ class Contents:
             name = "_".join((module, *part))
             self.tables[name] = Entry(module, table, part)
             for figure_name, figure in table.figures.items():
-                if figure.wanted(self.study):
+                if figure.condition is None or figure.condition(self.study):
                     self.figures["_".join((figure_name, *part))] = Drawn(name, figure_name, figure)
 
     @functools.cached_property
@@ -92,19 +105,45 @@ class Contents:
         return [name for name, entry in self.tables.items() if entry.table.has_page]
 
     def files(self) -> list[str]:
-        """Return every table, page and figure of the study."""
+        """Return what is asked for of a study besides the record of its run: tables, figures, checks and cards."""
         csv = [f"{name}{ending}" for name, entry in self.tables.items() for ending in ("", *entry.table.also)]
         return [
             *self.layout.each(TABLE, csv),
             *self.layout.each(PAGE, self.pages),
             *self.layout.each(FIGURE, self.figures),
             *self.layout.each(FIGURE_PNG, self.figures),
+            *([self.layout.path(PUBLISHED_CHECK)] if published.has_expected(self.study) else []),
+            *self.layout.each(EXPORT_CHECK, self.study.lora_experts),
+            *self.layout.each(CARD, self.study.merges),
         ]
 
     def recorded(self) -> list[str]:
         """Return the tables that the record of the run names."""
         entries = [(name, entry.table) for name, entry in self.tables.items() if entry.table.in_record]
         return self.layout.each(TABLE, [f"{name}{ending}" for name, table in entries for ending in ("", *table.also)])
+
+    # ---- what the record of the run is made from ----
+
+    def fallible_pairs(self) -> list[Pair]:
+        """Return (judge, benchmark) wherever verdicts may be missing because their judge failed; baselines' cannot."""
+        return [pair for pair in judging_pairs(self.study) if self.study.kind(pair[0]) != "baseline"]
+
+    def manifests(self) -> list[str]:
+        """Return the manifests of every model that a judge or a merge of the study uses."""
+        judges = [judge for judge in self.study.judges if self.study.kind(judge) == "model"]
+        encoders = self.study.embedding.final_models if self.study.embedding else []
+        names = dict.fromkeys([*judges, *self.study.comparisons.models_and_judges()])
+        return [*self.layout.each(MANIFEST, names), *self.layout.each(ENCODER_MANIFEST, encoders)]
+
+    def sources(self) -> dict[str, dict[str, str | None]]:
+        """Return what identifies every raw file that is read; one that is given by its path has its checksum later."""
+        entries = [self.study.catalogues.sources[key] for key in self.study.source_keys]
+        catalogued = {
+            entry.key: {"url": entry.url, "sha256": entry.sha256, "licence": entry.licence} for entry in entries
+        }
+        return catalogued | {
+            path: {"url": path, "sha256": None, "licence": "not stated"} for path in self.study.local_files
+        }
 
     # ---- what they make them from ----
 
@@ -155,7 +194,7 @@ class Contents:
             "panels": list(figure.panels(self.study)),
             "kinds": self.kinds if about_judges else {},
             "labels": self.study.labels if about_judges else {},
-            "chosen": self.study.settings["display"]["judges"] if about_judges else None,
+            "chosen": self.study.settings.display.judges if about_judges else None,
         }
 
     # ---- words and code ----
@@ -174,8 +213,8 @@ class Contents:
 
     def figure_labels(self, name: str) -> dict[str, str]:
         """Return how the report lists a figure."""
-        drawn = self.figures[name]
-        return {"figure": self.tables[drawn.table].words(drawn.figure.label)}
+        drawing = self.figures[name]
+        return {"figure": self.tables[drawing.table].words(drawing.figure.label)}
 
     def figure_caption(self, name: str) -> str:
         """Return the caption of a figure."""

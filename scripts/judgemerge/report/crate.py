@@ -6,8 +6,8 @@ are large. Left out are models, replies and raw data, and with them the verdicts
 of others in another form. Raw files are named by address and sha256.
 
 Every file that a rule made is the result of one CreateAction, whose objects are what it was made from: files of the
-crate, or raw files. What lies between and is not packed (items, replies) is passed over. Which file was made from which
-tells Snakemake (`--detailed-summary`).
+crate, or raw files. Files in between that are not packed (items, replies) are skipped. The lineage is read from
+`snakemake --detailed-summary`.
 """
 
 import datetime

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
+DARK = "#333333"
 COLOURS = {
+    "humans": DARK,
     "base": "#4c6a92",
     "expert": "#2a9d8f",
     "merge": "#d1495b",
@@ -26,7 +28,6 @@ COLOURS = {
     "baseline": "#9a9a9a",
     "model": "#4c6a92",
 }
-DARK = "#333333"
 _ROW_HEIGHT = 0.24
 _COLUMNS = 3
 TITLE_INCHES = 0.075  # of a letter of a title in 9 points
@@ -90,9 +91,9 @@ def panel_grid(
     for axes in set(grid.flat) - set(panels.values()):
         axes.set_visible(False)
     for column in grid.T:
-        shown = [axes for axes in column if axes.get_visible()]
-        if shown and share:
-            shown[-1].xaxis.set_tick_params(labelbottom=True)
+        visible = [axes for axes in column if axes.get_visible()]
+        if visible and share:
+            visible[-1].xaxis.set_tick_params(labelbottom=True)
     return figure, panels
 
 
@@ -114,11 +115,11 @@ def judge_panels(
     lines = _lines(rows, columns)
     names = [sorted({name for panel in line for name in rows[panel]}, key=order.index) for line in lines]
     n_columns = max(map(len, lines), default=1)
-    heights = [_ROW_HEIGHT * height * len(own) for own in names] or [1.0]
-    longest = max((len(name) for own in names for name in own), default=0)
-    size = max(4.2, 0.4 + 0.062 * longest + width * n_columns), 1.0 + sum(0.62 + own for own in heights)
+    heights = [_ROW_HEIGHT * height * len(of_line) for of_line in names] or [1.0]
+    longest = max((len(name) for of_line in names for name in of_line), default=0)
+    size = max(4.2, 0.4 + 0.062 * longest + width * n_columns), 1.0 + sum(0.62 + of_line for of_line in heights)
     figure = pyplot().figure(figsize=size, layout="constrained")
-    grid = figure.add_gridspec(max(len(lines), 1), n_columns, height_ratios=[0.3 + own for own in heights])
+    grid = figure.add_gridspec(max(len(lines), 1), n_columns, height_ratios=[0.3 + of_line for of_line in heights])
     panels: dict[str, Axes] = {}
     for number, line in enumerate(lines):
         for column, panel in enumerate(line):
@@ -130,7 +131,7 @@ def judge_panels(
             panels[panel] = axes
     if not panels:
         figure.add_subplot(grid[0, 0]).set_visible(False)
-    return figure, panels, {panel: own for line, own in zip(lines, names, strict=True) for panel in line}
+    return figure, panels, {panel: of_line for line, of_line in zip(lines, names, strict=True) for panel in line}
 
 
 def _lines(rows: Mapping[str, Sequence[str]], columns: int) -> list[list[str]]:
@@ -153,30 +154,119 @@ def is_crowded(rows: Mapping[str, Sequence[str]]) -> bool:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One field of a heat map: a value with the ends of its interval, what marks it, or words in place of a value."""
+class Estimate:
+    """A value with the ends of its interval, and how it is marked; `words` stand for it in a heat map where it is NaN.
+
+    In a panel its mark is filled or hollow, and the note says why there is none; in a heat map the sign follows it.
+    """
 
     value: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
+    ci_low: float = math.nan
+    ci_high: float = math.nan
+    note: str = ""
+    filled: bool = True
     sign: str = ""
     words: str = "–"
+
+    @classmethod
+    def of(cls, row: Any, filled: bool = True, sign: str = "") -> "Estimate":
+        """Return that of a row of a table."""
+        return cls(row.value, row.ci_low, row.ci_high, row.note, filled, sign)
 
     @property
     def text(self) -> str:
         """The value with half the width of its interval; the sign follows."""
         if math.isnan(self.value):
             return self.words
-        half = "" if math.isnan(self.low) else f" ±{f'{(self.high - self.low) / 2:.2f}'.removeprefix('0')}"
-        return f"{self.value:.2f}{half}{self.sign}"
+        width = f"{(self.ci_high - self.ci_low) / 2:.2f}".removeprefix("0")
+        return f"{self.value:.2f}{'' if math.isnan(self.ci_low) else f' ±{width}'}{self.sign}"
 
 
-def cell_of(row: "pd.Series", sign: str = "") -> Cell:
-    """Return the field of a row with value, ci_low and ci_high."""
-    return Cell(row["value"], row["ci_low"], row["ci_high"], sign)
+def estimates(rows: "pd.DataFrame", judge: str = "judge", filled: bool = True) -> dict[str, Estimate]:
+    """Return the estimate of every row by its judge."""
+    return {getattr(row, judge): Estimate.of(row, filled) for row in rows.itertuples()}
 
 
-def heat_map(cells: Mapping[str, Mapping[str, Cell]], kinds: Mapping[str, str], diverging: bool = False) -> "Figure":
+class Series(NamedTuple):
+    """A mark per judge in one panel: `offset` is how far below its row it is, `column` its heading in a heat map.
+
+    A series without a heading is in panels only.
+    """
+
+    estimates: Mapping[str, Estimate]
+    column: str = ""
+    marker: str = "o"
+    offset: float = 0.0
+
+
+class Panel(NamedTuple):
+    """A panel with a row per judge: its title and marks, the value of a constant judge, the name of its x axis."""
+
+    title: str
+    series: Sequence[Series]
+    label: str = ""
+    baseline: float = math.nan
+    about_zero: bool = False
+
+    @property
+    def judges(self) -> list[str]:
+        """Those that have a mark, or a reason why they have none."""
+        return list(dict.fromkeys(judge for series in self.series for judge in series.estimates))
+
+    def draw(self, axes: "Axes", judges: Sequence[str], kinds: Mapping[str, str], width: float) -> None:
+        """Draw everything in axes that have a row for each of `judges`."""
+        for series in self.series:
+            for judge, estimate in series.estimates.items():
+                dot(axes, judges.index(judge) + series.offset, estimate, colour(judge, kinds), series.marker)
+        if self.about_zero:
+            axes.axvline(0, color="#555555", linewidth=0.8, zorder=0)
+        if not math.isnan(self.baseline):
+            axes.axvline(self.baseline, color=COLOURS["baseline"], linewidth=0.8, linestyle="--", zorder=0)
+        if self.label:
+            axes.set_xlabel(self.label, fontsize=8)
+        head(axes, self.title, width)
+
+
+class HeatMap(NamedTuple):
+    """How a figure of judges is a heat map where there are too many of them for panels; with `diverging` 0 is white."""
+
+    label: str
+    footnote: str = ""
+    diverging: bool = False
+
+
+def judge_figure(
+    panels: Mapping[str, Panel],
+    judges: Iterable[str],
+    kinds: Mapping[str, str],
+    label: str,
+    footnote: str = "",
+    marks: Sequence["Line2D"] = (),
+    crowd: HeatMap | None = None,
+    width: float = 2.6,
+    **grid: Any,
+) -> tuple["Figure", dict[str, "Axes"]]:
+    """Return the figure of panels with a row per judge, and its panels; that of a crowd is a heat map without any.
+
+    The legend explains the kinds of all `judges` and, in panels, the `marks`; `grid` is what `judge_panels` takes.
+    """
+    judges = list(judges)
+    rows = {name: panel.judges for name, panel in panels.items()}
+    kinds_marks = kind_marks(judges, kinds)
+    if crowd and is_crowded(rows):
+        columns = {series.column: series.estimates for panel in panels.values() for series in panel.series}
+        columns.pop("", None)
+        figure = heat_map(columns, kinds, crowd.diverging)
+        return finish(figure, crowd.label, kinds_marks, crowd.footnote), {}
+    figure, axes, names = judge_panels(rows, in_order(judges, kinds), width=width, **grid)
+    for name, panel in panels.items():
+        panel.draw(axes[name], names[name], kinds, width)
+    return finish(figure, label, [*kinds_marks, *marks], footnote), axes
+
+
+def heat_map(
+    cells: Mapping[str, Mapping[str, Estimate]], kinds: Mapping[str, str], diverging: bool = False
+) -> "Figure":
     """Return a figure with a row per judge and a column per benchmark; a judge without a field there has a blank.
 
     `cells` is title of the column → judge → field, a title may have a second line. With `diverging` 0 is white.
@@ -245,15 +335,24 @@ def colour(judge: str, kinds: Mapping[str, str]) -> str:
     return COLOURS[kinds.get(judge, "model")]
 
 
-def dot(axes: "Axes", y: float, row: "pd.Series", shade: str, marker: str = "o", filled: bool = True) -> None:
-    """Draw a value with its interval at height y; an undefined value is its reason in words."""
-    value, low, high = (row[name] for name in ("value", "ci_low", "ci_high"))
-    if math.isnan(value):
-        reason(axes, y, row["note"])
+def dot(axes: "Axes", y: float, row: Any, shade: str, marker: str = "o") -> None:
+    """Draw a value with its interval at height y; an undefined value is its reason in words.
+
+    `row` is an estimate, or a row of a table with value, ci_low, ci_high and note.
+    """
+    if math.isnan(row.value):
+        reason(axes, y, row.note)
         return
-    axes.plot([low, high], [y, y], color=shade, linewidth=1.4, solid_capstyle="round")
+    axes.plot([row.ci_low, row.ci_high], [y, y], color=shade, linewidth=1.4, solid_capstyle="round")
+    point(axes, row.value, y, shade, marker, getattr(row, "filled", True))
+
+
+def point(
+    axes: "Axes", x: float, y: float, shade: str, marker: str = "o", filled: bool = True, size: float = 4.5
+) -> None:
+    """Draw a mark, filled or hollow."""
     face = shade if filled else "white"
-    axes.plot(value, y, marker, color=shade, markerfacecolor=face, markersize=4.5, markeredgewidth=1.1)
+    axes.plot(x, y, marker, color=shade, markerfacecolor=face, markersize=size, markeredgewidth=1.1)
 
 
 def reason(axes: "Axes", y: float, note: str) -> None:
@@ -274,8 +373,8 @@ def mark(label: str, marker: str = "o", shade: str = DARK, filled: bool = True) 
 
 def kind_marks(judges: Iterable[str], kinds: Mapping[str, str]) -> list["Line2D"]:
     """Return the legend's entries for the kinds of these judges."""
-    used = {kinds.get(judge, "model") for judge in judges}
-    return [mark(kind, shade=shade) for kind, shade in COLOURS.items() if kind in used]
+    present = {kinds.get(judge, "model") for judge in judges}
+    return [mark(kind, shade=shade) for kind, shade in COLOURS.items() if kind in present]
 
 
 def finish(figure: "Figure", xlabel: str, marks: Sequence["Line2D"], footnote: str = "") -> "Figure":
@@ -317,13 +416,13 @@ def worth_showing(rows: "pd.DataFrame", kinds: Mapping[str, str]) -> tuple[list[
 
     Where baselines are all there is, their benchmarks are shown: a study of baselines has figures, too.
     """
-    every = list(rows["benchmark"].unique())
+    benchmarks = list(rows.benchmark.unique())
     defined = rows.dropna(subset="value")
-    real = defined[[kinds.get(judge) != "baseline" for judge in defined["judge"]]]
-    shown = set((real if len(real) else defined)["benchmark"])
-    return [name for name in every if name in shown], [name for name in every if name not in shown]
+    real = defined[[kinds.get(judge) != "baseline" for judge in defined.judge]]
+    visible = set((real if len(real) else defined).benchmark)
+    return [name for name in benchmarks if name in visible], [name for name in benchmarks if name not in visible]
 
 
-def left_out(benchmarks: Sequence[str], because: str) -> str:
+def not_shown(benchmarks: Sequence[str], because: str) -> str:
     """Return the footnote for benchmarks that are not shown."""
     return f"Not shown, because {because}: {', '.join(benchmarks)}." if benchmarks else ""

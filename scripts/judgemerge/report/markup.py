@@ -80,11 +80,11 @@ def formatted(rows: "pd.DataFrame", columns: Mapping[str, Column]) -> str:
         if has_interval and name == "value":
             cells[name] = [span(row.value, row.ci_low, row.ci_high, form or ".3f") for row in rows.itertuples()]
         else:
-            cells[name] = [written(value, form) for value in rows[name]]
+            cells[name] = [in_form(value, form) for value in rows[name]]
     return grid(list(cells), [[html.escape(cell) for cell in line] for line in zip(*cells.values(), strict=True)])
 
 
-def written(value: Any, form: str) -> str:
+def in_form(value: Any, form: str) -> str:
     """Return one value in the form of its column; a number that does not exist is a dash where there is a form."""
     if isinstance(value, float) and math.isnan(value):
         return "–" if form and form != TEXT else ""
@@ -163,7 +163,7 @@ def notes(about_and_notes: Iterable[tuple[str, str]]) -> str:
 
 def undefined_notes(rows: "pd.DataFrame", names: Iterable[str]) -> str:
     """Return why the values that are undefined are; `names` says for each row whose it is."""
-    marked = zip(names, rows["value"], rows["note"], strict=True)
+    marked = zip(names, rows.value, rows.note, strict=True)
     return notes((name, f"– {note}") for name, value, note in marked if math.isnan(value) and note)
 
 

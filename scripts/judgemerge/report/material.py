@@ -1,14 +1,15 @@
 """What the job of a table reads: items, verdicts, replies and counts by names of the study."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from judgemerge.core import files
 from judgemerge.core.items import Item, Verdict, read_benchmark, read_items, read_verdicts
 from judgemerge.judge import failures
-from judgemerge.report.table import Inputs
+from judgemerge.report.table import Inputs, Pair
 from judgemerge.study import layout
 
-Pair = tuple[str, str]  # judge, benchmark
+Fields = TypeVar("Fields", bound=NamedTuple)
 PATTERNS = {
     "items": layout.ITEMS,
     "counts": layout.ITEM_COUNTS,
@@ -17,6 +18,11 @@ PATTERNS = {
     "replies": layout.REPLIES,
     "tables": layout.TABLE,
 }
+
+
+def fields_of(kind: type[Fields], row: Mapping[str, Any]) -> Fields:
+    """Return those fields of a row of a file that a NamedTuple has; one that the row lacks takes its default."""
+    return kind(**{name: row[name] for name in kind._fields if name in row})
 
 
 class Places:
@@ -87,4 +93,4 @@ class Material(Places):
     def failed_judges(self) -> str:
         """Return the sentence about judges that could not judge, from agreement.csv, which has their reasons."""
         agreement = self.table("agreement")
-        return failures.missing(zip(agreement["judge"], agreement["benchmark"], agreement["note"], strict=True))
+        return failures.missing(zip(agreement.judge, agreement.benchmark, agreement.note, strict=True))

@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
+    from pandas import DataFrame as Frame
 
     from judgemerge.report.material import Material
     from judgemerge.study.study import Study
+else:  # what signatures of tables name is not imported for them
+    Axes = Drawing = Frame = Material = Study = Any
 
+Pair = tuple[str, str]  # judge, benchmark
 Section = tuple[str, str]  # heading, HTML
 
 
@@ -23,9 +27,9 @@ class Inputs(NamedTuple):
 
     items: Sequence[str] = ()  # benchmarks
     counts: Sequence[str] = ()  # benchmarks: what was counted while their items were written
-    verdicts: Sequence[tuple[str, str]] = ()  # (judge, benchmark)
-    verdict_counts: Sequence[tuple[str, str]] = ()  # (recorded judge, benchmark): what its files hold
-    replies: Sequence[tuple[str, str]] = ()  # (judge, benchmark)
+    verdicts: Sequence[Pair] = ()  # (judge, benchmark)
+    verdict_counts: Sequence[Pair] = ()  # (recorded judge, benchmark): what its files hold
+    replies: Sequence[Pair] = ()  # (judge, benchmark)
     tables: Sequence[str] = ()  # other tables
     files: Sequence[str] = ()  # paths
 
@@ -52,44 +56,47 @@ class View:
     intro: str
     judges: Sequence[str]
     confidence: str
-    material: "Material"
+    material: Material
 
     def page(self, sections: Sequence[Section], more: str = "", **words: object) -> Page:
         """Return a page with the table's own introduction, its braces filled in, and what follows it."""
         return Page(sections, self.intro.format(confidence=self.confidence, **words) + more)
 
 
-def always(study: "Study") -> bool:
-    """Every study has it."""
-    return True
-
-
-def has_judges(study: "Study") -> bool:
+def has_judges(study: Study) -> list[str]:
     """The study judges something."""
-    return bool(study.judges)
+    return study.judges
 
 
-def judges_pairs(study: "Study") -> bool:
-    """The study has a benchmark of pairs."""
-    return any(study.protocol(name) == "pairwise" for name in study.benchmarks)
+def judging_pairs(study: Study, *kinds: str) -> list[Pair]:
+    """Return (judge, benchmark) for every judge of these kinds, all kinds where none is named."""
+    pairs = [(judge, benchmark) for benchmark in study.benchmarks for judge in study.judges_of(benchmark)]
+    return [pair for pair in pairs if not kinds or study.kind(pair[0]) in kinds]
 
 
-def judges_grades(study: "Study") -> bool:
-    """The study has a benchmark of grades."""
-    return any(study.protocol(name) == "pointwise" for name in study.benchmarks)
+def benchmarks_of(protocol: str) -> Callable[[Study], list[str]]:
+    """Return the function that gives a study's benchmarks of pairs or of grades."""
+
+    def of_study(study: Study) -> list[str]:
+        return [name for name in study.benchmarks if study.protocol(name) == protocol]
+
+    return of_study
 
 
-def nothing(study: "Study", *part: str) -> Any:
+judges_pairs, judges_grades = benchmarks_of("pairwise"), benchmarks_of("pointwise")
+
+
+def nothing(study: Study, *part: str) -> Any:
     """Return no names at all."""
     return ()
 
 
-def no_inputs(study: "Study", *part: str) -> Inputs:
+def no_inputs(study: Study, *part: str) -> Inputs:
     """Nothing is read besides the table itself."""
     return Inputs()
 
 
-def no_parameters(study: "Study", *part: str) -> dict[str, Any]:
+def no_parameters(study: Study, *part: str) -> dict[str, Any]:
     """Nothing else decides the result."""
     return {}
 
@@ -98,20 +105,23 @@ def no_parameters(study: "Study", *part: str) -> dict[str, Any]:
 class Figure:
     """A figure of a table: `draw(table, kinds, panels)` gives a Matplotlib figure.
 
-    `kinds` is what each judge is, in the order in which judges are shown; `panels` are names that the study gives.
+    `kinds` is what each judge is, in the order in which judges are shown; `panels` are names that the study gives. Only
+    a study that the `condition` gives something for has such a figure.
     """
 
     label: str
     caption: str
-    draw: Callable[["pd.DataFrame", Mapping[str, str], Sequence[str]], "Drawing"]
-    wanted: Callable[["Study"], bool] = always
-    panels: Callable[["Study"], Sequence[str]] = nothing
+    draw: Callable[[Frame, Mapping[str, str], Sequence[str]], Drawing]
+    condition: Callable[[Study], object] | None = None
+    panels: Callable[[Study], Sequence[str]] = nothing
     about_judges: bool = True
 
 
 @dataclass(frozen=True)
 class Table:
     """A table of the report; a table with `parts` comes once for each, and its functions take the part as well.
+
+    A study that `condition` gives something for has the table.
 
     `rows(material, **parameters)` gives the data frame; without it another rule writes the CSV file. `page(table, view,
     **page_parameters)` gives the page; without it each column is shown as it is, in a section per benchmark.
@@ -122,9 +132,9 @@ class Table:
     title: str
     caption: str
     columns: Mapping[str, Column]
-    wanted: Callable[["Study"], bool]
-    parts: Callable[["Study"], Iterable[str]] | None = None
-    rows: Callable[..., "pd.DataFrame"] | None = None
+    condition: Callable[[Study], object]
+    parts: Callable[[Study], Iterable[str]] | None = None
+    rows: Callable[..., Frame] | None = None
     inputs: Callable[..., Inputs] = no_inputs
     parameters: Callable[..., dict[str, Any]] = no_parameters
     intro: str = ""

@@ -2,6 +2,7 @@
 
 from judgemerge.prompting.prompts import content
 from judgemerge.search import searching
+from judgemerge.settings.searches import ExpertSearch, MergeSearch
 from judgemerge.train.training import shared_settings
 
 
@@ -14,10 +15,11 @@ class SearchPlan:
 
     def searches_for(self, kind: str) -> list[str]:
         """Return the searches for settings of an `expert`, or for parameters of a `merge`."""
-        return [name for name, search in self.study.searches.items() if kind in search]
+        wanted_kind = {"expert": ExpertSearch, "merge": MergeSearch}[kind]
+        return [name for name, search in self.study.searches.items() if isinstance(search, wanted_kind)]
 
     def settings(self, search: str) -> dict:
-        """Return a search as the study has it."""
+        """Return a search as the study has it, for the parameters of a job."""
         return self.study.searches[search].plain()
 
     def target_settings(self, search: str) -> dict:
@@ -29,23 +31,23 @@ class SearchPlan:
 
     def trials(self, search: str) -> list[tuple[str, str]]:
         """Return (search, trial) for every trial."""
-        return self.trials_before_round(search, self.settings(search)["rounds"])
+        return self.trials_before_round(search, self.study.searches[search].rounds)
 
     def trials_before_round(self, search: str, number: int | str) -> list[tuple[str, str]]:
         """Return (search, trial) for every trial of the rounds before one."""
-        return [(search, str(trial)) for trial in range(int(number) * self.settings(search)["width"])]
+        return [(search, str(trial)) for trial in range(int(number) * self.study.searches[search].width)]
 
     def trials_of_earlier_rounds(self, search: str, trial: str) -> list[tuple[str, str]]:
         """Return (search, trial) for every trial of the rounds before that of one trial."""
-        return self.trials_before_round(search, searching.round_of(self.settings(search), int(trial)))
+        return self.trials_before_round(search, searching.round_of(self.study.searches[search], int(trial)))
 
     def round_of_trial(self, search: str, trial: str) -> tuple[str, str]:
         """Return (search, round) of a trial."""
-        return search, str(searching.round_of(self.settings(search), int(trial)))
+        return search, str(searching.round_of(self.study.searches[search], int(trial)))
 
     def development_sets(self, search: str) -> list[str]:
         """Return the item sets that trials are judged on."""
-        return list(searching.targets(self.settings(search)))
+        return list(searching.targets(self.study.searches[search]))
 
     def judging(self, search: str) -> dict:
         """Return how the model of a trial is asked: as the model that its search ends with."""
@@ -55,7 +57,7 @@ class SearchPlan:
 
     def training_sets(self, search: str) -> list[str]:
         """Return the item sets that the expert is trained on."""
-        return self.target_settings(search)["train_on"]
+        return list(self.study.experts[self.study.target_of(search)].train_on)
 
     def base(self, search: str) -> str:
         """Return the model that the expert is trained from."""
@@ -83,8 +85,8 @@ class SearchPlan:
 
 def judging_of(study, model: str) -> dict:
     """Return how a job that judges on the side asks a model."""
-    judging = study.settings["judging"]
-    return {key: judging[key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")} | _chat(study, model)
+    judging = study.settings.judging
+    return {key: getattr(judging, key) for key in ("batch_tokens", "max_prompt_tokens", "dtype")} | _chat(study, model)
 
 
 def _chat(study, model: str) -> dict:
@@ -101,26 +103,17 @@ class ScreeningPlan:
     def __init__(self, study):
         """Answer from the settings of `study`."""
         self.study = study
-        self.settings = study.settings.get("screening")
-
-    @property
-    def bases(self) -> list[str]:
-        """The foundation models that are screened."""
-        return self.settings["bases"] if self.settings else []
-
-    @property
-    def prompts(self) -> dict[str, str]:
-        """Protocol → prompt that shows the conversations."""
-        return {"pairwise": self.settings["prompt"]} if self.settings else {}
+        screening = study.settings.screening
+        self.settings = screening and screening.plain()
+        self.bases = list(screening.bases) if screening else []
+        self.training_sets = list(screening.train_on) if screening else []
+        self.held_out_sets = list(screening.evaluate_on) if screening else []
+        self.prompts = {"pairwise": screening.prompt} if screening else {}  # protocol → prompt of the conversations
 
     @property
     def prompt_content(self) -> dict[str, str]:
         """What that prompt says, by its name."""
         return {name: content(self.study.catalogues.prompts[name]) for name in self.prompts.values()}
-
-    def item_sets(self, role: str) -> list[str]:
-        """Return the item sets to `train_on` or to `evaluate_on`."""
-        return self.settings[role] if self.settings else []
 
     def judging(self, model: str) -> dict:
         """Return how a screened model is asked for its losses."""

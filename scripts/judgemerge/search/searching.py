@@ -8,22 +8,49 @@ Nothing here reads anything but the results of trials; judgemerge.study.study im
 
 import copy
 import csv
+import dataclasses
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from judgemerge import merge as merging
-from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.metrics import PROTOCOLS, searched_metrics
-from judgemerge.settings import config, training_keys
+from judgemerge.settings.searches import Choices, ExpertSearch, Search, Span
 
 # The lowest loss on the development set while an expert is trained; of a search for its settings alone.
 EVALUATION_LOSS = "evaluation_loss"
-Result = Mapping[
-    str, Any
-]  # {trial, round, params, state: complete | pruned, value, n, errors, reports: [[step, value]]}
+
+
+class Result(NamedTuple):
+    """What came of a trial, as its file says; `state` is complete or pruned, `reports` are [step, value]."""
+
+    trial: int
+    round: int
+    params: dict[str, Any]
+    state: str
+    value: float | None = None
+    n: int = 0
+    errors: int = 0
+    reports: list[list] = []
+    evaluation_loss: float | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the trial was judged to its end and has a value."""
+        return self.state == "complete" and math.isfinite(self.value)
+
+    def row(self) -> dict[str, Any]:
+        """Return what the file of the trial says; a loss that was not taken is left out."""
+        row = self._asdict()
+        return row if self.evaluation_loss is not None else {key: row[key] for key in row if key != EVALUATION_LOSS}
+
+
+def read_results(paths: Iterable[str]) -> list[Result]:
+    """Return what files of trials say."""
+    return [Result(**files.read_json(path)) for path in paths]
 
 
 def best_name(search: str) -> str:
@@ -31,23 +58,22 @@ def best_name(search: str) -> str:
     return f"{search}_best"
 
 
-def trial_numbers(search: Mapping, number: int) -> list[int]:
+def trial_numbers(search: Search, number: int) -> list[int]:
     """Return the trials of one round, counted over the whole search from 0."""
-    return list(range(number * search["width"], (number + 1) * search["width"]))
+    return list(range(number * search.width, (number + 1) * search.width))
 
 
-def round_of(search: Mapping, trial: int) -> int:
+def round_of(search: Search, trial: int) -> int:
     """Return the round of a trial."""
-    return trial // search["width"]
+    return trial // search.width
 
 
-def targets(search: Mapping) -> dict[str, str]:
+def targets(search: Search) -> dict[str, str]:
     """Return development set → the metric that counts there; what a trial is worth is their mean."""
-    development = search["development"]
-    return dict(development) if isinstance(development, Mapping) else {development: search["metric"]}
+    return search.development if isinstance(search.development, dict) else {search.development: search.metric}
 
 
-def label(search: Mapping) -> str:
+def label(search: Search) -> str:
     """Return what a trial is worth in words: the metric, or the mean of several, in the order of the sets."""
     metrics = list(targets(search).values())
     if len(metrics) == 1:
@@ -55,39 +81,49 @@ def label(search: Mapping) -> str:
     return f"mean {metrics[0]}" if len(set(metrics)) == 1 else f"mean of {' and '.join(metrics)}"
 
 
+def patience(search: Search) -> int | None:
+    """Return after how many evaluations without a lower loss a training ends; None where its steps end it."""
+    return search.patience if isinstance(search, ExpertSearch) else None
+
+
+def published(search: Search) -> list[dict[str, float]]:
+    """Return somebody else's trials that a search quotes."""
+    return read_published(search.published) if isinstance(search, ExpertSearch) and search.published else []
+
+
 # ---- proposing ----
 
 
-def distributions(space: Mapping[str, Mapping]) -> dict:
+def distributions(space: Mapping[str, Span]) -> dict:
     """Return Optuna's distributions of a search space; whole numbers where both ends are."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     by_parameter = {}
     for name, entry in space.items():
-        if "choices" in entry:
-            by_parameter[name] = CategoricalDistribution(entry["choices"])
-        elif isinstance(entry["low"], int) and isinstance(entry["high"], int):
-            by_parameter[name] = IntDistribution(entry["low"], entry["high"], log=entry["log"])
+        if isinstance(entry, Choices):
+            by_parameter[name] = CategoricalDistribution(entry.choices)
+        elif isinstance(entry.low, int) and isinstance(entry.high, int):
+            by_parameter[name] = IntDistribution(entry.low, entry.high, log=entry.log)
         else:
-            by_parameter[name] = FloatDistribution(float(entry["low"]), float(entry["high"]), log=entry["log"])
+            by_parameter[name] = FloatDistribution(float(entry.low), float(entry.high), log=entry.log)
     return by_parameter
 
 
-def propose(search: Mapping, number: int, earlier: Iterable[Result], default: Mapping[str, Any]) -> list[dict]:
+def propose(search: Search, number: int, earlier: Iterable[Result], default: Mapping[str, Any]) -> list[dict]:
     """Return the settings of the trials of round `number`, in their order; `default` are the study's own settings.
 
     The first trial of round 0 is the default, with no settings of its own. A setting that was tried before is drawn
     again, up to 100 times: in a small space it comes back. A grid is run through in its order.
     """
-    if search["sampler"] == "grid":
-        return grid(search["space"], default)[number * search["width"] : (number + 1) * search["width"]]
+    if search.sampler == "grid":
+        return grid(search.space, default)[number * search.width : (number + 1) * search.width]
     earlier = list(earlier)
     study = _study(search, number, earlier, default)
     proposed: list[dict] = [{}] if number == 0 else []
-    earlier_params = [dict(result["params"]) or _inside(search["space"], default) for result in earlier]
-    earlier_params += [_inside(search["space"], default)] if number == 0 else []
-    space = distributions(search["space"])
-    while len(proposed) < search["width"]:
+    earlier_params = [dict(result.params) or inside(search.space, default) for result in earlier]
+    earlier_params += [inside(search.space, default)] if number == 0 else []
+    space = distributions(search.space)
+    while len(proposed) < search.width:
         for _ in range(100):
             params = study.ask(space).params
             if params not in earlier_params:
@@ -97,11 +133,23 @@ def propose(search: Mapping, number: int, earlier: Iterable[Result], default: Ma
     return proposed
 
 
-def grid(space: Mapping[str, Mapping], default: Mapping[str, Any]) -> list[dict]:
+def proposals(search: Search, number: int, earlier: Iterable[Result], default: Mapping[str, Any]) -> list[dict]:
+    """Return {trial, params} of the trials of one round, as its file lists them."""
+    settings = propose(search, number, earlier, default)
+    trials = zip(trial_numbers(search, number), settings, strict=True)
+    return [{"trial": trial, "params": params} for trial, params in trials]
+
+
+def proposal(path: str, trial: int) -> dict[str, Any]:
+    """Return the settings of one trial, from the file of its round."""
+    return next(entry["params"] for entry in files.read_json(path)["trials"] if entry["trial"] == trial)
+
+
+def grid(space: Mapping[str, Span], default: Mapping[str, Any]) -> list[dict]:
     """Return every combination of the choices; the study's own setting is the first, with no settings of its own."""
-    combinations = itertools.product(*(entry["choices"] for entry in space.values()))
+    combinations = itertools.product(*(entry.choices for entry in space.values()))
     points = [dict(zip(space, values, strict=True)) for values in combinations]
-    return [{}, *(point for point in points if point != _inside(space, default))]
+    return [{}, *(point for point in points if point != inside(space, default))]
 
 
 def read_published(path: str | Path) -> list[dict[str, float]]:
@@ -119,36 +167,36 @@ def published_row(rows: Iterable[Mapping[str, float]], params: Mapping[str, Any]
     return {}
 
 
-def _study(search: Mapping, number: int, earlier: Iterable[Result], default: Mapping[str, Any]):
+def _study(search: Search, number: int, earlier: Iterable[Result], default: Mapping[str, Any]):
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    seed = search["seed"] + number
-    if search["sampler"] == "random":
+    seed = search.seed + number
+    if search.sampler == "random":
         sampler = optuna.samplers.RandomSampler(seed=seed)
     else:
         # Trials of one round do not know each other's results; the constant liar keeps them apart.
-        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=search["width"], constant_liar=True)
+        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.width, constant_liar=True)
     study = optuna.create_study(sampler=sampler, pruner=_pruner(search), direction=_direction(search))
-    space = distributions(search["space"])
+    space = distributions(search.space)
     for result in earlier:
-        params = dict(result["params"]) or _inside(search["space"], default)
+        params = dict(result.params) or inside(search.space, default)
         if set(params) != set(space):
             continue  # the default lies outside of the space: the sampler cannot learn from it
-        complete = result["state"] == "complete" and math.isfinite(result["value"])
+        state = optuna.trial.TrialState.COMPLETE if result.is_complete else optuna.trial.TrialState.PRUNED
         study.add_trial(
             optuna.trial.create_trial(
-                state=optuna.trial.TrialState.COMPLETE if complete else optuna.trial.TrialState.PRUNED,
-                value=result["value"] if complete else None,
+                state=state,
+                value=result.value if result.is_complete else None,
                 params=params,
                 distributions=space,
-                intermediate_values={int(step): value for step, value in result["reports"]},
+                intermediate_values={int(step): value for step, value in result.reports},
             )
         )
     return study
 
 
-def _direction(search: Mapping) -> str:
+def _direction(search: Search) -> str:
     return "minimize" if is_minimised(search) else "maximize"
 
 
@@ -158,27 +206,27 @@ def lower_is_better(metric: str) -> bool:
     return metric == EVALUATION_LOSS or searched.get(metric, False)
 
 
-def is_minimised(search: Mapping) -> bool:
+def is_minimised(search: Search) -> bool:
     """Return whether less is better."""
     return all(lower_is_better(metric) for metric in targets(search).values())
 
 
-def _pruner(search: Mapping):
+def _pruner(search: Search):
     import optuna
 
-    if search["pruning"] == "none":
+    if search.pruning == "none":
         return optuna.pruners.NopPruner()
-    return optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=search["pruning_after"])
+    return optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=search.pruning_after)
 
 
-def _inside(space: Mapping[str, Mapping], default: Mapping[str, Any]) -> dict:
+def inside(space: Mapping[str, Span], default: Mapping[str, Any]) -> dict:
     """Return the default setting as parameters, or nothing when part of it lies outside of the space."""
     for name, entry in space.items():
         value = default.get(name)
-        if "choices" in entry:
-            fits = value in entry["choices"]
+        if isinstance(entry, Choices):
+            fits = value in entry.choices
         else:
-            fits = isinstance(value, (int, float)) and entry["low"] <= value <= entry["high"]
+            fits = isinstance(value, (int, float)) and entry.low <= value <= entry.high
         if not fits:
             return {}
     return {name: default[name] for name in space}
@@ -190,8 +238,8 @@ class Pruner:
     Trials of the same round are not looked at, so that the verdict does not depend on which of them runs first.
     """
 
-    def __init__(self, search: Mapping, number: int, earlier: Iterable[Result], default: Mapping[str, Any]):
-        self.active = search["pruning"] != "none" and number > 0
+    def __init__(self, search: Search, number: int, earlier: Iterable[Result], default: Mapping[str, Any]):
+        self.active = search.pruning != "none" and number > 0
         self.reports: list[list] = []
         if self.active:
             self._trial = _study(search, number, earlier, default).ask()
@@ -210,29 +258,26 @@ class Pruner:
 # ---- applying ----
 
 
-def applied(entry: Mapping, params: Mapping[str, Any], kind: str) -> dict:
-    """Return an expert (params are LLaMA-Factory keys) or a merge (paths such as models.a.weight) changed."""
+def applied(entry: Mapping, params: Mapping[str, Any], *above: str) -> dict:
+    """Return a mapping changed in the places that `params` name (models.a.weight), below the keys `above`."""
     changed = copy.deepcopy(dict(entry))
     for name, value in params.items():
-        place = changed["settings"] if kind == "expert" else changed
-        *folders, key = [name] if kind == "expert" else name.split(".")
+        *folders, key = [*above, *name.split(".")]
+        place = changed
         for folder in folders:
             place = place.setdefault(folder, {})
         place[key] = value
     return changed
 
 
-def defaults(entry: Mapping, space: Iterable[str], kind: str, shared: Mapping | None = None) -> dict:
+def defaults(entry: Mapping, space: Iterable[str]) -> dict:
     """Return the study's own value of each parameter of the space; what it does not set is missing."""
     values = {}
     for name in space:
-        if kind == "expert":
-            place, key = {**(shared or {}), **entry["settings"]}, name
-        else:
-            *folders, key = name.split(".")
-            place = entry
-            for folder in folders:
-                place = place.get(folder, {})
+        *folders, key = name.split(".")
+        place = entry
+        for folder in folders:
+            place = place.get(folder, {})
         if key in place:
             values[name] = place[key]
     return values
@@ -241,16 +286,28 @@ def defaults(entry: Mapping, space: Iterable[str], kind: str, shared: Mapping | 
 # ---- results ----
 
 
-def best(search: Mapping, results: Iterable[Result]) -> Result:
+def best(search: Search, results: Iterable[Result]) -> Result:
     """Return the complete trial with the best value; of equal ones the earliest, so that the default wins ties."""
     sign = -1 if _direction(search) == "minimize" else 1
-    complete = [result for result in results if result["state"] == "complete" and math.isfinite(result["value"])]
+    complete = [result for result in results if result.is_complete]
     if not complete:
         raise JudgemergeError("no trial of the search has a value; see the logs of its trials")
-    return max(complete, key=lambda result: (sign * result["value"], -result["trial"]))
+    return max(complete, key=lambda result: (sign * result.value, -result.trial))
 
 
-def importances(search: Mapping, results: Iterable[Result], default: Mapping[str, Any]) -> dict[str, float]:
+def choice(search: Search, results: Sequence[Result]) -> dict[str, Any]:
+    """Return what is written of the best trial: its result, the default's value, and the number of trials."""
+    default = next(result for result in results if result.trial == 0)
+    return {**best(search, results).row(), "default_value": default.value, "trials": len(results)}
+
+
+def read_choice(path: str) -> Result:
+    """Return the best trial of a search, from the file that `choice` fills."""
+    row = files.read_json(path)
+    return Result(**{name: row[name] for name in Result._fields if name in row})
+
+
+def importances(search: Search, results: Iterable[Result], default: Mapping[str, Any]) -> dict[str, float]:
     """Return how much of the variance of the value each parameter explains (fANOVA's trees, as Optuna computes them).
 
     Empty with fewer than four complete trials, or when all have the same value: there is nothing to explain then.
@@ -258,126 +315,9 @@ def importances(search: Mapping, results: Iterable[Result], default: Mapping[str
     import optuna
 
     results = list(results)
-    study = _study({**search, "pruning": "none"}, 0, results, default)
-    values = {trial.value for trial in study.get_trials(states=[optuna.trial.TrialState.COMPLETE])}
-    if len(study.get_trials(states=[optuna.trial.TrialState.COMPLETE])) < 4 or len(values) < 2:
+    study = _study(dataclasses.replace(search, pruning="none"), 0, results, default)
+    complete = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
+    if len(complete) < 4 or len({trial.value for trial in complete}) < 2:
         return {}
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=search["seed"])
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=search.seed)
     return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
-
-
-# ---- checking a study ----
-
-
-def check(study) -> None:
-    """Refuse a search that cannot run, or that would look at what its result is tested on."""
-    for name, search in study.searches.items():
-        where = f"{study.where}: search '{name}'"
-        kind = "expert" if "expert" in search else "merge"
-        targets_of_kind = study.experts if kind == "expert" else study.merges
-        if search[kind] not in targets_of_kind:
-            raise JudgemergeError(
-                f"{where} names the unknown {kind} '{search[kind]}'{did_you_mean(search[kind], targets_of_kind)}"
-            )
-        if best_name(name) in {*study.models, *study.experts, *study.merges}:
-            raise JudgemergeError(f"{where} ends with '{best_name(name)}', which is a model already; rename one")
-        for development, metric in targets(search).items():
-            _check_development(study, development, where)
-            _check_metric(study, name, development, metric, where)
-        _check_grid(study, name, search, where)
-        _check_patience(search, where)
-        if len({lower_is_better(metric) for metric in targets(search).values()}) > 1:
-            raise JudgemergeError(
-                f"{where} takes the mean of metrics of which more is better and of mae; leave mae out"
-            )
-        for parameter, entry in search["space"].items():
-            _check_span(parameter, entry, where)
-            for value in entry.get("choices") or [entry["low"], entry["high"]]:
-                if kind == "expert":
-                    config.check_against_schema({parameter: value}, training_keys.schema(), f"{where}: space")
-                else:
-                    changed = applied(study.merges[search[kind]], {parameter: value}, kind)
-                    try:
-                        merging.check_merge(search[kind], changed, study.model_names, study.where)
-                    except JudgemergeError as error:
-                        raise JudgemergeError(f"{where}: space.{parameter} makes this of a merge: {error}") from None
-
-
-def _check_grid(study, name: str, search: Mapping, where: str) -> None:
-    """Refuse a grid that is not run through as a whole, and published trials of other parameters."""
-    if search["sampler"] == "grid":
-        spans = [parameter for parameter, entry in search["space"].items() if "choices" not in entry]
-        if spans:
-            raise JudgemergeError(f"{where} has sampler grid, but space.{spans[0]} is a span; give it choices")
-        default = study.search_default(name)
-        if not _inside(search["space"], default):
-            raise JudgemergeError(
-                f"{where} has sampler grid, and the study's own setting ({default}) is no point of it; add its values "
-                "to the choices, or use sampler tpe"
-            )
-        points, n_trials = len(grid(search["space"], default)), search["rounds"] * search["width"]
-        if points != n_trials:
-            raise JudgemergeError(
-                f"{where}: the grid has {points} points, but rounds × width is {n_trials}; make them equal"
-            )
-    if "published" in search:
-        if not Path(search["published"]).is_file():
-            raise JudgemergeError(f"{where}: published is '{search['published']}', which is no file; correct the path")
-        columns = (read_published(search["published"]) or [{}])[0]
-        missing = [parameter for parameter in search["space"] if parameter not in columns]
-        if missing:
-            raise JudgemergeError(
-                f"{where}: {search['published']} has no column '{missing[0]}', which space has; add it"
-            )
-
-
-def _check_patience(search: Mapping, where: str) -> None:
-    if "patience" in search and search["pruning"] != "none":
-        raise JudgemergeError(f"{where} has patience and pruning; both end trials early, leave one out")
-    if EVALUATION_LOSS in targets(search).values() and len(targets(search)) > 1:
-        raise JudgemergeError(f"{where}: {EVALUATION_LOSS} is one number of all development sets; give one set")
-    if EVALUATION_LOSS in targets(search).values() and "patience" not in search and search["pruning"] == "none":
-        raise JudgemergeError(f"{where}: metric {EVALUATION_LOSS} needs patience or pruning, so that the loss is taken")
-
-
-def _check_development(study, development: str, where: str) -> None:
-    if development not in study.catalogues.benchmarks:
-        near = did_you_mean(development, study.catalogues.benchmarks)
-        raise JudgemergeError(f"{where} has the unknown development set '{development}'{near}")
-    if development in study.all_benchmarks:
-        raise JudgemergeError(
-            f"{where} has development set '{development}', which is a benchmark of the suites; what was chosen on a "
-            "set cannot be tested on it: take another part of the data"
-        )
-    if development in study.training_sets:
-        raise JudgemergeError(
-            f"{where} has development set '{development}', which {study.training_sets[development][0]} learns; "
-            "take another part of the data"
-        )
-
-
-def _check_span(parameter: str, entry: Mapping, where: str) -> None:
-    if "choices" in entry:
-        return
-    if entry["low"] >= entry["high"]:
-        raise JudgemergeError(
-            f"{where}: space.{parameter} goes from {entry['low']} to {entry['high']}; give low below high"
-        )
-    if entry["log"] and entry["low"] <= 0:
-        raise JudgemergeError(f"{where}: space.{parameter} has log: true, which needs low above 0")
-
-
-def _check_metric(study, name: str, development: str, metric: str, where: str) -> None:
-    protocol = study.protocol(development)
-    if metric == EVALUATION_LOSS and "merge" in study.searches[name]:
-        raise JudgemergeError(f"{where}: metric {EVALUATION_LOSS} is of trainings; nothing is trained in a merge")
-    metrics = (*searched_metrics(protocol), EVALUATION_LOSS)
-    if metric not in metrics:
-        raise JudgemergeError(
-            f"{where}: metric '{metric}' is none of {protocol} items, which {development} has"
-            f"{did_you_mean(metric, metrics)}"
-        )
-    if study.prompt(best_name(name), protocol) is None:
-        raise JudgemergeError(
-            f"{where}: there is no {protocol} prompt to judge its development set with; set judging.prompts.{protocol}"
-        )

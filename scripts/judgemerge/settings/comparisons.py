@@ -11,18 +11,18 @@ class Generation(Section):
     """
 
     max_new_tokens: int = key("Longest answer in tokens.", 256, minimum=1)
-    temperature: float = key("0 answers greedily.", 0, minimum=0)
-    top_p: float = key("Share of the probability that is drawn from.", 1, exclusiveMinimum=0, maximum=1)
+    temperature: float = key("0 decodes greedily.", 0, minimum=0)
+    top_p: float = key("Share of the probability mass that is sampled from.", 1, exclusiveMinimum=0, maximum=1)
     min_p: float = key(
-        "Tokens less likely than this share of the likeliest are not drawn; 0 leaves all.", 0, minimum=0, maximum=1
+        "Tokens less likely than this share of the likeliest are not sampled; 0 keeps all.", 0, minimum=0, maximum=1
     )
-    seed: int = key("Seed that the seed of every question and draw comes from.", 42, minimum=0)
-    samples: int = key("Answers drawn per question; their spread is shown.", 1, minimum=1)
+    seed: int = key("Seed from which the seed of every question and sample is derived.", 42, minimum=0)
+    samples: int = key("Answers sampled per question; the page shows their spread.", 1, minimum=1)
 
 
 @section
 class ComparisonPrompts(Section):
-    """What judges are asked with."""
+    """Prompts of the judges."""
 
     pairwise: str | None = key("Prompt for pairs; unset: no pairs are judged.", None)
     rubric: str = key("Prompt that shows a metric with its inputs.", "rubric_pointwise")
@@ -34,11 +34,11 @@ class ModelComparison(Section):
     """Two models that answer the same questions, and who judges their answers."""
 
     models: tuple[str, ...] = key(
-        "The two models, the one that the other is compared with first.", minItems=2, maxItems=2, uniqueItems=True
+        "The two models; the second is compared with the first.", minItems=2, maxItems=2, uniqueItems=True
     )
-    questions: str = key("Item set whose prompts are asked; no expert may be trained on it.")
+    questions: str = key("Item set whose prompts both models answer; no expert may be trained on it.")
     limit: int | None = key(
-        "Questions that are drawn by the study's seed; their ids are kept. Unset means all.", None, minimum=1
+        "Questions that are sampled with the study's seed; their ids are kept. Unset means all.", None, minimum=1
     )
     generation: Generation = key(default={})
     metrics: tuple[str, ...] = key(
@@ -47,8 +47,8 @@ class ModelComparison(Section):
         uniqueItems=True,
     )
     inputs: dict[str, str] = key(
-        "Field of the question that an input of the metrics is taken from, where it is not the one of its name: "
-        "prompt, reference, category, better_response (of a pair), or a key of `extra`.",
+        "Field of the question from which an input of the metrics is taken, where the names differ: prompt, "
+        "reference, category, better_response (of a pair), or a key of `extra`.",
         {},
     )
     empty_context: bool = key(
@@ -64,7 +64,7 @@ class ModelComparison(Section):
         "A longer prompt is not cut but counted; unset: judging.max_prompt_tokens.", None, minimum=1
     )
     show: int = key("Disagreements of each kind and judge that the page shows.", 10, minimum=0)
-    published: str | None = key("File with the figures of somebody else's comparison, quoted on the page.", None)
+    published: str | None = key("File with the figures of a published comparison, quoted on the page.", None)
 
 
 @section

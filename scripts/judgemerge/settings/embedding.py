@@ -16,10 +16,10 @@ class MadeDocuments(Section):
 
 @section
 class Documents(Section):
-    """The documents that the model is fine-tuned for, and how they are cut."""
+    """The documents that the model is fine-tuned for, and how they are split."""
 
     folder: str | None = key("Folder with .txt, .md, .html, .docx and .pdf files; folders in it are not entered.", None)
-    make: MadeDocuments | None = key("A collection made on the spot instead.", None)
+    make: MadeDocuments | None = key("A synthetic collection instead of a folder.", None)
     language: str = key("Language of texts in Latin letters (de, en, fr ...); other scripts are recognised.", "en")
     chunk: int = key("Characters in a chunk at most.", 750, minimum=50)
     overlap: int = key("Characters that neighbouring chunks share at most.", 150, minimum=0)
@@ -28,7 +28,9 @@ class Documents(Section):
 
 @section
 class TinyEncoder(Section):
-    """A small BERT made on the spot and pretrained on general texts; a reranker starts from the embedder."""
+    """A small BERT that is generated on this machine and pretrained on general texts; a reranker starts from the
+    embedder.
+    """
 
     seed: int = key("Seed of weights, texts and dropout.", 1, minimum=0)
     n_documents: int = key("Pretraining documents per domain (five domains).", 45, minimum=2)
@@ -90,17 +92,18 @@ class OtherLocalEncoder(Section):
 
 @section
 class Questions(Section):
-    """The questions that the model learns from."""
+    """The questions that the model is trained on."""
 
     per_chunk: int = key("Questions per chunk.", 2, minimum=1)
     model: str | None = key(
-        "Who writes them: one of `models` with an endpoint. Unset: they are made from the chunk's terms.", None
+        "Question generator: one of `models` with an endpoint. Unset: questions are formed from the chunk's terms.",
+        None,
     )
 
 
 @section
 class Relevance(Section):
-    """A language model's judgement of every kept pair; unset: none is asked."""
+    """A language model's judgement of every selected pair; unset: no model is asked."""
 
     model: str = key("One of `models` with an endpoint.")
     threshold: float = key("Relevance between 0 and 1 from which a pair is kept.", 0.8, minimum=0, maximum=1)
@@ -108,7 +111,7 @@ class Relevance(Section):
 
 @section
 class Selection(Section):
-    """Which pairs of question and chunk are trained on."""
+    """Selection of the pairs of question and chunk that are trained on."""
 
     share: float = key(
         "Share of the pairs that is kept, by the fused ranks of BM25 and the reranker: exactly round(n × share).",
@@ -121,19 +124,19 @@ class Selection(Section):
 
 @section
 class Rewriting(Section):
-    """Kept questions once more in another style."""
+    """Rewrites of the selected questions in another style."""
 
     number: int = key("Rewrites per pair.", 1, minimum=0)
     model: str | None = key(
-        "Who writes them: one of `models` with an endpoint. Unset: the terms are put in another order.", None
+        "Model that writes the rewrites: one of `models` with an endpoint. Unset: the terms are put in another order.",
+        None,
     )
 
 
 @section
 class Iterations(Section):
-    """Rounds of fresh questions and training, each from the original model, until recall is good enough.
-
-    The seed of the writer's endpoint moves on by one per round. The round with the highest recall is kept as `tuned`.
+    """Rounds of new questions and training, each from the original model, until recall is high enough. Each round adds
+    one to the seed of the question generator's endpoint. The round with the highest recall becomes `tuned`.
     """
 
     maximum: int = key("Iterations at most.", 5, minimum=1, maximum=20)
@@ -141,10 +144,10 @@ class Iterations(Section):
         "Chunks of iteration i of m: the first i/m (cumulative), or the i-th m-th part (disjoint).", "cumulative"
     )
     increase_rate: float = key(
-        "Relative increase of recall over the base model's in percent that is enough.", 20, exclusiveMinimum=0
+        "Relative increase of recall over the base model, in percent, at which iterations stop.", 20, exclusiveMinimum=0
     )
-    recall: float = key("Recall that is enough.", 0.95, exclusiveMinimum=0, maximum=1)
-    k: int = key("Recall and nDCG look at the first k texts.", 5, minimum=1)
+    recall: float = key("Recall at which iterations stop.", 0.95, exclusiveMinimum=0, maximum=1)
+    k: int = key("Recall and nDCG count the first k texts.", 5, minimum=1)
 
 
 @section
@@ -160,14 +163,14 @@ class SentenceTraining(Section):
     optimizer: str = key("Optimizer.", "adamw_torch_fused")
     precision: Literal["fp32", "bf16", "fp16"] = key("Number format of the arithmetic.", "fp32")
     max_tokens: int = key("Tokens that a text is cut at.", 512, minimum=8)
-    max_pairs: int = key("A larger number of pairs is drawn down to this one.", 10000, minimum=2)
+    max_pairs: int = key("Upper limit of the number of pairs; a larger set is sampled down to it.", 10000, minimum=2)
     hard_negatives: int = key(
         "Wrong chunks per pair beside those of the batch: the best that BM25 finds in other documents.", 0, minimum=0
     )
     random_negatives: int = key(
-        "Wrong chunks per pair that a reranker gets besides, drawn from other documents.", 1, minimum=1
+        "Further wrong chunks per pair for a reranker, sampled from other documents.", 1, minimum=1
     )
-    scale: float = key("What cosines are multiplied with in the loss (1 / temperature).", 20.0, exclusiveMinimum=0)
+    scale: float = key("Factor of the cosines in the loss (1 / temperature).", 20.0, exclusiveMinimum=0)
 
 
 @section
@@ -183,12 +186,14 @@ class Evaluation(Section):
     """The questions that recall is measured on."""
 
     path: str | None = key(
-        "A set of one's own: JSON lines, or a reviewed .csv. Unset: questions are made on held-out documents.", None
+        "An evaluation set of your own: JSON lines, or a reviewed .csv. Unset: questions are generated on "
+        "held-out documents.",
+        None,
     )
     json_keys: EvaluationKeys = key(default={}, name="keys")
     held_out: float = key(
-        "Share of the documents that is not trained on and that questions are made on; 0 evaluates on trained "
-        "documents.",
+        "Share of the documents that is held out from training and used for evaluation questions; 0 evaluates"
+        " on trained documents.",
         0.3,
         minimum=0,
         exclusiveMaximum=1,
@@ -209,9 +214,9 @@ class ByLoss(Section):
 
 @section
 class MadeTask(Section):
-    """A retrieval task that is made on the spot."""
+    """A synthetic retrieval task."""
 
-    make: MadeDocuments = key("Documents made on the spot; questions are made on all of them.")
+    make: MadeDocuments = key("Synthetic documents; questions are generated on all of them.")
 
 
 @section
@@ -230,7 +235,7 @@ class SourceTask(Section):
 
 @section
 class Forgetting(Section):
-    """What else the model is used for, and mixtures of base and fine-tuned model (LM-Cocktail)."""
+    """Other tasks of the model, and mixtures of base and fine-tuned model (LM-Cocktail)."""
 
     weights: tuple[float, ...] = key(
         "Shares of the fine-tuned model in the mixtures, between 0 and 1.", [0.25, 0.5, 0.75], uniqueItems=True
@@ -241,13 +246,13 @@ class Forgetting(Section):
         Annotated[dict[str, float], limits(minProperties=2)]
         | Annotated[tuple[str, ...], limits(minItems=2, uniqueItems=True)],
     ] = key(
-        "Mixtures of several models by name, of base, tuned and `others`: weights that sum to 1, or a list of models "
-        "that are weighed by their losses, as by_loss says.",
+        "Mixtures of several models by name, of base, tuned and `others`: weights that sum to 1, or a list of"
+        " models whose weights follow from their losses, as in by_loss.",
         {},
         **NAMES,
     )
     tasks: dict[str, MadeTask | LocalTask | SourceTask] = key(
-        "Other retrieval tasks by name, each made on the spot, read from a file, or from a raw file of "
+        "Other retrieval tasks by name, each synthetic, read from a file, or from a raw file of "
         "config/sources.yaml (with a mirror or downloads).",
         {},
         **NAMES,
@@ -256,7 +261,7 @@ class Forgetting(Section):
 
 @section
 class Embedding(Section):
-    """Fine-tune an embedding model on documents of one's own, then mix it with its base so that nothing else is
+    """Fine-tune an embedding model on your own documents, then mix it with its base so that other tasks are not
     forgotten (docs/studies/embedder.md).
     """
 
@@ -264,7 +269,7 @@ class Embedding(Section):
     embedder: Encoder = key("The embedding model that is fine-tuned.")
     reranker: Encoder | None = key("A cross-encoder that helps to select pairs; unset: BM25 alone selects.", None)
     others: dict[str, OtherHubEncoder | OtherLocalEncoder] = key(
-        "Embedding models of others, by name: measured on every task like the base, and parents of "
+        "Further embedding models by name: measured on every task like the base, and possible parents of "
         "`forgetting.cocktails`.",
         {},
         **NAMES,
@@ -273,8 +278,8 @@ class Embedding(Section):
     max_tokens: int = key("Tokens that a text is cut at.", 512, minimum=8)
     batch_size: int = key("Texts that are embedded at a time where nothing is trained.", 32, minimum=1)
     prompts: str = key(
-        "What a writer is asked, in which words: a name of config/embedding_prompts/ (english, chinese), or the path "
-        "of a YAML file.",
+        "Prompts of the question generator: a name of config/embedding_prompts/ (english, chinese), or the "
+        "path of a YAML file.",
         "english",
     )
     questions: Questions = key(default={})
@@ -285,6 +290,6 @@ class Embedding(Section):
     reranker_training: SentenceTraining | None = key(
         "Fine-tuning of the reranker on the same pairs with binary cross-entropy; unset: it is not tuned.", None
     )
-    rerank_depth: int = key("Texts that the reranker sorts anew when it is evaluated.", 20, minimum=2)
+    rerank_depth: int = key("Texts that the reranker sorts when it is evaluated.", 20, minimum=2)
     evaluation: Evaluation = key(default={})
     forgetting: Forgetting = key(default={})

@@ -11,10 +11,10 @@ class Suite(Section):
     """A list of benchmarks that one job answers with one judge."""
 
     benchmarks: tuple[str, ...] = key("Names from config/benchmarks.yaml.", minItems=1)
-    optional: bool = key("Run only when raw files can be had: with a mirror, or with downloads=true.", False)
+    optional: bool = key("Run only when raw files are available: with a mirror, or with downloads=true.", False)
     limit: int | None = key(
-        "Items drawn from each benchmark of the suite, by the study's seed; the counts and every n say so. Unset "
-        "means all.",
+        "Items sampled from each benchmark of the suite with the study's seed; the counts and every n show "
+        "it. Unset means all.",
         None,
         minimum=1,
     )
@@ -22,19 +22,20 @@ class Suite(Section):
 
 @section
 class Singly(Section):
-    """Judges that also judge pairs by grading both responses on their own; `direct` then appears among the judges of
-    pairs as `direct_singly`. The higher grade wins, equal grades are a tie.
+    """Pairs from grades (pointwise-to-pairwise): judges that also judge pairs by grading each response separately;
+    `direct` then appears among the judges of pairs as `direct_singly`. The higher grade wins, equal grades are a
+    tie.
     """
 
     judges: tuple[str, ...] = key("Models among the judges.", [], uniqueItems=True)
     prompt: str | None = key(
         "Prompt that single responses are graded with; the default is judging.prompts.pointwise.", None
     )
-    suites: tuple[str, ...] | None = key("Suites whose pairs are judged so; unset means all.", None)
+    suites: tuple[str, ...] | None = key("Suites whose pairs are judged this way; unset means all.", None)
     redraws: int = key(
-        "Further draws of both grades, for pairs whose grades are equal and whose truth is no tie, as Prometheus does "
-        "(2); the first draw with unequal grades counts. Every response is drawn 1 + redraws times. 0 leaves ties as "
-        "they are.",
+        "Further samples of both grades, for pairs with equal grades whose truth is not a tie, as in "
+        "Prometheus (2); the first sample with unequal grades counts. Every response is sampled 1 + redraws "
+        "times. 0 keeps ties.",
         0,
         minimum=0,
     )
@@ -46,21 +47,26 @@ class JudgeSettings(Section):
 
     pairwise: str | None = key("Prompt for pairs.", None)
     pointwise: str | None = key("Prompt for single answers.", None)
-    backend: str | None = key("What this judge answers with.", None)
-    chat_template: str | None = key("The form it is asked in, instead of its own.", None, minLength=1)
-    template_arguments: dict[str, Any] | None = key("What its chat template gets besides the messages.", None)
+    backend: str | None = key("Backend of this judge.", None)
+    chat_template: str | None = key(
+        "Chat template in place of the model's own: a name of config/chat_templates/, `none` (plain text), or"
+        " a Jinja file.",
+        None,
+        minLength=1,
+    )
+    template_arguments: dict[str, Any] | None = key("Arguments of the chat template besides the messages.", None)
     gpus: int | None = key("GPUs that this judge's weights are spread over.", None, minimum=1)
 
 
 @section
 class Sampling(Section):
-    """Drawing replies instead of decoding greedily (scripts/judgemerge/judge/sampling.py)."""
+    """Sampling replies instead of decoding greedily (scripts/judgemerge/judge/sampling.py)."""
 
     temperature: float = key("0 decodes greedily.", 0, minimum=0)
-    top_p: float = key("Share of the probability that is drawn from.", 1, exclusiveMinimum=0, maximum=1)
+    top_p: float = key("Share of the probability mass that is sampled from.", 1, exclusiveMinimum=0, maximum=1)
     repetition_penalty: float = key("Divides the odds of tokens that were used; 1 does nothing.", 1, exclusiveMinimum=0)
-    runs: int = key("Draws of every grade; the mean counts. Pairs are drawn once.", 1, minimum=1)
-    seed: int = key("Seed of the draws.", 42, minimum=0)
+    runs: int = key("Samples of every grade; the mean counts. Pairs are sampled once.", 1, minimum=1)
+    seed: int = key("Seed of the samples.", 42, minimum=0)
 
 
 @section
@@ -69,17 +75,17 @@ class Judging(Section):
 
     prompts: Prompts = key("Prompt per protocol, from config/prompts/.", {})
     judges: dict[str, JudgeSettings] = key(
-        "Prompts of single judges, by judge, and their backend, where they differ from the ones above.", {}
+        "Prompts, backend and other settings of single judges, where they differ from the ones above.", {}
     )
     backend: str = key(
-        "What judges with weights in safetensors answer with, a module of scripts/judgemerge/judge/backends/; vllm "
-        "needs a GPU and an environment of its own "
-        "(docs/judging.md). Quantized models and endpoints have their own.",
+        "Backend of judges with safetensors weights, a module of scripts/judgemerge/judge/backends/; vllm "
+        "needs a GPU and a separate environment (docs/judging.md). Quantized models and endpoints have their "
+        "own backends.",
         "transformers",
     )
     gpus: int | None = key(
-        "GPUs that the weights of each judge are spread over, where the study has any (`gpus`); one unless said. "
-        "Judges that do not fit are refused in the plan.",
+        "GPUs that the weights of each judge are spread over, where the study has any (`gpus`); unset means "
+        "one. The plan refuses judges that do not fit.",
         None,
         minimum=1,
     )
@@ -90,13 +96,13 @@ class Judging(Section):
         None,
     )
     categories: dict[str, str | dict[str, str]] = key(
-        "Whose criteria a benchmark's items get, for prompts with `criteria`: one category for all of its items, or a "
-        "category per category of its own. Unset: the item's own category.",
+        "Category whose criteria a benchmark's items get, for prompts with `criteria`: one category for all "
+        "of its items, or one for each of its own categories. Unset: the item's own category.",
         {},
     )
     retries: int = key(
-        "How often a reply that cannot be read is drawn again, as published for Prometheus; counted in the table of "
-        "steadiness. Needs sampling.",
+        "How often an unreadable reply is sampled again, as published for Prometheus; self_consistency.csv counts "
+        "it. Needs sampling.",
         0,
         minimum=0,
         maximum=20,

@@ -38,7 +38,7 @@ class Stage(Section):
 
 @section
 class Tiny(Section):
-    """A tiny Llama made on the spot, with its own tokenizer, then pretrained by LLaMA-Factory."""
+    """A tiny Llama that is generated on this machine, with its own tokenizer, and pretrained by LLaMA-Factory."""
 
     threads: int | None = key("CPU threads of the pretraining, when not the study's.", None, minimum=1)
     seed: int = key("Seed of the first weights.", 0, minimum=0)
@@ -54,16 +54,16 @@ class Tiny(Section):
     )
     corpus: Corpus = key(default={})
     stages: tuple[Stage, ...] = key(
-        "LLaMA-Factory trainings of all weights, in order, that turn the random model into the base.", []
+        "LLaMA-Factory trainings of all weights, in order, that turn the randomly initialised model into the base.", []
     )
 
 
 @section
 class MadeModel(Section):
-    """A model that is made on the spot."""
+    """A model that is generated on this machine."""
 
     make: Tiny = key()
-    template_arguments: dict[str, Any] | None = key("What its chat template gets besides the messages.", None)
+    template_arguments: dict[str, Any] | None = key("Arguments of the chat template besides the messages.", None)
 
 
 @section
@@ -73,22 +73,32 @@ class HubModel(Section):
     repo: str = key("Hugging Face model id.")
     revision: str = key("Commit of the model; a branch name would not be reproducible.", pattern="^[0-9a-f]{40}$")
     size_gb: float | None = key(
-        "Weights in GB (10^9 bytes, 16 bits each), from which memory and time of jobs follow until the model is "
-        "downloaded and its files tell. Unset counts as 16.",
+        "Weights in GB (10^9 bytes, 16 bits each), from which memory and time of jobs follow until the model "
+        "is downloaded and its files are measured. Unset counts as 16.",
         None,
         exclusiveMinimum=0,
     )
-    chat_template: str | None = key("The form it is asked in, instead of its own.", None, minLength=1)
-    template_arguments: dict[str, Any] | None = key("What its chat template gets besides the messages.", None)
+    chat_template: str | None = key(
+        "Chat template in place of the model's own: a name of config/chat_templates/, `none` (plain text), or"
+        " a Jinja file.",
+        None,
+        minLength=1,
+    )
+    template_arguments: dict[str, Any] | None = key("Arguments of the chat template besides the messages.", None)
 
 
 @section
 class LocalModel(Section):
-    """A model that is found in a folder."""
+    """A model in a folder of this machine."""
 
     path: str = key("Folder with config.json and safetensors files.")
-    chat_template: str | None = key("The form it is asked in, instead of its own.", None, minLength=1)
-    template_arguments: dict[str, Any] | None = key("What its chat template gets besides the messages.", None)
+    chat_template: str | None = key(
+        "Chat template in place of the model's own: a name of config/chat_templates/, `none` (plain text), or"
+        " a Jinja file.",
+        None,
+        minLength=1,
+    )
+    template_arguments: dict[str, Any] | None = key("Arguments of the chat template besides the messages.", None)
 
 
 @section
@@ -116,9 +126,9 @@ class Endpoint(Section):
     tokens_per_minute: float | None = key(
         "Tokens of prompts and replies in any 60 seconds; unset means no limit.", None, exclusiveMinimum=0
     )
-    concurrency: int = key("Prompts under way at a time.", 4, minimum=1, maximum=256)
-    timeout: float = key("Seconds until a whole reply must be there.", 120, exclusiveMinimum=0)
-    attempts: int = key("How often a prompt is asked before it counts as an error.", 6, minimum=1)
+    concurrency: int = key("Prompts sent at the same time.", 4, minimum=1, maximum=256)
+    timeout: float = key("Seconds within which the whole reply must arrive.", 120, exclusiveMinimum=0)
+    attempts: int = key("Attempts per prompt before it counts as an error.", 6, minimum=1)
     limit_key: Literal["max_tokens", "max_completion_tokens"] = key(
         "Name under which the endpoint takes the most new tokens.", "max_tokens"
     )
@@ -132,29 +142,29 @@ class Endpoint(Section):
 
 @section
 class EndpointModel(Section):
-    """A model that is asked over the network."""
+    """A model behind an endpoint."""
 
     endpoint: Endpoint = key()
 
 
 @section
 class PartOfSet(Section):
-    """What is kept of one item set."""
+    """Subset of one item set."""
 
     checks = {"minProperties": 1, "maxProperties": 2}
 
-    share: float | None = key("Share of the items that is drawn with `seed`.", None, exclusiveMinimum=0, maximum=1)
+    share: float | None = key("Share of the items that is sampled with `seed`.", None, exclusiveMinimum=0, maximum=1)
     first: int | None = key("Number of items from the beginning.", None, minimum=1)
-    seed: int | None = key("Seed of the draw; unset: the study's.", None, minimum=0)
+    seed: int | None = key("Seed of the sample; unset: the study's.", None, minimum=0)
 
 
 @section
 class Subset(Section):
-    """What is kept of the item sets before training, of all alike or by item set; unset keeps everything."""
+    """Subset of the item sets that is trained on, the same for all sets or by set; unset uses everything."""
 
-    share: float | None = key("Share of the items that is drawn with `seed`.", None, exclusiveMinimum=0, maximum=1)
+    share: float | None = key("Share of the items that is sampled with `seed`.", None, exclusiveMinimum=0, maximum=1)
     first: int | None = key("Number of items from the beginning.", None, minimum=1)
-    seed: int | None = key("Seed of the draw; unset: the study's.", None, minimum=0)
+    seed: int | None = key("Seed of the sample; unset: the study's.", None, minimum=0)
     by_set: dict[str, PartOfSet] | None = key(
         "`share` or `first` of single item sets, in place of the above; a set that is not named follows the above.",
         None,
@@ -171,7 +181,7 @@ class Expert(Section):
     )
     train_on: tuple[str, ...] = key("Item sets of config/benchmarks.yaml, one or several.", minItems=1)
     evaluate_on: tuple[str, ...] = key(
-        "Item sets whose loss is logged every `eval_steps` while the expert is trained; nothing is learnt from them.",
+        "Item sets whose loss is logged every `eval_steps` during the training; the expert is not trained on them.",
         [],
     )
     prompts: Prompts | None = key("Prompt per protocol; the default is the study's `judging.prompts`.", None)
@@ -187,8 +197,8 @@ class Expert(Section):
     )
     subset: Subset = key(default={})
     drop_overlap: bool | Annotated[tuple[str, ...], limits(minItems=1, uniqueItems=True)] = key(
-        "Leave out training items whose prompt (case, white space and punctuation ignored) stands in a benchmark of "
-        "the study, or only in the benchmarks that are named. How many were left out stands in the recipe.",
+        "Leave out training items whose prompt (case, white space and punctuation ignored) occurs in a "
+        "benchmark of the study, or only in the benchmarks that are named. The recipe counts them.",
         True,
     )
     too_long: Literal["refuse", "leave_out"] = key(
@@ -205,16 +215,17 @@ class Merge(Section):
 
     method: str = key("A row of the method table in docs/merging.md (scripts/judgemerge/merge/methods/).")
     base: str | None = key(
-        "The model that differences are taken from; which methods need one says the method table.", None
+        "Base model of the task vectors; the method table in docs/merging.md names the methods that require one.", None
     )
     models: dict[str, dict[str, Any]] = key(
         "Parents, each with its own parameters (weight, density ...), or none.", minProperties=1
     )
     parameters: dict[str, Any] = key("Parameters of the method as a whole (normalize, int8_mask, t ...).", {})
     grid: dict[str, Annotated[tuple[float, ...], limits(minItems=1, uniqueItems=True)]] | None = key(
-        "Values that are run through: `density: [0.3, 0.5]` (of every parent), `parameters.t: [0.2, 0.8]`, "
-        "`models.<name>.weight: [...]`, or `alpha: [0, 0.5, 1]` (two parents with weights alpha and 1 − alpha). Every "
-        "combination is a merge of its own (ties_density_0_3); judges that name the grid get all of them.",
+        "Values of a grid: `density: [0.3, 0.5]` (of every parent), `parameters.t: [0.2, 0.8]`, "
+        "`models.<name>.weight: [...]`, or `alpha: [0, 0.5, 1]` (two parents with weights alpha and 1 − "
+        "alpha). Every combination is a merge of its own (ties_density_0_3); the grid's name among the judges"
+        " stands for all of them.",
         None,
         minProperties=1,
     )
@@ -243,7 +254,7 @@ class Merge(Section):
         "Read parents that are experts as LoRA adapters on the study's base, without their exported models.", False
     )
     engine: Literal["mergekit", "streamed"] = key(
-        "Who computes the merge: mergekit, or judgemerge itself (fewer methods, parents streamed).", "mergekit"
+        "What computes the merge: mergekit, or judgemerge itself (fewer methods, parents streamed).", "mergekit"
     )
     dtype: Literal["float32", "float16", "bfloat16"] = key(
         "Number format of the arithmetic and of the result.", "float32"
@@ -278,8 +289,8 @@ class Quantization(Section):
         "Q2_K",
     ] = key("llama.cpp's name of the format. Q3_K, Q4_K and Q5_K stand for the _M variants, as in llama.cpp.")
     gpu: bool = key(
-        "Judge on a GPU, where the study has one. llama.cpp has to be built for it (CMAKE_ARGS=-DGGML_CUDA=on make "
-        "venv-quantize); as it is built here it judges on the CPU.",
+        "Judge on a GPU, where the study has one. llama.cpp has to be built for it (CMAKE_ARGS=-DGGML_CUDA=on"
+        " make venv-quantize); the default build judges on the CPU.",
         False,
     )
 

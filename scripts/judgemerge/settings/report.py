@@ -21,10 +21,7 @@ class Author(Section):
 
 @section
 class About(Section):
-    """Whose results these are, for `make crate`.
-
-    What is not said here is not in the crate; a crate to be published needs authors and a licence.
-    """
+    """Authors and licence of the results, for `make crate`. A crate that is to be published needs both."""
 
     authors: tuple[Author, ...] = key("The people or institutions that made the results, as in a CITATION.cff.", [])
     publisher: str | None = key("Who publishes the results.", None, minLength=1)
@@ -54,25 +51,24 @@ class CategoryAverage(Section):
 
 @section
 class Display(Section):
-    """How figures and pages show the judges; tables as CSV keep all judges and their names."""
+    """How figures and pages show the judges; CSV tables keep all judges and their names."""
 
     judges: tuple[str, ...] = key(
         "The judges that figures show; all unless given. Pages and tables show all.", [], uniqueItems=True
     )
     labels: dict[str, Annotated[str, limits(minLength=1)]] = key(
-        "Judge → the words by which figures and pages name it. Without an entry it is the label of recorded.yaml, "
-        "else its name.",
+        "Judge → its label in figures and pages. Without an entry: the label of recorded.yaml, else the name.",
         {},
     )
 
 
 @section
 class Overlap(Section):
-    """The search for prompts of the benchmarks in other item sets, above all in training data."""
+    """The search for prompts of the benchmarks in other item sets, mainly training data."""
 
     also: tuple[str, ...] = key(
-        "Item sets that are looked for besides those that models of the study are trained on: what judges of somebody "
-        "else may have been trained on, or a benchmark.",
+        "Further item sets to compare, besides those that models of the study are trained on: possible "
+        "training sets of recorded judges, or another benchmark.",
         [],
         uniqueItems=True,
     )
@@ -86,8 +82,8 @@ class Statistics(Section):
     confidence: float = key("Coverage of every interval.", 0.95, exclusiveMinimum=0, exclusiveMaximum=1)
     seed: int = key("Seed of the bootstrap.", 7, minimum=0)
     group_by: Literal["cluster", "category"] = key(
-        "Within which groups of answers correlations of the summary level are taken; those of one prompt (cluster) or "
-        "of one category.",
+        "Groups within which summary-level correlations are computed: answers to one prompt (cluster), or of "
+        "one category.",
         "cluster",
     )
 

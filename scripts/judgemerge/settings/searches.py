@@ -19,7 +19,7 @@ class Range(Section):
 
     low: float = key("Lowest value.")
     high: float = key("Highest value.")
-    log: bool = key("Equal ratios are equally likely.", False)
+    log: bool = key("Sample on a logarithmic scale.", False)
 
 
 Span = Choices | Range
@@ -38,20 +38,21 @@ class _Search(Section):
     )
     seed: int = key("Seed of the proposals.", 7, minimum=0)
     development: str | Annotated[dict[str, str], limits(minProperties=1)] = key(
-        "Item set that trials are judged on; or several, each with its metric: their mean counts."
+        "Item set that trials are judged on; or several, each with its metric: their mean decides."
     )
     metric: str = key(
-        "What counts, where development is one set: a metric of the agreement tables, or evaluation_loss.", "accuracy"
+        "Metric that decides, where development is one set: a metric of the agreement tables, or evaluation_loss.",
+        "accuracy",
     )
     pruning: Literal["none", "median"] = key(
-        "Give up a trial that is worse than the median of earlier rounds at the same point (median), or none. Points "
-        "are training steps of an expert, judged items of a merge.",
+        "Stop a trial early when it is worse than the median of earlier rounds at the same point (median), or"
+        " never (none). Points are training steps of an expert, judged items of a merge.",
         "none",
     )
     pruning_every: int = key(
-        "Distance of these points, and of the evaluations that `patience` looks at.", 50, minimum=1
+        "Distance between these points, and between the evaluations that `patience` counts.", 50, minimum=1
     )
-    pruning_after: int = key("No trial is given up before this point.", 0, minimum=0)
+    pruning_after: int = key("No trial is stopped before this point.", 0, minimum=0)
 
 
 @section
@@ -59,7 +60,7 @@ class ExpertSearch(_Search):
     """A search for settings of an expert."""
 
     expert: str = key("Expert whose settings are searched.")
-    space: dict[str, Span] = key("What is searched over, by LLaMA-Factory key.", minProperties=1)
+    space: dict[str, Span] = key("Search space, by LLaMA-Factory key.", minProperties=1)
     patience: int | None = key(
         "Evaluations on the development sets without a lower loss after which a training ends; the checkpoint with "
         "the lowest one is kept. Unset: trainings end with their steps.",
@@ -67,7 +68,7 @@ class ExpertSearch(_Search):
         minimum=1,
     )
     published: str | None = key(
-        "Tab-separated file with somebody else's trials, a column per parameter of the space; quoted beside ours.", None
+        "Tab-separated file with published trials, a column per parameter of the space; quoted beside ours.", None
     )
 
     @property
@@ -81,9 +82,7 @@ class MergeSearch(_Search):
     """A search for parameters of a merge."""
 
     merge: str = key("Merge whose parameters are searched.")
-    space: dict[str, Span] = key(
-        "What is searched over, by path in the merge (models.a.weight, parameters.t).", minProperties=1
-    )
+    space: dict[str, Span] = key("Search space, by path in the merge (models.a.weight, parameters.t).", minProperties=1)
 
     @property
     def target(self) -> str:
@@ -96,17 +95,19 @@ Search = ExpertSearch | MergeSearch
 
 @section
 class Screening(Section):
-    """Foundation models compared before one is chosen: each is fine-tuned for the same number of steps, then the loss
-    on held-out answers is taken.
+    """Base-model selection: foundation models are fine-tuned for the same number of steps each and compared by their
+    loss on held-out answers.
     """
 
     bases: tuple[str, ...] = key("Names from `models`.", minItems=1, uniqueItems=True)
-    train_on: tuple[str, ...] = key("Item sets of pairs (the better response is learnt) or conversations.", minItems=1)
+    train_on: tuple[str, ...] = key(
+        "Item sets of pairs (the better response is the target) or conversations.", minItems=1
+    )
     evaluate_on: tuple[str, ...] = key("Item sets whose answers are held out.", minItems=1)
     steps: int = key("Training steps of every base.", minimum=1)
     limit: int | None = key(
-        "Held-out items that the loss is taken on, drawn by the study's seed. Unset means all.", None, minimum=1
+        "Held-out items that the loss is computed on, sampled with the study's seed. Unset means all.", None, minimum=1
     )
-    templates: dict[str, str] = key("LLaMA-Factory's template by base, where it is not the study's.", {})
+    templates: dict[str, str] = key("LLaMA-Factory's template by base, where it differs from the study's.", {})
     prompt: str = key("Prompt of mode likelihood that shows the conversations.", "likelihood_pairwise")
     settings: LlamaFactory = key("LLaMA-Factory keys of the screening alone.", {}, **LLAMAFACTORY)

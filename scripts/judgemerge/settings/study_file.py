@@ -16,7 +16,7 @@ from judgemerge.settings.training_keys import LLAMAFACTORY, LlamaFactory
 
 @section
 class Settings(Section):
-    """What is run. Catalogues (sources, benchmarks, prompts, recorded judges) say what exists."""
+    """What runs. Catalogues (sources, benchmarks, prompts, recorded judges) list what exists."""
 
     # A study of an embedding model alone judges nothing.
     checks = {
@@ -36,8 +36,8 @@ class Settings(Section):
         "Seed of everything random that has no seed of its own (demo tasks, random baseline, training).", 42, minimum=0
     )
     date: str = key(
-        "The date, YYYY-MM-DD, that chat templates which show today's (Llama 3.2 and others) get instead of the "
-        "clock's, so that a prompt is the same on every day.",
+        "The date, YYYY-MM-DD, that chat templates get as today's (Llama 3.2 and others show it), so that a "
+        "prompt is the same on every day.",
         "2024-07-26",
         pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
     )
@@ -70,14 +70,14 @@ class Settings(Section):
         minimum=1,
     )
     gpu_gb: float | None = key(
-        "Memory of one GPU in gigabytes; 80 unless said. Judges are held against it before anything is loaded.",
+        "Memory of one GPU in gigabytes; unset means 80. The plan refuses judges that do not fit.",
         None,
         exclusiveMinimum=0,
     )
     longest_job: int | None = key(
-        'Minutes that a job may run at most, as your partition says (`sinfo -o "%P %l"`). No training asks for more; '
-        "a longer one goes on at its checkpoint in the next attempt. Without it a training whose length nobody knows "
-        "asks for two days.",
+        'Longest time of a job in minutes: the limit of your partition (`sinfo -o "%P %l"`). No training asks'
+        " for more; a longer one resumes at its checkpoint in the next attempt. Without it a training of "
+        "unknown length asks for two days.",
         None,
         minimum=10,
     )
@@ -87,7 +87,8 @@ class Settings(Section):
         minimum=1,
     )
     models: dict[str, Model] = key(
-        "Models that are not trained or merged here, by name; each is made, downloaded, or found in a folder.",
+        "Models that the study starts from, by name; each is generated, downloaded, read from a folder, or "
+        "behind an endpoint.",
         {},
         **NAMES,
     )
@@ -113,22 +114,22 @@ class Settings(Section):
     )
     screening: Screening | None = key(default=None)
     model_comparisons: dict[str, ModelComparison] = key(
-        "Two models that answer the same questions, by name of the comparison; judges compare the answers in pairs "
-        "(both orders, blind) and grade them singly by metrics of config/metrics/ (docs/studies/orpo.md).",
+        "Two models that answer the same questions, by name of the comparison; judges compare the answers in "
+        "pairs (both orders, blind) and grade each one by metrics of config/metrics/ (docs/comparing.md).",
         {},
         **NAMES,
     )
     embedding: Embedding | None = key(default=None)
     suites: dict[str, Suite] = key(
-        "Named lists of benchmarks. One job answers one suite with one judge, so the model loads once per suite. Each "
-        "benchmark stands in exactly one suite.",
+        "Named lists of benchmarks. One job answers one suite with one judge, so the model loads once per "
+        "suite. Each benchmark belongs to exactly one suite.",
         {},
         minProperties=1,
         **NAMES,
     )
     judges: tuple[str, ...] = key(
-        "Who judges: names of models, experts and merges of this study, baselines (longer, random, majority), and "
-        "recorded judges of config/recorded.yaml.",
+        "The judges: names of models, experts and merges of this study, baselines (longer, random, majority),"
+        " and recorded judges of config/recorded.yaml.",
         [],
         minItems=1,
         uniqueItems=True,

@@ -72,12 +72,14 @@ class TrainingKeys(Section):
     """The keys of LLaMA-Factory that have a meaning of our own, or narrower values than it takes."""
 
     template: str | None = key(
-        "LLaMA-Factory's name of the form that is trained in; it has to write what the base's chat template writes. "
-        "Unset: the first of its templates that does.",
+        "LLaMA-Factory's template of the training; it has to write the same text as the base's chat template."
+        " Unset: the first template that does.",
         None,
     )
     stage: Literal["sft", "dpo"] | None = key(
-        "What is learnt: target answers (sft), or to prefer one answer to another (dpo, with `pref_loss`).", None
+        "Training objective: target answers (sft), or the preference of one answer over another (dpo, with "
+        "`pref_loss`).",
+        None,
     )
     pref_loss: Literal["sigmoid", "hinge", "ipo", "kto_pair", "orpo", "simpo"] | None = key(
         "Loss of stage dpo; orpo and simpo need no reference model.", None
@@ -94,7 +96,7 @@ class TrainingKeys(Section):
         None,
     )
     early_stopping_steps: int | None = key(
-        "Evaluations without a lower loss after which the training ends; the checkpoint with the lowest one is what "
+        "Evaluations without a lower loss after which the training ends; the checkpoint with the lowest loss "
         "is kept. Needs `eval_steps`, and `evaluate_on` or `val_size`.",
         None,
         minimum=1,

@@ -11,8 +11,7 @@ from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.data import rubrics
 from judgemerge.embed import embedding_checks
-from judgemerge.evaluate import published
-from judgemerge.evaluate import variants as ablation
+from judgemerge.evaluate import ablation, published
 from judgemerge.judge import backends, endpoints, pointwise_to_pairwise, sampling
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import source_of
@@ -20,7 +19,7 @@ from judgemerge.merge import preflight
 from judgemerge.prompting import chat_templates
 from judgemerge.prompting.prompts import load_template
 from judgemerge.quantize import quantizing
-from judgemerge.search import searching
+from judgemerge.search import search_checks
 from judgemerge.study import fitting
 from judgemerge.study.study import Study
 from judgemerge.train import lora_targets, preferences, screening
@@ -41,7 +40,7 @@ def check_study(study: Study) -> None:
     ablation.check(study)
     preferences.check(study)
     lora_targets.check_study(study)
-    searching.check(study)
+    search_checks.check(study)
     screening.check(study)
     comparison_checks.check(study)
     chat_templates.check(study)

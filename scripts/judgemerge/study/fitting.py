@@ -70,8 +70,8 @@ def _check_mode(study: Study, judge: str, template: Template, key: str) -> None:
     backend = study.backend_of(judge)
     if template.mode != "generate" and backends.LOGPROBS not in backends.abilities(backend):
         raise JudgemergeError(
-            f"{study.where}: judge '{judge}' answers with backend '{backend}', which gives no log-probabilities, as "
-            f"prompt '{template.name}' (mode {template.mode}) wants them; name another prompt in {key}"
+            f"{study.where}: backend '{backend}' of judge '{judge}' gives no log-probabilities, but prompt "
+            f"'{template.name}' (mode {template.mode}) needs them; name another prompt in {key}"
         )
 
 

@@ -52,6 +52,8 @@ SIDES = "results/{study}/items/sides/{suite}.jsonl"
 SCORES = "results/{study}/scores/{benchmark}.csv"
 BIAS = "results/{study}/scores/{benchmark}.bias.csv"
 SCORES_PART = "results/{study}/scores/{part}.csv"  # of a benchmark, of one of its tables, or of several benchmarks
+PUBLISHED_CHECK = "results/{study}/tables/published.ok"
+
 # ---- search ----
 SEARCH_ROUND = "results/{study}/searches/{search}/round_{round}.json"
 TRIAL = "results/{study}/searches/{search}/trial_{trial}"
@@ -73,6 +75,8 @@ ANSWERS_RECORD = "results/{study}/model_comparisons/{comparison}/answers/{model}
 ANSWER_REPLIES = "results/{study}/model_comparisons/{comparison}/replies/{judge}.jsonl"
 ANSWER_REPLIES_RECORD = "results/{study}/model_comparisons/{comparison}/replies/{judge}.json"
 JUDGED_ANSWERS = "results/{study}/model_comparisons/{comparison}/results"
+JUDGED_BY = f"{JUDGED_ANSWERS}/{{judge}}.jsonl"
+JUDGED_BY_RECORD = f"{JUDGED_ANSWERS}/{{judge}}.json"
 MODEL_COMPARISON_TABLE = "results/{study}/tables/model_comparison_{comparison}.csv"
 MODEL_COMPARISON_DISAGREEMENTS = "results/{study}/tables/model_comparison_{comparison}.disagreements.jsonl"
 

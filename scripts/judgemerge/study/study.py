@@ -110,11 +110,9 @@ class Study:
 
     def search_default(self, search: str) -> dict:
         """Return the study's own value of each parameter of a search."""
-        name = self.target_of(search)
-        space = self.searches[search].space
-        if name in self.experts:
-            return searching.defaults(self.experts[name], space, "expert", self.settings.training)
-        return searching.defaults(self.merges[name], space, "merge")
+        target = self.target_of(search)
+        entry = self.training(target) if target in self.experts else self.merges[target].plain()
+        return searching.defaults(entry, self.searches[search].space)
 
     def development_prompts(self, search: str) -> dict[str, str]:
         """Return protocol → prompt that a search's development sets are judged with: those its result is asked with."""

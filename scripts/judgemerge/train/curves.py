@@ -54,9 +54,9 @@ def write(path: str | Path, state: Mapping) -> int:
     import csv
 
     table = rows(state)
-    used = [name for name in NAMES if any(name in row for row in table)] or list(NAMES[:3])
+    columns = [name for name in NAMES if any(name in row for row in table)] or list(NAMES[:3])
     with files.atomic_writer(path) as file:
-        writer = csv.DictWriter(file, used, restval="", lineterminator="\n")
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(table)
     return len(table)

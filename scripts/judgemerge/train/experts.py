@@ -10,6 +10,7 @@ import yaml
 from judgemerge.core import files, models
 from judgemerge.core.items import read_items
 from judgemerge.prompting.prompts import Template, load_template
+from judgemerge.settings.models import Expert
 from judgemerge.train import curves, lora_targets, preferences, runs, trained_forms, training
 from judgemerge.train.llamafactory import load_form
 
@@ -43,9 +44,9 @@ def load_templates(prompts: Mapping[str, str], paths: Sequence[str], sources: st
 
 
 def train_expert(
-    expert: dict,
+    expert: Mapping,
     data: Data,
-    common: dict,
+    common: Mapping,
     start: runs.Start,
     results: Results,
     watch: Callable[[Path], bool] | None = None,
@@ -55,7 +56,7 @@ def train_expert(
     `common` is what all trainings share, and `chat`, how the chat template of the base is used. The work folder keeps
     the finished adapter: when the rule runs again for the same training, nothing is trained again.
     """
-    plan, counts = _plan(expert, data, common, start, results.recipe)
+    plan, counts = _plan(Expert.of(expert), data, common, start, results.recipe)
     trained = runs.run(plan, start, watch)
     curves.write(results.curve, curves.state_of(trained.output))
     with files.atomic_writer(results.recipe) as file:
@@ -71,25 +72,21 @@ def train_expert(
         shutil.rmtree(checkpoint)
 
 
-def _plan(expert: dict, data: Data, common: dict, start: runs.Start, where: str) -> tuple[runs.Plan, dict]:
+def _plan(expert: Expert, data: Data, common: Mapping, start: runs.Start, where: str) -> tuple[runs.Plan, dict]:
     """Return what is trained, and the counts that the recipe begins with: examples, and items that are none."""
     shared = {key: value for key, value in common.items() if key != "chat"}
-    settings, adapted = lora_targets.prepare(start.base, training.expert_settings(shared, expert["settings"]), where)
-    sets, by_set = training.select(
-        {name: read_items(path) for name, path in data.items.items()},
-        files.read_json(data.left_out),
-        expert["subset"],
-        start.seed,
-    )
-    stage, layout = settings["stage"], expert["format"]
-    rows = training.rows_of_sets(sets.values(), data.templates, expert["orders"], stage, layout)
+    settings, adapted = lora_targets.prepare(start.base, training.expert_settings(shared, expert.settings), where)
+    items = {name: read_items(path) for name, path in data.items.items()}
+    sets, by_set = training.select(items, files.read_json(data.left_out), expert.subset, start.seed)
+    stage = settings["stage"]
+    rows = training.rows_of_sets(sets.values(), data.templates, expert.orders, stage, expert.format)
     held_out = training.rows_of_sets(map(read_items, data.evaluation), data.templates, "original", stage)
     form = load_form(
         start.base, settings, common.get("chat", {}), where, trained_forms.longer_talks([*rows, *held_out])
     )
     rows, held_out = list(map(form.laid_out, rows)), list(map(form.laid_out, held_out))
     limit = settings.get("cutoff_len", training.COMMON["cutoff_len"])
-    short = training.short_enough(form, rows, limit, where) if expert["too_long"] == "leave_out" else rows
+    short = training.short_enough(form, rows, limit, where) if expert.too_long == "leave_out" else rows
     examples = training.limited(short, settings, start.seed)
     training.check_lengths(form, examples, limit, where)
     if held_out:
@@ -104,4 +101,4 @@ def _plan(expert: dict, data: Data, common: dict, start: runs.Start, where: str)
         "over_max_samples": len(short) - len(examples),
         "item_sets": by_set,
     }
-    return runs.Plan(settings, form, examples, adapted, where, tuple(held_out), layout), counts
+    return runs.Plan(settings, form, examples, adapted, where, tuple(held_out), expert.format), counts

@@ -22,20 +22,20 @@ def export_expert(
 
     LLaMA-Factory folds a LoRA update into its base; where all weights were trained, `adapter` is the whole model.
     """
-    trained = load_yaml(recipe_file)
+    recipe = load_yaml(recipe_file)
     fresh = Path(f"{model}.part")
     origin = {"base": base_digest}
-    if trained["finetuning_type"] == "lora":
-        recipe = training.export_recipe(base, adapter, fresh, trained["template"])
-        export(recipe | {key: trained[key] for key in ("split_experts",) if key in trained}, threads)
+    if recipe["finetuning_type"] == "lora":
+        folding = training.export_recipe(base, adapter, fresh, recipe["template"])
+        export(folding | {key: recipe[key] for key in ("split_experts",) if key in recipe}, threads)
         origin["adapter"] = files.sha256_file(Path(adapter, models.ADAPTER))
     else:
         models.check_folder(adapter)
         models.copy_model(adapter, fresh)
     models.complete_description(fresh, base)
-    carry_form(fresh, trained.get("asked_by"))
+    carry_form(fresh, recipe.get("asked_by"))
     models.move_into_place(fresh, model)
-    files.write_json(manifest, models.describe(model, rule="export_expert", **origin, training=trained))
+    files.write_json(manifest, models.describe(model, rule="export_expert", **origin, training=recipe))
 
 
 def carry_form(folder: str | Path, chat_template: str | None) -> None:

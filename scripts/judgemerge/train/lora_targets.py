@@ -6,18 +6,26 @@ peft passes over a name that matches no module as long as another one matches, a
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.settings.models import MadeModel
+from judgemerge.train.training import trainings
 
 ALL = "all"
+SETTINGS = ("lora_target", "additional_target")
 _PREFIX = "base_model.model."
 _SAVED = (".lora_A", ".lora_B", ".lora_embedding_A", ".lora_embedding_B", ".lora_magnitude_vector")
 
 
 def targets(settings: Mapping) -> list[str]:
     """Return the names in `lora_target`, in the order of the setting; as LLaMA-Factory divides them."""
-    return [name.strip() for name in settings.get("lora_target", ALL).split(",") if name.strip()]
+    return _names(settings.get("lora_target", ALL))
+
+
+def _names(listed: str) -> list[str]:
+    return [name.strip() for name in listed.split(",") if name.strip()]
 
 
 def matching(name: str, modules: Iterable[str]) -> list[str]:
@@ -42,38 +50,32 @@ def stored_modules(folder: str | Path) -> list[str]:
 
 def check_study(study) -> None:
     """Refuse names that no module of a base has, where its files are on this machine already, or it is made here."""
-    known: dict[str, list[str] | None] = {}
-    for key, base, given in _trainings(study):
-        if given.get("finetuning_type", "lora") != "lora":
+    by_base: dict[str, list[str] | None] = {}
+    for key, base, settings in (*trainings(study), *_trials(study)):
+        if settings.get("finetuning_type", "lora") != "lora":
             continue
-        if base not in known:
-            known[base] = _known_modules(study, base)
-        for setting in ("lora_target", "additional_target") if known[base] is not None else ():
-            names = targets({"lora_target": given[setting]}) if setting in given else []
-            check_names(names, known[base], f"{study.where}: {key}: {setting}", base)
+        if base not in by_base:
+            by_base[base] = _known_modules(study, base)
+        for setting in SETTINGS if by_base[base] is not None else ():
+            check_names(_names(settings.get(setting, "")), by_base[base], f"{study.where}: {key}: {setting}", base)
 
 
-def _trainings(study) -> Iterator[tuple[str, str, dict]]:
-    """Yield place in the study file, base and LLaMA-Factory keys of every training: experts, trials, screening."""
-    shared = study.settings["training"]
-    for name, expert in study.experts.items():
-        yield f"experts.{name}", study.base_of(name), shared | expert["settings"]
+def _trials(study) -> Iterator[tuple[str, str, dict]]:
+    """Yield the same of what searches try, one setting at a time."""
     for name, search in study.searches.items():
-        for key in ("lora_target", "additional_target") if search.get("expert") in study.experts else ():
-            for choice in search["space"].get(key, {}).get("choices", ()):
-                yield f"searches.{name}", study.base_of(search["expert"]), {key: choice}
-    screening = study.settings.get("screening", {"bases": []})
-    for base in screening["bases"]:
-        yield "screening", base, shared | screening["settings"]
+        expert = getattr(search, "expert", None)
+        for key in SETTINGS if expert in study.experts else ():
+            for choice in getattr(search.space.get(key), "choices", ()):
+                yield f"searches.{name}", study.base_of(expert), {key: choice}
 
 
 def _known_modules(study, base: str) -> list[str] | None:
-    entry = study.models.get(base, {})
-    if "make" in entry:  # a Llama (judgemerge.synthetic.tiny)
+    entry = study.models.get(base)
+    if isinstance(entry, MadeModel):  # a Llama (judgemerge.synthetic.tiny)
         blocks = [f"self_attn.{letter}_proj" for letter in "qkvo"]
         blocks += [f"mlp.{name}_proj" for name in ("gate", "up", "down")]
         return [*(f"model.layers.0.{block}" for block in blocks), "model.embed_tokens", "lm_head"]
-    folder = Path(entry.get("path", f"results/{study.name}/models/{base}"))
+    folder = Path(getattr(entry, "path", f"results/{study.name}/models/{base}"))
     weights = models.weight_files(folder) if (folder / "config.json").is_file() else []
     if not weights or not all(path.is_file() and path.suffix != models.QUANTIZED for path in weights):
         return None  # what is wrong with it is said where it is opened
@@ -98,12 +100,17 @@ def base_model(folder: str | Path):
     return model
 
 
-def adapted(folder: str | Path, settings: Mapping, where: str) -> dict:
-    """Return {modules, experts} of a training: what gets matrices, and whether experts of a mixture are among it.
+class Adapted(NamedTuple):
+    """The modules that a training adapts, and whether experts of a mixture are among them."""
+
+    modules: list[str]
+    experts: bool
+
+
+def adapted(folder: str | Path, settings: Mapping, where: str) -> Adapted:
+    """Return what a training gives matrices, from the configuration of the model alone.
 
     Refuses names that match nothing, or no layer that LoRA can change.
-
-    Reads the configuration of the model alone.
     """
     from torch import nn
 
@@ -112,15 +119,14 @@ def adapted(folder: str | Path, settings: Mapping, where: str) -> dict:
     names, base = targets(settings), Path(folder).name
     if names == [ALL]:
         # As LLaMA-Factory takes it: every linear layer but the head.
-        chosen = [name for name, module in layers.items() if isinstance(module, nn.Linear) and "lm_head" not in name]
+        modules = [name for name, module in layers.items() if isinstance(module, nn.Linear) and "lm_head" not in name]
         refuse_other_experts(model, where, base)
     else:
         check_names(names, layers, f"{where}: lora_target", base)
-        chosen = [name for one in names for name in matching(one, layers)]
+        modules = [name for one in names for name in matching(one, layers)]
     everything = [name for name, _ in model.named_modules() if name]
-    extra = targets({"lora_target": settings["additional_target"]}) if "additional_target" in settings else []
-    check_names(extra, everything, f"{where}: additional_target", base)
-    return {"modules": sorted(set(chosen)), "experts": any(_is_expert(model, name) for name in chosen)}
+    check_names(_names(settings.get("additional_target", "")), everything, f"{where}: additional_target", base)
+    return Adapted(sorted(set(modules)), any(_is_expert(model, name) for name in modules))
 
 
 def prepare(folder: str | Path, settings: Mapping, where: str) -> tuple[dict, list[str] | None]:
@@ -130,8 +136,8 @@ def prepare(folder: str | Path, settings: Mapping, where: str) -> tuple[dict, li
     """
     if settings["finetuning_type"] != "lora":
         return dict(settings), None
-    found = adapted(folder, settings, where)
-    return {**settings, **({"split_experts": True} if found["experts"] else {})}, found["modules"]
+    modules, has_experts = adapted(folder, settings, where)
+    return {**settings, **({"split_experts": True} if has_experts else {})}, modules
 
 
 def refuse_other_experts(model, where: str, base: str) -> None:
@@ -160,26 +166,27 @@ def check_written(folder: str | Path, settings: Mapping, expected: Collection[st
     `expected` are the modules that `adapted` gave.
     """
     config = files.read_json(Path(folder, "adapter_config.json"))
-    wanted = {
-        "r": settings.get("lora_rank", 8),
-        "lora_alpha": settings.get("lora_alpha") or 2 * settings.get("lora_rank", 8),
+    rank = settings.get("lora_rank", 8)
+    expected_config = {
+        "r": rank,
+        "lora_alpha": settings.get("lora_alpha") or 2 * rank,
         "lora_dropout": settings.get("lora_dropout", 0.0),
         "use_rslora": settings.get("use_rslora", False),
         "use_dora": settings.get("use_dora", False),
     }
-    for key, value in wanted.items():
+    for key, value in expected_config.items():
         if not math.isclose(config.get(key, False), value):
             raise JudgemergeError(
                 f"{where}: asked for {key} {value}, but {folder}/adapter_config.json says {config.get(key)!r}; "
                 "delete the adapter and train again with the LLaMA-Factory of the lock"
             )
-    shapes = models.adapter_shapes(folder)
-    written = {_module(name) for name in shapes if any(part in name for part in _SAVED)}
-    missing, foreign = sorted(set(expected) - written), sorted(written - set(expected))
+    matrices = [name for name in models.adapter_shapes(folder) if any(part in name for part in _SAVED)]
+    modules = set(map(_module, matrices))
+    missing, foreign = sorted(set(expected) - modules), sorted(modules - set(expected))
     if missing or foreign:
         which = f"lacks matrices for {_some(missing)}" if missing else f"has matrices for {_some(foreign)} besides"
         raise JudgemergeError(f"{where}: the adapter in {folder} {which}; lora_target was not followed, see the log")
-    return {"modules": len(written), "matrices": sum(any(part in name for part in _SAVED) for name in shapes)}
+    return {"modules": len(modules), "matrices": len(matrices)}
 
 
 def _module(name: str) -> str:

@@ -28,7 +28,7 @@ class TrainingPlan:
 
     def threads(self, model: str) -> int:
         """Return the CPU threads that it is pretrained with."""
-        return self.study.models[model]["make"].get("threads", self.study.settings["threads"])
+        return self.study.models[model].make.threads or self.study.settings.threads
 
     # ---- experts ----
 

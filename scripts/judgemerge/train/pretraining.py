@@ -9,6 +9,7 @@ import yaml
 from judgemerge.core import files, models, provenance
 from judgemerge.core.items import read_items
 from judgemerge.prompting.prompts import Template
+from judgemerge.settings.models import Stage, Tiny
 from judgemerge.synthetic import demo_tasks, tiny
 from judgemerge.train import training
 from judgemerge.train.llamafactory import load_form, train
@@ -28,7 +29,7 @@ DECIDING = {
 
 
 def pretrained(
-    make: Mapping,
+    make: Tiny,
     items: Mapping[str, str],
     templates: Sequence[Mapping[str, Template]],
     seed: int,
@@ -41,12 +42,11 @@ def pretrained(
     that decides them, so that studies with the same small base make it once.
     """
     data = [
-        _stage_data(stage, make, items, by_protocol)
-        for stage, by_protocol in zip(make["stages"], templates, strict=True)
+        _stage_data(stage, make, items, by_protocol) for stage, by_protocol in zip(make.stages, templates, strict=True)
     ]
     versions = {name: version for name, version in provenance.versions().items() if name in DECIDING}
     identity = files.sha256_text(
-        yaml.safe_dump([{key: value for key, value in make.items() if key != "threads"}, seed, threads]),
+        yaml.safe_dump([{key: value for key, value in make.plain().items() if key != "threads"}, seed, threads]),
         yaml.safe_dump(versions),
         *(f"{row}" for rows in data for row in rows),
     )[:16]
@@ -56,46 +56,46 @@ def pretrained(
     return finished
 
 
-def _stage_data(stage: Mapping, make: Mapping, items: Mapping[str, str], templates: Mapping[str, Template]) -> list:
+def _stage_data(stage: Stage, make: Tiny, items: Mapping[str, str], templates: Mapping[str, Template]) -> list:
     """Return what a stage is trained on: texts of the corpus, or alpaca rows."""
-    if stage["data"] == "corpus":
-        return demo_tasks.corpus(**make["corpus"])
-    return training.rows_of_sets([read_items(items[name]) for name in stage["data"]], templates, stage["orders"])
+    if stage.data == training.CORPUS:
+        return demo_tasks.corpus(**make.corpus.plain())
+    return training.rows_of_sets([read_items(items[name]) for name in stage.data], templates, stage.orders)
 
 
-def _pretrain(make: Mapping, data: Sequence[list], seed: int, threads: int, finished: Path) -> None:
+def _pretrain(make: Tiny, data: Sequence[list], seed: int, threads: int, finished: Path) -> None:
     """Make the random model, run every stage on the result of the one before, and keep the last."""
     work = Path(f"{finished}.part")
     current = work / "random"
     tiny.make_base(
         current,
-        demo_tasks.corpus(**make["corpus"]),
-        make["seed"],
-        hidden=make["hidden_size"],
-        intermediate=make["intermediate_size"],
-        layers=make["layers"],
-        heads=make["heads"],
-        key_value_heads=make["kv_heads"],
-        vocab_size=make["vocabulary"],
+        demo_tasks.corpus(**make.corpus.plain()),
+        make.seed,
+        hidden=make.hidden_size,
+        intermediate=make.intermediate_size,
+        layers=make.layers,
+        heads=make.heads,
+        key_value_heads=make.kv_heads,
+        vocab_size=make.vocabulary,
     )
-    for number, (stage, rows) in enumerate(zip(make["stages"], data, strict=True), 1):
+    for number, (stage, rows) in enumerate(zip(make.stages, data, strict=True), 1):
         folder, result = work / f"data_{number}", work / f"stage_{number}"
         kind = _write_stage(folder, stage, rows, current, f"{finished}, stage {number}")
-        settings = {"finetuning_type": "full", "stage": kind, "template": tiny.TEMPLATE, **stage["settings"]}
+        settings = {"finetuning_type": "full", "stage": kind, "template": tiny.TEMPLATE, **stage.settings}
         train(training.training_recipe(current, folder, result, settings, seed), threads)
         current = result
     models.move_into_place(current, finished, leave_out=("checkpoint-*",))
     shutil.rmtree(work)
 
 
-def _write_stage(folder: Path, stage: Mapping, rows: list, model: Path, where: str) -> str:
+def _write_stage(folder: Path, stage: Stage, rows: list, model: Path, where: str) -> str:
     """Write the data set of a stage, and return LLaMA-Factory's name for this kind of training."""
-    if stage["data"] == "corpus":
+    if stage.data == training.CORPUS:
         training.write_dataset(folder, texts=rows)
         return "pt"
-    form = load_form(model, {"template": tiny.TEMPLATE, **stage["settings"]}, {}, where)
+    form = load_form(model, {"template": tiny.TEMPLATE, **stage.settings}, {}, where)
     examples = list(map(form.laid_out, rows))
-    limit = stage["settings"].get("cutoff_len", training.COMMON["cutoff_len"])
+    limit = stage.settings.get("cutoff_len", training.COMMON["cutoff_len"])
     training.check_lengths(form, examples, limit, where)
     training.write_dataset(folder, examples)
     return "sft"

@@ -9,12 +9,13 @@ import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item, read_items, sample
 from judgemerge.prompting import prompts
+from judgemerge.settings.searches import Screening
 from judgemerge.train import preferences
 
 if TYPE_CHECKING:
@@ -25,11 +26,31 @@ COLUMNS = (
     "clusters", "too_long", "tokens", "bytes", "note",
 )  # fmt: skip
 
-Asked = tuple[Item, str, str, int]  # item, text, answer with the end of its turn, bytes of the answer
+
+class Question(NamedTuple):
+    """One held-out answer: its item, the text before it, the answer with the end of its turn, its bytes without."""
+
+    item: Item
+    text: str
+    answer: str
+    n_bytes: int
+
+
+class Loss(NamedTuple):
+    """The loss of one answer, as it stands in the file of losses; `nll` is None where the text is too long.
+
+    Tokens and nll include the end of the turn, bytes are those of the answer alone.
+    """
+
+    item: str
+    cluster: str
+    nll: float | None
+    tokens: int
+    bytes: int
 
 
 def screen_base(
-    settings: Mapping,
+    settings: Screening | Mapping,
     items: Sequence[str],
     held_out: Sequence[str],
     template: prompts.Template,
@@ -46,18 +67,22 @@ def screen_base(
     """
     from judgemerge.train import curves, runs, trained_models
 
+    settings = Screening.of(settings)
     plan, n_too_long = _plan(settings, items, template, common, start, judging.get("chat", {}), losses_file)
     trained = runs.run(plan, start)
     backend = trained_models.load(start.base, trained.output, judging, start.threads, plan.form.chat.text)
     tested = [item for path in held_out for item in read_items(path)]
-    if "limit" in settings:
-        tested = sample(tested, settings["limit"], start.seed)
+    if settings.limit is not None:
+        tested = sample(tested, settings.limit, start.seed)
     result = {
         "parameters": n_parameters,
         "examples": trained.n_examples,
         "examples_too_long": n_too_long,
-        "steps": settings["steps"],
-        "answers": losses(questions(tested, template, backend), backend, judging["max_prompt_tokens"]),
+        "steps": settings.steps,
+        "answers": [
+            loss._asdict()
+            for loss in losses(questions(tested, template, backend), backend, judging["max_prompt_tokens"])
+        ],
     }
     curves.write(curve_file, curves.state_of(trained.output))
     files.write_json(losses_file, result)
@@ -65,7 +90,7 @@ def screen_base(
 
 
 def _plan(
-    settings: Mapping,
+    settings: Screening,
     items: Sequence[str],
     template: prompts.Template,
     common: Mapping,
@@ -78,10 +103,10 @@ def _plan(
     from judgemerge.train.llamafactory import load_form
 
     name = Path(start.base).name
-    changes = {"template": settings["templates"][name]} if name in settings["templates"] else {}
-    changes |= {"stage": "sft", "max_steps": settings["steps"]}
-    shared = {key: value for key, value in common.items() if key not in preferences.STAGES["dpo"]}
-    merged = training.expert_settings(shared, settings["settings"] | changes)
+    changes = {"template": settings.templates[name]} if name in settings.templates else {}
+    changes |= {"stage": "sft", "max_steps": settings.steps}
+    shared = {key: value for key, value in common.items() if key not in preferences.DPO_ONLY}
+    merged = training.expert_settings(shared, settings.settings | changes)
     keys, adapted = lora_targets.prepare(start.base, merged, where)
     rows = preferences.rows([item for path in items for item in read_items(path)], template, ranking=False)
     form = load_form(start.base, keys, chat, where, trained_forms.longer_talks(rows))
@@ -91,82 +116,79 @@ def _plan(
     return runs.Plan(keys, form, examples, adapted, where), len(rows) - len(short)
 
 
-def questions(items: Iterable[Item], template: prompts.Template, backend) -> list[Asked]:
+def questions(items: Iterable[Item], template: prompts.Template, backend) -> list[Question]:
     """Return what is asked for every item that has a better response or answers of its own."""
-    found = []
+    asking = []
     for item in items:
-        if item.truth == "tie":
-            continue
-        *messages, answer = preferences.rows([item], template, ranking=False)[0]["messages"]
-        end = backend.continuation(messages, answer["content"])
-        found.append((item, backend.render(messages), end, len(answer["content"].encode())))
-    return found
+        if item.truth != "tie":
+            *messages, answer = preferences.rows([item], template, ranking=False)[0]["messages"]
+            text = answer["content"]
+            ended = backend.continuation(messages, text)
+            asking.append(Question(item, backend.render(messages), ended, len(text.encode())))
+    return asking
 
 
-def losses(asked: Sequence[Asked], backend, max_tokens: int) -> list[dict]:
-    """Return {item, cluster, nll, tokens, bytes} of every answer; nll is None where the text is too long (counted).
-
-    Tokens and nll include the end of the turn, bytes are those of the answer alone.
-    """
-    lengths = backend.counts([text + answer for _, text, answer, _ in asked])
+def losses(asking: Sequence[Question], backend, max_tokens: int) -> list[Loss]:
+    """Return the loss of every answer."""
+    lengths = backend.counts([question.text + question.answer for question in asking])
     fitting = [number for number, length in enumerate(lengths) if length <= max_tokens]
-    rows = [
-        {"item": item.id, "cluster": item.cluster, "nll": None, "tokens": 0, "bytes": n_bytes}
-        for item, _, _, n_bytes in asked
-    ]
-    for batch in backend.score([(asked[number][1], (asked[number][2],)) for number in fitting]):
+    rows = [Loss(question.item.id, question.item.cluster, None, 0, question.n_bytes) for question in asking]
+    for batch in backend.score([(asking[number].text, (asking[number].answer,)) for number in fitting]):
         for index, completion in batch:
             scored = json.loads(completion.text)
-            rows[fitting[index]] |= {"nll": -scored["logprobs"][0], "tokens": scored["tokens"][0]}
+            (logprob, *_), (n_tokens, *_) = scored["logprobs"], scored["tokens"]
+            rows[fitting[index]] = rows[fitting[index]]._replace(nll=-logprob, tokens=n_tokens)
     return rows
 
 
-def summary(rows: Sequence[dict], n_resamples: int, confidence: float, seed: int) -> dict:
-    """Return loss per token and bits per byte over all answers, with percentile intervals over resampled prompts."""
+def summary(answers: Sequence[Mapping], n_resamples: int, confidence: float, seed: int) -> dict:
+    """Return loss per token and bits per byte over all answers, with percentile intervals over resampled prompts.
+
+    `answers` are losses as their file has them.
+    """
     import numpy as np
 
-    read = [row for row in rows if row["nll"] is not None]
-    clusters = sorted({row["cluster"] for row in read})
+    rows = [row for answer in answers if (row := Loss(**answer)).nll is not None]
+    clusters = sorted({row.cluster for row in rows})
     place = {cluster: number for number, cluster in enumerate(clusters)}
     sums = np.zeros((3, len(clusters)))
-    for row in read:
-        sums[:, place[row["cluster"]]] += (row["nll"], row["tokens"], row["bytes"])
-    found = {"n": len(read), "clusters": len(clusters), "too_long": len(rows) - len(read), "note": ""}
-    found |= {"tokens": int(sums[1].sum()), "bytes": int(sums[2].sum())}
-    if not read:
-        return found | {"note": "every held-out text is longer than max_prompt_tokens"}
+    for row in rows:
+        sums[:, place[row.cluster]] += (row.nll, row.tokens, row.bytes)
+    counts = {"n": len(rows), "clusters": len(clusters), "too_long": len(answers) - len(rows), "note": ""}
+    counts |= {"tokens": int(sums[1].sum()), "bytes": int(sums[2].sum())}
+    if not rows:
+        return counts | {"note": "every held-out text is longer than max_prompt_tokens"}
     nll, tokens, n_bytes = sums.sum(axis=1)
-    found |= {"loss": nll / tokens, "bits_per_byte": nll / n_bytes / math.log(2)}
+    counts |= {"loss": nll / tokens, "bits_per_byte": nll / n_bytes / math.log(2)}
     if len(clusters) < 2:
-        return found | {"note": "one prompt: no interval"}
+        return counts | {"note": "one prompt: no interval"}
     generator = np.random.default_rng(seed)
     resampled = generator.multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), size=n_resamples)
     nll, tokens, n_bytes = sums @ resampled.T
     tail = 100 * (1 - confidence) / 2
-    found["loss_low"], found["loss_high"] = np.percentile(nll / tokens, [tail, 100 - tail])
-    found["bpb_low"], found["bpb_high"] = np.percentile(nll / n_bytes / math.log(2), [tail, 100 - tail])
-    return found
+    low, high = np.percentile([nll / tokens, nll / n_bytes / math.log(2)], [tail, 100 - tail], axis=1)
+    return counts | dict(zip(("loss_low", "bpb_low", "loss_high", "bpb_high"), (*low, *high), strict=True))
 
 
 def check(study) -> None:
     """Refuse a screening with an unknown base, item set or prompt, or one that is tested on what it learnt."""
-    screening = study.settings.get("screening")
+    screening = study.settings.screening
     if screening is None:
         return
     where = f"{study.where}: screening"
-    for key, names, known in (
-        ("bases", screening["bases"], study.models),
-        ("train_on", screening["train_on"], study.catalogues.benchmarks),
-        ("templates", screening["templates"], screening["bases"]),
-        ("evaluate_on", screening["evaluate_on"], study.catalogues.benchmarks),
-        ("prompt", [screening["prompt"]], study.catalogues.prompts),
+    for key, names, possible in (
+        ("bases", screening.bases, study.models),
+        ("train_on", screening.train_on, study.catalogues.benchmarks),
+        ("templates", screening.templates, screening.bases),
+        ("evaluate_on", screening.evaluate_on, study.catalogues.benchmarks),
+        ("prompt", [screening.prompt], study.catalogues.prompts),
     ):
         for name in names:
-            if name not in known:
-                raise JudgemergeError(f"{where}.{key} names the unknown '{name}'{did_you_mean(name, known)}")
-    for name in screening["evaluate_on"]:
-        if name in screening["train_on"]:
+            if name not in possible:
+                raise JudgemergeError(f"{where}.{key} names the unknown '{name}'{did_you_mean(name, possible)}")
+    for name in screening.evaluate_on:
+        if name in screening.train_on:
             raise JudgemergeError(f"{where} is trained and tested on '{name}'; take two parts of it")
-    mode = prompts.load_template(study.catalogues.prompts[screening["prompt"]]).mode
+    mode = prompts.load_template(study.catalogues.prompts[screening.prompt]).mode
     if mode != "likelihood":
-        raise JudgemergeError(f"{where}.prompt '{screening['prompt']}' has mode {mode}; give one of mode likelihood")
+        raise JudgemergeError(f"{where}.prompt '{screening.prompt}' has mode {mode}; give one of mode likelihood")

@@ -16,10 +16,11 @@ from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.prompting import chat_templates
 from judgemerge.prompting.chat_templates import Chat, Messages
 
+SYSTEM, ANSWER = "Judge fairly, and say why.", "Verdict: tie"
 _USER = {"role": "user", "content": "Which of {two} is 'better'?"}
 _HISTORY = [_USER, {"role": "assistant", "content": "The second."}, {"role": "user", "content": "Why so?"}]
-_SYSTEM = {"role": "system", "content": "Judge fairly, and say why."}
-_ANSWER = {"role": "assistant", "content": "Verdict: tie"}
+_SYSTEM = {"role": "system", "content": SYSTEM}
+_ANSWER = {"role": "assistant", "content": ANSWER}
 SINGLE = ([_USER], [_SYSTEM, _USER])
 SEVERAL = (_HISTORY, [_SYSTEM, *_HISTORY])
 
@@ -101,13 +102,13 @@ class Form:
         `longer` are conversations of several turns, where the training has some (`longer_talks`).
         """
         for messages in (*SINGLE, *longer):
-            own, trained = self.chat.render(messages), self.text(self._placed(messages))[0]
-            if not self._agree(own, trained, messages):
+            own_text, trained = self.chat.render(messages), self.text(self._placed(messages))[0]
+            if not self._agree(own_text, trained, messages):
                 raise JudgemergeError(
                     f"{self.where}: LLaMA-Factory's template '{self.name}' trains on {trained!r}, but the chat "
-                    f"template of {self.chat.folder} asks {own!r}"
+                    f"template of {self.chat.folder} asks {own_text!r}"
                 )
-        rest = self.text([_USER])[1].rpartition(_ANSWER["content"])[2]
+        rest = self.text([_USER])[1].rpartition(ANSWER)[2]
         ids = self.tokenizer(rest, add_special_tokens=False)["input_ids"]
         end = chat_templates.first_special(self.tokenizer, ids)
         if end not in {*self.chat.turn_ends, self.tokenizer.eos_token_id}:
@@ -116,27 +117,25 @@ class Form:
                 f"model in {self.chat.folder} does not stop; take another template"
             )
 
-    def _agree(self, own: str, trained: str, messages: Messages) -> bool:
+    def _agree(self, own_text: str, trained: str, messages: Messages) -> bool:
         """Whether two renderings are the same text, or the same tokens (blanks that a tokenizer adds by itself)."""
-        if own == trained:
+        if own_text == trained:
             return True
         system, talk = _parts(self._placed(messages))
         ids, _ = self.template.encode_oneturn(self.tokenizer, [*talk, dict(_ANSWER)], system)
-        return ids == self.tokenizer(own, add_special_tokens=False)["input_ids"]
+        return ids == self.tokenizer(own_text, add_special_tokens=False)["input_ids"]
 
     # ---- rows ----
 
     def _placed(self, messages: Messages) -> list[Mapping[str, str]]:
         """Return the conversation as it has to be given to LLaMA-Factory so that it writes what the model is asked."""
-        has_system = messages[0]["role"] == "system"
-        around = self._around(has_system)
+        system, talk = _parts(messages)
+        around = self._around(system is not None)
         if around == "as_is":
             return self.chat.placed(messages)
         if around == "in_user":
             return chat_templates.in_user_turn(messages)
-        given = messages[0]["content"] if has_system else ""
-        talk = messages[1:] if has_system else messages
-        return [{"role": "system", "content": f"{around[0]}{given}{around[1]}"}, *talk]
+        return [{"role": "system", "content": f"{around[0]}{system or ''}{around[1]}"}, *talk]
 
     def _around(self, has_system: bool) -> tuple[str, str] | Literal["as_is", "in_user"]:
         """Return what the chat template writes around a system text, or that it needs nothing, or the user's turn."""
@@ -146,32 +145,31 @@ class Form:
 
     def _difference(self, has_system: bool) -> tuple[str, str] | Literal["as_is", "in_user"]:
         messages = SINGLE[has_system]
-        own = self.chat.render(messages)
-        if self.text(self.chat.placed(messages))[0] == own:
+        own_text = self.chat.render(messages)
+        if self.text(self.chat.placed(messages))[0] == own_text:
             return "as_is"
-        if has_system and self.text(chat_templates.in_user_turn(messages))[0] == own:
+        if has_system and self.text(chat_templates.in_user_turn(messages))[0] == own_text:
             return "in_user"
-        before, _, after = self.text(SINGLE[True])[0].partition(_SYSTEM["content"])
-        if len(own) <= len(before + after) or not (own.startswith(before) and own.endswith(after)):
+        before, _, after = self.text(SINGLE[True])[0].partition(SYSTEM)
+        if len(own_text) <= len(before + after) or not (own_text.startswith(before) and own_text.endswith(after)):
             return "as_is"
-        middle = own[len(before) : len(own) - len(after)]
+        middle = own_text[len(before) : len(own_text) - len(after)]
         if not has_system:
             return middle, ""
-        parts = middle.split(_SYSTEM["content"])
+        parts = middle.split(SYSTEM)
         return (parts[0], parts[1]) if len(parts) == 2 else "as_is"
 
     def laid_out(self, row: Mapping) -> dict:
         """Return a training row as LLaMA-Factory is given it; one that needs no change as it is."""
-        conversation = "messages" in row
         *prompt, answer = messages_of(row) if "rejected" not in row else [*messages_of(row), None]
         if self.chat.trims:
             prompt = [{**message, "content": message["content"].strip()} for message in prompt]
         placed = [dict(message) for message in self._placed(prompt)]
-        if conversation:
+        if "messages" in row:
             return {**row, "messages": placed if answer is None else [*placed, answer]}
-        system = {"system": placed[0]["content"]} if placed[0]["role"] == "system" else {}
+        system, talk = _parts(placed)
         rest = {key: value for key, value in row.items() if key != "system"}
-        return {**rest, "instruction": placed[-1]["content"], **system}
+        return {**rest, "instruction": talk[-1]["content"], **({} if system is None else {"system": system})}
 
 
 def of(
@@ -191,10 +189,11 @@ def of(
             )
         name = next(fitting(tokenizer, folder, settings, chat, longer), None)
         if name is None:
-            own = Chat(tokenizer, folder, **chat).render([_USER])
+            own_text = Chat(tokenizer, folder, **chat).render([_USER])
             raise JudgemergeError(
-                f"{where}: none of LLaMA-Factory's templates writes what the chat template of {folder} asks ({own!r}); "
-                f"name another chat template with chat_template of the model ({', '.join(chat_templates.names())})"
+                f"{where}: none of LLaMA-Factory's templates writes what the chat template of {folder} asks "
+                f"({own_text!r}); name another chat template with chat_template of the model "
+                f"({', '.join(chat_templates.names())})"
             )
     form = Form(tokenizer, folder, name, settings, chat, where)
     try:
@@ -206,12 +205,9 @@ def of(
 
 def longer_talks(rows: Iterable[Mapping]) -> list[Messages]:
     """Return what to compare for the conversations of several turns among training rows, with and without system."""
-    found = {row["messages"][0]["role"] == "system" for row in rows if _n_questions(row) > 1}
-    return [SEVERAL[has_system] for has_system in sorted(found)]
-
-
-def _n_questions(row: Mapping) -> int:
-    return sum(message["role"] == "user" for message in row.get("messages", ()))
+    talks = [_parts(row["messages"]) for row in rows if row.get("messages")]
+    kinds = {system is not None for system, talk in talks if sum(message["role"] == "user" for message in talk) > 1}
+    return [SEVERAL[has_system] for has_system in sorted(kinds)]
 
 
 def fitting(
@@ -230,11 +226,11 @@ def fitting(
             yield name
 
 
-def _fits(tokenizer, folder: str | Path, name: str, given: tuple[Mapping, Mapping], longer: Sequence[Messages]) -> bool:
+def _fits(tokenizer, folder: str | Path, name: str, how: tuple[Mapping, Mapping], longer: Sequence[Messages]) -> bool:
     before = logging.root.manager.disable
     logging.disable(logging.INFO)  # LLaMA-Factory tells every token that it sets, here of templates that nobody uses
     try:
-        Form(copy.deepcopy(tokenizer), folder, name, *given, name).check(longer)
+        Form(copy.deepcopy(tokenizer), folder, name, *how, name).check(longer)
     except JudgemergeError:
         return False
     finally:
@@ -244,17 +240,14 @@ def _fits(tokenizer, folder: str | Path, name: str, given: tuple[Mapping, Mappin
 
 def _advice(tokenizer, folder, settings: Mapping, chat: Mapping, longer: Sequence[Messages] = ()) -> str:
     """Return what to do about a template that does not fit."""
-    known = list(fitting(tokenizer, folder, settings, chat, longer)) if _has_one(tokenizer, chat) else []
-    if known:
-        return f"set training.template to {' or '.join(known[:3])}"
+    has_one = tokenizer.chat_template is not None or "chat_template" in chat
+    templates = list(fitting(tokenizer, folder, settings, chat, longer)) if has_one else []
+    if templates:
+        return f"set training.template to {' or '.join(templates[:3])}"
     return (
         "none of LLaMA-Factory's templates fits, so name with chat_template of the model how it is to be asked "
         f"({', '.join(chat_templates.names())}, or a file)"
     )
-
-
-def _has_one(tokenizer, chat: Mapping) -> bool:
-    return tokenizer.chat_template is not None or "chat_template" in chat
 
 
 def _template(name: str, settings: Mapping, where: str):
@@ -293,6 +286,5 @@ def messages_of(row: Mapping) -> list[Mapping[str, str]]:
 
 def _parts(messages: Sequence[Mapping[str, str]]) -> tuple[str | None, list[dict[str, str]]]:
     """Return the system text, None without one, and the turns."""
-    if messages[0]["role"] == "system":
-        return messages[0]["content"], [dict(message) for message in messages[1:]]
-    return None, [dict(message) for message in messages]
+    first, *others = (dict(message) for message in messages)
+    return (first["content"], others) if first["role"] == "system" else (None, [first, *others])

@@ -1,13 +1,15 @@
 """LLaMA-Factory trainings: data sets from items, recipes from study settings, and the token lengths checked before."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, sample
 from judgemerge.prompting import prompts
+from judgemerge.settings.models import MadeModel, Model, Subset
+from judgemerge.settings.study_file import Settings
 from judgemerge.train import preferences
 from judgemerge.train.trained_forms import Form, messages_of
 
@@ -26,6 +28,7 @@ COMMON = {
 }
 LORA = {"stage": "sft", "finetuning_type": "lora", "lora_target": "all"}
 AS_PUBLISHED = "as_published"  # the form of a training file whose rows are copied
+CORPUS = "corpus"  # what a stage of pretraining learns when it is no item sets
 DATASET = "training"
 EVALUATION = "evaluation"
 # LLaMA-Factory's sharegpt form, told to look for OpenAI's names of roles.
@@ -41,20 +44,29 @@ ZERO3 = "config/deepspeed/zero3.json"
 LORA_ONLY = ("lora_rank", "lora_alpha", "lora_dropout", "lora_target", "use_rslora", "use_dora", "quantization_bit")
 
 
-def stage_sets(model: dict) -> list[str]:
+def stage_sets(model: Model) -> list[str]:
     """Return the item sets that a made model is pretrained on, in the order of its stages."""
-    stages = model.get("make", {}).get("stages", [])
-    return [name for stage in stages if stage["data"] != "corpus" for name in stage["data"]]
+    stages = model.make.stages if isinstance(model, MadeModel) else ()
+    return [name for stage in stages if stage.data != CORPUS for name in stage.data]
 
 
-def shared_settings(settings: dict) -> dict:
+def trainings(study) -> Iterator[tuple[str, str, dict]]:
+    """Yield place in the study file, base and LLaMA-Factory keys of every training: of experts, and of a screening."""
+    shared, screening = study.settings.training, study.settings.screening
+    for name, expert in study.experts.items():
+        yield f"experts.{name}", study.base_of(name), {**shared, **expert.settings}
+    for base in screening.bases if screening else ():
+        template = {"template": screening.templates[base]} if base in screening.templates else {}
+        yield "screening", base, {**shared, **screening.settings, **template}
+
+
+def shared_settings(settings: Settings) -> dict:
     """Return what all trainings of experts share: the study's `training`, and the numbers of processes and nodes.
 
     One process per GPU, `processes` on each of `nodes`. The weights are spread over them by DeepSpeed ZeRO-3 unless
     `training.deepspeed` is none. The numbers are part of the training: they multiply the batch.
     """
-    shared = dict(settings["training"])
-    gpus, nodes = settings["gpus"], settings.get("nodes", 1)
+    shared, gpus, nodes = dict(settings.training), settings.gpus, settings.nodes
     if gpus * nodes > 1:
         shared = {"deepspeed": ZERO3, **shared}
     if shared.get("deepspeed") == "none" or gpus * nodes < 2:
@@ -64,12 +76,12 @@ def shared_settings(settings: dict) -> dict:
     return shared | ({"nodes": nodes} if nodes > 1 else {})
 
 
-def expert_settings(common: dict, own: dict) -> dict:
-    """Return the LLaMA-Factory keys of one expert: LoRA unless `finetuning_type` says otherwise; `own` wins.
+def expert_settings(common: Mapping, of_expert: Mapping) -> dict:
+    """Return the LLaMA-Factory keys of one expert: LoRA unless `finetuning_type` says otherwise; `of_expert` wins.
 
     `common` is what `shared_settings` returns. DeepSpeed is only for several processes.
     """
-    settings = {**LORA, **common, **own}
+    settings = {**LORA, **common, **of_expert}
     if settings.get("deepspeed") == "none" or settings.get("processes", 1) * settings.get("nodes", 1) < 2:
         settings.pop("deepspeed", None)
     if settings["finetuning_type"] != "lora":
@@ -93,10 +105,9 @@ def rows(items: Iterable[Item], template: prompts.Template, orders: str) -> Iter
                     f"training item {item.id}: prompt '{template.name}' cannot show it ({reason}); "
                     "use another prompt or item set"
                 ) from None
-            row = {"instruction": messages[-1]["content"], "input": "", "output": output}
-            if len(messages) == 2:
-                row["system"] = messages[0]["content"]
-            yield row
+            *system, question = (message["content"] for message in messages)
+            row = {"instruction": question, "input": "", "output": output}
+            yield row | ({"system": system[0]} if system else {})
 
 
 def published_row(item: Item) -> dict[str, str]:
@@ -135,24 +146,21 @@ def rows_of_sets(
 
 
 def select(
-    sets: dict[str, list[Item]], left_out: dict[str, dict[str, str]], subset: dict, seed: int
+    sets: Mapping[str, list[Item]], leaks: Mapping[str, Mapping[str, str]], subset: Subset, seed: int
 ) -> tuple[dict[str, list[Item]], dict[str, dict[str, int]]]:
     """Return the items by set that an expert is trained on, and {set: {items, left_out, kept}}.
 
-    `left_out` names items by set (those whose prompt a benchmark has); they go first. `subset` is the expert's own:
-    {share, first, seed, by_set}. Raises JudgemergeError when nothing is left of a set.
+    `leaks` names items by set (those whose prompt a benchmark has); they go first. Raises JudgemergeError when nothing
+    is left of a set.
     """
     selected, counts = {}, {}
     for name, items in sets.items():
-        clean = [item for item in items if item.id not in left_out.get(name, {})]
-        rule = subset.get("by_set", {}).get(name, subset)
-        remaining = clean
-        if "share" in rule:
-            remaining = sample(
-                remaining, round(rule["share"] * len(remaining)), rule.get("seed", subset.get("seed", seed))
-            )
-        if "first" in rule:
-            remaining = remaining[: rule["first"]]
+        clean = remaining = [item for item in items if item.id not in leaks.get(name, {})]
+        part = (subset.by_set or {}).get(name, subset)
+        if part.share is not None:
+            seeds = (one for one in (part.seed, subset.seed, seed) if one is not None)
+            remaining = sample(remaining, round(part.share * len(remaining)), next(seeds))
+        remaining = remaining[: part.first]
         if not remaining:
             why = f"{len(items) - len(clean)} share their prompt with a benchmark (drop_overlap), the subset keeps 0"
             raise JudgemergeError(f"training set '{name}': none of its {len(items)} items is left: {why}; keep some")
@@ -188,7 +196,7 @@ def write_dataset(
         content, columns = alpaca_rows, {"prompt": "instruction", "query": "input", "response": "output"}
         if any("system" in row for row in content):
             columns["system"] = "system"
-    files.write_json(folder / info["file_name"], content)
+    files.write_json(folder / f"{name}.json", content)
     info_file = folder / "dataset_info.json"
     others = files.read_json(info_file) if info_file.is_file() else {}
     files.write_json(info_file, {**others, name: {**info, "columns": columns}})
@@ -253,7 +261,7 @@ def training_recipe(
         recipe |= {"save_strategy": "steps"}
         recipe.setdefault("save_total_limit", 1)
     else:
-        recipe["save_strategy"] = "no"
+        recipe |= {"save_strategy": "no"}
     if recipe.get("val_size") or "eval_dataset" in recipe:
         recipe |= {"eval_strategy": "steps"}
     if "early_stopping_steps" in recipe:
@@ -261,7 +269,7 @@ def training_recipe(
         recipe |= {"save_strategy": "steps", "save_steps": recipe["eval_steps"]}  # the best one must have been saved
         recipe.setdefault("save_total_limit", 1)
     if checkpoint is not None:
-        recipe["resume_from_checkpoint"] = str(checkpoint)
+        recipe |= {"resume_from_checkpoint": str(checkpoint)}
     return recipe
 
 

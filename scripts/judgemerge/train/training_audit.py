@@ -27,8 +27,8 @@ def n_steps(recipe: Mapping, n_examples: int) -> int:
     if recipe.get("max_steps", -1) > 0:
         return recipe["max_steps"]
     n = min(n_examples, recipe.get("max_samples", n_examples))
-    if recipe.get("val_size"):
-        n -= int(math.ceil(n * recipe["val_size"])) if recipe["val_size"] < 1 else int(recipe["val_size"])
+    if held_out := recipe.get("val_size"):
+        n -= math.ceil(n * held_out) if held_out < 1 else int(held_out)
     processes = recipe.get("processes", 1) * recipe.get("nodes", 1)
     batches = math.ceil(n / (recipe.get("per_device_train_batch_size", 8) * processes))
     per_epoch = max(1, math.ceil(batches / recipe.get("gradient_accumulation_steps", 1)))

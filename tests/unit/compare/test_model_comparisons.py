@@ -13,7 +13,8 @@ from rule_scripts import rule_script
 
 from judgemerge.compare import answer_judging, answering
 from judgemerge.compare import comparison_tables as tables
-from judgemerge.compare.answer_judging import NO_ANSWER, PAIRS
+from judgemerge.compare.answer_judging import NO_ANSWER, PAIRS, JudgedAnswer
+from judgemerge.compare.answering import Answer
 from judgemerge.core import files, items
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.estimates import Settings
@@ -24,6 +25,7 @@ from judgemerge.prompting import rubric_metrics
 from judgemerge.prompting.prompts import Unrenderable, load_template
 from judgemerge.report.tables.model_comparison import signed_span
 from judgemerge.settings import config
+from judgemerge.settings.comparisons import ModelComparison
 from judgemerge.study.load import load_study
 
 MODELS = ("base", "tuned")
@@ -41,7 +43,8 @@ def question(number, text="Why?", **changes):
 
 def answers_of(texts):
     return {
-        model: {(f"q{number}", 0): {"text": text} for number, text in enumerate(own)} for model, own in texts.items()
+        model: {(f"q{number}", 0): Answer(f"q{number}", 0, 1, text) for number, text in enumerate(texts_of_model)}
+        for model, texts_of_model in texts.items()
     }
 
 
@@ -58,15 +61,7 @@ def grade_reply(number, model, reply, reason=None):
 def graded(base, tuned):
     """Return read results of one metric; None is a grade that could not be read."""
     return [
-        {
-            "metric": "quality",
-            "question": f"q{number}",
-            "sample": 0,
-            "order": "original",
-            "model": model,
-            "score": score,
-        }
-        | {"reason": None if score is not None else "no_score", "reply": "…"}
+        JudgedAnswer("quality", f"q{number}", 0, "original", None, model, score, None if score is not None else "none")
         for number, scores in enumerate(zip(base, tuned, strict=True))
         for model, score in zip(MODELS, scores, strict=True)
     ]
@@ -75,20 +70,22 @@ def graded(base, tuned):
 def compared(*outcomes):
     """Return read results of pairs: what each order prefers."""
     return [
-        {"metric": PAIRS, "question": f"q{number}", "sample": 0, "order": order, "preferred": preferred}
-        | {"reason": None if preferred else "no_verdict", "reply": "…"}
+        JudgedAnswer(PAIRS, f"q{number}", 0, order, preferred, reason=None if preferred else "no_verdict")
         for number, both in enumerate(outcomes)
         for order, preferred in zip(("original", "swapped"), both, strict=True)
     ]
 
 
 def found(rows, measure, model=None):
-    chosen = [row for row in rows if row["measure"] == measure and model in (None, row["model"])]
-    assert len(chosen) == 1
-    return chosen[0]
+    (row,) = (row for row in rows if row.measure == measure and model in (None, row.model))
+    return row
 
 
-CLUSTERS = {f"q{number}": f"c{number}" for number in range(50)}
+INTERVALS = tables.Intervals({f"q{number}": f"c{number}" for number in range(50)}, SETTINGS)
+
+
+def judge_rows(*arguments):
+    return list(tables.judge_rows("j", *arguments, MODELS, INTERVALS))
 
 
 # ---- what judges are shown, and what they said ----
@@ -114,8 +111,8 @@ def test_the_swapped_order_is_mapped_back_to_the_models():
         pair_reply(3, "original", None, NO_ANSWER),
     ]
     read = list(answer_judging.results(replies, VERDICTS, MODELS))
-    assert [row["preferred"] for row in read] == ["base", "base", "base", "tuned", "tie", None, None]
-    assert [row["reason"] for row in read] == [None] * 5 + ["no_verdict", NO_ANSWER]
+    assert [row.preferred for row in read] == ["base", "base", "base", "tuned", "tie", None, None]
+    assert [row.reason for row in read] == [None] * 5 + ["no_verdict", NO_ANSWER]
     said = tables.outcomes(read[:6], MODELS)
     assert said == {("q0", 0): "lose", ("q1", 0): "inconsistent", ("q2", 0): None}
 
@@ -123,22 +120,22 @@ def test_the_swapped_order_is_mapped_back_to_the_models():
 def test_grades_are_read_with_the_metric_s_scale():
     replies = [grade_reply(0, "base", "<score>0</score>"), grade_reply(0, "tuned", "<score>6</score>")]
     base, tuned = answer_judging.results(replies, GRADES, MODELS)
-    assert (base["question"], base["sample"], base["model"], base["score"]) == ("q0", 0, "base", 0.0)
-    assert (tuned["score"], tuned["reason"]) == (None, "out_of_range")
+    assert (base.question, base.sample, base.model, base.score) == ("q0", 0, "base", 0.0)
+    assert (tuned.score, tuned.reason) == (None, "out_of_range")
 
 
 # ---- numbers ----
 
 
 def test_means_leave_failures_out_and_the_published_way_counts_them_as_minus_one():
-    rows = tables.judge_rows("j", graded([4, 2, None, 3], [5, 3, 1, None]), ["quality"], MODELS, CLUSTERS, SETTINGS)
+    rows = judge_rows(graded([4, 2, None, 3], [5, 3, 1, None]), ["quality"])
     base = found(rows, "score", "base")
-    assert (base["value"], base["n"], base["errors"]) == (3.0, 3, 1)
-    assert found(rows, "score_failures_as_minus_one", "base")["value"] == pytest.approx((4 + 2 - 1 + 3) / 4)
+    assert (base.value, base.n, base.errors) == (3.0, 3, 1)
+    assert found(rows, "score_failures_as_minus_one", "base").value == pytest.approx((4 + 2 - 1 + 3) / 4)
     difference = found(rows, "difference")
-    assert (difference["value"], difference["n"], difference["errors"]) == (1.0, 2, 2)
+    assert (difference.value, difference.n, difference.errors) == (1.0, 2, 2)
     counted = found(rows, "difference_failures_as_minus_one")
-    assert (counted["value"], counted["n"]) == (pytest.approx((1 + 1 + 2 - 4) / 4), 4)
+    assert (counted.value, counted.n) == (pytest.approx((1 + 1 + 2 - 4) / 4), 4)
 
 
 def test_the_published_mean_without_its_failure():
@@ -150,14 +147,14 @@ def test_a_paired_interval_is_narrower_than_the_spread_between_questions():
     rng = np.random.default_rng(1)
     base = [float(value) for value in rng.integers(1, 5, 40)]
     tuned = [value + float(rng.random() < 0.7) for value in base]
-    rows = tables.judge_rows("j", graded(base, tuned), ["quality"], MODELS, CLUSTERS, SETTINGS)
+    rows = judge_rows(graded(base, tuned), ["quality"])
     row = found(rows, "difference")
-    assert row["ci_low"] < row["value"] < row["ci_high"] and row["ci_low"] > 0
+    assert row.ci_low < row.value < row.ci_high and row.ci_low > 0
     alone = found(rows, "score", "base")
-    assert row["ci_high"] - row["ci_low"] < alone["ci_high"] - alone["ci_low"]
-    mirrored = tables.judge_rows("j", graded(tuned, base), ["quality"], MODELS, CLUSTERS, SETTINGS)
-    assert found(mirrored, "difference")["value"] == -row["value"]
-    assert rows == tables.judge_rows("j", graded(base, tuned), ["quality"], MODELS, CLUSTERS, SETTINGS)
+    assert row.ci_high - row.ci_low < alone.ci_high - alone.ci_low
+    mirrored = judge_rows(graded(tuned, base), ["quality"])
+    assert found(mirrored, "difference").value == -row.value
+    assert rows == judge_rows(graded(base, tuned), ["quality"])
 
 
 def test_wins_ties_losses_and_the_position_make_up_all_that_was_read():
@@ -165,40 +162,42 @@ def test_wins_ties_losses_and_the_position_make_up_all_that_was_read():
         ("tuned", "tuned"), ("tuned", "tuned"), ("base", "base"), ("tie", "tie"), ("base", "tuned"), ("tie", "base"),
         ("base", None),
     )  # fmt: skip
-    rows = tables.judge_rows("j", judged, [], MODELS, CLUSTERS, SETTINGS)
-    shares = {outcome: found(rows, outcome)["value"] for outcome in tables.OUTCOMES}
+    rows = judge_rows(judged, [])
+    shares = {outcome: found(rows, outcome).value for outcome in tables.OUTCOMES}
     assert shares == pytest.approx({"win": 2 / 6, "tie": 1 / 6, "lose": 1 / 6, "inconsistent": 2 / 6})
-    assert found(rows, "wins_minus_losses")["value"] == pytest.approx(1 / 6)
-    assert {row["n"] for row in rows} == {6} and {row["errors"] for row in rows} == {1}
+    assert found(rows, "wins_minus_losses").value == pytest.approx(1 / 6)
+    assert {row.n for row in rows} == {6} and {row.errors for row in rows} == {1}
 
 
 def test_nothing_read_is_an_empty_cell_with_a_reason():
-    rows = tables.judge_rows(
-        "j", graded([None], [None]) + compared((None, None)), ["quality"], MODELS, CLUSTERS, SETTINGS
-    )
+    rows = judge_rows(graded([None], [None]) + compared((None, None)), ["quality"])
     for measure in ("difference", "win", "wins_minus_losses"):
         row = found(rows, measure)
-        assert np.isnan(row["value"]) and row["note"] and (row["n"], row["errors"]) == (0, 1)
+        assert np.isnan(row.value) and row.note and (row.n, row.errors) == (0, 1)
 
 
 def test_the_spread_of_draws():
     judged = graded([2, 4], [3, 3])
-    judged += [row | {"sample": 1, "score": row["score"] + 2} for row in judged]
-    rows = tables.judge_rows("j", judged, ["quality"], MODELS, CLUSTERS, SETTINGS)
-    assert found(rows, "spread_of_draws", "base")["value"] == pytest.approx(np.std([3, 5], ddof=1))
+    judged += [row._replace(sample=1, score=row.score + 2) for row in judged]
+    rows = judge_rows(judged, ["quality"])
+    assert found(rows, "spread_of_draws", "base").value == pytest.approx(np.std([3, 5], ddof=1))
+
+
+def answered(question, seconds, tokens):
+    return Answer(question, 0, 1, "text", tokens=tokens, seconds=seconds)
 
 
 def test_costs_per_answer_and_per_token():
     answers = {
-        "base": {("q0", 0): {"seconds": 1.0, "tokens": 10}, ("q1", 0): {"seconds": 3.0, "tokens": 10}},
-        "tuned": {("q0", 0): {"seconds": 2.0, "tokens": 40}, ("q1", 0): {"seconds": None, "tokens": None}},
+        "base": {("q0", 0): answered("q0", 1.0, 10), ("q1", 0): answered("q1", 3.0, 10)},
+        "tuned": {("q0", 0): answered("q0", 2.0, 40), ("q1", 0): answered("q1", None, None)},
     }
-    rows = tables.cost_rows(answers, CLUSTERS, SETTINGS)
-    assert found(rows, "seconds", "base")["value"] == 2.0
-    assert found(rows, "seconds_per_token", "base")["value"] == pytest.approx(4 / 20)
+    rows = list(tables.cost_rows(answers, INTERVALS))
+    assert found(rows, "seconds", "base").value == 2.0
+    assert found(rows, "seconds_per_token", "base").value == pytest.approx(4 / 20)
     tuned = found(rows, "seconds_per_token", "tuned")
-    assert (tuned["value"], tuned["n"], tuned["errors"]) == (pytest.approx(2 / 40), 1, 1)
-    assert found(rows, "tokens_difference")["value"] == 30.0
+    assert (tuned.value, tuned.n, tuned.errors) == (pytest.approx(2 / 40), 1, 1)
+    assert found(rows, "tokens_difference").value == 30.0
 
 
 def test_disagreements_are_found_and_sorted():
@@ -206,7 +205,7 @@ def test_disagreements_are_found_and_sorted():
         ("base", "base"), ("tuned", "tuned"), ("base", "tuned"), ("tie", "tie")
     )
     read = tables.disagreements(judged, ["quality"], MODELS)
-    assert [(row["kind"], row["question"], row["gap"]) for row in read] == [
+    assert [(row.kind, row.question, row.gap) for row in read] == [
         ("gap", "q1", -4), ("against_rubric", "q1", -4), ("gap", "q0", 2), ("against_rubric", "q0", 2),
         ("orders", "q2", None),
     ]  # fmt: skip
@@ -298,8 +297,8 @@ def answer(backend, questions, generation, folder, samples=1):
 def test_answers_are_kept_with_tokens_and_time_and_never_made_twice(backend, tmp_path):
     questions = [question(0), question(1, "Who goes there?"), question(2, turns=("a", "b"))]
     n_new, rows = answer(backend, questions, GenerationParameters(max_new_tokens=4), tmp_path)
-    assert n_new == 2 and [row["reason"] for row in rows] == [None, None, "no_shared_history"]
-    assert all(0 < row["tokens"] <= 4 and row["seconds"] > 0 and row["batch"] == 2 for row in rows[:2])
+    assert n_new == 2 and [row.reason for row in rows] == [None, None, "no_shared_history"]
+    assert all(0 < row.tokens <= 4 and row.seconds > 0 and row.batch == 2 for row in rows[:2])
     again = answer(backend, questions, GenerationParameters(max_new_tokens=4), tmp_path)
     assert again == (0, rows)
     counted = answering.counts(rows, 4)
@@ -311,11 +310,11 @@ def test_a_draw_depends_on_its_seed_and_not_on_its_batch(backend, tmp_path):
     how = GenerationParameters(max_new_tokens=6, temperature=1.5, min_p=0.01)
     _, together = answer(backend, questions, how, tmp_path / "together", 2)
     _, alone = answer(backend, questions[2:3], how, tmp_path / "alone", 2)
-    assert [row["text"] for row in together if row["question"] == "q2"] == [row["text"] for row in alone]
-    assert alone[0]["text"] != alone[1]["text"]
+    assert [row.text for row in together if row.question == "q2"] == [row.text for row in alone]
+    assert alone[0].text != alone[1].text
     other = dataclasses.replace(how, seed=43)
-    assert [row["text"] for row in answer(backend, questions[2:3], other, tmp_path / "other", 2)[1]] != [
-        row["text"] for row in alone
+    assert [row.text for row in answer(backend, questions[2:3], other, tmp_path / "other", 2)[1]] != [
+        row.text for row in alone
     ]
 
 
@@ -338,11 +337,6 @@ def test_a_conversation_goes_on_after_its_history():
 
 def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny_models, tmp_path, monkeypatch):
     monkeypatch.chdir(repository)
-    monkeypatch.syspath_prepend(str(repository / "scripts" / "compare"))
-    generate_answers = rule_script("compare/generate_answers")
-    judge_answers = rule_script("compare/judge_answers")
-    read_judged_answers = rule_script("compare/read_judged_answers")
-    select_questions = rule_script("compare/select_questions")
     tabulate_model_comparison = rule_script("compare/tabulate_model_comparison")
 
     texts = ["What is <b>one</b>?", "What is two?", "What is three?"]
@@ -354,44 +348,40 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
         "prompts": {"pairwise": "brief_pairwise_choice", "rubric": "brief_pointwise_choice"},
         "generation": {"max_new_tokens": 4},
     }
-    entry = config.read(wanted, "mine.yaml").model_comparisons["trial"].plain()
-    metric_files = ["config/metrics/demo_grade.yaml"]
+    comparison = config.read(wanted, "mine.yaml").model_comparisons["trial"]
+    entry, metric_files, store = comparison.plain(), ["config/metrics/demo_grade.yaml"], str(tmp_path / "store")
     questions = tmp_path / "questions.jsonl"
-    select_questions.main(tmp_path / "items.jsonl", metric_files, entry, 42, questions, tmp_path / "questions.json")
-    folders = dict(zip(MODELS, (tiny_models["one"], tiny_models["two"]), strict=True))
-    settings = {"dtype": "float32", "batch_tokens": 4096, "threads": 1, "max_prompt_tokens": 2048}
-    for model, folder in folders.items():
-        where = {"answers": tmp_path / f"{model}.jsonl", "record": tmp_path / f"{model}.json"}
-        manifest = {"digest": model * 8}
-        made = (folder, manifest, questions, entry["generation"], settings, None, tmp_path / "store", "answers")
-        assert generate_answers.main(*made, **where) == 3
-    where = {"replies": tmp_path / "replies.jsonl", "record": tmp_path / "replies.json"}
-    answers = {model: tmp_path / f"{model}.jsonl" for model in MODELS}
-    judged = (
-        tiny_models["base"],
-        {"digest": "judge" * 8},
-        questions,
-        answers,
-        entry,
-        metric_files,
-        "config/prompts",
-        None,
+    answer_judging.select_questions(
+        tmp_path / "items.jsonl", metric_files, comparison, 42, questions, tmp_path / "questions.json"
     )
-    assert judge_answers.main(*judged, settings, None, tmp_path / "store", "judged", **where) > 0
-    assert judge_answers.main(*judged, settings, None, tmp_path / "store", "judged", **where) == 0
-    results, record = tmp_path / "results.jsonl", tmp_path / "results.json"
-    n_rows = read_judged_answers.main(*where.values(), entry, metric_files, "config/prompts", results, record)
+    settings = {"dtype": "float32", "batch_tokens": 4096, "threads": 1, "max_prompt_tokens": 2048}
+    answers = {model: tmp_path / f"{model}.jsonl" for model in MODELS}
+    for model, name in zip(MODELS, ("one", "two"), strict=True):
+        respondent = answering.Respondent(tiny_models[name], {"digest": model * 8}, settings)
+        how = (questions, comparison.generation, store, "answers", answers[model], tmp_path / f"{model}.json")
+        assert answering.answer_questions(respondent, *how) == 3
+    judge = answering.Respondent(tiny_models["base"], {"digest": "judge" * 8}, settings)
+    where = {"replies": tmp_path / "replies.jsonl", "record": tmp_path / "replies.json"}
+    asked = (judge, comparison, questions, list(answers.values()), metric_files, ("config/prompts", None), store)
+    assert answer_judging.judge_answers(*asked, "judged", **where) > 0
+    assert answer_judging.judge_answers(*asked, "judged", **where) == 0
+    results, record = tmp_path / "results" / "base.jsonl", tmp_path / "results" / "base.json"
+    n_rows = answer_judging.read_judged(*where.values(), comparison, metric_files, "config/prompts", results)
     assert n_rows == 3 * 2 + 3 * 2
-    told = files.read_json(record)
-    assert told["models"] == list(MODELS) and told["prompts"][PAIRS]["name"] == "brief_pairwise_choice"
-    assert told["versions"]["transformers"] and told["failures"] == {PAIRS: {}, "demo_grade": {}}
+    assert {tuple(row) for row in files.read_jsonl(results)} == {
+        ("metric", "question", "sample", "order", "preferred", "reason", "reply"),
+        ("metric", "question", "sample", "order", "model", "score", "reason", "reply"),
+    }
+    about = files.read_json(record)
+    assert about["models"] == list(MODELS) and about["prompts"][PAIRS]["name"] == "brief_pairwise_choice"
+    assert about["versions"]["transformers"] and about["failures"] == {PAIRS: {}, "demo_grade": {}}
     page, disagreements = tmp_path / "page.html", tmp_path / "disagreements.jsonl"
     tabulate_model_comparison.main(
-        entry, questions, list(answers.values()), [results], metric_files,
-        {"resamples": 200, "confidence": 0.95, "seed": 7}, tmp_path / "table.csv", disagreements,
+        comparison, questions, list(answers.values()), results.parent, ["demo_grade"], Settings(200, 0.95, 7),
+        tmp_path / "table.csv", disagreements,
     )  # fmt: skip
     table = pd.read_csv(tmp_path / "table.csv")
-    assert list(table) == list(tables.COLUMNS)
+    assert list(table) == list(tables.Row._fields)
     scores = table[table["measure"] == "score"]
     assert len(scores) == 2 and (scores["n"] == 3).all() and scores["value"].between(1, 10).all()
     shares = table[table["measure"].isin(tables.OUTCOMES)]["value"]
@@ -406,7 +396,7 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
         "published": ["config/published/orpo_flow_judge.tsv"],
     }
     labels = {judge: judge for judge in entry["judges"]}
-    more = {"comparison": "trial", "entry": entry, "paths": paths, "labels": labels}
+    more = {"entry": entry, "paths": paths, "labels": labels}
     shown = page_of("model_comparison", "model_comparison_trial", tmp_path / "table.csv", page, **more)
     assert "3.505" in shown and "3.528" in shown and "Quoted, not repeated" in shown
     assert "<b>one</b>" not in shown
@@ -422,7 +412,8 @@ def test_the_prompts_of_a_comparison_follow_the_metric_s_inputs(repository, tmp_
         rubric_metrics.load_metric(tmp_path / "short.yaml"),
         rubric_metrics.load_metric(repository / "config" / "metrics" / "relevance_5_point.yaml"),
     ]
-    entry = {"prompts": {"pairwise": "plain_pairwise"}}
+    wanted = {"models": ["a", "b"], "questions": "q", "judges": ["j"], "prompts": {"pairwise": "plain_pairwise"}}
+    entry = ModelComparison.of(wanted)
     assert answer_judging.prompt_names(entry, chosen) == {
         PAIRS: "plain_pairwise",
         "short": "rubric_pointwise_no_inputs",

@@ -13,9 +13,11 @@ def item_sets(training_sets=(), limits=None):
     """The item sets of a study that looks for prompts of `train` in two benchmarks."""
     return ItemSets(
         SimpleNamespace(
-            settings={"seed": 7},
+            settings=SimpleNamespace(seed=7),
             models={"hub": {"repo": "a/b"}, "here": {"path": "models/here"}},
-            catalogues=SimpleNamespace(benchmarks={"test": {"loader": "jsonl", "description": "words"}}),
+            catalogues=SimpleNamespace(
+                benchmarks={"test": {"loader": "jsonl", "description": "words", "categories": {"physics": "science"}}}
+            ),
             benchmark_sources=SOURCES.get,
             limit=(limits or {}).get,
             overlap_pairs=[("train", "test"), ("train", "other")],
@@ -37,8 +39,8 @@ def test_another_seed_changes_only_sets_that_are_sampled():
     assert study.sampling_seed("other") is None
 
 
-def test_words_for_readers_decide_nothing():
-    assert item_sets().deciding("test") == {"loader": "jsonl"}
+def test_what_the_loader_is_told_decides_and_words_for_readers_do_not():
+    assert item_sets().deciding("test") == {"loader": "jsonl", "categories": {"physics": "science"}}
     assert item_sets().loader("test") == "jsonl"
     assert item_sets().roles("other") == ["rows", "votes"]
     assert item_sets().downloaded_models() == ["hub"]

@@ -399,7 +399,7 @@ def test_an_item_of_a_benchmark_that_nobody_judged_is_refused(data, monkeypatch)
         load(data / "llmbar.json", "llmbar")
 
 
-def test_an_adapter_without_load_is_named(monkeypatch):
+def test_a_loader_without_load_is_named(monkeypatch):
     monkeypatch.delattr("judgemerge.data.benchmarks.llmbar.load")
     with pytest.raises(JudgemergeError, match=r"llmbar.py: there is no function load\(paths, spec, counts\)"):
         LOADERS.load("llmbar")
@@ -447,14 +447,14 @@ def test_items_survive_the_file(data, tmp_path):
     assert read_items(tmp_path / "items.jsonl") == items
 
 
-def test_every_adapter_states_its_truth_rule():
+def test_every_loader_states_its_truth_rule():
     assert {"pandalm", "llmbar", "autoj", "mtbench", "meld", "jsonl"} <= set(LOADERS.names)
     for name in LOADERS.names:
         assert callable(LOADERS.load(name).load)
         assert LOADERS.load(name).__doc__
 
 
-def test_unknown_adapter():
+def test_unknown_loader():
     with pytest.raises(JudgemergeError, match="unknown loader 'pandalmm'; did you mean 'pandalm'?"):
         LOADERS.load("pandalmm")
 
@@ -479,6 +479,19 @@ def test_catalogue_mistakes_are_named(tmp_path, change, message):
         "trut: x": "has the unknown key 'trut'",
     }
     with pytest.raises(JudgemergeError, match=f"benchmarks.yaml: benchmark 'bench'.*{sentences[message]}"):
+        load_catalogue(path)
+
+
+def test_the_old_name_of_the_key_loader_is_taken_and_said(tmp_path, capsys):
+    path = tmp_path / "benchmarks.yaml"
+    text = "bench: {adapter: llmbar, protocol: pairwise, description: x, truth: x, sources: {rows: key}}\n"
+    path.write_text(text)
+    spec = load_catalogue(path)["bench"]
+    assert (spec["loader"], "adapter" in spec) == ("llmbar", False)
+    sentence = f"{path}: benchmark 'bench': the key 'adapter' is called 'loader' now; rename it\n"
+    assert capsys.readouterr().err == sentence
+    path.write_text(text.replace("adapter: llmbar", "adapter: llmbar, loader: llmbar"))
+    with pytest.raises(JudgemergeError, match="benchmark 'bench' has the unknown key 'adapter'"):
         load_catalogue(path)
 
 

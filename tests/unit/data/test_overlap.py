@@ -25,11 +25,11 @@ def compare(training, benchmark):
     vocabulary = {}
     sets = {"there": prepare(items(*training), vocabulary), "here": prepare(items(*benchmark), vocabulary)}
     rows = overlap_rows(sets, [("there", "here")], {}, {})
-    return {row["kind"]: row for row in rows}
+    return {row.kind: row for row in rows}
 
 
 def counts(training, benchmark):
-    return [row["n_overlap"] for row in compare(training, benchmark).values()]
+    return [row.n_overlap for row in compare(training, benchmark).values()]
 
 
 # ---- what is equal ----
@@ -77,31 +77,31 @@ def test_only_the_first_turn_is_the_prompt():
 def test_prompts_are_counted_once_and_items_all():
     rows = compare(["A?", "a?", "B?"], ["A?", "A?", "a?", "C?"])
     exact, folded = rows["exact"], rows["folded"]
-    assert (exact["n_training_prompts"], exact["n_benchmark_prompts"], exact["n_overlap"]) == (3, 3, 2)
-    assert (folded["n_training_prompts"], folded["n_benchmark_prompts"], folded["n_overlap"]) == (2, 2, 1)
-    assert exact["n_items"] == folded["n_items"] == 3
-    assert (exact["share"], folded["share"]) == (2 / 3, 1 / 2)
+    assert (exact.n_training_prompts, exact.n_benchmark_prompts, exact.n_overlap) == (3, 3, 2)
+    assert (folded.n_training_prompts, folded.n_benchmark_prompts, folded.n_overlap) == (2, 2, 1)
+    assert exact.n_items == folded.n_items == 3
+    assert (exact.share, folded.share) == (2 / 3, 1 / 2)
 
 
 def test_short_prompts_are_not_clean():
     row = compare([LONG], [LONG, "Too short.", "Too short!"])["13gram"]
-    assert (row["n_benchmark_prompts"], row["too_short"], row["n_overlap"], row["share"]) == (2, 1, 1, 1.0)
+    assert (row.n_benchmark_prompts, row.too_short, row.n_overlap, row.share) == (2, 1, 1, 1.0)
     row = compare([LONG], ["Too short."])["13gram"]
-    assert (row["too_short"], row["n_overlap"], row["share"]) == (1, 0, None)
-    assert compare([LONG], ["Too short."])["exact"]["too_short"] == 0
+    assert (row.too_short, row.n_overlap, row.share) == (1, 0, None)
+    assert compare([LONG], ["Too short."])["exact"].too_short == 0
 
 
 def test_a_prompt_of_thirteen_words_is_long_enough():
     assert len(LONG.split()) == RUN
-    assert compare([LONG], [LONG])["13gram"]["too_short"] == 0
+    assert compare([LONG], [LONG])["13gram"].too_short == 0
 
 
 def test_examples_are_item_ids_and_no_text():
     rows = compare(["x", "Name it."], ["y", "z", "name it."])
-    assert rows["folded"]["examples"] == "2 = 1"
-    assert rows["exact"]["examples"] == ""
+    assert rows["folded"].examples == "2 = 1"
+    assert rows["exact"].examples == ""
     many = [f"Prompt {number}" for number in range(9)]
-    assert compare(many, many)["exact"]["examples"].count("=") == overlap.EXAMPLES
+    assert compare(many, many)["exact"].examples.count("=") == overlap.EXAMPLES
 
 
 def test_empty_sets():
@@ -131,7 +131,7 @@ def test_runs_are_those_of_a_slow_count(seed):
     assert set(shared) == expected
     assert all(runs(prompt) & runs(partner) for prompt, partner in shared.items())
     row = overlap_rows({"there": there, "here": here}, [("there", "here")], {}, {})[KINDS.index("13gram")]
-    assert row["too_short"] == sum(len(prompt.split()) < RUN for prompt in set(benchmark))
+    assert row.too_short == sum(len(prompt.split()) < RUN for prompt in set(benchmark))
 
 
 # ---- what is said ----
@@ -149,7 +149,7 @@ def test_a_warning_names_the_sets_and_both_counts():
         "here: 1 of its 3 prompts, in 1 items, also stand in there, which has 2 (2 when punctuation is ignored); "
         "0 share a run of 13 words with it, 3 are too short to tell."
     ]
-    assert {row["used_by"] for row in rows} == {"expert one"}
+    assert {row.used_by for row in rows} == {"expert one"}
 
 
 def test_no_overlap_no_warning():
@@ -164,7 +164,7 @@ def test_the_benchmarks_of_a_warning_are_named_once():
 
 def test_sets_of_one_file_are_counted_without_a_warning():
     rows = rows_of(["A?"], ["A?"], note="both are read from rows")
-    assert [row["n_overlap"] for row in rows] == [1, 1, 1, 0]
+    assert [row.n_overlap for row in rows] == [1, 1, 1, 0]
     assert warnings(rows) == []
 
 
@@ -196,7 +196,7 @@ def real_sets(repository, mirror):
 )
 def test_the_known_leaks_into_the_test_set_of_autoj(real_sets, training, n_prompts, found):
     rows = overlap_rows(real_sets, [(training, "autoj_pairwise")], {}, {})
-    assert [row["n_overlap"] for row in rows] == found
-    assert rows[1]["n_training_prompts"] == n_prompts
-    assert [row["n_benchmark_prompts"] for row in rows] == [1182, 1179, 1177, 1177]
+    assert [row.n_overlap for row in rows] == found
+    assert rows[1].n_training_prompts == n_prompts
+    assert [row.n_benchmark_prompts for row in rows] == [1182, 1179, 1177, 1177]
     assert rows[3]["too_short"] == 333

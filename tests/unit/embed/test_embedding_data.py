@@ -13,8 +13,9 @@ from rule_scripts import rule_script
 from judgemerge.core import files
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.embed import Chunk, Pair, asking, lists, questions, rewriting, selection, step_prompts
+from judgemerge.embed import Chunk, Pair, asking, lists, pair_files, questions, rewriting, selection, step_prompts
 from judgemerge.judge.backends import Backend, Completion, Failure
+from judgemerge.settings.embedding import Iterations
 from judgemerge.synthetic import made_documents
 
 write_questions = rule_script("embed/write_questions")
@@ -196,15 +197,15 @@ def test_every_iteration_asks_anew_or_for_nothing(collection, tmp_path, settings
         writer.asked = asked
         return writer
 
-    part = {"questions": {"per_chunk": 2}, "iterations": {"maximum": 2, "slices": "cumulative"}}
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(asking, "open_model", opened)
         for iteration in (1, 2, 2):
-            write_questions.main(
+            parts = {"maximum": 1, "slices": "disjoint"} if iteration == 1 else {"maximum": 2}
+            pair_files.write_questions(
                 chunks=str(tmp_path / "chunks.jsonl"), earlier=[], iteration=iteration,
-                settings={**part, "iterations": {"maximum": 1, "slices": "disjoint"}} if iteration == 1 else part,
-                share=0, writer=endpoint, wording=None, seed=1, store=str(tmp_path / f"questions_{iteration}.jsonl"),
-                rows=str(tmp_path / "rows.jsonl"), counts=str(tmp_path / "counts.json"),
+                iterations=Iterations.of(parts), n_questions=2, share=0, writer=endpoint, wording=None, environment={},
+                seed=1, store=str(tmp_path / f"questions_{iteration}.jsonl"), rows=str(tmp_path / "rows.jsonl"),
+                counts=str(tmp_path / "counts.json"),
             )  # fmt: skip
     assert len(asked) == n_asked
 

@@ -14,6 +14,7 @@ from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.embed import (
     Chunk,
+    EvaluationRow,
     Pair,
     decisions,
     encoder_training,
@@ -33,13 +34,7 @@ EXAMPLES = (
 
 
 def row(name, anchor="q", positives=("p",), negatives=(), cluster="c"):
-    return {
-        "id": name,
-        "anchor": anchor,
-        "positives": list(positives),
-        "negatives": list(negatives),
-        "cluster": cluster,
-    }
+    return EvaluationRow(name, anchor, list(positives), list(negatives), cluster)
 
 
 # ---- evaluation sets ----
@@ -74,7 +69,7 @@ def test_sets_of_all_names_are_read(tmp_path, rows, keys):
     path = tmp_path / "set.jsonl"
     path.write_text("\n".join(map(json.dumps, [*rows, {key: "" for key in rows[0]}])), encoding="utf-8")
     found, counts = evaluation_sets.read_set(path, keys)
-    assert [(one["anchor"], one["positives"]) for one in found] == [("q", ["p"])]
+    assert [(one.anchor, one.positives) for one in found] == [("q", ["p"])]
     assert counts == {"rows": 2, "queries": 1, "left_out": 1, "reasons": {"empty question or text": 1}}
 
 
@@ -102,7 +97,7 @@ def test_a_review_is_read_back(tmp_path):
         writer.writeheader()
         writer.writerows(lines)
     found, counts = evaluation_sets.read_set(path, {})
-    assert [one["anchor"] for one in found] == ["first, with comma?", "third, better?"]
+    assert [one.anchor for one in found] == ["first, with comma?", "third, better?"]
     assert found[0] == made[0]
     assert counts["reasons"] == {"rejected in the review": 1, "empty question or text": 1} and counts["left_out"] == 1
     path.write_text(path.read_text(encoding="utf-8-sig").replace(",no,", ",maybe,"), encoding="utf-8")
@@ -114,7 +109,7 @@ def test_a_review_is_read_back(tmp_path):
 def test_examples_of_flagembedding_are_read(mirror, name, n_texts):
     found, counts = evaluation_sets.read_set(mirror / EXAMPLES / f"{name}.jsonl", {})
     assert counts["queries"] == 10 and counts["left_out"] == 0
-    assert abs(sum(len(one["negatives"]) for one in found) - n_texts) < 12
+    assert abs(sum(len(one.negatives) for one in found) - n_texts) < 12
     task = retrieval.task_of(found)
     assert all(query.among is not None and set(query.right) <= set(query.among) for query in task.queries)
 
@@ -208,13 +203,13 @@ def test_slices_by_hand():
 )
 def test_decisions(iteration, before, after, stop, reason):
     found = decisions.decide(iteration, 3, before, after, 20, 0.95)
-    assert found["stop"] is stop and reason in found["reason"]
-    assert (found["increase"] is None) == (before == 0)
+    assert found.stop is stop and reason in found.reason
+    assert (found.increase is None) == (before == 0)
 
 
 def outcomes(*recalls, base=0.3, passed_over=0):
     found = [decisions.decide(n, len(recalls), base, recall, 50, 0.99) for n, recall in enumerate(recalls, 1)]
-    return found + [{**found[-1], "passed_over": True}] * passed_over
+    return found + [found[-1]._replace(passed_over=True)] * passed_over
 
 
 @pytest.mark.parametrize(
@@ -228,7 +223,7 @@ def outcomes(*recalls, base=0.3, passed_over=0):
     ],
 )
 def test_the_best_iteration_is_kept_and_the_page_says_so(every, number, sentence):
-    assert decisions.best(every)["iteration"] == number
+    assert decisions.best(every).iteration == number
     assert sentence in decisions.choice(every)
 
 
@@ -240,12 +235,12 @@ def test_tuned_is_the_best_iteration_in_the_tables():
 
 def test_passing_over_writes_every_kind_of_output(tmp_path):
     stop = decisions.decide(1, 3, 0.5, 0.9, 20, 0.95)
-    (tmp_path / "1.json").write_text(json.dumps(stop))
+    (tmp_path / "1.json").write_text(json.dumps(stop.row()))
     outputs = [tmp_path / name for name in ("rows.jsonl", "counts.json", "model")]
     decisions.pass_over(decisions.stopped_by([tmp_path / "1.json"]), *outputs)
     assert outputs[0].read_text() == "" and json.loads(outputs[1].read_text())["passed_over"]
     assert decisions.is_passed_over(outputs[2]) and not decisions.is_passed_over(tmp_path)
-    assert decisions.stopped_by([outputs[1]])["iteration"] == 1
+    assert decisions.stopped_by([outputs[1]]).iteration == 1
 
 
 # ---- a study ----
@@ -343,7 +338,7 @@ def ranked(shift, task="target", n=60):
 def made():
     """Return both tables of a base, two iterations (the second not needed), two mixtures and two rerankers."""
     decided = [decisions.decide(1, 2, 0.3, 0.5, 20, 0.95)]
-    decided.append({**decided[0], "passed_over": True})
+    decided.append(decided[0]._replace(passed_over=True))
     other = ranked(0, "kitchen")
     ranks = {
         "base": ranked(0) + other,
@@ -393,7 +388,7 @@ def test_the_page_tells_everything(made, repository):
     sections = dict(
         page.sections(
             table, gaps, page.read_published(repository / "config" / "lm_cocktail.tsv"), decided, documents,
-            {"x/1/training.counts.json": {"scored": 5}, "x/2/training.counts.json": decided[1]}, [manifest],
+            {"x/1/training.counts.json": {"scored": 5}, "x/2/training.counts.json": decided[1].row()}, [manifest],
         )
     )  # fmt: skip
     assert (
@@ -478,7 +473,7 @@ def test_weights_come_from_questions_that_nothing_was_trained_on():
     rule = pathlib.Path("rules/embed.smk")
     text = (pathlib.Path(__file__).parents[3] / rule).read_text(encoding="utf-8")
     mixing_rule = text.split("rule mix_embedders:")[1].split("rule ")[0]
-    assert "held_out=paths.path(TASK, TARGET)" in mixing_rule and "TRAINING_PAIRS" not in mixing_rule
+    assert "held_out=paths.path(layout.TASK, TARGET)" in mixing_rule and "TRAINING_PAIRS" not in mixing_rule
 
 
 def test_a_reranker_without_numbers_is_refused():
@@ -499,7 +494,7 @@ def test_holes_as_tables_write_them_are_no_texts_and_the_file_may_be_a_list(tmp_
     path = tmp_path / "set.json"
     path.write_text(json.dumps(rows), encoding="utf-8")
     (row,), counts = evaluation_sets.read_set(path, {})
-    assert (row["anchor"], row["negatives"], counts["left_out"]) == ("Who?", [], 2)
+    assert (row.anchor, row.negatives, counts["left_out"]) == ("Who?", [], 2)
     path.write_text("[1]", encoding="utf-8")
     with pytest.raises(JudgemergeError, match="row 0 is int, not an object"):
         evaluation_sets.read_set(path, {})

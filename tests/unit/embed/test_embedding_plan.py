@@ -42,7 +42,7 @@ def test_evaluation_sets_are_written_or_brought_along(full, tiny):
 
 def test_a_set_of_ones_own_replaces_held_out_documents(full):
     own = plan({"embedding": {"evaluation": {"path": "mine.jsonl", "keys": {"query": "ask"}}}})
-    assert own.file_tasks == {"target": {"path": "mine.jsonl"}} and own.task_file_keys == {"target": {"query": "ask"}}
+    assert own.file_tasks == {"target": "mine.jsonl"} and own.task_file_keys == {"target": {"query": "ask"}}
     assert (own.held_out, full.held_out) == (0, 0.2)
     assert (full.evaluated_share("target"), full.evaluated_share("kitchen")) == (0.2, 0)
 
@@ -53,8 +53,8 @@ def test_an_iteration_waits_for_the_one_before_it_and_the_reranker_for_all(full)
     assert [full.trained_on(name) for name in ("iteration_2", "reranker_tuned")] == [["2"], ["1", "2", "3"]]
     assert [full.decided_before(name) for name in ("iteration_2", "reranker_tuned")] == [["1"], ["1", "2", "3"]]
     assert [full.trained_from(name) for name in ("iteration_2", "reranker_tuned")] == ["base", "reranker"]
-    assert full.training("iteration_1")["query_prompt"] == full.settings["query_prompt"]
-    assert full.training("reranker_tuned") == full.settings["reranker_training"]
+    assert full.training("iteration_1")["query_prompt"] == full.settings.query_prompt
+    assert full.training("reranker_tuned") == full.settings.reranker_training.plain()
 
 
 def test_parents_of_mixtures_are_compared_with_the_base_before_it_is_trained():

@@ -5,12 +5,18 @@ import torch
 
 from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.embed import Pair, encoder_training, encoders, mixing, retrieval
+from judgemerge.embed import Pair, encoder_training, encoders, evaluation_sets, mixing, retrieval
 from judgemerge.merge import names
+from judgemerge.settings.embedding import ByLoss, SentenceTraining
 
 pytestmark = pytest.mark.slow  # sentence-transformers alone takes ten seconds to import
 
-SETTINGS = {**encoder_training.DEFAULTS, "batch_size": 8, "learning_rate": 5e-3}
+
+def training(**changes):
+    return SentenceTraining.of({**encoder_training.PRETRAINING, "batch_size": 8, "learning_rate": 5e-3, **changes})
+
+
+SETTINGS = training()
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +34,7 @@ def folders(tmp_path_factory, pairs):
     )
     encoders.as_embedder(folder / "random", 64).save_pretrained(str(folder / "base"), create_model_card=False)
     tuned = encoders.open_embedder(folder / "base")
-    done = encoder_training.train_embedder(tuned, pairs, {**SETTINGS, "epochs": 4}, folder / "work", 1)
+    done = encoder_training.train_embedder(tuned, pairs, training(epochs=4), folder / "work", 1)
     tuned.save_pretrained(str(folder / "tuned"), create_model_card=False)
     return {"base": folder / "base", "tuned": folder / "tuned", "random": folder / "random", "done": done}
 
@@ -44,11 +50,7 @@ def test_a_made_model_is_the_same_again(tmp_path, pairs, folders):
 
 
 def test_training_learns_its_pairs(folders, pairs):
-    rows = [
-        {"id": pair.id, "anchor": pair.anchor, "positives": [pair.positive], "negatives": [], "cluster": pair.document}
-        for pair in pairs
-    ]
-    task = retrieval.task_of(rows)
+    task = retrieval.task_of(evaluation_sets.rows_of(pairs))
     mrr = {
         name: retrieval.values(retrieval.search(encoders.open_embedder(folders[name]), task), 5)["mrr"].mean()
         for name in ("base", "tuned")
@@ -76,7 +78,7 @@ def test_no_batch_holds_a_chunk_twice(folders, pairs, tmp_path, monkeypatch):
 
 
 def test_hard_negatives_are_trained_with(folders, pairs, tmp_path):
-    settings = {**SETTINGS, "hard_negatives": 1}
+    settings = training(hard_negatives=1)
     base = encoders.open_embedder(folders["base"])
     done = encoder_training.train_embedder(base, pairs, settings, tmp_path / "work", 1)
     assert done["steps"] > 0
@@ -103,7 +105,8 @@ def test_a_reranker_is_made_trained_and_read_again(folders, pairs, tmp_path):
 def test_mixtures_are_weighted_sums_and_open_as_embedders(folders, tmp_path):
     two = {name: folders[name] for name in ("base", "tuned")}
     outputs = {"half": tmp_path / "half", "tenth": tmp_path / "tenth"}
-    mixing.mix(two, {"half": 0.5, "tenth": 0.1}, outputs, 1)
+    weights = {"half": {"base": 0.5, "tuned": 0.5}, "tenth": {"base": 0.9, "tuned": 0.1}}
+    mixing.mix_with_card(two, weights, outputs, 1, {})
     tensors = {name: dict(models.tensors(folder)) for name, folder in {**two, **outputs}.items()}
     for name, base in tensors["base"].items():
         tuned = tensors["tuned"][name]
@@ -115,12 +118,12 @@ def test_mixtures_are_weighted_sums_and_open_as_embedders(folders, tmp_path):
 
 def test_weights_by_loss_prefer_the_tuned_model(folders, pairs):
     two = {name: folders[name] for name in ("base", "tuned")}
-    settings = {"examples": 5, "negatives": 3, "temperature": 1.0}
+    settings = ByLoss(examples=5, negatives=3, temperature=1.0)
     found = mixing.weights_by_loss(two, pairs, settings, 1, 1)
-    assert sum(found["weights"].values()) == pytest.approx(1) and found["weights"]["tuned"] > 0.5
-    assert found["losses"]["tuned"]["value"] < found["losses"]["base"]["value"]
+    assert sum(found.weights.values()) == pytest.approx(1) and found.weights["tuned"] > 0.5
+    assert found.losses["tuned"].value < found.losses["base"].value
     same = mixing.weights_by_loss({"a": two["base"], "b": two["base"]}, pairs, settings, 1, 1)
-    assert same["weights"] == pytest.approx({"a": 0.5, "b": 0.5})
+    assert same.weights == pytest.approx({"a": 0.5, "b": 0.5})
     assert found == mixing.weights_by_loss(two, pairs, settings, 1, 1)
 
 

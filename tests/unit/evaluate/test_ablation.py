@@ -1,4 +1,4 @@
-"""Steadiness and the ablation: hand-computed cases, and the libraries as references."""
+"""Self-consistency and the ablation: hand-computed cases, and the libraries as references."""
 
 import itertools
 
@@ -11,14 +11,14 @@ from scipy import stats
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate import ablation, steadiness
-from judgemerge.evaluate.estimates import Settings
+from judgemerge.evaluate import ablation_tables, self_consistency
+from judgemerge.evaluate.ablation import Cell, as_number, read_published
+from judgemerge.evaluate.estimates import Measurement, Settings
 from judgemerge.evaluate.published import Case
 from judgemerge.evaluate.published.prometheus import rows as published_rows
-from judgemerge.evaluate.variants import as_number, read_published
 from judgemerge.report.table import View
 from judgemerge.report.tables import ablation as ablation_page
-from judgemerge.report.tables import steadiness as steadiness_page
+from judgemerge.report.tables import self_consistency as self_consistency_page
 
 FEW = Settings(n_resamples=200, seed=3)
 
@@ -38,7 +38,7 @@ def said(name, outcome, swapped=None):
     return [Verdict(name, "original", outcome), Verdict(name, "swapped", swapped or outcome)]
 
 
-# ---- steadiness ----
+# ---- self-consistency ----
 
 
 def test_alpha_is_the_librarys():
@@ -47,17 +47,17 @@ def test_alpha_is_the_librarys():
     table = np.clip(base + rng.integers(-1, 2, (3, 60)), 1, 5).astype(float)
     table[2, :7] = np.nan
     values = {str(index): [value for value in column if not np.isnan(value)] for index, column in enumerate(table.T)}
-    row = steadiness.alpha_row([graded(name, 1.0) for name in values], values, FEW)
+    row = self_consistency.alpha_row([graded(name, 1.0) for name in values], values, FEW)
     expected = krippendorff.alpha(reliability_data=table, level_of_measurement="ordinal")
-    assert row["value"] == pytest.approx(expected, abs=1e-12)
-    assert row["ci_low"] < row["value"] < row["ci_high"]
+    assert row.value == pytest.approx(expected, abs=1e-12)
+    assert row.ci_low < row.value < row.ci_high
 
 
 def test_alpha_of_runs_that_agree_and_of_too_few():
     items = [graded("a", 1.0), graded("b", 2.0), graded("c", 3.0)]
-    assert steadiness.alpha_row(items, {"a": [1, 1], "b": [2, 2], "c": [5, 5]}, FEW)["value"] == 1
-    row = steadiness.alpha_row(items, {"a": [1]}, FEW)
-    assert (row["n"], row["errors"], row["note"]) == (0, 3, "no item has two readable runs")
+    assert self_consistency.alpha_row(items, {"a": [1, 1], "b": [2, 2], "c": [5, 5]}, FEW).value == 1
+    row = self_consistency.alpha_row(items, {"a": [1]}, FEW)
+    assert (row.n, row.errors, row.note) == (0, 3, "no item has two readable runs")
 
 
 def test_real_scores_of_gpt4(mirror, repository):
@@ -71,7 +71,7 @@ def test_real_scores_of_gpt4(mirror, repository):
         path = mirror / sources[catalogue[name]["sources"]["rows"]].mirror_path
         items, _ = load_items(name, catalogue[name], {"rows": path})
         values = {item.id: item.extra["gpt4_scores"] for item in items}
-        found[name] = steadiness.alpha_row(items, values, FEW)["value"]
+        found[name] = self_consistency.alpha_row(items, values, FEW).value
     # Computed once with the package krippendorff; the paper's .7366 and .8271 are of other scores (GPT-4-1106).
     assert found == {
         "vicuna_absolute": pytest.approx(0.7234, abs=5e-5),
@@ -83,28 +83,28 @@ def test_a_circle_is_counted_and_an_equal_verdict_is_its_own_case():
     names = ["a", "b", "c", "d"]
     items = [pair(f"{one}{other}", one, other) for one, other in itertools.combinations(names, 2)]
     line = {item.id: "first" for item in items}
-    rows = steadiness.transitivity_rows(items, [v for name in line for v in said(name, line[name])], "j", FEW)
-    assert [(row["metric"], row["value"], row["n"]) for row in rows] == [
+    rows = self_consistency.transitivity_rows(items, [v for name in line for v in said(name, line[name])], "j", FEW)
+    assert [(row.metric, row.value, row.n) for row in rows] == [
         ("transitivity", 1, 4),
         ("equal_triples", 0, 4),
     ]
     circle = line | {"ac": "second"}  # a over b over c over a; the triple a, c, d stays a line
-    rows = steadiness.transitivity_rows(items, [v for name in circle for v in said(name, circle[name])], "j", FEW)
-    assert rows[0]["value"] == 0.75
+    rows = self_consistency.transitivity_rows(items, [v for name in circle for v in said(name, circle[name])], "j", FEW)
+    assert rows[0].value == 0.75
     mixed = line | {"ab": "tie", "cd": "error"}  # abc, abd hold the tie; acd, bcd the error
     verdicts = [v for name in mixed for v in said(name, mixed[name])]
     verdicts = [Verdict(v.item, v.order, v.outcome, reason="empty" if v.outcome == "error" else None) for v in verdicts]
-    rows = steadiness.transitivity_rows(items, verdicts, "j", FEW)
-    assert [(row["metric"], row["n"], row["errors"]) for row in rows] == [
+    rows = self_consistency.transitivity_rows(items, verdicts, "j", FEW)
+    assert [(row.metric, row.n, row.errors) for row in rows] == [
         ("transitivity", 0, 2),
         ("equal_triples", 2, 2),
     ]
-    assert rows[1]["value"] == 1
-    assert rows[0]["note"] == "no triple has three readable, decisive verdicts"
+    assert rows[1].value == 1
+    assert rows[0].note == "no triple has three readable, decisive verdicts"
 
 
 def test_pairs_that_close_no_triangle_have_no_transitivity():
-    assert steadiness.transitivity_rows([pair("ab", "a", "b")], said("ab", "first"), "j", FEW) == []
+    assert self_consistency.transitivity_rows([pair("ab", "a", "b")], said("ab", "first"), "j", FEW) == []
 
 
 def test_the_gap_is_paired_and_leaves_out_ties():
@@ -115,14 +115,14 @@ def test_the_gap_is_paired_and_leaves_out_ties():
     ]
     comparing = [*said("1", "first"), *said("2", "first", "second"), *said("3", "tie")]
     singly = [*said("1", "first"), *said("2", "tie"), *said("3", "first")]
-    row = steadiness.gap_row(items, comparing, singly, "j", FEW)
-    assert (row["value"], row["n"]) == (0.25, 2)
-    assert row["note"] == "0.750 comparing, 0.500 by two grades"
+    row = self_consistency.gap_row(items, comparing, singly, "j", FEW)
+    assert (row.value, row.n) == (0.25, 2)
+    assert row.note == "0.750 comparing, 0.500 by two grades"
 
 
 def test_redraws():
-    share, total = steadiness.redraw_rows([graded("a", 1.0), graded("b", 2.0)], [("a", 1), ("b", 3)], FEW)
-    assert (share["value"], share["n"], total["value"]) == (0.5, 2, 2)
+    share, total = self_consistency.redraw_rows([graded("a", 1.0), graded("b", 2.0)], [("a", 1), ("b", 3)], FEW)
+    assert (share.value, share.n, total.value) == (0.5, 2, 2)
 
 
 # ---- the ablation ----
@@ -131,8 +131,8 @@ def test_redraws():
 def test_pairs_are_measured_without_ties_and_in_both_orders():
     items = [pair("1", "a", "b", cluster="1"), pair("2", "c", "d", "second", "2"), pair("3", "e", "f", "tie", "3")]
     verdicts = [*said("1", "first"), *said("2", "second", "first"), *said("3", "tie")]
-    found = ablation.measure(items, verdicts, "j", FEW)
-    assert (found["metric"], found["value"], found["n"], found["errors"]) == ("accuracy without ties", 0.75, 2, 0)
+    found = ablation_tables.measure(items, verdicts, "j", FEW)
+    assert (found.metric, found.value, found.n, found.errors) == ("accuracy without ties", 0.75, 2, 0)
 
 
 def test_grades_are_measured_over_the_replies_that_were_read():
@@ -143,30 +143,30 @@ def test_grades_are_measured_over_the_replies_that_were_read():
     verdicts = [Verdict(f"{n:02}", "original", "score", score=value) for n, value in enumerate(score)]
     verdicts[5] = Verdict("05", "original", "error", reason="no_score")
     kept = np.arange(40) != 5
-    found = ablation.measure(items, verdicts, "j", FEW)
-    assert found["value"] == pytest.approx(stats.pearsonr(truth[kept], score[kept])[0], abs=1e-12)
-    assert (found["n"], found["errors"]) == (40, 1)
+    found = ablation_tables.measure(items, verdicts, "j", FEW)
+    assert found.value == pytest.approx(stats.pearsonr(truth[kept], score[kept])[0], abs=1e-12)
+    assert (found.n, found.errors) == (40, 1)
     constant = [Verdict(f"{n:02}", "original", "score", score=3.0) for n in range(40)]
-    assert "constant" in ablation.measure(items, constant, "j", FEW)["note"]
+    assert "constant" in ablation_tables.measure(items, constant, "j", FEW).note
 
 
 CELLS = [
-    {"row": "Linear", "side": "direct", "column": "vicuna", "value": ".642", "source": "a paper"},
-    {"row": "Linear", "side": "direct", "column": "mt", "value": ".543", "source": "a paper"},
-    {"row": "Linear", "side": "direct", "column": "mean", "value": ".652", "source": "a paper"},
-    {"row": "Linear", "side": "pairwise", "column": "hhh", "value": "78.73%", "source": "a paper"},
-    {"row": "Linear", "side": "pairwise", "column": "mean", "value": "78.06%", "source": "a paper"},
+    Cell("Linear", "direct", "vicuna", ".642", "a paper"),
+    Cell("Linear", "direct", "mt", ".543", "a paper"),
+    Cell("Linear", "direct", "mean", ".652", "a paper"),
+    Cell("Linear", "pairwise", "hhh", "78.73%", "a paper"),
+    Cell("Linear", "pairwise", "mean", "78.06%", "a paper"),
 ]
 
 
 @pytest.fixture
 def table():
-    value = {"metric": "pearson", "value": 0.5, "ci_low": 0.4, "ci_high": 0.6, "n": 10, "errors": 1, "note": ""}
-    right = value | {"metric": "accuracy without ties", "value": 0.7, "ci_low": 0.6, "ci_high": 0.8}
+    value = Measurement("pearson", 0.5, 0.4, 0.6, 10, 1)
+    right = Measurement("accuracy without ties", 0.7, 0.6, 0.8, 10, 1)
     measured = {("linear", "vicuna_absolute"): value, ("linear", "hhh"): right}
-    tables = {"merge_methods": {"rows": {"Linear": "linear"}}}
+    tables = {"merge_methods": {"Linear": "linear"}}
     benchmarks = {"vicuna": "vicuna_absolute", "mt": "mtbench_absolute", "hhh": "hhh"}
-    return ablation.ablation_table(tables, {"merge_methods": CELLS}, benchmarks, measured)
+    return ablation_tables.ablation_table(tables, {"merge_methods": CELLS}, benchmarks, measured)
 
 
 def test_our_value_stands_beside_the_quoted_one(table):
@@ -177,7 +177,7 @@ def test_our_value_stands_beside_the_quoted_one(table):
     )
     assert by_column.loc[("pairwise", "hhh"), "published"] == pytest.approx(0.7873)
     assert np.isnan(by_column.loc[("direct", "mt"), "value"])
-    assert by_column.loc[("direct", "mt"), "note"] == ablation.NOT_RUN
+    assert by_column.loc[("direct", "mt"), "note"] == ablation_tables.NOT_RUN
     mean = by_column.loc[("direct", "mean")]
     assert (mean["value"], mean["published"]) == (0.5, 0.652)
     assert mean["note"].startswith("mean over 1 of the 2 columns")
@@ -205,22 +205,22 @@ def test_the_figures_are_drawn(table):
     assert len(FIGURES["sweep"](sweep, {}).axes) == 2
 
 
-def test_the_page_of_steadiness():
-    rows = steadiness.redraw_rows([graded("a", 1.0)], [("a", 2)], FEW)
-    frame = steadiness.steadiness_table([{"judge": "j", "benchmark": "grades", **row} for row in rows])
-    ((heading, content),) = steadiness_page.sections(frame)
+def test_the_page_of_self_consistency():
+    rows = self_consistency.redraw_rows([graded("a", 1.0)], [("a", 2)], FEW)
+    frame = pd.DataFrame([("j", "grades", *row) for row in rows], columns=list(self_consistency_page.COLUMNS))
+    ((heading, content),) = self_consistency_page.sections(frame)
     assert heading == "grades" and "redrawn" in content
-    assert steadiness_page.sections(frame.iloc[:0])[0][0] == "Nothing to show"
+    assert self_consistency_page.sections(frame.iloc[:0])[0][0] == "Nothing to show"
 
 
 def test_published_tables_are_read_as_printed(repository, tmp_path):
     cells = read_published(repository / "config" / "published" / "prometheus_table17.tsv")
     assert len(cells) == 6 * 10
-    values = {(cell["row"], cell["side"], cell["column"]): as_number(cell["value"], "x") for cell in cells}
+    values = {(cell.row, cell.side, cell.column): as_number(cell.value, "x") for cell in cells}
     assert values[("DARE-Linear", "direct", "vicuna")] == 0.666
     assert values[("TIES", "pairwise", "preference")] == pytest.approx(0.9395)
     columns = ("vicuna", "mt", "flask", "feedback")
-    for row in {cell["row"] for cell in cells}:  # the printed means are the means of the printed columns
+    for row in {cell.row for cell in cells}:  # the printed means are the means of the printed columns
         assert np.mean([values[(row, "direct", name)] for name in columns]) == pytest.approx(
             values[(row, "direct", "mean")], abs=6e-4
         )

@@ -33,6 +33,8 @@ def test_a_metric_is_computed_from_the_orders_that_it_declares(orders, recorded,
         ("pointwise", "headline", ("spearman",)),
         ("pairwise", "raters", ("accuracy", "macro_f1", "kappa")),
         ("pointwise", "comparisons", ("spearman", "mae")),
+        ("pairwise", "card", ("accuracy", "accuracy_both", "consistency", "macro_f1", "kappa", "error_rate")),
+        ("pointwise", "card", ("pearson", "spearman", "kendall", "mae", "error_rate")),
     ],
 )
 def test_metrics_over_both_orders_go_before_those_of_one(protocol, use, names):

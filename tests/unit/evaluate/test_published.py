@@ -369,9 +369,8 @@ def test_comparison_and_its_sentences(tmp_path):
     scores = [score("near", "0.549649"), score("far", "0.549651"), score("absent", "1", rules="house"),
               score("undefined", "", rules="house", note="one class")]  # fmt: skip
     rows = expected.compare(expected.read_expected(path), scores)
-    assert all(row.keys() == set(expected.COLUMNS) for row in rows)
-    assert [row["result"] for row in rows] == ["pass", "fail", "fail", "fail"]
-    assert rows[0]["difference"] == pytest.approx(0.000049)
+    assert [row.result for row in rows] == ["pass", "fail", "fail", "fail"]
+    assert rows[0].difference == pytest.approx(0.000049)
     sentences = expected.failures(rows, "published.csv").splitlines()
     assert sentences[0] == "published.csv: 3 of 4 published numbers are not reproduced."
     assert sentences[1] == (
@@ -389,7 +388,7 @@ def test_expected_numbers_of_the_repository(repository):
     lines = expected.read_expected(repository / "config" / "expected.tsv")
     note = (repository / "docs" / "studies" / "replay.md").read_text(encoding="utf-8")
     assert f"compares {len(lines)} numbers" in note
-    for kind in expected.KINDS:
+    for kind in expected.CHOICES["kind"]:
         assert f"{kind.capitalize()}* ones ({sum(line.kind == kind for line in lines)})".lower() in note.lower()
     for line in lines:
         assert "published.md" not in line.source

@@ -21,6 +21,7 @@ from judgemerge.evaluate.published import Case, unified
 from judgemerge.prompting.prompts import load_template
 from judgemerge.report.tables import unified as report_table
 from judgemerge.settings.config import at_scale
+from judgemerge.settings.models import Subset
 from judgemerge.study.load import load_study
 from judgemerge.train import training
 
@@ -284,18 +285,21 @@ def test_mtbench_votes_and_judgments_keep_the_same_questions(real):
 def test_items_whose_prompt_a_benchmark_has_are_left_out():
     train = [pair(item="a", prompt="Say  ONE!"), pair(item="b", prompt="Say two.")]
     assert overlap.leaks(train, {"other": [pair(prompt="Say three.")], "bench": [pair()]}) == {"a": "bench"}
-    sets, counts = training.select({"set": train}, {"set": {"a": "bench"}}, {}, 1)
+    sets, counts = training.select({"set": train}, {"set": {"a": "bench"}}, Subset(), 1)
     assert [item.id for item in sets["set"]] == ["b"]
     assert counts == {"set": {"items": 2, "left_out": 1, "kept": 1}}
     with pytest.raises(JudgemergeError, match=r"none of its 2 items is left: 2 share their prompt with a benchmark"):
-        training.select({"set": train}, {"set": {"a": "bench", "b": "bench"}}, {}, 1)
+        training.select({"set": train}, {"set": {"a": "bench", "b": "bench"}}, Subset(), 1)
 
 
 def test_subsets():
     sets = {name: [pair(item=f"{name}{number}") for number in range(20)] for name in ("x", "y")}
 
     def kept(subset, seed=1):
-        return {name: [item.id for item in items] for name, items in training.select(sets, {}, subset, seed)[0].items()}
+        return {
+            name: [item.id for item in items]
+            for name, items in training.select(sets, {}, Subset.of(subset), seed)[0].items()
+        }
 
     assert kept({}) == {name: [item.id for item in items] for name, items in sets.items()}
     assert kept({"first": 3}) == {"x": ["x0", "x1", "x2"], "y": ["y0", "y1", "y2"]}

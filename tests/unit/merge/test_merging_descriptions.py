@@ -49,8 +49,8 @@ def merged(tmp_path, merge, folders, **more):
     names = dict.fromkeys([*([merge["base"]] if "base" in merge else []), *merge["models"]])
     used = {name: folders[name] for name in names}
     recipe = tmp_path / "recipe.yaml"
-    made = runs.merge_folders("out", merge, used, tmp_path / "out", recipe, 1, dict.fromkeys(used, "0"), **more)
-    return tmp_path / "out", made
+    parents = runs.Parents(used, dict.fromkeys(used, "0"), **more)
+    return tmp_path / "out", runs.merge_folders("out", merge, parents, tmp_path / "out", recipe, 1)
 
 
 # ---- models that mean different things ----
@@ -319,7 +319,7 @@ def test_a_failed_grid_leaves_nothing(tmp_path, copies, monkeypatch):
     monkeypatch.setattr(checks, "check_result", fail_at_last)
     two = {name: copies[name] for name in ("one", "two")}
     with pytest.raises(JudgemergeError):
-        runs.merge_variants(merges, two, {name: tmp_path / name for name in merges}, 1, {})
+        runs.merge_variants(merges, runs.Parents(two, {}), {name: tmp_path / name for name in merges}, 1)
     assert nothing_left(tmp_path)
 
 

@@ -13,6 +13,7 @@ from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.embed import Pair, encoder_training, encoders, evaluation_sets, mixing, pair_of
 from judgemerge.merge import cocktail, mergekit, names, preflight, runs, sentence_modules
+from judgemerge.settings.embedding import SentenceTraining
 
 pytestmark = pytest.mark.slow  # sentence-transformers alone takes ten seconds to import
 
@@ -99,7 +100,8 @@ def test_the_command_line_and_the_study_mix_it_too(tmp_path):
     with torch.inference_mode():
         first = loader("bert").from_pretrained(tmp_path / "mix").eval()(**tokens).last_hidden_state[:, 0]
     assert torch.allclose(torch.tensor(vector), torch.nn.functional.normalize(first), atol=1e-5)
-    mixing.mix({"base": base, "tuned": tuned}, {"half": 0.5}, {"half": tmp_path / "half"}, 1)
+    half = {"half": {"base": 0.5, "tuned": 0.5}}
+    mixing.mix_with_card({"base": base, "tuned": tuned}, half, {"half": tmp_path / "half"}, 1, {})
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("mix", "half"))
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
@@ -113,7 +115,8 @@ def test_mergekit_never_merges_half_of_what_is_stored_under_two_names(kind, tmp_
         mergekit.check_all(folders.values(), "linear")
     merge = {"method": "linear", "models": {"a": {"weight": 0.3}, "b": {"weight": 0.7}}, "parameters": {},
              "dtype": "float32", "seed": 7, "engine": "streamed"}  # fmt: skip
-    runs.merge_folders("out", merge, folders, tmp_path / "out", tmp_path / "out.yaml", 1, {"a": "x", "b": "y"})
+    parents = runs.Parents(folders, {"a": "x", "b": "y"})
+    runs.merge_folders("out", merge, parents, tmp_path / "out", tmp_path / "out.yaml", 1)
     a, b, out = (of_transformers(kind, folder)[0] for folder in (*folders.values(), tmp_path / "out"))
     for name in [name for name in out if "pooler" not in name and out[name].is_floating_point()]:
         assert torch.allclose(out[name], 0.3 * a[name] + 0.7 * b[name], atol=1e-6), name
@@ -244,11 +247,11 @@ def test_a_base_of_the_hub_goes_through_the_jobs_of_a_study(tmp_path):
     pairs = [Pair(f"{n}", f"d{n}", f"what of house {n}?", f"a red house {n} by the sea", "en").row() for n in range(12)]
     files.write_jsonl(tmp_path / "train.jsonl", pairs)
     rows = evaluation_sets.rows_of(map(pair_of, pairs))
-    files.write_jsonl(tmp_path / "target.jsonl", rows)
+    evaluation_sets.write_rows(tmp_path / "target.jsonl", rows)
     place = lambda name: str(tmp_path / name)  # noqa: E731
     mixing.fetch({"path": place("hub")}, True, [], place("base"), place("base.json"))
     mixing.fetch({"path": place("hub_other")}, True, [place("base")], place("other"), place("other.json"))
-    settings = {**encoder_training.DEFAULTS, "batch_size": 6, "max_tokens": 40}
+    settings = SentenceTraining.of({**encoder_training.PRETRAINING, "batch_size": 6, "max_tokens": 40})
     encoder_training.fine_tune_embedder(
         place("base"), [place("train.jsonl")], [], settings, 1, 1, place("work"), place("tuned"), place("tuned.json")
     )

@@ -325,7 +325,7 @@ def test_a_card_with_scores_stands_beside_its_parents():
     row = {"benchmark": "b", "metric": "accuracy", "ci_low": 0.4, "ci_high": 0.6, "n": 9, "errors": 1, "rules": "house"}
     rows = [{**row, "judge": "mix", "value": 0.5}, {**row, "judge": "one", "value": 0.7}]
     rows += [{**row, "judge": "mix", "metric": "accuracy[Code]", "value": 0.9}, {**rows[0], "rules": "published"}]
-    text = cards.card("mix", manifest, pd.DataFrame(rows))
+    text = cards.card("mix", manifest, pd.DataFrame(rows), metrics=["accuracy"])
     assert "| benchmark | metric | mix | interval | n | errors | one |" in text
     assert "| b | accuracy | 0.500 | 0.400 to 0.600 | 9 | 1 | 0.700 (0.400 to 0.600) |" in text
     head = yaml.safe_load(text.split("---")[1])
@@ -336,9 +336,9 @@ def test_a_card_with_scores_stands_beside_its_parents():
         "tags": ["merge", "mergekit"],
     }
     about = {"repos": {"one": "owner/one"}, "licence": "CC-BY-4.0", "study": "mine", "prompts": "brief_pairwise"}
-    text = cards.card("mix", manifest, pd.DataFrame(rows), about)
+    text = cards.card("mix", manifest, pd.DataFrame(rows), about, ["accuracy"])
     head = yaml.safe_load(text.split("---")[1])
     assert (head["base_model"], head["license"]) == (["owner/one", "two"], "cc-by-4.0")
     assert "Study: mine." in text and "Prompts: brief_pairwise." in text
     assert text.count("| b |") == 1
-    assert "Not judged in this study." in cards.card("else", manifest, pd.DataFrame(rows))
+    assert "Not judged in this study." in cards.card("else", manifest, pd.DataFrame(rows), metrics=["accuracy"])

@@ -10,9 +10,9 @@ import yaml
 from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Verdict
-from judgemerge.evaluate.arrays import ERROR, FIRST, SECOND, TIE, BenchmarkArrays, JudgeArrays
 from judgemerge.evaluate.estimates import Sample, Settings
 from judgemerge.evaluate.quantization import COLUMNS, Model, quantization_table, with_parent
+from judgemerge.evaluate.verdict_arrays import ERROR, FIRST, SECOND, TIE, BenchmarkArrays, JudgeArrays
 from judgemerge.quantize import llama_converter, quantizing
 from judgemerge.report.tables.quantization import TABLE, sections
 from judgemerge.study.load import load_study

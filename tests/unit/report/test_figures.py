@@ -362,5 +362,5 @@ def test_a_dollar_sign_is_no_formula_and_a_long_reason_is_shortened(tmp_path):
 
 
 def test_half_an_interval_keeps_its_tens():
-    assert drawing.Cell(30.0, 9.9, 30.1).text == "30.00 ±10.10"
-    assert drawing.Cell(0.5, 0.4, 0.6).text == "0.50 ±.10"
+    assert drawing.Estimate(30.0, 9.9, 30.1).text == "30.00 ±10.10"
+    assert drawing.Estimate(0.5, 0.4, 0.6).text == "0.50 ±.10"

@@ -11,7 +11,7 @@ from judgemerge.core.frames import read_table
 from judgemerge.evaluate import comparisons, score, tables
 from judgemerge.evaluate.estimates import Settings
 from judgemerge.report import markup
-from judgemerge.report.tables import agreement, bias, humans, statements
+from judgemerge.report.tables import agreement, bias, humans, score_consistency
 from judgemerge.report.tables import comparisons as comparison_pages
 
 EVIL = "<script>alert(1)</script>"
@@ -157,7 +157,7 @@ def test_benchmarks_without_several_votes_are_named(frames):
 def test_every_aspect_of_bias_is_a_part(frames):
     sections = content(frames, "bias")
     assert list(sections) == ["How to read this page", "bench"]
-    for title in ("Position", "Length", "Own writing", "By category"):
+    for title in ("Position", "Length", "Self-preference", "By category"):
         assert f"<h3>{title}</h3>" in sections["bench"]
     assert "one_order (original order)" in sections["bench"]
     assert "<b>one_order</b>: – only one order was recorded" in sections["bench"]
@@ -238,5 +238,5 @@ def test_one_cluster_has_no_interval_and_no_nan_on_any_page():
     [(_, text)] = comparison_pages.sections(table, ["one", "two"])
     assert "nan" not in text
     row = {"judge": "one", "benchmark": "bench", "statement": "s", "value": 1.0, "ci_low": np.nan, "ci_high": np.nan}
-    [(_, text)] = statements.sections(pd.DataFrame([row | {"n": 1, "errors": 0, "note": ""}]))
+    [(_, text)] = score_consistency.sections(pd.DataFrame([row | {"n": 1, "errors": 0, "note": ""}]))
     assert "1.000 (n = 1, errors 0)" in text

@@ -24,26 +24,26 @@ def test_searches_are_told_apart_by_what_they_search_for(orpo):
 
 
 def test_a_trial_reads_the_trials_of_all_earlier_rounds_and_its_own_round(orpo):
-    width = orpo.settings("settings")["width"]
+    width = orpo.study.searches["settings"].width
     first, later = "0", str(2 * width - 1)
     assert orpo.trials_of_earlier_rounds("settings", first) == []
     assert orpo.trials_of_earlier_rounds("settings", later) == [("settings", str(trial)) for trial in range(width)]
     assert orpo.round_of_trial("settings", first) == ("settings", "0")
     assert orpo.round_of_trial("settings", later) == ("settings", "1")
-    assert len(orpo.trials("settings")) == width * orpo.settings("settings")["rounds"]
+    assert len(orpo.trials("settings")) == width * orpo.study.searches["settings"].rounds
 
 
 def test_a_round_is_proposed_from_the_rounds_before_it(orpo):
     assert orpo.trials_before_round("settings", "0") == []
     assert orpo.trials_before_round("settings", "1") == orpo.trials_of_earlier_rounds(
-        "settings", str(orpo.settings("settings")["width"])
+        "settings", str(orpo.study.searches["settings"].width)
     )
 
 
 def test_a_search_for_settings_trains_as_its_expert_does(orpo):
     expert = orpo.study.target_of("settings")
-    assert orpo.target_settings("settings") == orpo.study.experts[expert]
-    assert orpo.training_sets("settings") == orpo.study.experts[expert]["train_on"]
+    assert orpo.target_settings("settings") == orpo.study.experts[expert].plain()
+    assert orpo.training_sets("settings") == list(orpo.study.experts[expert].train_on)
     assert orpo.base("settings") == orpo.study.base_of(expert)
     assert orpo.training_prompts("settings") == orpo.study.training_prompts(expert)
     assert orpo.development_sets("settings") == ["demo_preferences_development"]
@@ -56,18 +56,22 @@ def test_a_search_for_a_merge_reads_what_its_merge_reads(orpo):
 
 
 def test_a_trial_is_judged_as_the_model_that_its_search_ends_with(orpo):
-    judging = orpo.study.settings["judging"]
-    assert orpo.judging("way") == {key: judging[key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")}
+    judging = orpo.study.settings.judging
+    assert orpo.judging("way") == {
+        "batch_tokens": judging.batch_tokens,
+        "max_prompt_tokens": judging.max_prompt_tokens,
+        "dtype": judging.dtype,
+    }
 
 
 def test_what_is_screened_and_on_what():
     screening = ScreeningPlan(study("orpo"))
     assert screening.bases == ["layers_2", "layers_4", "layers_6"]
-    assert screening.item_sets("train_on") == ["demo_preferences_train"]
-    assert screening.item_sets("evaluate_on") == ["demo_preferences_test"]
+    assert screening.training_sets == ["demo_preferences_train"]
+    assert screening.held_out_sets == ["demo_preferences_test"]
     assert list(screening.prompt_content) == list(screening.prompts.values())
 
 
 def test_a_study_without_a_screening_screens_nothing():
     screening = ScreeningPlan(study("unified", downloads=True))
-    assert (screening.bases, screening.item_sets("train_on"), screening.prompt_content) == ([], [], {})
+    assert (screening.bases, screening.training_sets, screening.prompt_content) == ([], [], {})

@@ -9,21 +9,23 @@ import pandas as pd
 import pytest
 import yaml
 from report_cases import page_of
-from rule_scripts import rule_script
 
-from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.frames import write_table
 from judgemerge.core.items import write_items
-from judgemerge.evaluate.estimates import UNDEFINED, Estimate, mean_of
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Settings, mean_of
 from judgemerge.evaluate.metrics import METRICS, searched_metrics
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.prompting.prompts import load_template
 from judgemerge.search import searching, trials
+from judgemerge.search.searching import Result
+from judgemerge.search.trials_table import trials_table
+from judgemerge.settings.searches import ExpertSearch, MergeSearch
 from judgemerge.study.load import load_study
 from judgemerge.synthetic import demo_tasks
 from judgemerge.train import curves
 
-SEARCH = {
+KEYS = {
     "expert": "e",
     "space": {
         "lora_rank": {"choices": [4, 8, 16]},
@@ -33,6 +35,7 @@ SEARCH = {
     "rounds": 4, "width": 4, "sampler": "tpe", "seed": 3, "development": "d", "metric": "accuracy",
     "pruning": "median", "pruning_every": 10, "pruning_after": 0,
 }  # fmt: skip
+SEARCH = ExpertSearch.of(KEYS)
 DEFAULT = {"lora_rank": 8, "learning_rate": 1e-3, "max_steps": 15}
 
 
@@ -42,11 +45,12 @@ def bowl(params):
     return 1 - 0.2 * abs(math.log10(used["learning_rate"] / 3e-3)) - 0.01 * (16 - used["lora_rank"])
 
 
+def search_with(search=SEARCH, **changes):
+    return ExpertSearch.of(search.plain() | changes)
+
+
 def result(trial, params, value, state="complete", reports=()):
-    return {
-        "trial": trial, "round": trial // SEARCH["width"], "params": params, "state": state, "value": value, "n": 10,
-        "errors": 0, "reports": list(reports),
-    }  # fmt: skip
+    return Result(trial, trial // SEARCH.width, params, state, value, 10, 0, list(reports))
 
 
 def run(search, rounds):
@@ -61,41 +65,42 @@ def run(search, rounds):
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
 def test_a_search_is_decided_by_its_seed_and_its_results(sampler):
-    search = SEARCH | {"sampler": sampler}
+    search = search_with(sampler=sampler)
     first, second = run(search, 3), run(search, 3)
     assert json.dumps(first) == json.dumps(second)
-    assert json.dumps(run(search | {"seed": 4}, 3)) != json.dumps(first)
+    assert json.dumps(run(search_with(search, seed=4), 3)) != json.dumps(first)
 
 
 def test_results_survive_the_way_through_a_file():
-    results = json.loads(json.dumps(run(SEARCH, 2)))
+    results = [Result(**json.loads(json.dumps(one.row()))) for one in run(SEARCH, 2)]
+    assert results == run(SEARCH, 2)
     assert searching.propose(SEARCH, 2, results, DEFAULT) == searching.propose(SEARCH, 2, run(SEARCH, 2), DEFAULT)
 
 
 def test_trial_0_is_the_default_and_nothing_is_tried_twice():
     results = run(SEARCH, 4)
-    assert results[0]["params"] == {} and len(results) == 16
-    tried = [json.dumps({**DEFAULT, **found["params"]}, sort_keys=True) for found in results]
+    assert results[0].params == {} and len(results) == 16
+    tried = [json.dumps({**DEFAULT, **found.params}, sort_keys=True) for found in results]
     assert len(set(tried)) == 16
     for found in results[1:]:
-        assert found["params"]["lora_rank"] in (4, 8, 16)
-        assert 1e-4 <= found["params"]["learning_rate"] <= 1e-2
-        assert 10 <= found["params"]["max_steps"] <= 20 and isinstance(found["params"]["max_steps"], int)
+        assert found.params["lora_rank"] in (4, 8, 16)
+        assert 1e-4 <= found.params["learning_rate"] <= 1e-2
+        assert 10 <= found.params["max_steps"] <= 20 and isinstance(found.params["max_steps"], int)
 
 
 def test_the_best_is_at_least_the_default_and_the_default_wins_ties():
     results = run(SEARCH, 4)
-    assert searching.best(SEARCH, results)["value"] >= results[0]["value"]
+    assert searching.best(SEARCH, results).value >= results[0].value
     even = [result(0, {}, 0.5), result(1, {"lora_rank": 4}, 0.5), result(2, {}, 0.9, state="pruned")]
-    assert searching.best(SEARCH, even)["trial"] == 0
+    assert searching.best(SEARCH, even).trial == 0
     errors = [result(0, {}, 2.0), result(1, {"lora_rank": 4}, 1.0)]
-    assert searching.best(SEARCH | {"metric": "mae"}, errors)["trial"] == 1
+    assert searching.best(search_with(metric="mae"), errors).trial == 1
     with pytest.raises(JudgemergeError, match="no trial"):
         searching.best(SEARCH, [result(0, {}, float("nan"))])
 
 
 def test_a_small_space_repeats_itself_rather_than_hanging():
-    search = SEARCH | {"space": {"lora_rank": {"choices": [4, 8]}}}
+    search = search_with(space={"lora_rank": {"choices": [4, 8]}})
     assert len(searching.propose(search, 0, [], {"lora_rank": 8})) == 4
 
 
@@ -118,9 +123,9 @@ def test_a_trial_below_the_median_is_given_up_and_one_above_goes_on():
     assert searching.Pruner(SEARCH, 1, known, DEFAULT).report(10, 0.64)
     assert not searching.Pruner(SEARCH, 1, known, DEFAULT).report(10, 0.66)
     assert not searching.Pruner(SEARCH, 0, [], DEFAULT).report(10, 0.0)  # the first round knows nothing
-    assert not searching.Pruner(SEARCH | {"pruning": "none"}, 1, known, DEFAULT).report(10, 0.0)
-    assert not searching.Pruner(SEARCH | {"pruning_after": 20}, 1, known, DEFAULT).report(10, 0.0)
-    down = SEARCH | {"metric": "mae"}
+    assert not searching.Pruner(search_with(pruning="none"), 1, known, DEFAULT).report(10, 0.0)
+    assert not searching.Pruner(search_with(pruning_after=20), 1, known, DEFAULT).report(10, 0.0)
+    down = search_with(metric="mae")
     assert searching.Pruner(down, 1, known, DEFAULT).report(10, 0.66)
     assert not searching.Pruner(down, 1, known, DEFAULT).report(10, 0.64)
 
@@ -156,16 +161,14 @@ def test_evaluations_are_reported_from_a_trainer_state(tmp_path):
 
 def test_settings_are_applied_where_they_belong():
     expert = {"settings": {"lora_rank": 8}, "train_on": ["a"]}
-    assert searching.applied(expert, {"lora_rank": 4}, "expert")["settings"] == {"lora_rank": 4}
+    assert searching.applied(expert, {"lora_rank": 4}, "settings")["settings"] == {"lora_rank": 4}
     assert expert["settings"] == {"lora_rank": 8}
     merge = {"models": {"a": {"weight": 0.5}}, "parameters": {"t": [1, 2]}}
-    changed = searching.applied(merge, {"models.a.weight": 0.1, "parameters.t": 0.3}, "merge")
+    changed = searching.applied(merge, {"models.a.weight": 0.1, "parameters.t": 0.3})
     assert changed == {"models": {"a": {"weight": 0.1}}, "parameters": {"t": 0.3}}
-    assert searching.defaults(merge, ["models.a.weight", "models.b.weight"], "merge") == {"models.a.weight": 0.5}
-    assert searching.defaults(expert, ["lora_rank", "cutoff_len"], "expert", {"cutoff_len": 9}) == {
-        "lora_rank": 8,
-        "cutoff_len": 9,
-    }
+    assert searching.defaults(merge, ["models.a.weight", "models.b.weight"]) == {"models.a.weight": 0.5}
+    settings = {"cutoff_len": 9, "lora_rank": 8}
+    assert searching.defaults(settings, ["lora_rank", "cutoff_len", "seed"]) == {"lora_rank": 8, "cutoff_len": 9}
 
 
 def test_importance_finds_the_parameter_that_matters():
@@ -189,11 +192,11 @@ BOTH = {"pairs": "accuracy", "grades": "pearson"}  # which is no headline of the
 
 def test_several_sets_count_by_the_mean_of_their_metrics():
     assert searching.targets(SEARCH) == {"d": "accuracy"} and searching.label(SEARCH) == "accuracy"
-    both = SEARCH | {"development": BOTH}
+    both = search_with(development=BOTH)
     assert searching.targets(both) == BOTH
     assert searching.label(both) == "mean of accuracy and pearson"
-    assert searching.label(SEARCH | {"development": {"a": "accuracy", "b": "accuracy"}}) == "mean accuracy"
-    assert not searching.is_minimised(both) and searching.is_minimised(SEARCH | {"development": {"grades": "mae"}})
+    assert searching.label(search_with(development={"a": "accuracy", "b": "accuracy"})) == "mean accuracy"
+    assert not searching.is_minimised(both) and searching.is_minimised(search_with(development={"grades": "mae"}))
 
 
 def test_the_interval_of_a_mean_adds_up_what_the_sets_do_not_share():
@@ -225,8 +228,7 @@ def two_trials(repository, tiny_models, tmp_path_factory):
         judged = trials.judge(sets, templates, backend, 1024, BOTH, 20, lambda *now, told=told: told.append(now))
         place = folder / f"trial_{trial}"
         place.mkdir()
-        found.append(result(trial, {}, None) | trials.finish(place, sets, judged[0], BOTH))
-        files.write_json(f"{place}.json", found[-1])
+        found.append(result(trial, {}, None)._replace(**trials.finish(place, sets, judged[0], BOTH)))
         reported.append((told, judged))
     for name, items in sets.items():
         write_items(folder / f"{name}.jsonl", items)
@@ -239,8 +241,8 @@ def test_a_trial_is_judged_on_all_sets_and_reports_on_the_way(two_trials):
     assert complete and [step for step, _ in told] == [20, 40]
     assert {name: len(own) for name, own in verdicts.items()} == {"pairs": 48, "grades": 24}
     alone = [trials.value_of({name: sets[name]}, verdicts, BOTH) for name in BOTH]
-    assert found[0]["value"] == pytest.approx(sum(alone) / 2) and found[0]["n"] == 48
-    assert found[0]["errors"] == 0 and found[0]["value"] != found[1]["value"]
+    assert found[0].value == pytest.approx(sum(alone) / 2) and found[0].n == 48
+    assert found[0].errors == 0 and found[0].value != found[1].value
 
 
 def test_a_trial_that_is_given_up_ends_there(two_trials, repository, tiny_models):
@@ -252,63 +254,47 @@ def test_a_trial_that_is_given_up_ends_there(two_trials, repository, tiny_models
     assert not complete and len({verdict.item for verdict in verdicts["pairs"]}) == 10
 
 
+def table_of(two_trials, search, default, results, importances, path):
+    """Write both tables of a search as its rule does; return the first one as its page reads it."""
+    folder = two_trials[0]
+    folders = [str(folder / f"trial_{trial}") for trial in (0, 1)]
+    development = {name: str(folder / f"{name}.jsonl") for name in searching.targets(search)}
+    table = trials_table(search, default, results, folders, development, Settings(300, 0.95, 7))
+    write_table(path / "search.csv", table)
+    weights = pd.DataFrame(searching.importances(search, results, default).items(), columns=["parameter", "importance"])
+    write_table(path / "results" / "mine" / "tables" / f"{importances}.importance.csv", weights)
+    return pd.read_csv(path / "search.csv")
+
+
 def test_the_table_has_the_mean_every_set_and_the_difference(two_trials, tmp_path, monkeypatch):
-    folder, _, found, _ = two_trials
-    table, page = tmp_path / "search.csv", tmp_path / "search.html"
     monkeypatch.chdir(tmp_path)
-    folder_of_tables = tmp_path / "results" / "mine" / "tables"
-    folder_of_tables.mkdir(parents=True)
-    rule_script("search/tabulate_search").main(
-        search=SEARCH | {"development": BOTH},
-        default=DEFAULT,
-        results=[str(folder / f"trial_{trial}.json") for trial in (0, 1)],
-        folders=[str(folder / f"trial_{trial}") for trial in (0, 1)],
-        development={name: str(folder / f"{name}.jsonl") for name in BOTH},
-        statistics={"resamples": 300, "confidence": 0.95, "seed": 7},
-        table=str(table),
-        importance=str(folder_of_tables / "search_both.importance.csv"),
-    )
-    first, second = pd.read_csv(table).to_dict("records")
-    for row, trial in ((first, found[0]), (second, found[1])):
+    search, results = search_with(development=BOTH), two_trials[2]
+    first, second = table_of(two_trials, search, DEFAULT, results, "search_both", tmp_path).to_dict("records")
+    for row, trial in ((first, results[0]), (second, results[1])):
         assert row["value"] == pytest.approx((row["pairs.accuracy"] + row["grades.pearson"]) / 2)
-        assert row["value"] == pytest.approx(trial["value"]) and row["ci_low"] < row["value"] < row["ci_high"]
+        assert row["value"] == pytest.approx(trial.value) and row["ci_low"] < row["value"] < row["ci_high"]
     assert second["difference"] == pytest.approx(second["value"] - first["value"])
     assert second["difference_low"] < second["difference"] < second["difference_high"]
-    entry = SEARCH | {"development": BOTH}
-    text = page_of("search", "search_both", table, page, search="both", entry=entry)
+    page, entry = tmp_path / "search.html", search.plain()
+    text = page_of("search", "search_both", tmp_path / "search.csv", page, search="both", entry=entry)
     assert "mean of accuracy and pearson on the development sets pairs and grades" in text
     assert "pairs.accuracy" in text and f"{second['grades.pearson']:.3f}" in text
 
 
 def test_a_grid_has_its_losses_and_the_published_ones_beside_them(two_trials, tmp_path, monkeypatch):
-    folder, _, found, _ = two_trials
     (tmp_path / "published.tsv").write_text(
         "# somebody's\nlora_rank\tpref_beta\tevaluation_loss\n16\t0.001\t1.25\n8\t1.0e-3\t1.5\n"
     )
     monkeypatch.chdir(tmp_path)
-    folder_of_tables = tmp_path / "results" / "mine" / "tables"
-    folder_of_tables.mkdir(parents=True)
-    results = [tmp_path / "0.json", tmp_path / "1.json"]
-    for path, params, loss in zip(results, ({}, {"lora_rank": 8, "pref_beta": 0.001}), (1.2, 1.1), strict=True):
-        trial = int(path.stem)
-        files.write_json(path, {**found[trial], "params": params, "value": loss, "evaluation_loss": loss})
-    rule_script("search/tabulate_search").main(
-        search=GRID
-        | {"development": "pairs", "metric": "evaluation_loss", "published": str(tmp_path / "published.tsv")},
-        default=CENTRE,
-        results=list(map(str, results)),
-        folders=[str(folder / f"trial_{trial}") for trial in (0, 1)],
-        development={"pairs": str(folder / "pairs.jsonl")},
-        statistics={"resamples": 300, "confidence": 0.95, "seed": 7},
-        table=str(tmp_path / "search.csv"),
-        importance=str(folder_of_tables / "search_grid.importance.csv"),
-    )
-    table = pd.read_csv(tmp_path / "search.csv")
+    losses = zip(two_trials[2], ({}, {"lora_rank": 8, "pref_beta": 0.001}), (1.2, 1.1), strict=True)
+    results = [one._replace(params=params, value=loss, evaluation_loss=loss) for one, params, loss in losses]
+    loss_of_pairs = {"development": "pairs", "metric": "evaluation_loss"}
+    search = search_with(GRID, **loss_of_pairs, published=str(tmp_path / "published.tsv"))
+    table = table_of(two_trials, search, CENTRE, results, "search_grid", tmp_path)
     assert list(table["evaluation_loss"]) == list(table["value"]) == [1.2, 1.1]
     assert list(table["published.evaluation_loss"]) == [1.25, 1.5]
     assert list(table["best"]) == [False, True]  # less is better
-    entry = GRID | {"development": "pairs", "metric": "evaluation_loss"}
-    page = tmp_path / "search.html"
+    page, entry = tmp_path / "search.html", search_with(GRID, **loss_of_pairs).plain()
     text = page_of("search", "search_grid", tmp_path / "search.csv", page, search="grid", entry=entry)
     assert "every combination of the choices once" in text and "published.evaluation_loss" in text
 
@@ -333,8 +319,8 @@ def test_the_study_is_sound_at_both_scales():
     assert tiny.searched == {"settings_best": "settings", "way_best": "way"}
     assert tiny.known_prompts["demo_preferences_development"] == "development of search settings, way"
     full = load_study({key: value for key, value in STUDY.items() if key != "scale"}, "orpo.yaml", "config")
-    assert full.experts["orpo_final"]["settings"]["pref_beta"] == 0.001
-    assert full.experts["orpo_first"]["settings"]["learning_rate"] == 8e-6
+    assert full.experts["orpo_final"].settings["pref_beta"] == 0.001
+    assert full.experts["orpo_first"].settings["learning_rate"] == 8e-6
 
 
 @pytest.mark.parametrize("scale", [{}, {"scale": "tiny"}])
@@ -342,7 +328,7 @@ def test_the_study_is_sound_at_both_scales():
 def test_every_study_that_merges_judges_searches_for_a_merge_and_tests_it(name, scale):
     settings = yaml.safe_load(Path(f"config/studies/{name}.yaml").read_text(encoding="utf-8")) | {"downloads": True}
     study = load_study(settings | scale, f"{name}.yaml", "config")
-    found = [search for search, entry in study.searches.items() if "merge" in entry]
+    found = [search for search, entry in study.searches.items() if isinstance(entry, MergeSearch)]
     assert found and {searching.best_name(search) for search in found} <= set(study.judges)
     if name in ("meld", "prometheus"):  # two skills
         protocols = {study.protocol(own) for search in found for own in searching.targets(study.searches[search])}
@@ -405,10 +391,10 @@ def test_curves_keep_what_was_logged(tmp_path):
 
 # ---- grids, patience, published trials ----
 
-GRID = SEARCH | {
-    "space": {"lora_rank": {"choices": [8, 16]}, "pref_beta": {"choices": [0.001, 0.01, 0.1]}},
-    "sampler": "grid", "rounds": 2, "width": 3, "pruning": "none",
-}  # fmt: skip
+GRID = search_with(
+    space={"lora_rank": {"choices": [8, 16]}, "pref_beta": {"choices": [0.001, 0.01, 0.1]}},
+    sampler="grid", rounds=2, width=3, pruning="none",
+)  # fmt: skip
 CENTRE = {"lora_rank": 16, "pref_beta": 0.001}
 
 
@@ -453,9 +439,9 @@ def test_a_grid_that_is_not_whole_is_refused(changes, said):
 def test_the_study_runs_the_published_grid_and_quotes_each_of_its_trials():
     study = load_study(orpo_with(), "orpo.yaml", "config")
     search, default = study.searches["settings"], study.search_default("settings")
-    published = searching.read_published(search["published"])
+    published = searching.read_published(search.published)
     found = [
-        searching.published_row(published, {**default, **params}) for params in searching.grid(search["space"], default)
+        searching.published_row(published, {**default, **params}) for params in searching.grid(search.space, default)
     ]
     assert len(published) == len(found) == 108 and all(found)
     # The final choice of the published search, its lowest loss, is trial 0.
@@ -481,4 +467,4 @@ def test_the_lowest_evaluation_loss_is_what_a_trial_is_worth():
     assert trials.lowest_loss({"log_history": [{"step": 10, "loss": 0.1}, *history]}) == 1.5
     assert math.isnan(trials.lowest_loss({"log_history": []}))
     losses = [result(0, {}, 1.5), result(1, {}, 1.4), result(2, {}, 1.6)]
-    assert searching.best(GRID | {"metric": "evaluation_loss"}, losses)["trial"] == 1
+    assert searching.best(search_with(GRID, metric="evaluation_loss"), losses).trial == 1

@@ -109,21 +109,21 @@ REFUSED = {
     ),
     "log-probabilities of vLLM": (
         judging(backend="vllm", judges={"one": {"pairwise": "brief_pairwise_choice"}}),
-        "judge 'one' answers with backend 'vllm', which gives no log-probabilities, as prompt 'brief_pairwise_choice' "
-        "(mode choices) wants them; name another prompt in judging.judges.one.pairwise",
+        "backend 'vllm' of judge 'one' gives no log-probabilities, but prompt 'brief_pairwise_choice' (mode choices) "
+        "needs them; name another prompt in judging.judges.one.pairwise",
     ),
     "log-probabilities of one judge's vLLM": (
         judging(judges={"one": {"pairwise": "likelihood_pairwise", "backend": "vllm"}}),
-        "backend 'vllm', which gives no log-probabilities, as prompt 'likelihood_pairwise' (mode likelihood)",
+        "backend 'vllm' of judge 'one' gives no log-probabilities, but prompt 'likelihood_pairwise' (mode likelihood)",
     ),
     "log-probabilities of a quantized model": (
         judging(judges={"small": {"pointwise": "brief_pointwise_choice"}})
         | {"quantizations": SMALL, "judges": ["small"]},
-        "judge 'small' answers with backend 'llama_cpp', which gives no log-probabilities",
+        "backend 'llama_cpp' of judge 'small' gives no log-probabilities",
     ),
     "log-probabilities of an endpoint": (
         judging(judges={"gpt": {"pairwise": "brief_pairwise_choice"}}) | {"judges": ["gpt"]},
-        "judge 'gpt' answers with backend 'openai', which gives no log-probabilities",
+        "backend 'openai' of judge 'gpt' gives no log-probabilities",
     ),
     "a comparison's log-probabilities": (
         {
@@ -131,8 +131,8 @@ REFUSED = {
                 "c": COMPARISON | {"judges": ["gpt"], "prompts": {"pairwise": "brief_pairwise_choice"}}
             }
         },
-        "backend 'openai', which gives no log-probabilities, as prompt 'brief_pairwise_choice' (mode choices) wants "
-        "them; name another prompt in model_comparisons.c.prompts",
+        "backend 'openai' of judge 'gpt' gives no log-probabilities, but prompt 'brief_pairwise_choice' (mode choices) "
+        "needs them; name another prompt in model_comparisons.c.prompts",
     ),
     "a comparison's criterion": (
         {"model_comparisons": {"c": COMPARISON | {"prompts": {"pairwise": "prometheus_relative"}}}},

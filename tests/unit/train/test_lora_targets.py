@@ -58,7 +58,7 @@ def mixtures(tiny_models, tmp_path_factory):
 )
 def test_names_are_taken_as_peft_takes_them(tiny_models, target, n_modules):
     found = lora_targets.adapted(tiny_models["base"], lora(target), "here")
-    assert len(found["modules"]) == n_modules and not found["experts"]
+    assert len(found.modules) == n_modules and not found.experts
 
 
 @pytest.mark.parametrize(
@@ -132,11 +132,11 @@ def test_trials_and_screenings_are_trainings_too(repository, more, key):
 )
 def test_experts_are_layers_under_their_stored_names(mixtures, name, target, n_modules):
     found = lora_targets.adapted(mixtures[name], lora(target), "here")
-    assert len(found["modules"]) == n_modules and found["experts"]
+    assert len(found.modules) == n_modules and found.experts
 
 
 def test_attention_alone_leaves_the_experts_fused(mixtures):
-    assert not lora_targets.adapted(mixtures["mixtral"], lora(",".join(ATTENTION)), "here")["experts"]
+    assert not lora_targets.adapted(mixtures["mixtral"], lora(",".join(ATTENTION)), "here").experts
 
 
 @pytest.mark.parametrize("name", ["mixtral", "qwen3_moe"])
@@ -225,7 +225,7 @@ def adapter(tiny_models, tmp_path):
 
 def test_an_adapter_as_asked_for_passes(tiny_models, adapter):
     settings = lora("q_proj,k_proj", use_rslora=True)
-    modules = lora_targets.adapted(tiny_models["base"], settings, "here")["modules"]
+    modules = lora_targets.adapted(tiny_models["base"], settings, "here").modules
     assert lora_targets.check_written(adapter, settings, modules, "here") == {"modules": 4, "matrices": 8}
 
 
@@ -239,7 +239,7 @@ def test_an_adapter_as_asked_for_passes(tiny_models, adapter):
     ],
 )
 def test_an_adapter_that_is_not_what_was_asked_for_is_refused(tiny_models, adapter, settings, sentence):
-    modules = lora_targets.adapted(tiny_models["base"], settings, "here")["modules"]
+    modules = lora_targets.adapted(tiny_models["base"], settings, "here").modules
     with pytest.raises(JudgemergeError, match=sentence):
         lora_targets.check_written(adapter, settings, modules, "here")
 

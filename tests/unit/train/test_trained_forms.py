@@ -182,9 +182,9 @@ def test_a_plan_refuses_what_a_training_would_and_asks_once(model, tmp_path):
     def study(**settings):
         return SimpleNamespace(
             where="study.yaml",
-            settings={"training": settings, "gpus": 0},
-            experts={"x": {"settings": {}}},
-            models={"qwen": {"path": str(folder)}},
+            settings=SimpleNamespace(training=settings, screening=None),
+            experts={"x": SimpleNamespace(settings={})},
+            models={"qwen": SimpleNamespace(path=str(folder))},
             base_of=lambda expert: "qwen",
             chat=lambda name: {},
         )

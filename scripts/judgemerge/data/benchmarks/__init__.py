@@ -1,21 +1,22 @@
 """Benchmarks: the catalogue (config/benchmarks.yaml), one loader module per data family, and their checks.
 
 A loader is a module of this package with `load(paths, spec, counts) -> Iterator[Item]`: `paths` gives a file per
-role, `spec` is what decides of the catalogue entry (data/entries.py), and `counts` takes what the loader
+role, `spec` is what decides of the catalogue entry (`Entry`), and `counts` takes what the loader
 wants to be reported. Its docstring states the truth rule. Nothing else registers it.
 """
 
 import collections
-import dataclasses
 import fnmatch
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from judgemerge.core.catalogues import check_keys, load_yaml
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import CLASSES, PROTOCOLS, Item, part_of, sample, without_lone_surrogates
 from judgemerge.core.registry import Modules
-from judgemerge.data.entries import Entry
 
 LOADERS = Modules(__name__, "loader", needs=("load(paths, spec, counts)",))
 REQUIRED = {"loader": str, "protocol": str, "description": str, "truth": str, "sources": dict}
@@ -32,13 +33,34 @@ OPTIONAL = {
     "part": dict,  # the part of the items that this set is: {name, shares, seed, draw}; see items.part_of
 }
 
-# What items are made from; the other keys are for readers, and a reworded one must not make anything again.
-DECIDING = ("loader", "protocol", "sources", "expected", "options", "part")
+
+@dataclass(frozen=True)
+class Entry:
+    """What decides which items a set has: its name, the loader, and what that is told."""
+
+    name: str
+    loader: str
+    protocol: str
+    sources: Mapping[str, str]
+    expected: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    part: Mapping[str, Any] | None = None
+    categories: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, name: str, spec: Mapping[str, Any]) -> "Entry":
+        """Return the entry of that name; words for readers are no part of it."""
+        return cls(name, **deciding(spec))
+
+    @property
+    def where(self) -> str:
+        """How errors name it."""
+        return f"benchmark '{self.name}'"
 
 
-def deciding(spec: dict) -> dict:
-    """Return what of a catalogue entry decides which items come out, or whether any do."""
-    return {key: spec[key] for key in DECIDING if key in spec}
+def deciding(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a catalogue entry decides which items come out, or whether any do: a reworded one makes none."""
+    return {one.name: spec[one.name] for one in fields(Entry)[1:] if one.name in spec}
 
 
 def load_catalogue(path: str | Path) -> dict[str, dict]:
@@ -48,14 +70,14 @@ def load_catalogue(path: str | Path) -> dict[str, dict]:
         where = f"{path}: benchmark '{name}'"
         _rename_adapter(spec, where)
         check_keys(spec, REQUIRED, OPTIONAL, where)
-        if spec["protocol"] not in (*PROTOCOLS, "prompts"):
-            raise JudgemergeError(f"{where}: protocol is '{spec['protocol']}', not {', '.join(PROTOCOLS)} or prompts")
-        if spec["loader"] not in LOADERS.names:
-            raise JudgemergeError(
-                f"{where}: unknown loader '{spec['loader']}'{did_you_mean(spec['loader'], LOADERS.names)}"
-            )
-        if spec["loader"] == "jsonl":
-            LOADERS.load("jsonl").check(Entry.of(name, spec), where)
+        entry = Entry.of(name, spec)
+        if entry.protocol not in (*PROTOCOLS, "prompts"):
+            raise JudgemergeError(f"{where}: protocol is '{entry.protocol}', not {', '.join(PROTOCOLS)} or prompts")
+        if entry.loader not in LOADERS.names:
+            near = did_you_mean(entry.loader, LOADERS.names)
+            raise JudgemergeError(f"{where}: unknown loader '{entry.loader}'{near}")
+        if entry.loader == "jsonl":
+            LOADERS.load("jsonl").check(entry, where)
     return catalogue
 
 
@@ -63,7 +85,7 @@ def _rename_adapter(spec: object, where: str) -> None:
     """Take the key `adapter` of version 0.1 for `loader`, and say so."""
     if isinstance(spec, dict) and "adapter" in spec and "loader" not in spec:
         print(f"{where}: the key 'adapter' is called 'loader' now; rename it", file=sys.stderr)
-        spec["loader"] = spec.pop("adapter")
+        spec |= {"loader": spec.pop("adapter")}
 
 
 def load_items(
@@ -117,10 +139,10 @@ def _mended(items: list[Item], categories: dict, counts: collections.Counter, wh
     for item in items:
         item, n_surrogates = without_lone_surrogates(item)
         if n_surrogates:
-            counts["lone_surrogates"] += n_surrogates
+            counts.update(lone_surrogates=n_surrogates)
         pattern = _pattern_of(item.category, categories)
         if pattern is not None:
-            item = dataclasses.replace(item, category=str(categories[pattern]))
+            item = replace(item, category=str(categories[pattern]))
             matched.add(pattern)
         mended.append(item)
     unused = [pattern for pattern in categories if pattern not in matched]
@@ -142,7 +164,7 @@ def _describe(items: list[Item]) -> dict:
     """Count what any reader of a table wants to know of the items, whatever the benchmark."""
     judgeable = [item for item in items if item.judgeable]
     texts = {(item.turns, item.responses) for item in judgeable}
-    described = {
+    described: dict[str, Any] = {
         "items": len(items),
         "judgeable": len(judgeable),
         "not_public": len(items) - len(judgeable),
@@ -153,9 +175,11 @@ def _describe(items: list[Item]) -> dict:
     }
     if items and items[0].protocol == "pairwise":
         truths = collections.Counter(item.truth for item in items)
-        described["truth"] = {label: truths[label] for label in CLASSES}
-        described["identical_responses"] = sum(item.responses[0] == item.responses[1] for item in judgeable)
-        described["votes_on_items"] = sum(len(item.votes) for item in items)
+        described |= {
+            "truth": {label: truths[label] for label in CLASSES},
+            "identical_responses": sum(item.responses[0] == item.responses[1] for item in judgeable),
+            "votes_on_items": sum(len(item.votes) for item in items),
+        }
     elif items and items[0].protocol == "pointwise":
-        described["truth_values"] = len({item.truth for item in items})
+        described |= {"truth_values": len({item.truth for item in items})}
     return described

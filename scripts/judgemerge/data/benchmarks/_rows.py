@@ -3,7 +3,7 @@
 import collections
 import fnmatch
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 from judgemerge.core import files
 from judgemerge.core.catalogues import check_keys
 from judgemerge.core.errors import JudgemergeError, did_you_mean
-from judgemerge.core.items import GREATEST_GRADE, Vote
+from judgemerge.core.items import GREATEST_GRADE, Item, Vote
 from judgemerge.core.records import read_records, spelled
-from judgemerge.data.entries import Entry
+from judgemerge.data.benchmarks import Entry
 
 KIND_NAMES = {str: "text", int: "a whole number", float: "a number", list: "a list", dict: "an object"}
 ABSENT = object()  # what `Row.find` returns where there is no such field; null is a value
@@ -71,6 +71,10 @@ class Row:
             )
         return number
 
+    def origin(self, spec: Entry) -> dict[str, Any]:
+        """Return where an item of the role `rows` comes from."""
+        return {"source": spec.sources["rows"], "row": self.number}
+
     def error(self, problem: str) -> JudgemergeError:
         """Return the error that names this row."""
         return JudgemergeError(f"{self.file}: row {self.number}: {problem}")
@@ -125,6 +129,22 @@ def read_rows(path: str | Path, layout: Mapping | None = None) -> Iterator[Row]:
         row = _parsed(Row(Path(path), number, data), layout.get("json", ()))
         if _is_wanted(row, layout.get("where", {})):
             yield row
+
+
+def counted_rows(
+    paths: Mapping[str, Path], counts: collections.Counter, layout: Mapping | None = None
+) -> Iterator[Row]:
+    """Yield the rows of the role `rows`, and count them."""
+    for row in read_rows(paths["rows"], layout):
+        counts.update(rows=1)
+        yield row
+
+
+def item_of(row: Row, spec: Entry, prompt: str, responses: Iterable[str], **fields: Any) -> Item:
+    """Return the item of one row with one turn; unless given its id is the row's number, its cluster the prompt's."""
+    about = {"id": str(row.number), "protocol": spec.protocol, "cluster": cluster_of(prompt), **fields}
+    texts = tuple((response,) for response in responses)
+    return Item(**about, benchmark=spec.name, turns=(prompt,), responses=texts, origin=row.origin(spec))
 
 
 def check_layout(layout: object, where: str) -> None:
@@ -202,9 +222,17 @@ def majority(votes: Collection[Vote]) -> str:
     return counted[0][0]
 
 
+def form_of(spec: Entry, forms: Mapping[str, Any]) -> Any:
+    """Return what `forms` holds for the option `form`, or raise JudgemergeError."""
+    form = spec.options.get("form")
+    if form not in forms:
+        raise JudgemergeError(f"{spec.where}: unknown option form '{form}'{did_you_mean(str(form), forms)}")
+    return forms[form]
+
+
 def checked_options(spec: Entry, **types: Collection | type | tuple[type, ...]) -> dict:
     """Return the options of a catalogue entry; each is of a type, or one of the values, that `known` gives."""
-    where = f"benchmark '{spec.name}': options"
+    where = f"{spec.where}: options"
     options = {name: value for name, value in spec.options.items() if value is not None}
     for name, value in options.items():
         if name not in types:

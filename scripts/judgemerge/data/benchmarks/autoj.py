@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from judgemerge.core.items import Item
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks._explanations import both_orders, renamed
-from judgemerge.data.benchmarks._rows import checked_options, cluster_of, read_rows
-from judgemerge.data.entries import Entry
+from judgemerge.data.benchmarks._rows import checked_options, counted_rows, item_of
 
 CLASS_OF = {0: "first", 1: "second", 2: "tie"}
 GROUPS = {
@@ -63,48 +63,34 @@ def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]
 
 
 def _training(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
-    for row in read_rows(paths["rows"]):
-        counts["rows"] += 1
+    for row in counted_rows(paths, counts):
         request = REQUEST.search(row.get("usrmsg"))
         if request is None:
             raise row.error("field 'usrmsg' has no [Query] followed by a [Response]")
-        yield Item(
-            id=str(row.number),
-            benchmark=spec.name,
-            protocol="pointwise",
-            turns=(request[1],),
-            responses=((request[2],),),
-            truth=row.get("pred_score", float),
-            category=row.get("source_dataset"),
-            cluster=cluster_of(request[1]),
-            origin={"source": spec.sources["rows"], "row": row.number},
-            extra={"scenario": row.get("scenario")},
-        )
+        about = {"category": row.get("source_dataset"), "extra": {"scenario": row.get("scenario")}}
+        yield item_of(row, spec, request[1], (request[2],), truth=row.get("pred_score", float), **about)
 
 
 def _training_pairs(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     original = spec.options.get("compat") == "original"
-    for row in read_rows(paths["rows"]):
-        counts["rows"] += 1
+    for row in counted_rows(paths, counts):
         request, critique = PAIR.search(row.get("usrmsg")), row.get("target_output").strip()
         if request is None:
             raise row.error("field 'usrmsg' has no [Query] followed by [Response 1] and [Response 2]")
         prompt, *responses = (text.strip() for text in request.groups())
         truth, decided = CLASS_OF[row.get("gt_label", int, CLASS_OF)], _decision(critique)
-        counts["critique_undecided"] += decided is None
-        counts["critique_against_people"] += decided not in (None, truth)
+        counts.update(critique_undecided=decided is None)
+        counts.update(critique_against_people=decided not in (None, truth))
         if decided is None or not original and decided != truth:
             continue
-        yield Item(
-            id=str(row.number),
-            benchmark=spec.name,
+        yield item_of(
+            row,
+            spec,
+            prompt,
+            responses,
             protocol="pairwise",
-            turns=(prompt,),
-            responses=tuple((response,) for response in responses),
             truth=decided,
             category=row.get("source_dataset") if "source_dataset" in row.data else None,
-            cluster=cluster_of(prompt),
-            origin={"source": spec.sources["rows"], "row": row.number},
             extra={"scenario": row.data.get("scenario"), "human": truth, **both_orders(renamed(critique))},
         )
 
@@ -116,18 +102,15 @@ def _decision(critique: str) -> str | None:
 
 
 def _pairs(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
-    for row in read_rows(paths["rows"]):
-        counts["rows"] += 1
+    for row in counted_rows(paths, counts):
         prompt, scenario = row.get("prompt"), row.get("scenario", str, GROUP_OF)
-        yield Item(
-            id=str(row.number),
-            benchmark=spec.name,
+        yield item_of(
+            row,
+            spec,
+            prompt,
+            (row.get("response 1"), row.get("response 2")),
             protocol="pairwise",
-            turns=(prompt,),
-            responses=((row.get("response 1"),), (row.get("response 2"),)),
             truth=CLASS_OF[row.get("label", int, CLASS_OF)],
             category=GROUP_OF[scenario],
-            cluster=cluster_of(prompt),
-            origin={"source": spec.sources["rows"], "row": row.number},
             extra={"scenario": scenario},
         )

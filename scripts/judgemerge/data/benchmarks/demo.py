@@ -16,8 +16,8 @@ from pathlib import Path
 
 from judgemerge.core.catalogues import check_keys
 from judgemerge.core.items import SWAPPED, Item, Vote
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks.meld_training import explained
-from judgemerge.data.entries import Entry
 from judgemerge.prompting.dimensions import Scores
 from judgemerge.synthetic.demo_tasks import GRADES, better, make_items
 
@@ -31,13 +31,13 @@ def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]
     options = dict(spec.options)
     preferences, scored = options.pop("preferences", False), options.pop("dimensions", False)
     for item in make_items(spec.protocol, **options):
-        counts["rows"] += 1
+        counts.update(rows=1)
         extra = item.extra | (_scored(item) if scored else {})
         item = dataclasses.replace(item, benchmark=spec.name, extra=extra)
         if not preferences:
             yield item
         elif item.truth == "tie":
-            counts["ties_left_out"] += 1
+            counts.update(ties_left_out=1)
         else:
             yield item if item.truth == "first" else _turned(item)
 

@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from judgemerge.core.items import Item
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks._explanations import both_orders, chosen_part, renamed, without_verdict
-from judgemerge.data.benchmarks._rows import Row, checked_options, cluster_of, read_rows
-from judgemerge.data.entries import Entry
+from judgemerge.data.benchmarks._rows import Row, checked_options, cluster_of, item_of, read_rows
 
 WINNERS = ("model_1", "model_2", "tie", "error")
 ANSWER = r"\[The Start of Assistant {0}'s Answer\]\n(.*?)\n\[The End of Assistant {0}'s Answer\]"
@@ -45,17 +45,17 @@ def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]
         questions = set(chosen_part(sorted({row.get("question_id", int) for row in rows}), options))
         games = [(row, game) for row in rows for game in (1, 2) if row.get("question_id", int) in questions]
     for row, game in games:
-        counts["games"] += 1
+        counts.update(games=1)
         winner = row.get(f"g{game}_winner", str, WINNERS)
-        counts["errors"] += winner == "error"
+        counts.update(errors=winner == "error")
         if original or winner != "error":
             yield _item(row, game, winner, spec, original)
 
 
 def _is_first_turn(row: Row, counts: Counter) -> bool:
     first = row.get("turn", int, (1, 2)) == 1
-    counts["rows"] += 1
-    counts["second_turns"] += not first
+    counts.update(rows=1)
+    counts.update(second_turns=not first)
     return first
 
 
@@ -72,17 +72,17 @@ def _item(row: Row, game: int, winner: str, spec: Entry, original: bool) -> Item
     if original:
         turns = f"{question}\n\n[Reference]\n{reference}" if reference else question
         in_order, answers = (models, answers[::-1]) if game == 2 else (in_order, answers)
-    return Item(
+    return item_of(
+        row,
+        spec,
+        turns,
+        answers,
         id=f"{row.number}-{game}",
-        benchmark=spec.name,
         protocol="pairwise",
-        turns=(turns,),
-        responses=tuple((answer,) for answer in answers),
         models=tuple(in_order),
         truth=truth,
         reference=reference,
         cluster=cluster_of(question),
-        origin={"source": spec.sources["rows"], "row": row.number},
         extra={
             "question_id": row.get("question_id", int),
             "game": game,

@@ -44,9 +44,8 @@ from typing import Any
 from judgemerge.core.catalogues import check_keys
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import SWAPPED, Item, Vote
-from judgemerge.data.benchmarks import _fields
+from judgemerge.data.benchmarks import Entry, _fields
 from judgemerge.data.benchmarks._rows import Row, check_layout, cluster_of, majority, read_rows
-from judgemerge.data.entries import Entry
 
 PROMPT_OPTIONAL = {"extra": list, "category": str} | dict.fromkeys(("id", "cluster"), (str, list))
 OPTIONAL = PROMPT_OPTIONAL | {
@@ -67,12 +66,12 @@ def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]
     where = f"benchmark '{spec.name}': options.fields"
     _fields.refuse_unknown(_optional_fields(fields), rows, where)
     for group in _groups(rows, fields):
-        counts["rows"] += len(group)
+        counts.update(rows=len(group))
         votes = _votes(group, fields, labels, spec.protocol)
-        counts["votes"] += len(votes)
+        counts.update(votes=len(votes))
         truth = _truth(group, votes, fields, labels, spec)
         if truth is None and spec.protocol != "prompts":
-            counts["without_truth"] += 1
+            counts.update(without_truth=1)
             continue
         yield _item(group[0], votes, truth, fields, spec)
 
@@ -219,7 +218,7 @@ def _item(row: Row, votes: tuple[Vote, ...], truth: str | float | None, fields: 
         votes=votes,
         truth=truth,
         cluster=cluster_of(_fields.name_of(row, fields["cluster"]) if "cluster" in fields else prompt.turns[0]),
-        origin={"source": spec.sources["rows"], "row": row.number},
+        origin=row.origin(spec),
         extra=extra | {name: _fields.plain_value(row, name) for name in fields.get("extra", ())},
         **{name: _fields.joined_text(row, fields[name]) for name in ("category", "reference") if name in fields},
     )

@@ -17,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from judgemerge.core.items import SWAPPED, Item
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks._explanations import both_orders, chosen_part, renamed
-from judgemerge.data.benchmarks._rows import Row, checked_options, cluster_of, read_rows
-from judgemerge.data.entries import Entry
+from judgemerge.data.benchmarks._rows import Row, checked_options, counted_rows, item_of
 
 CLASS_OF = {1: "first", 2: "second"}
 GAMES = {"original": "swap = False", "swapped": "swap = True"}
@@ -28,9 +28,7 @@ GAMES = {"original": "swap = False", "swapped": "swap = True"}
 def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `rows` (a dataset.json or a result.json, which has the same fields); counts rows."""
     options = checked_options(spec, form=("test", "training"), split=("train", "test"), share=float, seed=int)
-    rows = list(read_rows(paths["rows"]))
-    counts["rows"] += len(rows)
-    for row in chosen_part(rows, options):
+    for row in chosen_part(list(counted_rows(paths, counts)), options):
         item = _item(row, spec)
         if options.get("form") == "training":
             yield from _explained(row, item, counts)
@@ -40,16 +38,8 @@ def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]
 
 def _item(row: Row, spec: Entry) -> Item:
     prompt = row.get("input")
-    return Item(
-        id=str(row.number),
-        benchmark=spec.name,
-        protocol="pairwise",
-        turns=(prompt,),
-        responses=((row.get("output_1"),), (row.get("output_2"),)),
-        truth=CLASS_OF[row.get("label", int, CLASS_OF)],
-        cluster=cluster_of(prompt),
-        origin={"source": spec.sources["rows"], "row": row.number},
-    )
+    truth = CLASS_OF[row.get("label", int, CLASS_OF)]
+    return item_of(row, spec, prompt, (row.get("output_1"), row.get("output_2")), protocol="pairwise", truth=truth)
 
 
 def _explained(row: Row, item: Item, counts: Counter) -> Iterator[Item]:
@@ -61,9 +51,9 @@ def _explained(row: Row, item: Item, counts: Counter) -> Iterator[Item]:
     for order, key in GAMES.items():
         game = Row(row.file, row.number, last.get(key, dict))
         winner = {"1": "first", "2": "second", None: None}[game.get("winner", (str, type(None)), ("1", "2", None))]
-        counts["games"] += 1
+        counts.update(games=1)
         if winner != item.truth:
-            counts["games_wrong"] += 1
+            counts.update(games_wrong=1)
             continue
         as_it_is = order == "original"
         completion = game.get("completion", list)

@@ -16,10 +16,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item
-from judgemerge.data.benchmarks._rows import Row, cluster_of, read_rows
-from judgemerge.data.entries import Entry
+from judgemerge.data.benchmarks import Entry
+from judgemerge.data.benchmarks._rows import Row, counted_rows, form_of, item_of
 
 AB_CLASS = {"A": "first", "B": "second"}
 ABT_CLASS = {**AB_CLASS, "Tie": "tie"}
@@ -28,26 +27,16 @@ JUDGEBENCH_CLASS = {"A>B": "first", "B>A": "second"}
 
 def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `rows` in the shape of `options.form`; counts rows."""
-    form = spec.options.get("form")
-    if form not in FORMS:
-        raise JudgemergeError(f"benchmark '{spec.name}': unknown option form '{form}'{did_you_mean(str(form), FORMS)}")
-    for row in read_rows(paths["rows"]):
-        counts["rows"] += 1
-        item = FORMS[form](row)
-        yield Item(
-            benchmark=spec.name,
-            protocol=spec.protocol,
-            cluster=cluster_of(item["turns"][0]),
-            origin={"source": spec.sources["rows"], "row": row.number},
-            **item,
-        )
+    fields_of = form_of(spec, FORMS)
+    for row in counted_rows(paths, counts):
+        yield item_of(row, spec, **fields_of(row))
 
 
 def _pairwise(row: Row) -> dict:
     return {
         "id": str(row.get("id", int)),
-        "turns": (row.get("question_body"),),
-        "responses": ((row.get("answer1_body"),), (row.get("answer2_body"),)),
+        "prompt": row.get("question_body"),
+        "responses": (row.get("answer1_body"), row.get("answer2_body")),
         "truth": ABT_CLASS[row.get("label", str, ABT_CLASS)],
         "reference": row.get("reference"),
         "category": row.get("category"),
@@ -58,8 +47,8 @@ def _pairwise(row: Row) -> dict:
 def _pointwise(row: Row) -> dict:
     return {
         "id": str(row.get("id", int)),
-        "turns": (row.get("question_body"),),
-        "responses": ((row.get("answer_body"),),),
+        "prompt": row.get("question_body"),
+        "responses": (row.get("answer_body"),),
         "truth": row.get("label", float),
         "category": row.get("category"),
         "extra": _scenario(row),
@@ -73,8 +62,8 @@ def _scenario(row: Row) -> dict:
 def _length_bias(row: Row) -> dict:
     return {
         "id": str(row.get("id", int)),
-        "turns": (row.get("question"),),
-        "responses": ((row.get("answer1_body"),), (row.get("answer2_body"),)),
+        "prompt": row.get("question"),
+        "responses": (row.get("answer1_body"), row.get("answer2_body")),
         "truth": AB_CLASS[row.get("label", str, AB_CLASS)],
         "category": row.get("tag", str, ("long", "short")),
     }
@@ -84,8 +73,8 @@ def _feedback(row: Row) -> dict:
     score = row.get("gpt4_score", int, range(1, 6))
     return {
         "id": f"{row.get('idx')}-{score}",
-        "turns": (row.get("instruction"),),
-        "responses": ((row.get("response"),),),
+        "prompt": row.get("instruction"),
+        "responses": (row.get("response"),),
         "truth": float(score),
         "reference": row.get("reference"),
         "category": row.get("category"),
@@ -95,8 +84,8 @@ def _feedback(row: Row) -> dict:
 def _judgebench(row: Row) -> dict:
     return {
         "id": row.get("pair_id"),
-        "turns": (row.get("question"),),
-        "responses": ((row.get("response_A"),), (row.get("response_B"),)),
+        "prompt": row.get("question"),
+        "responses": (row.get("response_A"), row.get("response_B")),
         "models": (row.get("response_model"),) * 2,
         "truth": JUDGEBENCH_CLASS[row.get("label", str, JUDGEBENCH_CLASS)],
         "category": row.get("category"),

@@ -20,10 +20,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item
-from judgemerge.data.benchmarks._rows import Row, cluster_of, read_rows
-from judgemerge.data.entries import Entry
+from judgemerge.data.benchmarks import Entry
+from judgemerge.data.benchmarks._rows import Row, counted_rows, form_of, item_of
 from judgemerge.prompting import dimensions, parsing
 
 READ = {
@@ -41,29 +40,19 @@ _CATEGORY = re.compile(
 
 def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `rows`; counts rows and judgments that cannot be read."""
-    form = spec.options.get("form")
-    if form not in FORMS:
-        raise JudgemergeError(f"benchmark '{spec.name}': unknown option form '{form}'{did_you_mean(str(form), FORMS)}")
-    for row in read_rows(paths["rows"]):
-        counts["rows"] += 1
+    fields_of = form_of(spec, FORMS)
+    for row in counted_rows(paths, counts):
         judgment = row.get("output")
         verdict = parsing.parse(judgment, None, READ[spec.protocol], "", "original")
         scores = dimensions.read_scores(judgment, spec.protocol)
         if verdict.reason or len(scores) != len(_answer_names(spec.protocol)) or None in [s.overall for s in scores]:
-            counts["unreadable"] += 1
+            counts.update(unreadable=1)
             continue
-        fields = FORMS[form](row, spec.protocol)
-        own_fields = ("instruction", "input", "output")
-        copies = {name: row.get(name) for name in own_fields} if form == "llamafactory" else None
-        yield Item(
-            benchmark=spec.name,
-            protocol=spec.protocol,
-            truth=verdict.score if spec.protocol == "pointwise" else verdict.outcome,
-            cluster=cluster_of(fields["turns"][0]),
-            origin={"source": spec.sources["rows"], "row": row.number},
-            extra=explained(scores, dimensions.feedback(judgment) or "") | ({"training_row": copies} if copies else {}),
-            **fields,
-        )
+        extra = explained(scores, dimensions.feedback(judgment) or "")
+        if fields_of is _llamafactory:
+            extra |= {"training_row": {name: row.get(name) for name in ("instruction", "input", "output")}}
+        truth = verdict.score if spec.protocol == "pointwise" else verdict.outcome
+        yield item_of(row, spec, **fields_of(row, spec.protocol), truth=truth, extra=extra)
 
 
 def explained(scores: list[dimensions.Scores], text: str) -> dict[str, str]:
@@ -100,8 +89,8 @@ def _answer_names(protocol: str) -> tuple[str, ...]:
 def _raw(row: Row, protocol: str) -> dict:
     return {
         "id": str(row.get("id", (int, str))),
-        "turns": (row.get("question_body"),),
-        "responses": tuple((row.get(name),) for name in _answer_names(protocol)),
+        "prompt": row.get("question_body"),
+        "responses": [row.get(name) for name in _answer_names(protocol)],
         "reference": row.get("reference") if "reference" in row.data else None,
         "category": row.get("category"),
     }
@@ -123,9 +112,8 @@ def _llamafactory(row: Row, protocol: str) -> dict:
         raise row.error(f"the data block lacks [Query] or [{'] or ['.join(names)}]; is it a {protocol} row?")
     category = _CATEGORY.search(text)
     return {
-        "id": str(row.number),
-        "turns": (query,),
-        "responses": tuple((answer,) for answer in answers),
+        "prompt": query,
+        "responses": answers,
         "reference": field("Reference"),
         "category": category[1].strip() if category else None,
     }

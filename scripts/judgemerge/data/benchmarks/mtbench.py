@@ -24,9 +24,9 @@ from pathlib import Path
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Vote
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks._explanations import chosen_part
 from judgemerge.data.benchmarks._rows import Row, cluster_of, majority, read_rows
-from judgemerge.data.entries import Entry
 
 WINNERS = ("model_a", "model_b", "tie")
 VOTERS = ("expert", "all")
@@ -61,13 +61,15 @@ def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]
     for pair, rows in sorted(_read_pairs(paths["votes"]).items()):
         votes = [_vote(row) for row in rows]
         experts = [vote for vote in votes if vote.annotator.startswith("expert_")]
-        counts["rows"] += len(rows)
-        counts["pairs"] += 1
-        counts["expert_votes"] += len(experts)
-        counts["author_votes"] += len(votes) - len(experts)
-        counts["repeated_votes"] += len(votes) - len({vote.annotator for vote in votes})
-        counts["votes_with_texts"] += len(votes) * texts.has(pair)
-        counts["pairs_without_expert_votes"] += not experts
+        counts.update(
+            rows=len(rows),
+            pairs=1,
+            expert_votes=len(experts),
+            author_votes=len(votes) - len(experts),
+            repeated_votes=len(votes) - len({vote.annotator for vote in votes}),
+            votes_with_texts=len(votes) * texts.has(pair),
+            pairs_without_expert_votes=not experts,
+        )
         if pair[0] not in texts.questions:
             raise rows[0].error(f"question {pair[0]} is not in {paths['questions']}")
         if (experts or voters == "all") and pair[0] in questions:

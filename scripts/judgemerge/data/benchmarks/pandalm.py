@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from judgemerge.core.items import Item, Vote
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks._explanations import both_orders, renamed
-from judgemerge.data.benchmarks._rows import Row, checked_options, cluster_of, majority, read_rows
-from judgemerge.data.entries import Entry
+from judgemerge.data.benchmarks._rows import Row, checked_options, counted_rows, item_of, majority
 
 CLASS_OF = {0: "tie", 1: "first", 2: "second"}
 ANNOTATORS = ("annotator1", "annotator2", "annotator3")
@@ -39,21 +39,18 @@ JUDGMENT = re.compile(r"\s*(1|2|tie)\s*### Reason:(.*?)(?:### Reference:(.*))?\Z
 def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of role `rows`; counts rows, votes, unanimous items, converted booleans, and wrong majorities."""
     options = checked_options(spec, form=("test", "training"), compat=("original",))
-    if options.get("form") == "training":
-        for row in read_rows(paths["rows"]):
-            counts["rows"] += 1
+    for row in counted_rows(paths, counts):
+        if options.get("form") == "training":
             yield _training_item(row, spec)
-        return
-    for row in read_rows(paths["rows"]):
+            continue
         item = _item(row, spec)
+        unanimous = len({vote.vote for vote in item.votes}) == 1
+        converted = len(item.extra.get("converted", ()))
+        counts.update(votes=len(item.votes), unanimous=unanimous, booleans_converted=converted)
         if options.get("compat") == "original":
             truth = original_majority([vote.vote for vote in item.votes])
-            counts["wrong_majorities"] += truth != item.truth
+            counts.update(wrong_majorities=truth != item.truth)
             item = dataclasses.replace(item, truth=truth)
-        counts["rows"] += 1
-        counts["votes"] += len(item.votes)
-        counts["unanimous"] += len({vote.vote for vote in item.votes}) == 1
-        counts["booleans_converted"] += len(item.extra.get("converted", ()))
         yield item
 
 
@@ -65,18 +62,17 @@ def _item(row: Row, spec: Entry) -> Item:
     if len(models) != 2:
         raise row.error(f"field 'cmp_key' is '{row.get('cmp_key')}', not two model names joined by _")
     converted = [name for name in RESPONSES if type(row.get(name, (str, bool))) is bool]
-    return Item(
+    return item_of(
+        row,
+        spec,
+        prompt,
+        (str(row.data[name]) for name in RESPONSES),
         id=str(row.get("idx", int)),
-        benchmark=spec.name,
         protocol="pairwise",
-        turns=(prompt,),
-        responses=tuple((str(row.data[name]),) for name in RESPONSES),
         models=models,
         votes=votes,
         truth=majority(votes),
         category=row.get("motivation_app"),
-        cluster=cluster_of(prompt),
-        origin={"source": spec.sources["rows"], "row": row.number},
         extra={"instruction": instruction, "input": context} | ({"converted": converted} if converted else {}),
     )
 
@@ -97,15 +93,13 @@ def _training_item(row: Row, spec: Entry) -> Item:
     instruction, context, *responses = (text.strip() if text else "" for text in request.groups())
     prompt = f"{instruction}\n\n{context}" if context else instruction
     verdict, reason, reference = judgment.groups()
-    return Item(
-        id=str(row.number),
-        benchmark=spec.name,
+    return item_of(
+        row,
+        spec,
+        prompt,
+        responses,
         protocol="pairwise",
-        turns=(prompt,),
-        responses=tuple((response,) for response in responses),
         truth=CLASS_OF[int(verdict)] if verdict.isdigit() else "tie",
         reference=reference.strip() if reference else None,
-        cluster=cluster_of(prompt),
-        origin={"source": spec.sources["rows"], "row": row.number},
         extra=both_orders(renamed(reason)),
     )

@@ -23,9 +23,9 @@ from pathlib import Path
 from judgemerge.core.catalogues import check_keys
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item
+from judgemerge.data.benchmarks import Entry
 from judgemerge.data.benchmarks._fields import message
-from judgemerge.data.benchmarks._rows import Row, cluster_of, read_rows
-from judgemerge.data.entries import Entry
+from judgemerge.data.benchmarks._rows import Row, cluster_of, counted_rows
 
 FORMS = ("messages", "sharegpt", "conversation")
 Messages = list[tuple[str, str]]
@@ -38,13 +38,12 @@ def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]
     form = options["form"]
     if form not in FORMS:
         raise JudgemergeError(f"benchmark '{spec.name}': options.form is '{form}'{did_you_mean(form, FORMS)}")
-    for row in read_rows(paths["rows"]):
-        counts["rows"] += 1
+    for row in counted_rows(paths, counts):
         shared, answers = _split(row, form)
         if answers is None:
-            counts["parted_early"] += 1
+            counts.update(parted_early=1)
             continue
-        counts["with_system"] += bool(shared and shared[0][0] == "system")
+        counts.update(with_system=bool(shared and shared[0][0] == "system"))
         yield _item(row, shared, answers, spec)
 
 
@@ -98,6 +97,6 @@ def _item(row: Row, shared: Messages, answers: tuple[str, ...], spec: Entry) -> 
         responses=() if alone else tuple((*history, answer) for answer in answers),
         truth=None if alone else ("tie" if len(set(answers)) == 1 else "first"),
         cluster=cluster_of("\n".join(turns)),
-        origin={"source": spec.sources["rows"], "row": row.number},
+        origin=row.origin(spec),
         extra=extra | ({"answers": [*history, *answers]} if alone else {}),
     )

@@ -34,12 +34,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from judgemerge.core.catalogues import check_keys
-from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Vote
-from judgemerge.data.benchmarks import _rubric_prompt
-from judgemerge.data.benchmarks._rows import Row, cluster_of, read_rows
+from judgemerge.data.benchmarks import Entry, _rubric_prompt
+from judgemerge.data.benchmarks._rows import Row, cluster_of, form_of, read_rows
 from judgemerge.data.benchmarks._rubric_prompt import SCORES, RubricPrompt, rubric_text
-from judgemerge.data.entries import Entry
 
 OPTIONS = {"truth": str, "split": str, "test_share": (int, float), "seed": int, "n_instructions": int, "split_by": str}
 SPLITS = ("train", "test")
@@ -49,15 +48,13 @@ Made = Iterator[tuple[dict, tuple[Row, ...]]]  # the fields of an item, and the 
 
 def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
     """Yield the items of the roles `rows`, `rows_1` … in the shape of `options.form`; counts rows."""
-    where = f"benchmark '{spec.name}'"
-    form = spec.options.get("form")
-    if form not in FORMS:
-        raise JudgemergeError(f"{where}: unknown option form '{form}'{did_you_mean(str(form), FORMS)}")
-    check_keys(spec.options, {"form": str}, OPTIONS, f"{where}: options")
-    if spec.options.get("split", "train") not in SPLITS:
-        raise JudgemergeError(f"{where}: option split is '{spec.options['split']}', not train or test")
+    items_of = form_of(spec, FORMS)
+    check_keys(spec.options, {"form": str}, OPTIONS, f"{spec.where}: options")
+    for name, choices in (("split", SPLITS), ("split_by", SPLIT_BY)):
+        if (choice := spec.options.get(name, choices[0])) not in choices:
+            raise JudgemergeError(f"{spec.where}: option {name} is '{choice}', not {' or '.join(choices)}")
     roles = {Path(path): role for role, path in paths.items() if role.startswith("rows")}
-    for item, rows in FORMS[form](_counted(roles, counts), spec, counts):
+    for item, rows in items_of(_counted(roles, counts), spec, counts):
         sources = list(dict.fromkeys(spec.sources[roles[row.file]] for row in rows))
         numbers = [row.number for row in rows]
         origin = {
@@ -73,7 +70,7 @@ def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]
 def _counted(paths: Iterable[Path], counts: Counter) -> Iterator[Row]:
     for path in paths:
         for row in read_rows(path):
-            counts["rows"] += 1
+            counts.update(rows=1)
             yield row
 
 
@@ -88,8 +85,8 @@ def _absolute(rows: Iterator[Row], spec: Entry, counts: Counter) -> Made:
         writer = row.data.get("response_source")
         index = row.data.get("idx")
         people = scores if by == "human_score" else ()
-        counts["scores"] += len(scores)
-        counts["same_score_every_time"] += len(set(scores)) == 1
+        counts.update(scores=len(scores))
+        counts.update(same_score_every_time=len(set(scores)) == 1)
         item = {
             **({"id": f"{index}-{writer}"} if index is not None and writer else {}),
             "turns": (prompt.instruction,),
@@ -169,10 +166,6 @@ def _chosen_split(rows: Iterator[Row], spec: Entry, counts: Counter) -> list[Row
     """Return the rows of the split, in their order; instructions with all their rows go to one side."""
     options = spec.options
     split_rows = list(rows)
-    if options.get("split_by", SPLIT_BY[0]) not in SPLIT_BY:
-        raise JudgemergeError(
-            f"benchmark '{spec.name}': option split_by is '{options['split_by']}', not {' or '.join(SPLIT_BY)}"
-        )
     if "split" in options and options.get("split_by") == "row":
         split_rows = _drawn_rows(split_rows, options)
     elif "split" in options:
@@ -185,7 +178,7 @@ def _chosen_split(rows: Iterator[Row], spec: Entry, counts: Counter) -> list[Row
     if "n_instructions" in options:
         first = list(dict.fromkeys(row.get("orig_instruction") for row in split_rows))[: options["n_instructions"]]
         split_rows = [row for row in split_rows if row.data["orig_instruction"] in set(first)]
-    counts["rows_of_the_split"] += len(split_rows)
+    counts.update(rows_of_the_split=len(split_rows))
     return split_rows
 
 
@@ -260,14 +253,14 @@ def _preference_pairs(rows: Iterator[Row], spec: Entry, counts: Counter) -> Made
     for row in _chosen_split(rows, spec, counts):
         groups[(row.get("orig_instruction"), row.get("orig_criteria"))].append(row)
     for (instruction, criterion), members in groups.items():
-        counts["instructions"] += 1
-        counts["instructions_without_five_scores"] += {*map(_score, members)} != set(SCORES)
+        counts.update(instructions=1)
+        counts.update(instructions_without_five_scores={*map(_score, members)} != set(SCORES))
         pairs = [
             sorted(pair, key=_score, reverse=True)
             for pair in itertools.combinations(members, 2)
             if _score(pair[0]) != _score(pair[1])
         ]
-        counts["equal_scores_left_out"] += len(members) * (len(members) - 1) // 2 - len(pairs)
+        counts.update(equal_scores_left_out=len(members) * (len(members) - 1) // 2 - len(pairs))
         # Half of an instruction's pairs are turned, the ones whose digest is in the upper half: balanced and seeded.
         seed = spec.options.get("seed", 42)
         digests = [_pair_digest(seed, better, worse) for better, worse in pairs]

@@ -24,7 +24,7 @@ from judgemerge.core.registry import Modules, Parts
 
 Protocol = Literal["pairwise", "pointwise"]
 Orders = Literal["both", "first", "swapped", "recorded"]
-Use = Literal["search", "headline", "comparisons", "groups", "raters"]
+Use = Literal["search", "headline", "comparisons", "groups", "raters", "card"]
 PROTOCOLS = ("pairwise", "pointwise")
 ORDER_NAMES = ("first", "swapped")  # as metrics of one order are called
 MODULES = Modules(__name__, "family of metrics")
@@ -41,7 +41,8 @@ class Metric:
     - `needs` (grades): "one_scale", undefined where judge and people use different scales; "whole_numbers"; "items",
       what is counted over all items, with or without a readable verdict.
     - `uses`: "search", it says how good a judge is, and a search may name it; "headline", shown first of comparisons;
-      "comparisons", judges are compared by it; "groups", given by category; "raters", between two raters.
+      "comparisons", judges are compared by it; "groups", given by category; "raters", between two raters; "card",
+      in the model card of a merge.
     - `lower_is_better`: a search minimises it.
     """
 

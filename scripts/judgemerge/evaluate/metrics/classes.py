@@ -10,7 +10,7 @@ from judgemerge.evaluate.metrics import ORDER_NAMES, metric
     "accuracy",
     protocol="pairwise",
     proportion=True,
-    uses=("search", "headline", "comparisons", "groups", "raters"),
+    uses=("search", "headline", "comparisons", "groups", "raters", "card"),
 )
 @metric("accuracy_swapped", protocol="pairwise", orders="swapped", proportion=True)
 @metric(
@@ -25,13 +25,13 @@ def accuracy(outcomes: Outcomes) -> np.ndarray:
     return divide(outcomes.right, outcomes.n_verdicts)
 
 
-@metric("accuracy_both", protocol="pairwise", proportion=True, uses=("search", "comparisons"))
+@metric("accuracy_both", protocol="pairwise", proportion=True, uses=("search", "comparisons", "card"))
 def accuracy_both(outcomes: Outcomes) -> np.ndarray:
     """Share of the items that are right in both orders."""
     return divide(outcomes.both_right, outcomes.n_items)
 
 
-@metric("consistency", protocol="pairwise", proportion=True, uses=("comparisons", "groups"))
+@metric("consistency", protocol="pairwise", proportion=True, uses=("comparisons", "groups", "card"))
 def consistency(outcomes: Outcomes) -> np.ndarray:
     """Share of the items with the same readable outcome in both orders."""
     return divide(outcomes.consistent, outcomes.n_items)
@@ -50,13 +50,13 @@ def macro_recall(outcomes: Outcomes) -> np.ndarray:
     return outcomes.mean_over_classes(outcomes.hits / np.maximum(outcomes.support, 1))
 
 
-@metric("macro_f1", protocol="pairwise", uses=("search", "comparisons", "raters"))
+@metric("macro_f1", protocol="pairwise", uses=("search", "comparisons", "raters", "card"))
 def macro_f1(outcomes: Outcomes) -> np.ndarray:
     """Mean F1 of the classes that occur in the truth."""
     return outcomes.mean_over_classes(2 * outcomes.hits / np.maximum(outcomes.support + outcomes.predicted, 1))
 
 
-@metric("kappa", protocol="pairwise", uses=("search", "comparisons", "raters"))
+@metric("kappa", protocol="pairwise", uses=("search", "comparisons", "raters", "card"))
 def kappa(outcomes: Outcomes) -> np.ndarray:
     """Cohen's kappa (1960), undefined when chance agreement is 1; an error is a class that the truth never uses."""
     total = outcomes.support.sum(axis=0)
@@ -71,7 +71,7 @@ def tie_rate(outcomes: Outcomes) -> np.ndarray:
     return divide(outcomes.table[:, 2].sum(axis=0), outcomes.n_verdicts)
 
 
-@metric("error_rate", protocol="pairwise", orders="recorded", proportion=True)
+@metric("error_rate", protocol="pairwise", orders="recorded", proportion=True, uses=("card",))
 def error_rate(outcomes: Outcomes) -> np.ndarray:
     """Share of the verdicts that are an error."""
     return divide(outcomes.table[:, 3].sum(axis=0), outcomes.n_verdicts)

@@ -6,7 +6,7 @@ from judgemerge.evaluate.counts import Grades, divide
 from judgemerge.evaluate.metrics import metric
 
 
-@metric("pearson", protocol="pointwise", correlation=True, uses=("search", "raters"))
+@metric("pearson", protocol="pointwise", correlation=True, uses=("search", "raters", "card"))
 def pearson(grades: Grades) -> np.ndarray:
     """Pearson's correlation of score and truth."""
     if not len(grades.truth):
@@ -23,7 +23,7 @@ def pearson(grades: Grades) -> np.ndarray:
     "spearman",
     protocol="pointwise",
     correlation=True,
-    uses=("search", "headline", "comparisons", "groups", "raters"),
+    uses=("search", "headline", "comparisons", "groups", "raters", "card"),
 )
 def spearman(grades: Grades) -> np.ndarray:
     """Pearson correlation of weighted midranks; a level's midrank is the weight below it plus half its own."""
@@ -37,7 +37,7 @@ def spearman(grades: Grades) -> np.ndarray:
     return np.clip(divide(covariance, np.sqrt(np.prod(spreads, axis=0))), -1, 1)
 
 
-@metric("kendall", protocol="pointwise", correlation=True, uses=("search", "raters"))
+@metric("kendall", protocol="pointwise", correlation=True, uses=("search", "raters", "card"))
 def kendall(grades: Grades) -> np.ndarray:
     """Tau-b (Kendall 1945): concordant minus discordant pairs, over the pairs that each side does not tie."""
     square = grades.weights.sum(axis=0) ** 2
@@ -49,7 +49,7 @@ def kendall(grades: Grades) -> np.ndarray:
     "mae",
     protocol="pointwise",
     needs=("one_scale",),
-    uses=("search", "comparisons", "groups", "raters"),
+    uses=("search", "comparisons", "groups", "raters", "card"),
     lower_is_better=True,
 )
 def mae(grades: Grades) -> np.ndarray:
@@ -73,7 +73,7 @@ def kappa_quadratic(grades: Grades) -> np.ndarray:
     return np.where(chance > 1e-12, 1 - divide(chance - 2 * covariance, chance), np.nan)
 
 
-@metric("error_rate", protocol="pointwise", proportion=True, needs=("items",))
+@metric("error_rate", protocol="pointwise", proportion=True, needs=("items",), uses=("card",))
 def error_rate(grades: Grades) -> np.ndarray:
     """Share of the items without a readable score."""
     return divide(grades.n_unread, grades.n_items)

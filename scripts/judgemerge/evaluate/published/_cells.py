@@ -1,14 +1,21 @@
-"""What several protocols share: aligned arrays, rates, kappa of any two codings, and counts of the truth."""
+"""What protocols share: aligned arrays, rates, confusion tables, kappa of two codings, counts of the truth."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from judgemerge.core.items import CLASSES, as_published
-from judgemerge.evaluate.arrays import CODES, ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import Settings, draw_sample, estimate
 from judgemerge.evaluate.published import HUMANS, Case, Row
+from judgemerge.evaluate.verdict_arrays import (
+    CODES,
+    ERROR,
+    BenchmarkArrays,
+    JudgeArrays,
+    benchmark_arrays,
+    judge_arrays,
+)
 
 N_CODES = len(CODES)
 ORDER_NAMES = ("first", "swapped")
@@ -76,3 +83,32 @@ def truth_counts(case: Case) -> Iterator[Row]:
     """Yield how many items have each class as their truth."""
     for name in CLASSES:
         yield Row(HUMANS, f"truths[{name}]", sum(item.truth == name for item in case.items), len(case.items))
+
+
+def confusion_table(truth: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+    """Return how often each truth met each outcome: (3, 4) from codes (n,), rows truth, columns outcome."""
+    return np.bincount(truth * 4 + outcome, minlength=12).reshape(3, 4).astype(float)
+
+
+def class_metrics(table: np.ndarray, label: int) -> dict[str, np.ndarray]:
+    """Return precision, recall and F1 of the class with this code alone; `table` may have further axes (resamples).
+
+    A class never predicted has precision 0, one that never occurs recall 0 (scikit-learn's zero_division=0).
+    """
+    true, predicted, support = table[label, label], table[:, label].sum(axis=0), table[label].sum(axis=0)
+    return {
+        "precision": np.nan_to_num(divide(true, predicted)),
+        "recall": np.nan_to_num(divide(true, support)),
+        "f1": np.nan_to_num(divide(2 * true, predicted + support)),
+    }
+
+
+def weighted_metrics(table: np.ndarray) -> dict[str, np.ndarray]:
+    """Return precision, recall and F1 averaged over the classes with their frequency in the truth as weight."""
+    support = table.sum(axis=1)
+    classes = [class_metrics(table, k) for k in range(3)]
+    total = support.sum(axis=0)
+    return {
+        name: divide(sum(values[name] * weight for values, weight in zip(classes, support, strict=True)), total)
+        for name in ("precision", "recall", "f1")
+    }

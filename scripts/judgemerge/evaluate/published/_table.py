@@ -33,19 +33,22 @@ def published_table(cases: Mapping[str, Case], protocols: Mapping[str, str]) -> 
 
 
 def _frame(benchmark: str, kind: str, rows: Sequence[Row]) -> pd.DataFrame:
-    records = [vars(row) | {"benchmark": benchmark, "protocol": kind} for row in rows]
-    for record in records:
-        if math.isnan(record["value"]) and not record["note"]:
-            record["note"] = "both sides are one constant class" if record["n"] else "there is nothing to average over"
+    records = [vars(row) | {"note": _note(row), "benchmark": benchmark, "protocol": kind} for row in rows]
     return pd.DataFrame(records, columns=list(COLUMNS))
+
+
+def _note(row: Row) -> str:
+    if row.note or not math.isnan(row.value):
+        return row.note
+    return "both sides are one constant class" if row.n else "there is nothing to average over"
 
 
 def _average(table: pd.DataFrame, name: str, members: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
     """Return the plain mean over benchmarks of the metrics that a judge has on all of them."""
-    averaged = table[table["benchmark"].isin(members) & table["metric"].isin(metrics) & (table["rules"] == "published")]
+    averaged = table[table.benchmark.isin(members) & table.metric.isin(metrics) & (table.rules == "published")]
     rows = [
-        Row(judge, metric, float(np.mean(group["value"])), int(group["n"].sum()), int(group["errors"].sum()))
+        Row(judge, metric, float(np.mean(group.value)), int(group.n.sum()), int(group.errors.sum()))
         for (judge, metric), group in averaged.groupby(["judge", "metric"], sort=False)
-        if set(group["benchmark"]) == set(members)
+        if set(group.benchmark) == set(members)
     ]
-    return _frame(name, averaged["protocol"].iloc[0] if len(averaged) else "", rows)
+    return _frame(name, averaged.protocol.iloc[0] if len(averaged) else "", rows)

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from judgemerge.evaluate.arrays import ERROR, TIE
-from judgemerge.evaluate.blocks import confusion_table
 from judgemerge.evaluate.metrics.classes import confusion_metrics
 from judgemerge.evaluate.published import Case, Row
-from judgemerge.evaluate.published._cells import aligned, order_measures, rate, truth_counts
+from judgemerge.evaluate.published._cells import aligned, confusion_table, order_measures, rate, truth_counts
+from judgemerge.evaluate.verdict_arrays import ERROR, TIE
 
 NON_TIES = "[non-ties]"
 

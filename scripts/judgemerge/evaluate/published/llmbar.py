@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from judgemerge.evaluate.arrays import ERROR, FIRST, judge_arrays
 from judgemerge.evaluate.published import Case, Row
 from judgemerge.evaluate.published._cells import (
     ORDER_NAMES,
@@ -15,6 +14,7 @@ from judgemerge.evaluate.published._cells import (
     rate,
     truth_counts,
 )
+from judgemerge.evaluate.verdict_arrays import ERROR, FIRST, judge_arrays
 
 ADVERSARIAL = ("llmbar_neighbor", "llmbar_gptinst", "llmbar_gptout", "llmbar_manual")
 AVERAGES = {"llmbar_adversarial": ADVERSARIAL, "llmbar": ("llmbar_natural", *ADVERSARIAL)}

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from judgemerge.core.items import CLASSES, Verdict
-from judgemerge.evaluate.arrays import ERROR, BenchmarkArrays, JudgeArrays
 from judgemerge.evaluate.published import Case, Row
 from judgemerge.evaluate.published._cells import aligned, rate
+from judgemerge.evaluate.verdict_arrays import ERROR, BenchmarkArrays, JudgeArrays
 
 
 def rows(case: Case) -> Iterator[Row]:

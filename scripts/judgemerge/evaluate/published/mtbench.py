@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from judgemerge.evaluate.arrays import ERROR, NOT_ASKED, TIE, benchmark_arrays, judge_arrays
 from judgemerge.evaluate.humans import combined_codes, vote_agreement
 from judgemerge.evaluate.published import HUMANS, Case, Row
 from judgemerge.evaluate.published._cells import kappa, rate
+from judgemerge.evaluate.verdict_arrays import ERROR, NOT_ASKED, TIE, benchmark_arrays, judge_arrays
 
 INCONSISTENT = "tie (inconsistent)"
 

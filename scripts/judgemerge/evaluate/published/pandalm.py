@@ -6,12 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from judgemerge.core.items import CLASSES
-from judgemerge.evaluate.arrays import CODES, ERROR, TIE
-from judgemerge.evaluate.blocks import confusion_table, weighted_metrics
 from judgemerge.evaluate.humans import is_split
 from judgemerge.evaluate.metrics.classes import confusion_metrics
 from judgemerge.evaluate.published import HUMANS, Case, Row
-from judgemerge.evaluate.published._cells import aligned, kappa, truth_counts
+from judgemerge.evaluate.published._cells import aligned, confusion_table, kappa, truth_counts, weighted_metrics
+from judgemerge.evaluate.verdict_arrays import CODES, ERROR, TIE
 
 YARDSTICK = "gpt35_pandalm"  # the README gives a judge's F1 as a share of GPT-3.5's
 RATIO_NOTE = (

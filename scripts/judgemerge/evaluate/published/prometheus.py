@@ -7,10 +7,10 @@ import numpy as np
 
 from judgemerge.core import files
 from judgemerge.core.items import as_published
-from judgemerge.evaluate.arrays import ERROR, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 from judgemerge.evaluate.counts import pointwise_metrics
 from judgemerge.evaluate.published import Case, Row
 from judgemerge.evaluate.published._cells import aligned, rate, truth_counts
+from judgemerge.evaluate.verdict_arrays import ERROR, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 
 NON_TIES = "[non-ties]"
 
@@ -93,7 +93,7 @@ def _transitivity(benchmark: BenchmarkArrays, judge: JudgeArrays) -> Iterator[Ro
 
     The paper's code takes both premises from the labels, not from the judge: for labels x < s < y it counts whether the
     judge puts y above x. That is the accuracy on the pairs that have an answer between them, counted once per answer
-    between. Whether the judge contradicts itself is in the table of steadiness.
+    between. Whether the judge contradicts itself is in tables/self_consistency.csv.
     """
     above: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for item, truth in zip(benchmark.items, benchmark.truth, strict=True):

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from judgemerge.core.items import CLASSES
-from judgemerge.evaluate.arrays import ERROR, FIRST, TIE, BenchmarkArrays, JudgeArrays
-from judgemerge.evaluate.blocks import class_metrics, confusion_table
 from judgemerge.evaluate.metrics.classes import confusion_metrics
 from judgemerge.evaluate.published import Case, Row
-from judgemerge.evaluate.published._cells import aligned
+from judgemerge.evaluate.published._cells import aligned, class_metrics, confusion_table
+from judgemerge.evaluate.verdict_arrays import ERROR, FIRST, TIE, BenchmarkArrays, JudgeArrays
 
 AS_TIES = "[errors as ties]"
 

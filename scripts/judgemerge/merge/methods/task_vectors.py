@@ -223,7 +223,7 @@ mergekit_method(
 mergekit_method(
     "ram",
     paper="arXiv:2601.13572",
-    text="differences of one parent alone in full, shared ones as their mean",
+    text="parameters that only one parent changed keep its full difference; shared ones get the mean",
     base="required",
     overall=[_EPSILON],
 )

@@ -5,18 +5,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from judgemerge.evaluate import variants
-from judgemerge.evaluate.variants import MEAN
-from judgemerge.report.drawing import DARK, colour, dot, finish, head, judge_panels, kind_marks, left_out, mark
+from judgemerge.evaluate.ablation import MEAN, read_published, variant_judges
+from judgemerge.report.drawing import DARK, colour, dot, finish, head, judge_panels, kind_marks, mark, not_shown
 from judgemerge.report.markup import crosstab, notes, part, value_cell
-from judgemerge.report.material import Material, Pair
-from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View
+from judgemerge.report.material import Material
+from judgemerge.report.table import Column, Drawing, Figure, Frame, Inputs, Page, Pair, Section, Study, Table, View
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
+    from judgemerge.evaluate.estimates import Measurement
 
 COLUMNS = {
     "table": Column("name of the published table in the study file"),
@@ -48,32 +44,32 @@ SYNTHETIC = (
 )
 
 
-def sections(table: "pd.DataFrame") -> list[Section]:
+def sections(table: Frame) -> list[Section]:
     """Return one section per published table, with a part per side."""
     return [(str(name).replace("_", " "), _published_table(rows)) for name, rows in table.groupby("table", sort=False)]
 
 
-def page(table: "pd.DataFrame", view: View, is_synthetic: bool) -> Page:
+def page(table: Frame, view: View, is_synthetic: bool) -> Page:
     """Return one section per published table; `is_synthetic` tells whether the models are tiny ones."""
     return view.page(sections(table), SYNTHETIC if is_synthetic else "")
 
 
-def _published_table(rows: "pd.DataFrame") -> str:
+def _published_table(rows: Frame) -> str:
     parts = "".join(_side(side, of_side) for side, of_side in rows.groupby("side", sort=False))
-    sources = "; ".join(source for source in rows["source"].unique() if source != "not published")
+    sources = "; ".join(source for source in rows.source.unique() if source != "not published")
     return f"{parts}<p>Published: {html.escape(sources)}.</p>"
 
 
-def _side(side: str, rows: "pd.DataFrame") -> str:
-    columns = [column for column in rows["column"].unique() if column != MEAN] + [MEAN]
+def _side(side: str, rows: Frame) -> str:
+    columns = [column for column in rows.column.unique() if column != MEAN] + [MEAN]
     table = crosstab(rows, ("row", "judge"), "column", _cell).html(
         ["row (our judge)"], columns=columns, names=lambda key: [f"{key[0]} ({key[1]})"]
     )
-    errors = rows[rows["errors"] > 0]
+    errors = rows[rows.errors > 0]
     counted = ((f"{row.row}, {row.column}", f"{row.errors} verdicts could not be read") for row in errors.itertuples())
-    about = notes(zip(rows["column"], rows["note"], strict=True))
+    about = notes(zip(rows.column, rows.note, strict=True))
     summary = f"<details><summary>Errors by row and column</summary>{notes(counted)}</details>" if len(errors) else ""
-    return part(f"{side}: {rows['metric'].iloc[0]}", table + about + summary)
+    return part(f"{side}: {rows.metric.iloc[0]}", table + about + summary)
 
 
 def _cell(row) -> str:
@@ -87,52 +83,42 @@ def _cell(row) -> str:
 SIDES = {"direct": "grades: Pearson correlation", "pairwise": "pairs: accuracy without human ties"}
 
 
-def ablation(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str]) -> "Drawing":
+def ablation(table: Frame, kinds: dict[str, str], panels: Sequence[str]) -> Drawing:
     """One panel per column of one published table, one row per variant: ours filled, the quoted value hollow."""
-    rows = table[table["table"].isin(panels) & (table["column"] != MEAN)]
-    keys = list(rows[["side", "column"]].drop_duplicates().itertuples(index=False, name=None))
-    measured = [key for key in keys if _of(rows, key)["value"].notna().any() or _of(rows, key)["n"].max() > 0]
-    names = list(rows["row"].unique())
-    figure, axes, _ = judge_panels(
-        {"/".join(key): names for key in measured}, list(dict.fromkeys(names)), width=2.8, share=False
-    )
-    for key in measured:
-        of_key, place = _of(rows, key).set_index("row"), axes["/".join(key)]
-        for position, name in enumerate(names):
-            if name not in of_key.index:  # a column of this row's judge alone
-                continue
-            row = of_key.loc[name]
-            dot(place, position, row, colour(row["judge"], kinds))
-            if not math.isnan(row["published"]):
-                place.plot(
-                    row["published"], position, "D", color=DARK, markerfacecolor="none", markersize=4.5, zorder=5
-                )
-        head(place, benchmark_title(of_key["benchmark"].iloc[0], of_key), 2.8)
-        place.set_xlabel(SIDES[key[0]], fontsize=8)
-    marks = [*kind_marks(rows["judge"], kinds), mark("published, quoted", marker="D", filled=False)]
-    missing = [column for side, column in keys if (side, column) not in measured]
-    return finish(figure, "", marks, left_out(missing, "the benchmark is not part of this run"))
+    rows = table[table.table.isin(panels) & (table.column != MEAN)]
+    parts = {key: part.set_index("row") for key, part in rows.groupby(["side", "column"], sort=False)}
+    measured = {key: part for key, part in parts.items() if part.value.notna().any() or part.n.max() > 0}
+    names = list(rows.row.unique())
+    figure, axes, _ = judge_panels({"/".join(key): names for key in measured}, names, width=2.8, share=False)
+    for (side, column), of_column in measured.items():
+        panel = axes[f"{side}/{column}"]
+        for row in of_column.itertuples():  # a row may lack a column, which is then its judge's alone
+            position = names.index(row.Index)
+            dot(panel, position, row, colour(row.judge, kinds))
+            if not math.isnan(row.published):
+                panel.plot(row.published, position, "D", color=DARK, markerfacecolor="none", markersize=4.5, zorder=5)
+        head(panel, benchmark_title(of_column.benchmark.iloc[0], of_column), 2.8)
+        panel.set_xlabel(SIDES[side], fontsize=8)
+    marks = [*kind_marks(rows.judge, kinds), mark("published, quoted", marker="D", filled=False)]
+    missing = [column for side, column in parts if (side, column) not in measured]
+    return finish(figure, "", marks, not_shown(missing, "the benchmark is not part of this run"))
 
 
-def benchmark_title(benchmark: str, rows: "pd.DataFrame") -> str:
+def benchmark_title(benchmark: str, rows: Frame) -> str:
     """Return the benchmark with its items, and how many verdicts could not be read for the judge with the most."""
-    unread = int(rows["errors"].max())
-    return f"{benchmark} (n = {rows['n'].max()}{f', up to {unread} unread' if unread else ''})"
-
-
-def _of(rows: "pd.DataFrame", key: tuple[str, str]) -> "pd.DataFrame":
-    return rows[(rows["side"] == key[0]) & (rows["column"] == key[1])]
+    unread = int(rows.errors.max())
+    return f"{benchmark} (n = {rows.n.max()}{f', up to {unread} unread' if unread else ''})"
 
 
 # ---- rows ----
 
 
-def variant_pairs(study: "Study") -> list[Pair]:
+def variant_pairs(study: Study) -> list[Pair]:
     """Return (judge, benchmark) for everything that the tables and the sweep show."""
     benchmarks = dict.fromkeys((study.settings.get("ablation") or {}).get("benchmarks", {}).values())
     return [
         (judge, benchmark)
-        for judge in variants.judges(study.settings)
+        for judge in variant_judges(study.settings)
         for benchmark in benchmarks
         if benchmark in study.benchmarks and judge in study.judges_of(benchmark)
     ]
@@ -143,12 +129,12 @@ def pair_inputs(pairs: Sequence[Pair], files: Sequence[str] = ()) -> Inputs:
     return Inputs(items=list(dict.fromkeys(name for _, name in pairs)), verdicts=pairs, files=files)
 
 
-def measure_pairs(material: Material, pairs: Sequence[Pair], statistics: dict) -> dict[Pair, dict]:
-    """Return what `evaluate.ablation.measure` says of every pair whose judge did not fail."""
-    from judgemerge.evaluate.ablation import measure
+def measure_pairs(material: Material, pairs: Sequence[Pair], statistics: dict) -> "dict[Pair, Measurement]":
+    """Return what `evaluate.ablation_tables.measure` says of every pair whose judge did not fail."""
+    from judgemerge.evaluate.ablation_tables import measure
     from judgemerge.evaluate.estimates import Settings
 
-    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    settings = Settings.of_statistics(statistics)
     items = {benchmark: material.items(benchmark) for benchmark in dict.fromkeys(name for _, name in pairs)}
     return {
         (judge, benchmark): measure(items[benchmark], verdicts, judge, settings)
@@ -156,22 +142,17 @@ def measure_pairs(material: Material, pairs: Sequence[Pair], statistics: dict) -
     }
 
 
-def has_pairs(study: "Study") -> bool:
-    """The study has variants that are judged."""
-    return bool(variant_pairs(study))
-
-
-def published_tables(study: "Study") -> dict[str, Any]:
+def published_tables(study: Study) -> dict[str, Any]:
     """Return the published tables that the study names."""
     return (study.settings.get("ablation") or {}).get("tables", {})
 
 
-def inputs(study: "Study") -> Inputs:
+def inputs(study: Study) -> Inputs:
     """Return items and verdicts of the variants, and the published tables."""
     return pair_inputs(variant_pairs(study), [table["published"] for table in published_tables(study).values()])
 
 
-def parameters(study: "Study") -> dict[str, Any]:
+def parameters(study: Study) -> dict[str, Any]:
     """Return which judge stands for which row, which benchmark for which column, and how intervals are computed."""
     return {
         "pairs": variant_pairs(study),
@@ -183,20 +164,23 @@ def parameters(study: "Study") -> dict[str, Any]:
 
 def rows(
     material: Material, pairs: list[Pair], tables: dict[str, dict], benchmarks: dict[str, str], statistics: dict
-) -> "pd.DataFrame":
+) -> Frame:
     """Return one row per row and column of each published table."""
-    from judgemerge.evaluate.ablation import ablation_table
+    from judgemerge.evaluate.ablation_tables import ablation_table
+    from judgemerge.settings.comparisons import AblationTable
 
-    cells = {name: variants.read_published(table["published"]) for name, table in tables.items()}
-    return ablation_table(tables, cells, benchmarks, measure_pairs(material, pairs, statistics))
+    about = {name: AblationTable.of(table) for name, table in tables.items()}
+    cells = {name: read_published(table.published) for name, table in about.items()}
+    judges = {name: table.rows for name, table in about.items()}
+    return ablation_table(judges, cells, benchmarks, measure_pairs(material, pairs, statistics))
 
 
-def page_parameters(study: "Study") -> dict[str, bool]:
+def page_parameters(study: Study) -> dict[str, bool]:
     """Return whether the models are tiny ones, made on the spot: their numbers are no reproduction of anybody's."""
     return {"is_synthetic": bool(study.models_by_origin("make"))}
 
 
-def first_table(study: "Study") -> list[str]:
+def first_table(study: Study) -> list[str]:
     """Return the published table that the figure shows."""
     return list(published_tables(study))[:1]
 
@@ -212,7 +196,7 @@ TABLE = Table(
     title="Ablation: variants beside published results",
     caption=CAPTION,
     columns=COLUMNS,
-    wanted=has_pairs,
+    condition=variant_pairs,
     rows=rows,
     inputs=inputs,
     parameters=parameters,

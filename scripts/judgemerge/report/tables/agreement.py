@@ -6,29 +6,32 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from judgemerge.report.drawing import (
-    COLOURS,
-    cell_of,
+    Estimate,
+    HeatMap,
+    Panel,
+    Series,
     colour,
-    dot,
     finish,
     head,
-    heat_map,
     in_order,
-    is_crowded,
-    judge_panels,
+    judge_figure,
     kind_marks,
-    left_out,
     mark,
+    not_shown,
     panel_grid,
     worth_showing,
 )
 from judgemerge.report.markup import crosstab, grid, notes, ordered
 from judgemerge.report.table import (
+    Axes,
     Column,
+    Drawing,
     Figure,
+    Frame,
     Inputs,
     Page,
     Section,
+    Study,
     Table,
     View,
     has_judges,
@@ -38,11 +41,6 @@ from judgemerge.report.table import (
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
 
 COLUMNS = {
     "judge": Column("name of the judge, annotator or constant judge"),
@@ -73,14 +71,14 @@ ENDINGS = ("_first", "_swapped")  # metrics of one order
 # ---- page ----
 
 
-def page_inputs(study: "Study") -> Inputs:
+def page_inputs(study: Study) -> Inputs:
     """Return the table of shared prompts, if there is one, and the prompt files: they say whose words these are."""
     names = dict.fromkeys(name for prompts in study.asked_prompts.values() for name in prompts.values())
     overlap = ["overlap"] if study.overlap_pairs else []
     return Inputs(tables=overlap, files=[f"config/prompts/{name}.yaml" for name in names])
 
 
-def page_parameters(study: "Study") -> dict[str, Any]:
+def page_parameters(study: Study) -> dict[str, Any]:
     """Return what the page says besides the numbers; judges are named by their words."""
     return {
         "excluded_suites": study.left_out_suites,
@@ -90,7 +88,7 @@ def page_parameters(study: "Study") -> dict[str, Any]:
 
 
 def page(
-    table: "pd.DataFrame",
+    table: Frame,
     view: View,
     excluded_suites: Sequence[str],
     prompts: Mapping[str, Mapping[str, str]],
@@ -104,12 +102,12 @@ def page(
     wordings = {name: load_template(f"config/prompts/{name}.yaml").wording for name in names}
     more = view.material.failed_judges()
     more += NOT_RUN.format(suites=", ".join(excluded_suites)) if excluded_suites else ""
-    shared = affected(view.material.table("overlap").to_dict("records")) if overlap else []
+    shared = affected(view.material.table("overlap").itertuples()) if overlap else []
     more += WARNING.format(benchmarks=", ".join(shared)) if shared else ""
     return view.page([*sections(table, view.judges), *prompt_sections(prompts, wordings)], more)
 
 
-def sections(table: "pd.DataFrame", judges: Sequence[str]) -> list[Section]:
+def sections(table: Frame, judges: Sequence[str]) -> list[Section]:
     """Return one section per benchmark and rules.
 
     House rules: a row per judge, a column per metric, `value [low, high]`. Published rules have many metrics and no
@@ -139,15 +137,15 @@ def prompt_sections(prompts: Mapping[str, Mapping[str, str]], wordings: Mapping[
     return [("Prompts", grid(["judge", "pairwise prompt", "pointwise prompt", "whose words"], lines))] if lines else []
 
 
-def _judges_by_metric(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
-    metrics = [metric for metric in rows["metric"].unique() if not _is_redundant(rows, metric)]
+def _judges_by_metric(rows: Frame, judges: Sequence[str]) -> str:
+    metrics = [metric for metric in rows.metric.unique() if not _is_redundant(rows, metric)]
     counts = rows.groupby("judge")[["n", "errors"]].max()
     return crosstab(rows, "judge", "metric").html(
-        ["judge", "n", "errors"], ordered(rows["judge"], judges), metrics, lambda judge: [judge, *counts.loc[judge]]
+        ["judge", "n", "errors"], ordered(rows.judge, judges), metrics, lambda judge: [judge, *counts.loc[judge]]
     )
 
 
-def _is_redundant(rows: "pd.DataFrame", metric: str) -> bool:
+def _is_redundant(rows: Frame, metric: str) -> bool:
     """Return whether a metric of one order says no more than the pooled one: every judge was recorded in both orders.
 
     Accuracy is shown in each order whatever judges there are.
@@ -159,14 +157,14 @@ def _is_redundant(rows: "pd.DataFrame", metric: str) -> bool:
     return metric not in values or (pooled in values and values.loc[values[metric].notna(), pooled].notna().all())
 
 
-def _metrics_by_judge(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
-    sizes = rows.groupby("metric")["n"].agg(["min", "max"])
+def _metrics_by_judge(rows: Frame, judges: Sequence[str]) -> str:
+    sizes = rows.groupby("metric").n.agg(["min", "max"])
     table = crosstab(rows, "metric", "judge").html(
         ["metric", "n"],
-        columns=ordered(rows["judge"], judges),
+        columns=ordered(rows.judge, judges),
         names=lambda metric: [metric, "–".join(map(str, dict.fromkeys(sizes.loc[metric])))],
     )
-    return table + notes(zip(rows["metric"], rows["note"], strict=True))
+    return table + notes(zip(rows.metric, rows.note, strict=True))
 
 
 # ---- figures ----
@@ -183,112 +181,102 @@ MOST_NAMES, LONGEST_NAME = 10, 25  # points in a panel, letters of a name: beyon
 _INSTEAD = {"accuracy": ("accuracy_first", "one order recorded")}
 
 
-def select(table: "pd.DataFrame", metric: str, benchmarks: Sequence[str] | None = None) -> "pd.DataFrame":
-    """Return the rows of one metric under our own rules, benchmarks in the order of the table."""
-    selected = table[(table["metric"] == metric) & (table["rules"] == "house")]
-    return selected if benchmarks is None else selected[selected["benchmark"].isin(benchmarks)]
+def select(table: Frame, metric: str | None) -> Frame:
+    """Return the rows of one metric under our own rules."""
+    return table[(table.metric == metric) & (table.rules == "house")]
 
 
-def accuracy(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def accuracy(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """Accuracy of every judge on every benchmark of pairs."""
     return _by_judge(table, kinds, "accuracy")
 
 
-def grading(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def grading(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """Rank correlation of every judge on every benchmark of grades."""
     return _by_judge(table, kinds, "spearman")
 
 
-def _by_judge(table: "pd.DataFrame", kinds: dict[str, str], metric: str) -> "Drawing":
+def _by_judge(table: Frame, kinds: dict[str, str], metric: str) -> Drawing:
     """One panel per benchmark, one row per judge: the metric with its interval; many judges are a heat map."""
-    rows = select(table, metric).set_index(["benchmark", "judge"])
-    benchmarks = list(dict.fromkeys(rows.index.get_level_values("benchmark")))
     other, meaning = _INSTEAD.get(metric, (None, ""))
-    instead = select(table, other).set_index(["benchmark", "judge"])
-    parts = {name: _with_instead(rows.loc[name], _part(instead, name)) for name in benchmarks}
-    replaced = any(part["instead"].any() for part in parts.values())
-    judges = {name: list(part.index) for name, part in parts.items()}
-    titles = {name: f"{name} (n = {part['n'].max()})" for name, part in parts.items()}
-    marks = kind_marks(rows.index.get_level_values("judge"), kinds)
-    if is_crowded(judges):
-        cells = {
-            titles[name]: {judge: cell_of(row, "¹" if row["instead"] else "") for judge, row in part.iterrows()}
-            for name, part in parts.items()
-        }
-        label = f"{NAMES.get(metric, metric)} ± half its interval"
-        return finish(heat_map(cells, kinds), label, marks, f"¹ {meaning}. {UNDEFINED}" if replaced else UNDEFINED)
-    figure, axes, names = judge_panels(judges, in_order(rows.index.get_level_values("judge"), kinds))
-    for name, part in parts.items():
-        for judge, row in part.iterrows():
-            dot(axes[name], names[name].index(judge), row, colour(judge, kinds), filled=not row["instead"])
-        if "majority" in part.index and not math.isnan(part.loc["majority", "value"]):
-            axes[name].axvline(part.loc["majority", "value"], color=COLOURS["baseline"], lw=0.8, ls="--", zorder=0)
-        head(axes[name], titles[name])
-    return finish(figure, NAMES.get(metric, metric), marks + ([mark(meaning, filled=False)] if replaced else []))
+    rows, others = select(table, metric), select(table, other)
+    panels = {
+        name: _panel(name, metric, _with_others(part, others[others.benchmark == name]))
+        for name, part in rows.groupby("benchmark", sort=False)
+    }
+    hollow = any(not mark.filled for panel in panels.values() for mark in panel.series[0].estimates.values())
+    label = NAMES.get(metric, metric)
+    crowd = HeatMap(f"{label} ± half its interval", f"¹ {meaning}. {UNDEFINED}" if hollow else UNDEFINED)
+    marks = [mark(meaning, filled=False)] if hollow else []
+    return judge_figure(panels, rows.judge, kinds, label, marks=marks, crowd=crowd)[0]
 
 
-def _part(rows: "pd.DataFrame", benchmark: str) -> "pd.DataFrame":
-    """Return the rows of one benchmark by judge; none when it has none."""
-    return rows.loc[benchmark] if benchmark in rows.index else rows.iloc[:0].droplevel("benchmark")
+def _panel(name: str, metric: str, rows: Sequence[Any], label: str = "") -> Panel:
+    """Return the panel of a benchmark; a mark is hollow where it is another metric's."""
+    title = f"{name} (n = {max(row.n for row in rows)})"
+    marks = {row.judge: Estimate.of(row, row.metric == metric, "" if row.metric == metric else "¹") for row in rows}
+    baseline = marks["majority"].value if "majority" in marks else math.nan
+    return Panel(title, [Series(marks, title)], label, baseline)
 
 
-def _with_instead(rows: "pd.DataFrame", instead: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the rows by judge, for judges without a value the row that they have instead; `instead` marks those."""
-    import pandas as pd
-
-    there = instead[instead["value"].notna()].index
-    replaced = rows["value"].isna() & rows.index.isin(there)
-    return pd.concat([rows[~replaced], instead.loc[rows.index[replaced]]]).assign(
-        instead=[judge in rows.index[replaced] for judge in [*rows.index[~replaced], *rows.index[replaced]]]
-    )
+def _with_others(rows: Frame, others: Frame) -> list[Any]:
+    """Return the row of each judge, or the one of another metric where it has no value of this one."""
+    substitutes = {row.judge: row for row in others.itertuples() if not math.isnan(row.value)}
+    return [substitutes.get(row.judge, row) if math.isnan(row.value) else row for row in rows.itertuples()]
 
 
-def consistency(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def consistency(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """One panel per benchmark: position consistency against accuracy, a point with both intervals per judge.
 
     A judge far below its neighbours changes its mind when the answers are swapped.
     """
-    wide = {metric: select(table, metric).set_index(["benchmark", "judge"]) for metric in ("accuracy", "consistency")}
-    both = wide["accuracy"].join(wide["consistency"], rsuffix="_y").dropna(subset=["value", "value_y"])
-    visible, _ = worth_showing(both.reset_index(), kinds)
-    missing = [name for name in select(table, "accuracy")["benchmark"].unique() if name not in visible]
-    plotted = both.loc[visible] if visible else both.iloc[:0]
-    judges = in_order(plotted.index.get_level_values("judge"), kinds)
-    most = plotted.groupby(level="benchmark").size().max() if visible else 0
+    accuracies, keys = select(table, "accuracy"), ["benchmark", "judge"]
+    both = accuracies.merge(select(table, "consistency"), on=keys, suffixes=("", "_y"))
+    both = both.dropna(subset=["value", "value_y"])
+    visible, _ = worth_showing(both, kinds)
+    parts = {name: both[both.benchmark == name] for name in visible}
+    judges = in_order((judge for part in parts.values() for judge in part.judge), kinds)
+    most = max(map(len, parts.values()), default=0)
     numbered = most > MOST_NAMES or max(map(len, judges), default=0) > LONGEST_NAME
     words = {judge: str(number) if numbered else judge for number, judge in enumerate(judges, 1)}
     crowded = most > 3 * MOST_NAMES
     figure, axes = panel_grid(dict.fromkeys(visible, 18 if crowded else 9), width=4.6 if crowded else 3.2)
-    for name in visible:
-        points = both.loc[name]
-        for judge, row in points.iterrows():
-            axes[name].errorbar(
-                row["value"],
-                row["value_y"],
-                xerr=_error(row, ""),
-                yerr=_error(row, "_y"),
-                fmt="o",
-                markersize=3.5 if most > MOST_NAMES else 4.5,
-                linewidth=0.9,
-                elinewidth=0.4 if most > MOST_NAMES else 0.9,
-                color=colour(judge, kinds),
-            )
+    for name, part in parts.items():
+        for row in part.itertuples():
+            _point(axes[name], row, colour(row.judge, kinds), most > MOST_NAMES)
         axes[name].set(xlim=_LIMITS, ylim=_LIMITS, xlabel=None, ylabel=None)
-        head(axes[name], f"{name} (n = {points['n'].max()})")
-        _name_points(axes[name], points.rename(index=words))
+        head(axes[name], f"{name} (n = {part.n.max()})")
+        _name_points(axes[name], part.assign(word=part.judge.map(words)))
     if visible:
         figure.supylabel(NAMES["consistency"], fontsize=9)
-    marks = kind_marks(judges, kinds)
-    because = "no judge but baselines was recorded in both orders"
-    undrawn = in_order(set(select(table, "accuracy")["judge"]) - set(both.index.get_level_values("judge")), kinds)
-    footnotes = left_out(missing, because), left_out(undrawn, "these judges have no verdicts in both orders")
-    finish(figure, NAMES["accuracy"], marks, " ".join(filter(None, footnotes)))
+    missing = [name for name in accuracies.benchmark.unique() if name not in visible]
+    undrawn = in_order(set(accuracies.judge) - set(both.judge), kinds)
+    footnotes = (
+        not_shown(missing, "no judge but baselines was recorded in both orders"),
+        not_shown(undrawn, "these judges have no verdicts in both orders"),
+    )
+    finish(figure, NAMES["accuracy"], kind_marks(judges, kinds), " ".join(filter(None, footnotes)))
     if visible and numbered:
         _explain_numbers(figure, judges, kinds)
     return figure
 
 
-def _explain_numbers(figure: "Drawing", judges: Sequence[str], kinds: dict[str, str]) -> None:
+def _point(axes: Axes, row: Any, shade: str, many: bool) -> None:
+    """Draw a judge's point with both intervals, smaller where there are many."""
+    axes.errorbar(
+        row.value,
+        row.value_y,
+        xerr=_whiskers(row.value, row.ci_low, row.ci_high),
+        yerr=_whiskers(row.value_y, row.ci_low_y, row.ci_high_y),
+        fmt="o",
+        markersize=3.5 if many else 4.5,
+        linewidth=0.9,
+        elinewidth=0.4 if many else 0.9,
+        color=shade,
+    )
+
+
+def _explain_numbers(figure: Drawing, judges: Sequence[str], kinds: dict[str, str]) -> None:
     """Write beside the figure which judge each number is."""
     from matplotlib.lines import Line2D
 
@@ -301,12 +289,10 @@ def _explain_numbers(figure: "Drawing", judges: Sequence[str], kinds: dict[str, 
     figure.legend(handles=entries, loc="outside right center", ncols=columns, frameon=False, fontsize=7)
 
 
-def _error(row: "pd.Series", suffix: str) -> "np.ndarray":
+def _whiskers(value: float, low: float, high: float) -> "np.ndarray":
     import numpy as np
 
-    value = row["value" + suffix]
-    bounds = [value - row["ci_low" + suffix], row["ci_high" + suffix] - value]
-    return np.nan_to_num(np.clip(bounds, 0, None)).reshape(2, 1)
+    return np.nan_to_num(np.clip([value - low, high - value], 0, None)).reshape(2, 1)
 
 
 # Where a name may stand, seen from its point: in one of the four corners of its whiskers, beside it, or further away.
@@ -319,23 +305,23 @@ _PLACES = [
 _LIMITS = (-0.03, 1.1)
 
 
-def _name_points(axes: "Axes", points: "pd.DataFrame") -> None:
+def _name_points(axes: Axes, points: Frame) -> None:
     """Write each judge's name where it covers no other name and fewest points and whiskers, and stays inside."""
     obstacles, names = [], []
     for row in points.itertuples():
         obstacles.append((row.value - 0.015, row.value + 0.015, row.value_y - 0.02, row.value_y + 0.02))
         obstacles.append((row.ci_low, row.ci_high, row.value_y - 0.004, row.value_y + 0.004))
         obstacles.append((row.value - 0.004, row.value + 0.004, row.ci_low_y, row.ci_high_y))
-    dots = list(zip(points["value"], points["value_y"], strict=True))
+    dots = list(zip(points.value, points.value_y, strict=True))
     for row in points.sort_values(["value_y", "value"]).itertuples():
         x, y = row.value, row.value_y
-        choices = [_box(x + dx, y + dy, side, str(row.Index)) for dx, dy, side in _PLACES]
+        choices = [_box(x + dx, y + dy, side, row.word) for dx, dy, side in _PLACES]
         costs = [_cost(box, obstacles + 9 * names) + 0.5 * _is_nearer(box, (x, y), dots) for box in choices]
         best = costs.index(min(costs))
         dx, dy, side = _PLACES[best]
         names.append(choices[best])
         axes.annotate(
-            row.Index,
+            row.word,
             (x, y),
             xytext=(x + dx, y + dy),
             ha=side,
@@ -348,16 +334,16 @@ def _name_points(axes: "Axes", points: "pd.DataFrame") -> None:
 
 def _box(x: float, y: float, side: str, text: str) -> tuple[float, float, float, float]:
     width = 0.021 * len(text)
-    left = x if side == "left" else x - width
-    return left, left + width, y - 0.026, y + 0.026
+    start = x if side == "left" else x - width
+    return start, start + width, y - 0.026, y + 0.026
 
 
 def _cost(box: tuple, obstacles: Sequence[tuple]) -> float:
     """Return how many others a box lies on, and a hundred times how far it sticks out of the panel."""
-    left, right, low, high = box
+    first, last, low, high = box
     start, end = _LIMITS
-    outside = sum(max(0, excess) for excess in (start - left, right - end, start - low, high - end))
-    return 100 * outside + sum(left < r and x < right and low < h and y < high for x, r, y, h in obstacles)
+    outside = sum(max(0, excess) for excess in (start - first, last - end, start - low, high - end))
+    return 100 * outside + sum(first < r and x < last and low < h and y < high for x, r, y, h in obstacles)
 
 
 def _is_nearer(box: tuple, point: tuple[float, float], others: Sequence[tuple[float, float]]) -> bool:
@@ -366,33 +352,25 @@ def _is_nearer(box: tuple, point: tuple[float, float], others: Sequence[tuple[fl
     return any(math.dist(middle, other) < math.dist(middle, point) for other in others)
 
 
-def merges(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str]) -> "Drawing":
+def merges(table: Frame, kinds: dict[str, str], panels: Sequence[str]) -> Drawing:
     """Base, experts and merges, row by row, on one benchmark of pairs and one of grades."""
     models = {judge: kind for judge, kind in kinds.items() if kind in ("base", "expert", "merge")}
-    rows = {
-        benchmark: select(table, metric, [benchmark]).set_index("judge")
-        for benchmark, metric in zip(panels, SKILL_METRICS, strict=True)
-    }
-    judges = {benchmark: [judge for judge in models if judge in part.index] for benchmark, part in rows.items()}
-    figure, axes, names = judge_panels(judges, list(models), columns=2, width=3.2, share=False)
-    for (benchmark, part), metric in zip(rows.items(), SKILL_METRICS, strict=True):
-        for judge in judges[benchmark]:
-            dot(axes[benchmark], names[benchmark].index(judge), part.loc[judge], colour(judge, kinds))
-        baseline = part["value"].get("majority", math.nan)
-        if not math.isnan(baseline):
-            axes[benchmark].axvline(baseline, color=COLOURS["baseline"], linewidth=0.8, linestyle="--", zorder=0)
-        head(axes[benchmark], f"{benchmark} (n = {part['n'].max()})", 3.2)
-        axes[benchmark].set_xlabel(NAMES[metric], fontsize=8)
-    return finish(figure, "", kind_marks(models, kinds))
+    skills = {}
+    for benchmark, metric in zip(panels, SKILL_METRICS, strict=True):
+        rows = list(select(table[table.benchmark == benchmark], metric).itertuples())
+        panel = _panel(benchmark, metric, rows, NAMES[metric])
+        marks = panel.series[0].estimates
+        visible = {judge: marks[judge] for judge in models if judge in marks}
+        skills[benchmark] = panel._replace(series=[Series(visible)])
+    return judge_figure(skills, models, kinds, "", columns=2, width=3.2, share=False)[0]
 
 
-def skill_benchmarks(study: "Study") -> list[str]:
+def skill_benchmarks(study: Study) -> list[str]:
     """Return the first benchmark of pairs and the first of grades: the two skills that merges are shown on."""
-    by_protocol = {study.protocol(name): name for name in reversed(study.benchmarks)}
-    return [by_protocol[protocol] for protocol in ("pairwise", "pointwise") if protocol in by_protocol]
+    return [benchmarks[0] for benchmarks in (judges_pairs(study), judges_grades(study)) if benchmarks]
 
 
-def merges_two_skills(study: "Study") -> bool:
+def merges_two_skills(study: Study) -> bool:
     """The study has merges, and benchmarks of both skills."""
     return bool(study.merges) and judges_pairs(study) and judges_grades(study)
 
@@ -403,7 +381,7 @@ TABLE = Table(
     caption="Every metric of every judge on every benchmark, with interval, n and errors. The same numbers, unrounded, "
     "are in ``agreement.csv``. The last section names the prompt of every judge that was asked, and whose words it is.",
     columns=COLUMNS,
-    wanted=has_judges,
+    condition=has_judges,
     intro=INTRO,
     page=page,
     page_inputs=page_inputs,
@@ -416,7 +394,7 @@ TABLE = Table(
             "The dashed line is ``majority``, the best that a judge with one constant answer can reach. A hollow mark "
             f"is the accuracy of a judge that was recorded in one order only. {HEAT_MAP}",
             draw=accuracy,
-            wanted=judges_pairs,
+            condition=judges_pairs,
         ),
         "consistency": Figure(
             label="Position consistency and accuracy",
@@ -425,21 +403,21 @@ TABLE = Table(
             "recorded in one order has no consistency. Where there are more than ten judges, or long names, points "
             "have numbers, explained beside the figure.",
             draw=consistency,
-            wanted=judges_pairs,
+            condition=judges_pairs,
         ),
         "grading": Figure(
             label="Direct assessment: rank correlation by judge",
             caption="Spearman's rank correlation between a judge's grade and the human grade, with 95 % intervals. A "
             f"constant judge has none. {HEAT_MAP}",
             draw=grading,
-            wanted=judges_grades,
+            condition=judges_grades,
         ),
         "merges": Figure(
             label="Merge methods on both skills",
             caption="Base, experts and merges on both skills: pairwise ranking (left) and direct assessment (right). "
             "Each expert was trained on one skill; a useful merge preserves both.",
             draw=merges,
-            wanted=merges_two_skills,
+            condition=merges_two_skills,
             panels=skill_benchmarks,
         ),
     },

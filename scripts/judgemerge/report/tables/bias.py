@@ -1,32 +1,33 @@
-"""bias.csv: what sways judges besides quality: position, length, own writing, and kinds of task."""
+"""bias.csv: judge biases: position, length, self-preference, and kinds of task."""
 
 import html
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from judgemerge.report.drawing import (
-    cell_of,
-    colour,
-    dot,
-    finish,
-    head,
-    heat_map,
-    in_order,
-    is_crowded,
-    judge_panels,
-    kind_marks,
-    left_out,
+    HeatMap,
+    Panel,
+    Series,
+    estimates,
+    judge_figure,
     mark,
+    not_shown,
     worth_showing,
 )
 from judgemerge.report.markup import by_benchmark, crosstab, details, ordered, part, sized_cell, undefined_notes
-from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View, has_judges, judges_pairs
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import (
+    Column,
+    Drawing,
+    Figure,
+    Frame,
+    Inputs,
+    Page,
+    Section,
+    Study,
+    Table,
+    View,
+    has_judges,
+    judges_pairs,
+)
 
 COLUMNS = {
     "judge": Column("name of the judge"),
@@ -42,10 +43,10 @@ COLUMNS = {
     "note": Column("why a value is undefined"),
 }
 INTRO = (
-    "What sways the judges besides quality; {confidence} intervals, prompts resampled as clusters. Rates pool the "
+    "Influences on verdicts other than quality; {confidence} intervals, prompts resampled as clusters. Rates pool the "
     "orders that were recorded. n is what a value is a share or mean of; errors are unreadable verdicts."
 )
-_PARTS = {"position": "Position", "length": "Length", "self_preference": "Own writing"}
+_PARTS = {"position": "Position", "length": "Length", "self_preference": "Self-preference"}
 _MEANINGS = {
     "Position": (
         "first_shown_excess: share of verdicts with a winner that the answer shown first wins, minus ½. position_only: "
@@ -56,7 +57,7 @@ _MEANINGS = {
         "longer_better: how often the longer answer wins, and deserves to. length_coefficient: log-odds of winning per "
         "doubling of an answer's length, alone and given the truth."
     ),
-    "Own writing": (
+    "Self-preference": (
         "On pairs with one answer by the judge's own model: how often it chooses that answer, how often people do, and "
         "the difference. For grades: how much more generous it is with its own answers."
     ),
@@ -67,20 +68,20 @@ _MEANINGS = {
 _SHOWN_GROUPS = 12
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return what the numbers mean, then one section per benchmark."""
     return view.page(sections(table, view.judges), view.material.failed_judges())
 
 
-def sections(table: "pd.DataFrame", judges: Sequence[str]) -> list[Section]:
+def sections(table: Frame, judges: Sequence[str]) -> list[Section]:
     """Return what the numbers mean, then one section per benchmark; `judges` says in which order judges are shown."""
     meanings = "".join(f"<p><b>{name}.</b> {html.escape(text)}</p>" for name, text in _MEANINGS.items())
-    benchmarks = by_benchmark(table, lambda rows: _aspects(rows, ordered(rows["judge"], judges)))
+    benchmarks = by_benchmark(table, lambda rows: _aspects(rows, ordered(rows.judge, judges)))
     benchmarks = benchmarks or [("Nothing to show", "<p>No benchmark has pairs, categories or known authors.</p>")]
     return [("How to read this page", meanings), *benchmarks]
 
 
-def _aspects(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _aspects(rows: Frame, judges: Sequence[str]) -> str:
     parts = [
         part(_PARTS[aspect], _by_metric(of_aspect, judges))
         if aspect in _PARTS
@@ -90,30 +91,30 @@ def _aspects(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
     return "".join(parts)
 
 
-def _by_metric(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _by_metric(rows: Frame, judges: Sequence[str]) -> str:
     """Return a row per judge, a column per metric."""
-    errors = rows.groupby("judge")["errors"].max()
+    errors = rows.groupby("judge").errors.max()
     table = crosstab(rows, "judge", "metric", sized_cell).html(
         ["judge", "errors"],
         [judge for judge in judges if judge in errors.index],
         names=lambda judge: [judge, errors[judge]],
     )
-    return table + undefined_notes(rows, rows["judge"])
+    return table + undefined_notes(rows, rows.judge)
 
 
-def _breakdown(aspect: str, rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _breakdown(aspect: str, rows: Frame, judges: Sequence[str]) -> str:
     """Return a row per group, a column per judge: accuracy, for grades Spearman's correlation.
 
     A judge without any accuracy over both orders is shown with its accuracy in the original order, and called so.
     """
-    defined = rows.dropna(subset="value").groupby("judge")["metric"].agg(set)
-    main = "accuracy" if "accuracy" in set(rows["metric"]) else "spearman"
+    defined = rows.dropna(subset="value").groupby("judge").metric.agg(set)
+    main = "accuracy" if "accuracy" in set(rows.metric) else "spearman"
     metric = {
         judge: "accuracy_first" if main == "accuracy" and defined.get(judge, set()) == {"accuracy_first"} else main
         for judge in judges
     }
-    visible = rows[[metric[judge] == name for judge, name in zip(rows["judge"], rows["metric"], strict=True)]]
-    sizes = visible.groupby("group", sort=False)["n"].max()
+    visible = rows[[metric[judge] == name for judge, name in zip(rows.judge, rows.metric, strict=True)]]
+    sizes = visible.groupby("group", sort=False).n.max()
     table = crosstab(visible, "group", "judge").html(
         [aspect, "n"],
         sizes.index,
@@ -121,7 +122,7 @@ def _breakdown(aspect: str, rows: "pd.DataFrame", judges: Sequence[str]) -> str:
         names=lambda group: [group, sizes[group]],
         titles=lambda judge: judge if metric[judge] == main else f"{judge} (original order)",
     )
-    content = table + undefined_notes(visible, visible["judge"])
+    content = table + undefined_notes(visible, visible.judge)
     if len(sizes) > _SHOWN_GROUPS:
         return details(f"By {aspect}: {len(sizes)} groups, {main}", content)
     return part(f"By {aspect}", content)
@@ -129,77 +130,59 @@ def _breakdown(aspect: str, rows: "pd.DataFrame", judges: Sequence[str]) -> str:
 
 # ---- figures ----
 
-_LENGTHS = (("accuracy_longer_better", "^", True), ("accuracy_shorter_better", "v", False))
+_LENGTHS = (("accuracy_longer_better", "^", "▲", -0.15), ("accuracy_shorter_better", "v", "▽", 0.15))
 
 
-def position(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def position(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """One panel per benchmark, one row per judge: how much more often than half the answer shown first wins."""
-    rows = table[(table["aspect"] == "position") & (table["metric"] == "first_shown_excess")]
+    rows = table[(table.aspect == "position") & (table.metric == "first_shown_excess")]
     visible, missing = worth_showing(rows, kinds)
-    parts = {name: rows[rows["benchmark"] == name].set_index("judge") for name in visible}
-    judges = {name: list(rows_of.index) for name, rows_of in parts.items()}
+    drawings = {
+        name: Panel(name, [Series(estimates(rows[rows.benchmark == name]), name)], about_zero=True) for name in visible
+    }
     label = "← second    share won by the answer shown first, minus ½    first →"
-    footnote = left_out(missing, "no judge but baselines was recorded in both orders")
-    marks = kind_marks(rows["judge"], kinds)
-    if is_crowded(judges):
-        cells = {name: {judge: cell_of(row) for judge, row in rows_of.iterrows()} for name, rows_of in parts.items()}
-        return finish(heat_map(cells, kinds, diverging=True), label, marks, footnote)
-    figure, axes, names = judge_panels(judges, in_order(rows["judge"], kinds))
-    for name, rows_of in parts.items():
-        axes[name].axvline(0, color="#555555", linewidth=0.8, zorder=0)
-        for judge, row in rows_of.iterrows():
-            dot(axes[name], names[name].index(judge), row, colour(judge, kinds))
-        head(axes[name], name)
-    if visible:
+    footnote = not_shown(missing, "no judge but baselines was recorded in both orders")
+    crowd = HeatMap(label, footnote, diverging=True)
+    figure, axes = judge_figure(drawings, rows.judge, kinds, label, footnote, crowd=crowd)
+    if axes:
         reach = max(0.05, 1.1 * rows[["ci_low", "ci_high", "value"]].abs().max(axis=None))
         axes[visible[0]].set_xlim(-reach, reach)  # the panels share the axis; 0 is in the middle
-    return finish(figure, label, marks, footnote)
+    return figure
 
 
-def length(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def length(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """One panel per benchmark, one row per judge: accuracy where the longer answer is better, and the shorter."""
-    rows = table[(table["aspect"] == "length") & table["metric"].isin([metric for metric, _, _ in _LENGTHS])]
+    rows = table[(table.aspect == "length") & table.metric.isin([metric for metric, *_ in _LENGTHS])]
     visible, missing = worth_showing(rows, kinds)
-    parts = {name: rows[rows["benchmark"] == name].set_index(["metric", "judge"]) for name in visible}
-    judges = {name: list(dict.fromkeys(rows_of.index.get_level_values("judge"))) for name, rows_of in parts.items()}
-    label, footnote = (
-        "accuracy, verdicts of all recorded orders",
-        left_out(missing, "no judge has a verdict where it counts"),
-    )
-    marks = kind_marks(rows["judge"], kinds)
-    if is_crowded(judges):
-        cells = {
-            f"{name}, {sign} {rows_of.loc[metric, 'n'].max()}": {
-                judge: cell_of(row) for judge, row in rows_of.loc[metric].iterrows()
-            }
-            for name, rows_of in parts.items()
-            for (metric, _, _), sign in zip(_LENGTHS, "▲▽", strict=True)
-        }
-        footnote = f"▲: the longer answer is better, ▽: the shorter; with the number of verdicts. {footnote}"
-        return finish(heat_map(cells, kinds), label, marks, footnote)
-    figure, axes, names = judge_panels(judges, in_order(rows["judge"], kinds), height=1.25)
-    for name, rows_of in parts.items():
-        sizes = []
-        for offset, (metric, marker, filled) in zip((-0.15, 0.15), _LENGTHS, strict=True):
-            for judge, row in rows_of.loc[metric].iterrows():
-                dot(axes[name], names[name].index(judge) + offset, row, colour(judge, kinds), marker, filled)
-            sizes.append(rows_of.loc[metric, "n"].max())
-        head(axes[name], f"{name}\n▲ {sizes[0]}, ▽ {sizes[1]} verdicts")
-    marks += [mark("longer answer is better", "^"), mark("shorter answer is better", "v", filled=False)]
-    return finish(figure, label, marks, footnote)
+    drawings = {name: _lengths(name, rows[rows.benchmark == name]) for name in visible}
+    label = "accuracy, verdicts of all recorded orders"
+    footnote = not_shown(missing, "no judge has a verdict where it counts")
+    crowd = HeatMap(label, f"▲: the longer answer is better, ▽: the shorter; with the number of verdicts. {footnote}")
+    marks = [mark("longer answer is better", "^"), mark("shorter answer is better", "v", filled=False)]
+    return judge_figure(drawings, rows.judge, kinds, label, footnote, marks, crowd, height=1.25)[0]
 
 
-def page_inputs(study: "Study") -> Inputs:
+def _lengths(name: str, rows: Frame) -> Panel:
+    """Return the panel of a benchmark: two marks per judge, and in the title of how many verdicts each is."""
+    series, sizes = [], []
+    for metric, marker, sign, offset in _LENGTHS:
+        part = rows[rows.metric == metric]
+        sizes.append(f"{sign} {part.n.max()}")
+        series.append(Series(estimates(part, filled=sign == "▲"), f"{name}, {sizes[-1]}", marker, offset))
+    return Panel(f"{name}\n{', '.join(sizes)} verdicts", series)
+
+
+def page_inputs(study: Study) -> Inputs:
     """Return the table that says which judges failed."""
     return Inputs(tables=["agreement"])
 
 
 TABLE = Table(
     title="Judge biases: position, length, self-preference",
-    caption="What sways the judges besides quality: the place of an answer, its length, its author, and the kind of "
-    "task. ``bias.csv`` has every value with interval, n and errors.",
+    caption="Influences on verdicts other than quality: the position of an answer, its length, its author, and the "
+    "kind of task. ``bias.csv`` has every value with interval, n and errors.",
     columns=COLUMNS,
-    wanted=has_judges,
+    condition=has_judges,
     intro=INTRO,
     page=page,
     page_inputs=page_inputs,
@@ -211,7 +194,7 @@ TABLE = Table(
             "half, with 95 % intervals. Every pair is shown both ways, so a judge without bias is at 0 whatever the "
             "gold label. A judge recorded in one order has no value.",
             draw=position,
-            wanted=judges_pairs,
+            condition=judges_pairs,
         ),
         "bias_length": Figure(
             label="Length bias",
@@ -219,7 +202,7 @@ TABLE = Table(
             "better answer is the shorter one (hollow), with 95 % intervals. Where the two are far apart the judge "
             "follows the length; the judge ``longer`` does nothing else.",
             draw=length,
-            wanted=judges_pairs,
+            condition=judges_pairs,
         ),
     },
 )

@@ -3,32 +3,23 @@
 import html
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
-from judgemerge.report.drawing import (
-    Cell,
-    cell_of,
-    colour,
-    dot,
-    finish,
-    head,
-    heat_map,
-    in_order,
-    is_crowded,
-    judge_panels,
-    kind_marks,
-    left_out,
-    mark,
-    reason,
-)
+from judgemerge.report.drawing import Estimate, HeatMap, Panel, Series, judge_figure, mark, not_shown
 from judgemerge.report.markup import crosstab, dash, details, grid, notes, ordered
-from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View, has_judges
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import (
+    Column,
+    Drawing,
+    Figure,
+    Frame,
+    Inputs,
+    Page,
+    Section,
+    Study,
+    Table,
+    View,
+    has_judges,
+)
 
 COLUMNS = {
     "judge_a": Column("first judge of the pair"),
@@ -56,46 +47,46 @@ INTRO = (
 MOST_JUDGES = 12  # a matrix of more is too wide to read, and its pairs are too many for a page
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return one section per benchmark."""
-    from judgemerge.evaluate.headlines import SIGNIFICANT
+    from judgemerge.evaluate.comparison_summary import SIGNIFICANT
 
     return view.page(sections(table, view.judges), view.material.failed_judges(), significant=SIGNIFICANT)
 
 
-def sections(table: "pd.DataFrame", judges: Sequence[str]) -> list[Section]:
+def sections(table: Frame, judges: Sequence[str]) -> list[Section]:
     """Return one section per benchmark; `judges` says in which order judges are shown."""
     return [
-        (f"{benchmark} (n = {rows['n'].max()})", _benchmark(rows, judges))
+        (f"{benchmark} (n = {rows.n.max()})", _benchmark(rows, judges))
         for benchmark, rows in table.groupby("benchmark", sort=False)
     ] or [("Nothing to compare", "<p>No benchmark has two judges.</p>")]
 
 
-def _benchmark(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
-    order = ordered(sorted({*rows["judge_a"], *rows["judge_b"]}), judges)
+def _benchmark(rows: Frame, judges: Sequence[str]) -> str:
+    order = ordered(sorted({*rows.judge_a, *rows.judge_b}), judges)
     return _whole(rows, order) if len(order) <= MOST_JUDGES else _beside_best(rows, order)
 
 
-def _whole(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _whole(rows: Frame, judges: Sequence[str]) -> str:
     """Return the matrix of all judges, and every pair on every metric, folded away."""
-    from judgemerge.evaluate.headlines import headline_rows
+    from judgemerge.evaluate.comparison_summary import headline_rows
 
     n_pairs = len(rows[["judge_a", "judge_b"]].drop_duplicates())
     return _matrix(headline_rows(rows), judges) + details(f"All metrics, pairs of judges: {n_pairs}", _pairs(rows))
 
 
-def _beside_best(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _beside_best(rows: Frame, judges: Sequence[str]) -> str:
     """Return what a reader of many judges asks first: each minus the best one, and all of the best among each other."""
-    from judgemerge.evaluate.headlines import against, best_judge, headline_rows
+    from judgemerge.evaluate.comparison_summary import against, best_judge, headline_rows
 
     main = headline_rows(rows)
-    metric, best = html.escape(main["metric"].iloc[0]), best_judge(main)
+    metric, best = html.escape(main.metric.iloc[0]), best_judge(main)
     if best is None:
         return f"<p>{metric}: no two judges can be compared; the reasons are in tables/comparisons.csv.</p>"
     beside = against(main, best).sort_values("difference", ascending=False, kind="stable")
-    lines = [[html.escape(judge), _long_cell(row, True)] for judge, row in beside.iterrows()]
+    lines = [[html.escape(row.Index), _long_cell(row, True)] for row in beside.itertuples()]
     first = {best, *beside.index[: MOST_JUDGES - 1]}
-    of_best = rows[rows["judge_a"].isin(first) & rows["judge_b"].isin(first)]
+    of_best = rows[rows.judge_a.isin(first) & rows.judge_b.isin(first)]
     n_pairs = len(rows[["judge_a", "judge_b"]].drop_duplicates())
     summary = (
         f"<p>{metric}, each judge minus the best, {html.escape(best)}. All {n_pairs:,} pairs of {len(judges)} judges, "
@@ -104,43 +95,38 @@ def _beside_best(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
     among = details(
         f"The {len(first)} best judges among each other", _whole(of_best, [j for j in judges if j in first])
     )
-    missing = notes(
-        (str(judge), f"– {row['note']}") for judge, row in beside.iterrows() if math.isnan(row["difference"])
-    )
+    missing = notes((row.Index, f"– {row.note}") for row in beside.itertuples() if math.isnan(row.difference))
     return summary + grid(["judge", f"minus {best}"], lines) + missing + among
 
 
-def _matrix(rows: "pd.DataFrame", judges: Sequence[str]) -> str:
+def _matrix(rows: Frame, judges: Sequence[str]) -> str:
     """Return row minus column for every two judges."""
-    from judgemerge.evaluate.headlines import against
+    from judgemerge.evaluate.comparison_summary import against
 
-    columns = {judge: against(rows, judge) for judge in judges}
-    lines = [
-        [html.escape(judge), *("" if other == judge else _short_cell(columns[other].loc[judge]) for other in judges)]
-        for judge in judges
-    ]
-    metric = rows["metric"].iloc[0]
-    undefined = rows[rows["difference"].isna()]
+    cells = {(row.Index, other): _short_cell(row) for other in judges for row in against(rows, other).itertuples()}
+    lines = [[html.escape(judge), *(cells.get((judge, other), "") for other in judges)] for judge in judges]
+    metric = rows.metric.iloc[0]
+    undefined = rows[rows.difference.isna()]
     about = [f"{row.judge_a} – {row.judge_b}" for row in undefined.itertuples()]
     return (
         f"<p>{html.escape(metric)}: row minus column</p>{grid(['', *judges], lines)}"
-        f"{notes(zip(about, '– ' + undefined['note'], strict=True))}"
+        f"{notes(zip(about, '– ' + undefined.note, strict=True))}"
     )
 
 
-def _short_cell(row: "pd.Series") -> str:
+def _short_cell(row: Any) -> str:
     """Return the difference with its star; interval and p show when the pointer rests on it."""
-    if math.isnan(row["difference"]):
-        return dash(row["note"])
-    from judgemerge.evaluate.headlines import SIGNIFICANT
+    if math.isnan(row.difference):
+        return dash(row.note)
+    from judgemerge.evaluate.comparison_summary import SIGNIFICANT
 
     hint = ", ".join(part for part in (_interval(row), f"p = {_p(row.p)}", f"after Holm {_p(row.p_holm)}") if part)
-    value = f"{row['difference'] + 0.0:+.3f}"
-    main = f"<b>{value}*</b>" if row["p_holm"] < SIGNIFICANT else value
+    value = f"{row.difference + 0.0:+.3f}"
+    main = f"<b>{value}*</b>" if row.p_holm < SIGNIFICANT else value
     return f"<span title='{html.escape(hint, quote=True)}'>{main}</span>"
 
 
-def _pairs(rows: "pd.DataFrame") -> str:
+def _pairs(rows: Frame) -> str:
     """Return a row per pair of judges and a column per metric and test."""
     tests = list(rows[["metric", "test"]].drop_duplicates().itertuples(index=False, name=None))
     usual = tests[0][1]
@@ -155,7 +141,7 @@ def _pairs(rows: "pd.DataFrame") -> str:
 def _long_cell(row, with_difference: bool) -> str:
     if math.isnan(row.difference):
         return dash(row.note)
-    from judgemerge.evaluate.headlines import SIGNIFICANT
+    from judgemerge.evaluate.comparison_summary import SIGNIFICANT
 
     star = "*" if row.p_holm < SIGNIFICANT else ""
     p = f"p {_p(row.p_holm)}{star}"
@@ -179,53 +165,40 @@ def _p(value: float) -> str:
 METRICS = {"accuracy": "", "accuracy_first": ", original order", "spearman": ", Spearman"}
 
 
-def differences(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def differences(table: Frame, kinds: dict[str, str], skills: Sequence[str] = ()) -> Drawing:
     """One panel per benchmark, one row per judge: its difference from the best judge there, with interval.
 
     The title names the best judge and the metric, unless it is accuracy over both orders; a filled mark is a difference
     that stays significant after Holm.
     """
-    from judgemerge.evaluate.headlines import SIGNIFICANT, against, best_judge, headline_rows
+    from judgemerge.evaluate.comparison_summary import SIGNIFICANT, against, best_judge, headline_rows
 
-    rows = {name: headline_rows(part) for name, part in table.groupby("benchmark", sort=False)}
-    best = {name: best_judge(part) for name, part in rows.items()}
-    minus_best = {
-        name: against(rows[name], judge).rename(columns={"difference": "value"})
-        for name, judge in best.items()
-        if judge is not None
-    }
-    judges = {name: [*part.index, best[name]] for name, part in minus_best.items()}
-    order = in_order((judge for names in judges.values() for judge in names), kinds)
-    titles = {
-        name: f"{name} (n = {part['n'].max()})\nminus {best[name]}{METRICS[part['metric'].iloc[0]]}"
-        for name, part in minus_best.items()
-    }
-    marks = kind_marks(order, kinds)
-    missing = left_out([name for name in rows if name not in minus_best], "no two judges can be compared")
+    panels, missing = {}, []
+    for name, part in table.groupby("benchmark", sort=False):
+        rows = headline_rows(part)
+        best = best_judge(rows)
+        if best is None:
+            missing.append(name)
+            continue
+        metric, size = METRICS[rows.metric.iloc[0]], f"{name} (n = {against(rows, best).n.max()})"
+        marks = {row.Index: _estimate(row, SIGNIFICANT) for row in against(rows, best).itertuples()}
+        marks[best] = Estimate(note="the best judge here", words="best")
+        panels[name] = Panel(f"{size}\nminus {best}{metric}", [Series(marks, size + metric)], about_zero=True)
     label = "accuracy (or Spearman correlation) minus that of the best judge of the benchmark"
-    if is_crowded(judges):
-        cells = {
-            titles[name].replace("\n", ", ").partition(", minus")[0] + METRICS[part["metric"].iloc[0]]: {
-                best[name]: Cell(words="best"),
-                **{judge: cell_of(row, "*" if row["p_holm"] < SIGNIFICANT else "") for judge, row in part.iterrows()},
-            }
-            for name, part in minus_best.items()
-        }
-        star = f"* p < {SIGNIFICANT} after Holm. ± half the interval. {missing}"
-        return finish(heat_map(cells, kinds, diverging=True), label, marks, star)
-    figure, axes, names = judge_panels(judges, order)
-    for name, part in minus_best.items():
-        for judge, row in part.iterrows():
-            filled = bool(row["p_holm"] < SIGNIFICANT)
-            dot(axes[name], names[name].index(judge), row, colour(judge, kinds), filled=filled)
-        reason(axes[name], names[name].index(best[name]), "the best judge here")
-        axes[name].axvline(0, color="#555555", linewidth=0.8, zorder=0)
-        head(axes[name], titles[name])
-    marks += [mark(f"p < {SIGNIFICANT} after Holm", filled=True), mark("not significant", filled=False)]
-    return finish(figure, label, marks, missing)
+    footnote = not_shown(missing, "no two judges can be compared")
+    crowd = HeatMap(label, f"* p < {SIGNIFICANT} after Holm. ± half the interval. {footnote}", diverging=True)
+    legend = [mark(f"p < {SIGNIFICANT} after Holm", filled=True), mark("not significant", filled=False)]
+    judges = [judge for panel in panels.values() for judge in panel.judges]
+    return judge_figure(panels, judges, kinds, label, footnote, legend, crowd)[0]
 
 
-def page_inputs(study: "Study") -> Inputs:
+def _estimate(row: Any, significant: float) -> Estimate:
+    """Return a difference, marked where it stays significant."""
+    is_clear = bool(row.p_holm < significant)
+    return Estimate(row.difference, row.ci_low, row.ci_high, row.note, is_clear, "*" if is_clear else "")
+
+
+def page_inputs(study: Study) -> Inputs:
     """Return the table that says which judges failed."""
     return Inputs(tables=["agreement"])
 
@@ -235,7 +208,7 @@ TABLE = Table(
     caption="Every two judges of a benchmark on the same items: difference, interval, and p after Holm's correction. "
     "``comparisons.csv`` has every pair, metric and test.",
     columns=COLUMNS,
-    wanted=has_judges,
+    condition=has_judges,
     intro=INTRO,
     page=page,
     page_inputs=page_inputs,

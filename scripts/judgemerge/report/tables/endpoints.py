@@ -1,15 +1,10 @@
 """endpoints.csv: what the replies of every endpoint cost, in tokens and money, and how many prompts got none."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from judgemerge.report.markup import TEXT, formatted
 from judgemerge.report.material import Material
-from judgemerge.report.table import Column, Inputs, Page, Table, View
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import Column, Frame, Inputs, Page, Study, Table, View
 
 COLUMNS = {
     "judge": Column("name of the judge"),
@@ -25,35 +20,30 @@ COLUMNS = {
 }
 
 
-def endpoint_units(study: "Study") -> list[tuple[str, str]]:
+def endpoint_units(study: Study) -> list[tuple[str, str]]:
     """Return (judge, suite) for every suite that a judge behind an endpoint answers."""
     endpoints = study.models_by_origin("endpoint")
     judges = [judge for judge in study.judges if judge in endpoints]
     return [(judge, suite) for judge in judges for suite in study.suites if study.benchmarks_of(judge, suite)]
 
 
-def has_endpoints(study: "Study") -> bool:
-    """A judge of the study answers behind an endpoint."""
-    return bool(endpoint_units(study))
-
-
-def units(study: "Study") -> list[tuple[str, str, str]]:
+def units(study: Study) -> list[tuple[str, str, str]]:
     """Return (judge, suite, one benchmark of it)."""
     return [(judge, suite, study.benchmarks_of(judge, suite)[0]) for judge, suite in endpoint_units(study)]
 
 
-def inputs(study: "Study") -> Inputs:
+def inputs(study: Study) -> Inputs:
     """Return the replies of every endpoint."""
     return Inputs(replies=[(judge, benchmark) for judge, _, benchmark in units(study)])
 
 
-def parameters(study: "Study") -> dict[str, Any]:
+def parameters(study: Study) -> dict[str, Any]:
     """Return the suites, and what every endpoint is."""
     models = study.settings["models"]
     return {"units": units(study), "entries": {judge: models[judge]["endpoint"] for judge, _ in endpoint_units(study)}}
 
 
-def rows(material: Material, units: list[tuple[str, str, str]], entries: dict[str, dict]) -> "pd.DataFrame":
+def rows(material: Material, units: list[tuple[str, str, str]], entries: dict[str, dict]) -> Frame:
     """Return one row per judge and suite; a judge that failed has none."""
     import pandas as pd
 
@@ -67,7 +57,7 @@ def rows(material: Material, units: list[tuple[str, str, str]], entries: dict[st
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return all rows."""
     return view.page([("Replies and their cost", formatted(table, COLUMNS))])
 
@@ -79,7 +69,7 @@ TABLE = Table(
     "say) and attempts without a reply are not counted. ``errors`` are prompts without a reply: run again with "
     "``--forcerun judge_endpoint``, and only they are asked again. ``endpoints.csv`` has the same rows.",
     columns=COLUMNS,
-    wanted=has_endpoints,
+    condition=endpoint_units,
     rows=rows,
     inputs=inputs,
     parameters=parameters,

@@ -1,15 +1,8 @@
 """items.csv: what every item set holds, and what was left out or mended on the way."""
 
-from typing import TYPE_CHECKING
-
 from judgemerge.report.markup import TEXT, frame
 from judgemerge.report.material import Material
-from judgemerge.report.table import Column, Inputs, Page, Table, View, has_judges
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import Column, Frame, Inputs, Page, Study, Table, View, has_judges
 
 COLUMNS = {
     "benchmark": Column("name of the item set"),
@@ -19,22 +12,22 @@ COLUMNS = {
 FIRST = ("protocol", "rows", "items", "judgeable", "not_public", "clusters")  # counts that every item set has
 
 
-def counted_sets(study: "Study") -> list[str]:
+def counted_sets(study: Study) -> list[str]:
     """Return every item set that is run, trained on or looked for."""
     return [name for name in study.item_sets if name in study.benchmarks or name not in study.all_benchmarks]
 
 
-def inputs(study: "Study") -> Inputs:
+def inputs(study: Study) -> Inputs:
     """Return what was counted while those sets were written."""
     return Inputs(counts=counted_sets(study))
 
 
-def parameters(study: "Study") -> dict[str, list[str]]:
+def parameters(study: Study) -> dict[str, list[str]]:
     """Return the sets."""
     return {"item_sets": counted_sets(study)}
 
 
-def rows(material: Material, item_sets: list[str]) -> "pd.DataFrame":
+def rows(material: Material, item_sets: list[str]) -> Frame:
     """Return one row per item set and count."""
     import pandas as pd
 
@@ -46,7 +39,7 @@ def rows(material: Material, item_sets: list[str]) -> "pd.DataFrame":
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return one row per item set, the counts that all have first."""
     counts = table.pivot(index="benchmark", columns="count", values="value")
     first = [name for name in FIRST if name in counts]
@@ -59,7 +52,7 @@ TABLE = Table(
     caption="What each item set holds: rows read, items, items whose text is public, prompts (clusters), duplicates, "
     "and what was mended.",
     columns=COLUMNS,
-    wanted=has_judges,
+    condition=has_judges,
     rows=rows,
     inputs=inputs,
     parameters=parameters,

@@ -2,15 +2,9 @@
 
 import html
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from judgemerge.report.markup import TEXT, by_benchmark, formatted
-from judgemerge.report.table import Column, Page, Section, Table, View
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import Column, Frame, Page, Section, Study, Table, View
 
 COLUMNS = {
     "training": Column("name of the other item set"),
@@ -39,23 +33,23 @@ INTRO = (
 )
 
 
-def has_overlap(study: "Study") -> bool:
+def has_overlap(study: Study) -> bool:
     """The study has sets to compare."""
     return bool(study.overlap_pairs)
 
 
-def sections(table: "pd.DataFrame", warnings: Sequence[str]) -> list[Section]:
+def sections(table: Frame, warnings: Sequence[str]) -> list[Section]:
     """Return the warnings, then one section per benchmark."""
     listed = "".join(f"<li>{html.escape(warning)}</li>" for warning in warnings)
     shared = [("Shared prompts", f"<ul class='warning'>{listed}</ul>")] if warnings else []
     return shared + by_benchmark(table, lambda rows: formatted(rows.drop(columns="benchmark"), COLUMNS))
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return the table, with a warning on top when prompts are shared."""
     from judgemerge.data import overlap
 
-    warnings = overlap.warnings(table.to_dict("records"))
+    warnings = overlap.warnings(table.itertuples())
     result = view.page(sections(table, warnings))
     return result._replace(intro=(WARNING if warnings else NO_WARNING) + result.intro)
 
@@ -66,7 +60,7 @@ TABLE = Table(
     "letter by letter, with case and white space folded, with punctuation ignored as well, and in runs of 13 words. A "
     "judge that was trained on such a prompt has an unfair advantage on it. ``overlap.csv`` has the same rows.",
     columns=COLUMNS,
-    wanted=has_overlap,
+    condition=has_overlap,
     intro=INTRO,
     page=page,
 )

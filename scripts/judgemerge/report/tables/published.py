@@ -2,16 +2,11 @@
 
 import html
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from judgemerge.evaluate.expected import read_expected
 from judgemerge.report.markup import TEXT, by_benchmark, notes
-from judgemerge.report.table import Column, Page, Section, Table, View
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import Column, Frame, Page, Section, Study, Table, View
 
 COLUMNS = {
     "judge": Column("name of the judge"),
@@ -40,26 +35,26 @@ INTRO = (
 )
 
 
-def has_expected(study: "Study") -> bool:
+def has_expected(study: Study) -> bool:
     """Papers or released files have numbers for the study (config/expected.tsv)."""
     return bool(read_expected("config/expected.tsv", study.name))
 
 
-def sections(table: "pd.DataFrame") -> list[Section]:
+def sections(table: Frame) -> list[Section]:
     """Return one section per benchmark of published.csv: reproduced beside published, in the notation of the source."""
     return by_benchmark(table, _benchmark)
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return one section per benchmark, and how many numbers are reproduced."""
-    return view.page(sections(table), passed=(table["result"] == "pass").sum(), total=len(table))
+    return view.page(sections(table), passed=(table.result == "pass").sum(), total=len(table))
 
 
-def _benchmark(rows: "pd.DataFrame") -> str:
+def _benchmark(rows: Frame) -> str:
     body = "".join(map(_published_row, rows.itertuples()))
     titles = "".join(f"<th{' class=text' if name in TEXTS else ''}>{name}</th>" for name in HEAD)
     table = f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
-    return table + notes(zip(rows["metric"], rows["note"], strict=True))
+    return table + notes(zip(rows.metric, rows.note, strict=True))
 
 
 def _published_row(row: Any) -> str:
@@ -91,7 +86,7 @@ TABLE = Table(
     "``published.csv`` has the same rows with difference and tolerance; the run fails when one is off by more than "
     "half a unit of its last printed digit.",
     columns=COLUMNS,
-    wanted=has_expected,
+    condition=has_expected,
     intro=INTRO,
     page=page,
 )

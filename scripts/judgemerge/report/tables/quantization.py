@@ -3,17 +3,22 @@
 import html
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from judgemerge.report.drawing import DARK, colour, dot, finish, judge_rows, kind_marks, panel_grid, reason
-from judgemerge.report.markup import grid, notes, undefined_notes, value_cell
-from judgemerge.report.table import Column, Figure, Page, Section, Table, View
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
+from judgemerge.report.markup import grid, in_form, notes, undefined_notes, value_cell
+from judgemerge.report.table import (
+    Column,
+    Drawing,
+    Figure,
+    Frame,
+    Page,
+    Pair,
+    Section,
+    Study,
+    Table,
+    View,
+    judging_pairs,
+)
 
 COLUMNS = {
     "judge": Column("name of the judge"),
@@ -54,45 +59,44 @@ _TITLES = {
 }
 
 
-def sections(table: "pd.DataFrame") -> list[Section]:
+def sections(table: Frame) -> list[Section]:
     """Return one section per benchmark: a line per model, the unquantized ones first."""
     table = table.fillna({"fallbacks": "", "speed_note": ""})
     return [
-        (f"{benchmark} (n = {rows['n'].max()})", _benchmark(rows))
+        (f"{benchmark} (n = {rows.n.max()})", _benchmark(rows))
         for benchmark, rows in table.groupby("benchmark", sort=False)
     ]
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return one section per benchmark."""
     return view.page(sections(table))
 
 
-def _benchmark(rows: "pd.DataFrame") -> str:
-    metrics = [metric for metric in _TITLES if metric in set(rows["metric"])]
+def _benchmark(rows: Frame) -> str:
+    metrics = [metric for metric in _TITLES if metric in set(rows.metric)]
     lines = [_line(of_judge, metrics) for _, of_judge in rows.groupby("judge", sort=False)]
     head = ["judge", "made from", "type", "MB", "bits per weight", "items / s", *map(_TITLES.get, metrics), "errors"]
     speeds = [(row.judge, f"speed: {row.speed_note}") for row in rows.itertuples()]
     fallbacks = [
         (row.judge, f"rows that do not fit the type: {row.fallbacks}") for row in rows.itertuples() if row.fallbacks
     ]
-    undefined = undefined_notes(rows, rows["judge"] + ", " + rows["metric"])
+    undefined = undefined_notes(rows, rows.judge + ", " + rows.metric)
     return grid(head, lines) + undefined + notes(speeds + fallbacks)
 
 
-def _line(rows: "pd.DataFrame", metrics: list[str]) -> list[str]:
-    first = rows.iloc[0]
+def _line(rows: Frame, metrics: list[str]) -> list[str]:
     by_metric = {row.metric: row for row in rows.itertuples()}
-    speed = f"{first['items_per_second']:.2f}" if not math.isnan(first["items_per_second"]) else "–"
+    first = next(iter(by_metric.values()))
     return [
-        html.escape(first["judge"]),
-        html.escape(first["parent"]) if first["parent"] != first["judge"] else "",
-        html.escape(first["type"]),
-        f"{first['file_bytes'] / 1e6:,.1f}",
-        f"{first['bits_per_weight']:.2f}",
-        speed,
+        html.escape(first.judge),
+        html.escape(first.parent) if first.parent != first.judge else "",
+        html.escape(first.type),
+        f"{first.file_bytes / 1e6:,.1f}",
+        f"{first.bits_per_weight:.2f}",
+        in_form(first.items_per_second, ".2f"),
         *(value_cell(by_metric[metric]) if metric in by_metric else "" for metric in metrics),
-        str(first["errors"]),
+        str(first.errors),
     ]
 
 
@@ -101,49 +105,48 @@ def _line(rows: "pd.DataFrame", metrics: list[str]) -> list[str]:
 PEOPLE = {"accuracy": "accuracy", "spearman": "Spearman with people"}
 
 
-def quantization(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def quantization(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """Three panels per benchmark, one row per model: agreement with people, verdicts kept, items judged per second.
 
     Rows name the type and the size of the weights; models that are not quantized come first and have no second panel.
     """
     table = table.fillna({"speed_note": ""})
     parts = dict(list(table.groupby("benchmark", sort=False)))
-    sizes = {f"{name}/{panel}": part["judge"].nunique() for name, part in parts.items() for panel in range(3)}
+    sizes = {f"{name}/{panel}": part.judge.nunique() for name, part in parts.items() for panel in range(3)}
     figure, axes = panel_grid(sizes, columns=3, share=False)
     for name, part in parts.items():
-        models = part.drop_duplicates("judge")
         people, same, speed = (axes[f"{name}/{panel}"] for panel in range(3))
-        for position, model in enumerate(models.itertuples()):
-            of_model = part[part["judge"] == model.judge].set_index("metric")
-            shade = colour(model.judge, kinds)
-            dot(people, position, of_model.loc[next(metric for metric in PEOPLE if metric in of_model.index)], shade)
-            if "same_verdict" in of_model.index:
-                dot(same, position, of_model.loc["same_verdict"], shade)
+        names = []
+        for position, (judge, rows) in enumerate(part.groupby("judge", sort=False)):
+            by_metric, shade = {row.metric: row for row in rows.itertuples()}, colour(judge, kinds)
+            model = next(iter(by_metric.values()))
+            names.append(f"{judge} ({model.type}, {_size(model.file_bytes)})")
+            dot(people, position, next(by_metric[metric] for metric in PEOPLE if metric in by_metric), shade)
+            if "same_verdict" in by_metric:
+                dot(same, position, by_metric["same_verdict"], shade)
             if math.isnan(model.items_per_second):
                 reason(speed, position, model.speed_note)
             else:
                 speed.barh(position, model.items_per_second, height=0.55, color=shade)
-        judge_rows(
-            people, [f"{model.judge} ({model.type}, {_size(model.file_bytes)})" for model in models.itertuples()]
-        )
+        judge_rows(people, names)
         for other in (same, speed):
-            judge_rows(other, [""] * len(models))
-        metric = next(PEOPLE[metric] for metric in PEOPLE if metric in set(part["metric"]))
-        people.set_title(f"{name} (n = {part['n'].max()})\n{metric}", fontsize=8.5)
+            judge_rows(other, [""] * len(names))
+        metric = next(PEOPLE[metric] for metric in PEOPLE if metric in set(part.metric))
+        people.set_title(f"{name} (n = {part.n.max()})\n{metric}", fontsize=8.5)
         same.set_title("same verdict as the\nunquantized judge", fontsize=8.5)
         speed.set_title("items judged\nper second", fontsize=8.5)
         same.axvline(1, color=DARK, linewidth=0.8, zorder=0)
         speed.set_xlim(left=0)
-    return finish(figure, "", kind_marks(table["judge"].unique(), kinds))
+    return finish(figure, "", kind_marks(table.judge.unique(), kinds))
 
 
 def _size(n_bytes: float) -> str:
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
 
 
-def has_quantizations(study: "Study") -> bool:
-    """A quantization answers a benchmark of the study."""
-    return any(judge in study.quantizations for name in study.benchmarks for judge in study.judges_of(name))
+def quantized_pairs(study: Study) -> list[Pair]:
+    """Return (judge, benchmark) for every quantization that answers a benchmark."""
+    return [pair for pair in judging_pairs(study) if pair[0] in study.quantizations]
 
 
 TABLE = Table(
@@ -151,7 +154,7 @@ TABLE = Table(
     caption="What each quantization costs and gains against the model it is made from: size, bits per weight, items "
     "judged per second, agreement with people, and how often its verdicts are the same.",
     columns=COLUMNS,
-    wanted=has_quantizations,
+    condition=quantized_pairs,
     intro=INTRO,
     page=page,
     figures={

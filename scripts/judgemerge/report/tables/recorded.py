@@ -1,15 +1,8 @@
 """recorded.csv: what the files of published judgments hold, and what of it no item and no label explains."""
 
-from typing import TYPE_CHECKING
-
 from judgemerge.report.markup import TEXT, formatted
-from judgemerge.report.material import Material, Pair
-from judgemerge.report.table import Column, Inputs, Page, Table, View
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from judgemerge.study.study import Study
+from judgemerge.report.material import Material
+from judgemerge.report.table import Column, Frame, Inputs, Page, Pair, Study, Table, View, judging_pairs
 
 COLUMNS = {
     "judge": Column("name of the recorded judge"),
@@ -28,29 +21,22 @@ INTRO = (
 NOT_JUDGED = "not judged"
 
 
-def recorded_pairs(study: "Study") -> list[Pair]:
+def recorded_pairs(study: Study) -> list[Pair]:
     """Return (judge, benchmark) for every recorded judge on the benchmarks that are run."""
-    return [
-        (judge, name) for name in study.benchmarks for judge in study.judges_of(name) if study.kind(judge) == "recorded"
-    ]
+    return judging_pairs(study, "recorded")
 
 
-def has_pairs(study: "Study") -> bool:
-    """The study has a recorded judge."""
-    return bool(recorded_pairs(study))
-
-
-def inputs(study: "Study") -> Inputs:
+def inputs(study: Study) -> Inputs:
     """Return what was counted while their files were read."""
     return Inputs(verdict_counts=recorded_pairs(study))
 
 
-def parameters(study: "Study") -> dict[str, list[Pair]]:
+def parameters(study: Study) -> dict[str, list[Pair]]:
     """Return the pairs."""
     return {"pairs": recorded_pairs(study)}
 
 
-def rows(material: Material, pairs: list[Pair]) -> "pd.DataFrame":
+def rows(material: Material, pairs: list[Pair]) -> Frame:
     """Return one row per judge, benchmark and count; files that could not be read come last."""
     import pandas as pd
 
@@ -74,7 +60,7 @@ def count_lines(counts: dict) -> list[tuple]:
     return lines
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return all rows, and which judges are missing."""
     from judgemerge.judge import failures
 
@@ -88,7 +74,7 @@ TABLE = Table(
     caption="What the files of judges that others ran hold, and what of it belongs to no item or is explained by no "
     "label.",
     columns=COLUMNS,
-    wanted=has_pairs,
+    condition=recorded_pairs,
     rows=rows,
     inputs=inputs,
     parameters=parameters,

@@ -1,15 +1,8 @@
 """replies.csv: how the judge outputs ended, and why some could not be parsed."""
 
-from typing import TYPE_CHECKING
-
 from judgemerge.report.markup import TEXT, plain
-from judgemerge.report.material import Material, Pair
-from judgemerge.report.table import Column, Inputs, Page, Table, View
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from judgemerge.study.study import Study
+from judgemerge.report.material import Material
+from judgemerge.report.table import Column, Frame, Inputs, Page, Pair, Study, Table, View, judging_pairs
 
 COLUMNS = {
     "judge": Column("name of the judge"),
@@ -23,29 +16,22 @@ COLUMNS = {
 }
 
 
-def writing_pairs(study: "Study") -> list[Pair]:
+def writing_pairs(study: Study) -> list[Pair]:
     """Return (judge, benchmark) for every model that writes replies, or scores what may be written."""
-    return [
-        (judge, name) for name in study.benchmarks for judge in study.judges_of(name) if study.kind(judge) == "model"
-    ]
+    return judging_pairs(study, "model")
 
 
-def has_pairs(study: "Study") -> bool:
-    """The study has a model as a judge."""
-    return bool(writing_pairs(study))
-
-
-def inputs(study: "Study") -> Inputs:
+def inputs(study: Study) -> Inputs:
     """Return the verdicts of those pairs."""
     return Inputs(verdicts=writing_pairs(study))
 
 
-def parameters(study: "Study") -> dict[str, list[Pair]]:
+def parameters(study: Study) -> dict[str, list[Pair]]:
     """Return the pairs."""
     return {"pairs": writing_pairs(study)}
 
 
-def rows(material: Material, pairs: list[Pair]) -> "pd.DataFrame":
+def rows(material: Material, pairs: list[Pair]) -> Frame:
     """Return one row per judge and benchmark; that of a judge that failed has no counts, and its note says why."""
     import pandas as pd
 
@@ -60,11 +46,11 @@ def rows(material: Material, pairs: list[Pair]) -> "pd.DataFrame":
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return the rows of each benchmark."""
     from judgemerge.judge import failures
 
-    missing = failures.missing(zip(table["judge"], table["benchmark"], table["note"], strict=True))
+    missing = failures.missing(zip(table.judge, table.benchmark, table.note, strict=True))
     return view.page(plain(table, COLUMNS), missing)
 
 
@@ -74,7 +60,7 @@ TABLE = Table(
     "into the limit of tokens of their prompt, ``errors`` those without a verdict, by reason code (docs/judging.md "
     "says what each means). ``replies.csv`` has the same rows.",
     columns=COLUMNS,
-    wanted=has_pairs,
+    condition=writing_pairs,
     rows=rows,
     inputs=inputs,
     parameters=parameters,

@@ -2,15 +2,16 @@
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgemerge.core import files
 from judgemerge.embed.plan import TARGET
-from judgemerge.report.drawing import DARK, dot, finish, judge_rows, mark, panel_grid
+from judgemerge.report.drawing import DARK, dot, finish, judge_rows, mark, panel_grid, point
 from judgemerge.report.markup import crosstab, frame, grid, part
-from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View
+from judgemerge.report.material import fields_of
+from judgemerge.report.table import Axes, Column, Drawing, Figure, Frame, Inputs, Page, Section, Study, Table, View
 from judgemerge.study.layout import (
     CHUNK_COUNTS,
     DECISION,
@@ -22,10 +23,7 @@ from judgemerge.study.layout import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
+    from judgemerge.embed.decisions import Decision
 
 COLUMNS = {
     "model": Column("name of the embedding model or reranker"),
@@ -52,7 +50,36 @@ INTRO = (
 _MOST_PROBLEMS = 40  # problems that are listed by name on the page; all of them are in the counts file
 
 
-def read_published(path: str) -> tuple["pd.DataFrame", str]:
+class Documents(NamedTuple):
+    """What was counted while the study's own documents were cut into chunks."""
+
+    documents: int
+    chunks: int
+    duplicates: int
+    left_out: int
+    languages: Mapping[str, int]
+    problems: Sequence[Mapping]
+
+
+class Problem(NamedTuple):
+    """What is the matter with one of these documents."""
+
+    file: str
+    problem: str
+    left_out: bool
+
+
+class Losses(NamedTuple):
+    """What the weights of a mixture follow from."""
+
+    losses: Mapping[str, Mapping]
+    weights: Mapping[str, float]
+    temperature: float
+    examples: int
+    negatives: int
+
+
+def read_published(path: str) -> tuple[Frame, str]:
     """Return the published numbers and the comment that says where they are from."""
     import pandas as pd
 
@@ -62,50 +89,52 @@ def read_published(path: str) -> tuple["pd.DataFrame", str]:
 
 
 def sections(
-    table: "pd.DataFrame",
-    differences: "pd.DataFrame",
-    published: tuple["pd.DataFrame", str],
-    decisions: Sequence[Mapping],
+    table: Frame,
+    differences: Frame,
+    published: tuple[Frame, str],
+    decisions: Sequence["Decision"],
     documents: Mapping,
     counts: Mapping[str, Mapping],
-    losses: Sequence[Mapping],
+    manifests: Iterable[Mapping],
 ) -> list[Section]:
-    """Return the sections of the page."""
+    """Return the sections of the page; `counts` are by path, `manifests` those of mixtures."""
     from judgemerge.embed import decisions as rounds
 
-    stop = next(decision for decision in decisions if decision["stop"])
+    stop = next(decision for decision in decisions if decision.stop)
+    losses = [manifest["made_by"].get("losses") for manifest in manifests]
+    weights = "".join(_weights(fields_of(Losses, row)) for row in losses if row)
     return [
         (
             "Why it stopped",
-            f"<p>After iteration {stop['iteration']}: {html.escape(stop['reason'])}.</p>"
+            f"<p>After iteration {stop.iteration}: {html.escape(stop.reason)}.</p>"
             f"<p>{html.escape(rounds.choice(decisions))}</p>" + _decisions(decisions),
         ),
         ("Gained and forgotten", _by_task(table)),
         ("Difference from the base", _differences(differences)),
-        *([("Weights from examples", "".join(map(_weights, losses)))] if losses else []),
+        *([("Weights from examples", weights)] if weights else []),
         ("Published: LM-Cocktail", _published(*published)),
-        ("What happened to the data", _data(documents, counts)),
+        ("What happened to the data", _data(fields_of(Documents, documents), counts)),
     ]
 
 
-def _decisions(decisions: Sequence[Mapping]) -> str:
+def _decisions(decisions: Sequence["Decision"]) -> str:
     lines = []
     for number, decision in enumerate(decisions, 1):
-        if decision.get("passed_over"):
+        if decision.passed_over:
             lines.append([str(number), "–", "–", "–", "not needed"])
             continue
-        rise = "undefined" if decision["increase"] is None else f"{decision['increase']:+.1f} %"
-        values = [f"{decision[name]:.3f}" for name in ("before", "after")]
-        lines.append([str(number), *values, rise, html.escape(decision["reason"])])
+        rise = "undefined" if decision.increase is None else f"{decision.increase:+.1f} %"
+        recalls = [f"{decision.before:.3f}", f"{decision.after:.3f}"]
+        lines.append([str(number), *recalls, rise, html.escape(decision.reason)])
     return grid(["iteration", "recall before", "recall after", "relative increase", "decision"], lines)
 
 
-def _by_task(table: "pd.DataFrame") -> str:
+def _by_task(table: Frame) -> str:
     """Return a table per metric: a line per model, a column per task."""
     blocks = []
     tasks = table.drop_duplicates("task").set_index("task")
     for metric, rows in table.groupby("metric", sort=False):
-        shares = rows.drop_duplicates("model").set_index("model")["tuned_share"]
+        shares = rows.drop_duplicates("model").set_index("model").tuned_share
         wide = crosstab(rows, "model", "task").html(
             ["model", "share of tuned"],
             columns=tasks.index,
@@ -116,7 +145,7 @@ def _by_task(table: "pd.DataFrame") -> str:
     return "".join(blocks)
 
 
-def _differences(differences: "pd.DataFrame") -> str:
+def _differences(differences: Frame) -> str:
     return "".join(
         part(metric, crosstab(rows, ("model", "against"), "task", _signed).html(["difference"], names=_minus))
         for metric, rows in differences.groupby("metric", sort=False)
@@ -137,46 +166,39 @@ def _signed(row: Any) -> str:
     return f"<b>{text}</b>" if clear else text
 
 
-def _weights(manifest: Mapping) -> str:
-    losses = manifest["made_by"]["losses"]
+def _weights(of: Losses) -> str:
     lines = [
-        [html.escape(name), f"{losses['losses'][name]['value']:.4f}", f"{weight:.4f}"]
-        for name, weight in losses["weights"].items()
+        [html.escape(name), f"{of.losses[name]['value']:.4f}", f"{weight:.4f}"] for name, weight in of.weights.items()
     ]
     text = (
-        f"softmax(−loss / {losses['temperature']:g}) on {losses['examples']} questions of the evaluation set with "
-        f"{losses['negatives']} wrong texts each, loss as LM-Cocktail defines it for encoders."
+        f"softmax(−loss / {of.temperature:g}) on {of.examples} questions of the evaluation set with "
+        f"{of.negatives} wrong texts each, loss as LM-Cocktail defines it for encoders."
     )
     return f"<p>{html.escape(text)}</p>" + grid(["model", "loss", "weight"], lines)
 
 
-def _published(rows: "pd.DataFrame", comment: str) -> str:
+def _published(rows: Frame, comment: str) -> str:
     tables = []
     for title, of_table in rows.groupby("table", sort=False):
-        listing = of_table[["model", "target", "other"]].rename(columns={"other": of_table["tasks"].iloc[0]})
+        listing = of_table[["model", "target", "other"]].rename(columns={"other": of_table.tasks.iloc[0]})
         tables.append(part(title, frame(listing)))
     note = "Other models, tasks and metrics than ours: compare the direction, not the numbers."
     return f"<p>{html.escape(comment)} {note}</p>" + "".join(tables)
 
 
-def _data(documents: Mapping, counts: Mapping[str, Mapping]) -> str:
-    languages = ", ".join(f"{name} {n}" for name, n in documents["languages"].items())
+def _data(counts: Documents, steps: Mapping[str, Mapping]) -> str:
+    languages = ", ".join(f"{name} {n}" for name, n in counts.languages.items())
     text = (
-        f"{documents['documents']} documents in {documents['chunks']} chunks ({languages}); {documents['duplicates']} "
-        f"exact duplicates dropped; {documents['left_out']} files left out."
+        f"{counts.documents} documents in {counts.chunks} chunks ({languages}); {counts.duplicates} "
+        f"exact duplicates dropped; {counts.left_out} files left out."
     )
-    problems = documents["problems"]
     listed = "".join(
-        f"<li>{html.escape(problem['file'])}: {html.escape(problem['problem'])}"
-        f"{' – left out' if problem['left_out'] else ''}</li>"
-        for problem in problems[:_MOST_PROBLEMS]
+        f"<li>{html.escape(row.file)}: {html.escape(row.problem)}{' – left out' if row.left_out else ''}</li>"
+        for row in (fields_of(Problem, problem) for problem in counts.problems[:_MOST_PROBLEMS])
     )
-    more = (
-        f"<p>and {len(problems) - _MOST_PROBLEMS} more, see target.counts.json</p>"
-        if len(problems) > _MOST_PROBLEMS
-        else ""
-    )
-    lines = [[html.escape(_step(path)), html.escape(_counted(counted))] for path, counted in counts.items()]
+    n_more = len(counts.problems) - _MOST_PROBLEMS
+    more = f"<p>and {n_more} more, see {Path(CHUNK_COUNTS).name.format(collection=TARGET)}</p>" if n_more > 0 else ""
+    lines = [[html.escape(_step(path)), html.escape(_counted(step))] for path, step in steps.items()]
     return f"<p>{html.escape(text)}</p><ul>{listed}</ul>{more}" + grid(["step", "counts"], lines)
 
 
@@ -197,12 +219,12 @@ def _counted(counts: Mapping) -> str:
 # ---- what the page is made from ----
 
 
-def has_embedding(study: "Study") -> bool:
+def has_embedding(study: Study) -> bool:
     """The study trains an embedding model."""
     return study.embedding is not None
 
 
-def page_files(study: "Study") -> dict[str, list[str]]:
+def page_files(study: Study) -> dict[str, list[str]]:
     """Return the files of the study's embedding part by what they hold."""
     plan, layout = study.embedding, Layout(study.name)
     return {
@@ -217,28 +239,32 @@ def page_files(study: "Study") -> dict[str, list[str]]:
     }
 
 
-def page_inputs(study: "Study") -> Inputs:
+def page_inputs(study: Study) -> Inputs:
     """Return everything that the page shows."""
     paths = [path for of_kind in page_files(study).values() for path in of_kind]
     return Inputs(tables=["retrieval_differences"], files=[PUBLISHED, *paths])
 
 
-def page_parameters(study: "Study") -> dict[str, Any]:
+def page_parameters(study: Study) -> dict[str, Any]:
     """Return the files of the page."""
     return {"paths": page_files(study)}
 
 
-def page(table: "pd.DataFrame", view: View, paths: Mapping[str, Sequence[str]]) -> Page:
+def page(table: Frame, view: View, paths: Mapping[str, Sequence[str]]) -> Page:
     """Return what was gained and forgotten, and what happened to the data; published tables stand beside ours."""
-    manifests = map(files.read_json, paths["mixtures"])
+    from judgemerge.embed import decisions as rounds
+
+    contents = {kind: {path: files.read_json(path) for path in of_kind} for kind, of_kind in paths.items()}
+    _, documents, counts, mixtures = contents.values()
+    (chunk_counts,) = documents.values()
     parts = sections(
         table,
         view.material.table("retrieval_differences"),
         read_published(PUBLISHED),
-        [files.read_json(path) for path in paths["decisions"]],
-        files.read_json(paths["documents"][0]),
-        {path: files.read_json(path) for path in paths["counts"]},
-        [manifest for manifest in manifests if "losses" in manifest["made_by"]],
+        rounds.read(paths["decisions"]),
+        chunk_counts,
+        counts,
+        mixtures.values(),
     )
     return view.page(parts)
 
@@ -247,6 +273,7 @@ def page(table: "pd.DataFrame", view: View, paths: Mapping[str, Sequence[str]]) 
 
 SHADES = {"base": "#4c6a92", "iteration": "#7fb8b0", "tuned": "#2a9d8f", "mixed": "#d1495b", "reranked": "#8d6a9f",
           "other": "#b08a3c", "cocktail": "#a44a6b"}  # fmt: skip
+BY_LOSS = "mixed_by_loss"
 NAMES = {
     "base": "base model",
     "iteration": "one iteration",
@@ -258,54 +285,53 @@ NAMES = {
 }
 
 
-def recall_rows(table: "pd.DataFrame") -> "pd.DataFrame":
+def recall_rows(table: Frame) -> Frame:
     """Return the rows of recall@k, the metric that decides."""
-    return table[table["metric"].str.startswith("recall@")]
+    return table[table.metric.str.startswith("recall@")]
 
 
-def draw_retrieval(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def draw_retrieval(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """One panel per metric on the target task, one row per model, each value with its interval."""
-    rows = table[table["role"] == "target"]
-    metrics = {metric: len(part) for metric, part in rows.groupby("metric", sort=False)}
-    figure, axes = panel_grid(metrics, share=False)
-    for metric in metrics:
-        part = rows[rows["metric"] == metric]
-        for position, (_, row) in enumerate(part.iterrows()):
-            dot(axes[metric], position, row, SHADES[row["kind"]])
-        base = part[part["kind"] == "base"]["value"]
-        axes[metric].axvline(base.iloc[0], color=SHADES["base"], linewidth=0.8, linestyle=":", zorder=0)
-        judge_rows(axes[metric], [model_label(name) for name in part["model"]])
-        axes[metric].set_title(f"{metric} (n = {part['n'].max()})", fontsize=8.5)
-    marks = [mark(NAMES[kind], shade=shade) for kind, shade in SHADES.items() if kind in set(rows["kind"])]
+    rows = table[table.role == "target"]
+    parts = dict(list(rows.groupby("metric", sort=False)))
+    figure, axes = panel_grid({metric: len(part) for metric, part in parts.items()}, share=False)
+    for metric, of_metric in parts.items():
+        for position, row in enumerate(of_metric.itertuples()):
+            dot(axes[metric], position, row, SHADES[row.kind])
+        _base_line(axes[metric].axvline, of_metric)
+        judge_rows(axes[metric], [model_label(name) for name in of_metric.model])
+        axes[metric].set_title(f"{metric} (n = {of_metric.n.max()})", fontsize=8.5)
+    marks = [mark(NAMES[kind], shade=shade) for kind, shade in SHADES.items() if kind in set(rows.kind)]
     return finish(figure, "value on the study's own documents", marks)
 
 
-def forgetting(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def _base_line(draw: Callable, rows: Frame) -> None:
+    """Draw the base model's value as a dotted line."""
+    draw(rows.value[rows.kind == "base"].iloc[0], color=SHADES["base"], linewidth=0.8, linestyle=":", zorder=0)
+
+
+def forgetting(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """One panel per task: recall over the share of the fine-tuned model, from the base to the fine-tuned model."""
     rows = recall_rows(table)
-    rows = rows[rows["kind"].isin(["base", "mixed", "tuned"])]
-    tasks = list(dict.fromkeys(rows["task"]))
-    figure, axes = panel_grid({task: 6 for task in tasks}, share=False)
-    for task in tasks:
-        part = rows[rows["task"] == task].sort_values("tuned_share")
-        by_share = part[part["model"] != "mixed_by_loss"]
-        panel = axes[task]
-        panel.plot(by_share["tuned_share"], by_share["value"], color=DARK, linewidth=1.0, zorder=1)
-        panel.fill_between(
-            by_share["tuned_share"], by_share["ci_low"], by_share["ci_high"], color=DARK, alpha=0.08, linewidth=0
-        )
-        for _, row in part.iterrows():
-            by_loss = row["model"] == "mixed_by_loss"
-            _upright(panel, row, SHADES[row["kind"]], "D" if by_loss else "o", not by_loss)
-        base = part[part["kind"] == "base"]["value"].iloc[0]
-        panel.axhline(base, color=SHADES["base"], linewidth=0.8, linestyle=":", zorder=0)
-        role = "the study's own documents" if part["role"].iloc[0] == "target" else f"other task: {task}"
-        panel.set_title(f"{role} (n = {part['n'].max()})", fontsize=8.5)
+    rows = rows[rows.kind.isin(["base", "mixed", "tuned"])]
+    parts = dict(list(rows.groupby("task", sort=False)))
+    figure, axes = panel_grid(dict.fromkeys(parts, 6), share=False)
+    for task, unsorted in parts.items():
+        of_task, panel = unsorted.sort_values("tuned_share"), axes[task]
+        by_share = of_task[of_task.model != BY_LOSS]
+        panel.plot(by_share.tuned_share, by_share.value, color=DARK, linewidth=1.0, zorder=1)
+        interval = by_share.ci_low, by_share.ci_high
+        panel.fill_between(by_share.tuned_share, *interval, color=DARK, alpha=0.08, linewidth=0)
+        for row in of_task.itertuples():
+            _upright(panel, row)
+        _base_line(panel.axhline, of_task)
+        role = "the study's own documents" if of_task.role.iloc[0] == "target" else f"other task: {task}"
+        panel.set_title(f"{role} (n = {of_task.n.max()})", fontsize=8.5)
         panel.set_xticks([0, 0.25, 0.5, 0.75, 1])
         panel.tick_params(labelsize=8)
-    axes[tasks[0]].set_ylabel(rows["metric"].iloc[0], fontsize=9)
+    next(iter(axes.values())).set_ylabel(rows.metric.iloc[0], fontsize=9)
     marks = [mark(NAMES[kind], shade=SHADES[kind]) for kind in ("base", "mixed", "tuned")]
-    if (rows["model"] == "mixed_by_loss").any():
+    if (rows.model == BY_LOSS).any():
         marks.append(mark("mixed by losses on examples", "D", SHADES["mixed"], False))
     return finish(figure, "share of the fine-tuned model in the mixture (0: base, 1: fine-tuned)", marks)
 
@@ -317,14 +343,13 @@ def model_label(model: str) -> str:
     return model.replace("_", " ")
 
 
-def _upright(axes, row: "pd.Series", shade: str, marker: str, filled: bool) -> None:
+def _upright(axes: Axes, row: Any) -> None:
     """Draw a value with its interval above its share of the fine-tuned model; an undefined one is left out."""
-    if math.isnan(row["value"]):
+    if math.isnan(row.value):
         return
-    x = row["tuned_share"]
-    axes.plot([x, x], [row["ci_low"], row["ci_high"]], color=shade, linewidth=1.4, solid_capstyle="round")
-    face = shade if filled else "white"
-    axes.plot(x, row["value"], marker, color=shade, markerfacecolor=face, markersize=5, markeredgewidth=1.1, zorder=3)
+    shade, by_loss = SHADES[row.kind], row.model == BY_LOSS
+    axes.plot([row.tuned_share] * 2, [row.ci_low, row.ci_high], color=shade, linewidth=1.4, solid_capstyle="round")
+    point(axes, row.tuned_share, row.value, shade, "D" if by_loss else "o", not by_loss, 5)
 
 
 TABLE = Table(
@@ -333,7 +358,7 @@ TABLE = Table(
     "stopped, what was dropped on the way, and the published tables of LM-Cocktail. The numbers are in "
     "``retrieval.csv`` and ``retrieval_differences.csv``.",
     columns=COLUMNS,
-    wanted=has_embedding,
+    condition=has_embedding,
     intro=INTRO,
     page=page,
     page_inputs=page_inputs,

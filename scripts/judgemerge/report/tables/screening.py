@@ -1,17 +1,10 @@
 """screening.csv: foundation models after the same number of fine-tuning steps."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from judgemerge.report.drawing import COLOURS, finish, panel_grid
+from judgemerge.report.drawing import COLOURS, dot, finish, judge_rows, panel_grid
 from judgemerge.report.markup import frame, spans
-from judgemerge.report.table import Column, Figure, Page, Section, Table, View
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import Column, Drawing, Figure, Frame, Page, Section, Study, Table, View
 
 COLUMNS = {
     "base": Column("name of the foundation model"),
@@ -37,12 +30,12 @@ INTRO = (
 )
 
 
-def has_screening(study: "Study") -> bool:
+def has_screening(study: Study) -> bool:
     """The study screens foundation models."""
     return "screening" in study.settings
 
 
-def sections(table: "pd.DataFrame") -> list[Section]:
+def sections(table: Frame) -> list[Section]:
     """Return one row per model."""
     visible = table[["base", "parameters", "steps"]].assign(
         **{
@@ -54,7 +47,7 @@ def sections(table: "pd.DataFrame") -> list[Section]:
     return [("After fine-tuning", frame(visible))]
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return one row per model."""
     return view.page(sections(table))
 
@@ -62,27 +55,20 @@ def page(table: "pd.DataFrame", view: View) -> Page:
 # ---- figure ----
 
 
-def screening(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Sequence[str]) -> "Drawing":
+def screening(table: Frame, kinds: Mapping[str, str], panels: Sequence[str]) -> Drawing:
     """Draw loss per token and bits per byte of every foundation model, with intervals."""
-    measures = {
-        "loss per token": ("loss", "loss_low", "loss_high"),
-        "bits per byte": ("bits_per_byte", "bpb_low", "bpb_high"),
+    panels = {
+        "loss per token": table.rename(columns={"loss": "value", "loss_low": "ci_low", "loss_high": "ci_high"}),
+        "bits per byte": table.rename(columns={"bits_per_byte": "value", "bpb_low": "ci_low", "bpb_high": "ci_high"}),
     }
-    figure, axes = panel_grid({title: len(table) + 1 for title in measures}, columns=2, share=False)
-    for title, (value, low, high) in measures.items():
-        panel = axes[title]
-        panel.set_title(title)
-        panel.set_yticks(range(len(table)), [_size(row) for _, row in table.iterrows()], fontsize=8)
-        panel.set_ylim(len(table) - 0.4, -0.6)
-        for y, (_, row) in enumerate(table.iterrows()):
-            panel.plot([row[low], row[high]], [y, y], color=COLOURS["base"], linewidth=1.4)
-            panel.plot(row[value], y, "o", color=COLOURS["base"], markersize=4.5)
-    steps = ", ".join(map(str, sorted(set(table["steps"]))))
+    figure, axes = panel_grid({title: len(table) + 1 for title in panels}, columns=2, share=False)
+    for title, rows in panels.items():
+        axes[title].set_title(title)
+        judge_rows(axes[title], [f"{row.base} ({row.parameters / 1e6:.3g}M)" for row in rows.itertuples()])
+        for y, row in enumerate(rows.itertuples()):
+            dot(axes[title], y, row, COLOURS["base"])
+    steps = ", ".join(map(str, sorted(set(table.steps))))
     return finish(figure, f"held-out answers after {steps} steps, lower is better", [])
-
-
-def _size(row: "pd.Series") -> str:
-    return f"{row['base']} ({row['parameters'] / 1e6:.3g}M)"
 
 
 CAPTION = (
@@ -93,7 +79,7 @@ TABLE = Table(
     title="Base-model selection",
     caption=CAPTION,
     columns=COLUMNS,
-    wanted=has_screening,
+    condition=has_screening,
     intro=INTRO,
     page=page,
     figures={

@@ -3,17 +3,11 @@
 import html
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from judgemerge.report.drawing import COLOURS, finish, mark, panel_grid
 from judgemerge.report.markup import frame, span, spans
-from judgemerge.report.table import Column, Figure, Inputs, Page, Section, Table, View
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import Column, Drawing, Figure, Frame, Inputs, Page, Section, Study, Table, View
 
 COLUMNS = {
     "trial": Column("number of the trial; 0 is the study's own setting"),
@@ -42,51 +36,48 @@ PROPOSED = "each round proposed from all earlier ones ({sampler}, seed {seed})"
 GRID = "every combination of the choices once"
 
 
-def searches(study: "Study") -> list[str]:
+def searches(study: Study) -> list[str]:
     """Return the searches of the study."""
     return list(study.searches)
 
 
-def has_searches(study: "Study") -> bool:
-    """The study searches for settings or parameters."""
-    return bool(study.searches)
-
-
-def page_inputs(study: "Study", search: str) -> Inputs:
+def page_inputs(study: Study, search: str) -> Inputs:
     """Return the table that says which parameters mattered."""
     return Inputs(tables=[f"search_{search}.importance"])
 
 
-def page_parameters(study: "Study", search: str) -> dict[str, Any]:
+def page_parameters(study: Study, search: str) -> dict[str, Any]:
     """Return the search."""
-    return {"search": search, "entry": study.searches[search]}
+    return {"search": search, "entry": study.searches[search].plain()}
 
 
-def page(table: "pd.DataFrame", view: View, search: str, entry: dict) -> Page:
+def page(table: Frame, view: View, search: str, entry: dict) -> Page:
     """Return what came out, all trials, and what mattered."""
     from judgemerge.search import searching
+    from judgemerge.settings.searches import Search
+    from judgemerge.settings.section import typed
 
-    targets = searching.targets(entry)
-    label = searching.label(entry)
+    settings = typed(entry, Search)
+    targets, label = searching.targets(settings), searching.label(settings)
     words = entry | {
         "search": search,
-        "how": GRID if entry["sampler"] == "grid" else PROPOSED.format(**entry),
+        "how": GRID if settings.sampler == "grid" else PROPOSED.format(**entry),
         "metric": label if len(targets) == 1 else f"the {label}",
         "development": " and ".join(targets),
         "s": "s" if len(targets) > 1 else "",
     }
     weights = view.material.table(f"search_{search}.importance")
-    return view.page(sections(table, weights, list(entry["space"])), **words)
+    return view.page(sections(table, weights, list(settings.space)), **words)
 
 
-def sections(trials: "pd.DataFrame", weights: "pd.DataFrame", space: Sequence[str]) -> list[Section]:
+def sections(trials: Frame, weights: Frame, space: Sequence[str]) -> list[Section]:
     """Return the sections of one search: what came out, all trials, what mattered."""
-    best, default = trials[trials["best"]].iloc[0], trials[trials["trial"] == 0].iloc[0]
-    n_pruned = int((trials["state"] == "pruned").sum())
-    gain = span(*best[list(DIFFERENCE)], "+.3f")
+    best, default = (next(trials[rows].itertuples()) for rows in (trials.best, trials.trial == 0))
+    n_pruned = int((trials.state == "pruned").sum())
+    gain = span(best.difference, best.difference_low, best.difference_high, "+.3f")
     summary = (
-        f"Best is trial {best['trial']} with {best['value']:.3f}; the study's own setting has {default['value']:.3f}"
-        + (f" (difference {gain}). " if best["trial"] != 0 else ". ")
+        f"Best is trial {best.trial} with {best.value:.3f}; the study's own setting has {default.value:.3f}"
+        + (f" (difference {gain}). " if best.trial != 0 else ". ")
         + f"{len(trials)} trials, {n_pruned} of them given up early."
     )
     listing = trials[["trial", "round", "state", *space]].copy()
@@ -97,21 +88,21 @@ def sections(trials: "pd.DataFrame", weights: "pd.DataFrame", space: Sequence[st
     # Several development sets: what each of them says; the evaluation loss, and what was published of the same trial.
     for name in trials.columns[trials.columns.get_loc("difference_high") + 1 : trials.columns.get_loc("n")]:
         listing[name] = ["–" if math.isnan(value) else f"{value:.3f}" for value in trials[name]]
-    listing = listing.assign(n=trials["n"], errors=trials["errors"], note=trials["note"])
-    sections = [("Result", f"<p>{html.escape(summary)}</p>"), ("Trials", frame(listing))]
+    listing = listing.assign(n=trials.n, errors=trials.errors, note=trials.note)
+    importance = "<p>Not computed: it takes four complete trials that differ in their values.</p>"
     if len(weights):
-        shares = weights.assign(importance=[f"{value:.2f}" for value in weights["importance"]])
-        sections.append(("Share of the variance that each parameter explains", frame(shares)))
-    else:
-        why = "Not computed: it takes four complete trials that differ in their values."
-        sections.append(("Share of the variance that each parameter explains", f"<p>{why}</p>"))
-    return sections
+        importance = frame(weights.assign(importance=[f"{value:.2f}" for value in weights.importance]))
+    return [
+        ("Result", f"<p>{html.escape(summary)}</p>"),
+        ("Trials", frame(listing)),
+        ("Share of the variance that each parameter explains", importance),
+    ]
 
 
 # ---- figure ----
 
 
-def draw_search(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Sequence[str]) -> "Drawing":
+def draw_search(table: Frame, kinds: Mapping[str, str], panels: Sequence[str]) -> Drawing:
     """Draw the value of every trial against each parameter and against the round, with the default and the best."""
     import pandas as pd
     from matplotlib.ticker import MaxNLocator, NullFormatter
@@ -120,19 +111,20 @@ def draw_search(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Sequenc
     space = list(table.columns[first : table.columns.get_loc("metric")])
     names = ["trial", *space]
     figure, axes = panel_grid({name: 8 for name in names}, columns=3, share=False)
-    metric = table["metric"].iloc[0]
+    metric = table.metric.iloc[0]
     for name in names:
         panel = axes[name]
         panel.set_title(name)
         places, labels = _places(table[name])
-        for number, row in table.iterrows():
-            if pd.isna(row["value"]) or math.isnan(places[number]):
+        for place, row in zip(places, table.itertuples(), strict=True):
+            if math.isnan(row.value) or math.isnan(place):
                 continue
             shade, marker, filled = _look(row)
-            if not pd.isna(row["ci_low"]):
-                panel.plot([places[number]] * 2, [row["ci_low"], row["ci_high"]], color=shade, linewidth=1, alpha=0.6)
-            face = shade if filled else "white"
-            panel.plot(places[number], row["value"], marker, color=shade, markerfacecolor=face, markersize=5)
+            if not math.isnan(row.ci_low):
+                panel.plot([place] * 2, [row.ci_low, row.ci_high], color=shade, linewidth=1, alpha=0.6)
+            panel.plot(
+                place, row.value, marker, color=shade, markerfacecolor=shade if filled else "white", markersize=5
+            )
         if labels:
             panel.set_xticks(range(len(labels)), labels)
             panel.set_xlim(-0.5, len(labels) - 0.5)
@@ -147,12 +139,12 @@ def draw_search(table: "pd.DataFrame", kinds: Mapping[str, str], panels: Sequenc
         mark("the study's own setting", "s", COLOURS["base"]),
         mark("best trial", "D", COLOURS["merge"]),
     ]
-    if (table["state"] == "pruned").any():
+    if (table.state == "pruned").any():
         marks.append(mark("given up early", "o", COLOURS["baseline"], filled=False))
     return finish(figure, "value of the parameter", marks, "Values on the development sets, with intervals.")
 
 
-def _places(values: "pd.Series") -> tuple[list[float], list[str]]:
+def _places(values: Any) -> tuple[list[float], list[str]]:
     """Return a place on the x axis per trial, and labels where the values have no order."""
     import pandas as pd
 
@@ -163,7 +155,7 @@ def _places(values: "pd.Series") -> tuple[list[float], list[str]]:
     return [float(labels.index(str(value))) if pd.notna(value) else math.nan for value in values], labels
 
 
-def _is_log(values: "pd.Series") -> bool:
+def _is_log(values: Any) -> bool:
     """Return whether the values span more than one order of magnitude above 0."""
     import pandas as pd
 
@@ -171,12 +163,12 @@ def _is_log(values: "pd.Series") -> bool:
     return len(numbers) > 1 and numbers.min() > 0 and numbers.max() / numbers.min() > 10
 
 
-def _look(row: "pd.Series") -> tuple[str, str, bool]:
-    if row["best"]:
+def _look(row: Any) -> tuple[str, str, bool]:
+    if row.best:
         return COLOURS["merge"], "D", True
-    if row["trial"] == 0:
+    if row.trial == 0:
         return COLOURS["base"], "s", True
-    return COLOURS["baseline"], "o", row["state"] != "pruned"
+    return COLOURS["baseline"], "o", row.state != "pruned"
 
 
 TABLE = Table(
@@ -185,7 +177,7 @@ TABLE = Table(
     "differences from the study's own setting (trial 0) on the same items. The best trial is a model of its own, which "
     "is judged on the held-out benchmarks.",
     columns=COLUMNS,
-    wanted=has_searches,
+    condition=searches,
     parts=searches,
     intro=INTRO,
     page=page,

@@ -1,19 +1,13 @@
 """sweep.csv: every merge of a grid over alpha, the share of its first parent."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from judgemerge.evaluate import variants
+from judgemerge.evaluate.ablation import sweep_shares
 from judgemerge.report.drawing import finish, panel_grid
-from judgemerge.report.material import Material, Pair
-from judgemerge.report.table import Column, Figure, Inputs, Table
+from judgemerge.report.material import Material
+from judgemerge.report.table import Column, Drawing, Figure, Frame, Inputs, Pair, Study, Table
 from judgemerge.report.tables.ablation import SIDES, benchmark_title, measure_pairs, pair_inputs, variant_pairs
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
-
-    from judgemerge.study.study import Study
 
 COLUMNS = {
     "alpha": Column("share of the first parent in the merge"),
@@ -30,28 +24,28 @@ COLUMNS = {
 }
 
 
-def sweep_pairs(study: "Study") -> list[Pair]:
+def sweep_pairs(study: Study) -> list[Pair]:
     """Return (judge, benchmark) for every merge of the sweep."""
-    shares = variants.sweep(study.settings)
+    shares = sweep_shares(study.settings)
     return [(judge, benchmark) for judge, benchmark in variant_pairs(study) if judge in shares]
 
 
-def has_sweep(study: "Study") -> bool:
+def has_sweep(study: Study) -> bool:
     """The study has a grid of alpha."""
-    return bool(variants.sweep(study.settings))
+    return bool(sweep_shares(study.settings))
 
 
-def inputs(study: "Study") -> Inputs:
+def inputs(study: Study) -> Inputs:
     """Return the items of the benchmarks, and the verdicts of the merges."""
     return pair_inputs(sweep_pairs(study))
 
 
-def parameters(study: "Study") -> dict[str, Any]:
+def parameters(study: Study) -> dict[str, Any]:
     """Return the merges with their shares, the protocol of each benchmark, and how intervals are computed."""
     pairs = sweep_pairs(study)
     return {
         "pairs": pairs,
-        "shares": variants.sweep(study.settings),
+        "shares": sweep_shares(study.settings),
         "protocols": {name: study.protocol(name) for _, name in variant_pairs(study)},
         "statistics": study.settings["statistics"],
     }
@@ -59,26 +53,24 @@ def parameters(study: "Study") -> dict[str, Any]:
 
 def rows(
     material: Material, pairs: list[Pair], shares: dict[str, float], protocols: dict[str, str], statistics: dict
-) -> "pd.DataFrame":
+) -> Frame:
     """Return one row per benchmark and merge."""
-    from judgemerge.evaluate.ablation import sweep_table
+    from judgemerge.evaluate.ablation_tables import sweep_table
 
     return sweep_table(shares, protocols, measure_pairs(material, pairs, statistics))
 
 
-def sweep(table: "pd.DataFrame", kinds: dict[str, str], panels: Sequence[str] = ()) -> "Drawing":
+def sweep(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """A panel for grades and one for pairs: a line per benchmark over alpha, with its interval."""
-    sides = [side for side in SIDES if (table["side"] == side).any()]
+    sides = [side for side in SIDES if (table.side == side).any()]
     figure, axes = panel_grid(dict.fromkeys(sides, 9), columns=2, width=4.2, share=False)
     for side in sides:
-        for number, (benchmark, rows) in enumerate(table[table["side"] == side].groupby("benchmark", sort=False)):
+        for number, (benchmark, rows) in enumerate(table[table.side == side].groupby("benchmark", sort=False)):
             rows = rows.sort_values("alpha")
             shade = f"C{number}"
-            axes[side].plot(rows["alpha"], rows["value"], "o-", color=shade, markersize=4, linewidth=1.3,
+            axes[side].plot(rows.alpha, rows.value, "o-", color=shade, markersize=4, linewidth=1.3,
                             label=benchmark_title(benchmark, rows))  # fmt: skip
-            axes[side].fill_between(
-                rows["alpha"], rows["ci_low"], rows["ci_high"], color=shade, alpha=0.13, linewidth=0
-            )
+            axes[side].fill_between(rows.alpha, rows.ci_low, rows.ci_high, color=shade, alpha=0.13, linewidth=0)
         axes[side].set_title(SIDES[side])
         axes[side].set_xlim(-0.03, 1.03)
         axes[side].set_xlabel("alpha: share of the first parent", fontsize=8)
@@ -90,7 +82,7 @@ TABLE = Table(
     title="Sweep of alpha",
     caption="Linear merges of two experts over alpha.",
     columns=COLUMNS,
-    wanted=has_sweep,
+    condition=has_sweep,
     rows=rows,
     inputs=inputs,
     parameters=parameters,

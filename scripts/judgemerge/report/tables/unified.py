@@ -1,16 +1,11 @@
 """unified.csv: judges on all benchmarks of pairs, counted as myendless1/llm-as-a-judge counts, with row counts."""
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from judgemerge.report.markup import TEXT, grid, written
+from judgemerge.report.markup import TEXT, grid, in_form
 from judgemerge.report.material import Material
-from judgemerge.report.table import Column, Inputs, Page, Section, Table, View
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from judgemerge.study.study import Study
+from judgemerge.report.table import Column, Frame, Inputs, Page, Section, Study, Table, View, judges_pairs
 
 COLUMNS = {
     "benchmark": Column("name of the item set"),
@@ -61,51 +56,49 @@ VALUES = (*VALUES, "macro_precision", "macro_recall", "macro_f1")
 VERDICTS = ("said_first", "said_second", "said_tie")
 
 
-def sections(table: "pd.DataFrame") -> list[Section]:
+def sections(table: Frame) -> list[Section]:
     """Return one section per benchmark of unified.csv, with its items, rows and the rows that quoted figures are of."""
     return [
         (
-            f"{benchmark}{_size(rows[rows['origin'] == 'computed'])}",
+            f"{benchmark}{_size(rows[rows.origin == 'computed'])}",
             grid(HEAD, [_line(row) for row in rows.itertuples()]),
         )
         for benchmark, rows in table.groupby("benchmark", sort=False)
     ]
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return one section per benchmark, its size in the heading, so that sizes cannot be mixed up."""
     return view.page(sections(table))
 
 
-def _size(computed: "pd.DataFrame") -> str:
+def _size(computed: Frame) -> str:
     if not len(computed):
         return ": quoted only"
-    population = f" of {computed['drawn_from'].iloc[0]:.0f}" if computed["drawn_from"].notna().any() else ""
-    return f": {computed['items'].iloc[0]:.0f}{population} items, {computed['rows'].iloc[0]} rows"
+    population = f" of {computed.drawn_from.iloc[0]:.0f}" if computed.drawn_from.notna().any() else ""
+    return f": {computed['items'].iloc[0]:.0f}{population} items, {computed.rows.iloc[0]} rows"
 
 
 def _line(row) -> list[str]:
     judge = html.escape(row.judge)
     if row.origin == "quoted":
         judge = f"<i>{judge}, quoted</i>"
-    values = [written(getattr(row, name), ".3f") for name in VALUES]
-    counts = [written(getattr(row, name), ".0f") for name in ("errors", *VERDICTS)]
+    values = [in_form(getattr(row, name), ".3f") for name in VALUES]
+    counts = [in_form(getattr(row, name), ".0f") for name in ("errors", *VERDICTS)]
     return [judge, html.escape(str(row.rows)), counts[0], *values, *counts[1:]]
 
 
-def pairwise_benchmarks(study: "Study") -> list[str]:
+def pairwise_benchmarks(study: Study) -> list[str]:
     """Return the benchmarks of pairs, if the study asks for the table."""
-    if not study.settings["unified_table"]:
-        return []
-    return [name for name in study.benchmarks if study.protocol(name) == "pairwise"]
+    return judges_pairs(study) if study.settings.unified_table else []
 
 
-def has_table(study: "Study") -> bool:
+def has_table(study: Study) -> bool:
     """The study asks for the table."""
-    return bool(study.settings["unified_table"])
+    return study.settings.unified_table
 
 
-def inputs(study: "Study") -> Inputs:
+def inputs(study: Study) -> Inputs:
     """Return items, counts and verdicts of every judge on those benchmarks."""
     names = pairwise_benchmarks(study)
     return Inputs(
@@ -113,12 +106,12 @@ def inputs(study: "Study") -> Inputs:
     )
 
 
-def parameters(study: "Study") -> dict[str, Any]:
+def parameters(study: Study) -> dict[str, Any]:
     """Return the judges of each benchmark."""
     return {"judges": {name: study.judges_of(name) for name in pairwise_benchmarks(study)}}
 
 
-def rows(material: Material, judges: dict[str, list[str]]) -> "pd.DataFrame":
+def rows(material: Material, judges: dict[str, list[str]]) -> Frame:
     """Return one row per benchmark and judge, and the quoted figures of these benchmarks."""
     import pandas as pd
 
@@ -128,7 +121,7 @@ def rows(material: Material, judges: dict[str, list[str]]) -> "pd.DataFrame":
     lines = []
     for benchmark, names in judges.items():
         verdicts = material.verdicts_of((judge, benchmark) for judge in names)
-        case = Case(material.items(benchmark), {judge: own for (judge, _), own in verdicts.items()})
+        case = Case(material.items(benchmark), {judge: verdicts[judge, name] for judge, name in verdicts})
         population = material.counts(benchmark).get("drawn_from")
         lines += [unified.computed_row(counted, population) for counted in unified.counted_rows(case)]
         lines += [unified.quoted_row(figure) for figure in unified.quoted() if figure.benchmark == benchmark]
@@ -140,7 +133,7 @@ TABLE = Table(
     caption="Every judge on every benchmark of pairs, counted as myendless1/llm-as-a-judge counts, with the number of "
     "rows; its published figures stand beside ours where the same items are meant. ``unified.csv`` has the same rows.",
     columns=COLUMNS,
-    wanted=has_table,
+    condition=has_table,
     rows=rows,
     inputs=inputs,
     parameters=parameters,

@@ -14,15 +14,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.arrays import ERROR, FIRST, SECOND, TIE, benchmark_arrays, judge_arrays
 from judgemerge.evaluate.counts import divide
-from judgemerge.evaluate.estimates import UNDEFINED, Settings, draw_sample, estimate, proportion
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Measurement, Settings, draw_sample, estimate, proportion
+from judgemerge.evaluate.verdict_arrays import ERROR, FIRST, SECOND, TIE, benchmark_arrays, judge_arrays
 from judgemerge.judge import sampling
 
-COLUMNS = ("judge", "benchmark", "metric", "value", "ci_low", "ci_high", "n", "errors", "note")
 RECORDED = "recorded_scores"
 
 
@@ -40,12 +38,12 @@ def ordinal_alpha(coincidences: np.ndarray) -> np.ndarray:
     return 1 - divide(observed, expected)
 
 
-def alpha_row(items: Sequence[Item], values: Mapping[str, Sequence[float]], settings: Settings) -> dict:
+def alpha_row(items: Sequence[Item], values: Mapping[str, Sequence[float]], settings: Settings) -> Measurement:
     """Return alpha over the values of each item, by item id; items with fewer than two do not count."""
     several_rated = [item for item in items if len(values.get(item.id, ())) > 1]
-    sizes = {"n": len(several_rated), "errors": len(items) - len(several_rated)}
+    n, errors = len(several_rated), len(items) - len(several_rated)
     if not several_rated:
-        return {"metric": "alpha_runs", **UNDEFINED.columns(), **sizes, "note": "no item has two readable runs"}
+        return Measurement.of("alpha_runs", UNDEFINED, n, errors, "no item has two readable runs")
     levels = sorted({value for item in several_rated for value in values[item.id]})
     place = {value: index for index, value in enumerate(levels)}
     cells = np.zeros((len(several_rated), len(levels), len(levels)))
@@ -57,11 +55,12 @@ def alpha_row(items: Sequence[Item], values: Mapping[str, Sequence[float]], sett
     counts = sample.count(*cells.reshape(len(several_rated), -1).T)
     shape = (len(levels), len(levels))
     result = estimate(sample, counts, lambda sums: ordinal_alpha(sums.reshape(*shape, *sums.shape[1:])))
-    note = "" if len(levels) > 1 else "every score is the same"
-    return {"metric": "alpha_runs", **result.columns(), **sizes, "note": note}
+    return Measurement.of("alpha_runs", result, n, errors, "" if len(levels) > 1 else "every score is the same")
 
 
-def transitivity_rows(items: Sequence[Item], verdicts: Sequence[Verdict], judge: str, settings: Settings) -> list[dict]:
+def transitivity_rows(
+    items: Sequence[Item], verdicts: Sequence[Verdict], judge: str, settings: Settings
+) -> list[Measurement]:
     """Return transitivity and the share of triples with an equal verdict; nothing when no three pairs close."""
     benchmark = benchmark_arrays(items)
     outcomes = judge_arrays(benchmark, judge, verdicts).codes[:, 0]
@@ -91,7 +90,7 @@ def transitivity_rows(items: Sequence[Item], verdicts: Sequence[Verdict], judge:
         sample = draw_sample([cluster for cluster, keep in zip(clusters, among, strict=True) if keep], name, settings)
         value = proportion(sample, kind[among] == hit) if among.any() else UNDEFINED
         note = "" if among.any() else "no triple has three readable, decisive verdicts"
-        rows.append({"metric": metric, **value.columns(), "n": int(among.sum()), "errors": errors, "note": note})
+        rows.append(Measurement.of(metric, value, int(among.sum()), errors, note))
     return rows
 
 
@@ -105,7 +104,7 @@ def _triple(codes: Sequence[int]) -> str:
 
 def gap_row(
     items: Sequence[Item], pair: Sequence[Verdict], singly: Sequence[Verdict], judge: str, settings: Settings
-) -> dict:
+) -> Measurement:
     """Return accuracy by comparing minus accuracy by grading both answers, on the same pairs, both orders alike."""
     benchmark = benchmark_arrays(items)
     decisive = benchmark.truth != TIE
@@ -117,28 +116,26 @@ def gap_row(
     value = estimate(sample, counts, lambda sums: divide(sums[0], sums[1])) if clusters else UNDEFINED
     note = f"{hits[0].mean():.3f} comparing, {hits[1].mean():.3f} by two grades" if clusters else "every pair is a tie"
     errors = int((outcomes[0] == ERROR).any(axis=1).sum() + (outcomes[1] == ERROR).any(axis=1).sum())
-    return {"metric": "pair_minus_singly", **value.columns(), "n": len(clusters), "errors": errors, "note": note}
+    return Measurement.of("pair_minus_singly", value, len(clusters), errors, note)
 
 
-def redraw_rows(items: Sequence[Item], draws: Sequence[tuple[str, int]], settings: Settings) -> list[dict]:
+def redraw_rows(items: Sequence[Item], draws: Sequence[tuple[str, int]], settings: Settings) -> list[Measurement]:
     """Return the share of replies drawn again, and how many further draws; `draws` holds (item, number of draws)."""
     cluster = {item.id: item.cluster for item in items}
     n_draws = np.array([number for _, number in draws])
     sample = draw_sample([cluster[item] for item, _ in draws], f"{items[0].benchmark}/redrawn", settings)
-    share = {"metric": "redrawn", **proportion(sample, n_draws > 1).columns(), "n": len(draws), "errors": 0, "note": ""}
-    total = {"metric": "redraws", "value": float((n_draws - 1).sum()), "ci_low": np.nan, "ci_high": np.nan}
-    return [share, total | {"n": len(draws), "errors": 0, "note": "a count: no interval"}]
+    total = Estimate(float((n_draws - 1).sum()), np.nan, np.nan)
+    return [
+        Measurement.of("redrawn", proportion(sample, n_draws > 1), len(draws)),
+        Measurement.of("redraws", total, len(draws), note="a count: no interval"),
+    ]
 
 
-def steadiness_table(rows: Sequence[Mapping]) -> pd.DataFrame:
-    """Return the rows as a table, columns COLUMNS."""
-    return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def recorded_rows(items: Sequence[Item], settings: Settings) -> list[dict]:
+def recorded_rows(items: Sequence[Item], settings: Settings) -> list[Measurement]:
     """Return the alpha of the scores that the benchmark's own judge gave, where it gave several."""
-    scores = {item.id: item.extra["gpt4_scores"] for item in items if len(item.extra.get("gpt4_scores", ())) > 1}
-    return [{"judge": RECORDED, **alpha_row(items, scores, settings)}] if scores else []
+    every = {item.id: item.extra.get("gpt4_scores", ()) for item in items}
+    scores = {item: values for item, values in every.items() if len(values) > 1}
+    return [alpha_row(items, scores, settings)] if scores else []
 
 
 def judge_rows(
@@ -149,7 +146,7 @@ def judge_rows(
     replies: Sequence[Mapping] | None,
     reply: Mapping,
     settings: Settings,
-) -> list[dict]:
+) -> list[Measurement]:
     """Return all rows of one judge on the items of one benchmark; `verdicts` are by judge and benchmark.
 
     `graded_by` is the judge whose grades a derived judge compares; `replies` are what a sampled judge wrote, to be read
@@ -163,7 +160,9 @@ def judge_rows(
     return rows + ([] if replies is None else _sampled_rows(items, replies, reply, settings))
 
 
-def _sampled_rows(items: Sequence[Item], replies: Sequence[Mapping], reply: Mapping, settings: Settings) -> list[dict]:
+def _sampled_rows(
+    items: Sequence[Item], replies: Sequence[Mapping], reply: Mapping, settings: Settings
+) -> list[Measurement]:
     rows = redraw_rows(items, [(row["item"], row.get(sampling.DRAWS, 1)) for row in replies], settings)
     runs = sampling.by_run(replies, reply)
     if len(runs) > 1:

@@ -6,8 +6,8 @@ from agreement_cases import both, pair, point, said
 
 from judgemerge.core.items import Verdict
 from judgemerge.evaluate import tables
-from judgemerge.evaluate.arrays import benchmark_arrays
 from judgemerge.evaluate.estimates import Settings
+from judgemerge.evaluate.verdict_arrays import benchmark_arrays
 
 FEW = Settings(n_resamples=100)
 VOTES = [

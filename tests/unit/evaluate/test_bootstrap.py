@@ -10,8 +10,8 @@ from scipy import stats
 from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall_score
 
 from judgemerge.evaluate import bootstrap
-from judgemerge.evaluate.arrays import benchmark_arrays
 from judgemerge.evaluate.score import benchmark_statistics, score_benchmark
+from judgemerge.evaluate.verdict_arrays import benchmark_arrays
 
 N_RESAMPLES = 200
 

@@ -1,16 +1,11 @@
-"""statements.csv: how often a judge's dimension scores, overall score and verdict fit each other."""
+"""score_consistency.csv: how often a judge's dimension scores, overall score and verdict fit each other."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from judgemerge.report.markup import by_benchmark, crosstab, span
-from judgemerge.report.material import Material, Pair
-from judgemerge.report.table import Column, Inputs, Page, Section, Table, View
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from judgemerge.study.study import Study
+from judgemerge.report.material import Material
+from judgemerge.report.table import Column, Frame, Inputs, Page, Pair, Section, Study, Table, View, judging_pairs
 
 COLUMNS = {
     "judge": Column("name of the judge"),
@@ -33,43 +28,36 @@ INTRO = (
 REPLY_FORMATS = ("final_result", "overall_score")  # those that state scores per dimension
 
 
-def scoring_pairs(study: "Study") -> list[Pair]:
+def scoring_pairs(study: Study) -> list[Pair]:
     """Return (judge, benchmark) for every model whose replies to the benchmark state scores per dimension."""
-    return [
-        (judge, benchmark)
-        for benchmark in study.benchmarks
-        for judge in study.judges_of(benchmark)
-        if study.kind(judge) == "model" and study.reply_format(judge, benchmark) in REPLY_FORMATS
-    ]
+    pairs = judging_pairs(study, "model")
+    return [pair for pair in pairs if study.reply_format(*pair) in REPLY_FORMATS]
 
 
-def has_pairs(study: "Study") -> bool:
-    """A model of the study states scores per dimension."""
-    return bool(scoring_pairs(study))
-
-
-def inputs(study: "Study") -> Inputs:
+def inputs(study: Study) -> Inputs:
     """Return the items, replies and verdicts of those pairs."""
     pairs = scoring_pairs(study)
     return Inputs(items=list(dict.fromkeys(name for _, name in pairs)), replies=pairs, verdicts=pairs)
 
 
-def parameters(study: "Study") -> dict[str, Any]:
+def parameters(study: Study) -> dict[str, Any]:
     """Return the pairs, and how intervals are computed."""
     return {"pairs": scoring_pairs(study), "statistics": study.settings["statistics"]}
 
 
-def rows(material: Material, pairs: list[Pair], statistics: dict) -> "pd.DataFrame":
+def rows(material: Material, pairs: list[Pair], statistics: dict) -> Frame:
     """Return a row per judge, benchmark and statement."""
     import pandas as pd
 
     from judgemerge.core.errors import JudgemergeError
     from judgemerge.evaluate.estimates import Settings
-    from judgemerge.evaluate.statements import statement_table
+    from judgemerge.evaluate.score_consistency import score_consistency_table
 
-    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    settings = Settings.of_statistics(statistics)
     parts = [
-        statement_table(material.items(benchmark), judge, material.replies(judge, benchmark), verdicts, settings)
+        score_consistency_table(
+            material.items(benchmark), judge, material.replies(judge, benchmark), verdicts, settings
+        )
         for (judge, benchmark), verdicts in material.verdicts_of(pairs).items()
     ]
     if not parts:
@@ -77,12 +65,12 @@ def rows(material: Material, pairs: list[Pair], statistics: dict) -> "pd.DataFra
     return pd.concat(parts, ignore_index=True)
 
 
-def sections(table: "pd.DataFrame") -> list[Section]:
+def sections(table: Frame) -> list[Section]:
     """Return one section per benchmark: statements as rows, judges as columns."""
     return by_benchmark(table, lambda rows: crosstab(rows, "statement", "judge", _cell).html(["statement"]))
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return one section per benchmark."""
     return view.page(sections(table))
 
@@ -98,7 +86,7 @@ TABLE = Table(
     caption="Whether the scores per dimension, the overall score and the verdict in a judge's reply fit each other, "
     "and how well verdicts that follow from the scores agree with people.",
     columns=COLUMNS,
-    wanted=has_pairs,
+    condition=scoring_pairs,
     rows=rows,
     inputs=inputs,
     parameters=parameters,

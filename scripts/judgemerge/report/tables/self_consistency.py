@@ -1,15 +1,10 @@
-"""steadiness.csv: whether each judge agrees with itself over runs, over triples, and between grading and comparing."""
+"""self_consistency.csv: whether judges agree with themselves over runs, triples, and between grading and comparing."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from judgemerge.report.markup import by_benchmark, crosstab, notes, undefined_notes, value_cell
-from judgemerge.report.material import Material, Pair
-from judgemerge.report.table import Column, Inputs, Page, Section, Table, View
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from judgemerge.study.study import Study
+from judgemerge.report.material import Material
+from judgemerge.report.table import Column, Frame, Inputs, Page, Pair, Section, Study, Table, View, judging_pairs
 
 COLUMNS = {
     "judge": Column("name of the judge; recorded_scores are those of the benchmark's own judge"),
@@ -32,36 +27,30 @@ INTRO = (
 )
 
 
-def self_comparing_pairs(study: "Study") -> list[Pair]:
+def self_comparing_pairs(study: Study) -> list[Pair]:
     """Return (judge, benchmark) for models and derived judges, where self-consistency is asked for at all."""
-    judging = study.settings["judging"]
-    several = judging["sampling"]["runs"] > 1 or judging["retries"]
+    judging = study.settings.judging
+    several = judging.sampling.runs > 1 or judging.retries
     if not (study.singly or several or study.settings.get("ablation")):
         return []
-    kinds = ("model", "derived")
-    return [(judge, name) for name in study.benchmarks for judge in study.judges_of(name) if study.kind(judge) in kinds]
+    return judging_pairs(study, "model", "derived")
 
 
-def sampled_pairs(study: "Study") -> list[Pair]:
+def sampled_pairs(study: Study) -> list[Pair]:
     """Return (judge, benchmark) for every model whose replies are sampled."""
-    is_sampled = study.settings["judging"]["sampling"]["temperature"] > 0
+    is_sampled = study.settings.judging.sampling.temperature > 0
     pairs = self_comparing_pairs(study)
     return [(judge, name) for judge, name in pairs if is_sampled and study.kind(judge) == "model"]
 
 
-def has_pairs(study: "Study") -> bool:
-    """Judges of the study can be compared with themselves."""
-    return bool(self_comparing_pairs(study))
-
-
-def inputs(study: "Study") -> Inputs:
+def inputs(study: Study) -> Inputs:
     """Return the items and verdicts of all pairs, and the replies of those that are sampled."""
     pairs = self_comparing_pairs(study)
     items = list(dict.fromkeys(name for _, name in pairs))
     return Inputs(items=items, verdicts=pairs, replies=sampled_pairs(study))
 
 
-def parameters(study: "Study") -> dict[str, Any]:
+def parameters(study: Study) -> dict[str, Any]:
     """Return the pairs, the prompts of the sampled ones, whose grades are compared, and how intervals are computed."""
     prompts = {
         (judge, name): f"config/prompts/{study.prompt(judge, study.protocol(name))}.yaml"
@@ -77,43 +66,43 @@ def parameters(study: "Study") -> dict[str, Any]:
 
 def rows(
     material: Material, pairs: list[Pair], prompts: dict[Pair, str], singly: dict[str, str], statistics: dict
-) -> "pd.DataFrame":
+) -> Frame:
     """Return the rows of the benchmarks' own judges, then those of every judge on every benchmark."""
-    from judgemerge.evaluate import steadiness
+    import pandas as pd
+
     from judgemerge.evaluate.estimates import Settings
+    from judgemerge.evaluate.self_consistency import RECORDED, judge_rows, recorded_rows
     from judgemerge.prompting.prompts import load_template
 
-    settings = Settings(statistics["resamples"], statistics["confidence"], statistics["seed"])
+    settings = Settings.of_statistics(statistics)
     items = {benchmark: material.items(benchmark) for benchmark in dict.fromkeys(name for _, name in pairs)}
     verdicts = material.verdicts_of(pairs)
-    lines = [
-        {"benchmark": name, **line} for name, own in items.items() for line in steadiness.recorded_rows(own, settings)
-    ]
+    lines = [(RECORDED, name, *line) for name, some in items.items() for line in recorded_rows(some, settings)]
     for judge, benchmark in verdicts:
         replies = material.replies(judge, benchmark) if (judge, benchmark) in prompts else None
         reply = load_template(prompts[judge, benchmark]).reply if replies is not None else {}
-        measured = steadiness.judge_rows(items[benchmark], verdicts, judge, singly.get(judge), replies, reply, settings)
-        lines += [{"judge": judge, "benchmark": benchmark, **line} for line in measured]
-    return steadiness.steadiness_table(lines)
+        measured = judge_rows(items[benchmark], verdicts, judge, singly.get(judge), replies, reply, settings)
+        lines += [(judge, benchmark, *line) for line in measured]
+    return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def sections(table: "pd.DataFrame") -> list[Section]:
+def sections(table: Frame) -> list[Section]:
     """Return one section per benchmark: a row per judge, a column per metric."""
     return by_benchmark(table, _benchmark) or [
         ("Nothing to show", "<p>No benchmark has pairs of several answers, several draws or derived judges.</p>")
     ]
 
 
-def page(table: "pd.DataFrame", view: View) -> Page:
+def page(table: Frame, view: View) -> Page:
     """Return one section per benchmark."""
     return view.page(sections(table))
 
 
-def _benchmark(rows: "pd.DataFrame") -> str:
-    gaps = rows[(rows["metric"] == "pair_minus_singly") & rows["value"].notna()]
+def _benchmark(rows: Frame) -> str:
+    gaps = rows[(rows.metric == "pair_minus_singly") & rows.value.notna()]
     about = notes((row.judge, f"{row.metric} {row.note}") for row in gaps.itertuples())
     table = crosstab(rows, "judge", "metric", _cell).html(["judge"])
-    return table + about + undefined_notes(rows, rows["judge"] + ", " + rows["metric"])
+    return table + about + undefined_notes(rows, rows.judge + ", " + rows.metric)
 
 
 def _cell(row: Any) -> str:
@@ -128,7 +117,7 @@ TABLE = Table(
     "transitive triples of responses, accuracy of pairwise ranking minus accuracy of comparing two grades, and how "
     "many replies were sampled again because they could not be read.",
     columns=COLUMNS,
-    wanted=has_pairs,
+    condition=self_comparing_pairs,
     rows=rows,
     inputs=inputs,
     parameters=parameters,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from judgemerge.evaluate.arrays import BenchmarkArrays, JudgeArrays
 from judgemerge.evaluate.counts import cells_of, divide, replicated
+from judgemerge.evaluate.verdict_arrays import BenchmarkArrays, JudgeArrays
 
 CORRELATIONS = ("pearson", "spearman", "kendall")
 SYSTEM, SUMMARY = (tuple(f"{name}_{level}" for name in CORRELATIONS) for level in ("system", "summary"))
@@ -31,7 +31,7 @@ class Level:
     note: str = ""
 
 
-def levels(
+def correlations_by_level(
     benchmark: BenchmarkArrays, judge: JudgeArrays, weights: np.ndarray, group_by: str = "cluster"
 ) -> dict[str, Level]:
     """Return the level of each metric that the items allow; none without systems and groups.

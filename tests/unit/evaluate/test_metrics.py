@@ -11,9 +11,9 @@ from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Verdict
 from judgemerge.evaluate import kendall
-from judgemerge.evaluate.arrays import benchmark_arrays
 from judgemerge.evaluate.counts import pointwise_metrics
 from judgemerge.evaluate.score import score_benchmark
+from judgemerge.evaluate.verdict_arrays import benchmark_arrays
 
 SWAP = {"first": "second", "second": "first", "tie": "tie", "error": "error"}
 

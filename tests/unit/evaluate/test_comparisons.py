@@ -8,7 +8,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from judgemerge.evaluate.bootstrap import difference_test
-from judgemerge.evaluate.comparisons import BOOTSTRAP_TEST, COLUMNS, MCNEMAR_TEST, compare_benchmark, mcnemar
+from judgemerge.evaluate.comparisons import BOOTSTRAP_TEST, MCNEMAR_TEST, Comparison, compare_benchmark, mcnemar
 from judgemerge.evaluate.score import score_benchmark
 
 
@@ -31,7 +31,7 @@ def items():
 
 def test_table_has_every_pair_metric_and_test(items):
     table = compare_benchmark(items, judges(items, 4), n_resamples=200)
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == list(Comparison._fields)
     assert len(table) == 6 * (6 + 1)
     assert (table["n"] == 80).all()
     assert set(table["test"]) == {BOOTSTRAP_TEST, MCNEMAR_TEST}

@@ -6,9 +6,9 @@ import pytest
 
 from judgemerge.core.items import Item
 from judgemerge.evaluate.estimates import Settings
-from judgemerge.evaluate.statements import statement_table
+from judgemerge.evaluate.score_consistency import score_consistency_table
 from judgemerge.prompting.parsing import parse
-from judgemerge.report.tables.statements import sections
+from judgemerge.report.tables.score_consistency import sections
 
 FORM = {"format": "final_result", "first": "A", "second": "B", "tie": "Tie"}
 
@@ -37,7 +37,7 @@ def table():
     ]
     rows = [{"item": i, "order": o, "reply": text, "reason": None} for (i, o), text in REPLIES.items()]
     verdicts = [parse(row["reply"], None, FORM, row["item"], row["order"]) for row in rows]
-    return statement_table(items, "judge", rows, verdicts, Settings(200, 0.95, 0))
+    return score_consistency_table(items, "judge", rows, verdicts, Settings(200, 0.95, 0))
 
 
 def test_shares_by_hand(table):
@@ -57,7 +57,7 @@ def test_a_judge_that_states_nothing_has_no_value_but_a_reason(table):
     items = [Item("i0", "pairs", "pairwise", ("q",), (("a",), ("b",)), "first", "c", {"source": "x", "row": 0})]
     row = {"item": "i0", "order": "original", "reply": None, "reason": "prompt_too_long"}
     verdict = parse(None, "prompt_too_long", FORM, "i0", "original")
-    found = statement_table(items, "judge", [row], [verdict], Settings(200, 0.95, 0))
+    found = score_consistency_table(items, "judge", [row], [verdict], Settings(200, 0.95, 0))
     assert all(map(math.isnan, found["value"])) and set(found["note"]) == {"no reply states enough"}
     assert set(found["errors"]) == {1} and set(found["n"]) == {0}
 

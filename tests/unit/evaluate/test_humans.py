@@ -10,8 +10,8 @@ from sklearn.metrics import cohen_kappa_score, f1_score
 
 from judgemerge.core.items import Verdict
 from judgemerge.evaluate import humans
-from judgemerge.evaluate.arrays import benchmark_arrays, judge_arrays
 from judgemerge.evaluate.estimates import Settings
+from judgemerge.evaluate.verdict_arrays import benchmark_arrays, judge_arrays
 
 FEW = Settings(n_resamples=100)
 CLASSES = ["first", "second", "tie"]
@@ -60,9 +60,9 @@ def test_vote_summary():
         pair(2, "tie", votes=[("c", "tie")]),
         pair(3, "tie"),
     ]
-    row = humans.vote_summary(items).iloc[0]
-    assert (row["n"], row["votes"], row["annotators"]) == (3, 5, 3)
-    assert (row["unanimous"], row["split"], row["truth_differs"]) == (1, 1, 1)
+    row = humans.vote_summary(items)
+    assert (row.n, row.votes, row.annotators) == (3, 5, 3)
+    assert (row.unanimous, row.split, row.truth_differs) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("seed", range(50))

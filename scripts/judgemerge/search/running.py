@@ -1,0 +1,127 @@
+"""Running one trial of a search: an expert trained, or models merged, with the proposed settings; then judged."""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from judgemerge.core import files
+from judgemerge.core.catalogues import load_yaml
+from judgemerge.core.items import Item, read_items
+from judgemerge.core.processes import Stopped
+from judgemerge.prompting.prompts import Template, load_template
+from judgemerge.search import searching, trials
+from judgemerge.search.searching import Pruner, Result
+from judgemerge.settings.searches import Search
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One trial that is to be run.
+
+    `round_file` has its settings, `earlier` are the files of the trials of earlier rounds, `default` the study's own
+    settings, `development` the item files of the sets by name, `prompts` the prompts they are judged with.
+    """
+
+    search: Search
+    number: int
+    round_file: str
+    earlier: list[str]
+    default: Mapping[str, Any]
+    development: Mapping[str, str]
+    prompts: Mapping[str, str]
+    judging: Mapping[str, Any]
+    folder: Path
+    result: str
+    sources: str | None = None
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """The settings that its round proposes."""
+        return searching.proposal(self.round_file, self.number)
+
+    @cached_property
+    def pruner(self) -> Pruner:
+        """What gives the trial up when it does worse than those of earlier rounds."""
+        earlier = searching.read_results(self.earlier)
+        return Pruner(self.search, searching.round_of(self.search, self.number), earlier, self.default)
+
+    @cached_property
+    def sets(self) -> dict[str, list[Item]]:
+        """The items of every development set."""
+        return {name: list(read_items(path)) for name, path in self.development.items()}
+
+    def templates(self) -> dict[str, Template]:
+        """Return the prompts of the development sets by protocol."""
+        templates = [load_template(f"config/prompts/{name}.yaml", self.sources) for name in self.prompts.values()]
+        return {template.protocol: template for template in templates}
+
+    def judge(self, backend, *pruning: Any) -> tuple[dict[str, Any], bool]:
+        """Judge, keep the verdicts, and return {value, n, errors} and whether all items were judged."""
+        metrics, limit = searching.targets(self.search), self.judging["max_prompt_tokens"]
+        verdicts, is_complete = trials.judge(self.sets, self.templates(), backend, limit, metrics, *pruning)
+        return trials.finish(self.folder, self.sets, verdicts, metrics), is_complete
+
+    def write(self, state: str, **values: Any) -> None:
+        """Write the result."""
+        place = (self.number, searching.round_of(self.search, self.number), self.params, state)
+        files.write_json(self.result, Result(*place, **values, reports=self.pruner.reports).row())
+
+
+def run_merge(trial: Trial, merge: Mapping, parents, threads: int) -> None:
+    """Merge, judge item by item until the pruner gives up or all are judged, and write the result.
+
+    The merged weights are removed again: the best trial is merged a second time, which gives the same bytes.
+    """
+    from judgemerge.judge.backends.transformers import Transformers
+    from judgemerge.merge import runs
+
+    model, manifest, recipe = (trial.folder / name for name in ("model", "manifest.json", "recipe.yaml"))
+    runs.make_model(searching.applied(merge, trial.params), parents, threads, str(model), str(manifest), str(recipe))
+    judging = trial.judging
+    backend = Transformers(model, judging["dtype"], judging["batch_tokens"], threads, judging.get("chat", {}))
+    every = trial.search.pruning_every if trial.search.pruning != "none" else None
+    values, is_complete = trial.judge(backend, every, trial.pruner.report)
+    shutil.rmtree(model)
+    trial.write("complete" if is_complete else "pruned", **values)
+
+
+def run_training(trial: Trial, expert: Mapping, data, common: dict, start) -> None:
+    """Train with the proposed settings, give up when the pruner says so, judge, and write the result.
+
+    `data`, `common` and `start` are those of experts.train_expert. A trial that was given up keeps its last value,
+    which no choice looks at.
+    """
+    from judgemerge.train import experts, trained_models
+
+    search, pruner = trial.search, trial.pruner
+    minimised, patience = searching.is_minimised(search), searching.patience(search)
+    settings, evaluation, watch = trial.params, [], None
+    if patience or search.pruning != "none":
+        # A checkpoint at every evaluation holds what was measured so far.
+        settings = {**settings, "eval_steps": search.pruning_every, "save_steps": search.pruning_every}
+        evaluation = list(trial.development.values())
+    if patience:
+        settings["early_stopping_steps"] = patience
+    elif search.pruning != "none":
+        watch = trials.watcher(pruner, minimised)
+    trial.folder.mkdir(parents=True, exist_ok=True)
+    results = experts.Results(*(str(trial.folder / name) for name in ("adapter", "recipe.yaml", "curve.csv")))
+    data = dataclasses.replace(data, evaluation=evaluation)
+    try:
+        experts.train_expert(searching.applied(expert, settings, "settings"), data, common, start, results, watch)
+        state = files.read_json(Path(results.adapter, "trainer_state.json"))
+        is_complete = not trials.reports(pruner, state, minimised)
+    except Stopped:
+        is_complete = False
+    if not is_complete:
+        return trial.write("pruned", value=pruner.reports[-1][1] if pruner.reports else None)
+    chat_template = load_yaml(results.recipe)["asked_by"]
+    backend = trained_models.load(start.base, results.adapter, trial.judging, start.threads, chat_template)
+    values, _ = trial.judge(backend)
+    loss = trials.lowest_loss(state) if evaluation else None
+    if searching.EVALUATION_LOSS in searching.targets(search).values():
+        values["value"] = loss
+    trial.write("complete", **values, evaluation_loss=loss)

@@ -1,0 +1,89 @@
+"""search_{search}.csv: every trial with its value and interval, and its difference to the study's own setting."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from judgemerge.core.items import Item, read_items, read_verdicts
+from judgemerge.evaluate.comparisons import compare_benchmark
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Settings, mean_of
+from judgemerge.evaluate.score import score_benchmark
+from judgemerge.search import searching
+from judgemerge.search.searching import Result
+from judgemerge.search.trials import verdict_file
+from judgemerge.settings.searches import Search
+
+LAST = ("n", "errors", "best", "note")  # what only some trials have stands before them
+
+
+class OfSet(NamedTuple):
+    """What the trials are worth on one development set, by their numbers; `differences` are to trial 0."""
+
+    values: Mapping[str, Estimate]
+    differences: Mapping[str, Estimate]
+
+
+def trials_table(
+    search: Search,
+    default: Mapping[str, Any],
+    results: Sequence[Result],
+    folders: Sequence[str],
+    development: Mapping[str, str],
+    settings: Settings,
+) -> pd.DataFrame:
+    """Return the trials with intervals from their verdicts, and the differences to trial 0 on the same items.
+
+    `development` are the files of the sets by name. With several sets each has a column of its own as well.
+    """
+    complete = {
+        str(result.trial): folder for result, folder in zip(results, folders, strict=True) if result.state == "complete"
+    }
+    sets = {
+        name: _of_set(read_items(development[name]), name, metric, complete, settings)
+        if metric != searching.EVALUATION_LOSS  # a loss has no interval: it is one number per training
+        else OfSet({}, {})
+        for name, metric in searching.targets(search).items()
+    }
+    quoted, best = searching.published(search), searching.best(search, results).trial
+    rows = [_row(search, default, result, sets, quoted, best) for result in results]
+    table = pd.DataFrame(rows)
+    return table[[*(name for name in table.columns if name not in LAST), *LAST]]
+
+
+def _row(
+    search: Search, default: Mapping, result: Result, sets: Mapping[str, OfSet], quoted: Sequence[Mapping], best: int
+) -> dict[str, Any]:
+    """Return the row of one trial; `quoted` are somebody else's trials."""
+    trial, targets = str(result.trial), searching.targets(search)
+    params = {**default, **result.params}
+    value = mean_of([of_set.values.get(trial, UNDEFINED) for of_set in sets.values()])
+    difference = mean_of([of_set.differences.get(trial, UNDEFINED) for of_set in sets.values()])
+    row = {"trial": result.trial, "round": result.round, "state": result.state}
+    row |= {name: params.get(name) for name in search.space}
+    row |= {"metric": searching.label(search), "value": result.value, "ci_low": value.low, "ci_high": value.high}
+    row |= {"difference": difference.value, "difference_low": difference.low, "difference_high": difference.high}
+    if len(targets) > 1:
+        row |= {f"{name}.{metric}": sets[name].values.get(trial, UNDEFINED).value for name, metric in targets.items()}
+    row |= {"evaluation_loss": result.evaluation_loss} if result.evaluation_loss is not None else {}
+    point = {name: params[name] for name in search.space if name in params}
+    row |= {f"published.{name}": number for name, number in searching.published_row(quoted, point).items()}
+    note = "given up early; the value is the last one reported" if result.state == "pruned" else ""
+    return row | {"n": result.n, "errors": result.errors, "best": result.trial == best, "note": note}
+
+
+def _of_set(items: Iterable[Item], name: str, metric: str, complete: Mapping[str, str], settings: Settings) -> OfSet:
+    """Return the metric of every complete trial on one set, and that minus trial 0's."""
+    items = list(items)
+    verdicts = {trial: list(read_verdicts(verdict_file(folder, name))) for trial, folder in complete.items()}
+    scores = score_benchmark(items, verdicts, **vars(settings))
+    values = {
+        row.judge: Estimate(row.value, row.ci_low, row.ci_high) for row in scores.itertuples() if row.metric == metric
+    }
+    pairs = compare_benchmark(items, verdicts, **vars(settings), metrics=[metric])
+    differences = {
+        row.judge_b: Estimate(-row.difference, -row.ci_high, -row.ci_low)
+        for row in pairs.itertuples()
+        if row.metric == metric and "bootstrap" in row.test and row.judge_a == "0"
+    }
+    return OfSet(values, differences)
