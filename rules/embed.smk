@@ -369,7 +369,7 @@ rule choose_embedder:
         manifests=each(layout.ENCODER_MANIFEST, embedding.iteration_models),
     output:
         model=directory(*layout.filled(layout.ENCODER, ["tuned"])),
-        manifest=layout.filled(layout.ENCODER_MANIFEST, ["tuned"]),
+        manifest=layout.filled(layout.ENCODER_MANIFEST, ["tuned"])[0],
     log:
         "results/{study}/logs/choose_embedder.log",
     benchmark:

@@ -17,7 +17,7 @@ def make(module, folder, suites, parameters, labels=(), page_parameters=None):
     """Write the table and the page of a module below a folder, which is the working directory; return both paths."""
     table, page = (folder / "results" / "mine" / "tables" / f"{module}.{kind}" for kind in ("csv", "html"))
     table.parent.mkdir(parents=True, exist_ok=True)
-    making.tabulate(module, "mine", suites, parameters, str(table))
+    making.make_table(module, "mine", suites, parameters, str(table))
     making.render(
         module, module, module, str(table), "mine", suites, dict(labels), 0.95, page_parameters or {}, str(page)
     )

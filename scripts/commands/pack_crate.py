@@ -110,7 +110,7 @@ def _chosen(
 ) -> dict[str, Path]:
     """Return all files of the crate: results, resolved settings, catalogues, prompts that are used, licence."""
     own_judges = [judge for judge in study.judges if study.kind(judge) != "recorded"]
-    candidates = crate.chosen_files(results, own_judges)
+    candidates = crate.files_to_pack(results, own_judges)
     # What an earlier version of the study left behind is no result of this one; the report is made beside the workflow.
     files_to_pack = {
         name: path for name, path in candidates.items() if path.as_posix() in lineage or name == "report.html"

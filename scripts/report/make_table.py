@@ -1,11 +1,11 @@
 """Make tables/{table}.csv as the table's module in judgemerge/report/tables/ computes it."""
 
 from judgemerge.core.logs import logged
-from judgemerge.report.making import tabulate
+from judgemerge.report.making import make_table
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        tabulate(
+        make_table(
             module=snakemake.wildcards.table,
             study=snakemake.wildcards.study,
             suites=snakemake.params.suites,

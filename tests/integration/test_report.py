@@ -27,14 +27,14 @@ FIGURES = {
     "Position consistency and accuracy": "Position consistency (the same verdict when the two responses change places)",
     "Direct assessment: rank correlation by judge": "rank correlation between a judge's grade and the human grade",
     "Paired differences from the best judge": "How far each judge is from the best judge of the benchmark",
-    "Human–human and human–judge agreement": "agreement with the majority of the other people",
+    "Human–human and human–judge agreement": "agreement with the majority of the other annotators",
     "Position bias": "the share won by the answer shown first, minus one half",
     "Length bias": "those whose better answer is the shorter one",
 }
 TABLES = {
     "Judge–human agreement": "Every metric of every judge on every benchmark",
     "Paired comparisons of judges": "p after Holm's correction",
-    "Human–human and human–judge agreement": "Krippendorff's alpha among people and with each judge added",
+    "Human–human and human–judge agreement": "Krippendorff's alpha among annotators and with each judge added",
     "Judge biases: position, length, self-preference": "Influences on verdicts other than quality",
     "Item sets": "What each item set holds",
 }

@@ -39,9 +39,9 @@ def resampling_weights(n_clusters: int, n_resamples: int, rng: np.random.Generat
     step = max(1, 2_000_000 // n_clusters)
     for start in range(0, n_resamples, step):
         block = weights[start : start + step]
-        drawn = rng.integers(0, n_clusters, size=block.shape)
-        drawn += np.arange(len(block))[:, None] * n_clusters
-        block[:] = np.bincount(drawn.ravel(), minlength=block.size).reshape(block.shape)
+        clusters = rng.integers(0, n_clusters, size=block.shape)
+        clusters += np.arange(len(block))[:, None] * n_clusters
+        block[:] = np.bincount(clusters.ravel(), minlength=block.size).reshape(block.shape)
     return weights
 
 

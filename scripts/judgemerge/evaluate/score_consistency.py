@@ -55,9 +55,9 @@ def _statements(item: Item, order: Order, reply: str, verdict: Verdict | None) -
 def _measurement(
     benchmark: str, name: str, values: Sequence[tuple[str, bool | None]], settings: Settings
 ) -> Measurement:
-    known = [(cluster, holds) for cluster, holds in values if holds is not None]
-    n, errors = len(known), len(values) - len(known)
-    if not known:
+    stated = [(cluster, holds) for cluster, holds in values if holds is not None]
+    n, errors = len(stated), len(values) - len(stated)
+    if not stated:
         return Measurement.of(name, UNDEFINED, n, errors, "no reply states enough")
-    sample = draw_sample([cluster for cluster, _ in known], f"{benchmark}/score_consistency", settings)
-    return Measurement.of(name, proportion(sample, np.array([holds for _, holds in known], dtype=float)), n, errors)
+    sample = draw_sample([cluster for cluster, _ in stated], f"{benchmark}/score_consistency", settings)
+    return Measurement.of(name, proportion(sample, np.array([holds for _, holds in stated], dtype=float)), n, errors)

@@ -39,7 +39,7 @@ class Entry(NamedTuple):
         return text.replace("{part}", *self.part) if self.part else text
 
 
-class Drawn(NamedTuple):
+class Drawing(NamedTuple):
     """One figure of a study, and the name of the table that it is drawn from."""
 
     table: str
@@ -68,7 +68,7 @@ class Contents:
     def __init__(self, study: "Study"):
         self.study, self.layout = study, Layout(study.name)
         self.tables: dict[str, Entry] = {}
-        self.figures: dict[str, Drawn] = {}
+        self.figures: dict[str, Drawing] = {}
         for module in TABLES.names:
             table = TABLES.load(module).TABLE
             if table.condition(study):
@@ -80,7 +80,7 @@ class Contents:
             self.tables[name] = Entry(module, table, part)
             for figure_name, figure in table.figures.items():
                 if figure.condition is None or figure.condition(self.study):
-                    self.figures["_".join((figure_name, *part))] = Drawn(name, figure_name, figure)
+                    self.figures["_".join((figure_name, *part))] = Drawing(name, figure_name, figure)
 
     @functools.cached_property
     def kinds(self) -> dict[str, str]:
@@ -194,7 +194,7 @@ class Contents:
             "panels": list(figure.panels(self.study)),
             "kinds": self.kinds if about_judges else {},
             "labels": self.study.labels if about_judges else {},
-            "chosen": self.study.settings.display.judges if about_judges else None,
+            "judges": self.study.settings.display.plain().get("judges") if about_judges else None,
         }
 
     # ---- words and code ----

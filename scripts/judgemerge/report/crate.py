@@ -87,40 +87,40 @@ class Derivation:
 
 def parse_summary(text: str) -> dict[str, Made]:
     """Return how every file is made, from what `snakemake --detailed-summary` prints."""
-    made = {}
+    lineage = {}
     for line in text.splitlines():
         cells = line.split("\t")
         if len(cells) < 8 or cells[0] == "output_file":
             continue
         path, _, rule, job, inputs, *_, plan = cells
-        made[path] = Made(rule, job, tuple(part for part in inputs.split(",") if part), plan)
-    return made
+        lineage[path] = Made(rule, job, tuple(part for part in inputs.split(",") if part), plan)
+    return lineage
 
 
-def check_finished(made: Mapping[str, Made], command: str) -> None:
+def check_finished(lineage: Mapping[str, Made], command: str) -> None:
     """Refuse results that a run would change: a crate of them would say more than is true."""
-    stale = [path for path, how in made.items() if how.plan != "no update"]
-    if not made or stale:
+    stale = [path for path, how in lineage.items() if how.plan != "no update"]
+    if not lineage or stale:
         what = f"{len(stale)} files are missing or out of date, first {stale[0]}" if stale else "nothing was made"
         raise JudgemergeError(f"{what}; run `{command}` first")
 
 
-def chosen_files(results: Path, own_judges: Iterable[str]) -> dict[str, Path]:
-    """Return what of a study's results is packed: path in the crate → file; `own_judges` are no recorded ones."""
-    chosen = {
+def files_to_pack(results: Path, judges: Iterable[str]) -> dict[str, Path]:
+    """Return what of a study's results is packed: path in the crate → file; `judges` are no recorded ones."""
+    packed = {
         path.relative_to(results).as_posix(): path
         for pattern in PATTERNS
         for path in sorted(results.glob(pattern))
         if path.is_file()
     }
-    verdicts = [path for judge in own_judges for path in sorted(results.glob(f"verdicts/{judge}/*.jsonl"))]
+    verdicts = [path for judge in judges for path in sorted(results.glob(f"verdicts/{judge}/*.jsonl"))]
     if sum(path.stat().st_size for path in verdicts) <= VERDICTS_LIMIT:
-        chosen |= {path.relative_to(results).as_posix(): path for path in verdicts}
-    return chosen
+        packed |= {path.relative_to(results).as_posix(): path for path in verdicts}
+    return packed
 
 
 def derivations(
-    made: Mapping[str, Made], packed: Mapping[str, str], sources: Mapping[str, str], configs: Iterable[str]
+    lineage: Mapping[str, Made], packed: Mapping[str, str], sources: Mapping[str, str], configs: Iterable[str]
 ) -> list[Derivation]:
     """Return one derivation per job that made a packed file.
 
@@ -130,54 +130,55 @@ def derivations(
     configs = set(configs)
     jobs: dict[str, list[str]] = {}
     for path in packed:
-        if path in made:
-            jobs.setdefault(made[path].job, []).append(path)
-    found = []
+        if path in lineage:
+            jobs.setdefault(lineage[path].job, []).append(path)
+    results = []
     for paths in jobs.values():
-        objects = dict.fromkeys(_origins(paths[0], made, packed, sources))
-        deciding = [STUDY, *(DECIDED_BY[rule] for rule in _rules(paths[0], made, packed) if rule in DECIDED_BY)]
+        objects = dict.fromkeys(_origins(paths[0], lineage, packed, sources))
+        deciding = [STUDY, *(DECIDED_BY[rule] for rule in _rules(paths[0], lineage, packed) if rule in DECIDED_BY)]
         objects |= dict.fromkeys(name for name in deciding if name in configs)
         names = tuple(packed[path] for path in paths)
-        found.append(Derivation(made[paths[0]].rule, names, tuple(objects), *_times(paths, made[paths[0]].job)))
-    return found
+        job = lineage[paths[0]]
+        results.append(Derivation(job.rule, names, tuple(objects), *_times(paths, job.job)))
+    return results
 
 
 def _times(paths: Sequence[str], log: str) -> tuple[datetime.datetime | None, datetime.datetime | None]:
     """Return when a job began and ended: when its last file was written, less what its record of the time says."""
-    written = [Path(path).stat().st_mtime for path in paths if Path(path).is_file()]
-    if not written:
+    times = [Path(path).stat().st_mtime for path in paths if Path(path).is_file()]
+    if not times:
         return None, None
-    end = datetime.datetime.fromtimestamp(max(written), datetime.UTC)
+    end = datetime.datetime.fromtimestamp(max(times), datetime.UTC)
     timing = Path(log.replace("/logs/", "/timings/", 1)).with_suffix(".tsv")
     seconds = seconds_of(timing) if timing.is_file() else None
     return None if seconds is None else end - datetime.timedelta(seconds=seconds), end
 
 
 def _origins(
-    path: str, made: Mapping[str, Made], packed: Mapping[str, str], sources: Mapping[str, str]
+    path: str, lineage: Mapping[str, Made], packed: Mapping[str, str], sources: Mapping[str, str]
 ) -> Iterator[str]:
     """Yield what a file was made from, passing over files that are not packed; a model stands for its manifest."""
-    for given in made[path].inputs:
-        if given in sources:
-            yield f"source:{sources[given]}"
-        elif given in packed:
-            yield packed[given]
-        elif f"{given}.json" in packed:
-            yield packed[f"{given}.json"]
-        elif given in made:
-            yield from _origins(given, made, packed, sources)
+    for source in lineage[path].inputs:
+        if source in sources:
+            yield f"source:{sources[source]}"
+        elif source in packed:
+            yield packed[source]
+        elif f"{source}.json" in packed:
+            yield packed[f"{source}.json"]
+        elif source in lineage:
+            yield from _origins(source, lineage, packed, sources)
 
 
-def _rules(path: str, made: Mapping[str, Made], packed: Mapping[str, str]) -> Iterator[str]:
+def _rules(path: str, lineage: Mapping[str, Made], packed: Mapping[str, str]) -> Iterator[str]:
     """Yield the rules of the jobs that a derivation sums up."""
-    yield made[path].rule
-    for given in made[path].inputs:
-        if given in made and given not in packed:
-            yield from _rules(given, made, packed)
+    yield lineage[path].rule
+    for source in lineage[path].inputs:
+        if source in lineage and source not in packed:
+            yield from _rules(source, lineage, packed)
 
 
 def build(
-    record: dict, chosen: Mapping[str, Path], derived: Sequence[Derivation], citation: dict, date: datetime.datetime
+    record: dict, packed: Mapping[str, Path], derived: Sequence[Derivation], citation: dict, date: datetime.datetime
 ) -> ROCrate:
     """Return the crate: `record` is run.json, `citation` CITATION.cff, `date` when the results were finished.
 
@@ -212,7 +213,7 @@ def build(
     developers = [_author(crate, f"#developer-{n}", entry) for n, entry in enumerate(citation["authors"], 1)]
     software["author"] = _one_or_list(developers)
     instruments: dict[str, Entity] = {}
-    entities = {name: _packed(crate, name, path) for name, path in chosen.items()}
+    entities = {name: _packed(crate, name, path) for name, path in packed.items()}
     for key, source in record["sources"].items():
         entities[f"source:{key}"] = _source(crate, key, source, date)
     for number, one in enumerate(derived, 1):
@@ -341,27 +342,27 @@ def problems(folder: str | Path) -> list[str]:
         crate = ROCrate(folder)
     except (ValueError, KeyError, AssertionError, OSError) as error:
         return [f"{folder}: is no RO-Crate ({error})"]
-    wanted = ("name", "description", "datePublished")
-    found = [f"{folder}: the crate has no {name}" for name in wanted if not crate.root_dataset.get(name)]
+    names = ("name", "description", "datePublished")
+    sentences = [f"{folder}: the crate has no {name}" for name in names if not crate.root_dataset.get(name)]
     described = set()
     for part in crate.data_entities:
         if "://" in part.id:
-            found += [f"{part.id}: has no {name}" for name in ("name", "sha256") if not part.get(name)]
+            sentences += [f"{part.id}: has no {name}" for name in ("name", "sha256") if not part.get(name)]
             continue
         described.add(part.id)
         path = folder / part.id
         if not path.is_file():
-            found.append(f"{path}: is described, but it is not there")
+            sentences.append(f"{path}: is described, but it is not there")
         elif files.sha256_file(path) != part.get("sha256"):
-            found.append(f"{path}: is not the file that is described")
+            sentences.append(f"{path}: is not the file that is described")
     metadata = {"ro-crate-metadata.json", "ro-crate-preview.html"}
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - metadata
-    found += [f"{folder / name}: is not described" for name in sorted(there - described)]
-    return found + _dangling(crate) + _underived(crate)
+    sentences += [f"{folder / name}: is not described" for name in sorted(there - described)]
+    return sentences + _dangling(crate) + _underived(crate)
 
 
 def _dangling(crate: ROCrate) -> list[str]:
-    known = {"./", *(entity.id for entity in crate.get_entities())}
+    ids = {"./", *(entity.id for entity in crate.get_entities())}
     named = [
         (entity.id, value["@id"])
         for entity in crate.get_entities()
@@ -372,7 +373,7 @@ def _dangling(crate: ROCrate) -> list[str]:
     return [
         f"{one}: names {other}, which is not described"
         for one, other in named
-        if other not in known and not other.startswith("https://")
+        if other not in ids and not other.startswith("https://")
     ]
 
 
@@ -383,12 +384,12 @@ def _underived(crate: ROCrate) -> list[str]:
     for action in actions:
         for result in _as_list(action.get("result")):
             made_by.setdefault(result.id, []).append(action)
-    found = [f"{action.id}: has no object" for action in actions if not _as_list(action.get("object"))]
+    sentences = [f"{action.id}: has no object" for action in actions if not _as_list(action.get("object"))]
     for part in sorted(crate.data_entities, key=lambda part: part.id):
         n_actions = len(made_by.get(part.id, []))
         if part.id.startswith(("tables/", "figures/", "scores/")) and n_actions != 1:
-            found.append(f"{part.id}: is the result of {n_actions} actions, not of one")
-    return found
+            sentences.append(f"{part.id}: is the result of {n_actions} actions, not of one")
+    return sentences
 
 
 def _as_list(value) -> list:

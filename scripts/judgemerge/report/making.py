@@ -12,7 +12,7 @@ from judgemerge.report.table import View
 from judgemerge.report.tables import TABLES
 
 
-def tabulate(module: str, study: str, suites: Mapping[str, str], parameters: Mapping[str, Any], path: str) -> None:
+def make_table(module: str, study: str, suites: Mapping[str, str], parameters: Mapping[str, Any], path: str) -> None:
     """Write the rows that a table's module computes."""
     declared = TABLES.load(module).TABLE
     frame = declared.rows(Material(study, suites), **parameters)
@@ -42,12 +42,12 @@ def render(
     view = View(name, declared.intro, list(labels.values()), f"{100 * confidence:g} %", Material(study, suites))
     texts = [column for column, about in declared.columns.items() if about.form == markup.TEXT]
     rows = with_labels(read_table(table, texts), labels)
-    shown = (
+    contents = (
         declared.page(rows, view, **parameters) if declared.page else view.page(markup.plain(rows, declared.columns))
     )
     descriptions = {column: about.description for column, about in declared.columns.items()}
     with files.atomic_writer(path) as file:
-        file.write(markup.page(title, shown.intro, shown.sections, descriptions))
+        file.write(markup.page(title, contents.intro, contents.sections, descriptions))
 
 
 def draw(
@@ -59,16 +59,16 @@ def draw(
     svg: str,
     png: str,
     labels: Mapping[str, str] | None = None,
-    chosen: Sequence[str] | None = None,
+    judges: Sequence[str] | None = None,
 ) -> None:
     """Draw one figure of a table in both formats, without a time stamp inside.
 
-    `labels` are the words for judges, `chosen` those to be shown (all when there are none).
+    `labels` are the words for judges, `judges` those to be shown (all when there are none).
     """
     drawing.use_style()
-    rows = of_judges(read_table(table), chosen, kinds) if chosen else read_table(table)
+    rows = of_judges(read_table(table), judges, kinds) if judges else read_table(table)
     words = {judge: " ".join((labels or {}).get(judge, judge).split()) for judge in kinds}
-    visible = {words[judge]: kind for judge, kind in kinds.items() if not chosen or judge in chosen}
+    visible = {words[judge]: kind for judge, kind in kinds.items() if not judges or judge in judges}
     image = TABLES.load(module).TABLE.figures[figure].draw(with_labels(rows, words), visible, panels)
     if len(visible) < len(kinds):
         drawing.add_footnote(image, f"{len(visible)} of {len(kinds)} judges, chosen in display.judges.")

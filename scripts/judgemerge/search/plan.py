@@ -15,8 +15,8 @@ class SearchPlan:
 
     def searches_for(self, kind: str) -> list[str]:
         """Return the searches for settings of an `expert`, or for parameters of a `merge`."""
-        wanted_kind = {"expert": ExpertSearch, "merge": MergeSearch}[kind]
-        return [name for name, search in self.study.searches.items() if isinstance(search, wanted_kind)]
+        section = {"expert": ExpertSearch, "merge": MergeSearch}[kind]
+        return [name for name, search in self.study.searches.items() if isinstance(search, section)]
 
     def settings(self, search: str) -> dict:
         """Return a search as the study has it, for the parameters of a job."""

@@ -7,7 +7,7 @@ from judgemerge.settings.section import NAMES, Section, key, limits, section
 
 @section
 class MadeDocuments(Section):
-    """Documents that are made on the spot."""
+    """Synthetic documents."""
 
     domain: str = key("What they are about: workshop, kitchen, garden, library, travel or weather.")
     n_documents: int = key("Number of documents.", 60, minimum=2)
@@ -46,7 +46,7 @@ class TinyEncoder(Section):
 
 @section
 class MadeEncoder(Section):
-    """An encoder that is made on the spot."""
+    """An encoder that is generated on this machine."""
 
     make: TinyEncoder = key()
 

@@ -186,8 +186,8 @@ class Expert(Section):
     )
     prompts: Prompts | None = key("Prompt per protocol; the default is the study's `judging.prompts`.", None)
     orders: Literal["original", "both"] = key(
-        "Show each training pair in its own order, or in both orders (twice the rows): responses, label and what an "
-        "explanation says of positions change places.",
+        "Show each training pair in its own order, or in both orders (twice the rows): responses, label and "
+        "the positions that an explanation names change places.",
         "both",
     )
     format: Literal["alpaca", "messages", "as_published"] = key(

@@ -199,4 +199,4 @@ def test_the_known_leaks_into_the_test_set_of_autoj(real_sets, training, n_promp
     assert [row.n_overlap for row in rows] == found
     assert rows[1].n_training_prompts == n_prompts
     assert [row.n_benchmark_prompts for row in rows] == [1182, 1179, 1177, 1177]
-    assert rows[3]["too_short"] == 333
+    assert rows[3].too_short == 333

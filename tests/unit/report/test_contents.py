@@ -59,6 +59,29 @@ def test_files_are_named_by_what_the_study_calls_them(demo):
     ]
 
 
+def test_the_record_of_the_run_names_models_sources_and_judges_that_may_fail(demo):
+    assert {judge for judge, _ in demo.fallible_pairs()}.isdisjoint({"longer", "random", "majority"})
+    assert ("ties", "demo_pairwise") in demo.fallible_pairs()
+    assert "results/demo/models/ties.json" in demo.manifests()
+    assert all(entry["url"] and entry["licence"] for entry in demo.sources().values())
+
+
+def test_a_study_is_asked_for_its_tables_figures_checks_and_cards(demo):
+    files = demo.files()
+    assert len(files) == len(set(files)) and "results/demo/run.json" not in files
+    assert "results/demo/tables/published.ok" not in files
+    for merge in demo.study.merges:
+        assert f"results/demo/cards/{merge}.md" in files
+    for expert in demo.study.lora_experts:
+        assert f"results/demo/checks/{expert}.export.json" in files
+
+
+def test_published_numbers_are_checked_where_there_are_any(repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    study = load_study(load_yaml("config/studies/replay.yaml"), "config/studies/replay.yaml", "config")
+    assert f"results/{study.name}/tables/published.ok" in Contents(study).files()
+
+
 def test_tables_with_parts_come_once_for_each(repository, monkeypatch):
     monkeypatch.chdir(repository)
     settings = load_yaml("config/studies/orpo.yaml") | {"scale": "tiny"}

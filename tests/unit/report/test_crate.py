@@ -15,8 +15,8 @@ from judgemerge.report.crate import (
     Made,
     build,
     check_finished,
-    chosen_files,
     derivations,
+    files_to_pack,
     parse_summary,
     problems,
 )
@@ -182,12 +182,12 @@ SMALL = [
 
 
 def test_no_model_no_reply_no_raw_file_and_no_recorded_verdict_is_packed(results):
-    assert sorted(chosen_files(results, ["m"])) == sorted([*SMALL, "verdicts/m/b.jsonl"])
+    assert sorted(files_to_pack(results, ["m"])) == sorted([*SMALL, "verdicts/m/b.jsonl"])
 
 
 def test_large_verdicts_stay_behind(results, monkeypatch):
     monkeypatch.setattr(crate, "VERDICTS_LIMIT", 10)
-    assert sorted(chosen_files(results, ["m"])) == sorted(SMALL)
+    assert sorted(files_to_pack(results, ["m"])) == sorted(SMALL)
 
 
 # ---- the crate ----
@@ -207,7 +207,7 @@ def graph(folder):
 def packed(results, tmp_path):
     """Write a right crate and return its folder."""
     folder = tmp_path / "crate"
-    crate.write(build(record(about=ABOUT), chosen_files(results, ["m"]), DERIVED, CITATION, DATE), folder)
+    crate.write(build(record(about=ABOUT), files_to_pack(results, ["m"]), DERIVED, CITATION, DATE), folder)
     return folder
 
 
@@ -233,7 +233,7 @@ def test_who_made_it_when_and_under_which_licence(packed):
 
 
 def test_what_the_study_does_not_say_is_not_in_the_crate(results, tmp_path):
-    crate.write(build(record(), chosen_files(results, ["m"]), DERIVED, CITATION, DATE), tmp_path / "crate")
+    crate.write(build(record(), files_to_pack(results, ["m"]), DERIVED, CITATION, DATE), tmp_path / "crate")
     entities = graph(tmp_path / "crate")
     assert not {"author", "publisher", "license"} & entities["./"].keys()
     assert "agent" not in entities["#job-1"]
@@ -284,7 +284,7 @@ def test_every_table_names_code_and_sources(packed):
     [("b" * 40, True, f"commit {'b' * 40}, with uncommitted changes"), (None, None, "no git checkout")],
 )
 def test_code_that_is_no_clean_commit_is_said(results, tmp_path, commit, dirty, said):
-    build(record(commit, dirty), chosen_files(results, []), DERIVED[1:], CITATION, DATE).write(tmp_path / "crate")
+    build(record(commit, dirty), files_to_pack(results, []), DERIVED[1:], CITATION, DATE).write(tmp_path / "crate")
     assert f"({said})" in graph(tmp_path / "crate")["./"]["description"]
 
 

@@ -319,7 +319,7 @@ def test_labels_are_drawn_and_chosen_judges_alone(tmp_path):
     made(kinds)["agreement"].to_csv(table, index=False)
     files = str(tmp_path / "a.svg"), str(tmp_path / "a.png")
     labels = {"one": "The first one", "two": "GPT-4 at $3 to $5"}
-    draw_files("accuracy", str(table), kinds, PANELS, *files, labels=labels, chosen=["one", "two"])
+    draw_files("accuracy", str(table), kinds, PANELS, *files, labels=labels, judges=["one", "two"])
     svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert ">The first one</text>" in svg and ">GPT-4 at $3 to $5</text>" in svg
     assert "three" not in svg

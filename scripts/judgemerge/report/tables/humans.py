@@ -37,12 +37,13 @@ COLUMNS = {
     "note": Column("why a value is undefined"),
 }
 INTRO = (
-    "How well people agree, and how well judges agree with people; {confidence} intervals, prompts resampled as "
-    "clusters. Others: the majority (for grades the mean) of the other people's votes on an item, an even split being "
-    "a tie. What people reach there is the human ceiling; a judge takes each person's place in turn, so that both meet "
-    "the same labels. Single votes: a vote against another's vote, and a verdict against a vote, as in MT-Bench. A "
-    "judge's two orders make one verdict; different ones are a tie. Alpha is Krippendorff's, among people or with the "
-    "judge as one more annotator, on items with at least two votes; the change is what the judge adds to it."
+    "Agreement among human annotators, and of judges with them; {confidence} intervals, prompts resampled"
+    " as clusters. Others: the majority (for grades the mean) of the other annotators' votes on an item; "
+    "an even split is a tie. The annotators' value there is the human ceiling; a judge takes each "
+    "annotator's place in turn, so that both are compared with the same labels. Single votes: a vote "
+    "against another's vote, and a verdict against a vote, as in MT-Bench. A judge's two orders make one "
+    "verdict; different ones are a tie. Alpha is Krippendorff's, among annotators or with the judge as "
+    "one more annotator, on items with at least two votes; the change is the effect of adding the judge."
 )
 HUMANS = "humans"
 _COLUMNS = (  # heading, against, metric
@@ -210,9 +211,9 @@ def page_inputs(study: Study) -> Inputs:
 
 TABLE = Table(
     title="Human–human and human–judge agreement",
-    caption="How well people agree with the majority, with the majority of the others and with each other, and judges "
-    "with people on the same footing; Krippendorff's alpha among people and with each judge added. ``humans.csv`` has "
-    "every annotator.",
+    caption="Agreement of human annotators with the majority, with the majority of the others and with each "
+    "other, and of judges with annotators on the same labels; Krippendorff's alpha among annotators and "
+    "with each judge added. ``humans.csv`` has every annotator.",
     columns=COLUMNS,
     condition=has_judges,
     intro=INTRO,
@@ -222,11 +223,12 @@ TABLE = Table(
     figures={
         "humans": Figure(
             label="Human–human and human–judge agreement",
-            caption="Judges beside human annotators. Left: agreement with the majority of the other people, where a "
-            "person's own vote does not count; a judge takes each person's place in turn, so that the band (people, "
-            "the ceiling) and the judges meet the same labels. Right: agreement with single votes, judge against "
-            "person beside person against person, with ties and (hollow) without. Without ties a judge that often "
-            "changes its mind looks better than it is: its two orders then make a tie, and ties are left out.",
+            caption="Judges beside human annotators. Left: agreement with the majority of the other annotators, where "
+            "an annotator's own vote does not count; a judge takes each annotator's place in turn, so that the band "
+            "(annotators, the ceiling) and the judges are compared with the same labels. Right: agreement with "
+            "single votes, of judges with annotators beside annotators with each other, with ties and (hollow) "
+            "without. Without ties an inconsistent judge looks better than it is: its two orders then make a tie,"
+            " and ties are left out.",
             draw=humans,
         ),
     },

@@ -43,14 +43,14 @@ COLUMNS = {
     "note": Column("why a value is undefined"),
 }
 INTRO = (
-    "{first} (first) and {second} (second) answered the same {n} questions of {questions}. Judges were never told who "
-    "wrote what: pairs were shown in both orders, single answers were graded alone. Differences are second − first; "
-    "intervals are {confidence} and resample questions. No person judged these answers: the table says what the judges "
-    "prefer, not what is better."
+    "{first} (first) and {second} (second) answered the same {n} questions of {questions}. Judges did not"
+    " learn who wrote what: pairs were shown in both orders, single answers were graded alone. "
+    "Differences are second − first; intervals are {confidence} and resample questions. There are no "
+    "human labels: the table shows what the judges prefer, not what is better."
 )
 EMPTY_CONTEXT = (
-    "As in the published comparison, the judges were shown an empty context. What they say of faithfulness to it means "
-    "nothing; it stands here only to be compared with the published figures."
+    "As in the published comparison, the judges were shown an empty context. Their grades of faithfulness"
+    " are meaningless and shown only for comparison with the published figures."
 )
 KINDS = {
     "against_rubric": "The pair goes one way, the grades go the other",
@@ -357,10 +357,7 @@ def _texts(entry: ModelComparison, paths: Paths, labels: Mapping[str, str]) -> T
         cases[labels[row["judge"]]].append(fields_of(Case, row))
     return Texts(
         questions={item.id: _question(item) for path in paths.questions for item in read_items(path)},
-        answers={
-            model: read_answers(path)
-            for model, path in zip(entry.models, paths.answers, strict=True)
-        },
+        answers={model: read_answers(path) for model, path in zip(entry.models, paths.answers, strict=True)},
         replies={
             judge: [fields_of(Reply, row) for row in files.read_jsonl(path)]
             for judge, path in zip(judges, paths.results, strict=True)
@@ -439,9 +436,9 @@ def _shares(panel: Axes, rows: Frame, judges: Sequence[str]) -> None:
 
 TABLE = Table(
     title="Model comparison {part}",
-    caption="Two models on the same questions, as judges see them who were not told who wrote what: mean scores, the "
-    "paired difference and the shares of pairs won, tied, lost, or decided by the position. Differences are second − "
-    "first. No person judged these answers.",
+    caption="Two models on the same questions, judged blind: mean scores, the paired difference and the shares of"
+    " pairs won, tied, lost, or decided by the position. Differences are second − first. There are no "
+    "human labels.",
     columns=COLUMNS,
     condition=comparisons,
     parts=comparisons,
@@ -452,8 +449,8 @@ TABLE = Table(
     figures={
         "model_comparison": Figure(
             label="Model comparison {part}",
-            caption="Mean scores of both models by metric, the paired difference with its interval, and what the "
-            "judges say of the pairs in both orders.",
+            caption="Mean scores of both models by metric, the paired difference with its interval, and the judges' "
+            "verdicts on the pairs in both orders.",
             draw=draw_comparison,
         ),
     },

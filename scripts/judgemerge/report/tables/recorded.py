@@ -13,10 +13,11 @@ COLUMNS = {
     "value": Column("how often", TEXT),
 }
 INTRO = (
-    "What the files of judges that others ran hold: rows, verdicts on the items by outcome, rows that belong to no "
-    "item (not_joined) with the first of their ids (unknown_id), and values that no label explains (unmapped), which "
-    "count as errors. A value that means something is a gap in options.labels of config/recorded.yaml, not an error "
-    "of the judge. A file that could not be read is `not judged`, with the reason."
+    "Contents of the files of recorded judges: rows, verdicts on the items by outcome, rows that belong "
+    "to no item (not_joined) with the first of their ids (unknown_id), and values without a label "
+    "(unmapped), which count as errors. A meaningful value is a gap in options.labels of "
+    "config/recorded.yaml, not an error of the judge. A file that could not be read is `not judged`, with"
+    " the reason."
 )
 NOT_JUDGED = "not judged"
 
@@ -71,8 +72,7 @@ def page(table: Frame, view: View) -> Page:
 
 TABLE = Table(
     title="Published judgments as read",
-    caption="What the files of judges that others ran hold, and what of it belongs to no item or is explained by no "
-    "label.",
+    caption="Contents of the files of recorded judges, with rows that belong to no item and values without a label.",
     columns=COLUMNS,
     condition=recorded_pairs,
     rows=rows,

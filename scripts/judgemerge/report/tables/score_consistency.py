@@ -19,11 +19,11 @@ COLUMNS = {
     "note": Column("why a value is undefined"),
 }
 INTRO = (
-    "Judges that state a score per dimension say the same thing three times: in the dimensions, in the overall "
-    "score and in the verdict. Each row is the share of replies in which two of them fit, with its {confidence} "
-    "interval, prompts resampled as clusters; mean and weighted (dimensions 1 and 2 twice) are rounded. The last "
-    "rows say how often the verdict that follows from the scores agrees with people. n counts replies that state "
-    "enough, errors the others."
+    "Judges that state a score per dimension give their judgment three times: in the dimensions, in the "
+    "overall score and in the verdict. Each row is the share of replies in which two of them fit, with "
+    "its {confidence} interval, prompts resampled as clusters; mean and weighted (dimensions 1 and 2 "
+    "twice) are rounded. The last rows show how often the verdict that follows from the scores agrees "
+    "with human labels. n counts replies that state enough, errors the others."
 )
 REPLY_FORMATS = ("final_result", "overall_score")  # those that state scores per dimension
 
@@ -83,8 +83,8 @@ def _cell(row: Any) -> str:
 
 TABLE = Table(
     title="Score–verdict consistency",
-    caption="Whether the scores per dimension, the overall score and the verdict in a judge's reply fit each other, "
-    "and how well verdicts that follow from the scores agree with people.",
+    caption="Whether the scores per dimension, the overall score and the verdict in a judge's reply fit each "
+    "other, and how well verdicts that follow from the scores agree with human labels.",
     columns=COLUMNS,
     condition=scoring_pairs,
     rows=rows,

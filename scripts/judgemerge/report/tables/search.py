@@ -186,8 +186,8 @@ TABLE = Table(
     figures={
         "search": Figure(
             label="Search {part}",
-            caption="Every trial of the search against each of its parameters. Values are taken on the development "
-            "sets; the tables of the held-out benchmarks, which no trial has seen, say what the best one is worth.",
+            caption="Every trial of the search against each of its parameters. Values are those on the development "
+            "sets; the tables of the held-out benchmarks, which no trial used, show the value of the best one.",
             draw=draw_search,
             about_judges=False,
         ),

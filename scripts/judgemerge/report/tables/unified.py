@@ -130,8 +130,9 @@ def rows(material: Material, judges: dict[str, list[str]]) -> Frame:
 
 TABLE = Table(
     title="Pairwise results by the llm-as-a-judge protocol",
-    caption="Every judge on every benchmark of pairs, counted as myendless1/llm-as-a-judge counts, with the number of "
-    "rows; its published figures stand beside ours where the same items are meant. ``unified.csv`` has the same rows.",
+    caption="Every judge on every benchmark of pairs, by the protocol of myendless1/llm-as-a-judge, with the "
+    "number of rows; its published figures are shown beside ours for the same items. ``unified.csv`` has "
+    "the same rows.",
     columns=COLUMNS,
     condition=has_table,
     rows=rows,

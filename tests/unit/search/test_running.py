@@ -1,0 +1,102 @@
+"""One trial: what is trained or merged with the proposed settings, when it is given up, and what its file says."""
+
+from pathlib import Path
+
+import pytest
+
+from judgemerge.core import files
+from judgemerge.core.processes import Stopped
+from judgemerge.merge import runs
+from judgemerge.search import running, trials
+from judgemerge.settings.searches import ExpertSearch, MergeSearch
+from judgemerge.train import experts, trained_models
+
+SPACE = {"learning_rate": {"low": 0.1, "high": 0.5}}
+EXPERT = {"settings": {"learning_rate": 0.3}, "train_on": ["a"]}
+JUDGING = {"dtype": "float32", "batch_tokens": 64, "max_prompt_tokens": 64}
+HISTORY = [{"step": step, "eval_loss": loss} for step, loss in ((10, 2.0), (20, 1.5))]
+
+
+def trial_of(folder, search):
+    files.write_json(folder / "round_0.json", {"round": 0, "trials": [{"trial": 1, "params": {"learning_rate": 0.2}}]})
+    return running.Trial(
+        search=search, number=1, round_file=str(folder / "round_0.json"), earlier=[], default={"learning_rate": 0.3},
+        development={"d": "d.jsonl"}, prompts={}, judging=JUDGING, folder=folder / "trial_1",
+        result=str(folder / "trial_1.json"),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def training(tmp_path, monkeypatch):
+    """Return a function that runs a trial whose training and judging are made up, and returns what was trained."""
+    monkeypatch.setattr(running, "read_items", lambda path: [])
+    monkeypatch.setattr(trained_models, "load", lambda *arguments: "backend")
+    monkeypatch.setattr(trials, "judge", lambda *arguments: ({"d": []}, True))
+    monkeypatch.setattr(trials, "finish", lambda *arguments: {"value": 0.5, "n": 2, "errors": 1})
+    trained = {}
+
+    def train_expert(expert, data, common, start, results, watch):
+        trained.update(settings=expert["settings"], evaluation=data.evaluation, watched=watch is not None)
+        files.write_json(Path(results.adapter, "trainer_state.json"), {"log_history": HISTORY})
+        Path(results.recipe).write_text("asked_by: text\n")
+        if trained.get("stopped"):
+            raise Stopped
+
+    def run(stopped=False, **changes):
+        keys = {"expert": "e", "space": SPACE, "development": "d", "pruning_every": 10, **changes}
+        trained["stopped"] = stopped
+        monkeypatch.setattr(experts, "train_expert", train_expert)
+        data, start = experts.Data({}, "", {}), experts_start()
+        running.run_training(trial_of(tmp_path, ExpertSearch.of(keys)), EXPERT, data, {}, start)
+        return trained, files.read_json(tmp_path / "trial_1.json")
+
+    return run
+
+
+def experts_start():
+    from judgemerge.train.runs import Start
+
+    return Start("base", "digest", 1, 1, "work")
+
+
+def test_a_trial_is_trained_with_the_proposed_settings_and_judged(training):
+    trained, result = training()
+    assert trained["settings"] == {"learning_rate": 0.2} and trained["evaluation"] == [] and not trained["watched"]
+    assert result == {
+        "trial": 1, "round": 0, "params": {"learning_rate": 0.2}, "state": "complete", "value": 0.5, "n": 2,
+        "errors": 1, "reports": [[10, -2.0], [20, -1.5]],
+    }  # fmt: skip
+
+
+def test_a_trial_with_patience_ends_early_and_may_be_worth_its_loss(training):
+    trained, result = training(patience=3, metric="evaluation_loss")
+    assert trained["settings"]["early_stopping_steps"] == 3 and trained["settings"]["eval_steps"] == 10
+    assert trained["evaluation"] == ["d.jsonl"] and not trained["watched"]
+    assert result["value"] == result["evaluation_loss"] == 1.5
+
+
+def test_a_trial_that_was_given_up_has_no_verdicts(training):
+    trained, result = training(stopped=True, pruning="median")
+    assert trained["watched"] and trained["settings"]["save_steps"] == 10
+    assert (result["state"], result["value"], result["n"]) == ("pruned", None, 0) and "evaluation_loss" not in result
+
+
+def test_a_merge_is_judged_and_its_weights_are_removed(tmp_path, monkeypatch):
+    from judgemerge.judge.backends import transformers
+
+    def make_model(merge, parents, threads, model, manifest, recipe):
+        assert merge == {"models": {"a": {"weight": 0.2}}} and parents == "parents"
+        Path(model).mkdir(parents=True)
+
+    monkeypatch.setattr(runs, "make_model", make_model)
+    monkeypatch.setattr(running, "read_items", lambda path: [])
+    monkeypatch.setattr(transformers, "Transformers", lambda model, *how: Path(model))
+    monkeypatch.setattr(trials, "judge", lambda *arguments: ({"d": []}, arguments[3] == 64 and arguments[5] is None))
+    monkeypatch.setattr(trials, "finish", lambda *arguments: {"value": 0.5, "n": 2, "errors": 0})
+    space = {"models.a.weight": {"low": 0.1, "high": 0.5}}
+    trial = trial_of(tmp_path, MergeSearch.of({"merge": "m", "space": space, "development": "d"}))
+    files.write_json(trial.round_file, {"round": 0, "trials": [{"trial": 1, "params": {"models.a.weight": 0.2}}]})
+    running.run_merge(trial, {"models": {"a": {"weight": 0.9}}}, "parents", 1)
+    result = files.read_json(trial.result)
+    assert (result["state"], result["value"], result["params"]) == ("complete", 0.5, {"models.a.weight": 0.2})
+    assert not (trial.folder / "model").exists()
