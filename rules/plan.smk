@@ -26,7 +26,11 @@ onstart:
     # A run that would come to quantized judges and end there is stopped; where Snakemake deploys the software, all is well.
     if not workflow.deployment_settings.deployment_method and not importlib.util.find_spec("llama_cpp"):
         if rules := sorted(
-            {job.rule.name for job in jobs if str(job.conda_env_spec or "").endswith("quantize.yaml")}
+            {
+                job.rule.name
+                for job in jobs
+                if (env := job.conda_env_spec) and str(env.file).endswith("quantize.yaml")
+            }
         ):
             raise WorkflowError(
                 f"{STUDY_FILE}: has quantizations, and {', '.join(rules)} need llama-cpp-python, which is not installed "

@@ -125,7 +125,7 @@ rule write_run_record:
         settings={key: value for key, value in settings.items() if key != "mirror"},
         sources=CONTENTS.sources(),
         judged=CONTENTS.fallible_pairs(),
-        checkout=workflow.basedir,
+        checkout=os.path.relpath(workflow.basedir),
         timings="results/{study}/timings",
         software=deployment_words(workflow.deployment_settings.deployment_method),
         code=script_digest("report/write_run_record"),
