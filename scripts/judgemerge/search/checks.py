@@ -94,9 +94,7 @@ def _check_grid(study: "Study", name: str, search: Search, where: str) -> None:
         columns = (read_published(search.published) or [{}])[0]
         missing = [parameter for parameter in search.space if parameter not in columns]
         if missing:
-            raise JudgemergeError(
-                f"{where}: {search.published} has no column '{missing[0]}', which space has; add it"
-            )
+            raise JudgemergeError(f"{where}: {search.published} has no column '{missing[0]}', which space has; add it")
 
 
 def _check_patience(search: Search, where: str) -> None:
