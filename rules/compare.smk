@@ -4,14 +4,8 @@ from judgemerge.study import layout
 
 comparisons = study.comparisons
 asking_elsewhere = dict(mem_mb=per_attempt(1000), runtime=per_attempt(600), batch_tokens=settings.judging.batch_tokens)
-ANSWERING_HERE = one_of(study.model_names - {*study.models_by_origin("endpoint")})
+ANSWERING_HERE = one_of(study.model_names - {*study.models_by_origin("endpoint"), *study.quantizations})
 ANSWERING_ELSEWHERE = one_of(study.models_by_origin("endpoint"))
-
-
-def answering_environment(wildcards):
-    """The environment of whatever answers or judges here: of quantizations another one than of other weights."""
-    model = wildcards.judge if hasattr(wildcards, "judge") else wildcards.model
-    return "../envs/quantize.yaml" if model in study.quantizations else "../envs/judge.yaml"
 
 
 wildcard_constraints:
@@ -59,7 +53,7 @@ rule generate_answers:
     wildcard_constraints:
         model=ANSWERING_HERE,
     conda:
-        answering_environment
+        "../envs/judge.yaml"
     threads: settings.threads
     resources:
         mem_mb=needed("mem_mb", "answer", "model", "comparison"),
@@ -75,6 +69,13 @@ rule generate_answers:
         store=STORE,
     script:
         "../scripts/compare/generate_answers.py"
+
+
+use rule generate_answers as generate_answers_gguf with:
+    wildcard_constraints:
+        model=one_of(study.quantizations),
+    conda:
+        "../envs/quantize.yaml"
 
 
 use rule generate_answers as generate_answers_endpoint with:
@@ -107,7 +108,7 @@ rule judge_answers:
     wildcard_constraints:
         judge=ANSWERING_HERE,
     conda:
-        answering_environment
+        "../envs/judge.yaml"
     threads: settings.threads
     resources:
         mem_mb=needed("mem_mb", "compare", "judge", "comparison"),
@@ -125,6 +126,13 @@ rule judge_answers:
         sources=SOURCES,
     script:
         "../scripts/compare/judge_answers.py"
+
+
+use rule judge_answers as judge_answers_gguf with:
+    wildcard_constraints:
+        judge=one_of(study.quantizations),
+    conda:
+        "../envs/quantize.yaml"
 
 
 use rule judge_answers as judge_answers_endpoint with:

@@ -136,7 +136,9 @@ STEPS = {
     "train_trial": ("trial", "search"),
     "merge_trial": ("trial", "search"),
     "generate_answers": ("answer", "model", "comparison"),
+    "generate_answers_gguf": ("answer", "model", "comparison"),
     "judge_answers": ("compare", "judge", "comparison"),
+    "judge_answers_gguf": ("compare", "judge", "comparison"),
 }
 
 

@@ -75,7 +75,7 @@ def _known_modules(study, base: str) -> list[str] | None:
         blocks = [f"self_attn.{letter}_proj" for letter in "qkvo"]
         blocks += [f"mlp.{name}_proj" for name in ("gate", "up", "down")]
         return [*(f"model.layers.0.{block}" for block in blocks), "model.embed_tokens", "lm_head"]
-    folder = Path(getattr(entry, "path", f"results/{study.name}/models/{base}"))
+    folder = Path((entry.path if entry else None) or f"results/{study.name}/models/{base}")
     weights = models.weight_files(folder) if (folder / "config.json").is_file() else []
     if not weights or not all(path.is_file() and path.suffix != models.QUANTIZED for path in weights):
         return None  # what is wrong with it is said where it is opened
