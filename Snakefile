@@ -56,16 +56,16 @@ rule all:
     """Every table and figure of the study, and the record of how they came about."""
     default_target: True
     input:
-        paths.path(RUN_RECORD),
+        paths.path(layout.RUN_RECORD),
         CONTENTS.files(),
 
 
 rule sources:
     """Every raw file and every downloaded model of the study, so that the rest can run without internet."""
     input:
-        each(SOURCE, study.source_keys),
-        each(MANIFEST, item_sets.downloaded_models()),
-        each(ENCODER_MANIFEST, item_sets.downloaded_encoders()),
+        each(layout.SOURCE, study.source_keys),
+        each(layout.MANIFEST, item_sets.downloaded_models()),
+        each(layout.ENCODER_MANIFEST, item_sets.downloaded_encoders()),
 
 
 localrules:

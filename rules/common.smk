@@ -10,38 +10,11 @@ from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.digests import script_digest
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.expected import read_expected
-from judgemerge.core.models import fingerprint
 from judgemerge.core.patterns import one_of
-from judgemerge.study.layout import (
-    BIAS,
-    FIGURE,
-    FIGURE_PNG,
-    ITEM_COUNTS,
-    ITEMS,
-    MANIFEST,
-    MODEL,
-    PAGE,
-    PUBLISHED_CHECK,
-    RECORDED_COUNTS,
-    REPLIES,
-    RUN_RECORD,
-    SCORES,
-    SCORES_PART,
-    SIDES,
-    SOURCE,
-    SOURCES,
-    STORE,
-    TABLE,
-    TIMING,
-    USAGE,
-    VERDICTS,
-    Layout,
-    of,
-    renamed,
-)
+from judgemerge.study import layout
+from judgemerge.study.layout import Layout, of, renamed
 from judgemerge.study.resources import Needs, per_attempt, several_nodes, sizes_on_disk
 from judgemerge.study.load import load_study
-from judgemerge.train.training import shared_settings
 
 config.setdefault("mirror", os.environ.get("JUDGEMERGE_MIRROR", ""))
 STUDY_FILE = os.path.relpath((workflow.overwrite_configfiles or ["config/config.yaml"])[-1])
@@ -76,18 +49,6 @@ wildcard_constraints:
 
 # What a job that reads and writes small files needs.
 small_job = dict(mem_mb=per_attempt(1000), runtime=per_attempt(10))
-
-
-def results_file(pattern, **wildcards):
-    """Return one path below this study's results."""
-    return f"results/{study.name}/{pattern.format(**wildcards)}"
-
-
-def judging_of(model):
-    """Return how a job that judges on the side asks a model."""
-    chat = study.chat(model)
-    told = {key: settings["judging"][key] for key in ("batch_tokens", "max_prompt_tokens", "dtype")}
-    return told | ({"chat": chat} if chat else {})
 
 
 NEEDS = Needs(study, sizes_on_disk(study, paths))

@@ -1,7 +1,5 @@
 """Two models, the same questions → answers → what judges say of them in pairs and singly → table, page and figure."""
 
-from judgemerge.study import layout
-
 comparisons = study.comparisons
 asking_elsewhere = dict(mem_mb=per_attempt(1000), runtime=per_attempt(600), batch_tokens=settings.judging.batch_tokens)
 ANSWERING_HERE = one_of(study.model_names - {*study.models_by_origin("endpoint"), *study.quantizations})
@@ -15,7 +13,7 @@ wildcard_constraints:
 rule select_questions:
     """The questions of one comparison, drawn by the study's seed, with what each metric needs."""
     input:
-        item_set=paths.one(ITEMS, comparisons.question_set, "comparison"),
+        item_set=paths.one(layout.ITEMS, comparisons.question_set, "comparison"),
         metrics=ancient(of(comparisons.metric_paths, "comparison")),
     output:
         questions=layout.QUESTIONS,
@@ -41,8 +39,8 @@ rule generate_answers:
     """One model's answers to the questions of a comparison."""
     input:
         questions=layout.QUESTIONS,
-        model=paths.inputs(MODEL, comparisons.weights, "model"),
-        manifest=MANIFEST,
+        model=paths.inputs(layout.MODEL, comparisons.weights, "model"),
+        manifest=layout.MANIFEST,
     output:
         answers=layout.ANSWERS,
         record=layout.ANSWERS_RECORD,
@@ -66,7 +64,7 @@ rule generate_answers:
         generation=of(comparisons.generation, "comparison"),
         settings=of(comparisons.answering, "model", "comparison"),
         endpoint=of(comparisons.endpoint, "model"),
-        store=STORE,
+        store=layout.STORE,
     script:
         "../scripts/compare/generate_answers.py"
 
@@ -95,9 +93,9 @@ rule judge_answers:
         metrics=ancient(of(comparisons.metric_paths, "comparison")),
         prompts=of(layout.chained(comparisons.prompts, prompt_files), "comparison"),
         texts=of(layout.chained(comparisons.prompts, prompt_texts), "comparison"),
-        metric_texts=paths.inputs(SOURCE, comparisons.metric_sources, "comparison"),
-        model=paths.inputs(MODEL, comparisons.weights, "judge"),
-        manifest=renamed(MANIFEST, model="judge"),
+        metric_texts=paths.inputs(layout.SOURCE, comparisons.metric_sources, "comparison"),
+        model=paths.inputs(layout.MODEL, comparisons.weights, "judge"),
+        manifest=renamed(layout.MANIFEST, model="judge"),
     output:
         replies=layout.ANSWER_REPLIES,
         record=layout.ANSWER_REPLIES_RECORD,
@@ -122,8 +120,8 @@ rule judge_answers:
         prompt_contents=of(layout.chained(comparisons.prompts, prompt_contents), "comparison"),
         settings=of(comparisons.grading, "judge", "comparison"),
         endpoint=of(comparisons.endpoint, "judge"),
-        store=STORE,
-        sources=SOURCES,
+        store=layout.STORE,
+        sources=layout.SOURCES,
     script:
         "../scripts/compare/judge_answers.py"
 

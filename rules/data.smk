@@ -1,7 +1,6 @@
 """Raw files → unified items, and which prompts of the benchmarks also occur in training data."""
 
 from judgemerge.data.units import ItemSets
-from judgemerge.study.layout import ENCODER_MANIFEST, chained
 
 item_sets = ItemSets(study)
 
@@ -9,7 +8,7 @@ item_sets = ItemSets(study)
 rule fetch_source:
     """One raw file, from the mirror when one is set, else over HTTPS; its checksum is verified."""
     output:
-        SOURCE,
+        layout.SOURCE,
     log:
         "results/{study}/logs/fetch_source/{source}.log",
     benchmark:
@@ -28,10 +27,10 @@ rule fetch_source:
 rule write_items:
     """The unified items of one benchmark or training set, and what was counted on the way."""
     input:
-        of(chained(study.benchmark_sources, raw_files), "benchmark"),
+        of(layout.chained(study.benchmark_sources, raw_files), "benchmark"),
     output:
-        item_set=ITEMS,
-        counts=ITEM_COUNTS,
+        item_set=layout.ITEMS,
+        counts=layout.ITEM_COUNTS,
     log:
         "results/{study}/logs/write_items/{benchmark}.log",
     benchmark:
@@ -54,7 +53,7 @@ rule write_items:
 rule check_overlap:
     """overlap.csv: prompts that benchmarks share with training data, and a page that warns of them."""
     input:
-        each(ITEMS, study.overlap_sets),
+        each(layout.ITEMS, study.overlap_sets),
     output:
         table="results/{study}/tables/overlap.csv",
     log:

@@ -5,7 +5,6 @@ has the network. Iterations after the one that was good enough pass in seconds a
 """
 
 from judgemerge.embed.plan import TARGET
-from judgemerge.study import layout
 
 embedding = study.embedding
 asking_job = dict(mem_mb=per_attempt(1000), runtime=per_attempt(240))

@@ -8,10 +8,10 @@ scores = Scores(study)
 rule score_benchmark:
     """Every metric of every judge on one benchmark; all judges share the same resamples, so they can be compared."""
     input:
-        item_set=ITEMS,
-        verdicts=paths.inputs(VERDICTS, scores.judges_in_suites, "benchmark"),
+        item_set=layout.ITEMS,
+        verdicts=paths.inputs(layout.VERDICTS, scores.judges_in_suites, "benchmark"),
     output:
-        SCORES,
+        layout.SCORES,
     log:
         "results/{study}/logs/score_benchmark/{benchmark}.log",
     benchmark:
@@ -32,12 +32,12 @@ rule score_benchmark:
 rule compare_judges:
     """Paired comparisons, human agreement and biases on one benchmark, bundled because job start-up dominates."""
     input:
-        item_set=ITEMS,
-        verdicts=paths.inputs(VERDICTS, scores.judges_in_suites, "benchmark"),
+        item_set=layout.ITEMS,
+        verdicts=paths.inputs(layout.VERDICTS, scores.judges_in_suites, "benchmark"),
     output:
         comparisons="results/{study}/scores/{benchmark}.comparisons.csv",
         humans="results/{study}/scores/{benchmark}.humans.csv",
-        bias=BIAS,
+        bias=layout.BIAS,
     log:
         "results/{study}/logs/compare_judges/{benchmark}.log",
     benchmark:
@@ -59,8 +59,8 @@ rule compare_judges:
 rule average_scores:
     """Means over benchmarks, or over the categories of one, with intervals."""
     input:
-        scores=each(SCORES, scores.averaged_benchmarks()),
-        bias=each(BIAS, scores.grouped_benchmarks()),
+        scores=each(layout.SCORES, scores.averaged_benchmarks()),
+        bias=each(layout.BIAS, scores.grouped_benchmarks()),
     output:
         "results/{study}/scores/averages.csv",
     log:
@@ -83,9 +83,9 @@ rule average_scores:
 rule score_published:
     """The metrics of every benchmark as its paper counts them, and the paper's averages over benchmarks."""
     input:
-        item_sets=each(ITEMS, scores.published_protocols()),
-        verdicts=each(VERDICTS, study.in_suites(scores.published_pairs())),
-        counts=each(RECORDED_COUNTS, study.in_suites(scores.published_pairs(["recorded"]))),
+        item_sets=each(layout.ITEMS, scores.published_protocols()),
+        verdicts=each(layout.VERDICTS, study.in_suites(scores.published_pairs())),
+        counts=each(layout.RECORDED_COUNTS, study.in_suites(scores.published_pairs(["recorded"]))),
     output:
         "results/{study}/scores/published.csv",
     log:
@@ -110,9 +110,9 @@ rule score_published:
 rule collect_scores:
     """agreement.csv, comparisons.csv, humans.csv or bias.csv: the parts of all benchmarks, one below the other."""
     input:
-        paths.inputs(SCORES_PART, scores.parts, "table"),
+        paths.inputs(layout.SCORES_PART, scores.parts, "table"),
     output:
-        TABLE,
+        layout.TABLE,
     log:
         "results/{study}/logs/collect_scores/{table}.log",
     benchmark:
@@ -156,7 +156,7 @@ rule check_published:
     input:
         "results/{study}/tables/published.csv",
     output:
-        PUBLISHED_CHECK,
+        layout.PUBLISHED_CHECK,
     log:
         "results/{study}/logs/check_published.log",
     benchmark:

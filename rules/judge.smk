@@ -5,7 +5,6 @@ from operator import attrgetter
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.suites import Suites
 from judgemerge.settings.models import Endpoint
-from judgemerge.study.layout import chained
 
 suites = Suites(study)
 ENDPOINTS = study.models_by_origin("endpoint")
@@ -14,9 +13,9 @@ ENDPOINTS = study.models_by_origin("endpoint")
 rule split_pairs:
     """Each response of each pair of a suite as an item of its own, to be graded (study key `pairs_from_grades`)."""
     input:
-        paths.inputs(ITEMS, suites.pairs, "suite"),
+        paths.inputs(layout.ITEMS, suites.pairs, "suite"),
     output:
-        SIDES,
+        layout.SIDES,
     log:
         "results/{study}/logs/split_pairs/{suite}.log",
     benchmark:
@@ -34,14 +33,14 @@ rule split_pairs:
 rule judge_suite:
     """What one judge writes about one suite, both orders. Kept apart from parsing: it is the expensive part."""
     input:
-        item_sets=paths.inputs(ITEMS, suites.item_sets, "judge", "suite"),
-        prompts=of(chained(suites.prompts, prompt_files), "judge", "suite"),
-        texts=of(chained(suites.prompts, prompt_texts), "judge", "suite"),
-        model=renamed(MODEL, model="judge"),
-        manifest=renamed(MANIFEST, model="judge"),
+        item_sets=paths.inputs(layout.ITEMS, suites.item_sets, "judge", "suite"),
+        prompts=of(layout.chained(suites.prompts, prompt_files), "judge", "suite"),
+        texts=of(layout.chained(suites.prompts, prompt_texts), "judge", "suite"),
+        model=renamed(layout.MODEL, model="judge"),
+        manifest=renamed(layout.MANIFEST, model="judge"),
     output:
-        REPLIES,
-        timing=TIMING,
+        layout.REPLIES,
+        timing=layout.TIMING,
     log:
         "results/{study}/logs/judge_suite/{judge}/{suite}.log",
     benchmark:
@@ -63,11 +62,11 @@ rule judge_suite:
     params:
         max_prompt_tokens=settings.judging.max_prompt_tokens,
         dtype=settings.judging.dtype,
-        asked=of(chained(suites.prompts, prompt_contents), "judge", "suite"),
+        asked=of(layout.chained(suites.prompts, prompt_contents), "judge", "suite"),
         backend=of(study.backend, "judge"),
         chat=of(study.chat, "judge"),
-        store=STORE,
-        sources=SOURCES,
+        store=layout.STORE,
+        sources=layout.SOURCES,
         categories=settings.judging.categories,
         sampling=of(suites.sampling, "suite"),
     script:
@@ -86,7 +85,7 @@ use rule judge_suite as judge_suite_gguf with:
 rule link_endpoint:
     """The identity of a model behind an endpoint: host, model name and settings. Nothing is asked."""
     output:
-        renamed(MANIFEST, model="endpoint"),
+        renamed(layout.MANIFEST, model="endpoint"),
     log:
         "results/{study}/logs/link_endpoint/{endpoint}.log",
     benchmark:
@@ -96,9 +95,9 @@ rule link_endpoint:
     resources:
         **small_job,
     params:
-        url=of(chained(suites.endpoint, attrgetter("url")), "endpoint"),
-        model=of(chained(suites.endpoint, attrgetter("model")), "endpoint"),
-        settings=of(chained(suites.endpoint, attrgetter("settings")), "endpoint"),
+        url=of(layout.chained(suites.endpoint, attrgetter("url")), "endpoint"),
+        model=of(layout.chained(suites.endpoint, attrgetter("model")), "endpoint"),
+        settings=of(layout.chained(suites.endpoint, attrgetter("settings")), "endpoint"),
         code=script_digest("judge/link_endpoint"),
     script:
         "../scripts/judge/link_endpoint.py"
@@ -107,12 +106,12 @@ rule link_endpoint:
 rule judge_endpoint:
     """What one judge behind an endpoint writes about one suite, on the machine that runs Snakemake: it has the network."""
     input:
-        item_sets=paths.inputs(ITEMS, suites.item_sets, "judge", "suite"),
-        prompts=of(chained(suites.prompts, prompt_files), "judge", "suite"),
-        texts=of(chained(suites.prompts, prompt_texts), "judge", "suite"),
-        manifest=renamed(MANIFEST, model="judge"),
+        item_sets=paths.inputs(layout.ITEMS, suites.item_sets, "judge", "suite"),
+        prompts=of(layout.chained(suites.prompts, prompt_files), "judge", "suite"),
+        texts=of(layout.chained(suites.prompts, prompt_texts), "judge", "suite"),
+        manifest=renamed(layout.MANIFEST, model="judge"),
     output:
-        REPLIES,
+        layout.REPLIES,
     log:
         "results/{study}/logs/judge_endpoint/{judge}/{suite}.log",
     benchmark:
@@ -126,12 +125,12 @@ rule judge_endpoint:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(600),
     params:
-        asked=of(chained(suites.prompts, prompt_contents), "judge", "suite"),
-        endpoint=of(chained(suites.endpoint, Endpoint.plain), "judge"),
-        store=STORE,
-        sources=SOURCES,
+        asked=of(layout.chained(suites.prompts, prompt_contents), "judge", "suite"),
+        endpoint=of(layout.chained(suites.endpoint, Endpoint.plain), "judge"),
+        store=layout.STORE,
+        sources=layout.SOURCES,
         categories=settings.judging.categories,
-        usage=USAGE,
+        usage=layout.USAGE,
     script:
         "../scripts/judge/judge_endpoint.py"
 
@@ -139,10 +138,10 @@ rule judge_endpoint:
 rule parse_replies:
     """The verdicts in one judge's replies to one suite; an unreadable reply is an error with a reason."""
     input:
-        replies=REPLIES,
-        prompts=of(chained(suites.prompts, prompt_files), "judge", "suite"),
+        replies=layout.REPLIES,
+        prompts=of(layout.chained(suites.prompts, prompt_files), "judge", "suite"),
     output:
-        VERDICTS,
+        layout.VERDICTS,
     log:
         "results/{study}/logs/parse_replies/{judge}/{suite}.log",
     benchmark:
@@ -162,11 +161,11 @@ rule parse_replies:
 rule compare_grades:
     """The verdicts on pairs that follow from two grades: the higher one wins, equal grades are a tie."""
     input:
-        replies=paths.inputs(REPLIES, suites.grades, "derived", "suite"),
-        item_sets=paths.inputs(ITEMS, study.benchmarks_of, "derived", "suite"),
+        replies=paths.inputs(layout.REPLIES, suites.grades, "derived", "suite"),
+        item_sets=paths.inputs(layout.ITEMS, study.benchmarks_of, "derived", "suite"),
         prompt=prompt_files(suites.grading_prompts),
     output:
-        renamed(VERDICTS, judge="derived"),
+        renamed(layout.VERDICTS, judge="derived"),
     log:
         "results/{study}/logs/compare_grades/{derived}/{suite}.log",
     benchmark:
@@ -188,9 +187,9 @@ rule compare_grades:
 rule answer_baselines:
     """The verdicts of the content-blind baselines, bundled into one job because job start-up dominates."""
     input:
-        paths.inputs(ITEMS, suites.benchmarks, "suite"),
+        paths.inputs(layout.ITEMS, suites.benchmarks, "suite"),
     output:
-        collect(VERDICTS, judge=BASELINES, allow_missing=True),
+        collect(layout.VERDICTS, judge=BASELINES, allow_missing=True),
     log:
         "results/{study}/logs/answer_baselines/{suite}.log",
     benchmark:
@@ -211,11 +210,11 @@ rule answer_baselines:
 rule read_recorded:
     """The verdicts that others published for one suite, and what their files hold."""
     input:
-        item_sets=paths.inputs(ITEMS, study.benchmarks_of, "recorded", "suite"),
-        files=of(chained(suites.recorded_files, raw_files), "recorded", "suite"),
+        item_sets=paths.inputs(layout.ITEMS, study.benchmarks_of, "recorded", "suite"),
+        files=of(layout.chained(suites.recorded_files, raw_files), "recorded", "suite"),
     output:
-        verdicts=renamed(VERDICTS, judge="recorded"),
-        counts=RECORDED_COUNTS,
+        verdicts=renamed(layout.VERDICTS, judge="recorded"),
+        counts=layout.RECORDED_COUNTS,
     log:
         "results/{study}/logs/read_recorded/{recorded}/{suite}.log",
     benchmark:

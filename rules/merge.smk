@@ -1,14 +1,12 @@
 """Experts → merged models, and their cards."""
 
-from judgemerge.study.layout import CARD, MERGE_RECIPE, MERGE_WEIGHTS
-
 
 rule check_parents:
     """Architectures, tensors and tokens of models that will be merged, compared before a GPU is used."""
     input:
-        models=each(MODEL, merge_plan.compared_models),
+        models=each(layout.MODEL, merge_plan.compared_models),
     output:
-        PARENTS_REPORT,
+        layout.PARENTS_REPORT,
     log:
         "results/{study}/logs/check_parents.log",
     benchmark:
@@ -28,14 +26,14 @@ rule check_parents:
 rule weigh_models:
     """The weights of a cocktail: the losses of its models on a few examples."""
     input:
-        models=paths.inputs(MODEL, study.models_read, "merge"),
-        manifests=paths.inputs(MANIFEST, study.models_read, "merge"),
-        item_set=paths.inputs(ITEMS, merge_plan.example_sets, "merge"),
+        models=paths.inputs(layout.MODEL, study.models_read, "merge"),
+        manifests=paths.inputs(layout.MANIFEST, study.models_read, "merge"),
+        item_set=paths.inputs(layout.ITEMS, merge_plan.example_sets, "merge"),
         example_file=of(merge_plan.example_files, "merge"),
-        prompts=of(chained(study.example_prompts, prompt_files), "merge"),
-        texts=of(chained(study.example_prompts, prompt_texts), "merge"),
+        prompts=of(layout.chained(study.example_prompts, prompt_files), "merge"),
+        texts=of(layout.chained(study.example_prompts, prompt_texts), "merge"),
     output:
-        MERGE_WEIGHTS,
+        layout.MERGE_WEIGHTS,
     log:
         "results/{study}/logs/weigh_models/{merge}.log",
     benchmark:
@@ -49,8 +47,8 @@ rule weigh_models:
         gpu=GPUS.weigh_models,
     params:
         merge=of(merge_plan.entry, "merge"),
-        prompt_contents=of(chained(study.example_prompts, prompt_contents), "merge"),
-        sources=SOURCES,
+        prompt_contents=of(layout.chained(study.example_prompts, prompt_contents), "merge"),
+        sources=layout.SOURCES,
     script:
         "../scripts/merge/weigh_models.py"
 
@@ -58,14 +56,14 @@ rule weigh_models:
 rule merge_models:
     """One merged model, with seed and thread count pinned; every tensor is checked afterwards."""
     input:
-        models=paths.inputs(MODEL, study.models_read, "merge"),
-        manifests=paths.inputs(MANIFEST, study.models_read, "merge"),
-        adapters=paths.inputs(ADAPTER, study.adapters_of, "merge"),
-        weights=paths.inputs(MERGE_WEIGHTS, merge_plan.weighed, "merge"),
+        models=paths.inputs(layout.MODEL, study.models_read, "merge"),
+        manifests=paths.inputs(layout.MANIFEST, study.models_read, "merge"),
+        adapters=paths.inputs(layout.ADAPTER, study.adapters_of, "merge"),
+        weights=paths.inputs(layout.MERGE_WEIGHTS, merge_plan.weighed, "merge"),
     output:
-        model=directory(renamed(MODEL, model="merge")),
-        manifest=renamed(MANIFEST, model="merge"),
-        recipe=MERGE_RECIPE,
+        model=directory(renamed(layout.MODEL, model="merge")),
+        manifest=renamed(layout.MANIFEST, model="merge"),
+        recipe=layout.MERGE_RECIPE,
     log:
         "results/{study}/logs/merge_models/{merge}.log",
     benchmark:
@@ -87,10 +85,10 @@ rule merge_models:
 rule write_card:
     """The card of a merge: recipe, parents, seed, versions, and its agreement with people."""
     input:
-        manifest=renamed(MANIFEST, model="merge"),
-        agreement=paths.path(TABLE, "agreement"),
+        manifest=renamed(layout.MANIFEST, model="merge"),
+        agreement=paths.path(layout.TABLE, "agreement"),
     output:
-        CARD,
+        layout.CARD,
     log:
         "results/{study}/logs/write_card/{merge}.log",
     benchmark:

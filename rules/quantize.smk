@@ -1,8 +1,7 @@
-"""Models → GGUF files with fewer bits per weight → what was gained and lost; and a file to serve them with."""
+"""Models → layout.GGUF files with fewer bits per weight → what was gained and lost; and a file to serve them with."""
 
 from judgemerge.quantize import quantizing
 from judgemerge.quantize.plan import QuantizationPlan
-from judgemerge.study.layout import GGUF, MODELFILE, QUANTIZATION_TABLE
 
 quantization_plan = QuantizationPlan(study)
 
@@ -10,11 +9,11 @@ quantization_plan = QuantizationPlan(study)
 rule convert_gguf:
     """A model in llama.cpp's format, weights in 16 bits. The converter comes from the source package of the library."""
     input:
-        model=MODEL,
-        manifest=MANIFEST,
-        package=paths.path(SOURCE, quantizing.CONVERTER),
+        model=layout.MODEL,
+        manifest=layout.MANIFEST,
+        package=paths.path(layout.SOURCE, quantizing.CONVERTER),
     output:
-        GGUF,
+        layout.GGUF,
     log:
         "results/{study}/logs/convert_gguf/{model}.log",
     benchmark:
@@ -29,14 +28,14 @@ rule convert_gguf:
 
 
 rule quantize_model:
-    """A GGUF file with fewer bits per weight, with the tokenizer and chat template of the model it is made from."""
+    """A layout.GGUF file with fewer bits per weight, with the tokenizer and chat template of the model it is made from."""
     input:
-        gguf=paths.one(GGUF, quantization_plan.parent, "quantization"),
-        model=paths.one(MODEL, quantization_plan.parent, "quantization"),
-        manifest=paths.one(MANIFEST, quantization_plan.parent, "quantization"),
+        gguf=paths.one(layout.GGUF, quantization_plan.parent, "quantization"),
+        model=paths.one(layout.MODEL, quantization_plan.parent, "quantization"),
+        manifest=paths.one(layout.MANIFEST, quantization_plan.parent, "quantization"),
     output:
-        model=directory(renamed(MODEL, model="quantization")),
-        manifest=renamed(MANIFEST, model="quantization"),
+        model=directory(renamed(layout.MODEL, model="quantization")),
+        manifest=renamed(layout.MANIFEST, model="quantization"),
     log:
         "results/{study}/logs/quantize_model/{quantization}.log",
     benchmark:
@@ -57,12 +56,12 @@ rule quantize_model:
 rule compare_quantizations:
     """quantization.csv: size, bits per weight, speed, and agreement with people and with the unquantized judge."""
     input:
-        item_sets=each(ITEMS, quantization_plan.judges),
-        verdicts=each(VERDICTS, study.in_suites(quantization_plan.verdicts)),
-        manifests=each(MANIFEST, quantization_plan.parents),
-        timings=each(TIMING, quantization_plan.timings),
+        item_sets=each(layout.ITEMS, quantization_plan.judges),
+        verdicts=each(layout.VERDICTS, study.in_suites(quantization_plan.verdicts)),
+        manifests=each(layout.MANIFEST, quantization_plan.parents),
+        timings=each(layout.TIMING, quantization_plan.timings),
     output:
-        QUANTIZATION_TABLE,
+        layout.QUANTIZATION_TABLE,
     log:
         "results/{study}/logs/compare_quantizations.log",
     benchmark:
@@ -86,10 +85,10 @@ rule compare_quantizations:
 rule write_modelfile:
     """What `ollama create` needs to serve a quantization: its chat template in Go's language, temperature 0."""
     input:
-        model=renamed(MODEL, model="quantization"),
-        manifest=renamed(MANIFEST, model="quantization"),
+        model=renamed(layout.MODEL, model="quantization"),
+        manifest=renamed(layout.MANIFEST, model="quantization"),
     output:
-        MODELFILE,
+        layout.MODELFILE,
     log:
         "results/{study}/logs/write_modelfile/{quantization}.log",
     benchmark:
@@ -109,7 +108,7 @@ rule write_modelfile:
 rule deploy:
     """The Modelfiles of all quantizations; asked for by name (`make deploy`)."""
     input:
-        each(MODELFILE, study.quantizations),
+        each(layout.MODELFILE, study.quantizations),
 
 
 localrules:

@@ -21,7 +21,7 @@ rule make_table:
     input:
         of(CONTENTS.table_inputs, "table"),
     output:
-        TABLE,
+        layout.TABLE,
     log:
         "results/{study}/logs/make_table/{table}.log",
     benchmark:
@@ -45,10 +45,10 @@ rule render_page:
     """One table as a page of the report."""
     input:
         of(CONTENTS.page_inputs, "table"),
-        table=TABLE,
+        table=layout.TABLE,
     output:
         report(
-            PAGE,
+            layout.PAGE,
             caption="captions/result.rst",
             category="Tables",
             labels=of(CONTENTS.table_labels, "table"),
@@ -82,12 +82,12 @@ rule draw_figure:
         table=of(CONTENTS.figure_table, "figure"),
     output:
         svg=report(
-            FIGURE,
+            layout.FIGURE,
             caption="captions/result.rst",
             category="Figures",
             labels=of(CONTENTS.figure_labels, "figure"),
         ),
-        png=FIGURE_PNG,
+        png=layout.FIGURE_PNG,
     log:
         "results/{study}/logs/draw_figure/{figure}.log",
     benchmark:
@@ -109,10 +109,10 @@ rule write_run_record:
     input:
         manifests=CONTENTS.manifests(),
         tables=CONTENTS.recorded(),
-        verdicts=ancient(each(VERDICTS, study.in_suites(CONTENTS.fallible_pairs()))),
+        verdicts=ancient(each(layout.VERDICTS, study.in_suites(CONTENTS.fallible_pairs()))),
         others=ancient(CONTENTS.files()),  # the record of the run waits for them, and does not depend on them
     output:
-        RUN_RECORD,
+        layout.RUN_RECORD,
     log:
         "results/{study}/logs/write_run_record.log",
     benchmark:

@@ -4,7 +4,6 @@ Both end in tables; training.csv holds the training curves of the study's own ex
 """
 
 from judgemerge.search.plan import ScreeningPlan, SearchPlan
-from judgemerge.study import layout
 
 search_plan = SearchPlan(study)
 screening_plan = ScreeningPlan(study)
@@ -12,7 +11,7 @@ screening_plan = ScreeningPlan(study)
 trial_inputs = dict(
     proposed=paths.one(layout.SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
     earlier=paths.inputs(layout.TRIAL_RESULT, search_plan.trials_of_earlier_rounds, "search", "trial"),
-    development=paths.inputs(ITEMS, search_plan.development_sets, "search"),
+    development=paths.inputs(layout.ITEMS, search_plan.development_sets, "search"),
     development_prompts=of(layout.chained(study.development_prompts, prompt_files), "search"),
     development_texts=of(layout.chained(study.development_prompts, prompt_texts), "search"),
 )
@@ -22,7 +21,7 @@ trial_params = dict(
     prompts=of(study.development_prompts, "search"),
     prompt_contents=of(layout.chained(study.development_prompts, prompt_contents), "search"),
     judging=of(search_plan.judging, "search"),
-    sources=SOURCES,
+    sources=layout.SOURCES,
 )
 trial_needs = dict(mem_mb=needed("mem_mb", "trial", "search"), runtime=needed("runtime", "trial", "search"))
 keeping_needs = dict(mem_mb=needed("mem_mb", "keep", "search"), runtime=needed("runtime", "keep", "search"))
@@ -60,12 +59,12 @@ rule train_trial:
     """An expert with the proposed settings, judged on the development sets; given up early when the pruner says so."""
     input:
         **trial_inputs,
-        item_sets=paths.inputs(ITEMS, search_plan.training_sets, "search"),
+        item_sets=paths.inputs(layout.ITEMS, search_plan.training_sets, "search"),
         left_out=paths.one(layout.LEFT_OUT, study.target_of, "search"),
         prompts=of(layout.chained(search_plan.training_prompts, prompt_files), "search"),
         texts=of(layout.chained(search_plan.training_prompts, prompt_texts), "search"),
-        model=paths.one(MODEL, search_plan.base, "search"),
-        manifest=paths.one(MANIFEST, search_plan.base, "search"),
+        model=paths.one(layout.MODEL, search_plan.base, "search"),
+        manifest=paths.one(layout.MANIFEST, search_plan.base, "search"),
     output:
         folder=directory(layout.TRIAL),
         result=layout.TRIAL_RESULT,
@@ -98,8 +97,8 @@ rule merge_trial:
     """A merge with the proposed parameters, judged on the development sets; the merged weights are not kept."""
     input:
         **trial_inputs,
-        models=paths.inputs(MODEL, search_plan.models_read, "search"),
-        manifests=paths.inputs(MANIFEST, search_plan.models_read, "search"),
+        models=paths.inputs(layout.MODEL, search_plan.models_read, "search"),
+        manifests=paths.inputs(layout.MANIFEST, search_plan.models_read, "search"),
         adapters=paths.inputs(layout.ADAPTER, search_plan.adapter_bases, "search"),
     output:
         folder=directory(layout.TRIAL),
@@ -150,8 +149,8 @@ rule keep_trained:
     input:
         best=layout.BEST_TRIAL,
         trials=paths.inputs(layout.TRIAL, search_plan.trials, "search"),
-        model=paths.one(MODEL, search_plan.base, "search"),
-        manifest=paths.one(MANIFEST, search_plan.base, "search"),
+        model=paths.one(layout.MODEL, search_plan.base, "search"),
+        manifest=paths.one(layout.MANIFEST, search_plan.base, "search"),
     output:
         model=directory(layout.SEARCHED_MODEL),
         manifest=layout.SEARCHED_MANIFEST,
@@ -174,8 +173,8 @@ rule keep_merged:
     """The best trial of a search for parameters, merged again."""
     input:
         best=layout.BEST_TRIAL,
-        models=paths.inputs(MODEL, search_plan.models_read, "search"),
-        manifests=paths.inputs(MANIFEST, search_plan.models_read, "search"),
+        models=paths.inputs(layout.MODEL, search_plan.models_read, "search"),
+        manifests=paths.inputs(layout.MANIFEST, search_plan.models_read, "search"),
         adapters=paths.inputs(layout.ADAPTER, search_plan.adapter_bases, "search"),
     output:
         model=directory(layout.SEARCHED_MODEL),
@@ -204,7 +203,7 @@ rule tabulate_search:
     input:
         results=paths.inputs(layout.TRIAL_RESULT, search_plan.trials, "search"),
         folders=paths.inputs(layout.TRIAL, search_plan.trials, "search"),
-        development=paths.inputs(ITEMS, search_plan.development_sets, "search"),
+        development=paths.inputs(layout.ITEMS, search_plan.development_sets, "search"),
     output:
         table=layout.SEARCH_TABLE,
         importance=layout.SEARCH_IMPORTANCE,
@@ -229,11 +228,11 @@ rule tabulate_search:
 rule screen_base:
     """The loss of one foundation model on held-out answers after the screening's steps of fine-tuning."""
     input:
-        item_sets=each(ITEMS, screening_plan.training_sets),
-        held_out=each(ITEMS, screening_plan.held_out_sets),
+        item_sets=each(layout.ITEMS, screening_plan.training_sets),
+        held_out=each(layout.ITEMS, screening_plan.held_out_sets),
         prompt=ancient(each(layout.PROMPT, screening_plan.prompts.values())),
-        model=MODEL,
-        manifest=MANIFEST,
+        model=layout.MODEL,
+        manifest=layout.MANIFEST,
     output:
         losses=layout.SCREENING,
         curve=layout.SCREENING_CURVE,

@@ -1,8 +1,6 @@
 """Models that others are made from, and the experts trained on them."""
 
 from judgemerge.merge.plan import MergePlan
-from judgemerge.study.layout import ADAPTER, EXPORT_CHECK, LEFT_OUT, PARENTS_REPORT, TRAINING_LOG, TRAINING_RECIPE
-from judgemerge.study.layout import chained
 from judgemerge.train.plan import TrainingPlan
 
 training_plan, merge_plan = TrainingPlan(study), MergePlan(study)
@@ -15,12 +13,12 @@ MODEL_TEMPLATES = (
 rule make_model:
     """A tiny Llama made on the spot: tokenizer and random weights, then the pretraining stages of the study."""
     input:
-        item_sets=paths.inputs(ITEMS, training_plan.stage_sets, "model"),
-        prompts=of(chained(training_plan.stage_prompts, prompt_files), "model"),
-        texts=of(chained(training_plan.stage_prompts, prompt_texts), "model"),
+        item_sets=paths.inputs(layout.ITEMS, training_plan.stage_sets, "model"),
+        prompts=of(layout.chained(training_plan.stage_prompts, prompt_files), "model"),
+        texts=of(layout.chained(training_plan.stage_prompts, prompt_texts), "model"),
     output:
-        model=directory(MODEL),
-        manifest=MANIFEST,
+        model=directory(layout.MODEL),
+        manifest=layout.MANIFEST,
     log:
         "results/{study}/logs/make_model/{model}.log",
     benchmark:
@@ -37,8 +35,8 @@ rule make_model:
     params:
         make=lookup(within=settings, dpath="models/{model}/make"),
         prompts=of(study.stage_prompts, "model"),
-        prompt_contents=of(chained(training_plan.stage_prompts, prompt_contents), "model"),
-        sources=SOURCES,
+        prompt_contents=of(layout.chained(training_plan.stage_prompts, prompt_contents), "model"),
+        sources=layout.SOURCES,
         seed=settings["seed"],
         cache="results/made",
     script:
@@ -48,8 +46,8 @@ rule make_model:
 rule download_model:
     """A model of the Hugging Face hub at one commit, safetensors only."""
     output:
-        model=directory(MODEL),
-        manifest=MANIFEST,
+        model=directory(layout.MODEL),
+        manifest=layout.MANIFEST,
     log:
         "results/{study}/logs/download_model/{model}.log",
     benchmark:
@@ -61,7 +59,7 @@ rule download_model:
     resources:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(240),
-        judge_only=of(chained(study.only_judges, int), "model"),
+        judge_only=of(layout.chained(study.only_judges, int), "model"),
     params:
         **MODEL_TEMPLATES,
         repo=lookup(within=settings, dpath="models/{model}/repo"),
@@ -73,8 +71,8 @@ rule download_model:
 rule link_model:
     """A model that lies in a folder of this machine; its files are linked, not copied."""
     output:
-        model=directory(MODEL),
-        manifest=MANIFEST,
+        model=directory(layout.MODEL),
+        manifest=layout.MANIFEST,
     log:
         "results/{study}/logs/link_model/{model}.log",
     benchmark:
@@ -86,7 +84,7 @@ rule link_model:
     resources:
         mem_mb=per_attempt(500),
         runtime=per_attempt(60),
-        judge_only=of(chained(study.only_judges, int), "model"),
+        judge_only=of(layout.chained(study.only_judges, int), "model"),
     params:
         **MODEL_TEMPLATES,
         path=lookup(within=settings, dpath="models/{model}/path"),
@@ -98,10 +96,10 @@ rule link_model:
 rule find_leaks:
     """The training items of one expert whose prompts stand in a benchmark of the study; training leaves them out."""
     input:
-        item_sets=paths.inputs(ITEMS, training_plan.training_sets, "expert"),
-        benchmarks=paths.inputs(ITEMS, study.leak_benchmarks, "expert"),
+        item_sets=paths.inputs(layout.ITEMS, training_plan.training_sets, "expert"),
+        benchmarks=paths.inputs(layout.ITEMS, study.leak_benchmarks, "expert"),
     output:
-        LEFT_OUT,
+        layout.LEFT_OUT,
     log:
         "results/{study}/logs/find_leaks/{expert}.log",
     benchmark:
@@ -122,18 +120,18 @@ rule find_leaks:
 rule train_expert:
     """One expert: LLaMA-Factory on its own item sets. Interrupted trainings go on at their checkpoint."""
     input:
-        item_sets=paths.inputs(ITEMS, training_plan.training_sets, "expert"),
-        left_out=LEFT_OUT,
-        compared=[paths.path(PARENTS_REPORT)] if merge_plan.groups else [],
-        prompts=of(chained(study.training_prompts, prompt_files), "expert"),
-        texts=of(chained(study.training_prompts, prompt_texts), "expert"),
-        evaluation=paths.inputs(ITEMS, training_plan.evaluation_sets, "expert"),
-        model=paths.one(MODEL, study.base_of, "expert"),
-        manifest=paths.one(MANIFEST, study.base_of, "expert"),
+        item_sets=paths.inputs(layout.ITEMS, training_plan.training_sets, "expert"),
+        left_out=layout.LEFT_OUT,
+        compared=[paths.path(layout.PARENTS_REPORT)] if merge_plan.groups else [],
+        prompts=of(layout.chained(study.training_prompts, prompt_files), "expert"),
+        texts=of(layout.chained(study.training_prompts, prompt_texts), "expert"),
+        evaluation=paths.inputs(layout.ITEMS, training_plan.evaluation_sets, "expert"),
+        model=paths.one(layout.MODEL, study.base_of, "expert"),
+        manifest=paths.one(layout.MANIFEST, study.base_of, "expert"),
     output:
-        adapter=directory(ADAPTER),
-        recipe=TRAINING_RECIPE,
-        curve=TRAINING_LOG,
+        adapter=directory(layout.ADAPTER),
+        recipe=layout.TRAINING_RECIPE,
+        curve=layout.TRAINING_LOG,
     log:
         "results/{study}/logs/train_expert/{expert}.log",
     benchmark:
@@ -149,8 +147,8 @@ rule train_expert:
     params:
         expert=lookup(within=settings, dpath="experts/{expert}"),
         prompts=of(study.training_prompts, "expert"),
-        prompt_contents=of(chained(study.training_prompts, prompt_contents), "expert"),
-        sources=SOURCES,
+        prompt_contents=of(layout.chained(study.training_prompts, prompt_contents), "expert"),
+        sources=layout.SOURCES,
         common=of(training_plan.common, "expert"),
         seed=settings["seed"],
         work="results/{study}/training/{expert}",
@@ -161,13 +159,13 @@ rule train_expert:
 rule export_expert:
     """The expert as a model of its own: its LoRA update folded into the base, or all of it when all was trained."""
     input:
-        adapter=ADAPTER,
-        recipe=TRAINING_RECIPE,
-        model=paths.one(MODEL, study.base_of, "expert"),
-        manifest=paths.one(MANIFEST, study.base_of, "expert"),
+        adapter=layout.ADAPTER,
+        recipe=layout.TRAINING_RECIPE,
+        model=paths.one(layout.MODEL, study.base_of, "expert"),
+        manifest=paths.one(layout.MANIFEST, study.base_of, "expert"),
     output:
-        model=directory(renamed(MODEL, model="expert")),
-        manifest=renamed(MANIFEST, model="expert"),
+        model=directory(renamed(layout.MODEL, model="expert")),
+        manifest=renamed(layout.MANIFEST, model="expert"),
     log:
         "results/{study}/logs/export_expert/{expert}.log",
     benchmark:
@@ -185,12 +183,12 @@ rule export_expert:
 rule check_export:
     """Proof that the exported expert answers as its base with the adapter does: logits on a few prompts, or a failure."""
     input:
-        item_sets=paths.inputs(ITEMS, training_plan.training_sets, "expert"),
-        adapter=ADAPTER,
-        exported=renamed(MODEL, model="expert"),
-        model=paths.one(MODEL, study.base_of, "expert"),
+        item_sets=paths.inputs(layout.ITEMS, training_plan.training_sets, "expert"),
+        adapter=layout.ADAPTER,
+        exported=renamed(layout.MODEL, model="expert"),
+        model=paths.one(layout.MODEL, study.base_of, "expert"),
     output:
-        EXPORT_CHECK,
+        layout.EXPORT_CHECK,
     log:
         "results/{study}/logs/check_export/{expert}.log",
     benchmark:
