@@ -62,10 +62,15 @@ def importers(folder):
     """Return for each script the files that Python itself loads for it, found without the code under test.
 
     modulefinder runs nothing; it reads the bytecode of what is imported, where the code under test reads the syntax.
+    Bytecode does not tell what is imported for type checkers only, so that is taken out of a copy first.
     """
     import modulefinder
 
-    closures = {}
+    closures, copy = {}, folder.with_name("imported")
+    shutil.copytree(folder, copy)
+    for path in copy.rglob("*.py"):
+        path.write_text(path.read_text("utf-8").replace("if TYPE_CHECKING:", "if False:"), "utf-8")
+    folder = copy
     for script in scripts_below(folder):
         finder = modulefinder.ModuleFinder(path=[str(folder)])
         finder.run_script(str(script))
