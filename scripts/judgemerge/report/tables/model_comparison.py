@@ -357,10 +357,7 @@ def _texts(entry: ModelComparison, paths: Paths, labels: Mapping[str, str]) -> T
         cases[labels[row["judge"]]].append(fields_of(Case, row))
     return Texts(
         questions={item.id: _question(item) for path in paths.questions for item in read_items(path)},
-        answers={
-            model: read_answers(path)
-            for model, path in zip(entry.models, paths.answers, strict=True)
-        },
+        answers={model: read_answers(path) for model, path in zip(entry.models, paths.answers, strict=True)},
         replies={
             judge: [fields_of(Reply, row) for row in files.read_jsonl(path)]
             for judge, path in zip(judges, paths.results, strict=True)
