@@ -37,12 +37,14 @@ def test_every_table_says_in_words_what_it_and_its_columns_are(name):
 
 
 def test_a_study_has_the_tables_and_figures_that_it_has_data_for(demo):
-    assert set(demo.tables) == {
+    # At least these: a table of one's own is one module, and no list has it.
+    assert set(demo.tables) >= {
         *("agreement", "bias", "comparisons", "humans", "items", "overlap", "replies", "training"),
     }
+    assert not set(demo.tables) & {"quantization", "published", "retrieval", "screening", "unified", "endpoints"}
     assert set(demo.tables) - set(demo.pages) == {"training"}
-    assert demo.tabulated == ["items", "replies"]
-    assert set(demo.figures) == {
+    assert demo.tabulated[:2] == ["items", "replies"]
+    assert set(demo.figures) >= {
         *("accuracy", "consistency", "grading", "merges", "differences", "humans"),
         *("bias_position", "bias_length", "curves"),
     }
@@ -54,9 +56,9 @@ def test_files_are_named_by_what_the_study_calls_them(demo):
     assert demo.suites("replies") == {"demo_pairwise": "demo", "demo_pointwise": "demo"}
     assert demo.figure_table("curves") == "results/demo/tables/training.csv"
     assert demo.page_inputs("bias") == ["results/demo/tables/agreement.csv"]
-    assert [path.rpartition("/")[2] for path in demo.recorded()] == [
+    assert {path.rpartition("/")[2] for path in demo.recorded()} >= {
         f"{name}.csv" for name in ("agreement", "bias", "comparisons", "humans")
-    ]
+    }
 
 
 def test_the_record_of_the_run_names_models_sources_and_judges_that_may_fail(demo):
