@@ -193,13 +193,11 @@ def value_note(benchmark: BenchmarkArrays, judge: JudgeStatistics, metric: str) 
     if benchmark.protocol == "pointwise":
         note = _pointwise_note(benchmark, judge.arrays, metric, judge.values.get(metric, np.nan))
         return note or (judge.levels[metric].note if metric in judge.levels else "")
-    if not all(recorded):
-        only = f"only the {'original' if recorded[0] else 'swapped'} order was recorded"
-        if PAIRWISE[metric].orders == "recorded" or metric not in judge.values:
-            return only
-    if not np.isfinite(judge.values[metric]):
-        return "truth and verdicts are one constant class"
-    return ""
+    if metric in judge.values and not np.isfinite(judge.values[metric]):
+        return PAIRWISE[metric].undefined
+    if all(recorded) or (metric in judge.values and PAIRWISE[metric].orders != "recorded"):
+        return ""
+    return f"only the {'original' if recorded[0] else 'swapped'} order was recorded"
 
 
 def _pointwise_note(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str, value: float) -> str:
@@ -216,9 +214,11 @@ def _pointwise_note(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str,
         return "truth or scores are not whole numbers"
     if different:
         return scales
-    if np.ptp(score) == 0:
+    if POINTWISE[metric].correlation and np.ptp(score) == 0:
         return "the judge's scores are constant"
-    return "the truth is constant"
+    if POINTWISE[metric].correlation and np.ptp(truth) == 0:
+        return "the truth is constant"
+    return POINTWISE[metric].undefined
 
 
 def _whole(*arrays: np.ndarray) -> bool:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from judgemerge.core.errors import JudgemergeError, did_you_mean, require_known
 from judgemerge.data.checks import check_fields
-from judgemerge.evaluate.metrics import searched_metrics
+from judgemerge.evaluate.metrics import declared_metrics, searched_metrics
 from judgemerge.merge.checks import check_merge
 from judgemerge.search.searching import (
     EVALUATION_LOSS,
@@ -136,6 +136,11 @@ def _check_metric(study: "Study", name: str, development: str, metric: str, wher
     if metric == EVALUATION_LOSS and study.searches[name].merge:
         raise JudgemergeError(f"{where}: metric {EVALUATION_LOSS} is of trainings; nothing is trained in a merge")
     metrics = (*searched_metrics(protocol), EVALUATION_LOSS)
+    if metric not in metrics and metric in declared_metrics(protocol):
+        raise JudgemergeError(
+            f"{where}: metric '{metric}' cannot be searched by, as its declaration has no 'search' in uses"
+            f"{did_you_mean(metric, metrics)}"
+        )
     if metric not in metrics:
         raise JudgemergeError(
             f"{where}: metric '{metric}' is not defined for {protocol} item sets; {development} is {protocol}"

@@ -57,7 +57,12 @@ def mae(grades: Grades) -> np.ndarray:
     return divide(np.abs(grades.truth - grades.score) @ grades.weights, grades.weights.sum(axis=0))
 
 
-@metric("kappa_quadratic", protocol="pointwise", needs=("one_scale", "whole_numbers"))
+@metric(
+    "kappa_quadratic",
+    protocol="pointwise",
+    needs=("one_scale", "whole_numbers"),
+    undefined="the judge's scores are constant",
+)
 def kappa_quadratic(grades: Grades) -> np.ndarray:
     """1 − observed / chance squared distance (Cohen 1968).
 
