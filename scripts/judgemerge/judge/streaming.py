@@ -384,9 +384,11 @@ class Judge:
         metric: Metric | None = None,
     ):
         if template.mode != "generate" and LOGPROBS not in backend.abilities:
+            able = [name for name in backends.selectable() if LOGPROBS in backends.abilities(name)]
             raise JudgemergeError(
-                f"prompt '{template.name}' has mode {template.mode}, but this model gives no log-probabilities; "
-                "use a model folder, or a prompt of mode generate"
+                f"prompt '{template.name}' has mode {template.mode}, but backend "
+                f"'{type(backend).__module__.rpartition('.')[2]}' gives no log-probabilities; use a model folder with "
+                f"backend {' or '.join(able)}, or a prompt of mode generate"
             )
         self.template = rubric_metrics.with_scale(template, metric) if metric else template
         self.backend, self.max_prompt_tokens, self.metric = backend, max_prompt_tokens, metric

@@ -116,8 +116,8 @@ def check_merge(
     _check_base_and_number(entry, models, fail)
     _check_donor(entry, adapters, fail)
     for parent, parameters in entry.models.items():
-        _check_parameters(parameters, entry.method.per_model, f"models.{parent}", fail)
-    _check_parameters(entry.parameters, entry.method.overall, "parameters", fail)
+        _check_parameters(parameters, entry, entry.method.per_model, f"models.{parent}", fail)
+    _check_parameters(entry.parameters, entry, entry.method.overall, "parameters", fail)
     _check_required(entry, fail)
     _check_weights(entry, fail)
     _check_engine(entry, fail)
@@ -164,21 +164,24 @@ def _check_required(merge: Merge, fail: Fail) -> None:
             fail(f"gives no '{parameter}'; add parameters.{parameter}")
 
 
-def _check_parameters(values: Mapping, allowed: Mapping[str, Parameter], key: str, fail: Fail) -> None:
+def _check_parameters(values: Mapping, merge: Merge, allowed: Mapping[str, Parameter], key: str, fail: Fail) -> None:
     for name, value in values.items():
         if name not in allowed:
             hint = did_you_mean(name, allowed) or "; it takes none"
             fail(f"has '{key}.{name}', which its method does not know{hint}")
-        _check_value(value, allowed[name], f"{key}.{name}", fail)
+        if isinstance(value, (list, dict)) and not merge.method.is_mergekits:
+            fail(f"has '{key}.{name}' = {value!r}; method '{merge.method.name}' takes one value, not several")
+        _check_value(value, allowed[name], f"{key}.{name}", fail, takes_lists=not merge.is_ours)
 
 
-def _check_value(value: Any, parameter: Parameter, key: str, fail: Fail) -> None:
+def _check_value(value: Any, parameter: Parameter, key: str, fail: Fail, takes_lists: bool) -> None:
     if parameter.choices:
         if value not in parameter.choices:
             fail(f"has '{key}' = {value!r}{did_you_mean(str(value), parameter.choices)}")
         return
     if not _is_setting(value):
-        fail(f"has '{key}' = {value!r}; give a number, or a list of them or of {{filter, value}}")
+        lists = ", or a list of them or of {filter, value}" if takes_lists else ""
+        fail(f"has '{key}' = {value!r}; give a number{lists}")
     if parameter.is_count and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         fail(f"has '{key}' = {value!r}; give a whole number above 0")
     if parameter.above_zero and not (isinstance(value, (int, float)) and value > 0):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.registry import Parts
 
 Need = Literal["required", "optional", "none"]
@@ -22,7 +23,8 @@ class Parameter:
 
     Values outside the range give broken weights without an error. `open_low` and `open_high` leave out an end of it;
     `is_count` wants a whole number above zero, `above_zero` one number above it. `default` is what a method takes where
-    a merge gives none; for our own methods it is that of the function.
+    a merge gives none; for our own methods it is that of the function's argument. `weighing` marks what belongs to the
+    weights that are computed before the merge: the function need not take it, nor find a default.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Parameter:
     above_zero: bool = False
     required: bool = False
     default: Any = None
+    weighing: bool = False
 
     @property
     def argument(self) -> str:
@@ -114,12 +117,13 @@ class Method:
         for entry in self.per_model.values():
             values[entry.argument] = [of_model.get(entry.name, entry.default) for of_model in models.values()]
         for entry in self.overall.values():
-            if entry.name in parameters:
-                values[entry.argument] = parameters[entry.name]
+            if entry.name in parameters or entry.default is not None:
+                values[entry.argument] = parameters.get(entry.name, entry.default)
         arguments = inspect.signature(self.kernel).parameters
         return self.kernel(**{argument: value for argument, value in values.items() if argument in arguments})
 
 
+INPUTS = ("tensors", "base", "name", "seed", "adapters", "shared")  # what a kernel may take besides parameters
 METHODS: Parts[Method] = Parts("merge method")
 
 
@@ -142,16 +146,44 @@ def merge_method(
 
     def declared(kernel: Callable) -> Method:
         signature = inspect.signature(kernel).parameters
+        kinds = list(per_model), list(overall)
+        _check_arguments(kernel.__name__, signature, sum(kinds, []), about.get("is_mergekits", False))
         defaults = {
             name: entry.default for name, entry in signature.items() if entry.default is not inspect.Parameter.empty
         }
-        whole = [dataclasses.replace(entry, default=defaults.get(entry.argument, entry.default)) for entry in overall]
-        return Method(kernel.__name__, per_model=_by_name(per_model), overall=_by_name(whole), kernel=kernel, **about)
+        each, whole = (
+            {
+                entry.name: dataclasses.replace(entry, default=defaults.get(entry.argument, entry.default))
+                for entry in kind
+            }
+            for kind in kinds
+        )
+        return Method(kernel.__name__, per_model=each, overall=whole, kernel=kernel, **about)
 
     def add(kernel: Callable) -> Callable:
         return METHODS.adds(kernel.__name__, declared)(kernel)
 
     return add
+
+
+def _check_arguments(
+    method: str, signature: Mapping[str, inspect.Parameter], declared: list[Parameter], is_mergekits: bool
+) -> None:
+    """Refuse parameters that the function does not take or finds no value for; mergekit may know more of its own."""
+    for entry in declared:
+        if entry.weighing or (is_mergekits and entry.argument not in signature):
+            continue
+        if entry.argument not in signature:
+            raise JudgemergeError(
+                f"merge method '{method}' declares the parameter '{entry.name}', but its function has no argument "
+                f"'{entry.argument}'{did_you_mean(entry.argument, set(signature) - set(INPUTS))}"
+            )
+        argument = signature[entry.argument]
+        if argument.default is argument.empty and entry.default is None and not entry.required:
+            raise JudgemergeError(
+                f"merge method '{method}' has no default for the parameter '{entry.name}'; give its argument one, or "
+                "declare it with required=True"
+            )
 
 
 def markdown() -> str:

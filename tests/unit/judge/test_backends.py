@@ -1,5 +1,6 @@
 """Backends are modules: one file more is one backend more, for plans, commands and asking."""
 
+import ast
 import json
 import re
 import shutil
@@ -74,3 +75,35 @@ def test_what_a_module_declares_is_read_and_anything_else_is_not_there():
 def test_a_backend_that_does_not_exist_is_named_with_the_model():
     with pytest.raises(JudgemergeError, match=r"^models/m: there is no backend 'vlm'; did you mean 'vllm'\?$"):
         backends.load("vlm", "models/m", {})
+
+
+@pytest.mark.parametrize("words", ['("samplng",)', '"sampling"', '(["logprobs"],)'])
+def test_abilities_that_are_no_tuple_of_the_words_are_refused(extended, words):
+    (extended / "scripts/judgemerge/judge/backends/boastful.py").write_text(f"ABILITIES = {words}\n", encoding="utf-8")
+    process = run(extended, "-c", "from judgemerge.judge import backends; backends.abilities('boastful')")
+    sentence = f"backend 'boastful' declares ABILITIES = {ast.literal_eval(words)!r}; give a tuple of these words: "
+    assert process.stderr.endswith(f"{sentence}sampling, logprobs\n")
+    (extended / "scripts/judgemerge/judge/backends/boastful.py").unlink()
+
+
+@pytest.mark.parametrize(
+    ("package", "remedy"),
+    [("nobodys_package", "install it there"), ("vllm", "docs/judging.md says how it is installed")],
+)
+def test_a_missing_package_is_named_with_the_module_that_needs_it(monkeypatch, package, remedy):
+    def load(name):
+        raise ModuleNotFoundError(name=package)
+
+    monkeypatch.setattr(backends.BACKENDS, "load", load)
+    sentence = f"(judgemerge.judge.backends.vllm) needs the package '{package}', which this environment does not have; "
+    with pytest.raises(JudgemergeError, match=re.escape(sentence + remedy)):
+        backends.load("vllm", "models/m", {})
+
+
+def test_a_command_names_the_backend_that_lacks_an_ability(extended, tiny_models):
+    arguments = ["--model", str(tiny_models["base"]), "--backend", "constant", "--prompt", "brief_pairwise_choice"]
+    process = run(extended, "scripts/commands/judge.py", *arguments)
+    assert process.stderr == (
+        "prompt 'brief_pairwise_choice' has mode choices, but backend 'constant' gives no log-probabilities; use a "
+        "model folder with backend transformers, or a prompt of mode generate\n"
+    )

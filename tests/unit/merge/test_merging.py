@@ -50,6 +50,18 @@ REFUSED = {
         ties(density=[{"filter": "mlp", "value": [0.5, 1.2]}]),
         "has 'models.two.density' = 1.2; it must lie in (0, 1]",
     ),
+    "a list for our own engine": (
+        merge("supermario", one={}, two={}, parameters={"p": [0.1, 0.2], "lambda": 1}),
+        "has 'parameters.p' = [0.1, 0.2]; method 'supermario' takes one value, not several",
+    ),
+    "a list for a parent of our own engine": (
+        merge("cocktail", base=None, one={"weight": [0.1, 0.2]}, two=half()),
+        "has 'models.one.weight' = [0.1, 0.2]; method 'cocktail' takes one value, not several",
+    ),
+    "no number for our own engine": (
+        merge("supermario", one={}, two={}, parameters={"p": "much", "lambda": 1}),
+        "has 'parameters.p' = 'much'; give a number",
+    ),
     "t above 1": (slerp(2), "has 'parameters.t' = 2; it must lie in [0, 1]"),
     "t above 1 in a curve": (
         slerp([{"filter": "mlp", "value": [0, 1.5]}, {"value": 0.5}]),

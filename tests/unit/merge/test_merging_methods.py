@@ -1,13 +1,19 @@
 """Every row of the method table is run on random models, and docs/merging.md shows the table as it is."""
 
+import re
+import shutil
+
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from judgemerge.core import models
+from judgemerge.core.errors import JudgemergeError
 from judgemerge.merge import METHODS, check_result, engine, recipe
 from judgemerge.merge.checks import check_merge
 from judgemerge.merge.recipes import own_engine
-from judgemerge.merge.table import markdown
+from judgemerge.merge.table import METHODS as TABLE
+from judgemerge.merge.table import WEIGHT, Method, Parameter, fraction, markdown, merge_method
 
 # Numbers that are not at their default, by parameter; every method takes those that it knows.
 NUMBERS = {
@@ -29,8 +35,9 @@ CALLED = [name for name, method in METHODS.items() if not method.adapters]
 def example(name):
     """Return a merge of the tiny models by this method, with every number that it takes."""
     method = METHODS[name]
-    two = ["base", "two"] if method.base_is_parent else ["one", "two"]
-    parents = two if (method.parents[1] or 2) > 1 else ["one"]
+    lowest, highest = method.parents
+    number = max(lowest, min(2, highest or 2))
+    parents = ["base" if method.base_is_parent else "one", "two", *map(further, range(3, number + 1))][:number]
     per_model = {key: NUMBERS[key] for key in method.per_model if key in NUMBERS}
     overall = {key: NUMBERS[key] for key in method.overall if key in NUMBERS}
     return {
@@ -43,18 +50,37 @@ def example(name):
     }
 
 
+def further(number):
+    """Return the name of a parent beyond the tiny models."""
+    return f"parent_{number}"
+
+
+@pytest.fixture(scope="module")
+def parents(tiny_models, tmp_path_factory):
+    """Return the tiny models, and as many further ones as the method with the most parents needs."""
+    folders = dict(tiny_models)
+    for number in range(3, max(method.parents[0] for method in METHODS.values()) + 1):
+        folders[further(number)] = folder = tmp_path_factory.mktemp("parents") / further(number)
+        shutil.copytree(tiny_models["two"], folder)
+        weights = load_file(folder / "model.safetensors")
+        torch.manual_seed(number)
+        changed = {name: tensor + 0.02 * torch.randn(tensor.shape) for name, tensor in weights.items()}
+        save_file(changed, folder / "model.safetensors", {"format": "pt"})
+    return folders
+
+
 @pytest.mark.parametrize("name", CALLED)
-def test_every_method_runs(name, tmp_path, tiny_models):
+def test_every_method_runs(name, tmp_path, parents):
     merge = example(name)
-    check_merge(name, merge, set(tiny_models), "study.yaml")
+    check_merge(name, merge, set(parents), "study.yaml")
     if own_engine(merge):
-        engine.merge_all({name: merge}, tiny_models, {name: tmp_path / "out"})
+        engine.merge_all({name: merge}, parents, {name: tmp_path / "out"})
     else:
         pytest.importorskip("mergekit")
-        in_this_process(recipe(merge, tiny_models), tmp_path / "out", merge["seed"])
-    check_result(tmp_path / "out", tiny_models["base"])
+        in_this_process(recipe(merge, parents), tmp_path / "out", merge["seed"])
+    check_result(tmp_path / "out", parents["base"])
     merged = dict(models.tensors(tmp_path / "out"))
-    for parent in tiny_models.values():
+    for parent in parents.values():
         assert not all(torch.equal(merged[tensor], values) for tensor, values in models.tensors(parent))
 
 
@@ -67,6 +93,61 @@ def in_this_process(settings, folder, seed):
     options = MergeOptions(random_seed=seed, write_model_card=False, quiet=True)
     with torch.random.fork_rng():
         run_merge(MergeConfiguration.model_validate(settings), str(folder), options)
+
+
+@pytest.fixture
+def table(monkeypatch):
+    """Let a test add methods that no other test sees."""
+    monkeypatch.setattr(TABLE, "_parts", dict(TABLE))
+
+
+def test_an_example_has_as_many_parents_as_its_method_declares(table):
+    for name, numbers, parents in (
+        ("three", (3, None), ["one", "two", "parent_3"]),
+        ("single", (1, 1), ["one"]),
+        ("any", (1, None), ["one", "two"]),
+    ):
+        TABLE.add(name, Method(name, "", parents=numbers))
+        assert list(example(name)["models"]) == parents
+
+
+UNFIT = {
+    "a name that is no argument": (
+        {"overall": [fraction("keeep", default=1.0)]},
+        "declares the parameter 'keeep', but its function has no argument 'keeep'; did you mean 'keep'?",
+    ),
+    "one per parent that is no argument": (
+        {"per_model": [WEIGHT]},
+        "declares the parameter 'weight', but its function has no argument 'weight'",
+    ),
+    "no default": (
+        {"overall": [fraction("keep")]},
+        "has no default for the parameter 'keep'; give its argument one, or declare it with required=True",
+    ),
+}
+
+
+@pytest.mark.parametrize(("declared", "sentence"), UNFIT.values(), ids=UNFIT)
+def test_a_parameter_that_does_not_fit_its_function_is_refused(table, declared, sentence):
+    with pytest.raises(JudgemergeError, match=f"^merge method 'unfit' {re.escape(sentence)}"):
+
+        @merge_method(paper="", **declared)
+        def unfit(tensors, keep):
+            return tensors[0] * keep
+
+
+def test_a_method_gets_defaults_where_a_merge_gives_nothing(table):
+    @merge_method(
+        paper="",
+        per_model=[fraction("share"), fraction("part", default=0.25)],
+        overall=[Parameter("scale", default=3.0)],
+    )
+    def defaults(tensors, part, scale, share=0.5):
+        return share, part, scale
+
+    models = {"one": {"share": 0.1}, "two": {"part": 0.2}}
+    assert TABLE["defaults"].compute(models, {}, tensors=[]) == ([0.1, 0.5], [0.25, 0.2], 3.0)
+    assert TABLE["defaults"].compute(models, {"scale": 2.0}, tensors=[])[2] == 2.0
 
 
 def test_mergekit_has_no_method_for_two_experts_that_the_table_lacks():

@@ -19,7 +19,8 @@ from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.registry import Modules
 
 DEFAULT = "transformers"
-SAMPLING, LOGPROBS = "sampling", "logprobs"  # abilities
+SAMPLING, LOGPROBS = ABILITIES = ("sampling", "logprobs")
+_PACKAGES = ("torch", "transformers", "safetensors", "httpx", "tenacity", "vllm", "llama_cpp")  # of our own backends
 BACKENDS = Modules(__name__, "backend", needs=("load(model, settings)", "ABILITIES"))
 
 
@@ -143,8 +144,13 @@ def selectable() -> list[str]:
 
 
 def abilities(name: str) -> tuple[str, ...]:
-    """Return what a backend can do besides greedy completion, as its module declares."""
-    return BACKENDS.declared(name, "ABILITIES", ())
+    """Return what a backend can do besides greedy completion, as its module declares; refuse any other word."""
+    words = BACKENDS.declared(name, "ABILITIES", ())
+    if not isinstance(words, (tuple, list)) or not all(word in ABILITIES for word in words):
+        raise JudgemergeError(
+            f"backend '{name}' declares ABILITIES = {words!r}; give a tuple of these words: {', '.join(ABILITIES)}"
+        )
+    return tuple(words)
 
 
 def of(manifest: Mapping, default: str = DEFAULT) -> str:
@@ -156,11 +162,13 @@ def load(name: str, model: str | Path, settings: Mapping[str, Any]) -> Backend:
     """Return backend `name` on a model; raises JudgemergeError for an unknown one and for a package it lacks."""
     if name not in BACKENDS.names:
         raise JudgemergeError(f"{model}: there is no backend '{name}'{did_you_mean(name, BACKENDS.names)}")
+    abilities(name)
     try:
         module = BACKENDS.load(name)
     except ModuleNotFoundError as error:
+        remedy = "docs/judging.md says how it is installed" if error.name in _PACKAGES else "install it there"
         raise JudgemergeError(
-            f"{model}: backend '{name}' needs the package '{error.name}', which this environment does not have; "
-            "docs/judging.md says how it is installed"
+            f"{model}: backend '{name}' ({BACKENDS.package}.{name}) needs the package '{error.name}', which this "
+            f"environment does not have; {remedy}"
         ) from None
     return module.load(model, settings)

@@ -3,6 +3,7 @@
 `linear` repeats mergekit 0.1.5 operation by operation (merge_methods/linear.py), so that results agree bit by bit.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -46,15 +47,15 @@ def linear(tensors: Sequence["torch.Tensor"], weight: Sequence[float], normalize
 @merge_method(
     paper="arXiv:2311.13534",
     text="weighted sum; weights given, or softmax(−loss / temperature) of the parents on a few examples",
-    per_model=[WEIGHT],
+    per_model=[dataclasses.replace(WEIGHT, weighing=True)],
     overall=[
-        Parameter("temperature", above_zero=True),
-        Parameter("kind", choices=("decoder", "encoder", "encoder_decoder", "reranker")),
-        Parameter("batch_size", is_count=True),
-        Parameter("max_length", is_count=True),
-        Parameter("n_examples", is_count=True),
-        Parameter("n_negatives", is_count=True),
-        Parameter("average", choices=("batch", "example")),
+        Parameter("temperature", above_zero=True, weighing=True),
+        Parameter("kind", choices=("decoder", "encoder", "encoder_decoder", "reranker"), weighing=True),
+        Parameter("batch_size", is_count=True, weighing=True),
+        Parameter("max_length", is_count=True, weighing=True),
+        Parameter("n_examples", is_count=True, weighing=True),
+        Parameter("n_negatives", is_count=True, weighing=True),
+        Parameter("average", choices=("batch", "example"), weighing=True),
     ],
     by_value=True,
 )
