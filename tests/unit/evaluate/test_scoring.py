@@ -150,7 +150,7 @@ def test_likelihood_is_asked_once_and_judged_without_generation(backend, tmp_pat
     with Store.of_model(tmp_path, "s") as store:
         assert ask(requests, backend, store).n_new == 1
         (row,) = judging.replies(requests, store)
-    sums = json.loads(row["reply"])["logprobs"]
+    sums = json.loads(row.reply)["logprobs"]
     text = backend.render([{"role": "user", "content": "Name animals."}])
     assert sums == pytest.approx(
         [by_hand(backend, text, f"{answer}<|eot_id|>") for answer in ("fox owl", "spoon lamp chair")], abs=1e-4
