@@ -121,7 +121,7 @@ def test_the_first_page_names_the_study(browser, report):
     browser.get(report.as_uri())
     find(browser, "//a[normalize-space()='Tables']")
     assert "few – Baselines alone" in text(browser)
-    assert "How well each judge agrees with people" in text(browser)
+    assert "How well each judge agrees with human annotators" in text(browser)
 
 
 @pytest.mark.parametrize(("category", "captions"), [("Figures", FIGURES), ("Tables", TABLES)])

@@ -27,7 +27,7 @@ def check(study: "Study") -> None:
 
 def _check_averages(study: "Study") -> None:
     for name, average in study.settings.averages.items():
-        members = average.benchmarks or [average.categories_of]
+        members = average.members
         for benchmark in members:
             require_known(
                 benchmark, study.all_benchmarks, f"{study.where}: averages.{name} names the unknown benchmark"

@@ -80,7 +80,9 @@ def _of_set(items: Iterable[Item], name: str, metric: str, complete: Mapping[str
     values = {
         row.judge: Estimate(row.value, row.ci_low, row.ci_high) for row in scores.itertuples() if row.metric == metric
     }
-    pairs = compare_benchmark(items, verdicts, **vars(settings), metrics=[metric])
+    pairs = compare_benchmark(
+        items, verdicts, settings.n_resamples, settings.confidence, settings.seed, metrics=[metric]
+    )
     differences = {
         row.judge_b: Estimate(-row.difference, -row.ci_high, -row.ci_low)
         for row in pairs.itertuples()

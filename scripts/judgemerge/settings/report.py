@@ -38,6 +38,11 @@ class BenchmarkAverage(Section):
 
     benchmarks: tuple[str, ...] = key("The benchmarks of one protocol.", minItems=2, uniqueItems=True)
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The benchmarks that it is made from."""
+        return self.benchmarks
+
 
 @section
 class CategoryAverage(Section):
@@ -47,6 +52,11 @@ class CategoryAverage(Section):
     categories: (
         Annotated[tuple[str, ...], limits(uniqueItems=True)] | dict[str, Annotated[tuple[str, ...], limits(minItems=1)]]
     ) = key("The categories; all unless given. As a mapping, new category → categories it is the mean of.", [])
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The benchmark that it is made from."""
+        return (self.categories_of,)
 
 
 @section

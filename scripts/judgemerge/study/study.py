@@ -553,7 +553,7 @@ class Study:
         return {
             name: entry
             for name, entry in self.settings.averages.items()
-            if self.judges and run.issuperset(entry.benchmarks or [entry.categories_of])
+            if self.judges and run.issuperset(entry.members)
         }
 
     @cached_property

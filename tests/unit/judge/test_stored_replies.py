@@ -19,6 +19,7 @@ from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.requests import ask
 from judgemerge.judge.store import Store
 from judgemerge.prompting.prompts import load_template
+from judgemerge.settings.comparisons import Generation
 from judgemerge.settings.models import Endpoint
 
 SAMPLING = {"temperature": 1.0, "top_p": 0.9, "repetition_penalty": 1.03, "runs": 2, "seed": 42, "retries": 1}
@@ -90,11 +91,13 @@ def test_a_judged_suite_is_found_in_its_store(name, stores, silent):
 def test_the_answers_of_a_model_are_found_in_their_store(name, stores, silent):
     questions = [dataclasses.replace(item, responses=()) for item in read_items(stores / "items.jsonl")]
     questions = [item for item in questions if item.protocol == "pairwise"]
-    how = answering.parameters(ANSWERS[name])
-    requests = answering.plan(questions, how, silent, 512, ANSWERS[name]["samples"])
+    generation = Generation.of(ANSWERS[name])
+    how = answering.parameters(generation)
+    requests = answering.plan(questions, how, silent, 512, generation.samples)
     with Store.of_model(stores / name, "suite") as store:
         assert answering.generate(requests, silent, store) == 0
-        assert list(answering.rows(requests, store)) == expected(stores / name)
+        rows = [row._asdict() for row in answering.rows(requests, store)]
+    assert rows == expected(stores / name)
 
 
 def test_the_questions_of_an_embedding_study_are_found_in_their_store(stores):

@@ -57,7 +57,7 @@ def test_the_site_block_reaches_every_rule_with_gpus(profile, repository):
     }
     assert site["precommand"] == "module load cuda"
     declared = re.findall(
-        r"(?ms)^rule (\w+):(?:(?!^rule ).)*?^        gpu=",
+        r"(?ms)^rule (\w+):(?:(?!^rule ).)*?^        (?:gpu=|\*\*encoder_job)",
         "".join(p.read_text() for p in (repository / "rules").glob("*.smk")),
     )
     assert {"make_model", "train_expert", "judge_suite"} <= set(declared)

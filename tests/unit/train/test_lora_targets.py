@@ -202,13 +202,14 @@ def test_names_are_compared_with_a_base_that_lies_here(kind, tiny_models, tmp_pa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results/s/models").mkdir(parents=True)
     (tmp_path / "results/s/models/base").symlink_to(tiny_models["base"])
-    entry = {"path": str(tiny_models["base"])} if kind == "path" else {"repo": "o/m"}
-    expert = {"settings": {"lora_target": "q_proj,v_porj"}}
+    entry = SimpleNamespace(path=str(tiny_models["base"]) if kind == "path" else None)
+    expert = SimpleNamespace(settings={"lora_target": "q_proj,v_porj"})
+    settings = SimpleNamespace(training={}, screening=None)
     study = SimpleNamespace(name="s", where="here", models={"base": entry}, experts={"x": expert}, searches={},
-                            settings={"training": {}}, base_of=lambda name: "base")  # fmt: skip
+                            settings=settings, base_of=lambda name: "base")  # fmt: skip
     with pytest.raises(JudgemergeError, match="experts.x: lora_target names 'v_porj'.* did you mean 'v_proj'"):
         lora_targets.check_study(study)
-    expert["settings"]["lora_target"] = "q_proj,v_proj,lm_head"
+    expert.settings["lora_target"] = "q_proj,v_proj,lm_head"
     lora_targets.check_study(study)
 
 
