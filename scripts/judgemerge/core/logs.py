@@ -81,6 +81,16 @@ def storage_error(error: OSError) -> str | None:
     return f"{where}: {reason}; {STORAGE[error.errno]}, then start again: what is done is kept"
 
 
+def is_being_written(path: str | Path) -> bool:
+    """Return whether a job, or a tool that it has started, holds the log at `path`: it is at work."""
+    with open(path, "rb") as log:
+        try:
+            fcntl.flock(log, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
+    return False
+
+
 def _wait_for_lock(log: IO, path: str | Path) -> None:
     with contextlib.suppress(OSError):  # a file system without locks; Snakemake's own lock has to do there
         try:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from judgemerge.core.logs import is_being_written
+
 if TYPE_CHECKING:
     from judgemerge.study.plan import AnnouncedJob
 
@@ -40,7 +42,8 @@ def state(job: Job, locked: bool, folder: str | Path = ".") -> str:
     """Return done, running, failed or left.
 
     Begun and unfinished is running while a Snakemake holds the lock of the folder, else failed: it was cut off.
-    A job that is to do failed if its log is newer than its timing, which only a success writes.
+    A job that is to do and whose log is newer than its timing, which only a success writes, is running while somebody
+    holds its log, else failed.
     """
     if not job.to_do:
         return "done"
@@ -50,7 +53,9 @@ def state(job: Job, locked: bool, folder: str | Path = ".") -> str:
     if not log or not log.exists():
         return "left"
     succeeded = timing and timing.exists() and timing.stat().st_mtime >= log.stat().st_mtime
-    return "left" if succeeded else "failed"
+    if succeeded:
+        return "left"
+    return "running" if is_being_written(log) else "failed"
 
 
 def last_line(path: str | Path) -> str:

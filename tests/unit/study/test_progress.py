@@ -1,5 +1,6 @@
 """`make status`: which jobs are done, running, failed and left, and why some failed."""
 
+import fcntl
 import os
 
 import pytest
@@ -38,6 +39,14 @@ def job(tmp_path):
 )
 def test_states(job, tmp_path, fields, locked, state):
     assert progress.state(job(**fields), locked, tmp_path) == state
+
+
+def test_a_job_that_holds_its_log_is_running(job, tmp_path):
+    begun = job(log=7, timing=6)
+    with open(tmp_path / "log", "ab") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        assert progress.state(begun, True, tmp_path) == "running"
+    assert progress.state(begun, True, tmp_path) == "failed"
 
 
 @pytest.mark.parametrize(
