@@ -168,10 +168,11 @@ def without_route() -> int:
 
 
 def insert(script: Path, lines: str) -> None:
-    """Let a script do something before its work; `snakemake` is there for it."""
-    head, start, body = script.read_text(encoding="utf-8").partition('if "snakemake" in globals():\n')
+    """Let a script do something before its work, when its log is open; `snakemake` is there for it."""
+    head, start, body = script.read_text(encoding="utf-8").partition("    with logged(snakemake.log[0]):\n")
     assert start, script
-    script.write_text(head + start + "".join(f"    {line}\n" for line in lines.splitlines()) + body, encoding="utf-8")
+    inserted = "".join(f"        {line}\n" for line in lines.splitlines())
+    script.write_text(head + start + inserted + body, encoding="utf-8")
 
 
 def status(folder: Path) -> str:
