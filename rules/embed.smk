@@ -88,6 +88,7 @@ rule split_documents:
         runtime=per_attempt(60),
     params:
         folders=[embedding.folder.get(name, paths.path(layout.COLLECTION, name)) for name in embedding.collections],
+        openings=list(map(embedding.has_openings, embedding.collections)),
         documents=embedding.settings.documents.plain(),
         code=script_digest("embed/split_documents"),
     script:

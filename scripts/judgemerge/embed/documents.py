@@ -39,7 +39,13 @@ def write_synthetic(folder: str | Path, recipe: MadeDocuments) -> None:
             file.write(content)
 
 
-def split_folder(folder: str | Path, settings: Documents, chunks_file: str | Path, counts_file: str | Path) -> None:
+def split_folder(
+    folder: str | Path,
+    settings: Documents,
+    chunks_file: str | Path,
+    counts_file: str | Path,
+    takes_openings: bool = False,
+) -> None:
     """Write the chunks of every file that can be read; the log, the counts and so the report name the others."""
     if not Path(folder).is_dir():
         raise JudgemergeError(
@@ -52,7 +58,7 @@ def split_folder(folder: str | Path, settings: Documents, chunks_file: str | Pat
     for problem in problems:
         print(f"{problem.file}: {problem.problem}", file=sys.stderr)
     openings = {}
-    if settings.openings:
+    if takes_openings:
         documents, openings = without_openings(documents)
     chunks, n_duplicates = chunks_of(documents, settings.chunk, settings.overlap, settings.language, openings)
     if not chunks:

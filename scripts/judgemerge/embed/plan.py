@@ -69,6 +69,10 @@ class EmbeddingPlan:
         """The collections of documents, each of which is split."""
         return list(dict.fromkeys([TARGET, *self.written_collections]))
 
+    def has_openings(self, collection: str) -> bool:
+        """Return whether the first paragraphs of a collection's documents are its questions; made ones have others."""
+        return self.settings.documents.openings and collection not in self.synthetic_collections
+
     def package(self, collection: str) -> Mapping:
         """Return the package whose documentation a collection is."""
         return self.packaged_collections[collection]

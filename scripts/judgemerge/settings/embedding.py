@@ -26,8 +26,8 @@ class Documents(Section):
     )
     openings: bool = key(
         "Take the first paragraph off every document (a title, a summary): it is the question that the rest answers. "
-        "No other questions are formed then; documents of one paragraph are left out. This holds for other tasks on "
-        "documents too.",
+        "No other questions are formed then; documents of one paragraph are left out. This holds for other tasks "
+        "on packages too.",
         False,
     )
     language: str = key("Language of texts in Latin letters (de, en, fr ...); other scripts are recognised.", "en")

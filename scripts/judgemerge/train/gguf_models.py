@@ -95,7 +95,7 @@ def _load(contents: Contents):
 
 def tokenizer_of(contents: Contents) -> "Tokenizer":
     """Return the byte-level BPE tokenizer of a GGUF file; refuse any other kind."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models
+    from tokenizers import AddedToken, Tokenizer, decoders, models, processors
 
     kind, way = contents.of_tokenizer("model"), contents.of_tokenizer("pre", "default")
     if kind != "gpt2" or way not in _SPLITS:
@@ -114,6 +114,10 @@ def tokenizer_of(contents: Contents) -> "Tokenizer":
         [AddedToken(one, normalized=False, special=True) for one in tokens if kinds[one] == CONTROL]
     )
     tokenizer.add_tokens([AddedToken(one, normalized=False) for one in tokens if kinds[one] == USER_DEFINED])
+    begin = contents.of_tokenizer("bos_token_id")
+    if begin is not None and contents.of_tokenizer("add_bos_token", way == "llama-bpe"):
+        pieces = {"single": [tokens[begin], "$A"], "pair": [tokens[begin], "$A", tokens[begin], "$B"]}
+        tokenizer.post_processor = processors.TemplateProcessing(**pieces, special_tokens=[(tokens[begin], begin)])
     return tokenizer
 
 
