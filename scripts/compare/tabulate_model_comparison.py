@@ -11,8 +11,8 @@ from judgemerge.core import files
 from judgemerge.core.frames import write_table
 from judgemerge.core.items import read_items
 from judgemerge.core.logs import logged
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.settings.comparisons import ModelComparison
+from judgemerge.settings.report import Statistics
 
 
 def main(
@@ -21,7 +21,7 @@ def main(
     answers: list[str],
     results: str,
     metrics: list[str],
-    settings: Settings,
+    settings: Statistics,
     table: str,
     disagreements: str,
 ) -> None:
@@ -48,7 +48,7 @@ if "snakemake" in globals():
             answers=list(snakemake.input.answers),
             results=snakemake.input.results,
             metrics=[Path(path).stem for path in snakemake.input.metrics],
-            settings=Settings.of_statistics(snakemake.params.statistics),
+            settings=Statistics.of(snakemake.params.statistics),
             table=snakemake.output.table,
             disagreements=snakemake.output.disagreements,
         )

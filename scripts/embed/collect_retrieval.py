@@ -7,7 +7,7 @@ from judgemerge.core.frames import write_table
 from judgemerge.core.logs import logged
 from judgemerge.embed import decisions as rounds
 from judgemerge.embed import retrieval, retrieval_tables
-from judgemerge.evaluate.estimates import Settings
+from judgemerge.settings.report import Statistics
 
 
 def main(
@@ -20,7 +20,7 @@ def main(
     decisions = rounds.read(decided)
     models = retrieval_tables.ranked_models(rows, shares, [Path(path).stem for path in reranked], decisions, others)
     errors = {Path(path).name.split(".")[0]: files.read_json(path)["left_out"] for path in counts}
-    settings = Settings.of_statistics(statistics)
+    settings = Statistics.of(statistics)
     frames = retrieval_tables.retrieval_tables(models, roles, errors, k, settings)
     for frame, path in zip(frames, (table, differences), strict=True):
         write_table(path, frame)

@@ -15,7 +15,8 @@ import numpy as np
 from judgemerge.compare.answer_judging import PAIRS, JudgedAnswer
 from judgemerge.compare.answering import Answer, Unit
 from judgemerge.evaluate.counts import divide
-from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Settings, draw_sample, estimate, proportion
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, draw_sample, estimate, proportion
+from judgemerge.settings.report import Statistics
 
 FAILED = -1.0  # what the published comparison put in place of a grade that could not be read
 OUTCOMES = ("win", "tie", "lose", "inconsistent")
@@ -74,7 +75,7 @@ class Intervals:
     """Means and ratios over units with the BCa interval over questions; `clusters` says which share a prompt."""
 
     clusters: Mapping[str, str]
-    settings: Settings
+    settings: Statistics
 
     def sample(self, units: Iterable[Unit], name: str):
         """Return the resamples of the questions of some units."""

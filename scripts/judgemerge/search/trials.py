@@ -90,11 +90,12 @@ def value_of(
 ) -> float:
     """Return the mean over the sets of a metric of the agreement tables each; NaN where one of them is not defined."""
     from judgemerge.evaluate.score import benchmark_statistics
+    from judgemerge.settings.report import Statistics
 
     def of_set(name: str, items: list[Item]) -> float:
         if not items:  # none of it was judged yet
             return float("nan")
-        statistics = benchmark_statistics(items, {"trial": verdicts[name]}, n_resamples=1, seed=0)
+        statistics = benchmark_statistics(items, {"trial": verdicts[name]}, Statistics(resamples=1))
         return statistics.judges["trial"].values.get(metrics[name], float("nan"))
 
     values = [of_set(name, list(items)) for name, items in sets.items()]

@@ -15,6 +15,7 @@ from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item, read_items, sample
 from judgemerge.prompting import prompts
+from judgemerge.settings.report import Statistics
 from judgemerge.settings.searches import Screening
 from judgemerge.train import preferences
 
@@ -141,7 +142,7 @@ def losses(asking: Sequence[Question], backend, max_tokens: int) -> list[Loss]:
     return rows
 
 
-def summary(answers: Sequence[Mapping], n_resamples: int, confidence: float, seed: int) -> dict:
+def summary(answers: Sequence[Mapping], settings: Statistics) -> dict:
     """Return loss per token and bits per byte over all answers, with percentile intervals over resampled prompts.
 
     `answers` are losses as their file has them.
@@ -162,10 +163,10 @@ def summary(answers: Sequence[Mapping], n_resamples: int, confidence: float, see
     counts |= {"loss": nll / tokens, "bits_per_byte": nll / n_bytes / math.log(2)}
     if len(clusters) < 2:
         return counts | {"note": "one prompt: no interval"}
-    generator = np.random.default_rng(seed)
-    resampled = generator.multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), size=n_resamples)
+    generator = np.random.default_rng(settings.seed)
+    resampled = generator.multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), size=settings.resamples)
     nll, tokens, n_bytes = sums @ resampled.T
-    tail = 100 * (1 - confidence) / 2
+    tail = 100 * (1 - settings.confidence) / 2
     low, high = np.percentile([nll / tokens, nll / n_bytes / math.log(2)], [tail, 100 - tail], axis=1)
     return counts | dict(zip(("loss_low", "bpb_low", "loss_high", "bpb_high"), (*low, *high), strict=True))
 

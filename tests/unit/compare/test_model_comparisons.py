@@ -17,7 +17,6 @@ from judgemerge.compare.answer_judging import NO_ANSWER, PAIRS, JudgedAnswer
 from judgemerge.compare.answering import Answer
 from judgemerge.core import files, items
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.judge.backends import GenerationParameters
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.store import Store
@@ -28,10 +27,11 @@ from judgemerge.prompting.prompts import Unrenderable, load_template
 from judgemerge.report.tables.model_comparison import signed_span
 from judgemerge.settings import config
 from judgemerge.settings.comparisons import ModelComparison
+from judgemerge.settings.report import Statistics
 from judgemerge.study.load import load_study
 
 MODELS = ("base", "tuned")
-SETTINGS = Settings(500, 0.95, 7)
+SETTINGS = Statistics(resamples=500, seed=7)
 VERDICTS = {PAIRS: ReplySettings("verdict_line", first="A", second="B", tie="tie")}
 GRADES = {"quality": ReplySettings("score_tag", minimum=0, maximum=5)}
 
@@ -377,8 +377,8 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
     assert about["versions"]["transformers"] and about["failures"] == {PAIRS: {}, "demo_grade": {}}
     page, disagreements = tmp_path / "page.html", tmp_path / "disagreements.jsonl"
     tabulate_model_comparison.main(
-        comparison, questions, list(answers.values()), results.parent, ["demo_grade"], Settings(200, 0.95, 7),
-        tmp_path / "table.csv", disagreements,
+        comparison, questions, list(answers.values()), results.parent, ["demo_grade"],
+        Statistics(resamples=200, seed=7), tmp_path / "table.csv", disagreements,
     )  # fmt: skip
     table = pd.read_csv(tmp_path / "table.csv")
     assert list(table) == list(tables.Row._fields)

@@ -23,11 +23,11 @@ from judgemerge.embed import (
     retrieval,
     retrieval_tables,
 )
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.settings import config
+from judgemerge.settings.report import Statistics
 from judgemerge.study.load import load_study
 
-SETTINGS = Settings(400, 0.95, 7)
+SETTINGS = Statistics(resamples=400, seed=7)
 EXAMPLES = (
     "FlagOpen/FlagEmbedding/7ed43d67ec03fbe5c31c0992dbfa941fb1860549/examples/finetune/embedder/example_data/retrieval"
 )

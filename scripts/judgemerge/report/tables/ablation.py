@@ -132,9 +132,9 @@ def pair_inputs(pairs: Sequence[Pair], files: Sequence[str] = ()) -> Inputs:
 def measure_pairs(material: Material, pairs: Sequence[Pair], statistics: dict) -> "dict[Pair, Measurement]":
     """Return what `evaluate.ablation_tables.measure` says of every pair whose judge did not fail."""
     from judgemerge.evaluate.ablation_tables import measure
-    from judgemerge.evaluate.estimates import Settings
+    from judgemerge.settings.report import Statistics
 
-    settings = Settings.of_statistics(statistics)
+    settings = Statistics.of(statistics)
     items = {benchmark: material.items(benchmark) for benchmark in dict.fromkeys(name for _, name in pairs)}
     return {
         (judge, benchmark): measure(items[benchmark], verdicts, judge, settings)
