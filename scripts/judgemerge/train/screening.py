@@ -20,6 +20,7 @@ from judgemerge.settings.searches import Screening
 from judgemerge.train import preferences
 
 if TYPE_CHECKING:
+    from judgemerge.judge.backends import ScoringBackend
     from judgemerge.train import runs
 
 COLUMNS = (
@@ -117,7 +118,7 @@ def _plan(
     return runs.Plan(keys, form, examples, adapted, where), len(rows) - len(short)
 
 
-def questions(items: Iterable[Item], template: prompts.Template, backend) -> list[Question]:
+def questions(items: Iterable[Item], template: prompts.Template, backend: "ScoringBackend") -> list[Question]:
     """Return what is asked for every item that has a better response or answers of its own."""
     asking = []
     for item in items:
@@ -129,7 +130,7 @@ def questions(items: Iterable[Item], template: prompts.Template, backend) -> lis
     return asking
 
 
-def losses(asking: Sequence[Question], backend, max_tokens: int) -> list[Loss]:
+def losses(asking: Sequence[Question], backend: "ScoringBackend", max_tokens: int) -> list[Loss]:
     """Return the loss of every answer."""
     lengths = backend.counts([question.text + question.answer for question in asking])
     fitting = [number for number, length in enumerate(lengths) if length <= max_tokens]
