@@ -70,7 +70,7 @@ rule render_page:
         suites=of(CONTENTS.suites, "table"),
         parameters=of(CONTENTS.page_parameters, "table"),
         labels=study.labels,
-        confidence=settings["statistics"]["confidence"],
+        confidence=settings.statistics.confidence,
         code=CONTENTS.digest("report/render_page", "table"),
     script:
         "../scripts/report/render_page.py"
@@ -122,7 +122,7 @@ rule write_run_record:
     resources:
         **small_job,
     params:
-        settings={key: value for key, value in settings.items() if key != "mirror"},
+        settings={key: value for key, value in settings.plain().items() if key != "mirror"},
         sources=CONTENTS.sources(),
         judged=CONTENTS.fallible_pairs(),
         checkout=os.path.relpath(workflow.basedir),

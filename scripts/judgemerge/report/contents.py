@@ -50,16 +50,12 @@ class Drawing(NamedTuple):
 def kinds_of(study: "Study") -> dict[str, str]:
     """Return what each judge is, in the order in which figures show them: base, experts, merges, others."""
     kinds = {judge: study.kind(judge) for judge in study.judges}
-    bases = {study.settings.get("base"), *map(study.base_of, study.experts)}
+    bases = {study.settings.base, *map(study.base_of, study.experts)}
     kinds |= {judge: "base" for judge in kinds if judge in bases}
     kinds |= {judge: "expert" for judge in kinds if judge in study.experts}
     kinds |= {judge: "merge" for judge in kinds if judge in study.merges}
     kinds |= {judge: "quantization" for judge in kinds if judge in study.quantizations}
-    return kinds | {
-        best: "merge" if "merge" in study.searches[search] else "expert"
-        for best, search in study.searched.items()
-        if best in kinds
-    }
+    return kinds | {best: study.searches[search].kind for best, search in study.searched.items() if best in kinds}
 
 
 class Contents:

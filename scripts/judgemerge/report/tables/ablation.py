@@ -13,6 +13,7 @@ from judgemerge.report.table import Column, Drawing, Figure, Frame, Inputs, Page
 
 if TYPE_CHECKING:
     from judgemerge.evaluate.estimates import Measurement
+    from judgemerge.settings.comparisons import AblationTable
 
 COLUMNS = {
     "table": Column("name of the published table in the study file"),
@@ -115,7 +116,8 @@ def benchmark_title(benchmark: str, rows: Frame) -> str:
 
 def variant_pairs(study: Study) -> list[Pair]:
     """Return (judge, benchmark) for everything that the tables and the sweep show."""
-    benchmarks = dict.fromkeys((study.settings.get("ablation") or {}).get("benchmarks", {}).values())
+    ablation = study.settings.ablation
+    benchmarks = dict.fromkeys(ablation.benchmarks.values() if ablation else ())
     return [
         (judge, benchmark)
         for judge in variant_judges(study.settings)
@@ -142,23 +144,23 @@ def measure_pairs(material: Material, pairs: Sequence[Pair], statistics: dict) -
     }
 
 
-def published_tables(study: Study) -> dict[str, Any]:
+def published_tables(study: Study) -> "dict[str, AblationTable]":
     """Return the published tables that the study names."""
-    return (study.settings.get("ablation") or {}).get("tables", {})
+    return study.settings.ablation.tables if study.settings.ablation else {}
 
 
 def inputs(study: Study) -> Inputs:
     """Return items and verdicts of the variants, and the published tables."""
-    return pair_inputs(variant_pairs(study), [table["published"] for table in published_tables(study).values()])
+    return pair_inputs(variant_pairs(study), [table.published for table in published_tables(study).values()])
 
 
 def parameters(study: Study) -> dict[str, Any]:
     """Return which judge stands for which row, which benchmark for which column, and how intervals are computed."""
     return {
         "pairs": variant_pairs(study),
-        "tables": published_tables(study),
-        "benchmarks": study.settings["ablation"]["benchmarks"],
-        "statistics": study.settings["statistics"],
+        "tables": {name: table.plain() for name, table in published_tables(study).items()},
+        "benchmarks": study.settings.ablation.benchmarks,
+        "statistics": study.settings.statistics.plain(),
     }
 
 

@@ -42,7 +42,7 @@ def inputs(study: Study) -> Inputs:
 
 def parameters(study: Study) -> dict[str, Any]:
     """Return the pairs, and how intervals are computed."""
-    return {"pairs": scoring_pairs(study), "statistics": study.settings["statistics"]}
+    return {"pairs": scoring_pairs(study), "statistics": study.settings.statistics.plain()}
 
 
 def rows(material: Material, pairs: list[Pair], statistics: dict) -> Frame:

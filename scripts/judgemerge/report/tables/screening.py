@@ -32,7 +32,7 @@ INTRO = (
 
 def has_screening(study: Study) -> bool:
     """The study screens foundation models."""
-    return "screening" in study.settings
+    return study.settings.screening is not None
 
 
 def sections(table: Frame) -> list[Section]:

@@ -32,7 +32,7 @@ def self_comparing_pairs(study: Study) -> list[Pair]:
     """Return (judge, benchmark) for models and derived judges, where self-consistency is asked for at all."""
     judging = study.settings.judging
     several = judging.sampling.runs > 1 or judging.retries
-    if not (study.judges_from_grades or several or study.settings.get("ablation")):
+    if not (study.judges_from_grades or several or study.settings.ablation):
         return []
     return judging_pairs(study, "model", "derived")
 
@@ -61,7 +61,7 @@ def parameters(study: Study) -> dict[str, Any]:
         "pairs": self_comparing_pairs(study),
         "prompts": prompts,
         "from_grades": study.judges_from_grades,
-        "statistics": study.settings["statistics"],
+        "statistics": study.settings.statistics.plain(),
     }
 
 

@@ -47,7 +47,7 @@ def parameters(study: Study) -> dict[str, Any]:
         "pairs": pairs,
         "shares": sweep_shares(study.settings),
         "protocols": {name: study.protocol(name) for _, name in variant_pairs(study)},
-        "statistics": study.settings["statistics"],
+        "statistics": study.settings.statistics.plain(),
     }
 
 
