@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from judgemerge.evaluate.ablation import MEAN, read_published, variant_judges
 from judgemerge.report.drawing import DARK, colour, dot, finish, head, judge_panels, kind_marks, mark, not_shown
-from judgemerge.report.markup import crosstab, notes, part, value_cell
+from judgemerge.report.markup import Crosstab, details, notes, part, value_cell
 from judgemerge.report.material import Material
 from judgemerge.report.table import Column, Drawing, Figure, Frame, Inputs, Page, Pair, Section, Study, Table, View
 
@@ -63,13 +63,13 @@ def _published_table(rows: Frame) -> str:
 
 def _side(side: str, rows: Frame) -> str:
     columns = [column for column in rows.column.unique() if column != MEAN] + [MEAN]
-    table = crosstab(rows, ("row", "judge"), "column", _cell).html(
+    table = Crosstab(rows, ("row", "judge"), "column", _cell).html(
         ["row (our judge)"], columns=columns, names=lambda key: [f"{key[0]} ({key[1]})"]
     )
     errors = rows[rows.errors > 0]
     counted = ((f"{row.row}, {row.column}", f"{row.errors} verdicts could not be read") for row in errors.itertuples())
     about = notes(zip(rows.column, rows.note, strict=True))
-    summary = f"<details><summary>Errors by row and column</summary>{notes(counted)}</details>" if len(errors) else ""
+    summary = details("Errors by row and column", notes(counted)) if len(errors) else ""
     return part(f"{side}: {rows.metric.iloc[0]}", table + about + summary)
 
 
@@ -126,18 +126,13 @@ def variant_pairs(study: Study) -> list[Pair]:
     ]
 
 
-def pair_inputs(pairs: Sequence[Pair], files: Sequence[str] = ()) -> Inputs:
-    """Return the items and verdicts of pairs of judge and benchmark."""
-    return Inputs(items=list(dict.fromkeys(name for _, name in pairs)), verdicts=pairs, files=files)
-
-
 def measure_pairs(material: Material, pairs: Sequence[Pair], statistics: dict) -> "dict[Pair, Measurement]":
     """Return what `evaluate.ablation_tables.measure` says of every pair whose judge did not fail."""
     from judgemerge.evaluate.ablation_tables import measure
     from judgemerge.evaluate.estimates import Settings
 
     settings = Settings.of_statistics(statistics)
-    items = {benchmark: material.items(benchmark) for benchmark in dict.fromkeys(name for _, name in pairs)}
+    items = material.items_of(pairs)
     return {
         (judge, benchmark): measure(items[benchmark], verdicts, judge, settings)
         for (judge, benchmark), verdicts in material.verdicts_of(pairs).items()
@@ -151,7 +146,8 @@ def published_tables(study: Study) -> "dict[str, AblationTable]":
 
 def inputs(study: Study) -> Inputs:
     """Return items and verdicts of the variants, and the published tables."""
-    return pair_inputs(variant_pairs(study), [table.published for table in published_tables(study).values()])
+    files = [table.published for table in published_tables(study).values()]
+    return Inputs.of_pairs(variant_pairs(study), files=files)
 
 
 def parameters(study: Study) -> dict[str, Any]:
