@@ -37,7 +37,7 @@ rule make_model:
         prompts=of(study.stage_prompts, "model"),
         prompt_contents=of(layout.chained(training_plan.stage_prompts, prompt_contents), "model"),
         sources=layout.SOURCES,
-        seed=settings["seed"],
+        seed=settings.seed,
         cache="results/made",
     script:
         "../scripts/train/make_model.py"
@@ -138,7 +138,7 @@ rule train_expert:
         "results/{study}/timings/train_expert/{expert}.tsv"
     conda:
         "../envs/train.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
         **TRAINING_NODES,
         mem_mb=needed("mem_mb", "train", "expert"),
@@ -150,7 +150,7 @@ rule train_expert:
         prompt_contents=of(layout.chained(study.training_prompts, prompt_contents), "expert"),
         sources=layout.SOURCES,
         common=of(training_plan.common, "expert"),
-        seed=settings["seed"],
+        seed=settings.seed,
         work="results/{study}/training/{expert}",
     script:
         "../scripts/train/train_expert.py"
@@ -172,7 +172,7 @@ rule export_expert:
         "results/{study}/timings/export_expert/{expert}.tsv"
     conda:
         "../envs/train.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
         mem_mb=needed("mem_mb", "export", "expert"),
         runtime=needed("runtime", "export", "expert"),
@@ -195,7 +195,7 @@ rule check_export:
         "results/{study}/timings/check_export/{expert}.tsv"
     conda:
         "../envs/train.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
         mem_mb=needed("mem_mb", "export", "expert"),
         runtime=needed("runtime", "export", "expert"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from judgemerge.compare import answering
 from judgemerge.compare.answer_judging import PAIRS, prompt_names
 from judgemerge.compare.plan import ComparisonPlan
-from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.errors import JudgemergeError, did_you_mean, require_known
 from judgemerge.data.checks import missing_of_questions
 from judgemerge.judge import backends
 from judgemerge.judge.backends import SAMPLING
@@ -38,9 +38,7 @@ def check(study) -> None:
 
 def _check_questions(study, entry: ModelComparison, where: str) -> None:
     questions = entry.questions
-    if questions not in study.catalogues.benchmarks:
-        near = did_you_mean(questions, study.catalogues.benchmarks)
-        raise JudgemergeError(f"{where}.questions is the unknown item set '{questions}'{near}")
+    require_known(questions, study.catalogues.benchmarks, f"{where}.questions is the unknown item set")
     learnt = [user for user in study.training_sets.get(questions, []) if user.partition(" ")[0] == "expert"]
     if learnt:
         raise JudgemergeError(
@@ -65,9 +63,7 @@ def _check_metrics(entry: ModelComparison, metrics: Sequence[Metric], where: str
 
 def _check_prompts(study, entry: ModelComparison, metrics: Sequence[Metric], where: str) -> None:
     for kind, prompt in prompt_names(entry, metrics).items():
-        if prompt not in study.catalogues.prompts:
-            near = did_you_mean(prompt, study.catalogues.prompts)
-            raise JudgemergeError(f"{where}.prompts names the unknown prompt '{prompt}'{near}")
+        require_known(prompt, study.catalogues.prompts, f"{where}.prompts names the unknown prompt")
         template = prompts.load_template(study.catalogues.prompts[prompt])
         protocol = "pairwise" if kind == PAIRS else "pointwise"
         if template.protocol != protocol:

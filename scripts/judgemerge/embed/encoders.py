@@ -11,7 +11,6 @@ from pathlib import Path
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.data import hub
 from judgemerge.embed import Pair, documents, questions
 from judgemerge.synthetic import made_documents
 
@@ -127,7 +126,7 @@ def open_reranker(folder: str | Path, max_tokens: int | None = None):
 
 
 def save_model(model, folder: str | Path, base: str | Path | None = None) -> None:
-    """Save an embedding model or reranker under the tensors' names of today (merging/names.py).
+    """Save an embedding model or reranker under the tensors' names of today (merge/names.py).
 
     A pooler that `base` lacks was made up when the model was loaded, and is not saved.
     """
@@ -167,8 +166,3 @@ def copy_model(source: str | Path, destination: str | Path) -> None:
         target = Path(destination) / path.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-
-
-def download_model(repo: str, revision: str, destination: str | Path) -> None:
-    """Download one commit of a model of the hub; a hub that cannot be reached is one sentence."""
-    hub.download(repo, revision, destination, "embedding")

@@ -68,14 +68,6 @@ def check_example(row: dict, kind: str, where: str) -> None:
             raise JudgemergeError(f"{where} has no {field}; a {kind} example needs {', '.join(needed)}")
 
 
-def sample(examples: Sequence[Any], n_examples: int | None, seed: int) -> list[Any]:
-    """Return `n_examples` of the examples, drawn with `seed`, in their order; all when None or too many."""
-    if n_examples is None or n_examples >= len(examples):
-        return list(examples)
-    places = sorted(random.Random(seed).sample(range(len(examples)), n_examples))
-    return [examples[place] for place in places]
-
-
 def _batches(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (rows[start : start + size] for start in range(0, len(rows), size))
 

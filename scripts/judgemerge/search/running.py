@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from judgemerge.prompting.prompts import Template, load_template
 from judgemerge.search import searching, trials
 from judgemerge.search.searching import Pruner, Result
 from judgemerge.settings.searches import Search
+from judgemerge.settings.section import typed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,17 @@ class Trial:
     folder: Path
     result: str
     sources: str | None = None
+
+    @classmethod
+    def at(
+        cls, search: Mapping, number: str, round_file: str, earlier: Iterable[str], development: Iterable[str],
+        folder: str, result: str, **asked: Any,
+    ) -> "Trial":  # fmt: skip
+        """Return the trial of a job; `development` are the item files of the search's sets, in their order."""
+        section = typed(search, Search)
+        sets = dict(zip(searching.targets(section), development, strict=True))
+        place = {"folder": Path(folder), "result": result}
+        return cls(section, int(number), round_file, list(earlier), development=sets, **place, **asked)
 
     @cached_property
     def params(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ read the same text.
 
 from collections.abc import Iterable, Mapping
 
-from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.errors import JudgemergeError, require_known
 from judgemerge.core.items import Item
 from judgemerge.prompting import prompts
 from judgemerge.settings.models import Expert
@@ -67,11 +67,10 @@ def check(study) -> None:
     """Refuse an expert whose stage, prompt and settings do not belong together."""
     for name, expert in study.experts.items():
         for item_set in expert.evaluate_on:
-            if item_set not in study.catalogues.benchmarks:
-                near = did_you_mean(item_set, study.catalogues.benchmarks)
-                raise JudgemergeError(f"{study.where}: experts.{name}.evaluate_on names the unknown '{item_set}'{near}")
+            where = f"{study.where}: experts.{name}"
+            require_known(item_set, study.catalogues.benchmarks, f"{where}.evaluate_on names the unknown")
             if item_set in expert.train_on:
-                raise JudgemergeError(f"{study.where}: experts.{name} is evaluated on '{item_set}', which it learns")
+                raise JudgemergeError(f"{where} is evaluated on '{item_set}', which it learns")
         _check_stage(study, f"experts.{name}", expert, study.training_prompts(name))
 
 

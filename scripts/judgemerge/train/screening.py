@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from judgemerge.core import files
-from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.errors import JudgemergeError, require_known
 from judgemerge.core.items import Item, read_items, sample
 from judgemerge.prompting import prompts
 from judgemerge.settings.searches import Screening
@@ -141,6 +141,20 @@ def losses(asking: Sequence[Question], backend, max_tokens: int) -> list[Loss]:
     return rows
 
 
+def write_table(path: str, records: Mapping[str, str], n_resamples: int, confidence: float, seed: int) -> None:
+    """Write the screened models side by side from their files of losses; the same prompts are resampled for all."""
+    import pandas as pd
+
+    from judgemerge.core import frames
+
+    rows = []
+    for base, record_file in records.items():
+        record = files.read_json(record_file)
+        about = {"base": base, "parameters": record["parameters"], "steps": record["steps"]}
+        rows.append(about | summary(record["answers"], n_resamples, confidence, seed))
+    frames.write_table(path, pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
 def summary(answers: Sequence[Mapping], n_resamples: int, confidence: float, seed: int) -> dict:
     """Return loss per token and bits per byte over all answers, with percentile intervals over resampled prompts.
 
@@ -184,8 +198,7 @@ def check(study) -> None:
         ("prompt", [screening.prompt], study.catalogues.prompts),
     ):
         for name in names:
-            if name not in possible:
-                raise JudgemergeError(f"{where}.{key} names the unknown '{name}'{did_you_mean(name, possible)}")
+            require_known(name, possible, f"{where}.{key} names the unknown")
     for name in screening.evaluate_on:
         if name in screening.train_on:
             raise JudgemergeError(f"{where} is trained and tested on '{name}'; take two parts of it")
