@@ -131,7 +131,7 @@ def save_model(model, folder: str | Path, base: str | Path | None = None) -> Non
     A pooler that `base` lacks was made up when the model was loaded, and is not saved.
     """
     from judgemerge.merge import names
-    from judgemerge.merge.streams import Weights, Writer
+    from judgemerge.merge.streams import Weights, Writer, replace_weights
 
     model.save_pretrained(str(folder), create_model_card=False)
     weights = Weights(folder)
@@ -150,12 +150,7 @@ def save_model(model, folder: str | Path, base: str | Path | None = None) -> Non
     for new in writer.names:
         writer.add(new, weights.get(stored[new]))
     writer.finish()
-    for path in {entry.path for entry in weights.entries.values()}:
-        path.unlink()
-    Path(folder, "model.safetensors.index.json").unlink(missing_ok=True)
-    for path in fresh.iterdir():
-        path.rename(Path(folder, path.name))
-    fresh.rmdir()
+    replace_weights(folder, fresh)
 
 
 def copy_model(source: str | Path, destination: str | Path) -> None:
