@@ -23,7 +23,8 @@ class Trial:
     """One trial that is to be run.
 
     `round_file` has its settings, `earlier` are the files of the trials of earlier rounds, `default` the study's own
-    settings, `development` the item files of the sets by name, `prompts` the prompts they are judged with.
+    settings, `development` the item files of the sets by name, `prompts` the prompts they are judged with, `sources`
+    the folder of raw files that these take texts from.
     """
 
     search: Search
@@ -36,7 +37,7 @@ class Trial:
     judging: Mapping[str, Any]
     folder: Path
     result: str
-    sources: str | None = None
+    sources: str
 
     @classmethod
     def at(
