@@ -7,8 +7,6 @@ cut: a caller that wants fewer takes the first ones.
 import json
 import re
 
-from judgemerge.prompting import parsing
-
 _CHINESE, _CIRCLED, _LETTERS = "一二三四五六七八九十", "①②③④⑤⑥⑦⑧⑨⑩⑴⑵⑶⑷⑸⑹⑺⑻⑼⑽", "abcdefghij"
 _WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _DIGITS = rf"(?:\d{{1,2}}|[{_CHINESE}]{{1,3}}|[{_CIRCLED}])"
@@ -62,8 +60,10 @@ _ORDER = {
 
 def without_thoughts(reply: str) -> str:
     """Return what follows a model's reasoning; nothing of a reply whose reasoning was never closed."""
-    text, unfinished = parsing.answer(reply)
-    return "" if unfinished else text
+    _, closed, after = reply.rpartition("</think>")
+    if closed:
+        return after
+    return reply.partition("<think>")[0]
 
 
 def entries(reply: str) -> tuple[list[str], int]:
