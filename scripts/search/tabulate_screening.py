@@ -8,4 +8,5 @@ if "snakemake" in globals():
     with logged(snakemake.log[0]):
         records = dict(zip(snakemake.params.bases, snakemake.input, strict=True))
         settings = Settings.of_statistics(snakemake.params.statistics)
-        screening.write_table(snakemake.output.table, records, **vars(settings))
+        drawing = (settings.n_resamples, settings.confidence, settings.seed)
+        screening.write_table(snakemake.output.table, records, *drawing)
