@@ -12,8 +12,6 @@ from judgemerge.prompting.prompts import Template
 from judgemerge.search import searching
 from judgemerge.train import curves
 
-REPORTED = ("rewards/accuracies", "loss")  # of an evaluation while training; the first that is there counts
-
 
 def watcher(pruner: searching.Pruner, minimised: bool) -> Callable[[Path], bool]:
     """Return what watches a training's output folder and says whether to give the training up.

@@ -142,6 +142,20 @@ def losses(asking: Sequence[Question], backend: "ScoringBackend", max_tokens: in
     return rows
 
 
+def write_table(path: str, records: Mapping[str, str], settings: Statistics) -> None:
+    """Write the screened models side by side from their files of losses; the same prompts are resampled for all."""
+    import pandas as pd
+
+    from judgemerge.core import frames
+
+    rows = []
+    for base, record_file in records.items():
+        record = files.read_json(record_file)
+        about = {"base": base, "parameters": record["parameters"], "steps": record["steps"]}
+        rows.append(about | summary(record["answers"], settings))
+    frames.write_table(path, pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
 def summary(answers: Sequence[Mapping], settings: Statistics) -> dict:
     """Return loss per token and bits per byte over all answers, with percentile intervals over resampled prompts.
 

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import yaml
 from report_cases import FIGURES, page_of
-from rule_scripts import rule_script
 
 from judgemerge.compare import answer_judging, answering
 from judgemerge.compare import comparison_tables as tables
@@ -337,8 +336,6 @@ def test_a_conversation_goes_on_after_its_history():
 
 def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny_models, tmp_path, monkeypatch):
     monkeypatch.chdir(repository)
-    tabulate_model_comparison = rule_script("compare/tabulate_model_comparison")
-
     texts = ["What is <b>one</b>?", "What is two?", "What is three?"]
     items.write_items(tmp_path / "items.jsonl", [question(number, text) for number, text in enumerate(texts)])
 
@@ -376,7 +373,7 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
     assert about["models"] == list(MODELS) and about["prompts"][PAIRS]["name"] == "brief_pairwise_choice"
     assert about["versions"]["transformers"] and about["failures"] == {PAIRS: {}, "demo_grade": {}}
     page, disagreements = tmp_path / "page.html", tmp_path / "disagreements.jsonl"
-    tabulate_model_comparison.main(
+    tables.write_tables(
         comparison, questions, list(answers.values()), results.parent, ["demo_grade"],
         Statistics(resamples=200, seed=7), tmp_path / "table.csv", disagreements,
     )  # fmt: skip
