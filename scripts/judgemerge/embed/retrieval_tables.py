@@ -11,6 +11,7 @@ from judgemerge.core.frames import write_table
 from judgemerge.embed import decisions as rounds
 from judgemerge.embed import retrieval
 from judgemerge.embed.retrieval import RankRow
+from judgemerge.settings.report import Statistics
 
 COLUMNS = (
     "model", "kind", "tuned_share", "task", "role", "metric", "value", "ci_low", "ci_high", "n", "errors", "note",
@@ -31,7 +32,8 @@ class RankedModel(NamedTuple):
 
 def write_tables(
     ranks: Sequence[str], reranked: Sequence[str], decisions: Sequence[str], mixed: Sequence[str],
-    counts: Sequence[str], roles: Mapping[str, str], others: Mapping[str, str], k: int, settings, tables: Sequence[str],
+    counts: Sequence[str], roles: Mapping[str, str], others: Mapping[str, str], k: int, settings: Statistics,
+    tables: Sequence[str],
 ) -> None:  # fmt: skip
     """Write both tables from the files of a study: ranks, decisions, manifests of mixtures, counts of tasks."""
     shares = {Path(path).stem: files.read_json(path)["made_by"]["tuned_share"] for path in mixed}
@@ -73,7 +75,7 @@ def ranked_models(
 
 
 def retrieval_tables(
-    models: Mapping[str, RankedModel], roles: Mapping[str, str], errors: Mapping[str, int], k: int, settings
+    models: Mapping[str, RankedModel], roles: Mapping[str, str], errors: Mapping[str, int], k: int, settings: Statistics
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return both tables. `roles`: task → target or other, in the order shown.
 
