@@ -20,7 +20,7 @@ from transformers import AutoTokenizer
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.judge.backends import Backend, Batch, Completion, GenerationParameters
+from judgemerge.judge.backends import Batch, Completion, GenerationParameters, ScoringBackend
 from judgemerge.judge.option_scores import Question
 from judgemerge.prompting.chat_templates import Chat
 from judgemerge.quantize import quantizing
@@ -40,7 +40,7 @@ def load(folder: str | Path, settings: Mapping) -> "LlamaCpp":
     return LlamaCpp(folder, settings["batch_tokens"], settings["threads"], settings.get("chat", {}))
 
 
-class LlamaCpp(Backend):
+class LlamaCpp(ScoringBackend):
     """One quantized model; greedy, prompts with a common beginning side by side."""
 
     abilities = ABILITIES
