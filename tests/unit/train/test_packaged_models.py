@@ -185,7 +185,7 @@ def test_smollm2_ends_its_turn_and_divides_texts_as_llama_cpp_does(smollm2):
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     chat = Chat(tokenizer, folder)
-    assert chat.turn_ends == [0, 2] and tokenizer.eos_token == "<|im_end|>"
+    assert chat.turn_ends == [2] and tokenizer.eos_token == "<|im_end|>"
     assert chat.continuation([{"role": "user", "content": "Hi"}], "Hello") == "Hello<|im_end|>\n"
     pytest.importorskip("llama_cpp", reason="needs llama-cpp-python: make venv-quantize")
     from judgemerge.judge.backends import llama_cpp
