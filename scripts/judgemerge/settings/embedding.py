@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from judgemerge.settings.models import Package
+from judgemerge.settings.models import Package, Twin
 from judgemerge.settings.section import NAMES, Section, key, limits, section
 
 
@@ -86,7 +86,14 @@ class PackagedEncoder(Section):
     size_gb: float = key("Weights in GB, from which memory and time of jobs follow.", 1.3, exclusiveMinimum=0)
 
 
-Encoder = MadeEncoder | HubEncoder | LocalEncoder | PackagedEncoder
+@section
+class TwinEncoder(Section):
+    """An encoder that is generated as the twin of a published one."""
+
+    twin: Twin = key()
+
+
+Encoder = MadeEncoder | HubEncoder | LocalEncoder | PackagedEncoder | TwinEncoder
 
 
 @section
@@ -109,6 +116,14 @@ class OtherPackagedEncoder(Section):
 
     package: Package = key()
     size_gb: float = key("Weights in GB.", 1.3, exclusiveMinimum=0)
+    query_prompt: str | None = key("Text put before every question of this model; unset takes the study's.", None)
+
+
+@section
+class OtherTwinEncoder(Section):
+    """The twin of an embedding model of others."""
+
+    twin: Twin = key()
     query_prompt: str | None = key("Text put before every question of this model; unset takes the study's.", None)
 
 
@@ -297,7 +312,7 @@ class Embedding(Section):
     documents: Documents = key()
     embedder: Encoder = key("The embedding model that is fine-tuned.")
     reranker: Encoder | None = key("A cross-encoder that helps to select pairs; unset: BM25 alone selects.", None)
-    others: dict[str, OtherHubEncoder | OtherLocalEncoder | OtherPackagedEncoder] = key(
+    others: dict[str, OtherHubEncoder | OtherLocalEncoder | OtherPackagedEncoder | OtherTwinEncoder] = key(
         "Further embedding models by name: measured on every task like the base, and possible parents of "
         "`forgetting.cocktails`.",
         {},
