@@ -26,7 +26,7 @@ REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
 CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
-.PHONY: help venv venv-quantize venv-page demo status costs mirror deploy page crate test test-all bench torture test-cluster test-conda lint reference format lock container clean
+.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo status costs mirror deploy page crate test test-all bench torture test-cluster test-conda lint reference format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,12 @@ venv: ## make the virtual environment, or do nothing when it is up to date
 
 venv-quantize: ## add what makes and reads GGUF files: builds llama-cpp-python, takes a C++ compiler
 	@$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --with quantize
+
+venv-gpu: ## add DeepSpeed and 4-bit bases, for trainings on GPUs; DeepSpeed takes the CUDA compiler, nvcc
+	@$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --with gpu
+
+venv-vllm: ## make .venv-vllm, in which jobs judge with vLLM; on a login node TORCH=default, for the nodes' GPUs
+	@$(PYTHON) setup_env.py --torch $(TORCH) --alone vllm
 
 venv-page: ## add what `make page` needs
 	@$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --with page

@@ -106,7 +106,7 @@ rule judge_answers:
     wildcard_constraints:
         judge=ANSWERING_HERE,
     conda:
-        "../envs/judge.yaml"
+        of(environments.of_replies, "judge")
     threads: settings.threads
     resources:
         mem_mb=needed("mem_mb", "compare", "judge", "comparison"),
@@ -129,15 +129,11 @@ rule judge_answers:
 use rule judge_answers as judge_answers_gguf with:
     wildcard_constraints:
         judge=one_of(study.quantizations),
-    conda:
-        "../envs/quantize.yaml"
 
 
 use rule judge_answers as judge_answers_endpoint with:
     wildcard_constraints:
         judge=ANSWERING_ELSEWHERE,
-    conda:
-        "../envs/stats.yaml"
     resources:
         **asking_elsewhere,
 

@@ -65,6 +65,13 @@ def logged(path: str | Path) -> Iterator[None]:
         _screen = None
 
 
+def release() -> None:
+    """Give standard error back to the terminal, for a process that is about to become one that opens the log anew."""
+    if _screen is not None:
+        sys.stderr.flush()
+        os.dup2(_screen.fileno(), 2)
+
+
 def tell(text: str) -> None:
     """Print a sentence into the log and to the outer standard error, as an error that ends a job is printed."""
     print(text, file=sys.stderr)

@@ -17,6 +17,9 @@ from judgemerge.judge.backends import Backend, Completion, Failure, GenerationPa
 from judgemerge.prompting.chat_templates import Chat
 
 ABILITIES = ("sampling",)
+ENVIRONMENT = "judge_vllm"
+ENVIRONMENT_WITHOUT_GPU = "judge_vllm_cpu"
+OWN_VENV = ("vllm", ".venv-vllm")
 # Replies are stored after every so many prompts; many at once keep the GPU busy, few lose little to a kill.
 PROMPTS_AT_ONCE = 1024
 
@@ -62,8 +65,8 @@ class VLLM(Backend):
             import vllm
         except ImportError:
             raise JudgemergeError(
-                f"{self.arguments['model']}: backend 'vllm' needs the package vllm, which this environment lacks; set "
-                "judging.backend: transformers, or install it in an environment of its own as docs/judging.md says"
+                f"{self.arguments['model']}: backend 'vllm' needs the package vllm, which this environment lacks; make "
+                "the one that has it with `make venv-vllm`, or set judging.backend: transformers"
             ) from None
         return vllm.LLM(**self.arguments)
 
