@@ -37,7 +37,7 @@ OPTIONAL = {
     "gpu": "import deepspeed, bitsandbytes",
 }
 # What has an environment of its own: where, and what proves that it works.
-ALONE = {"vllm": (".venv-vllm", "import vllm, transformers, jsonschema")}
+ALONE = {"vllm": (".venv-vllm", "import vllm, jsonschema; from transformers import AutoTokenizer, GenerationMixin")}
 UNFINISHED = ".judgemerge-unfinished"
 
 

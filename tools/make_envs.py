@@ -273,7 +273,7 @@ def render_locks(choices: dict, pins: dict[str, Pin], alone: str | None = None) 
     always = set() if alone else set(closure(["torch", *(asker(group) for group in GROUPS)], pins))
     locks = {}
     for name, group in lock_names(alone).items():
-        names = always if group is None else set(closure([asker(group)], pins)) - always
+        names = always if group is None else set(closure(["torch", asker(group)], pins)) - always
         body = ""
         for pin in pins.values():
             marker = needed_marker(pin.marker, PYTHONS)

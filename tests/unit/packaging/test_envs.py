@@ -122,6 +122,15 @@ def test_lock_leaves_torch_to_the_machine():
     assert not {name for name in names if name in ("torch", "torchvision", "torchaudio") or name.startswith("nvidia")}
 
 
+@pytest.mark.parametrize("alone", make_envs.resolutions())
+def test_what_torch_needs_in_turn_is_locked(alone):
+    """Torch itself is left out of most locks, and who comes by torch alone was, too."""
+    asked = CHOICES["tool"]["uv"]["dependency-metadata"][0]["requires-dist"]
+    pins = make_envs.all_pins(make_envs.read_locks(ROOT), alone)
+    assert {re.match(r"[\w-]+", requirement)[0] for requirement in asked} <= pins.keys()
+    assert {"mpmath", "markupsafe"} <= pins.keys()
+
+
 def test_vllm_is_one_version_with_the_torch_of_the_rest():
     """What `make test-vllm` shows on a CPU then holds for the package for GPUs, whose lock is complete."""
     locks = make_envs.read_locks(ROOT)
