@@ -3,10 +3,13 @@
 Both end in tables; training.csv holds the training curves of the study's own experts.
 """
 
+from functools import partial
+
 from judgemerge.search.plan import ScreeningPlan, SearchPlan
 
 search_plan = SearchPlan(study)
 screening_plan = ScreeningPlan(study)
+of_target = partial(layout.chained, study.target_of)  # asks about the expert or merge that a search starts from
 # What a trial reads, is told and needs, whatever is searched for.
 trial_inputs = dict(
     proposed=paths.one(layout.SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
@@ -23,8 +26,6 @@ trial_params = dict(
     judging=of(search_plan.judging, "search"),
     sources=layout.SOURCES,
 )
-trial_needs = dict(mem_mb=needed("mem_mb", "trial", "search"), runtime=needed("runtime", "trial", "search"))
-keeping_needs = dict(mem_mb=needed("mem_mb", "keep", "search"), runtime=needed("runtime", "keep", "search"))
 
 
 wildcard_constraints:
@@ -59,12 +60,12 @@ rule train_trial:
     """An expert with the proposed settings, judged on the development sets; given up early when the pruner says so."""
     input:
         **trial_inputs,
-        item_sets=paths.inputs(layout.ITEMS, search_plan.training_sets, "search"),
+        item_sets=paths.inputs(layout.ITEMS, of_target(training_plan.training_sets), "search"),
         left_out=paths.one(layout.LEFT_OUT, study.target_of, "search"),
-        prompts=of(layout.chained(search_plan.training_prompts, prompt_files), "search"),
-        texts=of(layout.chained(search_plan.training_prompts, prompt_texts), "search"),
-        model=paths.one(layout.MODEL, search_plan.base, "search"),
-        manifest=paths.one(layout.MANIFEST, search_plan.base, "search"),
+        prompts=of(of_target(study.training_prompts, prompt_files), "search"),
+        texts=of(of_target(study.training_prompts, prompt_texts), "search"),
+        model=paths.one(layout.MODEL, of_target(study.base_of), "search"),
+        manifest=paths.one(layout.MANIFEST, of_target(study.base_of), "search"),
     output:
         folder=directory(layout.TRIAL),
         result=layout.TRIAL_RESULT,
@@ -79,14 +80,14 @@ rule train_trial:
     threads: settings.threads
     resources:
         **TRAINING_NODES,
-        **trial_needs,
+        **needed("train_trial"),
         gpu=0 if TRAINING_NODES else GPUS.train_expert,
     params:
         **trial_params,
         expert=of(search_plan.target_settings, "search"),
-        training_prompts=of(search_plan.training_prompts, "search"),
-        training_prompt_contents=of(layout.chained(search_plan.training_prompts, prompt_contents), "search"),
-        common=of(search_plan.training_common, "search"),
+        training_prompts=of(of_target(study.training_prompts), "search"),
+        training_prompt_contents=of(of_target(study.training_prompts, prompt_contents), "search"),
+        common=of(of_target(training_plan.common), "search"),
         seed=settings.seed,
         work="results/{study}/training/{search}_trials/{trial}",
     script:
@@ -97,9 +98,9 @@ rule merge_trial:
     """A merge with the proposed parameters, judged on the development sets; the merged weights are not kept."""
     input:
         **trial_inputs,
-        models=paths.inputs(layout.MODEL, search_plan.models_read, "search"),
-        manifests=paths.inputs(layout.MANIFEST, search_plan.models_read, "search"),
-        adapters=paths.inputs(layout.ADAPTER, search_plan.adapter_bases, "search"),
+        models=paths.inputs(layout.MODEL, of_target(study.models_read), "search"),
+        manifests=paths.inputs(layout.MANIFEST, of_target(study.models_read), "search"),
+        adapters=paths.inputs(layout.ADAPTER, of_target(study.adapters_of), "search"),
     output:
         folder=directory(layout.TRIAL),
         result=layout.TRIAL_RESULT,
@@ -113,12 +114,12 @@ rule merge_trial:
         "../envs/search.yaml"
     threads: settings.threads
     resources:
-        **trial_needs,
+        **needed("merge_trial"),
         gpu=GPUS.judge_suite,
     params:
         **trial_params,
         merge=of(search_plan.target_settings, "search"),
-        bases=of(search_plan.adapter_bases, "search"),
+        bases=of(of_target(merge_plan.adapter_bases), "search"),
     script:
         "../scripts/search/merge_trial.py"
 
@@ -149,8 +150,8 @@ rule keep_trained:
     input:
         best=layout.BEST_TRIAL,
         trials=paths.inputs(layout.TRIAL, search_plan.trials, "search"),
-        model=paths.one(layout.MODEL, search_plan.base, "search"),
-        manifest=paths.one(layout.MANIFEST, search_plan.base, "search"),
+        model=paths.one(layout.MODEL, of_target(study.base_of), "search"),
+        manifest=paths.one(layout.MANIFEST, of_target(study.base_of), "search"),
     output:
         model=directory(layout.SEARCHED_MODEL),
         manifest=layout.SEARCHED_MANIFEST,
@@ -164,7 +165,7 @@ rule keep_trained:
         "../envs/search.yaml"
     threads: settings.threads
     resources:
-        **keeping_needs,
+        **needed("keep_trained"),
     script:
         "../scripts/search/keep_trained.py"
 
@@ -173,9 +174,9 @@ rule keep_merged:
     """The best trial of a search for parameters, merged again."""
     input:
         best=layout.BEST_TRIAL,
-        models=paths.inputs(layout.MODEL, search_plan.models_read, "search"),
-        manifests=paths.inputs(layout.MANIFEST, search_plan.models_read, "search"),
-        adapters=paths.inputs(layout.ADAPTER, search_plan.adapter_bases, "search"),
+        models=paths.inputs(layout.MODEL, of_target(study.models_read), "search"),
+        manifests=paths.inputs(layout.MANIFEST, of_target(study.models_read), "search"),
+        adapters=paths.inputs(layout.ADAPTER, of_target(study.adapters_of), "search"),
     output:
         model=directory(layout.SEARCHED_MODEL),
         manifest=layout.SEARCHED_MANIFEST,
@@ -190,10 +191,10 @@ rule keep_merged:
         "../envs/search.yaml"
     threads: settings.threads
     resources:
-        **keeping_needs,
+        **needed("keep_merged"),
     params:
         merge=of(search_plan.target_settings, "search"),
-        bases=of(search_plan.adapter_bases, "search"),
+        bases=of(of_target(merge_plan.adapter_bases), "search"),
     script:
         "../scripts/search/keep_merged.py"
 
@@ -246,8 +247,7 @@ rule screen_base:
         of(environments.of_screening, "model")
     threads: settings.threads
     resources:
-        mem_mb=needed("mem_mb", "screen", "model"),
-        runtime=needed("runtime", "screen", "model"),
+        **needed("screen_base"),
         gpu=GPUS.judge_suite,
     params:
         screening=screening_plan.settings,

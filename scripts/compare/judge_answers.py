@@ -10,27 +10,19 @@ from judgemerge.settings.comparisons import ModelComparison
 
 # A process that vLLM spawns for a further GPU reads this file again, under another name.
 if "snakemake" in globals() and __name__ == "__main__":
-    params, resources = snakemake.params, snakemake.resources
+    inputs, params = snakemake.input, snakemake.params
+    how = (params.settings, params.endpoint, os.environ, snakemake.threads, snakemake.resources)
     with logged(snakemake.log[0]):
-        respondent = Respondent.at(
-            [*snakemake.input.model, snakemake.input.manifest],
-            params.settings,
-            params.endpoint,
-            os.environ,
-            threads=snakemake.threads,
-            batch_tokens=resources.batch_tokens,
-            gpus=resources.get("judge_gpus", 0),
-        )
+        respondent = Respondent.at([*inputs.model, inputs.manifest], *how)
         interpreters.enter(respondent.backend_name)
         judge_answers(
             respondent,
             comparison=ModelComparison.of(params.comparison),
-            questions=snakemake.input.questions,
-            answer_files=list(snakemake.input.answers),
-            metric_files=list(snakemake.input.metrics),
+            questions=inputs.questions,
+            answer_files=list(inputs.answers),
+            metric_files=list(inputs.metrics),
             folders=("config/prompts", params.sources),
             store=params.store,
             user=f"{snakemake.wildcards.comparison}_judged",
-            replies=snakemake.output.replies,
-            record=snakemake.output.record,
+            **snakemake.output,
         )

@@ -17,7 +17,7 @@ from judgemerge.data.sources import Source
 from judgemerge.embed.plan import EmbeddingPlan
 from judgemerge.judge import pairs_from_grades
 from judgemerge.judge.baselines import BASELINES
-from judgemerge.judge.recorded import source_of
+from judgemerge.judge.recorded import RecordedJudge
 from judgemerge.prompting import chat_templates, rubric_metrics
 from judgemerge.prompting.prompts import Template, content, load_template, prompt_sources
 from judgemerge.quantize import quantizing
@@ -31,11 +31,11 @@ from judgemerge.train.training import stage_sets
 
 @dataclass(frozen=True)
 class Catalogues:
-    """What exists: raw files, benchmarks, recorded judges (as in config/), and prompt files by name."""
+    """What exists: raw files, benchmarks (as in config/), recorded judges, and prompt files by name."""
 
     sources: dict[str, Source]
     benchmarks: dict[str, dict]
-    recorded: dict[str, dict]
+    recorded: dict[str, RecordedJudge]
     prompts: dict[str, Path]
     rubrics: Path = rubrics.FOLDER
     metrics: Path = rubric_metrics.FOLDER
@@ -145,7 +145,7 @@ class Study:
 
     def adapters_of(self, merge: str) -> list[str]:
         """Return the parents that a merge reads as LoRA adapters, not as exported models."""
-        return merging.adapters_read(self.merges[merge], self.adapters)
+        return merging.adapters_read(self.merges[merge].plain(), self.adapters)
 
     def models_read(self, merge: str) -> list[str]:
         """Return the models that a merge reads as such: those of `parents`, for an adapter the model it changes."""
@@ -164,12 +164,17 @@ class Study:
         """Return the models of `models` that a model comes from: itself, an expert's base, what parents come from."""
         if model in self.models:
             return [model]
-        if model in self.searched:
-            return self.roots(self.target_of(self.searched[model]))
+        return list(dict.fromkeys(root for parent in self.made_from(model) for root in self.roots(parent)))
+
+    def made_from(self, model: str) -> list[str]:
+        """Return the models that a model is made from here; none for those of `models`."""
+        if model in self.merges:
+            return self.parents(model)
+        if model in self.experts:
+            return [self.base_of(model)]
         if model in self.quantizations:
-            return self.roots(self.quantizations[model].model)
-        parents = [self.base_of(model)] if model in self.experts else self.parents(model)
-        return list(dict.fromkeys(root for parent in parents for root in self.roots(parent)))
+            return [self.quantizations[model].model]
+        return [self.target_of(self.searched[model])] if model in self.searched else []
 
     def allowed_differences(self, merge: str) -> list[str]:
         """Return what may differ between the models that a merge comes from: its own `allow`, and its parents'."""
@@ -318,11 +323,6 @@ class Study:
         """Return the module of evaluate/published/ that counts as the benchmark's paper does, if there is one."""
         return self.catalogues.benchmarks[benchmark].get("published")
 
-    def recorded_sources(self, judge: str, benchmark: str) -> dict[str, str]:
-        """Return the raw files of a recorded judge on a benchmark: role → key in sources.yaml, or path of a file."""
-        roles = self.catalogues.recorded[judge]["benchmarks"][benchmark]
-        return {name: source_of(role) for name, role in roles.items()}
-
     @cached_property
     def source_keys(self) -> list[str]:
         """Every raw file that is needed for the suites that are run, for training and for the search for overlap."""
@@ -359,7 +359,7 @@ class Study:
             for benchmark in self.benchmarks
             for judge in self.judges_of(benchmark)
             if self.kind(judge) == "recorded"
-            for value in self.recorded_sources(judge, benchmark).values()
+            for value in self.catalogues.recorded[judge].sources(benchmark).values()
         ]
         values += [value for prompt in self.prompts_used for value in self.prompt_sources(prompt)]
         values += [
@@ -404,7 +404,7 @@ class Study:
         """Return whether a judge has a verdict on a benchmark."""
         kind = self.kind(judge)
         if kind == "recorded":
-            return benchmark in self.catalogues.recorded[judge]["benchmarks"]
+            return benchmark in self.catalogues.recorded[judge].benchmarks
         if kind == "derived":
             suites = (
                 self.settings.suites
@@ -525,14 +525,11 @@ class Study:
             return self.own_models(self.judges_from_grades[judge])
         kind = self.kind(judge)
         if kind != "model":
-            return self.catalogues.recorded[judge].get("own_models", []) if kind == "recorded" else []
-        parents = self.parents(judge) if judge in self.merges else []
-        parents += [self.base_of(judge)] if judge in self.experts else []
-        parents += [self.target_of(self.searched[judge])] if judge in self.searched else []
-        parents += [self.quantizations[judge].model] if judge in self.quantizations else []
+            return self.catalogues.recorded[judge].own_models if kind == "recorded" else []
         names, entry = [judge], self.models.get(judge)
         names += [entry.repo, entry.repo.rpartition("/")[2]] if entry and entry.repo else []
         names += [entry.endpoint.model] if entry and entry.endpoint else []
+        parents = self.made_from(judge)
         return list(dict.fromkeys([*names, *(name for parent in parents for name in self.own_models(parent))]))
 
     @cached_property
@@ -563,7 +560,7 @@ class Study:
         Two judges never have the same words: those of one label are told apart by their names in brackets.
         """
         recorded = self.catalogues.recorded
-        words = {judge: recorded[judge]["label"] for judge in self.judges if self.kind(judge) == "recorded"}
+        words = {judge: recorded[judge].label for judge in self.judges if self.kind(judge) == "recorded"}
         words = {judge: judge for judge in self.judges} | words | self.settings.display.labels
         while len(counts := Counter(words.values())) < len(words):
             words = {judge: text if counts[text] == 1 else f"{text} ({judge})" for judge, text in words.items()}

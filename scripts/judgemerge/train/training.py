@@ -1,17 +1,20 @@
 """LLaMA-Factory trainings: data sets from items, recipes from study settings, and the token lengths checked before."""
 
-import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.items import Item, sample
+from judgemerge.core.items import Item, random_part, sample
 from judgemerge.prompting import prompts
 from judgemerge.settings.models import MadeModel, Model, Subset
 from judgemerge.settings.study_file import Settings
 from judgemerge.train import preferences
 from judgemerge.train.trained_forms import Form, messages_of
+
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
 
 # What every training file says unless the study says otherwise. Downloads of code are never allowed.
 COMMON = {
@@ -57,7 +60,7 @@ def stage_sets(model: Model) -> list[str]:
     return [name for stage in stages if stage.data != CORPUS for name in stage.data]
 
 
-def trainings(study) -> Iterator[tuple[str, str, dict]]:
+def trainings(study: "Study") -> Iterator[tuple[str, str, dict]]:
     """Yield place in the study file, base and LLaMA-Factory keys of every training: of experts, and of a screening."""
     shared, screening = study.settings.training, study.settings.screening
     for name, expert in study.experts.items():
@@ -234,15 +237,12 @@ def short_enough(form: Form, alpaca_rows: list[dict], limit: int, where: str) ->
     return short
 
 
-def limited(rows: list[dict], settings: dict, seed: int) -> list[dict]:
+def limited(rows: list[dict], settings: dict, seed: int) -> Sequence[dict]:
     """Return at most `max_samples` of the rows, drawn over all of them, in their order.
 
     LLaMA-Factory takes the first ones of a file: of several item sets in one file that would leave whole sets out.
     """
-    limit = settings.get("max_samples", len(rows))
-    if limit >= len(rows):
-        return rows
-    return [rows[place] for place in sorted(random.Random(seed).sample(range(len(rows)), limit))]
+    return random_part(rows, settings.get("max_samples"), seed)
 
 
 def training_recipe(

@@ -221,7 +221,7 @@ def test_judges_of_a_benchmark_are_those_with_a_verdict(study):
     assert both.judges_of("autoj_pairwise") == ["start", "average", "longer"]
     assert [both.kind(judge) for judge in both.judges] == ["model", "model", "baseline", "recorded"]
     assert both.labels["pandalm_7b"] == "PandaLM-7B"
-    assert both.recorded_sources("pandalm_7b", "pandalm") == {"verdicts": "pandalm_pandalm7b"}
+    assert both.catalogues.recorded["pandalm_7b"].sources("pandalm") == {"verdicts": "pandalm_pandalm7b"}
 
 
 def test_a_judge_owns_what_it_was_made_from(study):
@@ -413,7 +413,7 @@ def test_arguments_and_date_of_templates_are_checked_and_handed_down(study, repo
     found = study(models=thinking, quantizations={"q": {"model": "average", "type": "F16"}}, date="2025-01-31")
     assert found.chat("q") == {"date": "2025-01-31", "template_arguments": {"enable_thinking": False}}
     as_yaml = small(date=datetime.date(2025, 1, 31))
-    assert load_study(as_yaml, "study.yaml", repository / "config").settings["date"] == "2025-01-31"
+    assert load_study(as_yaml, "study.yaml", repository / "config").settings.date == "2025-01-31"
     for changes, sentence in (
         ({"models": {"start": {"path": "start", "chat_template": "gema"}}}, "models.start.chat_template is 'gema'"),
         (
