@@ -65,13 +65,6 @@ def logged(path: str | Path) -> Iterator[None]:
         _screen = None
 
 
-def release() -> None:
-    """Give standard error back to the terminal, for a process that is about to become one that opens the log anew."""
-    if _screen is not None:
-        sys.stderr.flush()
-        os.dup2(_screen.fileno(), 2)
-
-
 def tell(text: str) -> None:
     """Print a sentence into the log and to the outer standard error, as an error that ends a job is printed."""
     print(text, file=sys.stderr)
@@ -110,6 +103,13 @@ def _wait_for_lock(log: IO, path: str | Path) -> None:
 def screen() -> TextIO | None:
     """Return the terminal, None when the job's messages do not go to one."""
     return _screen if _screen is not None and _screen.isatty() else None
+
+
+def release() -> None:
+    """Give standard error back to the terminal, for a process that is about to become one that opens the log anew."""
+    if _screen is not None:
+        sys.stderr.flush()
+        os.dup2(_screen.fileno(), 2)
 
 
 class Progress:
