@@ -236,7 +236,8 @@ def run_step(name: str, arguments: list[str], log: Path, seconds: int) -> tuple[
     """Run one step as a process of so many seconds at most; return whether it did well, and the last line it wrote."""
     command = [sys.executable, __file__, *arguments, "--step", name]
     variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
-    variables |= {"PYTHONPATH": str(ROOT / "scripts"), "HF_HUB_OFFLINE": "1"}
+    places = [str(ROOT / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    variables |= {"PYTHONPATH": os.pathsep.join(places), "HF_HUB_OFFLINE": "1"}
     with open(log, "w+", encoding="utf-8", errors="replace") as file:
         try:
             streams = {"stdout": file, "stderr": subprocess.STDOUT}
