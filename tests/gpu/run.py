@@ -127,9 +127,20 @@ def train(place: Place, name: str, own: dict, processes: int = 1) -> str:
     rows = list(training.rows(items, template, "original"))
     training.write_dataset(work / "data", rows)
     form = llamafactory.load_form(place.model, {"template": "llama3"}, {}, "test-gpu")
-    settings = {"template": form.name, "lora_rank": 8, "lora_alpha": 16, "per_device_train_batch_size": 4}
+    settings = {
+        "template": form.name,
+        "lora_rank": 8,
+        "lora_alpha": 16,
+        "per_device_train_batch_size": 4 if place.on_gpu else 1,
+    }
     settings = training.expert_settings({}, settings)
-    settings |= {"max_steps": 8, "logging_steps": 1, "learning_rate": 1e-4, "bf16": place.on_gpu, **own}
+    settings |= {
+        "max_steps": 8 if place.on_gpu else 2,
+        "logging_steps": 1,
+        "learning_rate": 1e-4,
+        "bf16": place.on_gpu,
+        **own,
+    }
     recipe = training.training_recipe(place.model, work / "data", work / "output", settings, seed=SEED)
     llamafactory.train(recipe, len(os.sched_getaffinity(0)))
     lines = [json.loads(line) for line in (work / "output/trainer_log.jsonl").read_text().splitlines()]
