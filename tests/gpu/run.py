@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -250,14 +251,17 @@ def run_step(name: str, arguments: list[str], log: Path, seconds: int) -> tuple[
     places = [str(ROOT / "scripts"), *filter(None, [os.environ.get("PYTHONPATH")])]
     variables |= {"PYTHONPATH": os.pathsep.join(places), "HF_HUB_OFFLINE": "1"}
     with open(log, "w+", encoding="utf-8", errors="replace") as file:
+        streams = {"stdout": file, "stderr": subprocess.STDOUT, "start_new_session": True}
+        process = subprocess.Popen(command, cwd=ROOT, env=variables, **streams)
         try:
-            streams = {"stdout": file, "stderr": subprocess.STDOUT}
-            done = subprocess.run(command, cwd=ROOT, env=variables, timeout=seconds, **streams)
+            status = process.wait(seconds)
         except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # a training or vLLM that it has started as well
+            process.wait()
             return False, f"not done after {seconds} s"
         file.seek(0)
         lines = [line.strip() for line in file.read().splitlines() if line.strip()]
-    return done.returncode == 0, lines[-1] if lines else "said nothing"
+    return status == 0, lines[-1] if lines else "said nothing"
 
 
 def run_all(place: Place, arguments: list[str], only: list[str]) -> int:
