@@ -5,8 +5,10 @@ import errno
 import fcntl
 import os
 import sys
+import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TextIO
@@ -26,7 +28,7 @@ STORAGE = {
 
 @contextlib.contextmanager
 def logged(path: str | Path) -> Iterator[None]:
-    """Send standard error (also that of C libraries and child processes) to the log at `path` while the block runs.
+    """Send standard output and error (also of C libraries and child processes) to the log at `path` in the block.
 
     A JudgemergeError ends the process with its one sentence in the log and on the outer standard error; any other error
     also leaves its traceback in the log.
@@ -36,10 +38,12 @@ def logged(path: str | Path) -> Iterator[None]:
     """
     global _screen
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    sys.stderr.flush()
+    _flush()
     _screen = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    output = os.dup(1)
     with open(path, "ab") as log:
         _wait_for_lock(log, path)
+        os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     try:
         yield
@@ -59,10 +63,67 @@ def logged(path: str | Path) -> Iterator[None]:
         print(f"unexpected error, see {path}", file=_screen)
         sys.exit(1)
     finally:
-        sys.stderr.flush()
+        _flush()
         os.dup2(_screen.fileno(), 2)
+        os.dup2(output, 1)
+        os.close(output)
         _screen.close()
         _screen = None
+
+
+def _flush() -> None:
+    """Write what is buffered to where it belongs, before that is exchanged."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # none, closed, or a full disk
+            stream.flush()
+
+
+class Overheard:
+    """What child processes write: it goes on to standard error, and the last lines are remembered.
+
+    A library that keeps its work in processes of its own says there, and only there, why they ended.
+    """
+
+    def __init__(self, most_lines: int = 500):
+        """Remember at most so many lines."""
+        self._lines: deque[str] = deque(maxlen=most_lines)
+        self._thread: threading.Thread | None = None
+        self._entrance = -1
+
+    @contextlib.contextmanager
+    def of_children(self) -> Iterator[None]:
+        """Let standard output and error of this process, and of what it starts in the block, for good, be heard."""
+        if self._thread is None:
+            exit_, self._entrance = os.pipe()
+            copy = os.dup(2)
+            self._thread = threading.Thread(target=self._listen, args=(exit_, copy), daemon=True)
+            self._thread.start()
+        _flush()
+        own = os.dup(1), os.dup(2)
+        os.dup2(self._entrance, 1)
+        os.dup2(self._entrance, 2)
+        try:
+            yield
+        finally:
+            _flush()
+            for number, descriptor in enumerate(own, 1):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+
+    def last_lines(self, seconds: float = 5.0) -> list[str]:
+        """Return the last lines; wait for those of processes that are ending, but not longer than some seconds."""
+        if self._thread is not None and self._entrance >= 0:
+            os.close(self._entrance)
+            self._entrance = -1
+            self._thread.join(seconds)
+        return list(self._lines)
+
+    def _listen(self, exit_: int, copy: int) -> None:
+        with open(exit_, "rb") as stream, open(copy, "wb", buffering=0) as log:
+            for line in stream:
+                self._lines.append(line.decode("utf-8", "replace").rstrip())
+                with contextlib.suppress(OSError):  # a full disk must not stop the children
+                    log.write(line)
 
 
 def tell(text: str) -> None:
