@@ -30,7 +30,7 @@ settings = study.settings
 paths = Layout(study.name)
 each = paths.each
 # The report's first page reads the configuration itself: at a scale it has to say that scale's words.
-config["description"] = settings.get("description", "")
+config["description"] = settings.description
 
 
 wildcard_constraints:
@@ -43,7 +43,7 @@ wildcard_constraints:
     quantization=one_of(study.quantizations),
     model=one_of(study.model_names),
     judge=one_of(study.model_names),
-    suite=one_of(settings["suites"]),
+    suite=one_of(settings.suites),
     recorded=one_of(study.catalogues.recorded),
 
 
@@ -60,12 +60,12 @@ GPUS = NEEDS.gpus
 TRAINING_NODES = several_nodes(settings)
 # The cluster profile reads these: a study without GPUs goes to the partition for CPUs.
 os.environ.update(
-    JUDGEMERGE_GPUS=str(settings["gpus"]),
-    JUDGEMERGE_NODES=str(settings["nodes"]),
+    JUDGEMERGE_GPUS=str(settings.gpus),
+    JUDGEMERGE_NODES=str(settings.nodes),
     JUDGEMERGE_JUDGE_GPUS=str(NEEDS.most_judging_gpus()),
 )
 judge_gpus = NEEDS.gpus_of_judge
-needed = NEEDS.resource
+needed = NEEDS.resources
 prompt_contents = study.prompt_contents
 
 

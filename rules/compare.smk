@@ -54,8 +54,7 @@ rule generate_answers:
         "../envs/judge.yaml"
     threads: settings.threads
     resources:
-        mem_mb=needed("mem_mb", "answer", "model", "comparison"),
-        runtime=needed("runtime", "answer", "model", "comparison"),
+        **needed("generate_answers"),
         gpu=judge_gpus,
         judge_gpus=judge_gpus,
         # A resource, not a parameter: another batch size must not answer everything again.
@@ -109,8 +108,7 @@ rule judge_answers:
         "../envs/judge.yaml"
     threads: settings.threads
     resources:
-        mem_mb=needed("mem_mb", "compare", "judge", "comparison"),
-        runtime=needed("runtime", "compare", "judge", "comparison"),
+        **needed("judge_answers"),
         gpu=judge_gpus,
         judge_gpus=judge_gpus,
         batch_tokens=settings.judging.batch_tokens,

@@ -19,8 +19,7 @@ rule score_benchmark:
     conda:
         "../envs/stats.yaml"
     resources:
-        mem_mb=needed("mem_mb", "score", "benchmark"),
-        runtime=needed("runtime", "score", "benchmark"),
+        **needed("score_benchmark"),
     params:
         judges=of(study.judges_of, "benchmark"),
         statistics=settings.statistics.plain(),
@@ -45,8 +44,7 @@ rule compare_judges:
     conda:
         "../envs/stats.yaml"
     resources:
-        mem_mb=needed("mem_mb", "score", "benchmark"),
-        runtime=needed("runtime", "score", "benchmark"),
+        **needed("compare_judges"),
     params:
         judges=of(study.judges_of, "benchmark"),
         own_models=of(scores.models_behind, "benchmark"),
@@ -72,7 +70,7 @@ rule average_scores:
     resources:
         **small_job,
     params:
-        averages=study.averages,
+        averages={name: entry.plain() for name, entry in study.averages.items()},
         benchmarks=scores.averaged_benchmarks(),
         grouped=scores.grouped_benchmarks(),
         code=script_digest("evaluate/average_scores"),

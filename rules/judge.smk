@@ -52,8 +52,7 @@ rule judge_suite:
         "../envs/judge.yaml"
     threads: settings.threads
     resources:
-        mem_mb=needed("mem_mb", "judge", "judge", "suite"),
-        runtime=needed("runtime", "judge", "judge", "suite"),
+        **needed("judge_suite"),
         gpu=judge_gpus,
         # Resources, not parameters: another batch size or number of GPUs must not judge everything again. The profile
         # may ask for GPUs in another way than `gpu`.

@@ -40,10 +40,9 @@ rule weigh_models:
         "results/{study}/timings/weigh_models/{merge}.tsv"
     conda:
         "../envs/judge.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
-        mem_mb=needed("mem_mb", "weigh", "merge"),
-        runtime=needed("runtime", "weigh", "merge"),
+        **needed("weigh_models"),
         gpu=GPUS.weigh_models,
     params:
         merge=of(merge_plan.entry, "merge"),
@@ -70,14 +69,13 @@ rule merge_models:
         "results/{study}/timings/merge_models/{merge}.tsv"
     conda:
         "../envs/merge.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
-        mem_mb=needed("mem_mb", "merge", "merge"),
-        runtime=needed("runtime", "merge", "merge"),
+        **needed("merge_models"),
     params:
         merge=of(merge_plan.entry, "merge"),
         bases=of(merge_plan.adapter_bases, "merge"),
-        threads=settings["threads"],
+        threads=settings.threads,
     script:
         "../scripts/merge/merge_models.py"
 

@@ -21,8 +21,7 @@ rule convert_gguf:
     conda:
         "../envs/quantize.yaml"
     resources:
-        mem_mb=needed("mem_mb", "convert", "model"),
-        runtime=needed("runtime", "convert", "model"),
+        **needed("convert_gguf"),
     script:
         "../scripts/quantize/convert_gguf.py"
 
@@ -42,10 +41,9 @@ rule quantize_model:
         "results/{study}/timings/quantize_model/{quantization}.tsv"
     conda:
         "../envs/quantize.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
-        mem_mb=needed("mem_mb", "quantize", "quantization"),
-        runtime=needed("runtime", "quantize", "quantization"),
+        **needed("quantize_model"),
     params:
         parent=of(quantization_plan.parent, "quantization"),
         type=of(quantization_plan.type, "quantization"),
@@ -76,7 +74,7 @@ rule compare_quantizations:
         units=quantization_plan.units,
         models="results/{study}/models",
         replies="results/{study}/replies",
-        statistics=settings["statistics"],
+        statistics=settings.statistics.plain(),
         code=script_digest("quantize/compare_quantizations"),
     script:
         "../scripts/quantize/compare_quantizations.py"

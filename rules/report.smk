@@ -34,8 +34,7 @@ rule make_table:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(20),
     params:
-        suites=of(CONTENTS.suites, "table"),
-        parameters=of(CONTENTS.table_parameters, "table"),
+        table=of(CONTENTS.table_parameters, "table"),
         code=CONTENTS.digest("report/make_table", "table"),
     script:
         "../scripts/report/make_table.py"
@@ -64,13 +63,8 @@ rule render_page:
     resources:
         **small_job,
     params:
-        module=of(CONTENTS.module, "table"),
-        title=of(CONTENTS.title, "table"),
         caption=of(CONTENTS.caption, "table"),
-        suites=of(CONTENTS.suites, "table"),
-        parameters=of(CONTENTS.page_parameters, "table"),
-        labels=study.labels,
-        confidence=settings["statistics"]["confidence"],
+        page=of(CONTENTS.page_parameters, "table"),
         code=CONTENTS.digest("report/render_page", "table"),
     script:
         "../scripts/report/render_page.py"
@@ -122,7 +116,7 @@ rule write_run_record:
     resources:
         **small_job,
     params:
-        settings={key: value for key, value in settings.items() if key != "mirror"},
+        settings={key: value for key, value in settings.plain().items() if key != "mirror"},
         sources=CONTENTS.sources(),
         judged=CONTENTS.fallible_pairs(),
         checkout=os.path.relpath(workflow.basedir),

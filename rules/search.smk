@@ -23,8 +23,6 @@ trial_params = dict(
     judging=of(search_plan.judging, "search"),
     sources=layout.SOURCES,
 )
-trial_needs = dict(mem_mb=needed("mem_mb", "trial", "search"), runtime=needed("runtime", "trial", "search"))
-keeping_needs = dict(mem_mb=needed("mem_mb", "keep", "search"), runtime=needed("runtime", "keep", "search"))
 
 
 wildcard_constraints:
@@ -79,7 +77,7 @@ rule train_trial:
     threads: settings.threads
     resources:
         **TRAINING_NODES,
-        **trial_needs,
+        **needed("train_trial"),
         gpu=0 if TRAINING_NODES else GPUS.train_expert,
     params:
         **trial_params,
@@ -113,7 +111,7 @@ rule merge_trial:
         "../envs/search.yaml"
     threads: settings.threads
     resources:
-        **trial_needs,
+        **needed("merge_trial"),
         gpu=GPUS.judge_suite,
     params:
         **trial_params,
@@ -164,7 +162,7 @@ rule keep_trained:
         "../envs/search.yaml"
     threads: settings.threads
     resources:
-        **keeping_needs,
+        **needed("keep_trained"),
     script:
         "../scripts/search/keep_trained.py"
 
@@ -190,7 +188,7 @@ rule keep_merged:
         "../envs/search.yaml"
     threads: settings.threads
     resources:
-        **keeping_needs,
+        **needed("keep_merged"),
     params:
         merge=of(search_plan.target_settings, "search"),
         bases=of(search_plan.adapter_bases, "search"),
@@ -246,8 +244,7 @@ rule screen_base:
         "../envs/train.yaml"
     threads: settings.threads
     resources:
-        mem_mb=needed("mem_mb", "screen", "model"),
-        runtime=needed("runtime", "screen", "model"),
+        **needed("screen_base"),
         gpu=GPUS.judge_suite,
     params:
         screening=screening_plan.settings,

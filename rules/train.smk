@@ -29,15 +29,14 @@ rule make_model:
         "../envs/train.yaml"
     threads: of(training_plan.threads, "model")
     resources:
-        mem_mb=needed("mem_mb", "make", "model"),
-        runtime=needed("runtime", "make", "model"),
+        **needed("make_model"),
         gpu=GPUS.make_model,
     params:
-        make=lookup(within=settings, dpath="models/{model}/make"),
+        make=lookup(within=settings.plain(), dpath="models/{model}/make"),
         prompts=of(study.stage_prompts, "model"),
         prompt_contents=of(layout.chained(training_plan.stage_prompts, prompt_contents), "model"),
         sources=layout.SOURCES,
-        seed=settings["seed"],
+        seed=settings.seed,
         cache="results/made",
     script:
         "../scripts/train/make_model.py"
@@ -62,8 +61,8 @@ rule download_model:
         judge_only=of(layout.chained(study.only_judges, int), "model"),
     params:
         **MODEL_TEMPLATES,
-        repo=lookup(within=settings, dpath="models/{model}/repo"),
-        revision=lookup(within=settings, dpath="models/{model}/revision"),
+        repo=lookup(within=settings.plain(), dpath="models/{model}/repo"),
+        revision=lookup(within=settings.plain(), dpath="models/{model}/revision"),
     script:
         "../scripts/train/download_model.py"
 
@@ -87,7 +86,7 @@ rule link_model:
         judge_only=of(layout.chained(study.only_judges, int), "model"),
     params:
         **MODEL_TEMPLATES,
-        path=lookup(within=settings, dpath="models/{model}/path"),
+        path=lookup(within=settings.plain(), dpath="models/{model}/path"),
         fingerprint=of(training_plan.fingerprint, "model"),
     script:
         "../scripts/train/link_model.py"
@@ -138,19 +137,18 @@ rule train_expert:
         "results/{study}/timings/train_expert/{expert}.tsv"
     conda:
         "../envs/train.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
         **TRAINING_NODES,
-        mem_mb=needed("mem_mb", "train", "expert"),
-        runtime=needed("runtime", "train", "expert"),
+        **needed("train_expert"),
         gpu=0 if TRAINING_NODES else GPUS.train_expert,
     params:
-        expert=lookup(within=settings, dpath="experts/{expert}"),
+        expert=lookup(within=settings.plain(), dpath="experts/{expert}"),
         prompts=of(study.training_prompts, "expert"),
         prompt_contents=of(layout.chained(study.training_prompts, prompt_contents), "expert"),
         sources=layout.SOURCES,
         common=of(training_plan.common, "expert"),
-        seed=settings["seed"],
+        seed=settings.seed,
         work="results/{study}/training/{expert}",
     script:
         "../scripts/train/train_expert.py"
@@ -172,10 +170,9 @@ rule export_expert:
         "results/{study}/timings/export_expert/{expert}.tsv"
     conda:
         "../envs/train.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
-        mem_mb=needed("mem_mb", "export", "expert"),
-        runtime=needed("runtime", "export", "expert"),
+        **needed("export_expert"),
     script:
         "../scripts/train/export_expert.py"
 
@@ -195,10 +192,9 @@ rule check_export:
         "results/{study}/timings/check_export/{expert}.tsv"
     conda:
         "../envs/train.yaml"
-    threads: settings["threads"]
+    threads: settings.threads
     resources:
-        mem_mb=needed("mem_mb", "export", "expert"),
-        runtime=needed("runtime", "export", "expert"),
+        **needed("check_export"),
     script:
         "../scripts/train/check_export.py"
 

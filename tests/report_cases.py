@@ -18,13 +18,11 @@ def make(module, folder, suites, parameters, labels=(), page_parameters=None):
     table, page = (folder / "results" / "mine" / "tables" / f"{module}.{kind}" for kind in ("csv", "html"))
     table.parent.mkdir(parents=True, exist_ok=True)
     making.make_table(module, "mine", suites, parameters, str(table))
-    making.render(
-        module, module, module, str(table), "mine", suites, dict(labels), 0.95, page_parameters or {}, str(page)
-    )
+    making.render(module, module, str(table), "mine", suites, dict(labels), 0.95, page_parameters or {}, str(page))
     return table, page
 
 
 def page_of(module, name, table, page, **parameters):
     """Write the page of a table, which lies where the study `mine` has its tables; return its text."""
-    making.render(module, name, name, str(table), "mine", {}, {}, 0.95, parameters, str(page))
+    making.render(module, name, str(table), "mine", {}, {}, 0.95, parameters, str(page))
     return page.read_text(encoding="utf-8")

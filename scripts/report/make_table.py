@@ -5,10 +5,4 @@ from judgemerge.report.making import make_table
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        make_table(
-            module=snakemake.wildcards.table,
-            study=snakemake.wildcards.study,
-            suites=snakemake.params.suites,
-            parameters=snakemake.params.parameters,
-            path=snakemake.output[0],
-        )
+        make_table(**snakemake.params.table, path=snakemake.output[0])

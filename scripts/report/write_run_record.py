@@ -1,8 +1,6 @@
 """Make run.json: code version, resolved settings, package versions, digests, seeds and timings of a study."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from judgemerge.core import files, provenance
 from judgemerge.core.errors import JudgemergeError
@@ -19,7 +17,7 @@ def main(
     timings: str,
     software: str,
     record: str,
-    verdicts: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    verdicts: dict[tuple[str, str], str],
 ) -> None:
     """Write the record; models are named by the digest of their files, tables by their sha256.
 

@@ -2,21 +2,25 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from judgemerge.compare import answering
 from judgemerge.compare.answer_judging import PAIRS, prompt_names
 from judgemerge.compare.plan import ComparisonPlan
-from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.errors import JudgemergeError, did_you_mean, require_known
 from judgemerge.data.checks import missing_of_questions
 from judgemerge.judge import backends
 from judgemerge.judge.backends import SAMPLING
 from judgemerge.judge.checks import check_mode
-from judgemerge.prompting import prompts, rubric_metrics
+from judgemerge.prompting import rubric_metrics
 from judgemerge.prompting.rubric_metrics import Metric
 from judgemerge.settings.comparisons import ModelComparison
 
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
 
-def check(study) -> None:
+
+def check(study: "Study") -> None:
     """Refuse a comparison whose models, questions, metrics, prompts or judges are not there or do not fit together."""
     plan = ComparisonPlan(study)
     for name, entry in plan.comparisons.items():
@@ -36,11 +40,9 @@ def check(study) -> None:
             raise JudgemergeError(f"{where}.published is '{entry.published}', which is no file; correct the path")
 
 
-def _check_questions(study, entry: ModelComparison, where: str) -> None:
+def _check_questions(study: "Study", entry: ModelComparison, where: str) -> None:
     questions = entry.questions
-    if questions not in study.catalogues.benchmarks:
-        near = did_you_mean(questions, study.catalogues.benchmarks)
-        raise JudgemergeError(f"{where}.questions is the unknown item set '{questions}'{near}")
+    require_known(questions, study.catalogues.benchmarks, f"{where}.questions is the unknown item set")
     learnt = [user for user in study.training_sets.get(questions, []) if user.partition(" ")[0] == "expert"]
     if learnt:
         raise JudgemergeError(
@@ -63,12 +65,10 @@ def _check_metrics(entry: ModelComparison, metrics: Sequence[Metric], where: str
         raise JudgemergeError(f"{where}.empty_context is set, but none of its metrics has a context; remove it")
 
 
-def _check_prompts(study, entry: ModelComparison, metrics: Sequence[Metric], where: str) -> None:
+def _check_prompts(study: "Study", entry: ModelComparison, metrics: Sequence[Metric], where: str) -> None:
     for kind, prompt in prompt_names(entry, metrics).items():
-        if prompt not in study.catalogues.prompts:
-            near = did_you_mean(prompt, study.catalogues.prompts)
-            raise JudgemergeError(f"{where}.prompts names the unknown prompt '{prompt}'{near}")
-        template = prompts.load_template(study.catalogues.prompts[prompt])
+        require_known(prompt, study.catalogues.prompts, f"{where}.prompts names the unknown prompt")
+        template = study.template(prompt)
         protocol = "pairwise" if kind == PAIRS else "pointwise"
         if template.protocol != protocol:
             raise JudgemergeError(f"{where}.prompts: '{prompt}' is {template.protocol}, but has to be {protocol}")
@@ -79,7 +79,7 @@ def _check_prompts(study, entry: ModelComparison, metrics: Sequence[Metric], whe
             rubric_metrics.check_prompt(template, metric, f"{where}.prompts")
 
 
-def _check_generation(study, entry: ModelComparison, where: str) -> None:
+def _check_generation(study: "Study", entry: ModelComparison, where: str) -> None:
     generation = answering.parameters(entry.generation)
     if generation.is_greedy and entry.generation.samples > 1:
         raise JudgemergeError(
@@ -94,7 +94,7 @@ def _check_generation(study, entry: ModelComparison, where: str) -> None:
             )
 
 
-def _check_judges(study, name: str) -> None:
+def _check_judges(study: "Study", name: str) -> None:
     """Refuse judges that cannot be asked in the mode of the prompts, and a prompt for pairs that no question fills."""
     key = f"model_comparisons.{name}.prompts"
     for kind, prompt in study.comparisons.prompts(name).items():

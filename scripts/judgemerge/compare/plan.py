@@ -1,17 +1,21 @@
 """Which models, questions, metrics and prompts the jobs of a study's model comparisons read, by their names."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from judgemerge.compare import answer_judging
 from judgemerge.prompting import rubric_metrics
 from judgemerge.prompting.rubric_metrics import Metric
 from judgemerge.settings.models import EndpointModel
 
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
+
 
 class ComparisonPlan:
     """The model comparisons of one study, as its rules ask about them."""
 
-    def __init__(self, study):
+    def __init__(self, study: "Study"):
         """Answer from the settings of `study`."""
         self.study = study
         self.comparisons = study.settings.model_comparisons

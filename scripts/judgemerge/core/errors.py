@@ -16,7 +16,7 @@ class JudgemergeError(Exception):
 
 
 def did_you_mean(value: str, names: Iterable[str]) -> str:
-    """Return a closing clause naming the nearest of `known`, or those there are when none is near.
+    """Return a closing clause naming the nearest of `names`, or those there are when none is near.
 
     Examples: ``; did you mean 'dare_ties'?`` and ``; known: linear, slerp, ties``.
     """

@@ -33,7 +33,7 @@ def with_labels(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
 
 
 def of_judges(table: pd.DataFrame, judges: Mapping[str, object], every: Mapping[str, object]) -> pd.DataFrame:
-    """Return the rows of the judges in `chosen`, and those that are about none of `every` judge."""
+    """Return the rows of `judges`, and those that are about none of `every` judge."""
     left_out = set(every) - set(judges)
     about = [table[column].isin(left_out) for column in JUDGE_COLUMNS if column in table and column != "parent"]
     return table[~pd.concat(about, axis=1).any(axis=1)] if about and left_out else table

@@ -7,6 +7,7 @@ replies are stored under. Models are read from safetensors only; their quantizat
 import fnmatch
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -163,7 +164,7 @@ def describe(folder: str | Path, **made_by) -> dict:
     digest = files.sha256_text(*(part for name, entry in entries.items() for part in (name, entry["sha256"])))
     about = folder / QUANTIZATION_RECORD
     counted = files.read_json(about)["parameters"] if about.is_file() else None
-    n_parameters = counted or sum(_size(shape) for shape in tensor_shapes(folder).values())
+    n_parameters = counted or sum(map(math.prod, tensor_shapes(folder).values()))
     return {
         "digest": digest,
         "bytes": sum(entry["bytes"] for entry in entries.values()),
@@ -311,11 +312,7 @@ def complete_description(folder: str | Path, parent: str | Path) -> None:
 
 def tensor_shapes(folder: str | Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of every tensor, read from the safetensors headers alone."""
-    shapes = {}
-    for path in weight_files(folder):
-        for name, entry in header(path).items():
-            shapes[name] = tuple(entry["shape"])
-    return shapes
+    return {name: tuple(entry["shape"]) for path in weight_files(folder) for name, entry in header(path).items()}
 
 
 def adapter_shapes(folder: str | Path) -> dict[str, tuple[int, ...]]:
@@ -369,17 +366,10 @@ def _size_in_manifest(path: str | Path, changed: int, n_bytes: int) -> tuple[int
 @cache
 def _size_in_folder(folder: Path, weights: tuple[tuple[Path, int, int], ...]) -> tuple[int, int] | None:
     try:
-        parameters = sum(_size(shape) for shape in tensor_shapes(folder).values())
+        parameters = sum(map(math.prod, tensor_shapes(folder).values()))
     except JudgemergeError:  # a damaged file says no size; the job that needs the model says what is wrong with it
         return None
     return sum(n_bytes for _, _, n_bytes in weights), parameters
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    n_values = 1
-    for length in shape:
-        n_values *= length
-    return n_values
 
 
 def tensors(folder: str | Path) -> Iterator[tuple[str, "torch.Tensor"]]:  # noqa: F821

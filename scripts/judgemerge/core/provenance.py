@@ -70,19 +70,21 @@ def timings(folder: str | Path) -> list[dict]:
     """Return what Snakemake's benchmark files say of every job: {job, seconds, max_rss_mb}."""
     rows = []
     for path in sorted(Path(folder).rglob("*.tsv")):
-        head, *lines = path.read_text(encoding="utf-8").splitlines()
-        if not lines:
-            continue
-        values = dict(zip(head.split("\t"), lines[-1].split("\t"), strict=False))
-        job = path.relative_to(folder).with_suffix("").as_posix()
-        rows.append({"job": job, "seconds": _number(values.get("s")), "max_rss_mb": _number(values.get("max_rss"))})
+        if values := _last_row(path):
+            job = path.relative_to(folder).with_suffix("").as_posix()
+            rows.append({"job": job, "seconds": _number(values.get("s")), "max_rss_mb": _number(values.get("max_rss"))})
     return rows
 
 
 def seconds_of(path: str | Path) -> float | None:
     """Return the seconds in one benchmark file of Snakemake; None where it says nothing."""
+    return _number(_last_row(path).get("s"))
+
+
+def _last_row(path: str | Path) -> dict[str, str]:
+    """Return the last run in a benchmark file of Snakemake by column; empty where it says nothing."""
     head, *lines = Path(path).read_text(encoding="utf-8").splitlines() or [""]
-    return _number(dict(zip(head.split("\t"), lines[-1].split("\t"), strict=False)).get("s")) if lines else None
+    return dict(zip(head.split("\t"), lines[-1].split("\t"), strict=False)) if lines else {}
 
 
 def _number(text: str | None) -> float | None:

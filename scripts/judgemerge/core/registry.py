@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.errors import JudgemergeError, require_known
 
 Part = TypeVar("Part")
 Source = TypeVar("Source")
@@ -43,8 +43,7 @@ class Modules:
 
     def load(self, name: str) -> ModuleType:
         """Return the module of that name; an unknown one, or one that lacks what it needs, raises JudgemergeError."""
-        if name not in self.names:
-            raise JudgemergeError(f"unknown {self.kind} '{name}'{did_you_mean(name, self.names)}")
+        require_known(name, self.names, f"unknown {self.kind}")
         module = importlib.import_module(f"{self.package}.{name}")
         for definition in self.needs:
             if not hasattr(module, definition.partition("(")[0]):
@@ -105,8 +104,7 @@ class Parts(Mapping[str, Part]):
 
     def __getitem__(self, name: str) -> Part:
         """Return the part of that name; an unknown one raises JudgemergeError."""
-        if name not in self._all:
-            raise JudgemergeError(f"unknown {self.kind} '{name}'{did_you_mean(name, self._all)}")
+        require_known(name, self._all, f"unknown {self.kind}")
         return self._all[name]
 
     def __contains__(self, name: object) -> bool:

@@ -50,7 +50,7 @@ class ItemSets:
 
     def downloaded_models(self) -> list[str]:
         """Return the models that come from the hub."""
-        return [name for name in self.study.models if "repo" in self.study.models[name]]
+        return [name for name, entry in self.study.models.items() if entry.repo]
 
     def downloaded_encoders(self) -> list[str]:
         """Return the encoders that come from the hub."""

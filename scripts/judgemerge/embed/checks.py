@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from judgemerge.core import models
-from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.errors import JudgemergeError, did_you_mean, require_known
 from judgemerge.embed.plan import TARGET, EmbeddingPlan
 from judgemerge.embed.texts import LANGUAGES
 from judgemerge.merge import preflight, sentence_modules
@@ -12,10 +13,13 @@ from judgemerge.merge.result_checks import WEIGHTS_TOLERANCE
 from judgemerge.settings.embedding import Documents, Embedding, LocalTask, MadeTask, SourceTask
 from judgemerge.synthetic.made_documents import DOMAINS
 
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
+
 RESERVED = ("base", "tuned", "reranker", "reranker_tuned", "target")
 
 
-def check(study) -> None:
+def check(study: "Study") -> None:
     """Refuse what no job could do: unknown writers, sources and domains, overlap as long as a chunk, odd weights."""
     if study.settings.embedding is None:
         return
@@ -68,8 +72,7 @@ def _check_others(settings: Embedding, where: str) -> None:
     for name, cocktail in cocktails.items():
         place = f"{where}.forgetting.cocktails.{name}"
         for parent in cocktail:
-            if parent not in parents:
-                raise JudgemergeError(f"{place} names '{parent}'{did_you_mean(parent, parents)}")
+            require_known(parent, parents, f"{place} names")
         if isinstance(cocktail, Mapping):
             if not abs(sum(cocktail.values()) - 1) <= WEIGHTS_TOLERANCE:  # also where one is no number
                 raise JudgemergeError(
@@ -93,26 +96,18 @@ def _check_documents(documents: Documents, where: str) -> None:
         raise JudgemergeError(f"{where} needs either 'folder' or 'make'; give one of them")
     if documents.overlap >= documents.chunk:
         raise JudgemergeError(f"{where}.overlap is {documents.overlap}; it must be below chunk ({documents.chunk})")
-    if documents.language not in LANGUAGES:
-        raise JudgemergeError(
-            f"{where}.language is '{documents.language}'{did_you_mean(documents.language, LANGUAGES)}"
-        )
+    require_known(documents.language, LANGUAGES, f"{where}.language is")
     if documents.make:
-        _check_domain(documents.make.domain, f"{where}.make.domain")
+        require_known(documents.make.domain, DOMAINS, f"{where}.make.domain is")
 
 
-def _check_domain(domain: str, where: str) -> None:
-    if domain not in DOMAINS:
-        raise JudgemergeError(f"{where} is '{domain}'{did_you_mean(domain, DOMAINS)}")
-
-
-def _check_task(study, name: str, task: MadeTask | LocalTask | SourceTask, where: str) -> None:
+def _check_task(study: "Study", name: str, task: MadeTask | LocalTask | SourceTask, where: str) -> None:
     if name == TARGET:
         raise JudgemergeError(f"{where}: '{TARGET}' is the task of the study's own documents; rename this one")
     if isinstance(task, MadeTask):
-        _check_domain(task.make.domain, f"{where}.make.domain")
+        require_known(task.make.domain, DOMAINS, f"{where}.make.domain is")
     if isinstance(task, SourceTask) and task.source not in study.catalogues.sources:
         raise JudgemergeError(
             f"{where}.source is '{task.source}', no key of config/sources.yaml"
-            f"{did_you_mean(task['source'], study.catalogues.sources)}"
+            f"{did_you_mean(task.source, study.catalogues.sources)}"
         )

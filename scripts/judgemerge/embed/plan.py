@@ -3,11 +3,15 @@
 import os
 from collections.abc import Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from judgemerge.core import models
 from judgemerge.embed import step_prompts
 from judgemerge.settings.embedding import LocalTask, MadeTask, SourceTask
 from judgemerge.settings.section import Section, plain
+
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
 
 TARGET = "target"  # the task of the study's own documents
 RERANKER, TUNED_RERANKER = "reranker", "reranker_tuned"
@@ -19,7 +23,7 @@ SLOWDOWN_ON_CPU = 12
 class EmbeddingPlan:
     """The embedding part of one study; of names, `target` is its own documents and `base` the model that is trained."""
 
-    def __init__(self, study):
+    def __init__(self, study: "Study"):
         """Answer from the settings of `study`, which has `embedding`."""
         self.study = study
         self.settings = study.settings.embedding

@@ -67,31 +67,3 @@ def sweep_shares(settings: Settings) -> dict[str, float]:
             weights = [parent.get("weight", 0.0) for parent in merge.models.values()]
             shares[name] = weights[0] / sum(weights)
     return dict(sorted(shares.items(), key=lambda pair: pair[1]))
-
-
-def check(study) -> None:
-    """Refuse an ablation whose rows, columns, judges or grid do not exist."""
-    entry = study.settings.ablation
-    if not entry:
-        return
-    where = f"{study.where}: ablation"
-    for column, benchmark in entry.benchmarks.items():
-        if benchmark not in study.all_benchmarks:
-            near = did_you_mean(benchmark, study.all_benchmarks)
-            raise JudgemergeError(f"{where}.benchmarks.{column} is '{benchmark}', which stands in no suite{near}")
-    for name, table in entry.tables.items():
-        cells = read_published(table.published)
-        row_names = {cell.row for cell in cells}
-        columns = {cell.column for cell in cells} - {MEAN}
-        for row, judge in table.rows.items():
-            if row not in row_names:
-                raise JudgemergeError(f"{where}.tables.{name}.rows names the row '{row}'{did_you_mean(row, row_names)}")
-            if judge not in study.judges:
-                near = did_you_mean(judge, study.judges)
-                raise JudgemergeError(f"{where}.tables.{name}.rows.{row} is '{judge}', no judge of this study{near}")
-        if not columns & set(entry.benchmarks):
-            raise JudgemergeError(
-                f"{where}.benchmarks names no column of {table.published}: {', '.join(sorted(columns))}"
-            )
-    if entry.sweep and len(sweep_shares(study.settings)) < 2:
-        raise JudgemergeError(f"{where}.sweep is '{entry.sweep}', no merge with a grid of alpha; add one to merges")

@@ -16,13 +16,10 @@ def check(study: "Study") -> None:
         for judge in names:
             require_known(judge, study.judges, f"{study.where}: display.{key} names the unknown judge")
     for item_set in study.item_sets:
-        protocol, known_protocols = study.published_protocol(item_set), published.PROTOCOLS.names
-        if protocol is not None and protocol not in known_protocols:
-            raise JudgemergeError(
-                f"config/benchmarks.yaml: {item_set}: unknown published protocol "
-                f"'{protocol}'{did_you_mean(protocol, known_protocols)}"
-            )
-    ablation.check(study)
+        if (protocol := study.published_protocol(item_set)) is not None:
+            where = f"config/benchmarks.yaml: {item_set}: unknown published protocol"
+            require_known(protocol, published.PROTOCOLS.names, where)
+    _check_ablation(study)
 
 
 def _check_averages(study: "Study") -> None:
@@ -38,3 +35,30 @@ def _check_averages(study: "Study") -> None:
             )
         if name in study.catalogues.benchmarks:
             raise JudgemergeError(f"{study.where}: averages.{name} has the name of a benchmark; rename it")
+
+
+def _check_ablation(study: "Study") -> None:
+    """Refuse an ablation whose rows, columns, judges or grid do not exist."""
+    entry = study.settings.ablation
+    if not entry:
+        return
+    where = f"{study.where}: ablation"
+    for column, benchmark in entry.benchmarks.items():
+        if benchmark not in study.all_benchmarks:
+            near = did_you_mean(benchmark, study.all_benchmarks)
+            raise JudgemergeError(f"{where}.benchmarks.{column} is '{benchmark}', which stands in no suite{near}")
+    for name, table in entry.tables.items():
+        cells = ablation.read_published(table.published)
+        row_names = {cell.row for cell in cells}
+        columns = {cell.column for cell in cells} - {ablation.MEAN}
+        for row, judge in table.rows.items():
+            require_known(row, row_names, f"{where}.tables.{name}.rows names the row")
+            if judge not in study.judges:
+                near = did_you_mean(judge, study.judges)
+                raise JudgemergeError(f"{where}.tables.{name}.rows.{row} is '{judge}', no judge of this study{near}")
+        if not columns & set(entry.benchmarks):
+            raise JudgemergeError(
+                f"{where}.benchmarks names no column of {table.published}: {', '.join(sorted(columns))}"
+            )
+    if entry.sweep and len(ablation.sweep_shares(study.settings)) < 2:
+        raise JudgemergeError(f"{where}.sweep is '{entry.sweep}', no merge with a grid of alpha; add one to merges")

@@ -7,6 +7,8 @@ averages, or what papers count.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from judgemerge.settings.report import BenchmarkAverage, CategoryAverage
+
 if TYPE_CHECKING:
     from judgemerge.study.study import Study
 
@@ -39,13 +41,13 @@ class Scores:
 
     def grouped_benchmarks(self) -> list[str]:
         """Return the benchmarks whose categories are averaged."""
-        return list(
-            dict.fromkeys(entry["categories_of"] for entry in self.study.averages.values() if "categories_of" in entry)
-        )
+        averages = self.study.averages.values()
+        return list(dict.fromkeys(entry.categories_of for entry in averages if isinstance(entry, CategoryAverage)))
 
     def averaged_benchmarks(self) -> list[str]:
         """Return the benchmarks that averages are taken over, and those whose categories are."""
-        members = [name for entry in self.study.averages.values() for name in entry.get("benchmarks", [])]
+        averages = [entry for entry in self.study.averages.values() if isinstance(entry, BenchmarkAverage)]
+        members = [name for entry in averages for name in entry.benchmarks]
         return list(dict.fromkeys([*members, *self.grouped_benchmarks()]))
 
     def published_protocols(self) -> Mapping[str, str]:

@@ -11,8 +11,9 @@ from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError, did_you_mean, require_known
 from judgemerge.core.items import PROTOCOLS
 from judgemerge.data.checks import check_fields, check_raw_file
-from judgemerge.judge import backends, endpoints, pairs_from_grades, sampling
+from judgemerge.judge import backends, endpoints, sampling
 from judgemerge.judge.baselines import BASELINES
+from judgemerge.judge.pairs_from_grades import SUFFIX
 from judgemerge.prompting.checks import check_prompt
 from judgemerge.prompting.prompts import Template
 from judgemerge.settings.models import Model
@@ -28,9 +29,9 @@ def check(study: "Study") -> None:
     for judge in study.judges:
         if study.kind(judge) == "model":
             _check_prompts(study, judge)
-    endpoints.check(study)
-    sampling.check(study)
-    pairs_from_grades.check(study)
+    _check_endpoints(study)
+    _check_draws(study)
+    _check_pairs_from_grades(study)
     for judge in study.judges:
         if study.kind(judge) == "model":
             _check_sampling(study, judge)
@@ -86,6 +87,59 @@ def _check_prompts(study: "Study", judge: str) -> None:
             check_prompt(study, study.prompt(judge, protocol), protocol, f"judging, judge '{judge}'")
     if not _answers_any(study, judge):
         raise JudgemergeError(f"{study.where}: judge '{judge}' has no prompt for any benchmark; set judging.prompts")
+
+
+def _check_endpoints(study: "Study") -> None:
+    """Refuse what an endpoint cannot be asked: a wrong address, settings of ours, its weights."""
+    names = study.models_by_origin("endpoint")
+    for name in names:
+        endpoints.check_entry(study.models[name].endpoint, f"{study.where}: models.{name}.endpoint")
+    for expert in study.experts:
+        if study.base_of(expert) in names:
+            raise JudgemergeError(
+                f"{study.where}: experts.{expert} starts from '{study.base_of(expert)}', an endpoint; "
+                "name a model whose weights are here"
+            )
+    for merge in study.merges:
+        for parent in sorted({*names} & {*study.parents(merge)}):
+            raise JudgemergeError(
+                f"{study.where}: merges.{merge} takes '{parent}', an endpoint without weights; remove it"
+            )
+
+
+def _check_draws(study: "Study") -> None:
+    """Refuse runs and redraws of greedy replies, which would all be the same."""
+    how = sampling.of(study.settings.judging)
+    if not how.is_on and (how.runs > 1 or how.retries):
+        key = "sampling.runs" if how.runs > 1 else "retries"
+        raise JudgemergeError(
+            f"{study.where}: judging.{key} asks for several draws of greedy replies, which are all the same; "
+            "set judging.sampling.temperature above 0"
+        )
+
+
+def _check_pairs_from_grades(study: "Study") -> None:
+    """Refuse derived judges without a judge, a prompt for grades or pairs to compare."""
+    section, prompt, key = study.settings.pairs_from_grades, study.grading_prompt, f"{study.where}: pairs_from_grades"
+    if section.tie_resamples and study.settings.judging.sampling.temperature == 0:
+        raise JudgemergeError(
+            f"{key}.tie_resamples asks for several samples of greedy replies, which are all the same; "
+            "set judging.sampling.temperature above 0"
+        )
+    models = [judge for judge in study.settings.judges if study.kind(judge) == "model"]
+    for judge in section.judges:
+        where = f"{key}.judges names '{judge}'"
+        if judge not in models:
+            raise JudgemergeError(f"{where}, no model among the judges{did_you_mean(judge, models)}")
+        if f"{judge}{SUFFIX}" in study.model_names:
+            raise JudgemergeError(f"{where}, but the study has a model '{judge}{SUFFIX}'; rename that one")
+        if prompt is None:
+            raise JudgemergeError(f"{where}, but there is no pointwise prompt; set pairs_from_grades.prompt")
+        require_known(prompt, study.catalogues.prompts, f"{key}.prompt is the unknown prompt")
+        if study.template(prompt).protocol != "pointwise":
+            raise JudgemergeError(f"{key}.prompt '{prompt}' compares pairs; name one that grades")
+    for suite in section.suites or ():
+        require_known(suite, study.settings.suites, f"{key}.suites names the unknown suite")
 
 
 def _check_sampling(study: "Study", judge: str) -> None:

@@ -53,13 +53,6 @@ def manifest(endpoint: Endpoint) -> dict:
     }
 
 
-def check(study) -> None:
-    """Refuse what an endpoint cannot be asked: a wrong address, settings of ours, its weights."""
-    for name in study.models_by_origin("endpoint"):
-        check_entry(study.models[name].endpoint, f"{study.where}: models.{name}.endpoint")
-    _check_uses(study)
-
-
 def check_entry(entry: Endpoint, where: str) -> None:
     """Refuse an address that no request can go to, a key in it, and settings that judgemerge decides."""
     try:
@@ -76,21 +69,6 @@ def check_entry(entry: Endpoint, where: str) -> None:
         )
     for key in sorted(set(entry.settings) & set(OWN_KEYS)):
         raise JudgemergeError(f"{where}: settings.{key} is decided by judgemerge; remove it")
-
-
-def _check_uses(study) -> None:
-    endpoints = set(study.models_by_origin("endpoint"))
-    for expert in study.experts:
-        if study.base_of(expert) in endpoints:
-            raise JudgemergeError(
-                f"{study.where}: experts.{expert} starts from '{study.base_of(expert)}', an endpoint; "
-                "name a model whose weights are here"
-            )
-    for merge in study.merges:
-        for parent in sorted(endpoints & set(study.parents(merge))):
-            raise JudgemergeError(
-                f"{study.where}: merges.{merge} takes '{parent}', an endpoint without weights; remove it"
-            )
 
 
 def cost(prompt_tokens: int, reply_tokens: int, price: Prices | None) -> float | None:

@@ -12,9 +12,8 @@ A study names the judges in `pairs_from_grades.judges`; `direct` then also answe
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Verdict
-from judgemerge.prompting.prompts import load_template
 from judgemerge.settings.study_file import Settings
 
 SUFFIX = "_from_grades"
@@ -83,31 +82,3 @@ def compare_runs(runs: Mapping[int, Iterable[Verdict]], decided: Collection[str]
     for key, verdict in compared[0].items():
         again = (later[key] for later in compared[1:]) if verdict.outcome == "tie" and key[0] in decided else ()
         yield next((one for one in again if one.outcome in ("first", "second")), verdict)
-
-
-def check(study) -> None:
-    """Refuse derived judges without a judge, a prompt for grades or pairs to compare."""
-    section, prompt, key = study.settings.pairs_from_grades, study.grading_prompt, f"{study.where}: pairs_from_grades"
-    if section.tie_resamples and study.settings.judging.sampling.temperature == 0:
-        raise JudgemergeError(
-            f"{key}.tie_resamples asks for several samples of greedy replies, which are all the same; "
-            "set judging.sampling.temperature above 0"
-        )
-    models = [judge for judge in study.settings.judges if study.kind(judge) == "model"]
-    for judge in section.judges:
-        where = f"{key}.judges names '{judge}'"
-        if judge not in models:
-            raise JudgemergeError(f"{where}, no model among the judges{did_you_mean(judge, models)}")
-        if f"{judge}{SUFFIX}" in study.model_names:
-            raise JudgemergeError(f"{where}, but the study has a model '{judge}{SUFFIX}'; rename that one")
-        if prompt is None:
-            raise JudgemergeError(f"{where}, but there is no pointwise prompt; set pairs_from_grades.prompt")
-        if prompt not in study.catalogues.prompts:
-            near = did_you_mean(prompt, study.catalogues.prompts)
-            raise JudgemergeError(f"{key}.prompt is the unknown prompt '{prompt}'{near}")
-        if load_template(study.catalogues.prompts[prompt]).protocol != "pointwise":
-            raise JudgemergeError(f"{key}.prompt '{prompt}' compares pairs; name one that grades")
-    for suite in section.suites or ():
-        if suite not in study.settings.suites:
-            near = did_you_mean(suite, study.settings.suites)
-            raise JudgemergeError(f"{key}.suites names the unknown suite '{suite}'{near}")

@@ -60,17 +60,6 @@ def of(settings: Judging) -> Sampling:
     return from_settings(**settings.sampling.plain(), retries=settings.retries)
 
 
-def check(study) -> None:
-    """Refuse runs and redraws of greedy replies, which would all be the same."""
-    sampling = of(study.settings.judging)
-    if not sampling.is_on and (sampling.runs > 1 or sampling.retries):
-        key = "sampling.runs" if sampling.runs > 1 else "retries"
-        raise JudgemergeError(
-            f"{study.where}: judging.{key} asks for several draws of greedy replies, which are all the same; "
-            "set judging.sampling.temperature above 0"
-        )
-
-
 @dataclass
 class _Sample:
     """One reply to be had: the latest request for it, and how many there were."""

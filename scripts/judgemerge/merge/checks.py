@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def check(study: "Study") -> None:
     """Refuse merges that cannot be made, and models in folders that cannot be loaded or do not fit together."""
     for name, merge in study.merges.items():
-        check_merge(name, merge, study.model_names - set(study.quantizations), study.where, study.adapters)
+        check_merge(name, merge.plain(), study.model_names - set(study.quantizations), study.where, study.adapters)
         _check_examples(study, name)
     _check_no_circle(study)
     _check_folders(study)
@@ -84,7 +84,7 @@ def _check_parents_in_folders(study: "Study") -> None:
         paths = {root: study.models[root].path or "" for root in study.roots(name)}
         folders = {root: path for root, path in paths.items() if Path(path, "config.json").is_file()}
         allow = study.allowed_differences(name)
-        key = (*folders, None, *allow, None, "" if own_engine(merge) else merge.method)
+        key = (*folders, None, *allow, None, "" if own_engine(merge.plain()) else merge.method)
         if key in compared:
             continue
         compared.add(key)

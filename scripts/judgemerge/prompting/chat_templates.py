@@ -115,56 +115,16 @@ def check_date(text: str, where: str) -> str:
         raise JudgemergeError(f"{where} is {text!r}, no date; write it as {DATE}") from None
 
 
-def check(study) -> None:
-    """Refuse a date, a named template or arguments that cannot be used, and a model in a folder without a template."""
-    check_date(study.settings.date, f"{study.where}: date")
-    entries = {f"models.{name}": entry.plain() for name, entry in study.models.items()}
-    entries |= {f"judging.judges.{name}": entry.plain() for name, entry in study.settings.judging.judges.items()}
-    endpoints = study.models_by_origin("endpoint")
-    for key, entry in entries.items():
-        where, model = f"{study.where}: {key}", key.rpartition(".")[2]
-        if "chat_template" in entry:
-            load(entry["chat_template"], f"{where}.chat_template")
-        _check_arguments(entry.get("template_arguments", {}), f"{where}.template_arguments")
-        if model in endpoints and {"chat_template", "template_arguments"} & set(entry):
-            raise JudgemergeError(
-                f"{where}: '{model}' is an endpoint, which renders its prompts itself; leave chat_template and "
-                "template_arguments out (vLLM takes endpoint.settings.chat_template_kwargs)"
-            )
-    folders = {name: Path(study.models[name].path) for name in study.models_by_origin("path")}
-    for name in _asked(study):
-        source = study.quantizations[name].model if name in study.quantizations else name
-        folder = folders.get(source, Path())
-        has_template = "chat_template" in study.chat(name) or not (folder / "tokenizer_config.json").is_file()
-        if not has_template and read(folder) is None:
-            raise JudgemergeError(f"{study.where}: '{name}' is asked, but {_no_template(folder)}")
-    for name in study.experts:
-        base = study.base_of(name)
-        folder = folders.get(base)
-        if folder is None or not folder.is_dir() or study.training(name).get("template") is not None:
-            continue
-        if study.models[base].chat_template is None and read(folder) is None:
-            raise JudgemergeError(
-                f"{study.where}: experts.{name} has no settings.template, and its base '{base}' ({folder}) no chat "
-                "template that one follows from; set training.template"
-            )
-
-
-def _asked(study) -> list[str]:
-    """Return the models that are asked something: judges, and what a comparison of models has answer or judge."""
-    comparisons = study.settings.model_comparisons.values()
-    names = [name for entry in comparisons for name in (*entry.models, *entry.judges)]
-    return list(dict.fromkeys([*study.settings.judges, *names]))
-
-
-def _no_template(folder: str | Path) -> str:
+def no_template(folder: str | Path) -> str:
+    """Return the sentence on a model folder without a chat template."""
     return (
         f"{folder} has no chat template; say with chat_template how the model is asked: {', '.join(names())} "
         "(none: plain text), or a file"
     )
 
 
-def _check_arguments(arguments: Mapping[str, Any], where: str) -> None:
+def check_arguments(arguments: Mapping[str, Any], where: str) -> None:
+    """Refuse arguments of a chat template that judgemerge itself gives."""
     for name in arguments:
         if name in TAKEN:
             raise JudgemergeError(f"{where}: judgemerge itself gives '{name}' to chat templates; leave it out")
@@ -214,7 +174,7 @@ class Chat:
     def _own(self) -> str:
         templates = self.tokenizer.chat_template
         if templates is None:
-            raise JudgemergeError(_no_template(self.folder))
+            raise JudgemergeError(no_template(self.folder))
         try:
             return self.tokenizer.get_chat_template()
         except ValueError:
@@ -225,7 +185,7 @@ class Chat:
 
     def _check(self, arguments: Mapping[str, Any]) -> None:
         where = f"{self.folder}: template_arguments"
-        _check_arguments(arguments, where)
+        check_arguments(arguments, where)
         words = set(re.findall(r"[A-Za-z_]\w*", self.text))
         for name in arguments:
             if name not in words:

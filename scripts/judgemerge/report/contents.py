@@ -50,16 +50,12 @@ class Drawing(NamedTuple):
 def kinds_of(study: "Study") -> dict[str, str]:
     """Return what each judge is, in the order in which figures show them: base, experts, merges, others."""
     kinds = {judge: study.kind(judge) for judge in study.judges}
-    bases = {study.settings.get("base"), *map(study.base_of, study.experts)}
+    bases = {study.settings.base, *map(study.base_of, study.experts)}
     kinds |= {judge: "base" for judge in kinds if judge in bases}
     kinds |= {judge: "expert" for judge in kinds if judge in study.experts}
     kinds |= {judge: "merge" for judge in kinds if judge in study.merges}
     kinds |= {judge: "quantization" for judge in kinds if judge in study.quantizations}
-    return kinds | {
-        best: "merge" if "merge" in study.searches[search] else "expert"
-        for best, search in study.searched.items()
-        if best in kinds
-    }
+    return kinds | {best: study.searches[search].kind for best, search in study.searched.items() if best in kinds}
 
 
 class Contents:
@@ -153,19 +149,33 @@ class Contents:
         return self.places.paths(entry.table.inputs(self.study, *entry.part))
 
     def table_parameters(self, name: str) -> dict[str, Any]:
-        """Return what else decides its numbers."""
-        entry = self.tables[name]
-        return entry.table.parameters(self.study, *entry.part)
+        """Return what `making.make_table` is told of a table."""
+        module, table, part = self.tables[name]
+        return {
+            "module": module,
+            "study": self.study.name,
+            "suites": self.suites(name),
+            "parameters": table.parameters(self.study, *part),
+        }
 
     def page_inputs(self, name: str) -> list[str]:
         """Return the files that a page shows besides its table."""
-        entry = self.tables[name]
-        return self.places.paths(entry.table.page_inputs(self.study, *entry.part))
+        _, table, part = self.tables[name]
+        agreement = self.layout.each(TABLE, ["agreement"] if table.names_failed_judges else [])
+        return [*agreement, *self.places.paths(table.page_inputs(self.study, *part))]
 
     def page_parameters(self, name: str) -> dict[str, Any]:
-        """Return what else a page shows."""
-        entry = self.tables[name]
-        return entry.table.page_parameters(self.study, *entry.part)
+        """Return what `making.render` is told of a page besides its table."""
+        module, table, part = self.tables[name]
+        return {
+            "module": module,
+            "title": self.title(name),
+            "study": self.study.name,
+            "suites": self.suites(name),
+            "labels": self.study.labels,
+            "confidence": self.study.settings.statistics.confidence,
+            "parameters": table.page_parameters(self.study, *part),
+        }
 
     def module(self, name: str) -> str:
         """Return the module that makes a table."""
@@ -185,16 +195,14 @@ class Contents:
         return self.layout.path(TABLE, self.figures[name].table)
 
     def figure_parameters(self, name: str) -> dict[str, Any]:
-        """Return what `drawing.draw` is told of a figure besides its table."""
+        """Return what `making.draw` is told of a figure besides its table."""
         table, figure_name, figure = self.figures[name]
-        about_judges = figure.about_judges
+        judges = {"kinds": self.kinds, "labels": self.study.labels, "judges": list(self.study.settings.display.judges)}
         return {
             "module": self.module(table),
             "figure": figure_name,
             "panels": list(figure.panels(self.study)),
-            "kinds": self.kinds if about_judges else {},
-            "labels": self.study.labels if about_judges else {},
-            "judges": self.study.settings.display.plain().get("judges") if about_judges else None,
+            **(judges if figure.about_judges else {"kinds": {}}),
         }
 
     # ---- words and code ----

@@ -14,13 +14,17 @@ import datetime
 import html
 import mimetypes
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rocrate.model.contextentity import ContextEntity
 from rocrate.model.entity import Entity
+from rocrate.model.person import Person
+from rocrate.model.softwareapplication import SoftwareApplication
 from rocrate.rocrate import ROCrate
+from rocrate.utils import as_list
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
@@ -203,7 +207,7 @@ def build(
     about = record["settings"].get("about", {})
     authors = [_author(crate, f"#author-{number}", entry) for number, entry in enumerate(about.get("authors", []), 1)]
     if authors:
-        root["author"] = _one_or_list(authors)
+        root.append_to("author", authors, compact=True)
     if "publisher" in about:
         root["publisher"] = _author(crate, "#publisher", {"name": about["publisher"]})
     if "licence" in about:
@@ -211,7 +215,7 @@ def build(
     software = _software(crate, record, citation, f"{citation['version']}, {code}")
     software["license"] = _licence(crate, citation["license"])
     developers = [_author(crate, f"#developer-{n}", entry) for n, entry in enumerate(citation["authors"], 1)]
-    software["author"] = _one_or_list(developers)
+    software.append_to("author", developers, compact=True)
     instruments: dict[str, Entity] = {}
     entities = {name: _packed(crate, name, path) for name, path in packed.items()}
     for key, source in record["sources"].items():
@@ -226,26 +230,20 @@ def build(
             properties["startTime"] = one.start.isoformat(timespec="seconds")
         if one.rule not in instruments:
             instruments[one.rule] = _rule(crate, one.rule, software)
-        objects, results = ([entities[name] for name in names] for names in (one.objects, one.results))
-        action = crate.add_action(
-            instruments[one.rule], f"#job-{number}", _one_or_list(objects), _one_or_list(results), properties=properties
-        )
+        action = crate.add_action(instruments[one.rule], f"#job-{number}", properties=properties)
+        for role, names in (("object", one.objects), ("result", one.results)):
+            if names:  # RO-Crate 1.1 wants no lists of one, and no empty ones
+                action.append_to(role, [entities[name] for name in names], compact=True)
         if authors:
             action["agent"] = authors[0]
         root.append_to("mentions", action)
     return crate
 
 
-def _one_or_list(values: list) -> object:
-    """Return a single value as it is: RO-Crate 1.1 wants no lists of one."""
-    return values[0] if len(values) == 1 else values
-
-
-def _software(crate: ROCrate, record: dict, citation: dict, version: str) -> Entity:
+def _software(crate: ROCrate, record: dict, citation: dict, version: str) -> SoftwareApplication:
     """Return the code; a git commit is its intrinsic identifier (that of Software Heritage)."""
     commit = record["git"]["commit"]
     properties = {
-        "@type": "SoftwareApplication",
         "name": citation["title"],
         "description": citation["abstract"].strip(),
         "softwareVersion": version,
@@ -253,21 +251,19 @@ def _software(crate: ROCrate, record: dict, citation: dict, version: str) -> Ent
     }
     if "repository-code" in citation:
         properties["url"] = citation["repository-code"]
-    return crate.add(ContextEntity(crate, f"swh:1:rev:{commit}" if commit else "#judgemerge", properties))
+    return crate.add(SoftwareApplication(crate, f"swh:1:rev:{commit}" if commit else "#judgemerge", properties))
 
 
-def _rule(crate: ROCrate, rule: str, software: Entity) -> Entity:
+def _rule(crate: ROCrate, rule: str, software: SoftwareApplication) -> Entity:
     """Return the rule that made some files, a part of the code."""
     properties = {
-        "@type": "SoftwareApplication",
         "name": f"Snakemake rule {rule} of judgemerge",
         "softwareVersion": software["softwareVersion"],
         "isPartOf": software,
     }
-    entity = crate.add(ContextEntity(crate, f"#rule-{rule}", properties))
-    if software.get("url"):
-        entity["url"] = software["url"]
-    return entity
+    if software.url:
+        properties["url"] = software.url
+    return crate.add(SoftwareApplication(crate, f"#rule-{rule}", properties))
 
 
 def _licence(crate: ROCrate, name: str) -> Entity:
@@ -283,11 +279,10 @@ def _author(crate: ROCrate, identifier: str, entry: dict) -> Entity:
     if "name" in entry:
         properties = {"@type": "Organization", "name": entry["name"]}
         return crate.add(ContextEntity(crate, entry.get("website") or identifier, properties))
-    name = " ".join(filter(None, (entry.get("given-names"), entry.get("family-names"))))
-    person = {"@type": "Person", "name": name}
+    person = {"name": " ".join(filter(None, (entry.get("given-names"), entry.get("family-names"))))}
     if "affiliation" in entry:
         person["affiliation"] = entry["affiliation"]
-    return crate.add(ContextEntity(crate, entry.get("orcid") or identifier, person))
+    return crate.add(Person(crate, entry.get("orcid") or identifier, person))
 
 
 def _kind(name: str) -> str:
@@ -295,13 +290,8 @@ def _kind(name: str) -> str:
 
 
 def _packed(crate: ROCrate, name: str, path: Path) -> Entity:
-    properties = {
-        "name": name,
-        "encodingFormat": _kind(path.name),
-        "contentSize": str(path.stat().st_size),
-        "sha256": files.sha256_file(path),
-    }
-    return crate.add_file(path, name, properties=properties)
+    properties = {"name": name, "encodingFormat": _kind(path.name), "sha256": files.sha256_file(path)}
+    return crate.add_file(path, name, properties=properties, record_size=True)
 
 
 def _source(crate: ROCrate, key: str, source: dict, date: datetime.datetime) -> Entity:
@@ -379,18 +369,10 @@ def _dangling(crate: ROCrate) -> list[str]:
 
 def _underived(crate: ROCrate) -> list[str]:
     """Return the tables and figures that are not the result of exactly one action with objects."""
-    actions = [entity for entity in crate.get_entities() if entity.type == "CreateAction"]
-    made_by: dict[str, list[Entity]] = {}
-    for action in actions:
-        for result in _as_list(action.get("result")):
-            made_by.setdefault(result.id, []).append(action)
-    sentences = [f"{action.id}: has no object" for action in actions if not _as_list(action.get("object"))]
-    for part in sorted(crate.data_entities, key=lambda part: part.id):
-        n_actions = len(made_by.get(part.id, []))
-        if part.id.startswith(("tables/", "figures/", "scores/")) and n_actions != 1:
-            sentences.append(f"{part.id}: is the result of {n_actions} actions, not of one")
+    actions = crate.get_by_type("CreateAction")
+    n_actions = Counter(result.id for action in actions for result in as_list(action.get("result", [])))
+    sentences = [f"{action.id}: has no object" for action in actions if not action.get("object")]
+    for name in sorted(part.id for part in crate.data_entities):
+        if name.startswith(("tables/", "figures/", "scores/")) and n_actions[name] != 1:
+            sentences.append(f"{name}: is the result of {n_actions[name]} actions, not of one")
     return sentences
-
-
-def _as_list(value) -> list:
-    return value if isinstance(value, list) else [] if value is None else [value]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from judgemerge.report.table import in_order
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -322,12 +324,6 @@ def judge_rows(axes: "Axes", judges: Sequence[str]) -> None:
     axes.set_yticks(range(len(judges)), judges, fontsize=8)
     axes.set_ylim(len(judges) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
-
-
-def in_order(judges: Iterable[str], kinds: Mapping[str, str]) -> list[str]:
-    """Return the judges in the order of `kinds`, those that are not in it after the others."""
-    judges = list(dict.fromkeys(judges))
-    return [judge for judge in kinds if judge in judges] + [judge for judge in judges if judge not in kinds]
 
 
 def colour(judge: str, kinds: Mapping[str, str]) -> str:

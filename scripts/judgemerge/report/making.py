@@ -5,7 +5,7 @@ from typing import Any
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.frames import of_judges, read_table, with_labels
+from judgemerge.core.frames import of_judges, read_table, with_labels, write_table
 from judgemerge.report import drawing, markup
 from judgemerge.report.material import Material
 from judgemerge.report.table import View
@@ -21,13 +21,11 @@ def make_table(module: str, study: str, suites: Mapping[str, str], parameters: M
             f"table '{module}': rows() gives the columns {', '.join(frame.columns)}, and `columns` describes "
             f"{', '.join(declared.columns)}; make them the same"
         )
-    with files.atomic_writer(path) as file:
-        frame.to_csv(file, index=False)
+    write_table(path, frame)
 
 
 def render(
     module: str,
-    name: str,
     title: str,
     table: str,
     study: str,
@@ -39,12 +37,15 @@ def render(
 ) -> None:
     """Write a table as a page: what its module shows, then what each column means."""
     declared = TABLES.load(module).TABLE
-    view = View(name, declared.intro, list(labels.values()), f"{100 * confidence:g} %", Material(study, suites))
+    material = Material(study, suites)
+    view = View(declared.intro, list(labels.values()), f"{100 * confidence:g} %", material)
     texts = [column for column, about in declared.columns.items() if about.form == markup.TEXT]
     rows = with_labels(read_table(table, texts), labels)
-    contents = (
-        declared.page(rows, view, **parameters) if declared.page else view.page(markup.plain(rows, declared.columns))
-    )
+    if declared.page:
+        contents = declared.page(rows, view, **parameters)
+    else:
+        sections = declared.sections(rows, view.judges) if declared.sections else markup.plain(rows, declared.columns)
+        contents = view.page(sections, material.failed_judges() if declared.names_failed_judges else "")
     descriptions = {column: about.description for column, about in declared.columns.items()}
     with files.atomic_writer(path) as file:
         file.write(markup.page(title, contents.intro, contents.sections, descriptions))

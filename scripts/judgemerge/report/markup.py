@@ -99,57 +99,6 @@ def span(value: float, low: float, high: float, form: str = ".3f") -> str:
     return f"{value:{form}}{interval}"
 
 
-def crosstab(
-    rows: "pd.DataFrame",
-    line: str | Sequence[str],
-    column: str | Sequence[str],
-    cell: Callable[[Any], str] | None = None,
-) -> "Crosstab":
-    """Return the cells of rows by what stands in their `line` and `column` columns; see `Crosstab`."""
-    return Crosstab(rows, line, column, cell or value_cell)
-
-
-class Crosstab:
-    """Rows of a long table as a wide one: `lines` and `columns` are its keys, in the order in which they come."""
-
-    def __init__(
-        self, rows: "pd.DataFrame", line: str | Sequence[str], column: str | Sequence[str], cell: Callable[[Any], str]
-    ):
-        self.cells = {(_key(row, line), _key(row, column)): cell(row) for row in rows.itertuples()}
-        self.lines = list(dict.fromkeys(key for key, _ in self.cells))
-        self.columns = list(dict.fromkeys(key for _, key in self.cells))
-
-    def line(self, key: Any, columns: Iterable[Any] | None = None) -> list[str]:
-        """Return the cells of one line; where there is no row they are empty."""
-        return [self.cells.get((key, column), "") for column in (self.columns if columns is None else columns)]
-
-    def html(
-        self,
-        head: Sequence[str],
-        lines: Iterable[Any] | None = None,
-        columns: Iterable[Any] | None = None,
-        names: Callable[[Any], Sequence[object]] | None = None,
-        titles: Callable[[Any], str] = str,
-    ) -> str:
-        """Return the wide table; `head` names the first cells of each line, `names` gives their texts."""
-        columns = self.columns if columns is None else list(columns)
-        body = [
-            [*(html.escape(str(name)) for name in (names(key) if names else [key])), *self.line(key, columns)]
-            for key in (self.lines if lines is None else lines)
-        ]
-        return grid([*head, *map(titles, columns)], body)
-
-
-def _key(row: Any, columns: str | Sequence[str]) -> Any:
-    return getattr(row, columns) if isinstance(columns, str) else tuple(getattr(row, column) for column in columns)
-
-
-def ordered(present: Iterable[str], judges: Sequence[str]) -> list[str]:
-    """Return the names that are present, each once: judges in the order of the study, then the others."""
-    names = list(dict.fromkeys(present))
-    return [judge for judge in judges if judge in names] + [name for name in names if name not in judges]
-
-
 def notes(about_and_notes: Iterable[tuple[str, str]]) -> str:
     """Return each note once, after the metrics or judges that it is about."""
     about: dict[str, list[str]] = {}
@@ -204,6 +153,48 @@ def value_cell(row: Any, with_n: bool = False) -> str:
 def sized_cell(row: Any) -> str:
     """Return the cell of a row with its n."""
     return value_cell(row, with_n=True)
+
+
+class Crosstab:
+    """Rows of a long table as a wide one: `lines` and `columns` are its keys, in the order in which they come.
+
+    The keys of a row are what stands in its `line` and `column` columns, `cell` gives the HTML of its cell.
+    """
+
+    def __init__(
+        self,
+        rows: "pd.DataFrame",
+        line: str | Sequence[str],
+        column: str | Sequence[str],
+        cell: Callable[[Any], str] = value_cell,
+    ):
+        self.cells = {(_key(row, line), _key(row, column)): cell(row) for row in rows.itertuples()}
+        self.lines = list(dict.fromkeys(key for key, _ in self.cells))
+        self.columns = list(dict.fromkeys(key for _, key in self.cells))
+
+    def line(self, key: Any, columns: Iterable[Any] | None = None) -> list[str]:
+        """Return the cells of one line; where there is no row they are empty."""
+        return [self.cells.get((key, column), "") for column in (self.columns if columns is None else columns)]
+
+    def html(
+        self,
+        head: Sequence[str],
+        lines: Iterable[Any] | None = None,
+        columns: Iterable[Any] | None = None,
+        names: Callable[[Any], Sequence[object]] | None = None,
+        titles: Callable[[Any], str] = str,
+    ) -> str:
+        """Return the wide table; `head` names the first cells of each line, `names` gives their texts."""
+        columns = self.columns if columns is None else list(columns)
+        body = [
+            [*(html.escape(str(name)) for name in (names(key) if names else [key])), *self.line(key, columns)]
+            for key in (self.lines if lines is None else lines)
+        ]
+        return grid([*head, *map(titles, columns)], body)
+
+
+def _key(row: Any, columns: str | Sequence[str]) -> Any:
+    return getattr(row, columns) if isinstance(columns, str) else tuple(getattr(row, column) for column in columns)
 
 
 def spans(table: "pd.DataFrame", value: str, low: str, high: str, form: str = ".3f") -> list[str]:

@@ -57,6 +57,10 @@ class Material(Places):
         """Return the items of a benchmark."""
         return read_items(self.path("items", benchmark))
 
+    def items_of(self, pairs: Iterable[Pair]) -> dict[str, list[Item]]:
+        """Return the items of every benchmark in pairs of judge and benchmark."""
+        return {name: self.items(name) for name in dict.fromkeys(benchmark for _, benchmark in pairs)}
+
     def counts(self, benchmark: str) -> dict:
         """Return what was counted while the items of a benchmark were written."""
         return files.read_json(self.path("counts", benchmark))

@@ -4,7 +4,7 @@ A module of `judgemerge/report/tables/` that holds a `TABLE` is a table of the r
 else registers it. The Snakefile reads all of them, so whatever is heavy (pandas, Matplotlib) is imported in functions.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,12 +33,25 @@ class Inputs(NamedTuple):
     tables: Sequence[str] = ()  # other tables
     files: Sequence[str] = ()  # paths
 
+    @classmethod
+    def of_pairs(cls, pairs: Sequence[Pair], **more: Sequence) -> "Inputs":
+        """Return the verdicts of pairs of judge and benchmark, the items that they are of, and more."""
+        return cls(items=list(dict.fromkeys(benchmark for _, benchmark in pairs)), verdicts=pairs, **more)
+
 
 class Column(NamedTuple):
     """One column of a table; `form` is how the default page writes its numbers (".3f", ".1%")."""
 
     description: str
     form: str = ""
+
+
+# Columns that many tables have, each with its words.
+INTERVAL = {
+    "ci_low": Column("lower end of the confidence interval"),
+    "ci_high": Column("upper end of the confidence interval"),
+}
+ESTIMATE = {"value": Column("the metric; empty where it is undefined"), **INTERVAL}
 
 
 class Page(NamedTuple):
@@ -52,7 +65,6 @@ class Page(NamedTuple):
 class View:
     """What a page is made with besides its table: the words for judges, in order, and what else was read."""
 
-    name: str
     intro: str
     judges: Sequence[str]
     confidence: str
@@ -84,6 +96,12 @@ def benchmarks_of(protocol: str) -> Callable[[Study], list[str]]:
 
 
 judges_pairs, judges_grades = benchmarks_of("pairwise"), benchmarks_of("pointwise")
+
+
+def in_order(names: Iterable[str], order: Collection[str]) -> list[str]:
+    """Return the names, each once, in this order, those that are not in it after the others."""
+    names = list(dict.fromkeys(names))
+    return [name for name in order if name in names] + [name for name in names if name not in order]
 
 
 def nothing(study: Study, *part: str) -> Any:
@@ -123,8 +141,10 @@ class Table:
 
     A study that `condition` gives something for has the table.
 
-    `rows(material, **parameters)` gives the data frame; without it another rule writes the CSV file. `page(table, view,
-    **page_parameters)` gives the page; without it each column is shown as it is, in a section per benchmark.
+    `rows(material, **parameters)` gives the data frame; without it another rule writes the CSV file. `sections(table,
+    judges)` gives what the page shows below its introduction, judges in the order of the study; without it each column
+    is shown as it is, in a section per benchmark. With `names_failed_judges` the introduction goes on with those that
+    agreement.csv has no values of. A page that needs more is made by `page(table, view, **page_parameters)`;
     `has_page=False` is a table without one. `in_record` tables are named in run.json by their digest; `also` are
     endings of further CSV files beside the table.
     """
@@ -138,6 +158,8 @@ class Table:
     inputs: Callable[..., Inputs] = no_inputs
     parameters: Callable[..., dict[str, Any]] = no_parameters
     intro: str = ""
+    sections: Callable[[Frame, Sequence[str]], Sequence[Section]] | None = None
+    names_failed_judges: bool = False
     page: Callable[..., Page] | None = None
     page_inputs: Callable[..., Inputs] = no_inputs
     page_parameters: Callable[..., dict[str, Any]] = no_parameters

@@ -1,15 +1,20 @@
 """Which trials, item sets, prompts and models the jobs of a study's searches read, by the name of the search."""
 
+from typing import TYPE_CHECKING
+
 from judgemerge.prompting.prompts import content
 from judgemerge.search import searching
 from judgemerge.settings.searches import ExpertSearch, MergeSearch
 from judgemerge.train.training import shared_settings
 
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
+
 
 class SearchPlan:
     """The searches of one study, as its rules ask about them; wildcards come as texts."""
 
-    def __init__(self, study):
+    def __init__(self, study: "Study"):
         """Answer from the settings of `study`."""
         self.study = study
 
@@ -83,13 +88,13 @@ class SearchPlan:
         return {name: self.study.adapters[name] for name in adapters}
 
 
-def judging_of(study, model: str) -> dict:
+def judging_of(study: "Study", model: str) -> dict:
     """Return how a job that judges on the side asks a model."""
     judging = study.settings.judging
     return {key: getattr(judging, key) for key in ("batch_tokens", "max_prompt_tokens", "dtype")} | _chat(study, model)
 
 
-def _chat(study, model: str) -> dict:
+def _chat(study: "Study", model: str) -> dict:
     chat = study.chat(model)
     return {"chat": chat} if chat else {}
 
@@ -100,7 +105,7 @@ def _chat(study, model: str) -> dict:
 class ScreeningPlan:
     """The screening of one study, as its rules ask about it; a study without one screens nothing."""
 
-    def __init__(self, study):
+    def __init__(self, study: "Study"):
         """Answer from the settings of `study`."""
         self.study = study
         screening = study.settings.screening

@@ -104,8 +104,8 @@ def at_scale(settings: dict, where: str) -> dict:
     if scale in (None, ""):
         return settings
     if not isinstance(scales, dict) or scale not in scales:
-        known = list(scales) if isinstance(scales, dict) else []
-        hint = did_you_mean(str(scale), known) if known else "; this study has none, leave `scale` out"
+        names = list(scales) if isinstance(scales, dict) else []
+        hint = did_you_mean(str(scale), names) if names else "; this study has none, leave `scale` out"
         raise JudgemergeError(f"{where}: scale '{scale}' is unknown{hint}")
     if not isinstance(scales[scale], dict):
         raise JudgemergeError(f"{where}: scales.{scale} is {scales[scale]!r}, not a mapping of keys to change")
@@ -142,8 +142,10 @@ def _deepest(error: ValidationError) -> ValidationError:
 
 def _misspelt(error: ValidationError) -> int:
     """Return how many unknown keys resemble a known one."""
-    known = set(error.schema.get("properties", {})) if error.validator == "additionalProperties" else set()
-    return sum(bool(difflib.get_close_matches(str(key), known)) for key in error.instance) if known else 0
+    if error.validator != "additionalProperties":
+        return 0
+    names = set(error.schema.get("properties", {}))
+    return sum(bool(difflib.get_close_matches(str(key), names)) for key in error.instance)
 
 
 def _sentence(error: ValidationError) -> str:
@@ -161,8 +163,8 @@ def _sentence(error: ValidationError) -> str:
     if error.validator == "not":  # of keys that a file cannot set: the description says why
         return f"'{key}' cannot be set: {error.schema['description']}; remove the key"
     if error.validator in ("enum", "const"):
-        known = error.validator_value if error.validator == "enum" else [error.validator_value]
-        return f"'{key}' is {error.instance!r}{did_you_mean(str(error.instance), map(str, known))}"
+        words = error.validator_value if error.validator == "enum" else [error.validator_value]
+        return f"'{key}' is {error.instance!r}{did_you_mean(str(error.instance), map(str, words))}"
     if "propertyNames" in error.absolute_schema_path:
         return f"name '{error.instance}'{inside} does not match {error.validator_value}; rename it"
     purpose = _first_sentence(error.schema.get("description", ""))

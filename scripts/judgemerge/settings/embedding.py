@@ -72,21 +72,16 @@ Encoder = MadeEncoder | HubEncoder | LocalEncoder
 
 
 @section
-class OtherHubEncoder(Section):
+class OtherHubEncoder(HubEncoder):
     """An embedding model of others on the Hugging Face hub."""
 
-    repo: str = key("Hugging Face model id.")
-    revision: str = key("Commit of the model.", pattern="^[0-9a-f]{40}$")
-    size_gb: float = key("Weights in GB.", 1.3, exclusiveMinimum=0)
     query_prompt: str | None = key("Text put before every question of this model; unset takes the study's.", None)
 
 
 @section
-class OtherLocalEncoder(Section):
-    """An embedding model of others in a folder."""
+class OtherLocalEncoder(LocalEncoder):
+    """An embedding model of others in a folder, such as a merge of scripts/commands/merge.py."""
 
-    path: str = key("Folder with config.json and safetensors files, such as a merge of scripts/commands/merge.py.")
-    size_gb: float = key("Weights in GB.", 1.3, exclusiveMinimum=0)
     query_prompt: str | None = key("Text put before every question of this model; unset takes the study's.", None)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from judgemerge.settings.models import Prompts
+from judgemerge.settings.models import Prompts, chat_template, template_arguments
 from judgemerge.settings.section import Section, key, section
 
 
@@ -48,13 +48,8 @@ class JudgeSettings(Section):
     pairwise: str | None = key("Prompt for pairs.", None)
     pointwise: str | None = key("Prompt for single answers.", None)
     backend: str | None = key("Backend of this judge.", None)
-    chat_template: str | None = key(
-        "Chat template in place of the model's own: a name of config/chat_templates/, `none` (plain text), or"
-        " a Jinja file.",
-        None,
-        minLength=1,
-    )
-    template_arguments: dict[str, Any] | None = key("Arguments of the chat template besides the messages.", None)
+    chat_template: str | None = chat_template()
+    template_arguments: dict[str, Any] | None = template_arguments()
     gpus: int | None = key("GPUs that this judge's weights are spread over.", None, minimum=1)
 
 

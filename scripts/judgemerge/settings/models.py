@@ -6,6 +6,21 @@ from judgemerge.settings.section import Section, key, limits, section
 from judgemerge.settings.training_keys import LLAMAFACTORY, LlamaFactory
 
 
+def chat_template() -> Any:
+    """Return the key of a chat template that a model or judge is given."""
+    return key(
+        "Chat template in place of the model's own: a name of config/chat_templates/, `none` (plain text), or"
+        " a Jinja file.",
+        None,
+        minLength=1,
+    )
+
+
+def template_arguments() -> Any:
+    """Return the key of what a chat template is given."""
+    return key("Arguments of the chat template besides the messages.", None)
+
+
 @section
 class Corpus(Section):
     """Options of the demo corpus."""
@@ -73,7 +88,7 @@ class MadeModel(AnyModel):
     """A model that is generated on this machine."""
 
     make: Tiny = key()
-    template_arguments: dict[str, Any] | None = key("Arguments of the chat template besides the messages.", None)
+    template_arguments: dict[str, Any] | None = template_arguments()
 
 
 @section
@@ -88,13 +103,8 @@ class HubModel(AnyModel):
         None,
         exclusiveMinimum=0,
     )
-    chat_template: str | None = key(
-        "Chat template in place of the model's own: a name of config/chat_templates/, `none` (plain text), or"
-        " a Jinja file.",
-        None,
-        minLength=1,
-    )
-    template_arguments: dict[str, Any] | None = key("Arguments of the chat template besides the messages.", None)
+    chat_template: str | None = chat_template()
+    template_arguments: dict[str, Any] | None = template_arguments()
 
 
 @section
@@ -102,13 +112,8 @@ class LocalModel(AnyModel):
     """A model in a folder of this machine."""
 
     path: str = key("Folder with config.json and safetensors files.")
-    chat_template: str | None = key(
-        "Chat template in place of the model's own: a name of config/chat_templates/, `none` (plain text), or"
-        " a Jinja file.",
-        None,
-        minLength=1,
-    )
-    template_arguments: dict[str, Any] | None = key("Arguments of the chat template besides the messages.", None)
+    chat_template: str | None = chat_template()
+    template_arguments: dict[str, Any] | None = template_arguments()
 
 
 @section
@@ -169,12 +174,11 @@ class PartOfSet(Section):
 
 
 @section
-class Subset(Section):
+class Subset(PartOfSet):
     """Subset of the item sets that is trained on, the same for all sets or by set; unset uses everything."""
 
-    share: float | None = key("Share of the items that is sampled with `seed`.", None, exclusiveMinimum=0, maximum=1)
-    first: int | None = key("Number of items from the beginning.", None, minimum=1)
-    seed: int | None = key("Seed of the sample; unset: the study's.", None, minimum=0)
+    checks = {}
+
     by_set: dict[str, PartOfSet] | None = key(
         "`share` or `first` of single item sets, in place of the above; a set that is not named follows the above.",
         None,

@@ -5,7 +5,7 @@ scripts read typed settings too, and their environments have nothing in common b
 """
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cached_property, lru_cache
 from types import UnionType
@@ -40,8 +40,7 @@ def section(kind: type[T]) -> type[T]:
     return dataclass(frozen=True, kw_only=True, eq=False)(kind)
 
 
-# Transitional: being a Mapping, a section is also read by key as the plain dict that it was, until nobody does.
-class Section(Mapping):
+class Section:
     """The keys of one part of a study file. Values that are given as plain mappings and lists become typed ones."""
 
     checks: ClassVar[dict[str, Any]] = {}  # words of JSON Schema about the section as a whole
@@ -75,21 +74,6 @@ class Section(Mapping):
 
     def __deepcopy__(self, memo: dict) -> Self:
         return self
-
-    def __getitem__(self, name: str) -> Any:
-        return self._plain[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._plain)
-
-    def __len__(self) -> int:
-        return len(self._plain)
-
-    def __or__(self, other: Mapping) -> dict:
-        return {**self, **other}
-
-    def __ror__(self, other: Mapping) -> dict:
-        return {**other, **self}
 
 
 def key_of(entry: Field) -> str:

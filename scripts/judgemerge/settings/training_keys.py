@@ -58,13 +58,13 @@ def known() -> dict[str, dict]:
 @cache
 def schema() -> dict[str, Any]:
     """Return the JSON schema of the keys that a training may have; those decided here are refused by their reason."""
-    own = schema_of(TrainingKeys)
+    ours = schema_of(TrainingKeys)
     properties = {
         **{name: entry for name, entry in known().items() if name not in DECIDED},
-        **{name: {**known().get(name, {}), **entry} for name, entry in own["properties"].items()},
+        **{name: {**known().get(name, {}), **entry} for name, entry in ours["properties"].items()},
         **{name: {"not": {}, "description": reason} for name, reason in DECIDED.items()},
     }
-    return own | {"properties": properties}
+    return ours | {"properties": properties}
 
 
 @section

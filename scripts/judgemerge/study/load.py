@@ -15,7 +15,7 @@ from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import load_recorded
 from judgemerge.merge import checks as merge
 from judgemerge.merge import expand_grids
-from judgemerge.prompting import chat_templates as prompting
+from judgemerge.prompting import checks as prompting
 from judgemerge.quantize import checks as quantize
 from judgemerge.search import checks as search
 from judgemerge.settings import config

@@ -79,8 +79,8 @@ class Need:
 
     def at(self, amount: str, attempt: int) -> int:
         """Return `mem_mb` or `runtime` of an attempt."""
-        asked = getattr(self, amount) * attempt
-        return asked if amount == "mem_mb" or self.longest is None else min(asked, self.longest)
+        value = getattr(self, amount) * attempt
+        return value if amount == "mem_mb" or self.longest is None else min(value, self.longest)
 
 
 def made_size(make: Tiny) -> Size:
@@ -120,7 +120,7 @@ def several_nodes(settings: Settings) -> dict[str, int | str]:
     return request | ({"gres": f"gpu:{settings.gpus}"} if settings.gpus else {})
 
 
-# What a job of a rule takes, where it depends on sizes: the step of `Needs`, and its wildcards.
+# The rules whose jobs take what follows from sizes: the step of `Needs`, and its wildcards.
 STEPS = {
     "make_model": ("make", "model"),
     "train_expert": ("train", "expert"),
@@ -135,10 +135,14 @@ STEPS = {
     "screen_base": ("screen", "model"),
     "train_trial": ("trial", "search"),
     "merge_trial": ("trial", "search"),
+    "keep_trained": ("keep", "search"),
+    "keep_merged": ("keep", "search"),
     "generate_answers": ("answer", "model", "comparison"),
     "generate_answers_gguf": ("answer", "model", "comparison"),
     "judge_answers": ("compare", "judge", "comparison"),
     "judge_answers_gguf": ("compare", "judge", "comparison"),
+    "score_benchmark": ("score", "benchmark"),
+    "compare_judges": ("score", "benchmark"),
 }
 
 
@@ -176,10 +180,8 @@ class Needs:
         size, study = self.size_of_files(model), self.study
         if size is not None:
             return size
-        if model in study.searched:
-            return self.size(study.target_of(study.searched[model]))
-        if model in study.experts:
-            return self.size(study.base_of(model))
+        if model in study.searched or model in study.experts:
+            return self.size(*study.made_from(model))
         if model in study.merges:
             parameters = max(self.size(parent).parameters for parent in study.parents(model))
             return Size(parameters * BYTES[study.merges[model].dtype], parameters)
@@ -193,13 +195,13 @@ class Needs:
         n_bytes = (entry.size_gb or UNKNOWN_GB) * GB
         return Size(n_bytes, n_bytes / 2)
 
-    def resource(self, amount: str, step: str, *names: str) -> Callable[..., int]:
-        """Return a resource function: `mem_mb` or `runtime` of a step, whose arguments are the wildcards of `names`."""
+    def resources(self, rule: str) -> dict[str, Callable[..., int]]:
+        """Return `mem_mb` and `runtime` of a rule, as functions of a job's wildcards and the attempt."""
 
-        def resource(wildcards: Wildcards, attempt: int) -> int:
-            return getattr(self, step)(*(wildcards[name] for name in names)).at(amount, attempt)
+        def resource(amount: str) -> Callable[..., int]:
+            return lambda wildcards, attempt: self.of_job(rule, wildcards).at(amount, attempt)
 
-        return resource
+        return {amount: resource(amount) for amount in ("mem_mb", "runtime")}
 
     def gpus_of_judge(self, wildcards: Any) -> int:
         """Return the GPUs that a job asks for whose wildcards name a judge, or a model that answers like one."""
@@ -216,7 +218,7 @@ class Needs:
         # Weights, gradients and two moments of Adam in float32, and a copy to save.
         return _need(TRAINING_MB + _mb(20 * size.parameters), seconds)
 
-    def of_job(self, rule: str, wildcards: Mapping[str, str]) -> Need | None:
+    def of_job(self, rule: str, wildcards: Wildcards) -> Need | None:
         """Return what a job of a rule takes, None where that does not depend on sizes."""
         if rule not in STEPS:
             return None
@@ -229,21 +231,21 @@ class Needs:
         Memory is that of each node.
         """
         entry = self.study.experts[expert]
-        own = training.expert_settings(self.study.settings.training, entry.settings)
+        keys = training.expert_settings(self.study.settings.training, entry.settings)
         size = self.size(self.study.base_of(expert))
         n_gpus, nodes = self.gpus.train_expert, self.study.settings.nodes
-        examples = sum(self._examples_of(entry, name, own.get("stage")) for name in entry.train_on)
-        unknown = () if own.get("max_steps", -1) > 0 else self._unknown(entry.train_on)
-        seconds = self._seconds_of_training(size, own, examples, None, n_gpus, nodes)
+        examples = sum(self._examples_of(entry, name, keys.get("stage")) for name in entry.train_on)
+        unknown = () if keys.get("max_steps", -1) > 0 else self._unknown(entry.train_on)
+        seconds = self._seconds_of_training(size, keys, examples, None, n_gpus, nodes)
         if n_gpus:
             memory = TRAINING_MB * n_gpus // nodes + _mb(2 * size.bytes)
             need = self._training_need(memory, seconds + SECONDS_PER_GB * size.gb, unknown)
         else:
-            per_parameter = 20 if own["finetuning_type"] == "full" else 8
+            per_parameter = 20 if keys["finetuning_type"] == "full" else 8
             need = self._training_need(TRAINING_MB + _mb(per_parameter * size.parameters), seconds, unknown)
-        if "save_steps" not in own:
+        if "save_steps" not in keys:
             return need
-        until = self._seconds_of_training(size, {**own, "max_steps": own["save_steps"]}, 0, None, n_gpus, nodes)
+        until = self._seconds_of_training(size, {**keys, "max_steps": keys["save_steps"]}, 0, None, n_gpus, nodes)
         return dataclasses.replace(need, checkpoint=MINUTES_TO_START + math.ceil(until / 60))
 
     def _training_need(self, mem_mb: float, seconds: float, unknown: tuple[str, ...]) -> Need:
@@ -269,19 +271,14 @@ class Needs:
     def screen(self, model: str) -> Need:
         """Return what the screening of one foundation model takes: some training steps, then held-out answers."""
         settings, screening = self.study.settings, self.study.settings.screening
-        own = {
-            **training.LORA,
-            **settings.training,
-            **screening.settings,
-            "max_steps": screening.steps,
-        }
+        keys = {**training.LORA, **settings.training, **screening.settings, "max_steps": screening.steps}
         size = self.size(model)
         n_gpus = min(1, settings.gpus)
-        seconds = self._seconds_of_training(size, own, 0, None, n_gpus) + SECONDS_PER_GB * size.gb
+        seconds = self._seconds_of_training(size, keys, 0, None, n_gpus) + SECONDS_PER_GB * size.gb
         held_out = screening.limit or sum(map(self._items, screening.evaluate_on))
         n_tokens = held_out * settings.judging.max_prompt_tokens / 2
         flops = GPU_FLOPS if n_gpus else CPU_FLOPS * settings.threads
-        per_parameter = 20 if own["finetuning_type"] == "full" and not n_gpus else 8
+        per_parameter = 20 if keys["finetuning_type"] == "full" and not n_gpus else 8
         memory = TRAINING_MB + _mb(2 * size.bytes if n_gpus else per_parameter * size.parameters)
         return _need(memory, seconds + 2 * size.parameters * n_tokens / flops)
 
@@ -347,20 +344,15 @@ class Needs:
             return True
         if model in study.models:
             return bool(study.models[model].make or study.models[model].size_gb)
-        if model in study.searched:
-            return self._has_known_size(study.target_of(study.searched[model]))
-        made_from = study.parents(model) if model in study.merges else []
-        made_from += [study.base_of(model)] if model in study.experts else []
-        made_from += [study.quantizations[model].model] if model in study.quantizations else []
-        return all(map(self._has_known_size, made_from))
+        return all(map(self._has_known_size, study.made_from(model)))
 
     def _weights(self, judge: str) -> float:
         """Return the bytes of a judge's weights in memory."""
         size = self.size(judge)
-        own = size.bytes / size.parameters
-        # llama.cpp reads the weights as they are in the file.
-        dtype = self.study.settings.judging.dtype
-        return size.parameters * (own if judge in self.study.quantizations else BYTES.get(dtype, own))
+        if judge in self.study.quantizations:  # llama.cpp reads the weights as they are in the file
+            return size.bytes
+        width = BYTES.get(self.study.settings.judging.dtype)
+        return size.parameters * width if width else size.bytes
 
     def weigh(self, merge: str) -> Need:
         """Return what the weights of a cocktail take: its models one after the other, a forward pass per example."""
@@ -394,22 +386,24 @@ class Needs:
 
     def _asked(self, benchmark: str) -> int:
         """Return how many items of a benchmark are judged."""
-        limit = self.study.limit(benchmark)
-        known = self._known_items(benchmark)
-        return min(known or limit or UNKNOWN_ITEMS, limit or known or UNKNOWN_ITEMS)
+        sizes = filter(None, (self._known_items(benchmark), self.study.limit(benchmark)))
+        return min(sizes, default=UNKNOWN_ITEMS)
 
     def trial(self, search: str) -> Need:
         """Return what one trial takes: the training or the merge, then the replies on the development sets."""
         study, target, judge = self.study, self.study.target_of(search), searching.best_name(search)
-        made = self.train(target) if target in study.experts else self.merge(target)
+        making = self.train(target) if target in study.experts else self.merge(target)
         names = searching.targets(study.searches[search])
         units = [
             (self._items(name) * len(ORDERS[study.protocol(name)]), self._new_tokens(judge, name)) for name in names
         ]
-        judged = self._inference(judge, units)
-        runtime = made.runtime + judged.runtime - MINUTES_TO_START
-        expected = made.expected + judged.expected - MINUTES_TO_START
-        return Need(max(made.mem_mb, judged.mem_mb), runtime, expected, (*made.unknown, *judged.unknown), made.longest)
+        judging = self._inference(judge, units)
+        runtime, expected = (
+            getattr(making, minutes) + getattr(judging, minutes) - MINUTES_TO_START
+            for minutes in ("runtime", "expected")
+        )
+        unknown = (*making.unknown, *judging.unknown)
+        return Need(max(making.mem_mb, judging.mem_mb), runtime, expected, unknown, making.longest)
 
     def keep(self, search: str) -> Need:
         """Return what the model of the best trial takes: an export, or the merge again."""
@@ -424,11 +418,9 @@ class Needs:
 
     def compare(self, judge: str, comparison: str) -> Need:
         """Return what one judge of a comparison takes: every pair in both orders, both answers by every metric."""
-        from judgemerge.prompting.prompts import load_template
-
         n_each = 2 * self._questions(comparison) * self.study.settings.model_comparisons[comparison].generation.samples
         names = self.study.comparisons.prompts(comparison).values()
-        prompts = [load_template(self.study.catalogues.prompts[name]) for name in names]
+        prompts = map(self.study.template, names)
         return self._inference(judge, [(n_each, prompt.max_new_tokens) for prompt in prompts])
 
     def score(self, benchmark: str) -> Need:
@@ -486,10 +478,7 @@ class Needs:
         return sum(self._items(name) * (len(ORDERS[self.study.protocol(name)]) if both else 1) for name in stage.data)
 
     def _new_tokens(self, judge: str, benchmark: str) -> int:
-        from judgemerge.prompting.prompts import load_template
-
-        name = self.study.prompt(judge, self.study.protocol(benchmark))
-        return load_template(self.study.catalogues.prompts[name]).max_new_tokens
+        return self.study.template(self.study.prompt(judge, self.study.protocol(benchmark))).max_new_tokens
 
     def _seconds_of_training(
         self, size: Size, settings: Mapping, examples: int, threads: int | None, n_gpus: int, nodes: int = 1

@@ -145,7 +145,7 @@ class Study:
 
     def adapters_of(self, merge: str) -> list[str]:
         """Return the parents that a merge reads as LoRA adapters, not as exported models."""
-        return merging.adapters_read(self.merges[merge], self.adapters)
+        return merging.adapters_read(self.merges[merge].plain(), self.adapters)
 
     def models_read(self, merge: str) -> list[str]:
         """Return the models that a merge reads as such: those of `parents`, for an adapter the model it changes."""
@@ -164,12 +164,17 @@ class Study:
         """Return the models of `models` that a model comes from: itself, an expert's base, what parents come from."""
         if model in self.models:
             return [model]
-        if model in self.searched:
-            return self.roots(self.target_of(self.searched[model]))
+        return list(dict.fromkeys(root for parent in self.made_from(model) for root in self.roots(parent)))
+
+    def made_from(self, model: str) -> list[str]:
+        """Return the models that a model is made from here; none for those of `models`."""
+        if model in self.merges:
+            return self.parents(model)
+        if model in self.experts:
+            return [self.base_of(model)]
         if model in self.quantizations:
-            return self.roots(self.quantizations[model].model)
-        parents = [self.base_of(model)] if model in self.experts else self.parents(model)
-        return list(dict.fromkeys(root for parent in parents for root in self.roots(parent)))
+            return [self.quantizations[model].model]
+        return [self.target_of(self.searched[model])] if model in self.searched else []
 
     def allowed_differences(self, merge: str) -> list[str]:
         """Return what may differ between the models that a merge comes from: its own `allow`, and its parents'."""
@@ -526,13 +531,10 @@ class Study:
         kind = self.kind(judge)
         if kind != "model":
             return self.catalogues.recorded[judge].get("own_models", []) if kind == "recorded" else []
-        parents = self.parents(judge) if judge in self.merges else []
-        parents += [self.base_of(judge)] if judge in self.experts else []
-        parents += [self.target_of(self.searched[judge])] if judge in self.searched else []
-        parents += [self.quantizations[judge].model] if judge in self.quantizations else []
         names, entry = [judge], self.models.get(judge)
         names += [entry.repo, entry.repo.rpartition("/")[2]] if entry and entry.repo else []
         names += [entry.endpoint.model] if entry and entry.endpoint else []
+        parents = self.made_from(judge)
         return list(dict.fromkeys([*names, *(name for parent in parents for name in self.own_models(parent))]))
 
     @cached_property

@@ -1,13 +1,17 @@
 """What can be wrong with the trainings of a study: experts, pretraining, screening."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError, require_known
 from judgemerge.data.checks import check_fields, require_item_set
 from judgemerge.prompting.checks import check_prompt
-from judgemerge.train import lora_targets, preferences, screening
-from judgemerge.train.training import AS_PUBLISHED, stage_sets
+from judgemerge.settings.models import MadeModel
+from judgemerge.train import lora_targets
+from judgemerge.train.preferences import DPO_ONLY
+from judgemerge.train.training import AS_PUBLISHED, stage_sets, trainings
 
 if TYPE_CHECKING:
     from judgemerge.study.study import Study
@@ -25,9 +29,11 @@ def check(study: "Study") -> None:
     for name in study.models_by_origin("make"):
         for prompts in study.stage_prompts(name):
             _check_prompts(study, prompts, f"pretraining of '{name}'")
-    preferences.check(study)
-    lora_targets.check_study(study)
-    screening.check(study)
+    for name in study.experts:
+        _check_evaluation_sets(study, name)
+        _check_stage(study, name)
+    check_targets(study)
+    _check_screening(study)
     _check_all_fields(study)
 
 
@@ -68,6 +74,89 @@ def _check_settings(study: "Study", name: str) -> None:
             raise JudgemergeError(f"{where}: early_stopping_steps counts evaluations; set eval_steps, their distance")
     if expert.format == AS_PUBLISHED and expert.orders != "original":
         raise JudgemergeError(f"{where} has format as_published, whose rows have one order; set orders: original")
+
+
+def _check_evaluation_sets(study: "Study", name: str) -> None:
+    """Refuse evaluation sets that do not exist, or that the expert learns."""
+    expert, where = study.experts[name], f"{study.where}: experts.{name}"
+    for item_set in expert.evaluate_on:
+        require_known(item_set, study.catalogues.benchmarks, f"{where}.evaluate_on names the unknown")
+        if item_set in expert.train_on:
+            raise JudgemergeError(f"{where} is evaluated on '{item_set}', which it learns")
+
+
+def _check_stage(study: "Study", name: str) -> None:
+    """Refuse the keys and prompts of an expert that its stage does not know."""
+    where, keys = f"{study.where}: experts.{name}", study.training(name)
+    stage = keys.get("stage", "sft")
+    for prompt in filter(None, study.training_prompts(name).values()):
+        mode = study.template(prompt).mode
+        if stage == "dpo" and mode != "likelihood":
+            raise JudgemergeError(
+                f"{where} has stage dpo, which trains on conversations, but its prompt '{prompt}' has "
+                f"mode {mode}; give it prompts: {{pairwise: likelihood_pairwise}}"
+            )
+    for wrong in sorted(set(keys) & set(DPO_ONLY)) if stage != "dpo" else []:
+        raise JudgemergeError(f"{where} has {wrong}, which only stage dpo knows; add stage: dpo")
+    if "orpo_nll" in keys and keys.get("pref_loss") != "orpo":
+        raise JudgemergeError(f"{where} has orpo_nll, which only pref_loss orpo knows; leave it out")
+
+
+def check_targets(study: "Study") -> None:
+    """Refuse names that no module of a base has, where its files are on this machine already, or it is made here."""
+    by_base: dict[str, list[str] | None] = {}
+    for key, base, settings in (*trainings(study), *_target_trials(study)):
+        if settings.get("finetuning_type", "lora") != "lora":
+            continue
+        if base not in by_base:
+            by_base[base] = _known_modules(study, base)
+        for setting in lora_targets.SETTINGS if by_base[base] is not None else ():
+            names, where = lora_targets.names_in(settings.get(setting, "")), f"{study.where}: {key}: {setting}"
+            lora_targets.check_names(names, by_base[base], where, base)
+
+
+def _target_trials(study: "Study") -> Iterator[tuple[str, str, dict]]:
+    """Yield the same as `trainings` of what searches try, one setting at a time."""
+    for name, search in study.searches.items():
+        for key in lora_targets.SETTINGS if search.expert in study.experts else ():
+            for choice in getattr(search.space.get(key), "choices", ()):
+                yield f"searches.{name}", study.base_of(search.expert), {key: choice}
+
+
+def _known_modules(study: "Study", base: str) -> list[str] | None:
+    entry = study.models.get(base)
+    if isinstance(entry, MadeModel):  # a Llama (judgemerge.synthetic.tiny)
+        blocks = [f"self_attn.{letter}_proj" for letter in "qkvo"]
+        blocks += [f"mlp.{name}_proj" for name in ("gate", "up", "down")]
+        return [*(f"model.layers.0.{block}" for block in blocks), "model.embed_tokens", "lm_head"]
+    folder = Path((entry.path if entry else None) or f"results/{study.name}/models/{base}")
+    weights = models.weight_files(folder) if (folder / "config.json").is_file() else []
+    if not weights or not all(path.is_file() and path.suffix != models.QUANTIZED for path in weights):
+        return None  # what is wrong with it is said where it is opened
+    return [*lora_targets.stored_modules(folder), "lm_head"]  # not stored where it is tied to the embeddings
+
+
+def _check_screening(study: "Study") -> None:
+    """Refuse a screening with an unknown base, item set or prompt, or one that is tested on what it learnt."""
+    screening = study.settings.screening
+    if screening is None:
+        return
+    where = f"{study.where}: screening"
+    for key, names, possible in (
+        ("bases", screening.bases, study.models),
+        ("train_on", screening.train_on, study.catalogues.benchmarks),
+        ("templates", screening.templates, screening.bases),
+        ("evaluate_on", screening.evaluate_on, study.catalogues.benchmarks),
+        ("prompt", [screening.prompt], study.catalogues.prompts),
+    ):
+        for name in names:
+            require_known(name, possible, f"{where}.{key} names the unknown")
+    for name in screening.evaluate_on:
+        if name in screening.train_on:
+            raise JudgemergeError(f"{where} is trained and tested on '{name}'; take two parts of it")
+    mode = study.template(screening.prompt).mode
+    if mode != "likelihood":
+        raise JudgemergeError(f"{where}.prompt '{screening.prompt}' has mode {mode}; give one of mode likelihood")
 
 
 def _check_all_fields(study: "Study") -> None:

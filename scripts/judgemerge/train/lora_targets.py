@@ -4,14 +4,12 @@ peft passes over a name that matches no module as long as another one matches, a
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError, did_you_mean
-from judgemerge.settings.models import MadeModel
-from judgemerge.train.training import trainings
 
 ALL = "all"
 SETTINGS = ("lora_target", "additional_target")
@@ -21,10 +19,11 @@ _SAVED = (".lora_A", ".lora_B", ".lora_embedding_A", ".lora_embedding_B", ".lora
 
 def targets(settings: Mapping) -> list[str]:
     """Return the names in `lora_target`, in the order of the setting; as LLaMA-Factory divides them."""
-    return _names(settings.get("lora_target", ALL))
+    return names_in(settings.get("lora_target", ALL))
 
 
-def _names(listed: str) -> list[str]:
+def names_in(listed: str) -> list[str]:
+    """Return the names in a setting, which LLaMA-Factory divides at commas."""
     return [name.strip() for name in listed.split(",") if name.strip()]
 
 
@@ -46,40 +45,6 @@ def stored_modules(folder: str | Path) -> list[str]:
     """Return the modules with a matrix of weights in a model folder, from the headers of its files alone."""
     matrices = [name for name, shape in models.tensor_shapes(folder).items() if len(shape) > 1]
     return [name.removesuffix(".weight") for name in matrices if name.endswith(".weight")]
-
-
-def check_study(study) -> None:
-    """Refuse names that no module of a base has, where its files are on this machine already, or it is made here."""
-    by_base: dict[str, list[str] | None] = {}
-    for key, base, settings in (*trainings(study), *_trials(study)):
-        if settings.get("finetuning_type", "lora") != "lora":
-            continue
-        if base not in by_base:
-            by_base[base] = _known_modules(study, base)
-        for setting in SETTINGS if by_base[base] is not None else ():
-            check_names(_names(settings.get(setting, "")), by_base[base], f"{study.where}: {key}: {setting}", base)
-
-
-def _trials(study) -> Iterator[tuple[str, str, dict]]:
-    """Yield the same of what searches try, one setting at a time."""
-    for name, search in study.searches.items():
-        expert = getattr(search, "expert", None)
-        for key in SETTINGS if expert in study.experts else ():
-            for choice in getattr(search.space.get(key), "choices", ()):
-                yield f"searches.{name}", study.base_of(expert), {key: choice}
-
-
-def _known_modules(study, base: str) -> list[str] | None:
-    entry = study.models.get(base)
-    if isinstance(entry, MadeModel):  # a Llama (judgemerge.synthetic.tiny)
-        blocks = [f"self_attn.{letter}_proj" for letter in "qkvo"]
-        blocks += [f"mlp.{name}_proj" for name in ("gate", "up", "down")]
-        return [*(f"model.layers.0.{block}" for block in blocks), "model.embed_tokens", "lm_head"]
-    folder = Path((entry.path if entry else None) or f"results/{study.name}/models/{base}")
-    weights = models.weight_files(folder) if (folder / "config.json").is_file() else []
-    if not weights or not all(path.is_file() and path.suffix != models.QUANTIZED for path in weights):
-        return None  # what is wrong with it is said where it is opened
-    return [*stored_modules(folder), "lm_head"]  # not stored where it is tied to the embeddings
 
 
 # ---- on the model itself ----
@@ -125,7 +90,7 @@ def adapted(folder: str | Path, settings: Mapping, where: str) -> Adapted:
         check_names(names, layers, f"{where}: lora_target", base)
         modules = [name for one in names for name in matching(one, layers)]
     everything = [name for name, _ in model.named_modules() if name]
-    check_names(_names(settings.get("additional_target", "")), everything, f"{where}: additional_target", base)
+    check_names(names_in(settings.get("additional_target", "")), everything, f"{where}: additional_target", base)
     return Adapted(sorted(set(modules)), any(_is_expert(model, name) for name in modules))
 
 

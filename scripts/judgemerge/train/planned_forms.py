@@ -11,10 +11,14 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.train.training import trainings
+
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
 
 SCRIPT = Path(__file__).resolve().parents[2] / "train" / "check_form.py"
 VERDICTS = Path(".snakemake", "judgemerge_forms")
@@ -35,7 +39,7 @@ def template_names(package: Path) -> set[str]:
     return set(re.findall(r'register_template\(\s*name="([^"]+)"', source))
 
 
-def check(study, verdicts: Path = VERDICTS) -> None:
+def check(study: "Study", verdicts: Path = VERDICTS) -> None:
     """Raise JudgemergeError for a training whose form is not the one that its base is asked in."""
     installed = importlib.util.find_spec("llamafactory")
     if installed is None:  # Snakemake deploys it; the training checks the same

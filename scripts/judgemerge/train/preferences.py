@@ -5,12 +5,11 @@ counted. The conversation is shown as a prompt of mode likelihood shows it, so t
 read the same text.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item
 from judgemerge.prompting import prompts
-from judgemerge.settings.models import Expert
 
 # LLaMA-Factory trains on the conversation's last answers only: `chosen` and `rejected`, or the chosen one (sft).
 DPO_ONLY = ("pref_loss", "pref_beta", "pref_ftx", "simpo_gamma", "dpo_label_smoothing", "orpo_nll")
@@ -61,32 +60,3 @@ def _conversation(item: Item, template: prompts.Template, ranking: bool) -> dict
 def n_ties(items: Iterable[Item]) -> int:
     """Return how many items `rows` leaves out because neither response is better."""
     return sum(item.truth == "tie" for item in items)
-
-
-def check(study) -> None:
-    """Refuse an expert whose stage, prompt and settings do not belong together."""
-    for name, expert in study.experts.items():
-        for item_set in expert.evaluate_on:
-            if item_set not in study.catalogues.benchmarks:
-                near = did_you_mean(item_set, study.catalogues.benchmarks)
-                raise JudgemergeError(f"{study.where}: experts.{name}.evaluate_on names the unknown '{item_set}'{near}")
-            if item_set in expert.train_on:
-                raise JudgemergeError(f"{study.where}: experts.{name} is evaluated on '{item_set}', which it learns")
-        _check_stage(study, f"experts.{name}", expert, study.training_prompts(name))
-
-
-def _check_stage(study, key: str, expert: Expert, training_prompts: Mapping[str, str]) -> None:
-    """Refuse the keys and prompts of one expert that its stage does not know; `key` is its place in the study file."""
-    keys = {**study.settings.training, **expert.settings}
-    stage = keys.get("stage", "sft")
-    for prompt in filter(None, training_prompts.values()):
-        mode = prompts.load_template(study.catalogues.prompts[prompt]).mode
-        if stage == "dpo" and mode != "likelihood":
-            raise JudgemergeError(
-                f"{study.where}: {key} has stage dpo, which trains on conversations, but its prompt '{prompt}' has "
-                f"mode {mode}; give it prompts: {{pairwise: likelihood_pairwise}}"
-            )
-    for wrong in sorted(set(keys) & set(DPO_ONLY)) if stage != "dpo" else []:
-        raise JudgemergeError(f"{study.where}: {key} has {wrong}, which only stage dpo knows; add stage: dpo")
-    if "orpo_nll" in keys and keys.get("pref_loss") != "orpo":
-        raise JudgemergeError(f"{study.where}: {key} has orpo_nll, which only pref_loss orpo knows; leave it out")

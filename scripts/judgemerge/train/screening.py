@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from judgemerge.core import files
-from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import Item, read_items, sample
 from judgemerge.prompting import prompts
 from judgemerge.settings.searches import Screening
@@ -168,27 +167,3 @@ def summary(answers: Sequence[Mapping], n_resamples: int, confidence: float, see
     tail = 100 * (1 - confidence) / 2
     low, high = np.percentile([nll / tokens, nll / n_bytes / math.log(2)], [tail, 100 - tail], axis=1)
     return counts | dict(zip(("loss_low", "bpb_low", "loss_high", "bpb_high"), (*low, *high), strict=True))
-
-
-def check(study) -> None:
-    """Refuse a screening with an unknown base, item set or prompt, or one that is tested on what it learnt."""
-    screening = study.settings.screening
-    if screening is None:
-        return
-    where = f"{study.where}: screening"
-    for key, names, possible in (
-        ("bases", screening.bases, study.models),
-        ("train_on", screening.train_on, study.catalogues.benchmarks),
-        ("templates", screening.templates, screening.bases),
-        ("evaluate_on", screening.evaluate_on, study.catalogues.benchmarks),
-        ("prompt", [screening.prompt], study.catalogues.prompts),
-    ):
-        for name in names:
-            if name not in possible:
-                raise JudgemergeError(f"{where}.{key} names the unknown '{name}'{did_you_mean(name, possible)}")
-    for name in screening.evaluate_on:
-        if name in screening.train_on:
-            raise JudgemergeError(f"{where} is trained and tested on '{name}'; take two parts of it")
-    mode = prompts.load_template(study.catalogues.prompts[screening.prompt]).mode
-    if mode != "likelihood":
-        raise JudgemergeError(f"{where}.prompt '{screening.prompt}' has mode {mode}; give one of mode likelihood")

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
@@ -12,6 +13,9 @@ from judgemerge.settings.models import MadeModel, Model, Subset
 from judgemerge.settings.study_file import Settings
 from judgemerge.train import preferences
 from judgemerge.train.trained_forms import Form, messages_of
+
+if TYPE_CHECKING:
+    from judgemerge.study.study import Study
 
 # What every training file says unless the study says otherwise. Downloads of code are never allowed.
 COMMON = {
@@ -50,7 +54,7 @@ def stage_sets(model: Model) -> list[str]:
     return [name for stage in stages if stage.data != CORPUS for name in stage.data]
 
 
-def trainings(study) -> Iterator[tuple[str, str, dict]]:
+def trainings(study: "Study") -> Iterator[tuple[str, str, dict]]:
     """Yield place in the study file, base and LLaMA-Factory keys of every training: of experts, and of a screening."""
     shared, screening = study.settings.training, study.settings.screening
     for name, expert in study.experts.items():

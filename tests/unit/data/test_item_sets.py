@@ -6,6 +6,7 @@ import pytest
 
 from judgemerge.data.benchmarks import deciding
 from judgemerge.data.units import ItemSets
+from judgemerge.settings.models import HubModel, LocalModel
 
 SOURCES = {"train": {"rows": "web"}, "test": {"rows": "web"}, "other": {"rows": "books", "votes": "people"}}
 
@@ -15,7 +16,7 @@ def item_sets(training_sets=(), limits=None):
     return ItemSets(
         SimpleNamespace(
             settings=SimpleNamespace(seed=7),
-            models={"hub": {"repo": "a/b"}, "here": {"path": "models/here"}},
+            models={"hub": HubModel(repo="a/b", revision="0" * 40), "here": LocalModel(path="models/here")},
             catalogues=SimpleNamespace(
                 benchmarks={"test": {"loader": "jsonl", "description": "words", "categories": {"physics": "science"}}}
             ),

@@ -186,7 +186,7 @@ def test_our_value_stands_beside_the_quoted_one(table):
 def test_the_page_says_what_a_tiny_run_is(table):
     text = "".join(content for _, content in ablation_page.sections(table))
     assert "published 0.7873" in text and "a paper" in text
-    view = View("ablation", ablation_page.INTRO, [], "95 %", None)
+    view = View(ablation_page.INTRO, [], "95 %", None)
     assert "tiny ones, made on the spot" in ablation_page.page(table, view, is_synthetic=True).intro
     assert "tiny" not in ablation_page.page(table, view, is_synthetic=False).intro
 

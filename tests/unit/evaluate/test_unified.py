@@ -358,7 +358,7 @@ def test_every_scale_is_a_sound_study(repository, scale):
     assert study.name == ("unified" if not scale else f"unified_{scale}")
     for expert in study.experts:
         shared = training.shared_settings(study.settings)
-        settings = training.expert_settings(shared, study.experts[expert]["settings"])
+        settings = training.expert_settings(shared, study.experts[expert].settings)
         assert training.training_recipe("model", "data", "output", settings, 42)["trust_remote_code"] is False
 
 
@@ -366,16 +366,16 @@ def test_trainings_with_deepspeed_there_update_on_as_many_rows_here(repository):
     study = study_at(repository, "other_bases")
     shared = training.shared_settings(study.settings)
     for name in ("chatglm3_ds", "half_panda"):  # 4 GPUs with one row each there
-        recipe = training.expert_settings(shared, study.experts[name]["settings"])
+        recipe = training.expert_settings(shared, study.experts[name].settings)
         rows = recipe["per_device_train_batch_size"] * recipe["gradient_accumulation_steps"] * recipe["processes"]
         assert (rows, recipe["learning_rate"], recipe["lora_target"]) == (4, 5e-6, "query_key_value")
-    assert study.experts["half_panda"]["subset"] == {"by_set": {"pandalm_train": {"share": 0.5}}}
+    assert study.experts["half_panda"].subset.plain() == {"by_set": {"pandalm_train": {"share": 0.5}}}
 
 
 def test_the_recipes_are_the_published_ones(repository):
     study = study_at(repository, "")
     shared = training.shared_settings(study.settings)
-    recipes = {name: training.expert_settings(shared, study.experts[name]["settings"]) for name in study.experts}
+    recipes = {name: training.expert_settings(shared, study.experts[name].settings) for name in study.experts}
     batch = {
         name: recipe["per_device_train_batch_size"] * recipe["gradient_accumulation_steps"] * recipe["processes"]
         for name, recipe in recipes.items()
@@ -385,7 +385,7 @@ def test_the_recipes_are_the_published_ones(repository):
     assert limits == {"rslora": 100_000, "rslora_2b": 100_000, "full_2b": 20_000, "qlora": 2_000_000}
     assert all(recipe["ddp_timeout"] == 180_000_000 for recipe in recipes.values())
     assert all(recipe["preprocessing_num_workers"] == 16 for recipe in recipes.values())
-    assert study.experts["llmbar_both_orders"]["subset"] == {}  # its 2500 rows are all of LLMBar
+    assert study.experts["llmbar_both_orders"].subset.plain() == {}  # its 2500 rows are all of LLMBar
     assert {name: recipe["learning_rate"] for name, recipe in recipes.items()} == {
         **dict.fromkeys(recipes, 5e-6),
         "qlora": 1e-4,

@@ -145,7 +145,7 @@ def test_defaults_are_filled_at_every_depth():
         "group_by": "cluster",
     }
     full["judging"]["prompts"]["pairwise"] = "mine"
-    assert config.read(SMALL, "study.yaml")["judging"]["prompts"] == {}
+    assert config.read(SMALL, "study.yaml").judging.prompts.plain() == {}
 
 
 BROKEN = {

@@ -53,7 +53,7 @@ def test_every_key_that_is_decided_here_exists():
 )
 def test_what_llamafactory_knows_may_be_set_and_reaches_the_recipe(checked, key, value):
     study = checked(**{key: value})
-    settings = training.expert_settings(training.shared_settings(study.settings), study.experts["pairwise"]["settings"])
+    settings = training.expert_settings(training.shared_settings(study.settings), study.experts["pairwise"].settings)
     assert training.training_recipe("base", "data", "out", settings, 3)[key] == value
 
 

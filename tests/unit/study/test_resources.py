@@ -269,7 +269,7 @@ def test_a_training_is_given_the_time_of_its_published_size(repository, study, e
     assert hours[0] <= need.expected / 60 <= hours[1]
     assert need.runtime > need.expected and not need.unknown
     assert need.checkpoint < need.runtime
-    assert sum(map(needs._items, needs.study.experts[expert]["train_on"])) == n_examples
+    assert sum(map(needs._items, needs.study.experts[expert].train_on)) == n_examples
 
 
 def test_every_training_of_the_shipped_studies_has_a_size_or_is_named(repository):
@@ -360,9 +360,9 @@ def test_a_job_asks_for_more_at_each_attempt():
     assert [resources.per_attempt(500)({}, attempt) for attempt in (1, 2, 3)] == [500, 1000, 1500]
 
 
-def test_a_resource_of_a_step_follows_from_the_models_that_the_wildcards_name(needs):
+def test_resources_of_a_rule_follow_from_the_models_that_the_wildcards_name(needs):
     big = needs()
-    memory, minutes = (big.resource(amount, "merge", "merge") for amount in ("mem_mb", "runtime"))
+    memory, minutes = big.resources("merge_models").values()
     assert memory({"merge": "wide"}, 1) == big.merge("wide").at("mem_mb", 1)
     assert minutes({"merge": "wide"}, 2) == big.merge("wide").at("runtime", 2) > minutes({"merge": "wide"}, 1)
 

@@ -413,7 +413,7 @@ def test_arguments_and_date_of_templates_are_checked_and_handed_down(study, repo
     found = study(models=thinking, quantizations={"q": {"model": "average", "type": "F16"}}, date="2025-01-31")
     assert found.chat("q") == {"date": "2025-01-31", "template_arguments": {"enable_thinking": False}}
     as_yaml = small(date=datetime.date(2025, 1, 31))
-    assert load_study(as_yaml, "study.yaml", repository / "config").settings["date"] == "2025-01-31"
+    assert load_study(as_yaml, "study.yaml", repository / "config").settings.date == "2025-01-31"
     for changes, sentence in (
         ({"models": {"start": {"path": "start", "chat_template": "gema"}}}, "models.start.chat_template is 'gema'"),
         (

@@ -13,7 +13,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.merge.adapters import Adapter
 from judgemerge.merge.streams import Weights
 from judgemerge.study.load import load_study
-from judgemerge.train import exports, fused_experts, llamafactory, lora_targets, training, training_audit
+from judgemerge.train import checks, exports, fused_experts, llamafactory, lora_targets, training, training_audit
 
 SIZES = {
     "vocab_size": 512,
@@ -208,9 +208,9 @@ def test_names_are_compared_with_a_base_that_lies_here(kind, tiny_models, tmp_pa
     study = SimpleNamespace(name="s", where="here", models={"base": entry}, experts={"x": expert}, searches={},
                             settings=settings, base_of=lambda name: "base")  # fmt: skip
     with pytest.raises(JudgemergeError, match="experts.x: lora_target names 'v_porj'.* did you mean 'v_proj'"):
-        lora_targets.check_study(study)
+        checks.check_targets(study)
     expert.settings["lora_target"] = "q_proj,v_proj,lm_head"
-    lora_targets.check_study(study)
+    checks.check_targets(study)
 
 
 # ---- what was written ----

@@ -21,12 +21,12 @@ def test_every_stage_of_pretraining_has_its_item_sets_and_prompts(plan):
 
 
 def test_a_model_is_pretrained_with_its_own_threads_else_the_studys(plan):
-    own = plan.study.models["tiny"]["make"].get("threads")
-    assert plan.threads("tiny") == (own or plan.study.settings["threads"])
+    own = plan.study.models["tiny"].make.threads
+    assert plan.threads("tiny") == (own or plan.study.settings.threads)
 
 
 @pytest.mark.parametrize("expert", ["pointwise", "pairwise"])
 def test_an_expert_is_trained_on_its_sets_with_what_all_share(plan, expert):
     assert plan.training_sets(expert) == [f"demo_{expert}_train"]
     assert plan.evaluation_sets(expert) == []
-    assert plan.common(expert).items() >= plan.study.settings["training"].items()
+    assert plan.common(expert).items() >= plan.study.settings.training.items()

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from judgemerge.evaluate.ablation import MEAN, read_published, variant_judges
 from judgemerge.report.drawing import DARK, colour, dot, finish, head, judge_panels, kind_marks, mark, not_shown
-from judgemerge.report.markup import crosstab, notes, part, value_cell
+from judgemerge.report.markup import Crosstab, details, notes, part, value_cell
 from judgemerge.report.material import Material
 from judgemerge.report.table import Column, Drawing, Figure, Frame, Inputs, Page, Pair, Section, Study, Table, View
 
 if TYPE_CHECKING:
     from judgemerge.evaluate.estimates import Measurement
+    from judgemerge.settings.comparisons import AblationTable
 
 COLUMNS = {
     "table": Column("name of the published table in the study file"),
@@ -62,13 +63,13 @@ def _published_table(rows: Frame) -> str:
 
 def _side(side: str, rows: Frame) -> str:
     columns = [column for column in rows.column.unique() if column != MEAN] + [MEAN]
-    table = crosstab(rows, ("row", "judge"), "column", _cell).html(
+    table = Crosstab(rows, ("row", "judge"), "column", _cell).html(
         ["row (our judge)"], columns=columns, names=lambda key: [f"{key[0]} ({key[1]})"]
     )
     errors = rows[rows.errors > 0]
     counted = ((f"{row.row}, {row.column}", f"{row.errors} verdicts could not be read") for row in errors.itertuples())
     about = notes(zip(rows.column, rows.note, strict=True))
-    summary = f"<details><summary>Errors by row and column</summary>{notes(counted)}</details>" if len(errors) else ""
+    summary = details("Errors by row and column", notes(counted)) if len(errors) else ""
     return part(f"{side}: {rows.metric.iloc[0]}", table + about + summary)
 
 
@@ -115,7 +116,8 @@ def benchmark_title(benchmark: str, rows: Frame) -> str:
 
 def variant_pairs(study: Study) -> list[Pair]:
     """Return (judge, benchmark) for everything that the tables and the sweep show."""
-    benchmarks = dict.fromkeys((study.settings.get("ablation") or {}).get("benchmarks", {}).values())
+    ablation = study.settings.ablation
+    benchmarks = dict.fromkeys(ablation.benchmarks.values() if ablation else ())
     return [
         (judge, benchmark)
         for judge in variant_judges(study.settings)
@@ -124,41 +126,37 @@ def variant_pairs(study: Study) -> list[Pair]:
     ]
 
 
-def pair_inputs(pairs: Sequence[Pair], files: Sequence[str] = ()) -> Inputs:
-    """Return the items and verdicts of pairs of judge and benchmark."""
-    return Inputs(items=list(dict.fromkeys(name for _, name in pairs)), verdicts=pairs, files=files)
-
-
 def measure_pairs(material: Material, pairs: Sequence[Pair], statistics: dict) -> "dict[Pair, Measurement]":
     """Return what `evaluate.ablation_tables.measure` says of every pair whose judge did not fail."""
     from judgemerge.evaluate.ablation_tables import measure
     from judgemerge.evaluate.estimates import Settings
 
     settings = Settings.of_statistics(statistics)
-    items = {benchmark: material.items(benchmark) for benchmark in dict.fromkeys(name for _, name in pairs)}
+    items = material.items_of(pairs)
     return {
         (judge, benchmark): measure(items[benchmark], verdicts, judge, settings)
         for (judge, benchmark), verdicts in material.verdicts_of(pairs).items()
     }
 
 
-def published_tables(study: Study) -> dict[str, Any]:
+def published_tables(study: Study) -> "dict[str, AblationTable]":
     """Return the published tables that the study names."""
-    return (study.settings.get("ablation") or {}).get("tables", {})
+    return study.settings.ablation.tables if study.settings.ablation else {}
 
 
 def inputs(study: Study) -> Inputs:
     """Return items and verdicts of the variants, and the published tables."""
-    return pair_inputs(variant_pairs(study), [table["published"] for table in published_tables(study).values()])
+    files = [table.published for table in published_tables(study).values()]
+    return Inputs.of_pairs(variant_pairs(study), files=files)
 
 
 def parameters(study: Study) -> dict[str, Any]:
     """Return which judge stands for which row, which benchmark for which column, and how intervals are computed."""
     return {
         "pairs": variant_pairs(study),
-        "tables": published_tables(study),
-        "benchmarks": study.settings["ablation"]["benchmarks"],
-        "statistics": study.settings["statistics"],
+        "tables": {name: table.plain() for name, table in published_tables(study).items()},
+        "benchmarks": study.settings.ablation.benchmarks,
+        "statistics": study.settings.statistics.plain(),
     }
 
 

@@ -1,28 +1,16 @@
 """agreement.csv: every metric of every judge on every benchmark, against the gold labels."""
 
+import functools
 import html
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from judgemerge.report.drawing import (
-    Estimate,
-    HeatMap,
-    Panel,
-    Series,
-    colour,
-    finish,
-    head,
-    in_order,
-    judge_figure,
-    kind_marks,
-    mark,
-    not_shown,
-    panel_grid,
-    worth_showing,
-)
-from judgemerge.report.markup import crosstab, grid, notes, ordered
+from judgemerge.report import drawing
+from judgemerge.report.drawing import Estimate, HeatMap, Panel, Series
+from judgemerge.report.markup import Crosstab, grid, notes
 from judgemerge.report.table import (
+    ESTIMATE,
     Axes,
     Column,
     Drawing,
@@ -35,6 +23,7 @@ from judgemerge.report.table import (
     Table,
     View,
     has_judges,
+    in_order,
     judges_grades,
     judges_pairs,
 )
@@ -47,9 +36,7 @@ COLUMNS = {
     "benchmark": Column("name of the item set, or of an average over several"),
     "protocol": Column("pairwise or pointwise"),
     "metric": Column("name of the metric; `_first` and `_swapped` are one order of the pairs"),
-    "value": Column("the metric; empty where it is undefined"),
-    "ci_low": Column("lower end of the confidence interval"),
-    "ci_high": Column("upper end of the confidence interval"),
+    **ESTIMATE,
     "n": Column("number of items that the value is computed from"),
     "errors": Column("number of replies that could not be parsed; never counted as ties"),
     "rules": Column("house: the protocol of this workflow; published: that of the benchmark's paper"),
@@ -88,11 +75,7 @@ def page_parameters(study: Study) -> dict[str, Any]:
 
 
 def page(
-    table: Frame,
-    view: View,
-    excluded_suites: Sequence[str],
-    prompts: Mapping[str, Mapping[str, str]],
-    overlap: bool,
+    table: Frame, view: View, excluded_suites: Sequence[str], prompts: Mapping[str, Mapping[str, str]], overlap: bool
 ) -> Page:
     """Return a section per benchmark and rules, then the prompts of the judges."""
     from judgemerge.data.overlap import affected
@@ -140,8 +123,8 @@ def prompt_sections(prompts: Mapping[str, Mapping[str, str]], wordings: Mapping[
 def _judges_by_metric(rows: Frame, judges: Sequence[str]) -> str:
     metrics = [metric for metric in rows.metric.unique() if not _is_redundant(rows, metric)]
     counts = rows.groupby("judge")[["n", "errors"]].max()
-    return crosstab(rows, "judge", "metric").html(
-        ["judge", "n", "errors"], ordered(rows.judge, judges), metrics, lambda judge: [judge, *counts.loc[judge]]
+    return Crosstab(rows, "judge", "metric").html(
+        ["judge", "n", "errors"], in_order(rows.judge, judges), metrics, lambda judge: [judge, *counts.loc[judge]]
     )
 
 
@@ -159,9 +142,9 @@ def _is_redundant(rows: Frame, metric: str) -> bool:
 
 def _metrics_by_judge(rows: Frame, judges: Sequence[str]) -> str:
     sizes = rows.groupby("metric").n.agg(["min", "max"])
-    table = crosstab(rows, "metric", "judge").html(
+    table = Crosstab(rows, "metric", "judge").html(
         ["metric", "n"],
-        columns=ordered(rows.judge, judges),
+        columns=in_order(rows.judge, judges),
         names=lambda metric: [metric, "–".join(map(str, dict.fromkeys(sizes.loc[metric])))],
     )
     return table + notes(zip(rows.metric, rows.note, strict=True))
@@ -186,17 +169,7 @@ def select(table: Frame, metric: str | None) -> Frame:
     return table[(table.metric == metric) & (table.rules == "house")]
 
 
-def accuracy(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
-    """Accuracy of every judge on every benchmark of pairs."""
-    return _by_judge(table, kinds, "accuracy")
-
-
-def grading(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
-    """Rank correlation of every judge on every benchmark of grades."""
-    return _by_judge(table, kinds, "spearman")
-
-
-def _by_judge(table: Frame, kinds: dict[str, str], metric: str) -> Drawing:
+def by_judge(metric: str, table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
     """One panel per benchmark, one row per judge: the metric with its interval; many judges are a heat map."""
     other, meaning = _INSTEAD.get(metric, (None, ""))
     rows, others = select(table, metric), select(table, other)
@@ -207,8 +180,8 @@ def _by_judge(table: Frame, kinds: dict[str, str], metric: str) -> Drawing:
     hollow = any(not mark.filled for panel in panels.values() for mark in panel.series[0].estimates.values())
     label = NAMES.get(metric, metric)
     crowd = HeatMap(f"{label} ± half its interval", f"¹ {meaning}. {UNDEFINED}" if hollow else UNDEFINED)
-    marks = [mark(meaning, filled=False)] if hollow else []
-    return judge_figure(panels, rows.judge, kinds, label, marks=marks, crowd=crowd)[0]
+    marks = [drawing.mark(meaning, filled=False)] if hollow else []
+    return drawing.judge_figure(panels, rows.judge, kinds, label, marks=marks, crowd=crowd)[0]
 
 
 def _panel(name: str, metric: str, rows: Sequence[Any], label: str = "") -> Panel:
@@ -233,29 +206,29 @@ def consistency(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ())
     accuracies, keys = select(table, "accuracy"), ["benchmark", "judge"]
     both = accuracies.merge(select(table, "consistency"), on=keys, suffixes=("", "_y"))
     both = both.dropna(subset=["value", "value_y"])
-    visible, _ = worth_showing(both, kinds)
+    visible, _ = drawing.worth_showing(both, kinds)
     parts = {name: both[both.benchmark == name] for name in visible}
     judges = in_order((judge for part in parts.values() for judge in part.judge), kinds)
     most = max(map(len, parts.values()), default=0)
     numbered = most > MOST_NAMES or max(map(len, judges), default=0) > LONGEST_NAME
     words = {judge: str(number) if numbered else judge for number, judge in enumerate(judges, 1)}
     crowded = most > 3 * MOST_NAMES
-    figure, axes = panel_grid(dict.fromkeys(visible, 18 if crowded else 9), width=4.6 if crowded else 3.2)
+    figure, axes = drawing.panel_grid(dict.fromkeys(visible, 18 if crowded else 9), width=4.6 if crowded else 3.2)
     for name, part in parts.items():
         for row in part.itertuples():
-            _point(axes[name], row, colour(row.judge, kinds), most > MOST_NAMES)
+            _point(axes[name], row, drawing.colour(row.judge, kinds), most > MOST_NAMES)
         axes[name].set(xlim=_LIMITS, ylim=_LIMITS, xlabel=None, ylabel=None)
-        head(axes[name], f"{name} (n = {part.n.max()})")
+        drawing.head(axes[name], f"{name} (n = {part.n.max()})")
         _name_points(axes[name], part.assign(word=part.judge.map(words)))
     if visible:
         figure.supylabel(NAMES["consistency"], fontsize=9)
     missing = [name for name in accuracies.benchmark.unique() if name not in visible]
     undrawn = in_order(set(accuracies.judge) - set(both.judge), kinds)
     footnotes = (
-        not_shown(missing, "no judge but baselines was recorded in both orders"),
-        not_shown(undrawn, "these judges have no verdicts in both orders"),
+        drawing.not_shown(missing, "no judge but baselines was recorded in both orders"),
+        drawing.not_shown(undrawn, "these judges have no verdicts in both orders"),
     )
-    finish(figure, NAMES["accuracy"], kind_marks(judges, kinds), " ".join(filter(None, footnotes)))
+    drawing.finish(figure, NAMES["accuracy"], drawing.kind_marks(judges, kinds), " ".join(filter(None, footnotes)))
     if visible and numbered:
         _explain_numbers(figure, judges, kinds)
     return figure
@@ -281,7 +254,9 @@ def _explain_numbers(figure: Drawing, judges: Sequence[str], kinds: dict[str, st
     from matplotlib.lines import Line2D
 
     entries = [
-        Line2D([], [], marker="o", markersize=4, linestyle="", color=colour(judge, kinds), label=f"{n}  {judge}")
+        Line2D(
+            [], [], marker="o", markersize=4, linestyle="", color=drawing.colour(judge, kinds), label=f"{n}  {judge}"
+        )
         for n, judge in enumerate(judges, 1)
     ]
     columns = math.ceil(0.16 * len(judges) / (figure.get_figheight() - 1.4))
@@ -362,7 +337,7 @@ def merges(table: Frame, kinds: dict[str, str], panels: Sequence[str]) -> Drawin
         marks = panel.series[0].estimates
         visible = {judge: marks[judge] for judge in models if judge in marks}
         skills[benchmark] = panel._replace(series=[Series(visible)])
-    return judge_figure(skills, models, kinds, "", columns=2, width=3.2, share=False)[0]
+    return drawing.judge_figure(skills, models, kinds, "", columns=2, width=3.2, share=False)[0]
 
 
 def skill_benchmarks(study: Study) -> list[str]:
@@ -393,7 +368,7 @@ TABLE = Table(
             caption="Accuracy against the human label, mean of both orders, with 95 % intervals (prompts resampled). "
             "The dashed line is ``majority``, the best that a judge with one constant answer can reach. A hollow mark "
             f"is the accuracy of a judge that was recorded in one order only. {HEAT_MAP}",
-            draw=accuracy,
+            draw=functools.partial(by_judge, "accuracy"),
             condition=judges_pairs,
         ),
         "consistency": Figure(
@@ -409,7 +384,7 @@ TABLE = Table(
             label="Direct assessment: rank correlation by judge",
             caption="Spearman's rank correlation between a judge's grade and the human grade, with 95 % intervals. A "
             f"constant judge has none. {HEAT_MAP}",
-            draw=grading,
+            draw=functools.partial(by_judge, "spearman"),
             condition=judges_grades,
         ),
         "merges": Figure(

@@ -3,29 +3,18 @@
 import html
 from collections.abc import Sequence
 
-from judgemerge.report.drawing import (
-    HeatMap,
-    Panel,
-    Series,
-    estimates,
-    judge_figure,
-    mark,
-    not_shown,
-    worth_showing,
-)
-from judgemerge.report.markup import by_benchmark, crosstab, details, ordered, part, sized_cell, undefined_notes
+from judgemerge.report.drawing import HeatMap, Panel, Series, estimates, judge_figure, mark, not_shown, worth_showing
+from judgemerge.report.markup import Crosstab, by_benchmark, details, part, sized_cell, undefined_notes
 from judgemerge.report.table import (
+    ESTIMATE,
     Column,
     Drawing,
     Figure,
     Frame,
-    Inputs,
-    Page,
     Section,
-    Study,
     Table,
-    View,
     has_judges,
+    in_order,
     judges_pairs,
 )
 
@@ -35,9 +24,7 @@ COLUMNS = {
     "aspect": Column("position, length, self_preference, or the grouping of items that the row is about"),
     "group": Column("one group of that grouping; empty where there is none"),
     "metric": Column("name of the metric; the page explains each"),
-    "value": Column("the metric; empty where it is undefined"),
-    "ci_low": Column("lower end of the confidence interval"),
-    "ci_high": Column("upper end of the confidence interval"),
+    **ESTIMATE,
     "n": Column("number of verdicts or items that the value is a share or mean of"),
     "errors": Column("number of unreadable verdicts"),
     "note": Column("why a value is undefined"),
@@ -68,15 +55,10 @@ _MEANINGS = {
 _SHOWN_GROUPS = 12
 
 
-def page(table: Frame, view: View) -> Page:
-    """Return what the numbers mean, then one section per benchmark."""
-    return view.page(sections(table, view.judges), view.material.failed_judges())
-
-
 def sections(table: Frame, judges: Sequence[str]) -> list[Section]:
     """Return what the numbers mean, then one section per benchmark; `judges` says in which order judges are shown."""
     meanings = "".join(f"<p><b>{name}.</b> {html.escape(text)}</p>" for name, text in _MEANINGS.items())
-    benchmarks = by_benchmark(table, lambda rows: _aspects(rows, ordered(rows.judge, judges)))
+    benchmarks = by_benchmark(table, lambda rows: _aspects(rows, in_order(rows.judge, judges)))
     benchmarks = benchmarks or [("Nothing to show", "<p>No benchmark has pairs, categories or known authors.</p>")]
     return [("How to read this page", meanings), *benchmarks]
 
@@ -94,7 +76,7 @@ def _aspects(rows: Frame, judges: Sequence[str]) -> str:
 def _by_metric(rows: Frame, judges: Sequence[str]) -> str:
     """Return a row per judge, a column per metric."""
     errors = rows.groupby("judge").errors.max()
-    table = crosstab(rows, "judge", "metric", sized_cell).html(
+    table = Crosstab(rows, "judge", "metric", sized_cell).html(
         ["judge", "errors"],
         [judge for judge in judges if judge in errors.index],
         names=lambda judge: [judge, errors[judge]],
@@ -115,7 +97,7 @@ def _breakdown(aspect: str, rows: Frame, judges: Sequence[str]) -> str:
     }
     visible = rows[[metric[judge] == name for judge, name in zip(rows.judge, rows.metric, strict=True)]]
     sizes = visible.groupby("group", sort=False).n.max()
-    table = crosstab(visible, "group", "judge").html(
+    table = Crosstab(visible, "group", "judge").html(
         [aspect, "n"],
         sizes.index,
         judges,
@@ -172,11 +154,6 @@ def _lengths(name: str, rows: Frame) -> Panel:
     return Panel(f"{name}\n{', '.join(sizes)} verdicts", series)
 
 
-def page_inputs(study: Study) -> Inputs:
-    """Return the table that says which judges failed."""
-    return Inputs(tables=["agreement"])
-
-
 TABLE = Table(
     title="Judge biases: position, length, self-preference",
     caption="Influences on verdicts other than quality: the position of an answer, its length, its author, and the "
@@ -184,8 +161,8 @@ TABLE = Table(
     columns=COLUMNS,
     condition=has_judges,
     intro=INTRO,
-    page=page,
-    page_inputs=page_inputs,
+    sections=sections,
+    names_failed_judges=True,
     in_record=True,
     figures={
         "bias_position": Figure(

@@ -5,22 +5,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from judgemerge.evaluate.metrics import PROTOCOLS, metrics_for
 from judgemerge.report.drawing import Estimate, HeatMap, Panel, Series, judge_figure, mark, not_shown
-from judgemerge.report.markup import crosstab, dash, details, grid, notes, ordered
-from judgemerge.report.table import (
-    Column,
-    Drawing,
-    Figure,
-    Frame,
-    Inputs,
-    Page,
-    Section,
-    Study,
-    Table,
-    View,
-    has_judges,
-)
+from judgemerge.report.markup import Crosstab, dash, details, grid, notes
+from judgemerge.report.table import Column, Drawing, Figure, Frame, Section, Table, has_judges, in_order
 
+SIGNIFICANT = 0.05
 COLUMNS = {
     "judge_a": Column("first judge of the pair"),
     "judge_b": Column("second judge of the pair"),
@@ -40,18 +30,44 @@ INTRO = (
     "bootstrap (Student's t with its standard error) in which all items of a prompt are drawn together, for both "
     "judges at once. Accuracy in the original order is also tested with the exact McNemar test, which takes items as "
     "independent. p is corrected by Holm over all pairs of judges within one benchmark, metric and test; * marks "
-    "p < {significant} after that."
+    f"p < {SIGNIFICANT} after that."
 )
-
-
 MOST_JUDGES = 12  # a matrix of more is too wide to read, and its pairs are too many for a page
 
+# ---- which rows are shown first ----
 
-def page(table: Frame, view: View) -> Page:
-    """Return one section per benchmark."""
-    from judgemerge.evaluate.comparison_summary import SIGNIFICANT
 
-    return view.page(sections(table, view.judges), view.material.failed_judges(), significant=SIGNIFICANT)
+def headline_rows(rows: Frame) -> Frame:
+    """Return the rows of one benchmark on the metric that most pairs of judges have, one row per pair.
+
+    Accuracy over both orders goes before accuracy in the original order, which judges recorded in one order have, too.
+    Where a metric has two tests (exact McNemar) the first is kept, which is the bootstrap's.
+    """
+    rows = rows.drop_duplicates(["judge_a", "judge_b", "metric"])
+    candidates = [rows[rows.metric == metric] for protocol in PROTOCOLS for metric in metrics_for(protocol, "headline")]
+    return max(candidates, key=lambda part: (part.difference.count(), len(part) > 0))
+
+
+def against(rows: Frame, judge: str) -> Frame:
+    """Return each other judge minus `judge`, indexed by the other; `rows` has one row per pair of judges."""
+    import pandas as pd
+
+    ahead = rows[rows.judge_b == judge].set_index("judge_a")
+    behind = rows[rows.judge_a == judge].set_index("judge_b")
+    turned = {"difference": -behind.difference, "ci_low": -behind.ci_high, "ci_high": -behind.ci_low}
+    return pd.concat([part for part in (ahead, behind.assign(**turned)) if len(part)]) if len(rows) else ahead
+
+
+def best_judge(rows: Frame) -> str | None:
+    """Return the judge that is ahead of all others it can be compared to; None when nothing can be compared."""
+    defined = rows.dropna(subset="difference")
+    for judge in dict.fromkeys([*defined.judge_a, *defined.judge_b]):
+        if (against(defined, judge).difference <= 0).all():
+            return judge
+    return None
+
+
+# ---- page ----
 
 
 def sections(table: Frame, judges: Sequence[str]) -> list[Section]:
@@ -63,22 +79,18 @@ def sections(table: Frame, judges: Sequence[str]) -> list[Section]:
 
 
 def _benchmark(rows: Frame, judges: Sequence[str]) -> str:
-    order = ordered(sorted({*rows.judge_a, *rows.judge_b}), judges)
+    order = in_order(sorted({*rows.judge_a, *rows.judge_b}), judges)
     return _whole(rows, order) if len(order) <= MOST_JUDGES else _beside_best(rows, order)
 
 
 def _whole(rows: Frame, judges: Sequence[str]) -> str:
     """Return the matrix of all judges, and every pair on every metric, folded away."""
-    from judgemerge.evaluate.comparison_summary import headline_rows
-
     n_pairs = len(rows[["judge_a", "judge_b"]].drop_duplicates())
     return _matrix(headline_rows(rows), judges) + details(f"All metrics, pairs of judges: {n_pairs}", _pairs(rows))
 
 
 def _beside_best(rows: Frame, judges: Sequence[str]) -> str:
     """Return what a reader of many judges asks first: each minus the best one, and all of the best among each other."""
-    from judgemerge.evaluate.comparison_summary import against, best_judge, headline_rows
-
     main = headline_rows(rows)
     metric, best = html.escape(main.metric.iloc[0]), best_judge(main)
     if best is None:
@@ -101,8 +113,6 @@ def _beside_best(rows: Frame, judges: Sequence[str]) -> str:
 
 def _matrix(rows: Frame, judges: Sequence[str]) -> str:
     """Return row minus column for every two judges."""
-    from judgemerge.evaluate.comparison_summary import against
-
     cells = {(row.Index, other): _short_cell(row) for other in judges for row in against(rows, other).itertuples()}
     lines = [[html.escape(judge), *(cells.get((judge, other), "") for other in judges)] for judge in judges]
     metric = rows.metric.iloc[0]
@@ -118,8 +128,6 @@ def _short_cell(row: Any) -> str:
     """Return the difference with its star; interval and p show when the pointer rests on it."""
     if math.isnan(row.difference):
         return dash(row.note)
-    from judgemerge.evaluate.comparison_summary import SIGNIFICANT
-
     hint = ", ".join(part for part in (_interval(row), f"p = {_p(row.p)}", f"after Holm {_p(row.p_holm)}") if part)
     value = f"{row.difference + 0.0:+.3f}"
     main = f"<b>{value}*</b>" if row.p_holm < SIGNIFICANT else value
@@ -132,7 +140,7 @@ def _pairs(rows: Frame) -> str:
     usual = tests[0][1]
     head = [metric if test == usual else f"{metric}, {test}" for metric, test in tests]
     names = dict(zip(tests, head, strict=True))
-    table = crosstab(
+    table = Crosstab(
         rows, ("judge_a", "judge_b"), ("metric", "test"), lambda row: _long_cell(row, row.test == usual)
     ).html(["judges"], columns=tests, names=lambda pair: [" – ".join(pair)], titles=names.__getitem__)
     return table + notes((names[row.metric, row.test], row.note) for row in rows.itertuples() if row.note)
@@ -141,8 +149,6 @@ def _pairs(rows: Frame) -> str:
 def _long_cell(row, with_difference: bool) -> str:
     if math.isnan(row.difference):
         return dash(row.note)
-    from judgemerge.evaluate.comparison_summary import SIGNIFICANT
-
     star = "*" if row.p_holm < SIGNIFICANT else ""
     p = f"p {_p(row.p_holm)}{star}"
     if not with_difference:
@@ -171,8 +177,6 @@ def differences(table: Frame, kinds: dict[str, str], skills: Sequence[str] = ())
     The title names the best judge and the metric, unless it is accuracy over both orders; a filled mark is a difference
     that stays significant after Holm.
     """
-    from judgemerge.evaluate.comparison_summary import SIGNIFICANT, against, best_judge, headline_rows
-
     panels, missing = {}, []
     for name, part in table.groupby("benchmark", sort=False):
         rows = headline_rows(part)
@@ -181,7 +185,7 @@ def differences(table: Frame, kinds: dict[str, str], skills: Sequence[str] = ())
             missing.append(name)
             continue
         metric, size = METRICS[rows.metric.iloc[0]], f"{name} (n = {against(rows, best).n.max()})"
-        marks = {row.Index: _estimate(row, SIGNIFICANT) for row in against(rows, best).itertuples()}
+        marks = {row.Index: _estimate(row) for row in against(rows, best).itertuples()}
         marks[best] = Estimate(note="the best judge here", words="best")
         panels[name] = Panel(f"{size}\nminus {best}{metric}", [Series(marks, size + metric)], about_zero=True)
     label = "accuracy (or Spearman correlation) minus that of the best judge of the benchmark"
@@ -192,15 +196,10 @@ def differences(table: Frame, kinds: dict[str, str], skills: Sequence[str] = ())
     return judge_figure(panels, judges, kinds, label, footnote, legend, crowd)[0]
 
 
-def _estimate(row: Any, significant: float) -> Estimate:
+def _estimate(row: Any) -> Estimate:
     """Return a difference, marked where it stays significant."""
-    is_clear = bool(row.p_holm < significant)
+    is_clear = bool(row.p_holm < SIGNIFICANT)
     return Estimate(row.difference, row.ci_low, row.ci_high, row.note, is_clear, "*" if is_clear else "")
-
-
-def page_inputs(study: Study) -> Inputs:
-    """Return the table that says which judges failed."""
-    return Inputs(tables=["agreement"])
 
 
 TABLE = Table(
@@ -210,8 +209,8 @@ TABLE = Table(
     columns=COLUMNS,
     condition=has_judges,
     intro=INTRO,
-    page=page,
-    page_inputs=page_inputs,
+    sections=sections,
+    names_failed_judges=True,
     in_record=True,
     figures={
         "differences": Figure(

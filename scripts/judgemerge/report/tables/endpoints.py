@@ -1,10 +1,11 @@
 """endpoints.csv: what the replies of every endpoint cost, in tokens and money, and how many prompts got none."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from judgemerge.report.markup import TEXT, formatted
 from judgemerge.report.material import Material
-from judgemerge.report.table import Column, Frame, Inputs, Page, Study, Table, View
+from judgemerge.report.table import Column, Frame, Inputs, Section, Study, Table
 
 COLUMNS = {
     "judge": Column("name of the judge"),
@@ -58,9 +59,9 @@ def rows(material: Material, units: list[tuple[str, str, str]], entries: dict[st
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def page(table: Frame, view: View) -> Page:
+def sections(table: Frame, judges: Sequence[str] = ()) -> list[Section]:
     """Return all rows."""
-    return view.page([("Replies and their cost", formatted(table, COLUMNS))])
+    return [("Replies and their cost", formatted(table, COLUMNS))]
 
 
 TABLE = Table(
@@ -76,5 +77,5 @@ TABLE = Table(
     parameters=parameters,
     intro="Tokens as the endpoint counted them, and their price; equal prompts are paid once. Discounts and attempts "
     "without a reply are not counted. Errors are prompts without a reply.",
-    page=page,
+    sections=sections,
 )

@@ -6,20 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from judgemerge.report.drawing import HeatMap, Panel, Series, estimates, judge_figure, mark, not_shown
-from judgemerge.report.markup import by_benchmark, crosstab, details, ordered, undefined_notes
-from judgemerge.report.table import (
-    Column,
-    Drawing,
-    Figure,
-    Frame,
-    Inputs,
-    Page,
-    Section,
-    Study,
-    Table,
-    View,
-    has_judges,
-)
+from judgemerge.report.markup import Crosstab, by_benchmark, details, undefined_notes
+from judgemerge.report.table import ESTIMATE, Column, Drawing, Figure, Frame, Section, Table, has_judges, in_order
 
 COLUMNS = {
     "benchmark": Column("name of the item set"),
@@ -29,9 +17,7 @@ COLUMNS = {
         "whose labels the rater is compared with: the majority, the others, single votes, another annotator"
     ),
     "metric": Column("accuracy, kappa, a correlation, Krippendorff's alpha, or a count of votes"),
-    "value": Column("the metric; empty where it is undefined"),
-    "ci_low": Column("lower end of the confidence interval"),
-    "ci_high": Column("upper end of the confidence interval"),
+    **ESTIMATE,
     "n": Column("number of comparisons, votes or items"),
     "errors": Column("number of unreadable verdicts"),
     "note": Column("why a value is undefined"),
@@ -71,11 +57,6 @@ class Votes(NamedTuple):
     split: int = 0
 
 
-def page(table: Frame, view: View) -> Page:
-    """Return one section per benchmark with several votes per item, and one that names the other benchmarks."""
-    return view.page(sections(table, view.judges), view.material.failed_judges())
-
-
 def sections(table: Frame, judges: Sequence[str]) -> list[Section]:
     """Return one section per benchmark with several votes per item, and one that names the other benchmarks."""
     several = table.benchmark[table.against == "others"].unique()
@@ -86,7 +67,7 @@ def sections(table: Frame, judges: Sequence[str]) -> list[Section]:
 
 
 def _benchmark(rows: Frame, judges: Sequence[str]) -> str:
-    order = ordered(rows.rater[rows.kind == "judge"], judges)
+    order = in_order(rows.rater[rows.kind == "judge"], judges)
     return _counts(rows) + _beside_people(rows, order) + _annotators(rows) + _pairs(rows)
 
 
@@ -107,7 +88,7 @@ def _beside_people(rows: Frame, judges: Sequence[str]) -> str:
     present = set(zip(pooled.against, pooled.metric, strict=True))
     headings = {(against, metric): heading for heading, against, metric in _COLUMNS if (against, metric) in present}
     sizes = pooled[pooled.against == "others"].groupby("rater")[["n", "errors"]].max()
-    table = crosstab(pooled, "rater", ("against", "metric")).html(
+    table = Crosstab(pooled, "rater", ("against", "metric")).html(
         ["", "comparisons", "errors"],
         [HUMANS, *judges],
         headings,
@@ -124,7 +105,7 @@ def _annotators(rows: Frame) -> str:
     metrics = [name for name in ("accuracy", "kappa", "spearman") if name in set(rows.metric)]
     rows = rows[rows.metric.isin(metrics)]
     sizes = rows.groupby("rater").n.max()
-    table = crosstab(rows, "rater", ("against", "metric")).html(
+    table = Crosstab(rows, "rater", ("against", "metric")).html(
         ["annotator", "votes"], names, names=lambda name: [name, sizes[name]], titles=": ".join
     )
     centre = "mean" if "mean" in set(rows.against) else "majority"
@@ -139,7 +120,7 @@ def _pairs(rows: Frame) -> str:
     if not len(rows):
         return ""
     sizes = rows.groupby(["rater", "against"]).n.max()
-    table = crosstab(rows, ("rater", "against"), "metric")
+    table = Crosstab(rows, ("rater", "against"), "metric")
     summary = (
         f"Annotators two by two, {len(table.lines)} pairs of {len(annotators)} annotators with at least 20 shared items"
     )
@@ -204,11 +185,6 @@ def _panels(name: str, rows: Frame) -> list[Panel]:
     return panels
 
 
-def page_inputs(study: Study) -> Inputs:
-    """Return the table that says which judges failed."""
-    return Inputs(tables=["agreement"])
-
-
 TABLE = Table(
     title="Human–human and human–judge agreement",
     caption="Agreement of human annotators with the majority, with the majority of the others and with each "
@@ -217,8 +193,8 @@ TABLE = Table(
     columns=COLUMNS,
     condition=has_judges,
     intro=INTRO,
-    page=page,
-    page_inputs=page_inputs,
+    sections=sections,
+    names_failed_judges=True,
     in_record=True,
     figures={
         "humans": Figure(

@@ -1,8 +1,10 @@
 """items.csv: what every item set holds, and what was left out or mended on the way."""
 
+from collections.abc import Sequence
+
 from judgemerge.report.markup import TEXT, frame
 from judgemerge.report.material import Material
-from judgemerge.report.table import Column, Frame, Inputs, Page, Study, Table, View, has_judges
+from judgemerge.report.table import Column, Frame, Inputs, Section, Study, Table, has_judges
 
 COLUMNS = {
     "benchmark": Column("name of the item set"),
@@ -39,12 +41,12 @@ def rows(material: Material, item_sets: list[str]) -> Frame:
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def page(table: Frame, view: View) -> Page:
+def sections(table: Frame, judges: Sequence[str] = ()) -> list[Section]:
     """Return one row per item set, the counts that all have first."""
     counts = table.pivot(index="benchmark", columns="count", values="value")
     first = [name for name in FIRST if name in counts]
     wide = counts[[*first, *(name for name in counts if name not in first)]].reset_index()
-    return view.page([("Counts", frame(wide))])
+    return [("Counts", frame(wide))]
 
 
 TABLE = Table(
@@ -57,5 +59,5 @@ TABLE = Table(
     inputs=inputs,
     parameters=parameters,
     intro="What every item set holds, and what was mended or excluded on the way.",
-    page=page,
+    sections=sections,
 )

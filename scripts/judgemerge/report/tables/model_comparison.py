@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judgemerge.compare.answer_judging import PAIRS
+from judgemerge.compare.answer_judging import PAIRS, JudgedAnswer, read_results
 from judgemerge.core import files
 from judgemerge.report.drawing import COLOURS, dot, finish, judge_rows, mark, panel_grid
-from judgemerge.report.markup import TEXT, details, frame, part
+from judgemerge.report.markup import TEXT, details, frame, part, span
 from judgemerge.report.material import fields_of
-from judgemerge.report.table import Axes, Column, Drawing, Figure, Frame, Inputs, Page, Study, Table, View
+from judgemerge.report.table import INTERVAL, Axes, Column, Drawing, Figure, Frame, Inputs, Page, Study, Table, View
 from judgemerge.settings.comparisons import ModelComparison
 from judgemerge.study.layout import (
     ANSWERS,
@@ -27,6 +27,7 @@ from judgemerge.study.layout import (
 
 if TYPE_CHECKING:
     from judgemerge.compare.answering import Answer
+    from judgemerge.compare.comparison_tables import Disagreement
     from judgemerge.core.items import Item
     from judgemerge.prompting.rubric_metrics import Metric
 
@@ -36,8 +37,7 @@ COLUMNS = {
     "metric": Column("name of the metric, or pairs"),
     "model": Column("model that the row is about; for differences, second − first"),
     "value": Column("the measure; empty where it is undefined"),
-    "ci_low": Column("lower end of the confidence interval"),
-    "ci_high": Column("upper end of the confidence interval"),
+    **INTERVAL,
     "n": Column("number of answers, pairs or questions"),
     "errors": Column("number of replies that could not be read"),
     "note": Column("why a value is undefined"),
@@ -59,43 +59,15 @@ KINDS = {
 }
 
 
-class Case(NamedTuple):
-    """A question that a person should read, as a row of the file of disagreements says."""
-
-    kind: str
-    metric: str
-    question: str
-    sample: int
-    gap: float | None
-    outcome: str | None
-
-
-class Reply(NamedTuple):
-    """What a judge wrote of a pair or of one answer."""
-
-    metric: str
-    question: str
-    sample: int
-    order: str
-    reason: str | None
-    reply: str | None
-    model: str = ""
-
-    @property
-    def about(self) -> str:
-        """What was judged."""
-        return f"pair, {self.order} order" if self.metric == PAIRS else f"{self.metric} of {self.model}"
-
-
 class Texts(NamedTuple):
     """What is shown of the cases for manual inspection."""
 
     questions: Mapping[str, str]
     answers: Mapping[str, Mapping[tuple[str, int], "Answer"]]  # by model and unit
-    replies: Mapping[str, Sequence[Reply]]  # by judge
-    cases: Mapping[str, Sequence[Case]]  # by judge
+    replies: Mapping[str, Sequence[JudgedAnswer]]  # by judge
+    cases: Mapping[str, Sequence["Disagreement"]]  # by judge
 
-    def of(self, judge: str, case: Case) -> list[tuple[str, str]]:
+    def of(self, judge: str, case: "Disagreement") -> list[tuple[str, str]]:
         """Return the headed texts of one case: question, answers, and what the judge wrote of them."""
         unit = (case.question, case.sample)
         answers = {model: of_model[unit] for model, of_model in self.answers.items()}
@@ -104,22 +76,24 @@ class Texts(NamedTuple):
             (f"Answer of {model}", answer.text or f"({answer.reason or 'empty'})") for model, answer in answers.items()
         ]
         return texts + [
-            (f"Judge: {reply.about}", reply.reply if reply.reply is not None else f"({reply.reason})")
+            (f"Judge: {_about(reply)}", reply.reply if reply.reply is not None else f"({reply.reason})")
             for metric in dict.fromkeys((case.metric, PAIRS))
             for reply in self.replies[judge]
             if (reply.metric, reply.question, reply.sample) == (metric, *unit)
         ]
 
 
+def _about(reply: JudgedAnswer) -> str:
+    """Return what was judged."""
+    return f"pair, {reply.order} order" if reply.metric == PAIRS else f"{reply.metric} of {reply.model}"
+
+
 def signed_span(row: Any, signed: bool = False) -> str:
     """Return a value with its interval; a dash where there is none."""
-    if math.isnan(row.value):
-        return "–"
     # Seconds per token of a small model would all be 0.000.
     small = 0 < abs(row.value) < 0.01 and str(row.measure).startswith("seconds")
     form = f"{'+' if signed else ''}{'.2g' if small else '.3f'}"
-    inner = "" if math.isnan(row.ci_low) else f" [{row.ci_low:{form}}, {row.ci_high:{form}}]"
-    return f"{row.value + 0.0:{form}}{inner}"
+    return span(row.value + 0.0, row.ci_low, row.ci_high, form)
 
 
 def _rows(rows: Frame, columns: Sequence[str], signed: bool = False) -> str:
@@ -227,7 +201,7 @@ def _reading(texts: Texts, n_shown: int, file: str) -> str:
     return text
 
 
-def _one(case: Case, texts: Sequence[tuple[str, str]]) -> str:
+def _one(case: "Disagreement", texts: Sequence[tuple[str, str]]) -> str:
     gap = "" if case.gap is None else f", second − first {case.gap:+g}"
     head = f"question {case.question}, draw {case.sample + 1}: {case.metric}{gap}"
     head += f", pair: {case.outcome}" if case.outcome else ""
@@ -302,11 +276,7 @@ def page_parameters(study: Study, comparison: str) -> dict[str, Any]:
 
 
 def page(
-    table: Frame,
-    view: View,
-    entry: Mapping,
-    paths: Mapping[str, Sequence[str]],
-    labels: Mapping[str, str],
+    table: Frame, view: View, entry: Mapping, paths: Mapping[str, Sequence[str]], labels: Mapping[str, str]
 ) -> Page:
     """Return scores, differences, pairs, costs, failures, and what a person should read."""
     import pandas as pd
@@ -349,19 +319,17 @@ class Paths(NamedTuple):
 def _texts(entry: ModelComparison, paths: Paths, labels: Mapping[str, str]) -> Texts:
     """Read what is shown of the cases; judges are named by their words."""
     from judgemerge.compare.answering import read_answers
+    from judgemerge.compare.comparison_tables import Disagreement
     from judgemerge.core.items import read_items
 
     judges = [labels[judge] for judge in entry.judges]
-    cases: dict[str, list[Case]] = {judge: [] for judge in judges}
+    cases: dict[str, list[Disagreement]] = {judge: [] for judge in judges}
     for row in files.read_jsonl(paths.disagreements[0]):
-        cases[labels[row["judge"]]].append(fields_of(Case, row))
+        cases[labels[row["judge"]]].append(fields_of(Disagreement, row))
     return Texts(
         questions={item.id: _question(item) for path in paths.questions for item in read_items(path)},
         answers={model: read_answers(path) for model, path in zip(entry.models, paths.answers, strict=True)},
-        replies={
-            judge: [fields_of(Reply, row) for row in files.read_jsonl(path)]
-            for judge, path in zip(judges, paths.results, strict=True)
-        },
+        replies={judge: read_results(path) for judge, path in zip(judges, paths.results, strict=True)},
         cases=cases,
     )
 

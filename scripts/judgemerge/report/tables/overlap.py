@@ -3,7 +3,7 @@
 import html
 from collections.abc import Sequence
 
-from judgemerge.report.markup import TEXT, by_benchmark, formatted
+from judgemerge.report.markup import TEXT, plain
 from judgemerge.report.table import Column, Frame, Page, Section, Study, Table, View
 
 COLUMNS = {
@@ -42,7 +42,7 @@ def sections(table: Frame, warnings: Sequence[str]) -> list[Section]:
     """Return the warnings, then one section per benchmark."""
     listed = "".join(f"<li>{html.escape(warning)}</li>" for warning in warnings)
     shared = [("Shared prompts", f"<ul class='warning'>{listed}</ul>")] if warnings else []
-    return shared + by_benchmark(table, lambda rows: formatted(rows.drop(columns="benchmark"), COLUMNS))
+    return shared + plain(table, COLUMNS)
 
 
 def page(table: Frame, view: View) -> Page:

@@ -6,19 +6,7 @@ from collections.abc import Sequence
 
 from judgemerge.report.drawing import DARK, colour, dot, finish, judge_rows, kind_marks, panel_grid, reason
 from judgemerge.report.markup import grid, in_form, notes, undefined_notes, value_cell
-from judgemerge.report.table import (
-    Column,
-    Drawing,
-    Figure,
-    Frame,
-    Page,
-    Pair,
-    Section,
-    Study,
-    Table,
-    View,
-    judging_pairs,
-)
+from judgemerge.report.table import ESTIMATE, Column, Drawing, Figure, Frame, Pair, Section, Study, Table, judging_pairs
 
 COLUMNS = {
     "judge": Column("name of the judge"),
@@ -30,9 +18,7 @@ COLUMNS = {
     "benchmark": Column("name of the item set"),
     "protocol": Column("pairwise or pointwise"),
     "metric": Column("agreement with people, or with the unquantized judge"),
-    "value": Column("the metric; empty where it is undefined"),
-    "ci_low": Column("lower end of the confidence interval"),
-    "ci_high": Column("upper end of the confidence interval"),
+    **ESTIMATE,
     "n": Column("number of items"),
     "errors": Column("number of unreadable verdicts"),
     "items_per_second": Column("items judged per second of one whole run of the suite"),
@@ -59,18 +45,13 @@ _TITLES = {
 }
 
 
-def sections(table: Frame) -> list[Section]:
+def sections(table: Frame, judges: Sequence[str] = ()) -> list[Section]:
     """Return one section per benchmark: a line per model, the unquantized ones first."""
     table = table.fillna({"fallbacks": "", "speed_note": ""})
     return [
         (f"{benchmark} (n = {rows.n.max()})", _benchmark(rows))
         for benchmark, rows in table.groupby("benchmark", sort=False)
     ]
-
-
-def page(table: Frame, view: View) -> Page:
-    """Return one section per benchmark."""
-    return view.page(sections(table))
 
 
 def _benchmark(rows: Frame) -> str:
@@ -102,7 +83,7 @@ def _line(rows: Frame, metrics: list[str]) -> list[str]:
 
 # ---- figure ----
 
-PEOPLE = {"accuracy": "accuracy", "spearman": "Spearman with people"}
+PEOPLE = ("accuracy", "spearman")
 
 
 def quantization(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -> Drawing:
@@ -131,7 +112,7 @@ def quantization(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()
         judge_rows(people, names)
         for other in (same, speed):
             judge_rows(other, [""] * len(names))
-        metric = next(PEOPLE[metric] for metric in PEOPLE if metric in set(part.metric))
+        metric = next(_TITLES[metric] for metric in PEOPLE if metric in set(part.metric))
         people.set_title(f"{name} (n = {part.n.max()})\n{metric}", fontsize=8.5)
         same.set_title("same verdict as the\nunquantized judge", fontsize=8.5)
         speed.set_title("items judged\nper second", fontsize=8.5)
@@ -156,7 +137,7 @@ TABLE = Table(
     columns=COLUMNS,
     condition=quantized_pairs,
     intro=INTRO,
-    page=page,
+    sections=sections,
     figures={
         "quantization": Figure(
             label="Quantization: agreement, verdicts kept, speed",
@@ -165,6 +146,6 @@ TABLE = Table(
             "judge, and items judged per second. Lines are 95 % intervals, prompts resampled as clusters; speeds are "
             "single measurements of whole suites, so they compare models of one study on one machine.",
             draw=quantization,
-        ),
+        )
     },
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from judgemerge.core import files
 from judgemerge.embed.plan import TARGET
 from judgemerge.report.drawing import DARK, dot, finish, judge_rows, mark, panel_grid, point
-from judgemerge.report.markup import crosstab, frame, grid, part
+from judgemerge.report.markup import Crosstab, frame, grid, part
 from judgemerge.report.material import fields_of
 from judgemerge.report.table import Axes, Column, Drawing, Figure, Frame, Inputs, Page, Section, Study, Table, View
 from judgemerge.study.layout import (
@@ -59,14 +59,6 @@ class Documents(NamedTuple):
     left_out: int
     languages: Mapping[str, int]
     problems: Sequence[Mapping]
-
-
-class Problem(NamedTuple):
-    """What is the matter with one of these documents."""
-
-    file: str
-    problem: str
-    left_out: bool
 
 
 class Losses(NamedTuple):
@@ -135,7 +127,7 @@ def _by_task(table: Frame) -> str:
     tasks = table.drop_duplicates("task").set_index("task")
     for metric, rows in table.groupby("metric", sort=False):
         shares = rows.drop_duplicates("model").set_index("model").tuned_share
-        wide = crosstab(rows, "model", "task").html(
+        wide = Crosstab(rows, "model", "task").html(
             ["model", "share of tuned"],
             columns=tasks.index,
             names=lambda model, shares=shares: [model, "" if math.isnan(shares[model]) else f"{shares[model]:.2f}"],
@@ -147,7 +139,7 @@ def _by_task(table: Frame) -> str:
 
 def _differences(differences: Frame) -> str:
     return "".join(
-        part(metric, crosstab(rows, ("model", "against"), "task", _signed).html(["difference"], names=_minus))
+        part(metric, Crosstab(rows, ("model", "against"), "task", _signed).html(["difference"], names=_minus))
         for metric, rows in differences.groupby("metric", sort=False)
     )
 
@@ -187,6 +179,8 @@ def _published(rows: Frame, comment: str) -> str:
 
 
 def _data(counts: Documents, steps: Mapping[str, Mapping]) -> str:
+    from judgemerge.embed.documents import Problem
+
     languages = ", ".join(f"{name} {n}" for name, n in counts.languages.items())
     text = (
         f"{counts.documents} documents in {counts.chunks} chunks ({languages}); {counts.duplicates} "
@@ -194,7 +188,7 @@ def _data(counts: Documents, steps: Mapping[str, Mapping]) -> str:
     )
     listed = "".join(
         f"<li>{html.escape(row.file)}: {html.escape(row.problem)}{' – left out' if row.left_out else ''}</li>"
-        for row in (fields_of(Problem, problem) for problem in counts.problems[:_MOST_PROBLEMS])
+        for row in (Problem(**problem) for problem in counts.problems[:_MOST_PROBLEMS])
     )
     n_more = len(counts.problems) - _MOST_PROBLEMS
     more = f"<p>and {n_more} more, see {Path(CHUNK_COUNTS).name.format(collection=TARGET)}</p>" if n_more > 0 else ""
@@ -254,17 +248,14 @@ def page(table: Frame, view: View, paths: Mapping[str, Sequence[str]]) -> Page:
     """Return what was gained and forgotten, and what happened to the data; published tables stand beside ours."""
     from judgemerge.embed import decisions as rounds
 
-    contents = {kind: {path: files.read_json(path) for path in of_kind} for kind, of_kind in paths.items()}
-    _, documents, counts, mixtures = contents.values()
-    (chunk_counts,) = documents.values()
     parts = sections(
         table,
         view.material.table("retrieval_differences"),
         read_published(PUBLISHED),
         rounds.read(paths["decisions"]),
-        chunk_counts,
-        counts,
-        mixtures.values(),
+        files.read_json(*paths["documents"]),
+        {path: files.read_json(path) for path in paths["counts"]},
+        map(files.read_json, paths["mixtures"]),
     )
     return view.page(parts)
 

@@ -1,19 +1,19 @@
 """score_consistency.csv: how often a judge's dimension scores, overall score and verdict fit each other."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from judgemerge.report.markup import by_benchmark, crosstab, span
+from judgemerge.report.markup import Crosstab, by_benchmark, span
 from judgemerge.report.material import Material
-from judgemerge.report.table import Column, Frame, Inputs, Page, Pair, Section, Study, Table, View, judging_pairs
+from judgemerge.report.table import INTERVAL, Column, Frame, Inputs, Pair, Section, Study, Table, judging_pairs
 
 COLUMNS = {
     "judge": Column("name of the judge"),
     "benchmark": Column("name of the item set"),
     "statement": Column("which two of a reply's scores and verdict fit, or how a verdict is derived from its scores"),
     "value": Column("share of replies for which the statement holds"),
-    "ci_low": Column("lower end of the confidence interval"),
-    "ci_high": Column("upper end of the confidence interval"),
+    **INTERVAL,
     "n": Column("number of replies that state enough"),
     "errors": Column("number of the others"),
     "note": Column("why a value is undefined"),
@@ -37,12 +37,12 @@ def scoring_pairs(study: Study) -> list[Pair]:
 def inputs(study: Study) -> Inputs:
     """Return the items, replies and verdicts of those pairs."""
     pairs = scoring_pairs(study)
-    return Inputs(items=list(dict.fromkeys(name for _, name in pairs)), replies=pairs, verdicts=pairs)
+    return Inputs.of_pairs(pairs, replies=pairs)
 
 
 def parameters(study: Study) -> dict[str, Any]:
     """Return the pairs, and how intervals are computed."""
-    return {"pairs": scoring_pairs(study), "statistics": study.settings["statistics"]}
+    return {"pairs": scoring_pairs(study), "statistics": study.settings.statistics.plain()}
 
 
 def rows(material: Material, pairs: list[Pair], statistics: dict) -> Frame:
@@ -65,14 +65,9 @@ def rows(material: Material, pairs: list[Pair], statistics: dict) -> Frame:
     return pd.concat(parts, ignore_index=True)
 
 
-def sections(table: Frame) -> list[Section]:
+def sections(table: Frame, judges: Sequence[str] = ()) -> list[Section]:
     """Return one section per benchmark: statements as rows, judges as columns."""
-    return by_benchmark(table, lambda rows: crosstab(rows, "statement", "judge", _cell).html(["statement"]))
-
-
-def page(table: Frame, view: View) -> Page:
-    """Return one section per benchmark."""
-    return view.page(sections(table))
+    return by_benchmark(table, lambda rows: Crosstab(rows, "statement", "judge", _cell).html(["statement"]))
 
 
 def _cell(row: Any) -> str:
@@ -91,5 +86,5 @@ TABLE = Table(
     inputs=inputs,
     parameters=parameters,
     intro=INTRO,
-    page=page,
+    sections=sections,
 )

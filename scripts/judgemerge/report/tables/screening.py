@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from judgemerge.report.drawing import COLOURS, dot, finish, judge_rows, panel_grid
 from judgemerge.report.markup import frame, spans
-from judgemerge.report.table import Column, Drawing, Figure, Frame, Page, Section, Study, Table, View
+from judgemerge.report.table import Column, Drawing, Figure, Frame, Section, Study, Table
 
 COLUMNS = {
     "base": Column("name of the foundation model"),
@@ -32,10 +32,10 @@ INTRO = (
 
 def has_screening(study: Study) -> bool:
     """The study screens foundation models."""
-    return "screening" in study.settings
+    return study.settings.screening is not None
 
 
-def sections(table: Frame) -> list[Section]:
+def sections(table: Frame, judges: Sequence[str] = ()) -> list[Section]:
     """Return one row per model."""
     visible = table[["base", "parameters", "steps"]].assign(
         **{
@@ -45,11 +45,6 @@ def sections(table: Frame) -> list[Section]:
         }
     )
     return [("After fine-tuning", frame(visible))]
-
-
-def page(table: Frame, view: View) -> Page:
-    """Return one row per model."""
-    return view.page(sections(table))
 
 
 # ---- figure ----
@@ -81,7 +76,7 @@ TABLE = Table(
     columns=COLUMNS,
     condition=has_screening,
     intro=INTRO,
-    page=page,
+    sections=sections,
     figures={
         "screening": Figure(label="Base-model selection", caption=CAPTION, draw=screening, about_judges=False),
     },

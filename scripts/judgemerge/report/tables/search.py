@@ -7,7 +7,7 @@ from typing import Any
 
 from judgemerge.report.drawing import COLOURS, finish, mark, panel_grid
 from judgemerge.report.markup import frame, span, spans
-from judgemerge.report.table import Column, Drawing, Figure, Frame, Inputs, Page, Section, Study, Table, View
+from judgemerge.report.table import INTERVAL, Column, Drawing, Figure, Frame, Inputs, Page, Section, Study, Table, View
 
 COLUMNS = {
     "trial": Column("number of the trial; 0 is the study's own setting"),
@@ -15,8 +15,7 @@ COLUMNS = {
     "state": Column("complete or pruned (given up early)"),
     "metric": Column("what is optimized; the columns before it are the parameters that are searched"),
     "value": Column("its value on the development sets"),
-    "ci_low": Column("lower end of the confidence interval"),
-    "ci_high": Column("upper end of the confidence interval"),
+    **INTERVAL,
     "difference": Column("value minus that of trial 0 on the same items"),
     "difference_low": Column("lower end of its confidence interval"),
     "difference_high": Column("upper end of its confidence interval"),

@@ -1,18 +1,17 @@
 """self_consistency.csv: whether judges agree with themselves over runs, triples, and between grading and comparing."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from judgemerge.report.markup import by_benchmark, crosstab, notes, undefined_notes, value_cell
+from judgemerge.report.markup import Crosstab, by_benchmark, notes, undefined_notes, value_cell
 from judgemerge.report.material import Material
-from judgemerge.report.table import Column, Frame, Inputs, Page, Pair, Section, Study, Table, View, judging_pairs
+from judgemerge.report.table import ESTIMATE, Column, Frame, Inputs, Pair, Section, Study, Table, judging_pairs
 
 COLUMNS = {
     "judge": Column("name of the judge; recorded_scores are those of the benchmark's own judge"),
     "benchmark": Column("name of the item set"),
     "metric": Column("alpha_runs, transitivity, equal_triples, pair_minus_from_grades, redrawn or redraws"),
-    "value": Column("the metric; empty where it is undefined"),
-    "ci_low": Column("lower end of the confidence interval"),
-    "ci_high": Column("upper end of the confidence interval"),
+    **ESTIMATE,
     "n": Column("number of items, triples, pairs or replies"),
     "errors": Column("number of those that could not be read"),
     "note": Column("why a value is undefined, or the two values that a difference is of"),
@@ -23,8 +22,8 @@ INTRO = (
     "preferences are transitive, in the original order, triples with an equal verdict excluded; equal_triples: share "
     "of triples with an equal verdict. pair_minus_from_grades: accuracy of pairwise ranking minus accuracy of "
     "comparing two grades of the same judge, human ties excluded. redrawn: share of replies sampled again because they "
-    "could not be "
-    "read; redraws: number of further samples. Each value with its interval, n and the errors in brackets."
+    "could not be read; "
+    "redraws: number of further samples. Each value with its interval, n and the errors in brackets."
 )
 
 
@@ -32,7 +31,7 @@ def self_comparing_pairs(study: Study) -> list[Pair]:
     """Return (judge, benchmark) for models and derived judges, where self-consistency is asked for at all."""
     judging = study.settings.judging
     several = judging.sampling.runs > 1 or judging.retries
-    if not (study.judges_from_grades or several or study.settings.get("ablation")):
+    if not (study.judges_from_grades or several or study.settings.ablation):
         return []
     return judging_pairs(study, "model", "derived")
 
@@ -46,9 +45,7 @@ def sampled_pairs(study: Study) -> list[Pair]:
 
 def inputs(study: Study) -> Inputs:
     """Return the items and verdicts of all pairs, and the replies of those that are sampled."""
-    pairs = self_comparing_pairs(study)
-    items = list(dict.fromkeys(name for _, name in pairs))
-    return Inputs(items=items, verdicts=pairs, replies=sampled_pairs(study))
+    return Inputs.of_pairs(self_comparing_pairs(study), replies=sampled_pairs(study))
 
 
 def parameters(study: Study) -> dict[str, Any]:
@@ -61,7 +58,7 @@ def parameters(study: Study) -> dict[str, Any]:
         "pairs": self_comparing_pairs(study),
         "prompts": prompts,
         "from_grades": study.judges_from_grades,
-        "statistics": study.settings["statistics"],
+        "statistics": study.settings.statistics.plain(),
     }
 
 
@@ -76,7 +73,7 @@ def rows(
     from judgemerge.prompting.prompts import load_template
 
     settings = Settings.of_statistics(statistics)
-    items = {benchmark: material.items(benchmark) for benchmark in dict.fromkeys(name for _, name in pairs)}
+    items = material.items_of(pairs)
     verdicts = material.verdicts_of(pairs)
     lines = [(RECORDED, name, *line) for name, some in items.items() for line in recorded_rows(some, settings)]
     for judge, benchmark in verdicts:
@@ -87,22 +84,17 @@ def rows(
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def sections(table: Frame) -> list[Section]:
+def sections(table: Frame, judges: Sequence[str] = ()) -> list[Section]:
     """Return one section per benchmark: a row per judge, a column per metric."""
     return by_benchmark(table, _benchmark) or [
         ("Nothing to show", "<p>No benchmark has pairs of several answers, several draws or derived judges.</p>")
     ]
 
 
-def page(table: Frame, view: View) -> Page:
-    """Return one section per benchmark."""
-    return view.page(sections(table))
-
-
 def _benchmark(rows: Frame) -> str:
     gaps = rows[(rows.metric == "pair_minus_from_grades") & rows.value.notna()]
     about = notes((row.judge, f"{row.metric} {row.note}") for row in gaps.itertuples())
-    table = crosstab(rows, "judge", "metric", _cell).html(["judge"])
+    table = Crosstab(rows, "judge", "metric", _cell).html(["judge"])
     return table + about + undefined_notes(rows, rows.judge + ", " + rows.metric)
 
 
@@ -123,5 +115,5 @@ TABLE = Table(
     inputs=inputs,
     parameters=parameters,
     intro=INTRO,
-    page=page,
+    sections=sections,
 )

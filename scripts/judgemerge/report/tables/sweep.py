@@ -6,8 +6,8 @@ from typing import Any
 from judgemerge.evaluate.ablation import sweep_shares
 from judgemerge.report.drawing import finish, panel_grid
 from judgemerge.report.material import Material
-from judgemerge.report.table import Column, Drawing, Figure, Frame, Inputs, Pair, Study, Table
-from judgemerge.report.tables.ablation import SIDES, benchmark_title, measure_pairs, pair_inputs, variant_pairs
+from judgemerge.report.table import ESTIMATE, Column, Drawing, Figure, Frame, Inputs, Pair, Study, Table
+from judgemerge.report.tables.ablation import SIDES, benchmark_title, measure_pairs, variant_pairs
 
 COLUMNS = {
     "alpha": Column("share of the first parent in the merge"),
@@ -15,9 +15,7 @@ COLUMNS = {
     "side": Column("direct (grades) or pairwise"),
     "benchmark": Column("name of the item set"),
     "metric": Column("Pearson correlation for grades, accuracy without human ties for pairs"),
-    "value": Column("the metric; empty where it is undefined"),
-    "ci_low": Column("lower end of the confidence interval"),
-    "ci_high": Column("upper end of the confidence interval"),
+    **ESTIMATE,
     "n": Column("number of items"),
     "errors": Column("number of unreadable verdicts"),
     "note": Column("why a value is undefined"),
@@ -37,7 +35,7 @@ def has_sweep(study: Study) -> bool:
 
 def inputs(study: Study) -> Inputs:
     """Return the items of the benchmarks, and the verdicts of the merges."""
-    return pair_inputs(sweep_pairs(study))
+    return Inputs.of_pairs(sweep_pairs(study))
 
 
 def parameters(study: Study) -> dict[str, Any]:
@@ -47,7 +45,7 @@ def parameters(study: Study) -> dict[str, Any]:
         "pairs": pairs,
         "shares": sweep_shares(study.settings),
         "protocols": {name: study.protocol(name) for _, name in variant_pairs(study)},
-        "statistics": study.settings["statistics"],
+        "statistics": study.settings.statistics.plain(),
     }
 
 

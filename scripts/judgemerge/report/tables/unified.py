@@ -1,11 +1,12 @@
 """unified.csv: judges on all benchmarks of pairs, counted as myendless1/llm-as-a-judge counts, with row counts."""
 
 import html
+from collections.abc import Sequence
 from typing import Any
 
 from judgemerge.report.markup import TEXT, grid, in_form
 from judgemerge.report.material import Material
-from judgemerge.report.table import Column, Frame, Inputs, Page, Section, Study, Table, View, judges_pairs
+from judgemerge.report.table import Column, Frame, Inputs, Section, Study, Table, judges_pairs
 
 COLUMNS = {
     "benchmark": Column("name of the item set"),
@@ -35,29 +36,22 @@ INTRO = (
     "not comparable. Quoted figures were read by eye from a picture and may be of other rows, as their row count "
     "says."
 )
-HEAD = (
-    "judge",
-    "rows",
-    "errors",
-    "accuracy",
-    "errors as ties",
-    "precision",
-    "recall",
-    "F1",
-    "macro precision",
-    "macro recall",
-    "macro F1",
-    "said first",
-    "said second",
-    "said tie",
-)
-VALUES = ("accuracy", "accuracy_errors_as_ties", "precision", "recall", "f1")
-VALUES = (*VALUES, "macro_precision", "macro_recall", "macro_f1")
-VERDICTS = ("said_first", "said_second", "said_tie")
+VALUES = {
+    "accuracy": "accuracy",
+    "accuracy_errors_as_ties": "errors as ties",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "macro_precision": "macro precision",
+    "macro_recall": "macro recall",
+    "macro_f1": "macro F1",
+}
+VERDICTS = {"said_first": "said first", "said_second": "said second", "said_tie": "said tie"}
+HEAD = ("judge", "rows", "errors", *VALUES.values(), *VERDICTS.values())
 
 
-def sections(table: Frame) -> list[Section]:
-    """Return one section per benchmark of unified.csv, with its items, rows and the rows that quoted figures are of."""
+def sections(table: Frame, judges: Sequence[str] = ()) -> list[Section]:
+    """Return one section per benchmark; its size is in the heading, so that sizes cannot be mixed up."""
     return [
         (
             f"{benchmark}{_size(rows[rows.origin == 'computed'])}",
@@ -65,11 +59,6 @@ def sections(table: Frame) -> list[Section]:
         )
         for benchmark, rows in table.groupby("benchmark", sort=False)
     ]
-
-
-def page(table: Frame, view: View) -> Page:
-    """Return one section per benchmark, its size in the heading, so that sizes cannot be mixed up."""
-    return view.page(sections(table))
 
 
 def _size(computed: Frame) -> str:
@@ -139,5 +128,5 @@ TABLE = Table(
     inputs=inputs,
     parameters=parameters,
     intro=INTRO,
-    page=page,
+    sections=sections,
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from judgemerge.evaluate.comparison_summary import against, best_judge, headline_rows
+from judgemerge.report.tables.comparisons import against, best_judge, headline_rows
 
 
 def comparisons(*rows, benchmark="bench"):
