@@ -4,6 +4,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from transformers import AutoConfig
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge import backends
@@ -15,6 +16,7 @@ from judgemerge.judge.backends.vllm import (
     Question,
     cause,
     completion,
+    cpu_arguments,
     engine_arguments,
     is_finite,
     remedy,
@@ -52,6 +54,17 @@ def test_the_engine_is_made_for_greedy_judging_with_a_shared_prefix(backend, tin
     assert engine_arguments("m", "bfloat16", 99, 3)["dtype"] == "bfloat16"
     longest = VLLM(tiny_models["base"], "auto", 100_000, 10)
     assert longest.max_model_len == 8192  # what the model was made for
+
+
+def test_without_a_gpu_it_keeps_keys_and_values_of_so_many_tokens(backend, tiny_models):
+    config = AutoConfig.from_pretrained(tiny_models["base"])
+    per_token = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim * 4
+    assert backend.arguments_on_cpu["kv_cache_memory_bytes"] == (320 + 64) * per_token  # one whole prompt, two blocks
+    more = backends.load("vllm", tiny_models["base"], {**SETTINGS, "batch_tokens": 1001})
+    assert more.arguments_on_cpu["kv_cache_memory_bytes"] == (1024 + 64) * per_token
+    half = cpu_arguments(config, "bfloat16", 320)
+    assert half["kv_cache_memory_bytes"] == (320 + 64) * per_token // 2
+    assert cpu_arguments(SimpleNamespace(), "float32", 320) == {"enforce_eager": True}  # a model without attention
 
 
 def test_prompts_are_those_of_the_transformers_backend(backend, tiny_models):

@@ -101,6 +101,7 @@ class VLLM(Backend):
         set_environment(self.threads)
         try:
             with self.heard.of_children():
+                import torch
                 import vllm
                 from vllm.platforms import current_platform
         except ImportError:
@@ -112,6 +113,7 @@ class VLLM(Backend):
             on_cpu = current_platform.is_cpu()
             if on_cpu:  # another process would spare no GPU's time, and imports everything again
                 os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+                torch.set_num_threads(self.threads or torch.get_num_threads())
             with self.heard.of_children():
                 model = vllm.LLM(**self.arguments, **(self.arguments_on_cpu if on_cpu else {}))
             return Engine(model.llm_engine, vllm.SamplingParams)
@@ -236,7 +238,8 @@ class VLLM(Backend):
         for one in asked:
             name = str(next(self._numbers))
             parameters = self.engine.parameters(**one.how)
-            self._of_engine(self.engine.core.add_request, name, {"prompt_token_ids": one.ids}, parameters)
+            tokens = {"type": "token", "prompt_token_ids": one.ids}
+            self._of_engine(self.engine.core.add_request, name, tokens, parameters)
             running[name] = one.index
         return running
 
