@@ -44,5 +44,5 @@ def run(job: dict) -> None:
     runpy.run_path(str(SCRIPTS / "judge" / "judge_suite.py"), {"snakemake": snakemake})
 
 
-if __name__ == "__main__":
-    run(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+# Without a guard, as scripts that Snakemake runs: whoever imports this as the main module runs the job again.
+run(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))

@@ -1,5 +1,7 @@
 """Backend vllm without a GPU: what the engine is made with, what it is asked, and what is made of its answers."""
 
+import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -237,3 +239,20 @@ def test_the_error_of_a_process_is_found_among_its_lines(line, advice):
     ]
     assert cause(said)[:40] in line and len(cause(said)) <= 200
     assert advice in remedy(said)
+
+
+def test_a_spawned_process_does_not_run_the_jobs_script_again(tmp_path, repository):
+    script = tmp_path / "job.py"
+    script.write_text(
+        "import multiprocessing, os\n"
+        "from judgemerge.judge.backends.vllm import script_not_run_again\n"
+        "print('the job runs', flush=True)\n"
+        "with script_not_run_again():\n"
+        "    child = multiprocessing.get_context('spawn').Process(target=os.getpid)\n"
+        "    child.start()\n"
+        "child.join()\n"
+        "print(child.exitcode, os.path.basename(__file__))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(repository / "scripts")}
+    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "the job runs\n0 job.py\n", done.stderr

@@ -114,7 +114,7 @@ class VLLM(Backend):
             if on_cpu:  # another process would spare no GPU's time, and imports everything again
                 os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
                 torch.set_num_threads(self.threads or torch.get_num_threads())
-            with self.heard.of_children():
+            with self.heard.of_children(), script_not_run_again():
                 model = vllm.LLM(**self.arguments, **(self.arguments_on_cpu if on_cpu else {}))
             return Engine(model.llm_engine, vllm.SamplingParams)
         except Exception as error:
@@ -368,6 +368,18 @@ def set_environment(threads: int | None) -> None:
     os.environ |= {"VLLM_LOGGING_STREAM": "ext://sys.stderr", "VLLM_LOGGING_COLOR": "0"}
     # Several jobs share a machine: bound to processors by number, they would all take the same ones.
     os.environ |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind"} | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
+
+
+@contextlib.contextmanager
+def script_not_run_again() -> Iterator[None]:
+    """Keep processes that are spawned in the block from running the job's script, which Snakemake leaves unguarded."""
+    main = vars(sys.modules["__main__"])
+    kept = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(kept)
 
 
 def cause(said: Sequence[str]) -> str:
