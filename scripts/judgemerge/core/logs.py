@@ -79,31 +79,32 @@ def _flush() -> None:
 
 
 class Overheard:
-    """What child processes write: it goes on to standard error, and the last lines are remembered.
+    """What a library and its processes write: it goes on to standard error, and the last lines are remembered.
 
-    A library that keeps its work in processes of its own says there, and only there, why they ended.
+    A library that keeps its work in processes of its own says there, and only there, why they ended. What goes on to
+    write after the block, to the end of this process too, still goes where standard error led to at first.
     """
 
     def __init__(self, most_lines: int = 500):
         """Remember at most so many lines."""
         self._lines: deque[str] = deque(maxlen=most_lines)
-        self._thread: threading.Thread | None = None
-        self._entrance = -1
+        self._entrance: TextIO | None = None
 
     @contextlib.contextmanager
     def of_children(self) -> Iterator[None]:
         """Let standard output and error of this process, and of what it starts in the block, for good, be heard."""
-        if self._thread is None:
-            exit_, self._entrance = os.pipe()
-            copy = os.dup(2)
-            self._thread = threading.Thread(target=self._listen, args=(exit_, copy), daemon=True)
-            self._thread.start()
+        if self._entrance is None:
+            exit_, entrance = os.pipe()
+            self._entrance = os.fdopen(entrance, "w", buffering=1, encoding="utf-8", errors="replace")
+            threading.Thread(target=self._listen, args=(exit_, os.dup(2)), daemon=True).start()
         _flush()
         own = os.dup(1), os.dup(2)
-        os.dup2(self._entrance, 1)
-        os.dup2(self._entrance, 2)
+        os.dup2(self._entrance.fileno(), 1)
+        os.dup2(self._entrance.fileno(), 2)
         try:
-            yield
+            # A logger that is made here keeps the stream that it finds.
+            with contextlib.redirect_stdout(self._entrance), contextlib.redirect_stderr(self._entrance):
+                yield
         finally:
             _flush()
             for number, descriptor in enumerate(own, 1):
@@ -111,11 +112,10 @@ class Overheard:
                 os.close(descriptor)
 
     def last_lines(self, seconds: float = 5.0) -> list[str]:
-        """Return the last lines; wait for those of processes that are ending, but not longer than some seconds."""
-        if self._thread is not None and self._entrance >= 0:
-            os.close(self._entrance)
-            self._entrance = -1
-            self._thread.join(seconds)
+        """Return the last lines, when nothing has come for half a second, or after some seconds."""
+        heard, end = None, time.monotonic() + seconds
+        while self._entrance is not None and heard != (heard := list(self._lines)) and time.monotonic() < end:
+            time.sleep(0.5)
         return list(self._lines)
 
     def _listen(self, exit_: int, copy: int) -> None:

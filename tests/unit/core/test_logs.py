@@ -145,9 +145,12 @@ def test_what_children_write_goes_on_to_the_log_and_is_remembered(job):
         """heard = __import__("judgemerge.core.logs").core.logs.Overheard()
     with heard.of_children():
         child = subprocess.Popen("echo one; sleep 0.3; echo two >&2", shell=True)
+        kept = sys.stderr
     print("between", file=sys.stderr, flush=True)
     child.wait()
-    assert heard.last_lines() == ["one", "two"] == heard.last_lines()"""
+    assert heard.last_lines() == ["one", "two"] == heard.last_lines()
+    print("said later", file=kept)
+    assert heard.last_lines()[-1] == 'said later'"""
     )
     assert (code, stderr) == (0, "after\n"), stderr + log
-    assert sorted(log.split()) == ["between", "one", "two"]
+    assert sorted(log.splitlines()) == ["between", "one", "said later", "two"]

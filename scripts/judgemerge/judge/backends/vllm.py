@@ -262,6 +262,7 @@ class VLLM(Backend):
         """Return one sentence for an error of vLLM; the traceback goes to the log."""
         traceback.print_exception(error, file=sys.stderr)
         said = [*self.heard.last_lines(), f"{type(error).__name__}: {error}"]
+        what = "a process of vLLM died" if type(error).__name__ == "EngineDeadError" else what
         return JudgemergeError(f"{self.folder}: {what} ({cause(said)}); {remedy(said)}")
 
 
