@@ -41,7 +41,8 @@ def run(job: dict) -> None:
             chat={},
         ),
     )
-    runpy.run_path(str(SCRIPTS / "judge" / "judge_suite.py"), {"snakemake": snakemake})
+    script = SCRIPTS / "judge" / "judge_suite.py"
+    runpy.run_path(str(script), {"snakemake": snakemake}, run_name="__main__")
 
 
 # Without a guard, as scripts that Snakemake runs: whoever imports this as the main module runs the job again.

@@ -5,11 +5,10 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-from conftest import HERE, REPOSITORY, Done, described
+from conftest import Done, described
 
 from judgemerge.core.files import read_jsonl
 
@@ -124,18 +123,6 @@ def test_a_prompt_that_is_too_long_is_an_error_of_its_own(judge, items, tiny_mod
     )
     assert found == expected
     assert {reason for _, _, reason, _ in found} == {None, "prompt_too_long"}
-
-
-def test_vllm_is_not_installed(items, tiny_models, tmp_path):
-    folder = tmp_path / "without"
-    job = described("vllm", folder, tiny_models["base"], items, BRIEF)
-    (folder / "job.json").write_text(json.dumps(job))
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "scripts")}
-    command = [sys.executable, str(HERE / "job.py"), str(folder / "job.json")]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, env=environment, text=True, **pipes)
-    stdout, stderr = process.communicate(timeout=300)
-    assert "needs the package vllm, which this environment lacks" in failed(Done(folder, process, stdout, stderr))
 
 
 def test_a_command_writes_nothing_but_verdicts_to_standard_output(vllm_python, tiny_models, repository):
