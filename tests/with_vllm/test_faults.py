@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from conftest import Done, described
+from safetensors.torch import load_file, save_file
 
 from judgemerge.core.files import read_jsonl
 
@@ -84,11 +85,13 @@ def test_a_process_that_dies_ends_the_job_with_one_sentence(start, items, tiny_m
     assert len(lines_in(folder)) > 2
 
 
-def test_weights_that_are_damaged(judge, items, tiny_models, tmp_path):
-    model = tmp_path / "damaged"
+def test_weights_that_are_incomplete(judge, items, tiny_models, tmp_path):
+    """What is cut off or changed is found before, by our own check of the files."""
+    model = tmp_path / "incomplete"
     shutil.copytree(tiny_models["base"], model)
-    weights = model / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:50_000])
+    tensors = load_file(model / "model.safetensors")
+    del tensors["model.layers.1.mlp.down_proj.weight"]
+    save_file(tensors, model / "model.safetensors", {"format": "pt"})
     sentence = failed(judge("vllm", tmp_path / "job", model, items, BRIEF))
     assert sentence.startswith(f"{model}: vLLM cannot load the model (") and sentence.endswith("get the model again")
 

@@ -224,6 +224,10 @@ SAID = {
     "gpu": ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.", "judging.gpus"),
     "weights": ("safetensors_rust.SafetensorError: Error while deserializing header", "get the model again"),
     "heads": ("ValueError: Total number of attention heads (9) must be divisible by tensor parallel size.", "divides"),
+    "settings": (
+        "  Value error, Total number of attention heads (4) must be divisible by tensor parallel size (3).",
+        "divides",
+    ),
     "kind": ("ValueError: Model architectures ['X'] are not supported for now.", "backend: transformers"),
     "other": ("RuntimeError: what nobody foresaw", "see the log"),
 }  # fmt: skip
@@ -236,6 +240,7 @@ def test_the_error_of_a_process_is_found_among_its_lines(line, advice):
         line,
         "RuntimeError: Engine core initialization failed. See root cause above.",
         "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}",
+        "ValidationError: 1 validation error for VllmConfig",
     ]
     assert cause(said)[:40] in line and len(cause(said)) <= 200
     assert advice in remedy(said)

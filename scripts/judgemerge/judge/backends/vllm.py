@@ -43,6 +43,8 @@ REMEDIES = (
     (r"max_model_len|max_position_embeddings", "lower judging.max_prompt_tokens"),
     (r"architectures|not supported|float16|dtype", "set judging.judges.<judge>.backend: transformers"),
 )
+# Where they name one: what only says that another line has it is passed over.
+ERROR = re.compile(r"\b\w+(?:Error|Exception): (?!Engine core|\d+ validation error)\S.*|Value error, \S.*")
 
 
 class Asked(NamedTuple):
@@ -261,7 +263,7 @@ class VLLM(Backend):
     def _fault(self, error: BaseException, what: str) -> JudgemergeError:
         """Return one sentence for an error of vLLM; the traceback goes to the log."""
         traceback.print_exception(error, file=sys.stderr)
-        said = [*self.heard.last_lines(), f"{type(error).__name__}: {error}"]
+        said = [*self.heard.last_lines(), *f"{type(error).__name__}: {error}".splitlines()]
         what = "a process of vLLM died" if type(error).__name__ == "EngineDeadError" else what
         return JudgemergeError(f"{self.folder}: {what} ({cause(said)}); {remedy(said)}")
 
@@ -385,9 +387,7 @@ def script_not_run_again() -> Iterator[None]:
 
 def cause(said: Sequence[str]) -> str:
     """Return the error that vLLM or its processes named first of those that say most, at most 200 characters."""
-    found = [
-        match[0] for line in said if (match := re.search(r"\b(\w+(?:Error|Exception))\b: (?!Engine core)\S.*", line))
-    ]
+    found = [match[0].partition(" [type=")[0] for line in said if (match := ERROR.search(line))]
     telling = [one for one in found if any(re.search(pattern, one, re.IGNORECASE) for pattern, _ in REMEDIES)]
     text = " ".join([*telling, *found, said[-1]][0].split())
     return text if len(text) <= 200 else f"{text[:197]}..."
