@@ -69,7 +69,12 @@ def test_an_endpoint_of_vllm_answers_as_the_weights_do_here(served, judge, items
     )
     assert (record["answered"], record["failures"]) == (36, {})
     near = judge("transformers", tmp_path / "near", tiny_models["base"], items, BRIEF)
-    kept = ("item", "order", "reply", "prompt_tokens", "reply_tokens", "finish_reason")
-    far = [{key: row[key] for key in kept} for row in read_jsonl(tmp_path / "replies.jsonl")]
-    assert far == [{key: row[key] for key in kept} for row in near.replies]
+    far = [shown(row) for row in read_jsonl(tmp_path / "replies.jsonl")]
+    assert far == [shown(row) for row in near.replies]
     assert not [row for row in far if row["reply"] is None]
+
+
+def shown(row: dict) -> dict:
+    """Return what both say of a reply; a server leaves out a character that the limit of tokens cut in two."""
+    kept = ("item", "order", "prompt_tokens", "reply_tokens", "finish_reason")
+    return {key: row[key] for key in kept} | {"reply": row["reply"].rstrip("\ufffd")}
