@@ -26,7 +26,7 @@ REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
 CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
-.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo status costs mirror deploy page crate test test-all bench torture test-cluster test-gpu test-conda lint reference format lock container clean
+.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo status costs mirror deploy page crate test test-all bench torture test-cluster test-gpu test-conda test-vllm lint reference format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,11 @@ test-gpu: ## first on a new cluster, on a node with a GPU: judge, train, merge t
 test-conda: ## run --sdm conda in every rule of a small study, with conda or, where there is none, a stand-in for it
 	@$(MAKE) --no-print-directory venv
 	JUDGEMERGE_CONDA=all "$(BIN)/python" -m pytest -s tests/conda $(ARGS)
+
+test-vllm: ## judge with the real vLLM in an environment of its own, .venv-vllm, and behind a server of it; REAL=<folder of a small model>
+	@$(MAKE) --no-print-directory venv
+	@$(MAKE) --no-print-directory venv-vllm
+	JUDGEMERGE_REAL_MODEL="$(REAL)" "$(BIN)/python" -m pytest tests/with_vllm $(ARGS)
 
 lint: ## check the style of Python and Snakemake files
 	$(CHECK)
