@@ -83,6 +83,9 @@ class Need:
         return value if amount == "mem_mb" or self.longest is None else min(value, self.longest)
 
 
+TWIN_SIZE = Size(20e6, 10e6)  # more than any has
+
+
 def made_size(make: Tiny) -> Size:
     """Return the size of a made Llama (float32, embeddings not tied) from its shape."""
     hidden = make.hidden_size
@@ -192,6 +195,8 @@ class Needs:
         entry = study.models[model]
         if entry.make:
             return made_size(entry.make)
+        if entry.twin:
+            return TWIN_SIZE
         n_bytes = (entry.size_gb or UNKNOWN_GB) * GB
         return Size(n_bytes, n_bytes / 2)
 
@@ -343,7 +348,8 @@ class Needs:
         if self.size_of_files(model) is not None:
             return True
         if model in study.models:
-            return bool(study.models[model].make or study.models[model].size_gb)
+            entry = study.models[model]
+            return bool(entry.make or entry.twin or entry.size_gb)
         return all(map(self._has_known_size, study.made_from(model)))
 
     def _weights(self, judge: str) -> float:
