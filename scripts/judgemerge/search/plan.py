@@ -91,7 +91,8 @@ class SearchPlan:
 def judging_of(study: "Study", model: str) -> dict:
     """Return how a job that judges on the side asks a model."""
     judging = study.settings.judging
-    return {key: getattr(judging, key) for key in ("batch_tokens", "max_prompt_tokens", "dtype")} | _chat(study, model)
+    keys = ["batch_tokens", "max_prompt_tokens", "dtype"] + (["reply_tokens"] if judging.reply_tokens else [])
+    return {key: getattr(judging, key) for key in keys} | _chat(study, model)
 
 
 def _chat(study: "Study", model: str) -> dict:

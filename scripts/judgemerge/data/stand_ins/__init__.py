@@ -59,9 +59,7 @@ FILES: dict[str, StandIn] = {
     "prometheus_flask": StandIn(rows.flask, _write_json),
     "feedback_collection": StandIn(rows.feedback_collection, _write_json),
     **{
-        f"preference_collection_{number}": StandIn(
-            partial(rows.preference_collection, number, N_FILES), _write_parquet
-        )
+        f"preference_collection_{number}": StandIn(partial(rows.preference_collection, number, N_FILES), _write_parquet)
         for number in range(N_FILES)
     },
     "orpo_dpo_mix": StandIn(partial(rows.preferences, "mix", "question"), _write_parquet),

@@ -76,7 +76,7 @@ def autoj() -> str:
 
 def pandalm() -> str:
     """Return PandaLM's prompt: an f-string for tasks with an input, and one for those without."""
-    return '''
+    return """
 class PandaLMBatchInferenceProvider:
     def build(self, instruction, input, resp1, resp2):
         rsp = f"### Response 1:\\n{resp1}\\n\\n### Response 2:\\n{resp2}"
@@ -85,7 +85,7 @@ class PandaLMBatchInferenceProvider:
         else:
             input_sequence = f"### Instruction:\\n{instruction}\\n\\n{rsp}\\n\\n### Evaluation:\\n"
         return input_sequence
-'''
+"""
 
 
 def flow_judge_prompts() -> str:

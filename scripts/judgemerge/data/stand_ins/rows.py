@@ -6,13 +6,85 @@ Every function returns the rows of one file; those for single rows are also what
 import random
 from collections.abc import Iterator, Sequence
 
-SUBJECTS = ("a fruit", "a prime", "a river", "a poem", "a loop", "a colour", "an island", "a bridge", "a proof", "a bird")
+SUBJECTS = (
+    "a fruit",
+    "a prime",
+    "a river",
+    "a poem",
+    "a loop",
+    "a colour",
+    "an island",
+    "a bridge",
+    "a proof",
+    "a bird",
+)
 VERBS = ("Name", "Describe", "Explain", "Compare", "Summarise", "Translate", "Draw", "Question")
-WORDS = (
-    "the a of and in is it that was for on as with by at from which this are be has had not but or an were they one all "
-    "stone water light garden number answer reason table window morning paper train music letter story river bridge "
-    "quick small early green plain right wrong short clear whole never often again between because however therefore"
-).split()
+WORDS = [
+    "the",
+    "a",
+    "of",
+    "and",
+    "in",
+    "is",
+    "it",
+    "that",
+    "was",
+    "for",
+    "on",
+    "as",
+    "with",
+    "by",
+    "at",
+    "from",
+    "which",
+    "this",
+    "are",
+    "be",
+    "has",
+    "had",
+    "not",
+    "but",
+    "or",
+    "an",
+    "were",
+    "they",
+    "one",
+    "all",
+    "stone",
+    "water",
+    "light",
+    "garden",
+    "number",
+    "answer",
+    "reason",
+    "table",
+    "window",
+    "morning",
+    "paper",
+    "train",
+    "music",
+    "letter",
+    "story",
+    "river",
+    "bridge",
+    "quick",
+    "small",
+    "early",
+    "green",
+    "plain",
+    "right",
+    "wrong",
+    "short",
+    "clear",
+    "whole",
+    "never",
+    "often",
+    "again",
+    "between",
+    "because",
+    "however",
+    "therefore",
+]
 SCORES = (1, 2, 3, 4, 5)
 CATEGORIES = (
     "casual conversation", "coding", "math", "nlp task", "professional knowledge", "reasoning", "roleplay", "writing"
@@ -195,7 +267,9 @@ def pandalm_training(n_rows: int = 60) -> list[dict]:
             *(sentence("pandalm", number, n) for n in (1, 2)),
         )
         reference = "" if number % 9 == 8 else f"\n### Reference: {sentence('reference', number)}\n"
-        output = f"{verdict}\n\n### Reason: Response {number % 2 + 1} is clear. {sentence('reason', number)}\n{reference}"
+        output = (
+            f"{verdict}\n\n### Reason: Response {number % 2 + 1} is clear. {sentence('reason', number)}\n{reference}"
+        )
         made.append({"input_sequence": PANDALM.format(*parts), "output_sequence": output})
     return made
 
@@ -213,7 +287,9 @@ def gpt4_pairs(n_questions: int = 20) -> list[dict]:
                 for order, winner in ((1, first), (-1, second))
             ]
             made.append(_gpt4_row(81 + number, models, (first, second), games, 1))
-        made.append(_gpt4_row(81 + number, ("alpha", "beta"), ("tie", "tie"), [("<|two turns|>", "Both. [[C]]")] * 2, 2))
+        made.append(
+            _gpt4_row(81 + number, ("alpha", "beta"), ("tie", "tie"), [("<|two turns|>", "Both. [[C]]")] * 2, 2)
+        )
     return made
 
 
