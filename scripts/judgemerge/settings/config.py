@@ -105,8 +105,9 @@ def at_scale(settings: dict, where: str) -> dict:
         settings["date"] = settings["date"].isoformat()
     scales, scale = settings.pop("scales", None), settings.pop("scale", None)
     for name in _scale_names(scale):
-        changes = _scale(scales, name, where)
-        settings = _laid_over(settings, changes) | {"study": f"{settings.get('study')}_{name}"}
+        own = _own_scale(scales, name, where)
+        settings = _laid_over(_laid_over(settings, SCALES.get(name, {})), own)
+        settings["study"] = f"{settings.get('study')}_{name}"
     return settings
 
 
@@ -117,15 +118,15 @@ def _scale_names(scale: object) -> list[str]:
     return list(map(str, scale)) if isinstance(scale, list) else [str(scale)]
 
 
-def _scale(scales: object, name: str, where: str) -> dict:
-    """Return what a scale changes: that of the study, which for a scale of every study is laid over it."""
+def _own_scale(scales: object, name: str, where: str) -> dict:
+    """Return what a study itself says of a scale; of a scale of every study it may say nothing."""
     own = scales if isinstance(scales, dict) else {}
     if name not in own and name not in SCALES:
         hint = did_you_mean(name, [*own, *SCALES])
         raise JudgemergeError(f"{where}: scale '{name}' is unknown{hint}")
     if not isinstance(own.get(name, {}), dict):
         raise JudgemergeError(f"{where}: scales.{name} is {own[name]!r}, not a mapping of keys to change")
-    return _laid_over(SCALES.get(name, {}), own.get(name, {}))
+    return own.get(name, {})
 
 
 def _laid_over(below: dict, above: dict) -> dict:

@@ -1,4 +1,4 @@
-"""How much of a study a rehearsal does (`scale=twins`): the graph of the full size, on twins, a few items and a few steps."""
+"""How much of a study a rehearsal does (`scale=twins`): all of its graph, on few items and in few steps."""
 
 from judgemerge.settings.section import Section, key, section
 

@@ -44,8 +44,9 @@ class Settings(Section):
     )
     scale: str | None = key(
         "Name of a scale below `scales` that is laid over the study, usually given on the command line (--config "
-        "scale=tiny); results then lie under results/<study>_<scale>/. Several are laid over one another in their order "
-        "(scale=other_bases,twins). Every study has the scale `twins`, which rehearses it (docs/rehearsing.md).",
+        "scale=tiny); results then lie under results/<study>_<scale>/. Several are laid over one another in "
+        "their order (scale=other_bases,twins). Every study has the scale `twins`, its rehearsal "
+        "(docs/rehearsing.md).",
         None,
     )
     scales: dict[str, dict[str, Any]] | None = key(

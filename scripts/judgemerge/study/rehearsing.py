@@ -175,9 +175,7 @@ class _Cut:
 
     def _embedding(self, embedding: Mapping[str, Any]) -> Plain:
         if any(step.get("model") for step in (embedding["questions"], embedding["rewriting"])):
-            self.note(
-                "questions, relevance and rewrites by a language model: they are formed from the documents' terms"
-            )
+            self.note("questions, relevance, rewrites by a language model: they are formed from the documents' terms")
         documents = {key: value for key, value in embedding["documents"].items() if key != "folder"}
         if "folder" in embedding["documents"]:
             self.note("documents of your own: they are synthetic")

@@ -1,8 +1,8 @@
 """Stand-ins for raw files that nobody here can fetch: made on the spot, in the shape of the real ones.
 
 A rehearsal of a study (`--config scale=twins`, docs/rehearsing.md) reads them where a file is `unseen` in
-config/sources.yaml and no mirror has it. Columns, types and nesting are the real file's, and so are the odd rows that its
-loader's docstring names; the texts are nonsense of our own. What a study finds on them says nothing about anything.
+config/sources.yaml and no mirror has it. Columns, types and nesting are the real file's, and so are the odd rows that
+its loader's docstring names; the texts are nonsense of our own. What a study finds on them says nothing.
 
 A maker is a function of `rows` or `python_files` that returns the rows or the text of one file; FILES names it, and the
 form in which the file is written.

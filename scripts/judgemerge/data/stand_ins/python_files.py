@@ -65,10 +65,10 @@ class Evaluator:
 
 def autoj() -> str:
     """Return Auto-J's prompts."""
-    data = "[BEGIN DATA]\n***\n[Query]: {prompt}\n***\n"
+    data, pair = "[BEGIN DATA]\n***\n[Query]: {prompt}\n***\n", "[Response 1]: {response}\n***\n[Response 2]: "
     return _constants(
         {
-            "pairwise_tie": f"{data}[Response 1]: {{response}}\n***\n[Response 2]: {{response_another}}\n***\n[END DATA]",
+            "pairwise_tie": f"{data}{pair}{{response_another}}\n***\n[END DATA]",
             "single": f"{data}[Response]: {{response}}\n***\n[END DATA]",
         }
     )
@@ -81,7 +81,9 @@ class PandaLMBatchInferenceProvider:
     def build(self, instruction, input, resp1, resp2):
         rsp = f"### Response 1:\\n{resp1}\\n\\n### Response 2:\\n{resp2}"
         if input:
-            input_sequence = f"### Instruction:\\n{instruction}\\n\\n### Input:\\n{input}\\n\\n{rsp}\\n\\n### Evaluation:\\n"
+            input_sequence = (
+                f"### Instruction:\\n{instruction}\\n\\n### Input:\\n{input}\\n\\n{rsp}\\n\\n### Evaluation:\\n"
+            )
         else:
             input_sequence = f"### Instruction:\\n{instruction}\\n\\n{rsp}\\n\\n### Evaluation:\\n"
         return input_sequence

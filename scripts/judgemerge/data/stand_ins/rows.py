@@ -148,7 +148,9 @@ def preference(
     scores: Sequence[int] = (5, 2),
 ) -> dict:
     """Return a row of the Preference Collection."""
-    whole = request(f"{answers[0]}\n\n###Response B to evaluate:\n{answers[1]}", "So.", instruction, "Is it right?")
+    whole = request("{both}", "So.", instruction, "Is it right?").replace(
+        "###Response to evaluate:\n{both}", f"###Response A:\n{answers[0]}\n\n###Response B:\n{answers[1]}"
+    )
     return {
         "orig_instruction": instruction, "orig_response_A": answers[0], "orig_response_B": answers[1],
         "orig_reference_answer": "So.", "orig_criteria": "Is it right?", "orig_preference": preferred,
@@ -217,8 +219,8 @@ def request_pairs(of: str, n_rows: int = 24, ties: bool = False) -> list[dict]:
 # ---- training sets of study `unified` ----
 
 AUTOJ = (
-    "You are assessing two submitted responses on a given user's query and judging which response is better or they are "
-    "tied. Here is the data:\n\n[BEGIN DATA]\n***\n[Query]: {0}\n***\n[Response 1]: {1}\n***\n[Response 2]: {2}\n***\n"
+    "You are assessing two submitted responses on a given user's query and judging which response is better or they "
+    "are tied. Here is the data:\n\n[BEGIN DATA]\n***\n[Query]: {0}\n***\n[Response 1]: {1}\n***\n[Response 2]: {2}\n***\n"
     "[END DATA]\n\nHere are the instructions to assess and compare the two responses:\n\n1. Pinpoint the key factors.\n"
 )
 # What a critique decides, and what people said: agreeing, a tie in two wordings, against people, undecided.
