@@ -57,7 +57,11 @@ def export(recipe: dict, threads: int) -> None:
 
 # Keys of a recipe that LLaMA-Factory does not know, and how scripts/train/llamafactory_worker.py is told of them.
 WORKER = Path(__file__).resolve().parents[2] / "train" / "llamafactory_worker.py"
-ADDED = {"split_experts": "JUDGEMERGE_SPLIT_EXPERTS", "orpo_nll": "JUDGEMERGE_ORPO_NLL"}
+ADDED = {
+    "split_experts": "JUDGEMERGE_SPLIT_EXPERTS",
+    "orpo_nll": "JUDGEMERGE_ORPO_NLL",
+    "leave_out_spare_ends": "JUDGEMERGE_LEAVE_OUT_SPARE_ENDS",
+}
 
 
 def program(recipe: dict) -> tuple[dict, list[str], dict[str, str]]:
