@@ -132,9 +132,9 @@ def simulate(scenario: Scenario, n_items: int, runs: range, n_resamples: int, se
         weights = bootstrap.resampling_weights(benchmark.n_clusters, n_resamples, rng)
         a, b = (score.judge_statistics(benchmark, judge, weights) for judge in arrays)
         effective = bootstrap.effective_clusters(benchmark.cluster_sizes)
-        statistics = score.BenchmarkStatistics(benchmark, {}, effective)
+        statistics = score.BenchmarkStatistics(benchmark, {}, effective, LEVEL)
         for metric in COVERAGE_METRICS[scenario.protocol]:
-            low, high = score.metric_interval(statistics, a, metric, LEVEL)
+            low, high = score.metric_interval(statistics, a, metric)
             plain = np.nanquantile(a.resampled[metric], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
             rows.append({"metric": metric, "low": low, "high": high, "plain_low": plain[0], "plain_high": plain[1]})
         for metric in TEST_METRICS[scenario.protocol]:

@@ -24,6 +24,7 @@ from judgemerge.core.items import CLASSES, Item, Verdict  # noqa: E402
 from judgemerge.evaluate.metrics import METRICS  # noqa: E402
 from judgemerge.evaluate.score import score_benchmark  # noqa: E402
 from judgemerge.evaluate.verdict_arrays import BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays  # noqa: E402
+from judgemerge.settings.report import Statistics  # noqa: E402
 
 # name: items, clusters (as in LLMBar, Auto-J, PandaLM, MT-Bench and MELD)
 SIZES = {
@@ -122,7 +123,7 @@ def main() -> int:
         for name in SIZES:
             items, verdicts = make(name, options.judges, rng)
             start = time.perf_counter()
-            score_benchmark(items, verdicts, options.resamples)
+            score_benchmark(items, verdicts, Statistics(resamples=options.resamples))
             seconds = time.perf_counter() - start
             benchmark = benchmark_arrays(items)
             judge = judge_arrays(benchmark, "judge0", verdicts["judge0"])

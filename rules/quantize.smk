@@ -1,4 +1,4 @@
-"""Models → layout.GGUF files with fewer bits per weight → what was gained and lost; and a file to serve them with."""
+"""Models → GGUF files with fewer bits per weight → what was gained and lost; and a file to serve them with."""
 
 from judgemerge.quantize import quantizing
 from judgemerge.quantize.plan import QuantizationPlan
@@ -27,7 +27,7 @@ rule convert_gguf:
 
 
 rule quantize_model:
-    """A layout.GGUF file with fewer bits per weight, with the tokenizer and chat template of the model it is made from."""
+    """A GGUF file with fewer bits per weight, with the tokenizer and chat template of the model it is made from."""
     input:
         gguf=paths.one(layout.GGUF, quantization_plan.parent, "quantization"),
         model=paths.one(layout.MODEL, quantization_plan.parent, "quantization"),

@@ -3,10 +3,13 @@
 Both end in tables; training.csv holds the training curves of the study's own experts.
 """
 
+from functools import partial
+
 from judgemerge.search.plan import ScreeningPlan, SearchPlan
 
 search_plan = SearchPlan(study)
 screening_plan = ScreeningPlan(study)
+of_target = partial(layout.chained, study.target_of)  # asks about the expert or merge that a search starts from
 # What a trial reads, is told and needs, whatever is searched for.
 trial_inputs = dict(
     proposed=paths.one(layout.SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
@@ -57,12 +60,12 @@ rule train_trial:
     """An expert with the proposed settings, judged on the development sets; given up early when the pruner says so."""
     input:
         **trial_inputs,
-        item_sets=paths.inputs(layout.ITEMS, search_plan.training_sets, "search"),
+        item_sets=paths.inputs(layout.ITEMS, of_target(training_plan.training_sets), "search"),
         left_out=paths.one(layout.LEFT_OUT, study.target_of, "search"),
-        prompts=of(layout.chained(search_plan.training_prompts, prompt_files), "search"),
-        texts=of(layout.chained(search_plan.training_prompts, prompt_texts), "search"),
-        model=paths.one(layout.MODEL, search_plan.base, "search"),
-        manifest=paths.one(layout.MANIFEST, search_plan.base, "search"),
+        prompts=of(of_target(study.training_prompts, prompt_files), "search"),
+        texts=of(of_target(study.training_prompts, prompt_texts), "search"),
+        model=paths.one(layout.MODEL, of_target(study.base_of), "search"),
+        manifest=paths.one(layout.MANIFEST, of_target(study.base_of), "search"),
     output:
         folder=directory(layout.TRIAL),
         result=layout.TRIAL_RESULT,
@@ -82,9 +85,9 @@ rule train_trial:
     params:
         **trial_params,
         expert=of(search_plan.target_settings, "search"),
-        training_prompts=of(search_plan.training_prompts, "search"),
-        training_prompt_contents=of(layout.chained(search_plan.training_prompts, prompt_contents), "search"),
-        common=of(search_plan.training_common, "search"),
+        training_prompts=of(of_target(study.training_prompts), "search"),
+        training_prompt_contents=of(of_target(study.training_prompts, prompt_contents), "search"),
+        common=of(of_target(training_plan.common), "search"),
         seed=settings.seed,
         work="results/{study}/training/{search}_trials/{trial}",
     script:
@@ -95,9 +98,9 @@ rule merge_trial:
     """A merge with the proposed parameters, judged on the development sets; the merged weights are not kept."""
     input:
         **trial_inputs,
-        models=paths.inputs(layout.MODEL, search_plan.models_read, "search"),
-        manifests=paths.inputs(layout.MANIFEST, search_plan.models_read, "search"),
-        adapters=paths.inputs(layout.ADAPTER, search_plan.adapter_bases, "search"),
+        models=paths.inputs(layout.MODEL, of_target(study.models_read), "search"),
+        manifests=paths.inputs(layout.MANIFEST, of_target(study.models_read), "search"),
+        adapters=paths.inputs(layout.ADAPTER, of_target(study.adapters_of), "search"),
     output:
         folder=directory(layout.TRIAL),
         result=layout.TRIAL_RESULT,
@@ -116,7 +119,7 @@ rule merge_trial:
     params:
         **trial_params,
         merge=of(search_plan.target_settings, "search"),
-        bases=of(search_plan.adapter_bases, "search"),
+        bases=of(of_target(merge_plan.adapter_bases), "search"),
     script:
         "../scripts/search/merge_trial.py"
 
@@ -147,8 +150,8 @@ rule keep_trained:
     input:
         best=layout.BEST_TRIAL,
         trials=paths.inputs(layout.TRIAL, search_plan.trials, "search"),
-        model=paths.one(layout.MODEL, search_plan.base, "search"),
-        manifest=paths.one(layout.MANIFEST, search_plan.base, "search"),
+        model=paths.one(layout.MODEL, of_target(study.base_of), "search"),
+        manifest=paths.one(layout.MANIFEST, of_target(study.base_of), "search"),
     output:
         model=directory(layout.SEARCHED_MODEL),
         manifest=layout.SEARCHED_MANIFEST,
@@ -171,9 +174,9 @@ rule keep_merged:
     """The best trial of a search for parameters, merged again."""
     input:
         best=layout.BEST_TRIAL,
-        models=paths.inputs(layout.MODEL, search_plan.models_read, "search"),
-        manifests=paths.inputs(layout.MANIFEST, search_plan.models_read, "search"),
-        adapters=paths.inputs(layout.ADAPTER, search_plan.adapter_bases, "search"),
+        models=paths.inputs(layout.MODEL, of_target(study.models_read), "search"),
+        manifests=paths.inputs(layout.MANIFEST, of_target(study.models_read), "search"),
+        adapters=paths.inputs(layout.ADAPTER, of_target(study.adapters_of), "search"),
     output:
         model=directory(layout.SEARCHED_MODEL),
         manifest=layout.SEARCHED_MANIFEST,
@@ -191,7 +194,7 @@ rule keep_merged:
         **needed("keep_merged"),
     params:
         merge=of(search_plan.target_settings, "search"),
-        bases=of(search_plan.adapter_bases, "search"),
+        bases=of(of_target(merge_plan.adapter_bases), "search"),
     script:
         "../scripts/search/keep_merged.py"
 

@@ -8,25 +8,17 @@ from judgemerge.core.logs import logged
 from judgemerge.settings.comparisons import ModelComparison
 
 if "snakemake" in globals():
-    params, resources = snakemake.params, snakemake.resources
+    inputs, params = snakemake.input, snakemake.params
+    how = (params.settings, params.endpoint, os.environ, snakemake.threads, snakemake.resources)
     with logged(snakemake.log[0]):
         judge_answers(
-            Respondent.at(
-                [*snakemake.input.model, snakemake.input.manifest],
-                params.settings,
-                params.endpoint,
-                os.environ,
-                threads=snakemake.threads,
-                batch_tokens=resources.batch_tokens,
-                gpus=resources.get("judge_gpus", 0),
-            ),
+            Respondent.at([*inputs.model, inputs.manifest], *how),
             comparison=ModelComparison.of(params.comparison),
-            questions=snakemake.input.questions,
-            answer_files=list(snakemake.input.answers),
-            metric_files=list(snakemake.input.metrics),
+            questions=inputs.questions,
+            answer_files=list(inputs.answers),
+            metric_files=list(inputs.metrics),
             folders=("config/prompts", params.sources),
             store=params.store,
             user=f"{snakemake.wildcards.comparison}_judged",
-            replies=snakemake.output.replies,
-            record=snakemake.output.record,
+            **snakemake.output,
         )

@@ -4,9 +4,9 @@ from judgemerge.core.frames import write_table
 from judgemerge.core.items import VerdictFile, read_items, read_verdicts
 from judgemerge.core.logs import logged
 from judgemerge.evaluate.comparisons import compare_benchmark
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.tables import bias_table, human_table
 from judgemerge.judge import failures
+from judgemerge.settings.report import Statistics
 
 
 def main(
@@ -21,11 +21,9 @@ def main(
     """Write the three tables of one benchmark over all its judges."""
     item_set = read_items(items)
     verdicts_by_judge = {judge: list(read_verdicts(*file)) for judge, file in failures.divide(verdicts)[0].items()}
-    settings = Settings.of_statistics(statistics)
+    settings = Statistics.of(statistics)
     tables = {
-        comparisons: compare_benchmark(
-            item_set, verdicts_by_judge, settings.n_resamples, settings.confidence, settings.seed
-        ),
+        comparisons: compare_benchmark(item_set, verdicts_by_judge, settings),
         humans: human_table(item_set, verdicts_by_judge, settings),
         bias: bias_table(item_set, verdicts_by_judge, own_models, settings),
     }

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from judgemerge.core.frames import write_table
 from judgemerge.core.items import VerdictFile, read_benchmark, read_items, read_verdicts
 from judgemerge.core.logs import logged
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.published import Case
 from judgemerge.evaluate.published._table import published_table
 from judgemerge.judge import failures
+from judgemerge.settings.report import Statistics
 
 Pair = tuple[str, str]
 
@@ -22,7 +22,7 @@ def main(
     scores: str,
 ) -> None:
     """Write the rows of every benchmark in `protocols`; verdicts and counts are files by judge and benchmark."""
-    settings = Settings.of_statistics(statistics)
+    settings = Statistics.of(statistics)
     succeeded, _ = failures.divide(verdicts)
     counts = {pair: path for pair, path in counts.items() if pair in succeeded}
     cases = {
@@ -30,9 +30,7 @@ def main(
             items=read_items(path),
             verdicts={judge: list(read_verdicts(*file)) for judge, file in _of(benchmark, succeeded)},
             counts={judge: next(read_benchmark(*file)) for judge, file in _of(benchmark, counts)},
-            n_resamples=settings.n_resamples,
-            confidence=settings.confidence,
-            seed=settings.seed,
+            settings=settings,
         )
         for benchmark, path in zip(protocols, items, strict=True)
     }

@@ -7,10 +7,10 @@ import pandas as pd
 from judgemerge.core import files
 from judgemerge.core.items import VerdictFile, read_items, read_verdicts
 from judgemerge.core.logs import logged
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.quantization import Model, quantization_table
 from judgemerge.judge import failures
 from judgemerge.quantize.quantizing import Quantized, Unit
+from judgemerge.settings.report import Statistics
 
 
 def main(
@@ -29,7 +29,7 @@ def main(
     (itself for one that is not quantized); `models` and `replies` are the folders of the manifests and of the timing
     records.
     """
-    settings = Settings.of_statistics(statistics)
+    settings = Statistics.of(statistics)
     parts = []
     remaining = iter(verdicts)
     for unit, item_file in zip((Unit(**unit) for unit in units), items, strict=True):

@@ -12,7 +12,7 @@ if "snakemake" in globals():
             settings=params.screening,
             items=list(inputs.item_sets),
             held_out=list(inputs.held_out),
-            template=load_template(inputs.prompt),
+            template=load_template(*inputs.prompt),
             common=params.common,
             start=runs.Start.at(inputs.model, inputs.manifest, params.seed, snakemake.threads, params.work),
             judging=params.judging,

@@ -4,9 +4,9 @@ import pandas as pd
 
 from judgemerge.core.frames import write_table
 from judgemerge.core.logs import logged
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.search import searching
 from judgemerge.search.trials_table import trials_table
+from judgemerge.settings.report import Statistics
 from judgemerge.settings.searches import Search
 from judgemerge.settings.section import typed
 
@@ -15,7 +15,7 @@ if "snakemake" in globals():
     with logged(snakemake.log[0]):
         search, results = typed(params.search, Search), searching.read_results(inputs.results)
         development = dict(zip(searching.targets(search), inputs.development, strict=True))
-        settings = Settings.of_statistics(params.statistics)
+        settings = Statistics.of(params.statistics)
         table = trials_table(search, params.default, results, inputs.folders, development, settings)
         importances = searching.importances(search, results, params.default)
         write_table(snakemake.output.table, table)

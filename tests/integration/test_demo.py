@@ -7,6 +7,7 @@ import pytest
 
 from judgemerge.core.items import read_items, read_verdicts
 from judgemerge.evaluate.comparisons import compare_benchmark
+from judgemerge.settings.report import Statistics
 
 MERGES = ("dare_ties", "ties", "linear", "slerp")
 
@@ -33,7 +34,7 @@ def test_the_pairwise_expert_beats_its_base(demo):
         judge: list(read_verdicts(demo / "verdicts" / judge / "demo.jsonl", "demo_pairwise"))
         for judge in ("pairwise", "tiny")
     }
-    table = compare_benchmark(items, verdicts, n_resamples=10_000, confidence=0.95, seed=7)
+    table = compare_benchmark(items, verdicts, Statistics(resamples=10_000, confidence=0.95, seed=7))
     row = table[table["metric"] == "accuracy"].iloc[0]
     assert (row["judge_a"], row["judge_b"]) == ("pairwise", "tiny")
     assert row["ci_low"] > 0, f"difference {row['difference']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}]"

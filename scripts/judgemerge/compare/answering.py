@@ -70,15 +70,17 @@ class Respondent:
         settings: Mapping[str, Any],
         endpoint: Mapping[str, Any] | None,
         environment: Mapping[str, str],
-        **resources: int,
+        threads: int,
+        resources: Mapping[str, int],
     ) -> "Respondent":
         """Return the respondent of a job; the first of `places` is the model, the last its manifest.
 
         The key of an endpoint comes from the environment variable that it names.
         """
+        limits = {"threads": threads, "batch_tokens": resources["batch_tokens"], "gpus": resources.get("judge_gpus", 0)}
         variable = endpoint and endpoint.get("api_key_variable")
         key = environment.get(variable) if variable else None
-        return cls(places[0], models.described(places[0], places[-1]), {**settings, **resources}, endpoint, key)
+        return cls(places[0], models.described(places[0], places[-1]), {**settings, **limits}, endpoint, key)
 
     @property
     def digest(self) -> str:

@@ -11,11 +11,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from judgemerge.compare.answer_judging import PAIRS, JudgedAnswer
-from judgemerge.compare.answering import Answer, Unit
+from judgemerge.compare.answer_judging import PAIRS, JudgedAnswer, read_results
+from judgemerge.compare.answering import Answer, Unit, read_answers
+from judgemerge.core import files
+from judgemerge.core.frames import write_table
+from judgemerge.core.items import read_items
 from judgemerge.evaluate.counts import divide
-from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Settings, draw_sample, estimate, proportion
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, draw_sample, estimate, proportion
+from judgemerge.settings.comparisons import ModelComparison
+from judgemerge.settings.report import Statistics
 
 FAILED = -1.0  # what the published comparison put in place of a grade that could not be read
 OUTCOMES = ("win", "tie", "lose", "inconsistent")
@@ -74,7 +80,7 @@ class Intervals:
     """Means and ratios over units with the BCa interval over questions; `clusters` says which share a prompt."""
 
     clusters: Mapping[str, str]
-    settings: Settings
+    settings: Statistics
 
     def sample(self, units: Iterable[Unit], name: str):
         """Return the resamples of the questions of some units."""
@@ -201,6 +207,27 @@ def cost_rows(answers: Mapping[str, Mapping[Unit, Answer]], intervals: Intervals
             gaps = {unit: measured[second][unit][0] - measured[first][unit][0] for unit in both}
             subject = Subject("", "", second, len(answers[first]) - len(both))
             yield subject.row(f"{measure}_difference", intervals.mean(gaps), len(both), "no question has both")
+
+
+def write_tables(
+    comparison: ModelComparison, questions: str, answers: Sequence[str], results: str, metrics: Sequence[str],
+    settings: Statistics, table: str, reading: str,
+) -> None:  # fmt: skip
+    """Write the table of every number with n, errors and interval, and the file of what a person should read.
+
+    `answers` are files in the order of the models, `results` is the folder of what the judges said.
+    """
+    models = comparison.models
+    intervals = Intervals({item.id: item.cluster for item in read_items(questions)}, settings)
+    by_judge = {judge: read_results(f"{results}/{judge}.jsonl") for judge in comparison.judges}
+    answers_by_model = {model: read_answers(path) for model, path in zip(models, answers, strict=True)}
+    rows, cases = [], []
+    for judge, results_of_judge in by_judge.items():
+        rows += judge_rows(judge, results_of_judge, metrics, models, intervals)
+        cases += [{"judge": judge, **case._asdict()} for case in disagreements(results_of_judge, metrics, models)]
+    rows += cost_rows(answers_by_model, intervals)
+    write_table(table, pd.DataFrame(rows, columns=list(Row._fields)))
+    files.write_jsonl(reading, cases)
 
 
 # ---- what a person should read ----

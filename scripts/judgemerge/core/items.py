@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
+import random
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -153,6 +154,13 @@ def sample(items: list[Item], n: int, seed: int | None) -> list[Item]:
     """
     sampled = {item.id for item in sorted(items, key=lambda item: files.sha256_text(str(seed), item.id))[:n]}
     return [item for item in items if item.id in sampled]
+
+
+def random_part(rows: Sequence, n: int | None, seed: int) -> Sequence:
+    """Return `n` of the rows, drawn with `seed`, in their order; all of them where there are no more, or n is None."""
+    if n is None or n >= len(rows):
+        return rows
+    return [rows[place] for place in sorted(random.Random(seed).sample(range(len(rows)), n))]
 
 
 def part_of(

@@ -107,7 +107,5 @@ def _check_task(study: "Study", name: str, task: MadeTask | LocalTask | SourceTa
     if isinstance(task, MadeTask):
         require_known(task.make.domain, DOMAINS, f"{where}.make.domain is")
     if isinstance(task, SourceTask) and task.source not in study.catalogues.sources:
-        raise JudgemergeError(
-            f"{where}.source is '{task.source}', no key of config/sources.yaml"
-            f"{did_you_mean(task.source, study.catalogues.sources)}"
-        )
+        near = did_you_mean(task.source, study.catalogues.sources)
+        raise JudgemergeError(f"{where}.source is '{task.source}', no key of config/sources.yaml{near}")

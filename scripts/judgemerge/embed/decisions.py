@@ -1,5 +1,8 @@
 """Iterations: which chunks each one trains on, and when there have been enough."""
 
+import os
+import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,6 +98,20 @@ def choice(decisions: Sequence[Decision]) -> str:
     if winner.after <= winner.before:
         text += f". The base finds {winner.before:.3f}: fine-tuning has gained nothing here, use the base"
     return f"{text}."
+
+
+def link_best(
+    decided: Iterable[str], folders: Sequence[str], manifests: Sequence[str], model: str, manifest: str
+) -> None:
+    """Make `model` of links to the files of the best iteration; folders and manifests are in order of iterations."""
+    decisions = read(decided)
+    number = best(decisions).iteration
+    print(choice(decisions), file=sys.stderr)
+    shutil.rmtree(model, ignore_errors=True)
+    # Snakemake's own time stamp is not linked: touching it here would make the iteration look new.
+    time_stamps = shutil.ignore_patterns(".snakemake_timestamp")
+    shutil.copytree(folders[number - 1], model, copy_function=os.link, ignore=time_stamps)
+    files.write_json(manifest, files.read_json(manifests[number - 1]) | {"iteration": number})
 
 
 def pass_over(stop: Decision, *outputs: str | Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import random_part
 from judgemerge.embed import Pair, encoders, pair_of, selection
 from judgemerge.embed import decisions as rounds
 from judgemerge.settings.embedding import SentenceTraining, TinyEncoder
@@ -94,7 +95,7 @@ def _read_pairs(path: str) -> list[Pair]:
 
 
 def _train_on_pairs(reranker, pairs: Sequence[Pair], settings: SentenceTraining, work: Path, seed: int) -> dict:
-    sample = at_most(pairs, settings.max_pairs, seed)
+    sample = random_part(pairs, settings.max_pairs, seed)
     rows = labelled(sample, settings.hard_negatives, settings.random_negatives, seed)
     return train_reranker(reranker, rows, settings, work / "trainer", seed)
 
@@ -107,14 +108,6 @@ def _keep(encoder, base: str | None, work: str, model: str) -> None:
 
 
 # ---- training ----
-
-
-def at_most(pairs: Sequence[Pair], limit: int, seed: int) -> list[Pair]:
-    """Return the pairs, or a seeded sample of `limit` of them in their order."""
-    if len(pairs) <= limit:
-        return list(pairs)
-    places = sorted(random.Random(seed).sample(range(len(pairs)), limit))
-    return [pairs[place] for place in places]
 
 
 def columns(pairs: Sequence[Pair], n_negatives: int, query_prompt: str = "") -> dict[str, list[str]]:
@@ -170,7 +163,7 @@ def train_embedder(
             f"{len(pairs)} training pairs with fewer than two different chunks are left; keep more "
             "(embedding.selection.share, relevance.threshold) or add documents"
         )
-    pairs = at_most(pairs, settings.max_pairs, seed)
+    pairs = random_part(pairs, settings.max_pairs, seed)
     rows = columns(pairs, settings.hard_negatives, query_prompt)
     arguments = SentenceTransformerTrainingArguments(
         batch_sampler="no_duplicates", use_cpu=model.device.type == "cpu", **_arguments(settings, work, seed)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.data import hub
 from judgemerge.embed import Pair, documents, questions
 from judgemerge.synthetic import made_documents
 
@@ -127,12 +126,12 @@ def open_reranker(folder: str | Path, max_tokens: int | None = None):
 
 
 def save_model(model, folder: str | Path, base: str | Path | None = None) -> None:
-    """Save an embedding model or reranker under the tensors' names of today (merging/names.py).
+    """Save an embedding model or reranker under the tensors' names of today (merge/names.py).
 
     A pooler that `base` lacks was made up when the model was loaded, and is not saved.
     """
     from judgemerge.merge import names
-    from judgemerge.merge.streams import Weights, Writer
+    from judgemerge.merge.streams import Weights, Writer, replace_weights
 
     model.save_pretrained(str(folder), create_model_card=False)
     weights = Weights(folder)
@@ -151,12 +150,7 @@ def save_model(model, folder: str | Path, base: str | Path | None = None) -> Non
     for new in writer.names:
         writer.add(new, weights.get(stored[new]))
     writer.finish()
-    for path in {entry.path for entry in weights.entries.values()}:
-        path.unlink()
-    Path(folder, "model.safetensors.index.json").unlink(missing_ok=True)
-    for path in fresh.iterdir():
-        path.rename(Path(folder, path.name))
-    fresh.rmdir()
+    replace_weights(folder, fresh)
 
 
 def copy_model(source: str | Path, destination: str | Path) -> None:
@@ -167,8 +161,3 @@ def copy_model(source: str | Path, destination: str | Path) -> None:
         target = Path(destination) / path.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-
-
-def download_model(repo: str, revision: str, destination: str | Path) -> None:
-    """Download one commit of a model of the hub; a hub that cannot be reached is one sentence."""
-    hub.download(repo, revision, destination, "embedding")

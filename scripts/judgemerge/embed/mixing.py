@@ -8,7 +8,9 @@ from types import SimpleNamespace
 
 from judgemerge.core import files, models, provenance
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.embed import Pair, encoder_training, encoders, evaluation_sets, selection
+from judgemerge.core.items import random_part
+from judgemerge.data import hub
+from judgemerge.embed import Pair, encoders, evaluation_sets, selection
 from judgemerge.merge import cards, cocktail, engine, losses, preflight, result_checks
 from judgemerge.merge.streams import FLOATING, WHOLE, Weights
 from judgemerge.settings.embedding import ByLoss
@@ -51,7 +53,7 @@ def fetch(
     if twin or "path" in entry:
         encoders.copy_model([*twin, entry.get("path")][0], fresh)
     else:
-        encoders.download_model(entry["repo"], entry["revision"], fresh)
+        hub.download(entry["repo"], entry["revision"], fresh, "embedding")
     models.check_folder(fresh)
     if mixed:
         check_base(fresh)
@@ -150,7 +152,7 @@ def examples_of(
 
     The wrong texts are the best that BM25 finds in other documents: as many as asked for, or as all examples have.
     """
-    sample = encoder_training.at_most(pairs, n_examples, seed)
+    sample = random_part(pairs, n_examples, seed)
     wrong = {pair.id: others for pair, others in zip(pairs, selection.ranked_others(pairs), strict=True)}
     number = min(n_negatives, *(len(wrong[pair.id]) for pair in sample))
     if not number:

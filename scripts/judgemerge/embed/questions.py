@@ -105,5 +105,5 @@ def without_repeats(pairs: Iterable[Pair]) -> tuple[list[Pair], int]:
     n_found = 0
     for pair in pairs:
         n_found += 1
-        by_question.setdefault(" ".join(pair.anchor.casefold().split()), pair)
+        by_question.setdefault(texts.folded(pair.anchor), pair)
     return list(by_question.values()), n_found - len(by_question)

@@ -168,7 +168,7 @@ def recall_of(rows: Sequence[RankRow], task: str, k: int) -> float:
 def scores(task: str, clusters: Sequence[str], values_by_metric: Mapping[str, np.ndarray], settings) -> list[dict]:
     """Return {metric, value, ci_low, ci_high, n, note} for each metric of one model on one task.
 
-    Recall gets Wilson's interval at the effective sample size, the others BCa (agreement/bootstrap.py says why).
+    Recall gets Wilson's interval at the effective sample size, the others BCa (evaluate/bootstrap.py says why).
     """
     sample = estimates.draw_sample(clusters, f"retrieval:{task}", settings)
     rows = []

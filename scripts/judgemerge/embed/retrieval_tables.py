@@ -1,13 +1,17 @@
 """retrieval.csv and retrieval_differences.csv: every model on every task, with intervals, and against the base."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
+from judgemerge.core import files
+from judgemerge.core.frames import write_table
 from judgemerge.embed import decisions as rounds
 from judgemerge.embed import retrieval
 from judgemerge.embed.retrieval import RankRow
+from judgemerge.settings.report import Statistics
 
 COLUMNS = (
     "model", "kind", "tuned_share", "task", "role", "metric", "value", "ci_low", "ci_high", "n", "errors", "note",
@@ -24,6 +28,21 @@ class RankedModel(NamedTuple):
     tuned_share: float | None
     against: str | None
     ranks: Sequence[RankRow]
+
+
+def write_tables(
+    ranks: Sequence[str], reranked: Sequence[str], decisions: Sequence[str], mixed: Sequence[str],
+    counts: Sequence[str], roles: Mapping[str, str], others: Mapping[str, str], k: int, settings: Statistics,
+    tables: Sequence[str],
+) -> None:  # fmt: skip
+    """Write both tables from the files of a study: ranks, decisions, manifests of mixtures, counts of tasks."""
+    shares = {Path(path).stem: files.read_json(path)["made_by"]["tuned_share"] for path in mixed}
+    rows = {Path(path).stem: retrieval.read_ranks(path) for path in (*ranks, *reranked)}
+    rerankers = [Path(path).stem for path in reranked]
+    models = ranked_models(rows, shares, rerankers, rounds.read(decisions), others)
+    errors = {Path(path).name.split(".")[0]: files.read_json(path)["left_out"] for path in counts}
+    for frame, path in zip(retrieval_tables(models, roles, errors, k, settings), tables, strict=True):
+        write_table(path, frame)
 
 
 def ranked_models(
@@ -56,7 +75,7 @@ def ranked_models(
 
 
 def retrieval_tables(
-    models: Mapping[str, RankedModel], roles: Mapping[str, str], errors: Mapping[str, int], k: int, settings
+    models: Mapping[str, RankedModel], roles: Mapping[str, str], errors: Mapping[str, int], k: int, settings: Statistics
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return both tables. `roles`: task → target or other, in the order shown.
 

@@ -54,18 +54,14 @@ def with_rewrites(pairs: Sequence[Pair], rewrites: Sequence[Sequence[str | None]
     counts = {"pairs": len(pairs), "rewrites": 0, "failed": 0, "unchanged": 0}
     all_pairs = list(pairs)
     for pair, texts_of_pair in zip(pairs, rewrites, strict=True):
-        wordings = {_folded(pair.anchor)}
+        wordings = {texts.folded(pair.anchor)}
         for number, text in enumerate(texts_of_pair, 1):
             if text is None:
                 counts["failed"] += 1
-            elif _folded(text) in wordings:
+            elif texts.folded(text) in wordings:
                 counts["unchanged"] += 1
             else:
                 counts["rewrites"] += 1
-                wordings.add(_folded(text))
+                wordings.add(texts.folded(text))
                 all_pairs.append(replace(pair, id=f"{pair.id}~{number}", anchor=text))
     return all_pairs, counts
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())

@@ -57,3 +57,8 @@ def terms(text: str, language: str) -> list[str]:
 def sentences(text: str) -> list[str]:
     """Return the sentences of a text, ends of paragraphs being ends of sentences, too."""
     return [part.strip() for part in _SENTENCE_END.split(text) if part and part.strip()]
+
+
+def folded(text: str) -> str:
+    """Return a text in which capitals and blanks tell nothing apart."""
+    return " ".join(text.casefold().split())

@@ -13,17 +13,9 @@ import pandas as pd
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.ablation import MEAN, SIDES, Cell, as_number
 from judgemerge.evaluate.counts import divide
-from judgemerge.evaluate.estimates import (
-    UNDEFINED,
-    Estimate,
-    Measurement,
-    Sample,
-    Settings,
-    draw_sample,
-    estimate,
-    proportion,
-)
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Measurement, Sample, draw_sample, estimate, proportion
 from judgemerge.evaluate.verdict_arrays import ERROR, TIE, benchmark_arrays, judge_arrays
+from judgemerge.settings.report import Statistics
 
 METRICS = {"direct": "pearson", "pairwise": "accuracy without ties"}
 SIDE_OF = {protocol: side for side, protocol in SIDES.items()}
@@ -37,7 +29,7 @@ SWEEP_COLUMNS = ("alpha", "judge", "side", "benchmark", *Measurement._fields)
 Row = tuple[str | float, ...]
 
 
-def measure(items: Sequence[Item], verdicts: Sequence[Verdict], judge: str, settings: Settings) -> Measurement:
+def measure(items: Sequence[Item], verdicts: Sequence[Verdict], judge: str, settings: Statistics) -> Measurement:
     """Return how well one judge agrees with people on one benchmark."""
     benchmark = benchmark_arrays(items)
     judge_outcomes = judge_arrays(benchmark, judge, verdicts)

@@ -23,7 +23,6 @@ from judgemerge.evaluate.estimates import (
     Estimate,
     Measurement,
     Sample,
-    Settings,
     draw_sample,
     estimate,
     proportion,
@@ -31,6 +30,7 @@ from judgemerge.evaluate.estimates import (
 from judgemerge.evaluate.score import score_benchmark
 from judgemerge.evaluate.verdict_arrays import ERROR, FIRST, SECOND, TIE, BenchmarkArrays, JudgeArrays, benchmark_arrays
 from judgemerge.evaluate.verdict_arrays import judge_arrays as to_arrays
+from judgemerge.settings.report import Statistics
 
 COLUMNS = ("judge", "benchmark", *Measurement._fields)
 ONE_ORDER = "only one order was recorded"
@@ -64,12 +64,12 @@ def _stack(benchmark: BenchmarkArrays, judge: JudgeArrays) -> _Verdicts:
     return _Verdicts(item, swapped, outcome, benchmark.truth[item])
 
 
-def _sample(benchmark: BenchmarkArrays, item: np.ndarray, table: str, settings: Settings) -> Sample:
+def _sample(benchmark: BenchmarkArrays, item: np.ndarray, table: str, settings: Statistics) -> Sample:
     return draw_sample(benchmark.cluster[item].astype(str), f"{benchmark.benchmark}/{table}", settings)
 
 
 def _share(
-    benchmark: BenchmarkArrays, item: np.ndarray, hits: np.ndarray, among: np.ndarray, table: str, settings: Settings
+    benchmark: BenchmarkArrays, item: np.ndarray, hits: np.ndarray, among: np.ndarray, table: str, settings: Statistics
 ) -> tuple[Estimate, int, str]:
     """Return the share of hits among the chosen units, how many these are, and an empty note."""
     sample = _sample(benchmark, item[among], table, settings)
@@ -112,7 +112,7 @@ def _pairwise_only(items: Sequence[Item], what: str) -> None:
 
 
 def position_bias(
-    items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Settings = DEFAULTS
+    items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Statistics = DEFAULTS
 ) -> pd.DataFrame:
     """Return how far the place of an answer decides (Wang et al. 2023, arXiv:2305.17926).
 
@@ -127,7 +127,7 @@ def position_bias(
     return _table(items, verdicts_by_judge, lambda benchmark, judge: _position(benchmark, judge, settings))
 
 
-def _position(benchmark: BenchmarkArrays, judge: JudgeArrays, settings: Settings) -> dict:
+def _position(benchmark: BenchmarkArrays, judge: JudgeArrays, settings: Statistics) -> dict:
     names = ("first_shown_excess", "position_only", "first_of_position_only", "consistency")
     if not all(judge.recorded):
         nothing = NO_VERDICT if benchmark.items[0].judgeable else NO_TEXTS
@@ -155,7 +155,7 @@ def _position(benchmark: BenchmarkArrays, judge: JudgeArrays, settings: Settings
 
 
 def length_bias(
-    items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Settings = DEFAULTS
+    items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Statistics = DEFAULTS
 ) -> pd.DataFrame:
     """Return how far length decides. Length is the number of characters of a response, all its turns together.
 
@@ -175,7 +175,7 @@ def lengths(items: Sequence[Item]) -> np.ndarray:
     return np.array([[sum(map(len, turns)) for turns in item.responses] for item in items]).reshape(-1, 2)
 
 
-def _length(benchmark: BenchmarkArrays, judge: JudgeArrays, settings: Settings) -> dict:
+def _length(benchmark: BenchmarkArrays, judge: JudgeArrays, settings: Statistics) -> dict:
     if not benchmark.items[0].judgeable:  # then no item is: where some have texts, the others are left out
         return {name: (UNDEFINED, 0, NO_TEXTS) for name in LENGTH_METRICS}
     verdicts = _stack(benchmark, judge)
@@ -207,7 +207,7 @@ def _accuracy_gap(sample: Sample, right: np.ndarray, long_better: np.ndarray) ->
 
 
 def _length_coefficients(
-    benchmark: BenchmarkArrays, verdicts: _Verdicts, characters: np.ndarray, settings: Settings
+    benchmark: BenchmarkArrays, verdicts: _Verdicts, characters: np.ndarray, settings: Statistics
 ) -> dict[str, tuple[Estimate, int, str]]:
     """Return the logistic coefficients over the decisive verdicts; `characters` is (n_verdicts, 2)."""
     decisive = verdicts.outcome < TIE
@@ -277,7 +277,7 @@ def breakdown(
     items: Sequence[Item],
     verdicts_by_judge: VerdictsByJudge,
     by: str,
-    settings: Settings = DEFAULTS,
+    settings: Statistics = DEFAULTS,
     metrics: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Return the scores per group of items: `by` is "category" or the name of a field of `extra` ("complexity").
@@ -300,7 +300,7 @@ def breakdown(
             judge: [verdict for verdict in judge_verdicts if verdict.item in names]
             for judge, judge_verdicts in verdicts.items()
         }
-        table = score_benchmark(groups[group], part, settings.n_resamples, settings.confidence, settings.seed, metrics)
+        table = score_benchmark(groups[group], part, settings, metrics)
         table.insert(table.columns.get_loc("benchmark") + 1, "by", by)
         table.insert(table.columns.get_loc("by") + 1, "group", group)
         tables.append(table)
@@ -314,7 +314,7 @@ def self_preference(
     items: Sequence[Item],
     verdicts_by_judge: VerdictsByJudge,
     own_models: Mapping[str, Iterable[str]],
-    settings: Settings = DEFAULTS,
+    settings: Statistics = DEFAULTS,
 ) -> pd.DataFrame:
     """Return how far a judge favours what its own model wrote (Panickssery et al. 2024, arXiv:2404.13076).
 
@@ -328,7 +328,7 @@ def self_preference(
     return _table(items, with_models, lambda b, judge: compute(b, judge, set(own_models[judge.judge]), settings))
 
 
-def _own_pairwise(benchmark: BenchmarkArrays, judge: JudgeArrays, names: set[str], settings: Settings) -> dict:
+def _own_pairwise(benchmark: BenchmarkArrays, judge: JudgeArrays, names: set[str], settings: Statistics) -> dict:
     is_author = np.array(
         [[model in names for model in item.models] if item.models else [False] * 2 for item in benchmark.items]
     )
@@ -351,7 +351,7 @@ def _own_pairwise(benchmark: BenchmarkArrays, judge: JudgeArrays, names: set[str
     }
 
 
-def _own_pointwise(benchmark: BenchmarkArrays, judge: JudgeArrays, names: set[str], settings: Settings) -> dict:
+def _own_pointwise(benchmark: BenchmarkArrays, judge: JudgeArrays, names: set[str], settings: Statistics) -> dict:
     item = np.flatnonzero(~np.isnan(judge.scores))
     item = item[[bool(benchmark.items[index].models) for index in item]]
     is_author = np.array([benchmark.items[index].models[0] in names for index in item], dtype=bool)

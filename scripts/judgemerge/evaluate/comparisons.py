@@ -11,9 +11,10 @@ from statsmodels.stats.multitest import multipletests
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.bootstrap import difference_test
-from judgemerge.evaluate.estimates import DECIMALS
+from judgemerge.evaluate.estimates import DECIMALS, DEFAULTS
 from judgemerge.evaluate.metrics import METRICS, metrics_for
 from judgemerge.evaluate.score import BenchmarkStatistics, JudgeStatistics, benchmark_statistics
+from judgemerge.settings.report import Statistics
 
 BOOTSTRAP_TEST = "paired cluster bootstrap t"
 MCNEMAR_TEST = "exact McNemar"
@@ -39,9 +40,7 @@ class Comparison(NamedTuple):
 def compare_benchmark(
     items: Iterable[Item],
     verdicts_by_judge: Mapping[str, Iterable[Verdict]],
-    n_resamples: int = 10_000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    settings: Statistics = DEFAULTS,
     metrics: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Return one row per two judges and metric: a − b, interval, p, p after Holm, and the test used.
@@ -52,21 +51,14 @@ def compare_benchmark(
     scores) has empty cells and a note.
     """
     of_grades = metrics or metrics_for("pointwise", "comparisons")
-    statistics = benchmark_statistics(items, verdicts_by_judge, n_resamples, seed, of_grades)
-    return comparison_table(statistics, confidence, metrics)
-
-
-def comparison_table(
-    statistics: BenchmarkStatistics, confidence: float, metrics: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """Return the rows of `compare_benchmark` from statistics already computed (the same resamples as the scores)."""
+    statistics = benchmark_statistics(items, verdicts_by_judge, settings, of_grades)
     protocol = statistics.benchmark.protocol
     rows = []
     for judge_a, judge_b in itertools.combinations(statistics.judges.values(), 2):
         for metric in metrics or metrics_for(protocol, "comparisons"):
-            rows.append(_bootstrap_row(statistics, judge_a, judge_b, metric, confidence))
+            rows.append(_bootstrap_row(statistics, judge_a, judge_b, metric))
         if protocol == "pairwise":
-            rows.append(_mcnemar_row(statistics, judge_a, judge_b, confidence))
+            rows.append(_mcnemar_row(statistics, judge_a, judge_b))
     table = pd.DataFrame(rows, columns=list(Comparison._fields))
     return add_holm(table)
 
@@ -79,19 +71,15 @@ def add_holm(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _bootstrap_row(
-    statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics, metric: str, confidence: float
-) -> Comparison:
-    difference, low, high, p = _difference(statistics, a, b, metric, confidence)
+def _bootstrap_row(statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics, metric: str) -> Comparison:
+    difference, low, high, p = _difference(statistics, a, b, metric)
     return _row(statistics, a, b, metric, (difference, low, high), p, BOOTSTRAP_TEST, _note(statistics, difference, p))
 
 
-def _mcnemar_row(
-    statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics, confidence: float
-) -> Comparison:
+def _mcnemar_row(statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics) -> Comparison:
     """Exact McNemar on "right in the original order"; the interval is the bootstrap's, which minds clusters."""
     benchmark = statistics.benchmark
-    difference, low, high, _ = _difference(statistics, a, b, "accuracy_first", confidence)
+    difference, low, high, _ = _difference(statistics, a, b, "accuracy_first")
     if not np.isfinite(difference):
         note = _note(statistics, difference, np.nan)
         return _row(statistics, a, b, "accuracy_first", (difference, low, high), np.nan, MCNEMAR_TEST, note)
@@ -110,7 +98,7 @@ def mcnemar(only_a: int, only_b: int) -> float:
 
 
 def _difference(
-    statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics, metric: str, confidence: float
+    statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics, metric: str
 ) -> tuple[float, float, float, float]:
     if metric not in a.values or metric not in b.values:
         return np.nan, np.nan, np.nan, np.nan
@@ -120,7 +108,7 @@ def _difference(
         (a.resampled[metric], b.resampled[metric]),
         statistics.benchmark.n_clusters,
         statistics.effective,
-        confidence,
+        statistics.confidence,
         correlation=METRICS[statistics.benchmark.protocol][metric].correlation,
     )
     return values[0] - values[1], *ends_and_p

@@ -4,7 +4,7 @@
 annotator's, one category's), so each part draws its own weights over its own clusters.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -22,30 +22,10 @@ from judgemerge.evaluate.bootstrap import (
 )
 from judgemerge.evaluate.counts import Cells, Outcomes, divide, replicated
 from judgemerge.evaluate.metrics import METRICS, metrics_for
+from judgemerge.settings.report import Statistics
 
 DECIMALS = 12  # rounds away what BLAS libraries add in different orders, so that tables are the same everywhere
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How intervals are made: the study's `statistics` section.
-
-    `group_by`: within which groups (cluster or category) correlations of the summary level are taken.
-    """
-
-    n_resamples: int = 10_000
-    confidence: float = 0.95
-    seed: int = 0
-    group_by: str = "cluster"
-
-    @classmethod
-    def of_statistics(cls, statistics: Mapping) -> "Settings":
-        """Return the settings of a study's section `statistics`."""
-        values = dict(statistics)
-        return cls(values.pop("resamples"), **values)
-
-
-DEFAULTS = Settings()
+DEFAULTS = Statistics()
 
 
 @dataclass(frozen=True)
@@ -58,13 +38,13 @@ class Sample:
     cluster: np.ndarray
     n_clusters: int
     name: str
-    settings: Settings
+    settings: Statistics
 
     @cached_property
     def weights(self) -> np.ndarray:
         """How often each cluster is drawn, (n_resamples, n_clusters); drawn at first use: proportions need none."""
         rng = generator(self.settings.seed, self.name)
-        return resampling_weights(self.n_clusters, self.settings.n_resamples, rng)
+        return resampling_weights(self.n_clusters, self.settings.resamples, rng)
 
     @cached_property
     def effective(self) -> float:
@@ -124,7 +104,7 @@ def mean_of(parts: Sequence[Estimate]) -> Estimate:
     return Estimate(mean, mean - below, mean + above)
 
 
-def draw_sample(clusters: Sequence[str], name: str, settings: Settings) -> Sample:
+def draw_sample(clusters: Sequence[str], name: str, settings: Statistics) -> Sample:
     """Return the sample of units with these cluster names; `name` keeps the draws of different tables apart."""
     names, cluster = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
     return Sample(cluster.astype(int), len(names), name, settings)

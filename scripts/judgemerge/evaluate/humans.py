@@ -21,7 +21,6 @@ from judgemerge.evaluate.estimates import (
     UNDEFINED,
     Estimate,
     Sample,
-    Settings,
     confusion_estimates,
     draw_sample,
     estimate,
@@ -39,6 +38,7 @@ from judgemerge.evaluate.verdict_arrays import (
     benchmark_arrays,
     judge_arrays,
 )
+from judgemerge.settings.report import Statistics
 
 EVERYONE = "all"
 CHANGE = ("change", "change_low", "change_high")
@@ -97,7 +97,7 @@ def _same(one: str | float, other: str | float) -> bool:
     return one == other if isinstance(one, str) else abs(one - other) < 1e-9
 
 
-def annotator_agreement(items: Sequence[Item], settings: Settings = DEFAULTS) -> pd.DataFrame:
+def annotator_agreement(items: Sequence[Item], settings: Statistics = DEFAULTS) -> pd.DataFrame:
     """Return how each annotator, and all pooled (`annotator` "all"), agree with the majority.
 
     `against` is "majority" (of all votes), "others" (leave-one-out, an even split of the others being a tie) or
@@ -143,7 +143,7 @@ def _vote_tables(items: Sequence[Item]) -> dict[str, list[_Compared]]:
 
 
 def _annotator_rows(
-    item: Item, annotator: str, against: str, votes: Sequence[_Compared], settings: Settings
+    item: Item, annotator: str, against: str, votes: Sequence[_Compared], settings: Statistics
 ) -> list[tuple]:
     name = f"{item.benchmark}/annotators/{against}/{annotator}"
     sample = draw_sample([vote.cluster for vote in votes], name, settings)
@@ -165,7 +165,7 @@ def number_estimates(sample: Sample, truth: np.ndarray, score: np.ndarray) -> di
     return grade_estimates(sample, cells, metrics_for("pointwise", "raters"))
 
 
-def annotator_pairs(items: Sequence[Item], min_shared: int = 20, settings: Settings = DEFAULTS) -> pd.DataFrame:
+def annotator_pairs(items: Sequence[Item], min_shared: int = 20, settings: Statistics = DEFAULTS) -> pd.DataFrame:
     """Return the agreement of every two annotators on the items both voted on, if at least `min_shared`.
 
     Pairwise: accuracy (share of equal votes) and kappa; pointwise: Pearson, Spearman, tau-b and mean absolute
@@ -186,7 +186,7 @@ def annotator_pairs(items: Sequence[Item], min_shared: int = 20, settings: Setti
     return pd.DataFrame(rows, columns=columns)
 
 
-def _pair_rows(item: Item, one: str, other: str, pair: list, clusters: list[str], settings: Settings) -> list[tuple]:
+def _pair_rows(item: Item, one: str, other: str, pair: list, clusters: list[str], settings: Statistics) -> list[tuple]:
     sample = draw_sample(clusters, f"{item.benchmark}/pairs/{one}/{other}", settings)
     estimates = _between(item.protocol, sample, *pair)
     metrics = ("accuracy", "kappa") if item.protocol == "pairwise" else estimates
@@ -209,7 +209,7 @@ def combined_codes(judge: JudgeArrays) -> np.ndarray:
 def vote_agreement(
     items: Sequence[Item],
     verdicts_by_judge: Mapping[str, Iterable[Verdict]],
-    settings: Settings = DEFAULTS,
+    settings: Statistics = DEFAULTS,
 ) -> pd.DataFrame:
     """Return agreement over votes as MT-Bench defines it (Zheng et al. 2023, arXiv:2306.05685).
 
@@ -243,7 +243,7 @@ def _judge_comparisons(votes: Sequence[np.ndarray], verdicts: np.ndarray, has_ve
     return np.array(rows, dtype=int).reshape(-1, 3)
 
 
-def _vote_rows(benchmark: BenchmarkArrays, rater: str, comparisons: np.ndarray, settings: Settings) -> list[tuple]:
+def _vote_rows(benchmark: BenchmarkArrays, rater: str, comparisons: np.ndarray, settings: Statistics) -> list[tuple]:
     rows = []
     for setting in ("with ties", "without ties"):
         compared = comparisons
@@ -260,7 +260,7 @@ def _vote_rows(benchmark: BenchmarkArrays, rater: str, comparisons: np.ndarray, 
 def alpha_table(
     items: Sequence[Item],
     verdicts_by_judge: Mapping[str, Iterable[Verdict]],
-    settings: Settings = DEFAULTS,
+    settings: Statistics = DEFAULTS,
 ) -> pd.DataFrame:
     """Return Krippendorff's alpha among the annotators, and with each judge added as one more annotator.
 
@@ -283,7 +283,7 @@ def alpha_table(
 
 
 def _alpha_change(
-    benchmark: BenchmarkArrays, votes: Sequence[Sequence], added: Sequence[Sequence], settings: Settings
+    benchmark: BenchmarkArrays, votes: Sequence[Sequence], added: Sequence[Sequence], settings: Statistics
 ) -> Estimate:
     """Return the alpha of the values with a judge's minus that of the votes, over the same resamples of the items."""
     several_rated = [index for index, values in enumerate(added) if len(values) > 1]
@@ -314,7 +314,7 @@ def _judge_values(benchmark: BenchmarkArrays, judge: JudgeArrays) -> list[list]:
     return [[] if code == ERROR else [names[code]] for code in combined_codes(judge)]
 
 
-def _alpha_row(benchmark: BenchmarkArrays, raters: str, values: Sequence[Sequence], settings: Settings) -> dict:
+def _alpha_row(benchmark: BenchmarkArrays, raters: str, values: Sequence[Sequence], settings: Statistics) -> dict:
     several_rated = [
         (item.cluster, ratings) for item, ratings in zip(benchmark.items, values, strict=True) if len(ratings) > 1
     ]

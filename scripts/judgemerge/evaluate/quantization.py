@@ -14,15 +14,7 @@ import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.counts import pointwise_cells
-from judgemerge.evaluate.estimates import (
-    UNDEFINED,
-    Estimate,
-    Measurement,
-    Sample,
-    Settings,
-    grade_estimates,
-    proportion,
-)
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Measurement, Sample, grade_estimates, proportion
 from judgemerge.evaluate.verdict_arrays import (
     ERROR,
     FIRST,
@@ -32,6 +24,7 @@ from judgemerge.evaluate.verdict_arrays import (
     benchmark_arrays,
     judge_arrays,
 )
+from judgemerge.settings.report import Statistics
 
 COLUMNS = (
     *("judge", "parent", "type", "file_bytes", "bits_per_weight", "fallbacks", "benchmark", "protocol"),
@@ -70,7 +63,7 @@ class Model:
 
 
 def quantization_table(
-    items: Iterable[Item], verdicts: Mapping[str, Iterable[Verdict]], models: Iterable[Model], settings: Settings
+    items: Iterable[Item], verdicts: Mapping[str, Iterable[Verdict]], models: Iterable[Model], settings: Statistics
 ) -> pd.DataFrame:
     """Return one row per model and metric on one benchmark; a model that is its own parent is compared to nothing."""
     benchmark = benchmark_arrays(items)

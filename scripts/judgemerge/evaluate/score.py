@@ -24,9 +24,10 @@ from judgemerge.evaluate.counts import (
     replicated,
     scale_mismatch,
 )
-from judgemerge.evaluate.estimates import Estimate, Measurement
+from judgemerge.evaluate.estimates import DEFAULTS, Estimate, Measurement
 from judgemerge.evaluate.metrics import METRICS, PROTOCOLS
 from judgemerge.evaluate.verdict_arrays import ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
+from judgemerge.settings.report import Statistics
 
 RULES = "house"
 COLUMNS = ("judge", "benchmark", "protocol", *Measurement._fields[:-1], "rules", "note")
@@ -55,30 +56,30 @@ class BenchmarkStatistics:
     benchmark: BenchmarkArrays
     judges: dict[str, JudgeStatistics]
     effective: float
+    confidence: float
 
 
 def benchmark_statistics(
     items: Iterable[Item],
     verdicts_by_judge: Mapping[str, Iterable[Verdict]],
-    n_resamples: int,
-    seed: int,
+    settings: Statistics,
     grade_metrics: Collection[str] | None = None,
-    group_by: str = "cluster",
 ) -> BenchmarkStatistics:
     """Return the statistics of every judge over one shared matrix of cluster weights.
 
     `grade_metrics` are those of a pointwise benchmark that are asked for, all unless given: Kendall's tau alone takes
     more than the others.
-    `group_by`: within which groups (cluster or category) correlations of the summary level are taken.
-    Peak memory is about 2 bytes × n_resamples × n_clusters plus 300 MB: 0.6 GB for 10,000 × 14,000.
+    Peak memory is about 2 bytes × resamples × n_clusters plus 300 MB: 0.6 GB for 10,000 × 14,000.
     """
     benchmark = benchmark_arrays(items)
-    weights = resampling_weights(benchmark.n_clusters, n_resamples, generator(seed, benchmark.benchmark))
+    rng = generator(settings.seed, benchmark.benchmark)
+    weights = resampling_weights(benchmark.n_clusters, settings.resamples, rng)
+    every = {judge: judge_arrays(benchmark, judge, verdicts) for judge, verdicts in verdicts_by_judge.items()}
     judges = {
-        judge: judge_statistics(benchmark, judge_arrays(benchmark, judge, verdicts), weights, grade_metrics, group_by)
-        for judge, verdicts in verdicts_by_judge.items()
+        judge: judge_statistics(benchmark, arrays, weights, grade_metrics, settings.group_by)
+        for judge, arrays in every.items()
     }
-    return BenchmarkStatistics(benchmark, judges, effective_clusters(benchmark.cluster_sizes))
+    return BenchmarkStatistics(benchmark, judges, effective_clusters(benchmark.cluster_sizes), settings.confidence)
 
 
 def judge_statistics(
@@ -88,7 +89,10 @@ def judge_statistics(
     grade_metrics: Collection[str] | None = None,
     group_by: str = "cluster",
 ) -> JudgeStatistics:
-    """Return the metrics of one judge for the items, for every resample and without every cluster."""
+    """Return the metrics of one judge for the items, for every resample and without every cluster.
+
+    Correlations of the summary level are taken within the groups of `group_by`.
+    """
     if benchmark.n_items == 0 or not any(judge.recorded):
         return JudgeStatistics(judge, {}, {}, {})
     if benchmark.protocol == "pairwise":
@@ -124,38 +128,28 @@ def _readable(benchmark: BenchmarkArrays, judge: JudgeArrays) -> tuple[np.ndarra
 def score_benchmark(
     items: Iterable[Item],
     verdicts_by_judge: Mapping[str, Iterable[Verdict]],
-    n_resamples: int = 10_000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    settings: Statistics = DEFAULTS,
     metrics: Collection[str] | None = None,
-    group_by: str = "cluster",
 ) -> pd.DataFrame:
     """Return one row per judge and metric (all of the protocol unless given): value, interval, n, errors, and why not.
 
     `n` is the number of items with texts, the same for every judge; `errors` counts the erroneous verdicts in the
     orders that the metric uses (a missing verdict is one). Intervals: `bootstrap.py`.
     """
-    statistics = benchmark_statistics(items, verdicts_by_judge, n_resamples, seed, metrics, group_by)
-    return score_table(statistics, confidence, metrics)
-
-
-def score_table(
-    statistics: BenchmarkStatistics, confidence: float, metrics: Collection[str] | None = None
-) -> pd.DataFrame:
-    """Return the rows of `score_benchmark` from statistics already computed."""
+    statistics = benchmark_statistics(items, verdicts_by_judge, settings, metrics)
     on_levels = {name for judge in statistics.judges.values() for name in judge.levels}
     every = [*METRICS[statistics.benchmark.protocol], *(name for name in LEVEL_METRICS if name in on_levels)]
     names = [name for name in every if metrics is None or name in metrics]
-    rows = [_row(statistics, judge, metric, confidence) for judge in statistics.judges.values() for metric in names]
+    rows = [_row(statistics, judge, metric) for judge in statistics.judges.values() for metric in names]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, confidence: float) -> tuple:
+def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str) -> tuple:
     benchmark = statistics.benchmark
     value = judge.values.get(metric, np.nan)
     ends = (np.nan, np.nan)
     if np.isfinite(value):
-        ends = metric_interval(statistics, judge, metric, confidence)
+        ends = metric_interval(statistics, judge, metric)
     note = value_note(benchmark, judge, metric)
     if not note and not np.isfinite(ends[0]):
         few = benchmark.n_clusters < 2
@@ -166,14 +160,12 @@ def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, c
     return (judge.arrays.judge, benchmark.benchmark, benchmark.protocol, *numbers, RULES, note)
 
 
-def metric_interval(
-    statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str, confidence: float
-) -> tuple[float, float]:
+def metric_interval(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str) -> tuple[float, float]:
     """Return the interval of one metric: Wilson's for a proportion, BCa for everything else."""
     value, jackknife, effective = judge.values[metric], judge.jackknife[metric], statistics.effective
     if metric not in LEVEL_METRICS and METRICS[statistics.benchmark.protocol][metric].proportion:
-        return proportion_interval(value, jackknife, effective, confidence)
-    return bca_interval(value, judge.resampled[metric], jackknife, effective, confidence)
+        return proportion_interval(value, jackknife, effective, statistics.confidence)
+    return bca_interval(value, judge.resampled[metric], jackknife, effective, statistics.confidence)
 
 
 def count_errors(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str) -> int:

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from judgemerge.core.items import Item, Order, Verdict
-from judgemerge.evaluate.estimates import UNDEFINED, Measurement, Settings, draw_sample, proportion
+from judgemerge.evaluate.estimates import UNDEFINED, Measurement, draw_sample, proportion
 from judgemerge.prompting import dimensions
 from judgemerge.prompting.parsing import Reply
+from judgemerge.settings.report import Statistics
 
 COLUMNS = ("judge", "benchmark", "statement", *Measurement._fields[1:])
 
@@ -19,7 +20,7 @@ def score_consistency_table(
     judge: str,
     replies: Iterable[Reply],
     verdicts: Iterable[Verdict],
-    settings: Settings,
+    settings: Statistics,
 ) -> pd.DataFrame:
     """Return a row per statement of `dimensions.statements`, and the accuracy of verdicts derived from scores.
 
@@ -54,7 +55,7 @@ def _statements(item: Item, order: Order, reply: str, verdict: Verdict | None) -
 
 
 def _measurement(
-    benchmark: str, name: str, values: Sequence[tuple[str, bool | None]], settings: Settings
+    benchmark: str, name: str, values: Sequence[tuple[str, bool | None]], settings: Statistics
 ) -> Measurement:
     stated = [(cluster, holds) for cluster, holds in values if holds is not None]
     n, errors = len(stated), len(values) - len(stated)

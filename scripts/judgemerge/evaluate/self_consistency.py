@@ -17,11 +17,12 @@ import numpy as np
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.counts import divide
-from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Measurement, Settings, draw_sample, estimate, proportion
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Measurement, draw_sample, estimate, proportion
 from judgemerge.evaluate.verdict_arrays import ERROR, FIRST, SECOND, TIE, benchmark_arrays, judge_arrays
 from judgemerge.judge import sampling
 from judgemerge.prompting.parsers import ReplySettings
 from judgemerge.prompting.parsing import Reply
+from judgemerge.settings.report import Statistics
 
 RECORDED = "recorded_scores"
 
@@ -40,7 +41,7 @@ def ordinal_alpha(coincidences: np.ndarray) -> np.ndarray:
     return 1 - divide(observed, expected)
 
 
-def alpha_row(items: Sequence[Item], values: Mapping[str, Sequence[float]], settings: Settings) -> Measurement:
+def alpha_row(items: Sequence[Item], values: Mapping[str, Sequence[float]], settings: Statistics) -> Measurement:
     """Return alpha over the values of each item, by item id; items with fewer than two do not count."""
     several_rated = [item for item in items if len(values.get(item.id, ())) > 1]
     n, errors = len(several_rated), len(items) - len(several_rated)
@@ -61,7 +62,7 @@ def alpha_row(items: Sequence[Item], values: Mapping[str, Sequence[float]], sett
 
 
 def transitivity_rows(
-    items: Sequence[Item], verdicts: Sequence[Verdict], judge: str, settings: Settings
+    items: Sequence[Item], verdicts: Sequence[Verdict], judge: str, settings: Statistics
 ) -> list[Measurement]:
     """Return transitivity and the share of triples with an equal verdict; nothing when no three pairs close."""
     benchmark = benchmark_arrays(items)
@@ -105,7 +106,7 @@ def _triple(codes: Sequence[int]) -> str:
 
 
 def gap_row(
-    items: Sequence[Item], pair: Sequence[Verdict], from_grades: Sequence[Verdict], judge: str, settings: Settings
+    items: Sequence[Item], pair: Sequence[Verdict], from_grades: Sequence[Verdict], judge: str, settings: Statistics
 ) -> Measurement:
     """Return accuracy by comparing minus accuracy by grading both answers, on the same pairs, both orders alike."""
     benchmark = benchmark_arrays(items)
@@ -122,7 +123,7 @@ def gap_row(
     return Measurement.of("pair_minus_from_grades", value, len(clusters), errors, note)
 
 
-def redraw_rows(items: Sequence[Item], draws: Sequence[tuple[str, int]], settings: Settings) -> list[Measurement]:
+def redraw_rows(items: Sequence[Item], draws: Sequence[tuple[str, int]], settings: Statistics) -> list[Measurement]:
     """Return the share of replies drawn again, and how many further draws; `draws` holds (item, number of draws)."""
     cluster = {item.id: item.cluster for item in items}
     n_draws = np.array([number for _, number in draws])
@@ -134,7 +135,7 @@ def redraw_rows(items: Sequence[Item], draws: Sequence[tuple[str, int]], setting
     ]
 
 
-def recorded_rows(items: Sequence[Item], settings: Settings) -> list[Measurement]:
+def recorded_rows(items: Sequence[Item], settings: Statistics) -> list[Measurement]:
     """Return the alpha of the scores that the benchmark's own judge gave, where it gave several."""
     every = {item.id: item.extra.get("gpt4_scores", ()) for item in items}
     scores = {item: values for item, values in every.items() if len(values) > 1}
@@ -148,7 +149,7 @@ def judge_rows(
     graded_by: str | None,
     replies: Sequence[Reply] | None,
     reply: ReplySettings | None,
-    settings: Settings,
+    settings: Statistics,
 ) -> list[Measurement]:
     """Return all rows of one judge on the items of one benchmark; `verdicts` are by judge and benchmark.
 
@@ -164,7 +165,7 @@ def judge_rows(
 
 
 def _sampled_rows(
-    items: Sequence[Item], replies: Sequence[Reply], reply: ReplySettings, settings: Settings
+    items: Sequence[Item], replies: Sequence[Reply], reply: ReplySettings, settings: Statistics
 ) -> list[Measurement]:
     rows = redraw_rows(items, [(row.item, row.draws or 1) for row in replies], settings)
     runs = sampling.by_run(replies, reply)

@@ -8,7 +8,7 @@ import pandas as pd
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate import bias, humans
 from judgemerge.evaluate.counts import scale_mismatch
-from judgemerge.evaluate.estimates import DEFAULTS, UNDEFINED, Measurement, Settings, confusion_estimates, draw_sample
+from judgemerge.evaluate.estimates import DEFAULTS, UNDEFINED, Measurement, confusion_estimates, draw_sample
 from judgemerge.evaluate.metrics import metrics_for
 from judgemerge.evaluate.verdict_arrays import (
     CODES,
@@ -19,6 +19,7 @@ from judgemerge.evaluate.verdict_arrays import (
     benchmark_arrays,
     judge_arrays,
 )
+from judgemerge.settings.report import Statistics
 
 HUMAN_COLUMNS = ("benchmark", "kind", "rater", "against", *Measurement._fields)
 BIAS_COLUMNS = ("judge", "benchmark", "aspect", "group", *Measurement._fields)
@@ -32,7 +33,7 @@ VerdictsByJudge = Mapping[str, Sequence[Verdict]]
 
 
 def human_table(
-    items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Settings = DEFAULTS
+    items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Statistics = DEFAULTS
 ) -> pd.DataFrame:
     """Return how people agree with each other, and judges with people, on the same footing; columns HUMAN_COLUMNS.
 
@@ -89,7 +90,7 @@ def _vote_counts(items: Sequence[Item]) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(kind=HUMANS, rater=HUMANS, against="votes")
 
 
-def _annotators(items: Sequence[Item], settings: Settings) -> pd.DataFrame:
+def _annotators(items: Sequence[Item], settings: Statistics) -> pd.DataFrame:
     alone = humans.annotator_agreement(items, settings)
     split = (alone.splits > 0) & alone.against.isin(["majority", "others"])
     against = alone.against.replace("majority", "mean") if items[0].protocol == "pointwise" else alone.against
@@ -101,7 +102,7 @@ def _annotators(items: Sequence[Item], settings: Settings) -> pd.DataFrame:
     return table.assign(kind=table.rater.map({HUMANS: HUMANS}).fillna("annotator"))
 
 
-def _single_votes(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Settings) -> pd.DataFrame:
+def _single_votes(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Statistics) -> pd.DataFrame:
     if items[0].protocol != "pairwise":  # two grades are seldom equal; alpha and the others' mean say it better
         return pd.DataFrame()
     table = humans.vote_agreement(items, verdicts_by_judge, settings)
@@ -111,7 +112,7 @@ def _single_votes(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, set
     return table.assign(rater=rater, against=against, kind=kind, metric="accuracy")
 
 
-def _stand_ins(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Settings) -> pd.DataFrame:
+def _stand_ins(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Statistics) -> pd.DataFrame:
     """Return each judge in the place of every person in turn, against the majority of the others."""
     benchmark = benchmark_arrays(items, judgeable_only=False)
     people = [(index, left_out) for index, item in enumerate(benchmark.items) for left_out in range(len(item.votes))]
@@ -142,7 +143,7 @@ def was_asked(benchmark: BenchmarkArrays, verdicts: Iterable[Verdict]) -> np.nda
 
 
 def _stand_in_rows(
-    benchmark: BenchmarkArrays, judge: JudgeArrays, against: str, item: np.ndarray, labels: list, settings: Settings
+    benchmark: BenchmarkArrays, judge: JudgeArrays, against: str, item: np.ndarray, labels: list, settings: Statistics
 ) -> list[tuple]:
     """Return the rows of one judge: `item` and `labels` say for each comparison on which item, and with what."""
     n_asked = len(item)
@@ -172,7 +173,7 @@ def _stand_in_rows(
     ]
 
 
-def _alpha(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Settings) -> pd.DataFrame:
+def _alpha(items: Sequence[Item], verdicts_by_judge: VerdictsByJudge, settings: Statistics) -> pd.DataFrame:
     table = humans.alpha_table(items, verdicts_by_judge, settings).assign(
         rater=[HUMANS, *verdicts_by_judge],
         kind=[HUMANS, *("judge" for _ in verdicts_by_judge)],
@@ -215,7 +216,7 @@ def bias_table(
     items: Sequence[Item],
     verdicts_by_judge: VerdictsByJudge,
     own_models: Mapping[str, Iterable[str]],
-    settings: Settings = DEFAULTS,
+    settings: Statistics = DEFAULTS,
 ) -> pd.DataFrame:
     """Return the biases of each judge; columns BIAS_COLUMNS, definitions in `bias`.
 

@@ -60,10 +60,10 @@ def _check_names(study: "Study") -> None:
 
 
 def _check_recorded(study: "Study", judge: str) -> None:
-    where, benchmarks = f"config/recorded.yaml: {judge}", study.catalogues.recorded[judge]["benchmarks"]
+    where, benchmarks = f"config/recorded.yaml: {judge}", study.catalogues.recorded[judge].benchmarks
     for benchmark in benchmarks:
         require_known(benchmark, study.catalogues.benchmarks, f"{where}: unknown benchmark")
-        for role, value in study.recorded_sources(judge, benchmark).items():
+        for role, value in study.catalogues.recorded[judge].sources(benchmark).items():
             if benchmark in study.all_benchmarks:
                 check_raw_file(study, f"{where}: {benchmark}", role, value)
     if not _answers_any(study, judge):

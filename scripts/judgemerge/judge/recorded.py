@@ -38,11 +38,15 @@ class RecordedJudge:
     description: str = ""
     own_models: list[str] = field(default_factory=list)
 
+    def deciding(self, benchmark: str) -> dict:
+        """Return what of the entry decides which verdicts on one benchmark come out of the judge's files."""
+        options = {"options": self.options} if self.options else {}
+        return {"format": self.format, **options, "benchmarks": {benchmark: self.benchmarks[benchmark]}}
 
-def deciding(entry: dict, benchmark: str) -> dict:
-    """Return what of a catalogue entry decides which verdicts on one benchmark come out of a judge's files."""
-    deciding_keys = {key: entry[key] for key in ("format", "options") if key in entry}
-    return deciding_keys | {"benchmarks": {benchmark: entry["benchmarks"][benchmark]}}
+    def sources(self, benchmark: str) -> dict[str, str]:
+        """Return the raw files on a benchmark: role → key in sources.yaml, or path of a file."""
+        roles = self.benchmarks[benchmark]
+        return {name: role["file"] if isinstance(role, dict) else role for name, role in roles.items()}
 
 
 def load_recorded(path: str | Path) -> dict[str, RecordedJudge]:
@@ -66,11 +70,6 @@ def load_recorded(path: str | Path) -> dict[str, RecordedJudge]:
             form.check(entry, where)
         judges[name] = RecordedJudge(name=name, **entry)
     return judges
-
-
-def source_of(role: str | dict) -> str:
-    """Return the source of a role of the catalogue: a key in sources.yaml, or the path of a file."""
-    return role["file"] if isinstance(role, dict) else role
 
 
 def options_for(judge: dict, benchmark: str, is_sample: bool) -> dict:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from judgemerge.core.digests import script_digest
 from judgemerge.judge.pairs_from_grades import SUFFIX
-from judgemerge.judge.recorded import deciding
 from judgemerge.settings.models import Endpoint
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ class Suites:
         """Return what decides which verdicts come out of a recorded judge's files, by benchmark of a suite."""
         entry = self.study.catalogues.recorded[judge]
         return {
-            benchmark: {"judge": deciding(entry, benchmark), "drawn": self.study.limit(benchmark) is not None}
+            benchmark: {"judge": entry.deciding(benchmark), "drawn": self.study.limit(benchmark) is not None}
             for benchmark in self.study.benchmarks_of(judge, suite)
         }
 
@@ -91,7 +90,7 @@ class Suites:
         return {
             (benchmark, role): source
             for benchmark in self.study.benchmarks_of(judge, suite)
-            for role, source in self.study.recorded_sources(judge, benchmark).items()
+            for role, source in self.study.catalogues.recorded[judge].sources(benchmark).items()
         }
 
     def recorded_roles(self, judge: str, suite: str) -> list[tuple[str, str]]:
@@ -100,5 +99,5 @@ class Suites:
 
     def recorded_code(self, judge: str) -> str:
         """Return a digest of the code that reads a recorded judge: editing another format leaves it alone."""
-        form = self.study.catalogues.recorded[judge]["format"]
+        form = self.study.catalogues.recorded[judge].format
         return script_digest("judge/read_recorded", recorded_formats=form)

@@ -2,13 +2,10 @@
 
 Plain and rank-stabilised LoRA on linear layers and embeddings is read; anything else that peft can store (DoRA,
 modules_to_save, patterns of ranks, adapted parameters) is refused by name. Copies of the base's own weights, which peft
-saves beside adapted embeddings and output layers, are left out where they equal the base's and refused otherwise. The
-arithmetic is peft's own: `updates` is its combination `cat` (the sum of the updates), `matrices` its `linear` (which
-mixes A and B, so that the product has cross terms).
+saves beside adapted embeddings and output layers, are left out where they equal the base's and refused otherwise.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,30 +114,3 @@ def _equal(ours: "torch.Tensor", theirs: "torch.Tensor") -> bool:
 
     narrow = min((ours, theirs), key=lambda tensor: tensor.element_size()).dtype
     return ours.shape == theirs.shape and torch.equal(ours.to(narrow), theirs.to(narrow))
-
-
-def merged_tensor(
-    name: str, base: "torch.Tensor", adapters: Sequence[Adapter], weights: Sequence[float], combination: str
-) -> "torch.Tensor":
-    """Return one weight of the base with the weighted updates added, computed in float32."""
-    import torch
-
-    pairs = [
-        (adapter.matrices[name], weight * adapter.scale)
-        for adapter, weight in zip(adapters, weights, strict=True)
-        if name in adapter.matrices
-    ]
-    if not pairs:
-        return base
-    merged = base.to(torch.float32, copy=True)
-    if combination == "updates":
-        for pair, factor in pairs:
-            merged += factor * (pair.B.float() @ pair.A.float())
-    else:
-        # peft spreads the root of the weight over A and B, with its sign on both.
-        roots = [math.copysign(math.sqrt(abs(factor)), factor) for _, factor in pairs]
-        rooted = [(pair, root) for (pair, _), root in zip(pairs, roots, strict=True)]
-        merged += sum(root * pair.B.float() for pair, root in rooted) @ sum(
-            root * pair.A.float() for pair, root in rooted
-        )
-    return merged.to(base.dtype)

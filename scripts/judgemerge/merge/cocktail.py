@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import random_part
 from judgemerge.merge import engine, losses, preflight, result_checks
 
 TEMPERATURE = 5.0
@@ -37,7 +38,7 @@ def weigh(
     preflight.check_parents(folders, allow)
     kind = parameters.get("kind", "decoder")
     temperature = parameters.get("temperature", TEMPERATURE)
-    sampled = losses.sample(examples, parameters.get("n_examples"), seed)
+    sampled = random_part(examples, parameters.get("n_examples"), seed)
     settings = {name: parameters[name] for name in _OF_LOSSES if name in parameters}
     by_model = {name: losses.loss_of_model(folder, kind, sampled, seed, **settings) for name, folder in folders.items()}
     for name, loss in by_model.items():

@@ -3,7 +3,7 @@
 import copy
 import itertools
 
-from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.errors import JudgemergeError, did_you_mean, require_known
 from judgemerge.merge.methods import METHODS
 
 OWN_KEYS = ("grid", "weights")
@@ -58,8 +58,7 @@ def _spread_weights(merge: dict, key: str) -> None:
     """Move `weights` into the parameters of the models."""
     parents = merge["models"]
     for parent, weight in merge.pop("weights", {}).items():
-        if parent not in parents:
-            raise JudgemergeError(f"{key}.weights names '{parent}'{did_you_mean(parent, parents)}")
+        require_known(parent, parents, f"{key}.weights names")
         if "weight" in parents[parent]:
             raise JudgemergeError(f"{key} gives the weight of '{parent}' twice; remove one of them")
         parents[parent]["weight"] = weight

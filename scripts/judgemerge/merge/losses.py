@@ -1,6 +1,6 @@
 """The losses that weigh the models of a cocktail, as LM-Cocktail defines them (arXiv:2311.13534; package 0.0.4).
 
-Each function takes a loaded model, its tokenizer and examples, and returns a `Loss`. Torch is imported inside, so that
+Each loss takes a loaded model, its tokenizer and examples, and returns a `Loss`. Torch is imported inside, so that
 this module costs nothing to import. Where the package guesses (a pad token that is the end token, prompts beyond the
 limit, too few negatives), these functions are exact or refuse, naming the example.
 """
@@ -8,6 +8,7 @@ limit, too few negatives), these functions are exact or refuse, naming the examp
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -66,14 +67,6 @@ def check_example(row: dict, kind: str, where: str) -> None:
         is_right = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
         if not is_right or (field == "pos" and not value):
             raise JudgemergeError(f"{where} has no {field}; a {kind} example needs {', '.join(needed)}")
-
-
-def sample(examples: Sequence[Any], n_examples: int | None, seed: int) -> list[Any]:
-    """Return `n_examples` of the examples, drawn with `seed`, in their order; all when None or too many."""
-    if n_examples is None or n_examples >= len(examples):
-        return list(examples)
-    places = sorted(random.Random(seed).sample(range(len(examples)), n_examples))
-    return [examples[place] for place in places]
 
 
 def _batches(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -191,20 +184,10 @@ def with_negatives(examples: Sequence[dict], n_negatives: int, seed: int) -> lis
     return groups
 
 
-def encoder_loss(
-    model,
-    tokenizer,
-    examples: Sequence[dict],
-    *,
-    batch_size=2,
-    max_length=512,
-    n_negatives=7,
-    seed=0,
-    average: Average = "batch",
-) -> Loss:
-    """Return the mean contrastive loss: every query against all passages of its batch, cosine / 0.05.
+def _encoder_scores(model, tokenizer, batch: Sequence[Group], max_length: int) -> "torch.Tensor":
+    """Return cosine / 0.05 of every query with all passages of its batch.
 
-    Embeddings are the first token's last hidden state, scaled to length 1. Texts beyond `max_length` are cut.
+    Embeddings are the first token's last hidden state, scaled to length 1.
     """
     import torch
 
@@ -213,37 +196,23 @@ def encoder_loss(
         hidden = model(**tokens.to(model.device), return_dict=True).last_hidden_state[:, 0]
         return torch.nn.functional.normalize(hidden.float(), dim=-1)
 
-    def scores(batch: Sequence[Group]) -> torch.Tensor:
-        queries = embeddings([query for query, _ in batch])
-        return queries @ embeddings([text for _, texts in batch for text in texts]).T / ENCODER_TEMPERATURE
+    queries = embeddings([query for query, _ in batch])
+    return queries @ embeddings([text for _, texts in batch for text in texts]).T / ENCODER_TEMPERATURE
 
-    groups = with_negatives(examples, n_negatives, seed)
-    return _contrastive(groups, scores, 1 + n_negatives, tokenizer, batch_size, max_length, average)
+
+def _reranker_scores(model, tokenizer, batch: Sequence[Group], max_length: int) -> "torch.Tensor":
+    """Return the score of every query with each of its own passages."""
+    queries, texts = zip(*((query, text) for query, passages in batch for text in passages), strict=True)
+    limits = {"padding": True, "truncation": True, "max_length": max_length, "return_tensors": "pt"}
+    tokens = tokenizer([*queries], [*texts], **limits)
+    logits = model(**tokens.to(model.device), return_dict=True).logits.float()
+    if logits.shape[-1] != 1:
+        raise JudgemergeError(f"the reranker gives {logits.shape[-1]} numbers per pair; it must give one score")
+    return logits.view(len(batch), -1)
 
 
 def _contrastive(
-    groups: Sequence[Group],
-    scores: Callable[[Sequence[Group]], "torch.Tensor"],
-    step: int,
-    tokenizer,
-    batch_size: int,
-    max_length: int,
-    average: Average,
-) -> Loss:
-    """Return the mean cross-entropy of the right passages: column n · step in row n of the `scores` of a batch."""
-    import torch
-
-    values, sizes = [], []
-    with torch.inference_mode():
-        for batch in _batches(groups, batch_size):
-            of_batch = scores(batch)
-            target = torch.arange(len(batch), device=of_batch.device) * step
-            values.append(float(torch.nn.functional.cross_entropy(of_batch, target)))
-            sizes.append(len(batch))
-    return Loss(_mean(values, sizes, average), len(groups), len(values), _n_long(tokenizer, groups, max_length))
-
-
-def reranker_loss(
+    scores: Callable[..., "torch.Tensor"],
     model,
     tokenizer,
     examples: Sequence[dict],
@@ -254,22 +223,27 @@ def reranker_loss(
     seed=0,
     average: Average = "batch",
 ) -> Loss:
-    """Return the mean cross-entropy of the positive among a query's own passages, from one score per pair.
+    """Return the mean cross-entropy of the right passages by the `scores` of a batch; longer texts are cut.
 
-    LM-Cocktail has no loss for rerankers; this is the one that FlagEmbedding trains them with.
+    A row of scores is of a query: with its own passages, the right one first, or with those of all rows in turn.
     """
-
-    def scores(batch: Sequence[Group]) -> "torch.Tensor":
-        queries, texts = zip(*((query, text) for query, passages in batch for text in passages), strict=True)
-        limits = {"padding": True, "truncation": True, "max_length": max_length, "return_tensors": "pt"}
-        tokens = tokenizer([*queries], [*texts], **limits)
-        logits = model(**tokens.to(model.device), return_dict=True).logits.float()
-        if logits.shape[-1] != 1:
-            raise JudgemergeError(f"the reranker gives {logits.shape[-1]} numbers per pair; it must give one score")
-        return logits.view(len(batch), -1)
+    import torch
 
     groups = with_negatives(examples, n_negatives, seed)
-    return _contrastive(groups, scores, 0, tokenizer, batch_size, max_length, average)
+    values, sizes = [], []
+    with torch.inference_mode():
+        for batch in _batches(groups, batch_size):
+            of_batch = scores(model, tokenizer, batch, max_length)
+            step = 0 if of_batch.shape[1] == 1 + n_negatives else 1 + n_negatives
+            target = torch.arange(len(batch), device=of_batch.device) * step
+            values.append(float(torch.nn.functional.cross_entropy(of_batch, target)))
+            sizes.append(len(batch))
+    return Loss(_mean(values, sizes, average), len(groups), len(values), _n_long(tokenizer, groups, max_length))
+
+
+encoder_loss = partial(_contrastive, _encoder_scores)
+# LM-Cocktail has no loss for rerankers; this is the one that FlagEmbedding trains them with.
+reranker_loss = partial(_contrastive, _reranker_scores)
 
 
 def _n_long(tokenizer, groups: Iterable[Group], max_length: int) -> int:

@@ -5,13 +5,11 @@ loaded. Parents, llama.cpp's converter and a card that names tensors know the st
 transformers' own way of saving a loaded model takes the packed ones apart again.
 """
 
-import shutil
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from judgemerge.core import models
-from judgemerge.merge.streams import Weights, Writer
+from judgemerge.merge.streams import Weights, Writer, replace_weights
 
 if TYPE_CHECKING:
     import torch
@@ -56,11 +54,7 @@ def _write(
             held = {source[name]: _taken_apart(model, {source[name]: merged.get(source[name])})}
         writer.add(name, held[source[name]][name])
     writer.finish()
-    for path in [*models.weight_files(output), output / models.INDEX]:
-        path.unlink(missing_ok=True)
-    for path in sorted(fresh.iterdir()):
-        path.rename(output / path.name)
-    shutil.rmtree(fresh)
+    replace_weights(output, fresh)
 
 
 def _parts(model, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:

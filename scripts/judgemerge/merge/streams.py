@@ -201,3 +201,12 @@ class Writer:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def replace_weights(folder: str | Path, fresh: Path) -> None:
+    """Put the files that were written into the folder `fresh` into the place of a model's weights."""
+    for path in [*models.weight_files(folder), Path(folder, models.INDEX)]:
+        path.unlink(missing_ok=True)
+    for path in sorted(fresh.iterdir()):
+        path.rename(Path(folder, path.name))
+    fresh.rmdir()

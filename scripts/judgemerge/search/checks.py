@@ -107,9 +107,7 @@ def _check_patience(search: Search, where: str) -> None:
 
 
 def _check_development(study: "Study", development: str, where: str) -> None:
-    if development not in study.catalogues.benchmarks:
-        near = did_you_mean(development, study.catalogues.benchmarks)
-        raise JudgemergeError(f"{where} has the unknown development set '{development}'{near}")
+    require_known(development, study.catalogues.benchmarks, f"{where} has the unknown development set")
     if development in study.all_benchmarks:
         raise JudgemergeError(
             f"{where} has development set '{development}', which is a benchmark of the suites; what was chosen on a "

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from judgemerge.prompting.prompts import content
 from judgemerge.search import searching
 from judgemerge.settings.searches import ExpertSearch, MergeSearch
-from judgemerge.train.training import shared_settings
 
 if TYPE_CHECKING:
     from judgemerge.study.study import Study
@@ -58,46 +57,12 @@ class SearchPlan:
         """Return how the model of a trial is asked: as the model that its search ends with."""
         return judging_of(self.study, searching.best_name(search))
 
-    # ---- what the expert of a search needs for its training ----
-
-    def training_sets(self, search: str) -> list[str]:
-        """Return the item sets that the expert is trained on."""
-        return list(self.study.experts[self.study.target_of(search)].train_on)
-
-    def base(self, search: str) -> str:
-        """Return the model that the expert is trained from."""
-        return self.study.base_of(self.study.target_of(search))
-
-    def training_prompts(self, search: str) -> dict[str, str]:
-        """Return protocol → prompt that the expert is trained with."""
-        return self.study.training_prompts(self.study.target_of(search))
-
-    def training_common(self, search: str) -> dict:
-        """Return what all trainings share, and how the chat template of the base is used where the study says so."""
-        return shared_settings(self.study.settings) | _chat(self.study, self.base(search))
-
-    # ---- what the merge of a search reads ----
-
-    def models_read(self, search: str) -> list[str]:
-        """Return the models that the merge reads, the base first; its adapters are not among them."""
-        return self.study.models_read(self.study.target_of(search))
-
-    def adapter_bases(self, search: str) -> dict[str, str]:
-        """Return LoRA adapter → the model it was trained on, for those that the merge reads as adapters."""
-        adapters = self.study.adapters_of(self.study.target_of(search))
-        return {name: self.study.adapters[name] for name in adapters}
-
 
 def judging_of(study: "Study", model: str) -> dict:
     """Return how a job that judges on the side asks a model."""
-    judging = study.settings.judging
+    judging, chat = study.settings.judging, study.chat(model)
     keys = ["batch_tokens", "max_prompt_tokens", "dtype"] + (["reply_tokens"] if judging.reply_tokens else [])
-    return {key: getattr(judging, key) for key in keys} | _chat(study, model)
-
-
-def _chat(study: "Study", model: str) -> dict:
-    chat = study.chat(model)
-    return {"chat": chat} if chat else {}
+    return {key: getattr(judging, key) for key in keys} | ({"chat": chat} if chat else {})
 
 
 # ---- screening of foundation models ----

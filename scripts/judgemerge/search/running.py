@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from judgemerge.prompting.prompts import Template, by_protocol
 from judgemerge.search import searching, trials
 from judgemerge.search.searching import Pruner, Result
 from judgemerge.settings.searches import Search
+from judgemerge.settings.section import typed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Trial:
     """One trial that is to be run.
 
     `round_file` has its settings, `earlier` are the files of the trials of earlier rounds, `default` the study's own
-    settings, `development` the item files of the sets by name, `prompts` the prompts they are judged with.
+    settings, `development` the item files of the sets by name, `prompts` the prompts they are judged with, `sources`
+    the folder of raw files that these take texts from.
     """
 
     search: Search
@@ -35,7 +37,18 @@ class Trial:
     judging: Mapping[str, Any]
     folder: Path
     result: str
-    sources: str | None = None
+    sources: str
+
+    @classmethod
+    def at(
+        cls, search: Mapping, number: str, round_file: str, earlier: Iterable[str], development: Iterable[str],
+        folder: str, result: str, **asked: Any,
+    ) -> "Trial":  # fmt: skip
+        """Return the trial of a job; `development` are the item files of the search's sets, in their order."""
+        section = typed(search, Search)
+        sets = dict(zip(searching.targets(section), development, strict=True))
+        place = {"folder": Path(folder), "result": result}
+        return cls(section, int(number), round_file, list(earlier), development=sets, **place, **asked)
 
     @cached_property
     def params(self) -> dict[str, Any]:

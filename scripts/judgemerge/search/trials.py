@@ -12,8 +12,6 @@ from judgemerge.prompting.prompts import Template
 from judgemerge.search import searching
 from judgemerge.train import curves
 
-REPORTED = ("rewards/accuracies", "loss")  # of an evaluation while training; the first that is there counts
-
 
 def watcher(pruner: searching.Pruner, minimised: bool) -> Callable[[Path], bool]:
     """Return what watches a training's output folder and says whether to give the training up.
@@ -90,11 +88,12 @@ def value_of(
 ) -> float:
     """Return the mean over the sets of a metric of the agreement tables each; NaN where one of them is not defined."""
     from judgemerge.evaluate.score import benchmark_statistics
+    from judgemerge.settings.report import Statistics
 
     def of_set(name: str, items: list[Item]) -> float:
         if not items:  # none of it was judged yet
             return float("nan")
-        statistics = benchmark_statistics(items, {"trial": verdicts[name]}, n_resamples=1, seed=0)
+        statistics = benchmark_statistics(items, {"trial": verdicts[name]}, Statistics(resamples=1))
         return statistics.judges["trial"].values.get(metrics[name], float("nan"))
 
     values = [of_set(name, list(items)) for name, items in sets.items()]

@@ -7,11 +7,12 @@ import pandas as pd
 
 from judgemerge.core.items import Item, read_items, read_verdicts
 from judgemerge.evaluate.comparisons import compare_benchmark
-from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Settings, mean_of
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, mean_of
 from judgemerge.evaluate.score import score_benchmark
 from judgemerge.search import searching
 from judgemerge.search.searching import Result
 from judgemerge.search.trials import verdict_file
+from judgemerge.settings.report import Statistics
 from judgemerge.settings.searches import Search
 
 LAST = ("n", "errors", "best", "note")  # what only some trials have stands before them
@@ -30,7 +31,7 @@ def trials_table(
     results: Sequence[Result],
     folders: Sequence[str],
     development: Mapping[str, str],
-    settings: Settings,
+    settings: Statistics,
 ) -> pd.DataFrame:
     """Return the trials with intervals from their verdicts, and the differences to trial 0 on the same items.
 
@@ -72,17 +73,15 @@ def _row(
     return row | {"n": result.n, "errors": result.errors, "best": result.trial == best, "note": note}
 
 
-def _of_set(items: Iterable[Item], name: str, metric: str, complete: Mapping[str, str], settings: Settings) -> OfSet:
+def _of_set(items: Iterable[Item], name: str, metric: str, complete: Mapping[str, str], settings: Statistics) -> OfSet:
     """Return the metric of every complete trial on one set, and that minus trial 0's."""
     items = list(items)
     verdicts = {trial: list(read_verdicts(verdict_file(folder, name))) for trial, folder in complete.items()}
-    scores = score_benchmark(items, verdicts, **vars(settings))
+    scores = score_benchmark(items, verdicts, settings)
     values = {
         row.judge: Estimate(row.value, row.ci_low, row.ci_high) for row in scores.itertuples() if row.metric == metric
     }
-    pairs = compare_benchmark(
-        items, verdicts, settings.n_resamples, settings.confidence, settings.seed, metrics=[metric]
-    )
+    pairs = compare_benchmark(items, verdicts, settings, [metric])
     differences = {
         row.judge_b: Estimate(-row.difference, -row.ci_high, -row.ci_low)
         for row in pairs.itertuples()

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from judgemerge.compare import checks as compare
-from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError, require_known
 from judgemerge.data import checks as data
 from judgemerge.data.benchmarks import load_catalogue
@@ -44,11 +43,10 @@ def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:
 def load_catalogues(folder: str | Path) -> Catalogues:
     """Return the catalogues in a config folder."""
     folder = Path(folder)
-    load_recorded(folder / "recorded.yaml")  # checks every entry; rules want them as they are written
     return Catalogues(
         sources=load_sources(folder / "sources.yaml"),
         benchmarks=load_catalogue(folder / "benchmarks.yaml"),
-        recorded=load_yaml(folder / "recorded.yaml"),
+        recorded=load_recorded(folder / "recorded.yaml"),
         prompts={path.stem: path for path in sorted((folder / "prompts").glob("*.yaml"))},
         rubrics=folder / "rubrics",
         metrics=folder / "metrics",

@@ -17,7 +17,7 @@ from judgemerge.data.sources import Source
 from judgemerge.embed.plan import EmbeddingPlan
 from judgemerge.judge import pairs_from_grades
 from judgemerge.judge.baselines import BASELINES
-from judgemerge.judge.recorded import source_of
+from judgemerge.judge.recorded import RecordedJudge
 from judgemerge.prompting import chat_templates, rubric_metrics
 from judgemerge.prompting.prompts import Template, content, load_template, prompt_sources, shortened
 from judgemerge.quantize import quantizing
@@ -31,11 +31,11 @@ from judgemerge.train.training import stage_sets
 
 @dataclass(frozen=True)
 class Catalogues:
-    """What exists: raw files, benchmarks, recorded judges (as in config/), and prompt files by name."""
+    """What exists: raw files, benchmarks (as in config/), recorded judges, and prompt files by name."""
 
     sources: dict[str, Source]
     benchmarks: dict[str, dict]
-    recorded: dict[str, dict]
+    recorded: dict[str, RecordedJudge]
     prompts: dict[str, Path]
     rubrics: Path = rubrics.FOLDER
     metrics: Path = rubric_metrics.FOLDER
@@ -334,11 +334,6 @@ class Study:
         """Return the module of evaluate/published/ that counts as the benchmark's paper does, if there is one."""
         return self.catalogues.benchmarks[benchmark].get("published")
 
-    def recorded_sources(self, judge: str, benchmark: str) -> dict[str, str]:
-        """Return the raw files of a recorded judge on a benchmark: role → key in sources.yaml, or path of a file."""
-        roles = self.catalogues.recorded[judge]["benchmarks"][benchmark]
-        return {name: source_of(role) for name, role in roles.items()}
-
     @cached_property
     def source_keys(self) -> list[str]:
         """Every raw file that is needed for the suites that are run, for training and for the search for overlap."""
@@ -383,7 +378,7 @@ class Study:
             for benchmark in self.benchmarks
             for judge in self.judges_of(benchmark)
             if self.kind(judge) == "recorded"
-            for value in self.recorded_sources(judge, benchmark).values()
+            for value in self.catalogues.recorded[judge].sources(benchmark).values()
         ]
         values += [value for prompt in self.prompts_used for value in self.prompt_sources(prompt)]
         values += [
@@ -428,7 +423,7 @@ class Study:
         """Return whether a judge has a verdict on a benchmark."""
         kind = self.kind(judge)
         if kind == "recorded":
-            return benchmark in self.catalogues.recorded[judge]["benchmarks"]
+            return benchmark in self.catalogues.recorded[judge].benchmarks
         if kind == "derived":
             suites = (
                 self.settings.suites
@@ -549,7 +544,7 @@ class Study:
             return self.own_models(self.judges_from_grades[judge])
         kind = self.kind(judge)
         if kind != "model":
-            return self.catalogues.recorded[judge].get("own_models", []) if kind == "recorded" else []
+            return self.catalogues.recorded[judge].own_models if kind == "recorded" else []
         names, entry = [judge], self.models.get(judge)
         names += [entry.repo, entry.repo.rpartition("/")[2]] if entry and entry.repo else []
         names += [entry.endpoint.model] if entry and entry.endpoint else []
@@ -584,7 +579,7 @@ class Study:
         Two judges never have the same words: those of one label are told apart by their names in brackets.
         """
         recorded = self.catalogues.recorded
-        words = {judge: recorded[judge]["label"] for judge in self.judges if self.kind(judge) == "recorded"}
+        words = {judge: recorded[judge].label for judge in self.judges if self.kind(judge) == "recorded"}
         words = {judge: judge for judge in self.judges} | words | self.settings.display.labels
         while len(counts := Counter(words.values())) < len(words):
             words = {judge: text if counts[text] == 1 else f"{text} ({judge})" for judge, text in words.items()}

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from judgemerge.core import files
 from judgemerge.core.items import Item, read_items, sample
 from judgemerge.prompting import prompts
+from judgemerge.settings.report import Statistics
 from judgemerge.settings.searches import Screening
 from judgemerge.train import preferences
 
 if TYPE_CHECKING:
+    from judgemerge.judge.backends import ScoringBackend
     from judgemerge.train import runs
 
 COLUMNS = (
@@ -115,7 +117,7 @@ def _plan(
     return runs.Plan(keys, form, examples, adapted, where), len(rows) - len(short)
 
 
-def questions(items: Iterable[Item], template: prompts.Template, backend) -> list[Question]:
+def questions(items: Iterable[Item], template: prompts.Template, backend: "ScoringBackend") -> list[Question]:
     """Return what is asked for every item that has a better response or answers of its own."""
     asking = []
     for item in items:
@@ -127,7 +129,7 @@ def questions(items: Iterable[Item], template: prompts.Template, backend) -> lis
     return asking
 
 
-def losses(asking: Sequence[Question], backend, max_tokens: int) -> list[Loss]:
+def losses(asking: Sequence[Question], backend: "ScoringBackend", max_tokens: int) -> list[Loss]:
     """Return the loss of every answer."""
     lengths = backend.counts([question.text + question.answer for question in asking])
     fitting = [number for number, length in enumerate(lengths) if length <= max_tokens]
@@ -140,7 +142,21 @@ def losses(asking: Sequence[Question], backend, max_tokens: int) -> list[Loss]:
     return rows
 
 
-def summary(answers: Sequence[Mapping], n_resamples: int, confidence: float, seed: int) -> dict:
+def write_table(path: str, records: Mapping[str, str], settings: Statistics) -> None:
+    """Write the screened models side by side from their files of losses; the same prompts are resampled for all."""
+    import pandas as pd
+
+    from judgemerge.core import frames
+
+    rows = []
+    for base, record_file in records.items():
+        record = files.read_json(record_file)
+        about = {"base": base, "parameters": record["parameters"], "steps": record["steps"]}
+        rows.append(about | summary(record["answers"], settings))
+    frames.write_table(path, pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
+def summary(answers: Sequence[Mapping], settings: Statistics) -> dict:
     """Return loss per token and bits per byte over all answers, with percentile intervals over resampled prompts.
 
     `answers` are losses as their file has them.
@@ -161,9 +177,9 @@ def summary(answers: Sequence[Mapping], n_resamples: int, confidence: float, see
     counts |= {"loss": nll / tokens, "bits_per_byte": nll / n_bytes / math.log(2)}
     if len(clusters) < 2:
         return counts | {"note": "one prompt: no interval"}
-    generator = np.random.default_rng(seed)
-    resampled = generator.multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), size=n_resamples)
+    generator = np.random.default_rng(settings.seed)
+    resampled = generator.multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), size=settings.resamples)
     nll, tokens, n_bytes = sums @ resampled.T
-    tail = 100 * (1 - confidence) / 2
+    tail = 100 * (1 - settings.confidence) / 2
     low, high = np.percentile([nll / tokens, nll / n_bytes / math.log(2)], [tail, 100 - tail], axis=1)
     return counts | dict(zip(("loss_low", "bpb_low", "loss_high", "bpb_high"), (*low, *high), strict=True))

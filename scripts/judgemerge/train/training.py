@@ -1,13 +1,12 @@
 """LLaMA-Factory trainings: data sets from items, recipes from study settings, and the token lengths checked before."""
 
-import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.items import Item, sample
+from judgemerge.core.items import Item, random_part, sample
 from judgemerge.prompting import prompts
 from judgemerge.settings.models import MadeModel, Model, Subset
 from judgemerge.settings.study_file import Settings
@@ -231,15 +230,12 @@ def short_enough(form: Form, alpaca_rows: list[dict], limit: int, where: str) ->
     return short
 
 
-def limited(rows: list[dict], settings: dict, seed: int) -> list[dict]:
+def limited(rows: list[dict], settings: dict, seed: int) -> Sequence[dict]:
     """Return at most `max_samples` of the rows, drawn over all of them, in their order.
 
     LLaMA-Factory takes the first ones of a file: of several item sets in one file that would leave whole sets out.
     """
-    limit = settings.get("max_samples", len(rows))
-    if limit >= len(rows):
-        return rows
-    return [rows[place] for place in sorted(random.Random(seed).sample(range(len(rows)), limit))]
+    return random_part(rows, settings.get("max_samples"), seed)
 
 
 def training_recipe(

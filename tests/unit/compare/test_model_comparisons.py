@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import yaml
 from report_cases import FIGURES, page_of
-from rule_scripts import rule_script
 
 from judgemerge.compare import answer_judging, answering
 from judgemerge.compare import comparison_tables as tables
@@ -17,7 +16,6 @@ from judgemerge.compare.answer_judging import NO_ANSWER, PAIRS, JudgedAnswer
 from judgemerge.compare.answering import Answer
 from judgemerge.core import files, items
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.judge.backends import GenerationParameters
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.judge.store import Store
@@ -28,10 +26,11 @@ from judgemerge.prompting.prompts import Unrenderable, load_template
 from judgemerge.report.tables.model_comparison import signed_span
 from judgemerge.settings import config
 from judgemerge.settings.comparisons import ModelComparison
+from judgemerge.settings.report import Statistics
 from judgemerge.study.load import load_study
 
 MODELS = ("base", "tuned")
-SETTINGS = Settings(500, 0.95, 7)
+SETTINGS = Statistics(resamples=500, seed=7)
 VERDICTS = {PAIRS: ReplySettings("verdict_line", first="A", second="B", tie="tie")}
 GRADES = {"quality": ReplySettings("score_tag", minimum=0, maximum=5)}
 
@@ -337,8 +336,6 @@ def test_a_conversation_goes_on_after_its_history():
 
 def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny_models, tmp_path, monkeypatch):
     monkeypatch.chdir(repository)
-    tabulate_model_comparison = rule_script("compare/tabulate_model_comparison")
-
     texts = ["What is <b>one</b>?", "What is two?", "What is three?"]
     items.write_items(tmp_path / "items.jsonl", [question(number, text) for number, text in enumerate(texts)])
 
@@ -376,9 +373,9 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
     assert about["models"] == list(MODELS) and about["prompts"][PAIRS]["name"] == "brief_pairwise_choice"
     assert about["versions"]["transformers"] and about["failures"] == {PAIRS: {}, "demo_grade": {}}
     page, disagreements = tmp_path / "page.html", tmp_path / "disagreements.jsonl"
-    tabulate_model_comparison.main(
-        comparison, questions, list(answers.values()), results.parent, ["demo_grade"], Settings(200, 0.95, 7),
-        tmp_path / "table.csv", disagreements,
+    tables.write_tables(
+        comparison, questions, list(answers.values()), results.parent, ["demo_grade"],
+        Statistics(resamples=200, seed=7), tmp_path / "table.csv", disagreements,
     )  # fmt: skip
     table = pd.read_csv(tmp_path / "table.csv")
     assert list(table) == list(tables.Row._fields)

@@ -12,6 +12,7 @@ import pytest
 
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.items import random_part
 from judgemerge.embed import (
     Chunk,
     EvaluationRow,
@@ -23,11 +24,11 @@ from judgemerge.embed import (
     retrieval,
     retrieval_tables,
 )
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.settings import config
+from judgemerge.settings.report import Statistics
 from judgemerge.study.load import load_study
 
-SETTINGS = Settings(400, 0.95, 7)
+SETTINGS = Statistics(resamples=400, seed=7)
 EXAMPLES = (
     "FlagOpen/FlagEmbedding/7ed43d67ec03fbe5c31c0992dbfa941fb1860549/examples/finetune/embedder/example_data/retrieval"
 )
@@ -452,8 +453,8 @@ def test_rows_of_a_reranker():
 
 
 def test_a_sample_of_pairs_keeps_their_order():
-    drawn = [int(pair.id) for pair in encoder_training.at_most(pairs(50), 10, 1)]
-    assert len(drawn) == 10 and drawn == sorted(drawn) and encoder_training.at_most(pairs(5), 10, 1) == pairs(5)
+    drawn = [int(pair.id) for pair in random_part(pairs(50), 10, 1)]
+    assert len(drawn) == 10 and drawn == sorted(drawn) and random_part(pairs(5), 10, 1) == pairs(5)
 
 
 def test_examples_for_weights():

@@ -13,14 +13,15 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate import ablation_tables, self_consistency
 from judgemerge.evaluate.ablation import Cell, as_number, read_published
-from judgemerge.evaluate.estimates import Measurement, Settings
+from judgemerge.evaluate.estimates import Measurement
 from judgemerge.evaluate.published import Case
 from judgemerge.evaluate.published.prometheus import rows as published_rows
 from judgemerge.report.table import View
 from judgemerge.report.tables import ablation as ablation_page
 from judgemerge.report.tables import self_consistency as self_consistency_page
+from judgemerge.settings.report import Statistics
 
-FEW = Settings(n_resamples=200, seed=3)
+FEW = Statistics(resamples=200, seed=3)
 
 
 def graded(name, truth, cluster=None):

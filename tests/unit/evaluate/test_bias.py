@@ -7,10 +7,10 @@ from agreement_cases import both, pair, point, said
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate import bias
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.score import score_benchmark
+from judgemerge.settings.report import Statistics
 
-FEW = Settings(n_resamples=200)
+FEW = Statistics(resamples=200)
 
 
 def rows(table):
@@ -136,7 +136,9 @@ def test_length_coefficient_of_an_indifferent_judge_covers_zero():
     hits = 0
     for seed in range(20):
         items, verdicts = swayed(seed, pull=0)
-        row = rows(bias.length_bias(items, {"j": verdicts}, Settings(10))).loc["length_coefficient_given_truth"]
+        row = rows(bias.length_bias(items, {"j": verdicts}, Statistics(resamples=10))).loc[
+            "length_coefficient_given_truth"
+        ]
         hits += row["ci_low"] <= 0 <= row["ci_high"]
     assert hits >= 17
 
@@ -175,7 +177,9 @@ def test_breakdown_equals_scores_of_the_parts():
     verdicts = both(items, *(rng.choice(["first", "second"], 30).tolist() for _ in range(2)))
     table = bias.breakdown(items, {"j": verdicts}, "category", FEW, metrics=["accuracy", "kappa"])
     assert table["group"].tolist() == ["chat", "chat", "code", "code"]
-    code = score_benchmark(items[:10], {"j": [v for v in verdicts if v.item in {i.id for i in items[:10]}]}, 200)
+    code = score_benchmark(
+        items[:10], {"j": [v for v in verdicts if v.item in {i.id for i in items[:10]}]}, Statistics(resamples=200)
+    )
     expected = code.set_index("metric").loc["accuracy"]
     got = table[(table["group"] == "code") & (table["metric"] == "accuracy")].iloc[0]
     assert (got["value"], got["ci_low"], got["n"]) == (expected["value"], expected["ci_low"], 10)

@@ -12,6 +12,7 @@ from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall
 from judgemerge.evaluate import bootstrap
 from judgemerge.evaluate.score import benchmark_statistics, score_benchmark
 from judgemerge.evaluate.verdict_arrays import benchmark_arrays
+from judgemerge.settings.report import Statistics
 
 N_RESAMPLES = 200
 
@@ -25,6 +26,11 @@ def repeated(items, seed):
     return [np.repeat(np.arange(arrays.n_items), row[arrays.cluster].astype(int)) for row in weights]
 
 
+def resamples(items, verdicts, seed):
+    settings = Statistics(resamples=N_RESAMPLES, seed=seed)
+    return benchmark_statistics(items, {"judge": verdicts}, settings).judges["judge"].resampled
+
+
 def slow_kappa(truth, outcome):
     return cohen_kappa_score(truth, outcome) if len({*truth, *outcome}) > 1 else np.nan
 
@@ -32,7 +38,7 @@ def slow_kappa(truth, outcome):
 @pytest.mark.parametrize("seed", range(12))
 def test_pairwise_resamples_equal_a_loop_with_sklearn(seed):
     items, original, swapped = random_pairwise(seed)
-    fast = benchmark_statistics(items, {"j": both(items, original, swapped)}, N_RESAMPLES, seed).judges["j"].resampled
+    fast = resamples(items, both(items, original, swapped), seed)
     truth, original, swapped = (np.array(x) for x in ([i.truth for i in items], original, swapped))
     for b, rows in enumerate(repeated(items, seed)):
         t, o, s = truth[rows], original[rows], swapped[rows]
@@ -55,7 +61,7 @@ def test_pairwise_resamples_equal_a_loop_with_sklearn(seed):
 def test_pointwise_resamples_equal_a_loop_with_scipy(seed):
     items, outcomes = random_pointwise(seed)
     verdicts = [said(item, o) for item, o in zip(items, outcomes, strict=True)]
-    fast = benchmark_statistics(items, {"j": verdicts}, N_RESAMPLES, seed).judges["j"].resampled
+    fast = resamples(items, verdicts, seed)
     truth = np.array([item.truth for item in items])
     score = np.array([np.nan if o == "error" else o for o in outcomes])
     for b, rows in enumerate(repeated(items, seed)):
@@ -110,7 +116,9 @@ def test_wilson_equals_statsmodels_for_independent_items():
 def test_same_seed_gives_the_same_bytes_and_another_seed_does_not():
     items, original, swapped = random_pairwise(3)
     verdicts = both(items, original, swapped)
-    one, again, other = (score_benchmark(items, {"j": verdicts}, 500, seed=seed).to_csv() for seed in (7, 7, 8))
+    one, again, other = (
+        score_benchmark(items, {"j": verdicts}, Statistics(resamples=500, seed=seed)).to_csv() for seed in (7, 7, 8)
+    )
     assert one == again
     assert one != other
 
@@ -122,11 +130,11 @@ def test_order_of_items_verdicts_and_judges_does_not_matter(case):
         verdicts = both(items, *outcomes)
     else:
         verdicts = [said(item, o) for item, o in zip(items, outcomes[0], strict=True)]
-    table = score_benchmark(items, {"a": verdicts, "b": verdicts[: len(verdicts) // 2]}, 100)
+    table = score_benchmark(items, {"a": verdicts, "b": verdicts[: len(verdicts) // 2]}, Statistics(resamples=100))
     shuffled, mixed = list(items), list(verdicts)
     random.Random(1).shuffle(shuffled)
     random.Random(2).shuffle(mixed)
-    again = score_benchmark(shuffled, {"b": verdicts[: len(verdicts) // 2], "a": mixed}, 100)
+    again = score_benchmark(shuffled, {"b": verdicts[: len(verdicts) // 2], "a": mixed}, Statistics(resamples=100))
     by = ["judge", "metric"]
     pd.testing.assert_frame_equal(
         table.sort_values(by, ignore_index=True), again.sort_values(by, ignore_index=True), check_exact=True
@@ -136,7 +144,7 @@ def test_order_of_items_verdicts_and_judges_does_not_matter(case):
 def test_interval_of_a_perfect_proportion_is_not_empty():
     items = [pair(i, "first" if i % 2 else "second", cluster=i // 4) for i in range(40)]
     truths = [item.truth for item in items]
-    table = score_benchmark(items, {"j": both(items, truths, truths)}, 200).set_index("metric")
+    table = score_benchmark(items, {"j": both(items, truths, truths)}, Statistics(resamples=200)).set_index("metric")
     assert table.loc["accuracy", "ci_high"] == 1
     assert 0.5 < table.loc["accuracy", "ci_low"] < 0.8  # ten clusters all right: hardly more than ten observations
     assert table.loc["error_rate", "ci_low"] == 0
@@ -146,7 +154,9 @@ def test_interval_of_a_perfect_proportion_is_not_empty():
 
 def test_one_cluster_has_no_interval():
     items = [pair(i, "first", cluster=0) for i in range(5)]
-    table = score_benchmark(items, {"j": both(items, ["first"] * 5, ["tie"] * 5)}, 50).set_index("metric")
+    table = score_benchmark(items, {"j": both(items, ["first"] * 5, ["tie"] * 5)}, Statistics(resamples=50)).set_index(
+        "metric"
+    )
     assert table.loc["accuracy", "value"] == 0.5
     assert np.isnan(table.loc["accuracy", "ci_low"])
     assert table.loc["accuracy", "note"] == "one cluster: no interval"
@@ -158,7 +168,11 @@ def test_clustered_items_have_wider_intervals_than_independent_ones():
     widths = []
     for size in (1, 10):
         items = [pair(i, t, cluster=i // size) for i, t in enumerate(truth)]
-        row = score_benchmark(items, {"j": both(items, outcome, outcome)}, 500).set_index("metric").loc["accuracy"]
+        row = (
+            score_benchmark(items, {"j": both(items, outcome, outcome)}, Statistics(resamples=500))
+            .set_index("metric")
+            .loc["accuracy"]
+        )
         widths.append(row["ci_high"] - row["ci_low"])
     assert widths[1] > 1.2 * widths[0]
 
@@ -166,7 +180,9 @@ def test_clustered_items_have_wider_intervals_than_independent_ones():
 def test_interval_holds_the_value_and_lies_in_range():
     for seed in range(20):
         items, original, swapped = random_pairwise(seed)
-        table = score_benchmark(items, {"j": both(items, original, swapped)}, 200).dropna(subset=["ci_low"])
+        table = score_benchmark(items, {"j": both(items, original, swapped)}, Statistics(resamples=200)).dropna(
+            subset=["ci_low"]
+        )
         assert (table["ci_low"] <= table["ci_high"]).all()
         rates = table[~table["metric"].str.startswith(("macro", "kappa"))]
         assert ((rates["ci_low"] <= rates["value"]) & (rates["value"] <= rates["ci_high"])).all()
@@ -182,6 +198,6 @@ def test_many_distinct_scores_take_the_same_path():
     rng = np.random.default_rng(0)
     items = [point(i, float(t)) for i, t in enumerate(rng.normal(size=300))]
     verdicts = [said(item, item.truth + e) for item, e in zip(items, rng.normal(size=300), strict=True)]
-    table = score_benchmark(items, {"j": verdicts}, 300).set_index("metric")
+    table = score_benchmark(items, {"j": verdicts}, Statistics(resamples=300)).set_index("metric")
     assert table.loc["spearman", "ci_low"] < table.loc["spearman", "value"] < table.loc["spearman", "ci_high"]
     assert table.loc["kappa_quadratic", "note"] == "truth or scores are not whole numbers"

@@ -10,6 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from judgemerge.evaluate.bootstrap import difference_test
 from judgemerge.evaluate.comparisons import BOOTSTRAP_TEST, MCNEMAR_TEST, Comparison, compare_benchmark, mcnemar
 from judgemerge.evaluate.score import score_benchmark
+from judgemerge.settings.report import Statistics
 
 
 def judges(items, n_judges, seed=0):
@@ -30,7 +31,7 @@ def items():
 
 
 def test_table_has_every_pair_metric_and_test(items):
-    table = compare_benchmark(items, judges(items, 4), n_resamples=200)
+    table = compare_benchmark(items, judges(items, 4), Statistics(resamples=200))
     assert list(table.columns) == list(Comparison._fields)
     assert len(table) == 6 * (6 + 1)
     assert (table["n"] == 80).all()
@@ -39,9 +40,11 @@ def test_table_has_every_pair_metric_and_test(items):
 
 def test_differences_are_those_of_the_scores_and_change_sign_with_the_order(items):
     verdicts = judges(items, 2)
-    value = score_benchmark(items, verdicts, 50).set_index(["judge", "metric"])["value"]
-    one = compare_benchmark(items, verdicts, n_resamples=300).set_index(["metric", "test"])
-    other = compare_benchmark(items, dict(reversed(verdicts.items())), n_resamples=300).set_index(["metric", "test"])
+    value = score_benchmark(items, verdicts, Statistics(resamples=50)).set_index(["judge", "metric"])["value"]
+    one = compare_benchmark(items, verdicts, Statistics(resamples=300)).set_index(["metric", "test"])
+    other = compare_benchmark(items, dict(reversed(verdicts.items())), Statistics(resamples=300)).set_index(
+        ["metric", "test"]
+    )
     for metric, test in one.index:
         expected = value["judge0", metric] - value["judge1", metric]
         assert one.loc[(metric, test), "difference"] == pytest.approx(expected, abs=1e-11)
@@ -51,7 +54,7 @@ def test_differences_are_those_of_the_scores_and_change_sign_with_the_order(item
 
 
 def test_interval_and_p_agree_about_zero(items):
-    table = compare_benchmark(items, judges(items, 5), n_resamples=500)
+    table = compare_benchmark(items, judges(items, 5), Statistics(resamples=500))
     table = table[table["test"] == BOOTSTRAP_TEST]
     outside = (table["ci_low"] > 0) | (table["ci_high"] < 0)
     assert (outside == (table["p"] < 0.05)).all()
@@ -61,7 +64,7 @@ def test_interval_and_p_agree_about_zero(items):
 def test_accuracy_test_is_close_to_the_paired_t_test_without_clusters():
     items = [pair(i, "first" if i % 2 else "second") for i in range(150)]
     verdicts = judges(items, 2, seed=3)
-    row = compare_benchmark(items, verdicts, n_resamples=20_000).set_index("metric").loc["accuracy"]
+    row = compare_benchmark(items, verdicts, Statistics(resamples=20_000)).set_index("metric").loc["accuracy"]
     right = [
         np.array([v.outcome == items[k % 150].truth for k, v in enumerate(said_by)]).reshape(2, 150).mean(axis=0)
         for said_by in verdicts.values()
@@ -80,14 +83,14 @@ def test_mcnemar_row_counts_right_in_the_original_order():
     items = [pair(i, "first") for i in range(10)]
     a = both(items, ["first"] * 9 + ["error"], ["second"] * 10)
     b = both(items, ["second"] * 8 + ["first"] * 2, ["first"] * 10)
-    row = compare_benchmark(items, {"a": a, "b": b}, 100).set_index("test").loc[MCNEMAR_TEST]
+    row = compare_benchmark(items, {"a": a, "b": b}, Statistics(resamples=100)).set_index("test").loc[MCNEMAR_TEST]
     assert row["p"] == pytest.approx(mcnemar(8, 1))
     assert row["difference"] == pytest.approx(0.7)
     assert row["note"] == ""
 
 
 def test_holm_runs_over_the_pairs_of_one_metric(items):
-    table = compare_benchmark(items, judges(items, 4), n_resamples=300)
+    table = compare_benchmark(items, judges(items, 4), Statistics(resamples=300))
     for _, family in table.groupby(["metric", "test"]):
         assert len(family) == 6
         np.testing.assert_allclose(family["p_holm"], multipletests(family["p"], method="holm")[1])
@@ -95,15 +98,14 @@ def test_holm_runs_over_the_pairs_of_one_metric(items):
 
 def test_identical_judges_do_not_differ(items):
     verdicts = judges(items, 1)["judge0"]
-    table = compare_benchmark(items, {"a": verdicts, "b": verdicts}, 100)
+    table = compare_benchmark(items, {"a": verdicts, "b": verdicts}, Statistics(resamples=100))
     assert (table["difference"] == 0).all()
     assert (table["p"] == 1).all()
 
 
 def test_one_recorded_order_leaves_only_the_original_order(items):
-    table = compare_benchmark(
-        items, {"a": judges(items, 1)["judge0"], "b": [said(item, "first") for item in items]}, 100
-    ).set_index("metric")
+    verdicts = {"a": judges(items, 1)["judge0"], "b": [said(item, "first") for item in items]}
+    table = compare_benchmark(items, verdicts, Statistics(resamples=100)).set_index("metric")
     assert len(table.loc["accuracy_first"]) == 2
     assert table.loc["accuracy_first", "p"].notna().all()
     rest = table.drop(index="accuracy_first")
@@ -116,7 +118,7 @@ def test_pointwise_comparison():
     items = [point(i, float(i % 7)) for i in range(100)]
     good = [said(item, item.truth + rng.normal(0, 0.5)) for item in items]
     bad = [said(item, item.truth + rng.normal(0, 5)) for item in items]
-    table = compare_benchmark(items, {"good": good, "bad": bad}, 400).set_index("metric")
+    table = compare_benchmark(items, {"good": good, "bad": bad}, Statistics(resamples=400)).set_index("metric")
     assert table.loc["spearman", "difference"] > 0 > table.loc["mae", "difference"]
     assert (table["p"] < 0.001).all()
 
@@ -124,9 +126,12 @@ def test_pointwise_comparison():
 def test_one_judge_makes_an_empty_table_and_seed_decides():
     items, original, swapped = random_pairwise(2)
     verdicts = both(items, original, swapped)
-    assert compare_benchmark(items, {"a": verdicts}, 10).empty
+    assert compare_benchmark(items, {"a": verdicts}, Statistics(resamples=10)).empty
     two = {"a": verdicts, "b": both(items, swapped, ["tie"] * len(items))}
-    assert compare_benchmark(items, two, 90, seed=1).to_csv() == compare_benchmark(items, two, 90, seed=1).to_csv()
+    assert (
+        compare_benchmark(items, two, Statistics(resamples=90, seed=1)).to_csv()
+        == compare_benchmark(items, two, Statistics(resamples=90, seed=1)).to_csv()
+    )
 
 
 @pytest.mark.parametrize(("a", "b"), [(0.9, 0.8), (0.5, 0.5), (-0.3, 0.4)])

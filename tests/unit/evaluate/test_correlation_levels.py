@@ -6,6 +6,7 @@ from agreement_cases import point, said
 from scipy import stats
 
 from judgemerge.evaluate.score import score_benchmark
+from judgemerge.settings.report import Statistics
 
 CORRELATION = {"pearson": stats.pearsonr, "spearman": stats.spearmanr, "kendall": stats.kendalltau}
 
@@ -23,9 +24,9 @@ def summaries(n_prompts=12, n_systems=5, seed=0, **more):
     return items, scores
 
 
-def table(items, scores, **more):
+def table(items, scores, **statistics):
     verdicts = [said(item, score) for item, score in zip(items, scores, strict=True)]
-    return score_benchmark(items, {"judge": verdicts}, 400, **more).set_index("metric")
+    return score_benchmark(items, {"judge": verdicts}, Statistics(resamples=400, **statistics)).set_index("metric")
 
 
 @pytest.mark.parametrize("name", CORRELATION)
@@ -80,7 +81,7 @@ def test_unread_scores_are_left_out_on_both_sides():
     items, scores = summaries()
     verdicts = [said(item, s) for item, s in zip(items, scores, strict=True)]
     lost = [verdict for verdict, item in zip(verdicts, items, strict=True) if item.models != ("system4",)]
-    found = score_benchmark(items, {"judge": lost}, 100).set_index("metric")
+    found = score_benchmark(items, {"judge": lost}, Statistics(resamples=100)).set_index("metric")
     truth, score = (np.reshape(side, (12, 5))[:, :4] for side in ([item.truth for item in items], scores))
     assert found.loc["spearman_system", "value"] == pytest.approx(
         stats.spearmanr(truth.mean(axis=0), score.mean(axis=0))[0]

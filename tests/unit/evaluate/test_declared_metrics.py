@@ -8,6 +8,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.counts import Outcomes, divide
 from judgemerge.evaluate.metrics import METRICS, Metric, declared_metrics, metrics_for, read_declarations
 from judgemerge.evaluate.score import score_benchmark
+from judgemerge.settings.report import Statistics
 
 RECORDED = {"both": (True, True), "original": (True, False), "swapped": (False, True), "none": (False, False)}
 
@@ -154,7 +155,7 @@ def test_an_undefined_value_says_why(monkeypatch, case):
     pairs = protocol == "pairwise"
     items = [pair(i, "first") if pairs else point(i, i % 3 + 1) for i in range(6)]
     verdicts = [said(item, "first" if pairs else 2, order) for item in items for order in orders]
-    table = score_benchmark(items, {"judge": verdicts}, n_resamples=20).set_index("metric")
+    table = score_benchmark(items, {"judge": verdicts}, Statistics(resamples=20)).set_index("metric")
     assert table.loc["own", "note"] == note
     if pairs and len(orders) == 2:
         assert table.loc["kappa", "note"] == "truth and verdicts are one constant class"

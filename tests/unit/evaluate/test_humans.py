@@ -10,10 +10,10 @@ from sklearn.metrics import cohen_kappa_score, f1_score
 
 from judgemerge.core.items import Verdict
 from judgemerge.evaluate import humans
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.verdict_arrays import benchmark_arrays, judge_arrays
+from judgemerge.settings.report import Statistics
 
-FEW = Settings(n_resamples=100)
+FEW = Statistics(resamples=100)
 CLASSES = ["first", "second", "tie"]
 
 
@@ -68,7 +68,7 @@ def test_vote_summary():
 @pytest.mark.parametrize("seed", range(50))
 def test_annotators_against_majority_and_others_equal_sklearn(seed):
     items = voted(seed)
-    table = humans.annotator_agreement(items, Settings(n_resamples=2)).set_index(["annotator", "against", "metric"])
+    table = humans.annotator_agreement(items, Statistics(resamples=2)).set_index(["annotator", "against", "metric"])
     expected = {}
     for item in items:
         votes = [v.vote for v in item.votes]
@@ -160,7 +160,7 @@ def test_vote_agreement_equals_counting(seed):
     rng = np.random.default_rng(seed)
     said_by = [str(rng.choice([*CLASSES, "error"])) for _ in items]
     verdicts = [said(item, outcome) for item, outcome in zip(items, said_by, strict=True)]
-    table = humans.vote_agreement(items, {"j": verdicts}, Settings(n_resamples=2)).set_index(["rater", "setting"])
+    table = humans.vote_agreement(items, {"j": verdicts}, Statistics(resamples=2)).set_index(["rater", "setting"])
     people = [(a.vote, b.vote) for item in items for a, b in itertools.combinations(item.votes, 2)]
     judge = [(v.vote, outcome) for item, outcome in zip(items, said_by, strict=True) for v in item.votes]
     for rater, pairs in (("human", people), ("j", judge)):

@@ -14,12 +14,13 @@ from judgemerge.evaluate import kendall
 from judgemerge.evaluate.counts import pointwise_metrics
 from judgemerge.evaluate.score import score_benchmark
 from judgemerge.evaluate.verdict_arrays import benchmark_arrays
+from judgemerge.settings.report import Statistics
 
 SWAP = {"first": "second", "second": "first", "tie": "tie", "error": "error"}
 
 
-def scores(items, verdicts, **more):
-    return score_benchmark(items, {"judge": verdicts}, n_resamples=20, **more)
+def scores(items, verdicts):
+    return score_benchmark(items, {"judge": verdicts}, Statistics(resamples=20))
 
 
 def slow_pairwise(truth, original, swapped):

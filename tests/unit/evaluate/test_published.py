@@ -18,14 +18,16 @@ from judgemerge.evaluate.published._table import published_table
 from judgemerge.evaluate.score import COLUMNS
 from judgemerge.judge.sampling import combine
 from judgemerge.report.tables import agreement
+from judgemerge.settings.report import Statistics
 from judgemerge.study.load import load_study
 
 HEADER = "\t".join(expected.FIELDS)
 
 
-def counted(name, items, verdicts, **more):
+def counted(name, items, verdicts, seed=0, **more):
     """Return (judge, metric, rules) → row of one protocol."""
-    rows = published.PROTOCOLS.load(name).rows(Case(items, verdicts, n_resamples=200, **more))
+    settings = Statistics(resamples=200, seed=seed)
+    rows = published.PROTOCOLS.load(name).rows(Case(items, verdicts, settings=settings, **more))
     return {(row.judge, row.metric, row.rules): row for row in rows}
 
 
@@ -84,7 +86,8 @@ def test_llmbar_averages_weigh_subsets_equally():
         items = [pair(i, "first", benchmark=name) for i in range(4 + n_right)]
         verdicts = [said(item, "first" if i < n_right else "second", order) for i, item in enumerate(items)
                     for order in ("original", "swapped")]  # fmt: skip
-        cases[name] = Case(items, {"judge": verdicts, "partial": verdicts if n_right else []}, n_resamples=200)
+        verdicts_by_judge = {"judge": verdicts, "partial": verdicts if n_right else []}
+        cases[name] = Case(items, verdicts_by_judge, settings=Statistics(resamples=200, seed=0))
     table = published_table(cases, dict.fromkeys(cases, "llmbar"))
     assert list(table.columns) == list(COLUMNS)
     found = table[table["metric"] == "accuracy"].set_index(["judge", "benchmark"])

@@ -5,11 +5,11 @@ import math
 import pytest
 
 from judgemerge.core.items import Item
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.score_consistency import score_consistency_table
 from judgemerge.prompting.parsers import ReplySettings
 from judgemerge.prompting.parsing import Reply, parse
 from judgemerge.report.tables.score_consistency import sections
+from judgemerge.settings.report import Statistics
 
 FORM = ReplySettings("final_result", first="A", second="B", tie="Tie")
 
@@ -38,7 +38,7 @@ def table():
     ]
     rows = [Reply("pairs", item, order, reply=text) for (item, order), text in REPLIES.items()]
     verdicts = [parse(row.reply, None, FORM, row.item, row.order) for row in rows]
-    return score_consistency_table(items, "judge", rows, verdicts, Settings(200, 0.95, 0))
+    return score_consistency_table(items, "judge", rows, verdicts, Statistics(resamples=200, seed=0))
 
 
 def test_shares_by_hand(table):
@@ -58,7 +58,7 @@ def test_a_judge_that_states_nothing_has_no_value_but_a_reason(table):
     items = [Item("i0", "pairs", "pairwise", ("q",), (("a",), ("b",)), "first", "c", {"source": "x", "row": 0})]
     row = Reply("pairs", "i0", "original", reason="prompt_too_long")
     verdict = parse(None, "prompt_too_long", FORM, "i0", "original")
-    found = score_consistency_table(items, "judge", [row], [verdict], Settings(200, 0.95, 0))
+    found = score_consistency_table(items, "judge", [row], [verdict], Statistics(resamples=200, seed=0))
     assert all(map(math.isnan, found["value"])) and set(found["note"]) == {"no reply states enough"}
     assert set(found["errors"]) == {1} and set(found["n"]) == {0}
 

@@ -6,10 +6,10 @@ from agreement_cases import both, pair, point, said
 
 from judgemerge.core.items import Verdict
 from judgemerge.evaluate import tables
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.evaluate.verdict_arrays import benchmark_arrays
+from judgemerge.settings.report import Statistics
 
-FEW = Settings(n_resamples=100)
+FEW = Statistics(resamples=100)
 VOTES = [
     ("first", "first", "first"),
     ("first", "first", "second"),

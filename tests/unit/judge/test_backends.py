@@ -87,6 +87,28 @@ def test_abilities_that_are_no_tuple_of_the_words_are_refused(extended, words):
 
 
 @pytest.mark.parametrize(
+    ("kind", "body", "lacking"),
+    [
+        ("Backend", "pass", "continuation, score"),
+        ("ScoringBackend", "pass", "continuation, score"),
+        ("ScoringBackend", "score = list", "continuation"),
+    ],
+)
+def test_a_backend_that_lacks_what_its_ability_needs_is_refused(extended, kind, body, lacking):
+    text = (
+        f"from judgemerge.judge.backends import {kind}\nABILITIES = ('logprobs',)\nclass Boastful({kind}):\n"
+        f"    {body}\ndef load(model, settings):\n    return Boastful()\n"
+    )
+    (extended / "scripts/judgemerge/judge/backends/boastful.py").write_text(text, encoding="utf-8")
+    process = run(extended, "-c", "from judgemerge.judge import backends; backends.load('boastful', 'models/m', {})")
+    assert process.stderr.endswith(
+        f"backend 'boastful' declares the ability 'logprobs', which needs what it does not have: {lacking}; write "
+        "that, or take the word out of ABILITIES\n"
+    )
+    (extended / "scripts/judgemerge/judge/backends/boastful.py").unlink()
+
+
+@pytest.mark.parametrize(
     ("package", "remedy"),
     [("nobodys_package", "install it there"), ("vllm", "docs/judging.md says how it is installed")],
 )

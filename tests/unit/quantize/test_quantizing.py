@@ -10,11 +10,12 @@ import yaml
 from judgemerge.core import models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Verdict
-from judgemerge.evaluate.estimates import Sample, Settings
+from judgemerge.evaluate.estimates import Sample
 from judgemerge.evaluate.quantization import COLUMNS, Model, quantization_table, with_parent
 from judgemerge.evaluate.verdict_arrays import ERROR, FIRST, SECOND, TIE, BenchmarkArrays, JudgeArrays
 from judgemerge.quantize import llama_converter, quantizing
 from judgemerge.report.tables.quantization import TABLE, sections
+from judgemerge.settings.report import Statistics
 from judgemerge.study.load import load_study
 from judgemerge.study.resources import Needs
 from judgemerge.synthetic.demo_tasks import make_items
@@ -196,7 +197,7 @@ def test_a_folder_with_a_gguf_file_has_a_digest_of_it(tmp_path):
 
 
 def sample_of(n):
-    return Sample(np.arange(n), n, "test", Settings(200, 0.95, 1))
+    return Sample(np.arange(n), n, "test", Statistics(resamples=200, seed=1))
 
 
 def arrays(protocol, n, truth):
@@ -249,7 +250,7 @@ def table():
         Model("plain", "plain", "unquantized", 16_000_000_000, 16.0, "", speed),
         Model("q4", "plain", "Q4_K_M", 5_000_000_000, 5.1, "2 × Q5_0", None),
     ]
-    return quantization_table(items, said, described, Settings(200, 0.95, 1))
+    return quantization_table(items, said, described, Statistics(resamples=200, seed=1))
 
 
 def test_the_table_has_sizes_speeds_and_both_agreements(table):

@@ -14,8 +14,8 @@ from report_cases import FIGURES, MODULES, draw_files
 
 from judgemerge.core.frames import read_table
 from judgemerge.evaluate import comparisons, score, tables
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.report import drawing
+from judgemerge.settings.report import Statistics
 
 TABLE = {
     "accuracy": "agreement",
@@ -66,10 +66,10 @@ def _made(judges, benchmarks, one_order, votes):
             }
             for judge in one_order:
                 verdicts[judge] = [verdict for verdict in verdicts[judge] if verdict.order == "original"]
-        few = Settings(n_resamples=100)
+        few = Statistics(resamples=100)
         built = {
-            "agreement": score.score_benchmark(items, verdicts, 100),
-            "comparisons": comparisons.compare_benchmark(items, verdicts, 100),
+            "agreement": score.score_benchmark(items, verdicts, Statistics(resamples=100)),
+            "comparisons": comparisons.compare_benchmark(items, verdicts, Statistics(resamples=100)),
             "humans": tables.human_table(items, verdicts, few),
             "bias": tables.bias_table(items, verdicts, {}, few),
         }

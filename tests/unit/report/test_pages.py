@@ -9,13 +9,13 @@ from agreement_cases import both, pair, point, said
 
 from judgemerge.core.frames import read_table
 from judgemerge.evaluate import comparisons, score, tables
-from judgemerge.evaluate.estimates import Settings
 from judgemerge.report import markup
 from judgemerge.report.tables import agreement, bias, humans, score_consistency
 from judgemerge.report.tables import comparisons as comparison_pages
+from judgemerge.settings.report import Statistics
 
 EVIL = "<script>alert(1)</script>"
-FEW = Settings(n_resamples=100)
+FEW = Statistics(resamples=100)
 CLASSES = ("first", "second", "tie")
 
 
@@ -49,8 +49,8 @@ def frames(tmp_path_factory):
     spoken = verdicts(item_set, ["judge", EVIL])
     spoken["one_order"] = [verdict for verdict in spoken["judge"] if verdict.order == "original"]
     made = {
-        "agreement": score.score_benchmark(item_set, spoken, 100),
-        "comparisons": comparisons.compare_benchmark(item_set, spoken, 100),
+        "agreement": score.score_benchmark(item_set, spoken, Statistics(resamples=100)),
+        "comparisons": comparisons.compare_benchmark(item_set, spoken, Statistics(resamples=100)),
         "humans": tables.human_table(item_set, spoken, FEW),
         "bias": tables.bias_table(item_set, spoken, {"judge": ["gpt"]}, FEW),
     }
@@ -179,7 +179,7 @@ def test_an_undefined_cell_is_a_dash_with_its_reason():
         "truth": [said(item, item.truth) for item in item_set],
         "third": [said(item, float(i % 3)) for i, item in enumerate(item_set)],
     }
-    compared = comparisons.compare_benchmark(item_set, spoken, 100)
+    compared = comparisons.compare_benchmark(item_set, spoken, Statistics(resamples=100))
     html = dict(comparison_pages.sections(compared, list(spoken)))["bench (n = 10)"]
     reason = "undefined for at least one of the judges"
     assert f"<small title='{reason}'>–</small>" in html
@@ -233,7 +233,7 @@ def test_metrics_of_one_order_are_shown_where_a_judge_has_no_others(frames):
 
 def test_one_cluster_has_no_interval_and_no_nan_on_any_page():
     item_set = [pair(i, CLASSES[i % 3], cluster="one") for i in range(6)]
-    table = comparisons.compare_benchmark(item_set, verdicts(item_set, ["one", "two"]), 50)
+    table = comparisons.compare_benchmark(item_set, verdicts(item_set, ["one", "two"]), Statistics(resamples=50))
     assert (table["difference"].isna() | table["ci_low"].notna() | (table["note"] != "")).all()
     [(_, text)] = comparison_pages.sections(table, ["one", "two"])
     assert "nan" not in text

@@ -22,7 +22,7 @@ def trial_of(folder, search):
     return running.Trial(
         search=search, number=1, round_file=str(folder / "round_0.json"), earlier=[], default={"learning_rate": 0.3},
         development={"d": "d.jsonl"}, prompts={}, judging=JUDGING, folder=folder / "trial_1",
-        result=str(folder / "trial_1.json"),
+        result=str(folder / "trial_1.json"), sources="raw",
     )  # fmt: skip
 
 
@@ -57,6 +57,14 @@ def experts_start():
     from judgemerge.train.runs import Start
 
     return Start("base", "digest", 1, 1, "work")
+
+
+def test_the_trial_of_a_job_knows_its_sets_by_name_and_where_texts_of_prompts_lie():
+    search = {"expert": "e", "space": SPACE, "development": {"d": "accuracy", "e": "accuracy"}}
+    files_of_sets, how = ["1.jsonl", "2.jsonl"], {"default": {}, "prompts": {}, "judging": JUDGING, "sources": "raw"}
+    trial = running.Trial.at(search, "3", "round_1.json", [], files_of_sets, folder="trial_3", result="3.json", **how)
+    assert isinstance(trial.search, ExpertSearch) and (trial.number, trial.sources) == (3, "raw")
+    assert trial.development == {"d": "1.jsonl", "e": "2.jsonl"} and trial.folder == Path("trial_3")
 
 
 def test_a_trial_is_trained_with_the_proposed_settings_and_judged(training):

@@ -40,19 +40,11 @@ def test_a_round_is_proposed_from_the_rounds_before_it(orpo):
     )
 
 
-def test_a_search_for_settings_trains_as_its_expert_does(orpo):
-    expert = orpo.study.target_of("settings")
+def test_a_search_starts_from_its_expert_or_merge(orpo):
+    expert, merge = map(orpo.study.target_of, ("settings", "way"))
     assert orpo.target_settings("settings") == orpo.study.experts[expert].plain()
-    assert orpo.training_sets("settings") == list(orpo.study.experts[expert].train_on)
-    assert orpo.base("settings") == orpo.study.base_of(expert)
-    assert orpo.training_prompts("settings") == orpo.study.training_prompts(expert)
+    assert orpo.target_settings("way") == orpo.study.merges[merge].plain()
     assert orpo.development_sets("settings") == ["demo_preferences_development"]
-
-
-def test_a_search_for_a_merge_reads_what_its_merge_reads(orpo):
-    merge = orpo.study.target_of("way")
-    assert orpo.models_read("way") == orpo.study.models_read(merge)
-    assert list(orpo.adapter_bases("way")) == orpo.study.adapters_of(merge)
 
 
 def test_a_trial_is_judged_as_the_model_that_its_search_ends_with(orpo):

@@ -13,13 +13,14 @@ from report_cases import page_of
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.frames import write_table
 from judgemerge.core.items import write_items
-from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Settings, mean_of
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, mean_of
 from judgemerge.evaluate.metrics import METRICS, searched_metrics
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.prompting.prompts import load_template
 from judgemerge.search import searching, trials
 from judgemerge.search.searching import Result
 from judgemerge.search.trials_table import trials_table
+from judgemerge.settings.report import Statistics
 from judgemerge.settings.searches import ExpertSearch, MergeSearch
 from judgemerge.study.load import load_study
 from judgemerge.synthetic import demo_tasks
@@ -259,7 +260,7 @@ def table_of(two_trials, search, default, results, importances, path):
     folder = two_trials[0]
     folders = [str(folder / f"trial_{trial}") for trial in (0, 1)]
     development = {name: str(folder / f"{name}.jsonl") for name in searching.targets(search)}
-    table = trials_table(search, default, results, folders, development, Settings(300, 0.95, 7))
+    table = trials_table(search, default, results, folders, development, Statistics(resamples=300, seed=7))
     write_table(path / "search.csv", table)
     weights = pd.DataFrame(searching.importances(search, results, default).items(), columns=["parameter", "importance"])
     write_table(path / "results" / "mine" / "tables" / f"{importances}.importance.csv", weights)

@@ -3,7 +3,6 @@
 JUDGEMERGE_FUZZ=N tries N changes of every study instead of 60.
 """
 
-import copy
 import functools
 import os
 import re
@@ -29,9 +28,7 @@ def quick(repository):
     """Let `load_study` read catalogues and schema once; they are not what is changed here."""
     patch = pytest.MonkeyPatch()
     patch.chdir(repository)
-    read, load_catalogues = functools.cache(catalogues.load_yaml), functools.cache(load.load_catalogues)
-    patch.setattr(load, "load_yaml", lambda path: copy.deepcopy(read(path)))
-    patch.setattr(load, "load_catalogues", load_catalogues)
+    patch.setattr(load, "load_catalogues", functools.cache(load.load_catalogues))
     yield
     patch.undo()
 

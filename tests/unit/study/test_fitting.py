@@ -200,7 +200,7 @@ def test_a_backend_has_the_abilities_that_its_module_says(name):
     kind = {"transformers": "Transformers", "vllm": "VLLM", "openai": "OpenAI"}[name]
     backend = getattr(module, kind)
     assert backends.abilities(name) == module.ABILITIES == backend.abilities
-    assert ("logprobs" in module.ABILITIES) == (backend.score is not backends.Backend.score)
+    assert ("logprobs" in module.ABILITIES) == all(hasattr(backend, method) for method in backends.SCORING)
 
 
 def test_every_loader_has_its_fields_named():

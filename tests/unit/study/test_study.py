@@ -221,7 +221,7 @@ def test_judges_of_a_benchmark_are_those_with_a_verdict(study):
     assert both.judges_of("autoj_pairwise") == ["start", "average", "longer"]
     assert [both.kind(judge) for judge in both.judges] == ["model", "model", "baseline", "recorded"]
     assert both.labels["pandalm_7b"] == "PandaLM-7B"
-    assert both.recorded_sources("pandalm_7b", "pandalm") == {"verdicts": "pandalm_pandalm7b"}
+    assert both.catalogues.recorded["pandalm_7b"].sources("pandalm") == {"verdicts": "pandalm_pandalm7b"}
 
 
 def test_a_judge_owns_what_it_was_made_from(study):

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.core.registry import Modules
+from judgemerge.settings.report import Statistics
 
 HUMANS = "humans"
 COUNTS = ("truths", "unanimous", "split", "unread", "comparisons", "majority_comparisons")  # metrics that are no shares
@@ -28,16 +29,14 @@ COUNTS = ("truths", "unanimous", "split", "unread", "comparisons", "majority_com
 class Case:
     """What a paper's rules are applied to: the items of one benchmark and the verdicts of every judge on them.
 
-    `counts` holds, by recorded judge, what its file says of itself (`recorded.count_recorded`). `n_resamples`,
-    `confidence` and `seed` are the study's `statistics`, for the intervals of house rows.
+    `counts` holds, by recorded judge, what its file says of itself (`recorded.count_recorded`). `settings`
+    is the study's section `statistics`, for the intervals of house rows.
     """
 
     items: Sequence[Item]
     verdicts: Mapping[str, Sequence[Verdict]]
     counts: Mapping[str, Mapping] = field(default_factory=dict)
-    n_resamples: int = 10_000
-    confidence: float = 0.95
-    seed: int = 0
+    settings: Statistics = field(default_factory=Statistics)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from judgemerge.core.items import CLASSES, as_published
 from judgemerge.evaluate.counts import divide
-from judgemerge.evaluate.estimates import Settings, draw_sample, estimate
+from judgemerge.evaluate.estimates import draw_sample, estimate
 from judgemerge.evaluate.published import HUMANS, Case, Row
 from judgemerge.evaluate.verdict_arrays import (
     CODES,
@@ -61,8 +61,7 @@ def house_kappa(
     case: Case, benchmark: BenchmarkArrays, judge: str, metric: str, one: np.ndarray, other: np.ndarray
 ) -> Row:
     """Return the row of the right kappa, with the interval that every house metric has."""
-    settings = Settings(case.n_resamples, case.confidence, case.seed)
-    sample = draw_sample([item.cluster for item in benchmark.items], f"{benchmark.benchmark}/published", settings)
+    sample = draw_sample([item.cluster for item in benchmark.items], f"{benchmark.benchmark}/published", case.settings)
     counts = sample.count(*(one * N_CODES + other == cell for cell in range(N_CODES**2)))
     columns = estimate(sample, counts, _kappa_of_counts).columns()
     errors = int((other == ERROR).sum() + (one == ERROR).sum())

@@ -61,7 +61,7 @@ def _pairs(case: Case) -> Iterator[Row]:
             continue
         yield from _one_order(benchmark, judge, judge.codes[:, 0], "accuracy_first")
         if all(judge.recorded):
-            orders = [_drawn_order(case.seed, item.id) for item in benchmark.items]
+            orders = [_drawn_order(case.settings.seed, item.id) for item in benchmark.items]
             outcomes = judge.codes[np.arange(benchmark.n_items), orders]
             yield from _one_order(benchmark, judge, outcomes, "accuracy_drawn")
         yield from _transitivity(benchmark, judge)

@@ -2,9 +2,10 @@
 
 Each backend is one module here, imported only when it is asked for, and nothing else registers it. It has
 
-* `load(model, settings) -> Backend`: `model` is the folder of the model (of an endpoint: its manifest), `settings` what
-  the job says (`dtype`, `batch_tokens`, `max_prompt_tokens`, `max_new_tokens`, `threads`, `gpus`, `chat` (how the
-  model's chat template is used: arguments of chat_templates.Chat), and what single backends know besides);
+* `load(model, settings) -> Backend` (with LOGPROBS: ScoringBackend): `model` is the folder of the model (of an
+  endpoint: its manifest), `settings` what the job says (`dtype`, `batch_tokens`, `max_prompt_tokens`, `max_new_tokens`,
+  `threads`, `gpus`, `chat` (how the model's chat template is used: arguments of chat_templates.Chat), and what single
+  backends know besides);
 * `ABILITIES`: which of SAMPLING and LOGPROBS it has besides greedy completion, as a tuple of their words. A plan reads
   it from the file, where torch would take seconds and vLLM may not be installed;
 * optionally `SELECTABLE = False`: a study does not choose it, because the manifests of its models name it.
@@ -20,6 +21,7 @@ from judgemerge.core.registry import Modules
 
 DEFAULT = "transformers"
 SAMPLING, LOGPROBS = ABILITIES = ("sampling", "logprobs")
+SCORING = ("continuation", "score")  # the methods that LOGPROBS needs
 _PACKAGES = ("torch", "transformers", "safetensors", "httpx", "tenacity", "vllm", "llama_cpp")  # of our own backends
 BACKENDS = Modules(__name__, "backend", needs=("load(model, settings)", "ABILITIES"))
 
@@ -103,16 +105,20 @@ class Backend(Protocol):
         """
         ...
 
+
+class ScoringBackend(Backend, Protocol):
+    """What a backend with the ability LOGPROBS offers."""
+
     def continuation(self, messages: list[dict[str, str]], reply: str) -> str:
-        """Return what follows `render(messages)` when the assistant answers `reply` (LOGPROBS)."""
-        raise NotImplementedError
+        """Return what follows `render(messages)` when the assistant answers `reply`."""
+        ...
 
     def score(self, questions: list[tuple[str, tuple[str, ...]]], skip: Collection[int] = ()) -> Iterator[Batch]:
-        """Yield batches for texts and what may follow each of them (LOGPROBS).
+        """Yield batches for texts and what may follow each of them.
 
         The text of a completion is JSON {"logprobs": [a sum per continuation], "tokens": [their number]}.
         """
-        raise NotImplementedError
+        ...
 
 
 def not_finite(where: str | Path, dtype: str) -> JudgemergeError:
@@ -159,10 +165,10 @@ def of(manifest: Mapping, default: str = DEFAULT) -> str:
 
 
 def load(name: str, model: str | Path, settings: Mapping[str, Any]) -> Backend:
-    """Return backend `name` on a model; raises JudgemergeError for an unknown one and for a package it lacks."""
+    """Return backend `name` on a model; raises JudgemergeError for an unknown one and for what it lacks."""
     if name not in BACKENDS.names:
         raise JudgemergeError(f"{model}: there is no backend '{name}'{did_you_mean(name, BACKENDS.names)}")
-    abilities(name)
+    able = abilities(name)
     try:
         module = BACKENDS.load(name)
     except ModuleNotFoundError as error:
@@ -171,4 +177,12 @@ def load(name: str, model: str | Path, settings: Mapping[str, Any]) -> Backend:
             f"{model}: backend '{name}' ({BACKENDS.package}.{name}) needs the package '{error.name}', which this "
             f"environment does not have; {remedy}"
         ) from None
-    return module.load(model, settings)
+    backend = module.load(model, settings)
+    empty = {method: getattr(ScoringBackend, method) for method in SCORING}
+    lacking = [method for method, body in empty.items() if getattr(type(backend), method, body) is body]
+    if LOGPROBS in able and lacking:
+        raise JudgemergeError(
+            f"backend '{name}' declares the ability '{LOGPROBS}', which needs what it does not have: "
+            f"{', '.join(lacking)}; write that, or take the word out of ABILITIES"
+        )
+    return backend

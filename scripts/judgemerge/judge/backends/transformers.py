@@ -29,7 +29,7 @@ from transformers import (
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge import batching, decoding
-from judgemerge.judge.backends import Backend, Completion, GenerationParameters, not_finite
+from judgemerge.judge.backends import Completion, GenerationParameters, ScoringBackend, not_finite
 from judgemerge.prompting.chat_templates import Chat
 
 ABILITIES = ("sampling", "logprobs")
@@ -47,7 +47,7 @@ def load(folder: str | Path, settings: Mapping) -> "Transformers":
     )
 
 
-class Transformers(Backend):
+class Transformers(ScoringBackend):
     """One model; prompts are left-padded and batched by tokens."""
 
     abilities = ABILITIES

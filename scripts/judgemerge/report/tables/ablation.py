@@ -129,9 +129,9 @@ def variant_pairs(study: Study) -> list[Pair]:
 def measure_pairs(material: Material, pairs: Sequence[Pair], statistics: dict) -> "dict[Pair, Measurement]":
     """Return what `evaluate.ablation_tables.measure` says of every pair whose judge did not fail."""
     from judgemerge.evaluate.ablation_tables import measure
-    from judgemerge.evaluate.estimates import Settings
+    from judgemerge.settings.report import Statistics
 
-    settings = Settings.of_statistics(statistics)
+    settings = Statistics.of(statistics)
     items = material.items_of(pairs)
     return {
         (judge, benchmark): measure(items[benchmark], verdicts, judge, settings)

@@ -50,10 +50,10 @@ def rows(material: Material, pairs: list[Pair], statistics: dict) -> Frame:
     import pandas as pd
 
     from judgemerge.core.errors import JudgemergeError
-    from judgemerge.evaluate.estimates import Settings
     from judgemerge.evaluate.score_consistency import score_consistency_table
+    from judgemerge.settings.report import Statistics
 
-    settings = Settings.of_statistics(statistics)
+    settings = Statistics.of(statistics)
     parts = [
         score_consistency_table(
             material.items(benchmark), judge, material.replies(judge, benchmark), verdicts, settings

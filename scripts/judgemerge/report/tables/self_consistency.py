@@ -68,11 +68,11 @@ def rows(
     """Return the rows of the benchmarks' own judges, then those of every judge on every benchmark."""
     import pandas as pd
 
-    from judgemerge.evaluate.estimates import Settings
     from judgemerge.evaluate.self_consistency import RECORDED, judge_rows, recorded_rows
     from judgemerge.prompting.prompts import load_template
+    from judgemerge.settings.report import Statistics
 
-    settings = Settings.of_statistics(statistics)
+    settings = Statistics.of(statistics)
     items = material.items_of(pairs)
     verdicts = material.verdicts_of(pairs)
     lines = [(RECORDED, name, *line) for name, some in items.items() for line in recorded_rows(some, settings)]
