@@ -221,7 +221,8 @@ def request_pairs(of: str, n_rows: int = 24, ties: bool = False) -> list[dict]:
 AUTOJ = (
     "You are assessing two submitted responses on a given user's query and judging which response is better or they "
     "are tied. Here is the data:\n\n[BEGIN DATA]\n***\n[Query]: {0}\n***\n[Response 1]: {1}\n***\n[Response 2]: {2}\n"
-    "***\n[END DATA]\n\nHere are the instructions to assess and compare the two responses:\n\n1. Pinpoint the key factors.\n"
+    "***\n[END DATA]\n\nHere are the instructions to assess and compare the two responses:\n\n1. Pinpoint the "
+    "key factors.\n"
 )
 # What a critique decides, and what people said: agreeing, a tie in two wordings, against people, undecided.
 AUTOJ_DECISIONS = (
