@@ -1,4 +1,4 @@
-"""Stand-ins for raw files that nobody here can fetch: every unseen file has one, and every loader and prompt reads it."""
+"""Stand-ins for raw files that nobody here can fetch: each unseen file has one, and each loader and prompt reads it."""
 
 import pytest
 from rule_scripts import rule_script
