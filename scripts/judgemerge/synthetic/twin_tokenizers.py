@@ -4,10 +4,12 @@ Byte-level BPE, BPE with byte fallback and unigram models by SentencePiece, Word
 bytes.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,7 @@ def expanded(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return tokens
 
 
-def write(folder: Path, facts: TokenizerFacts, texts: Sequence[str], template: str | None) -> dict[str, int]:
+def write(folder: Path, facts: TokenizerFacts, texts: tuple[str, ...], template: str | None) -> dict[str, int]:
     """Write the files of a tokenizer that is learned from `texts`; return token → id."""
     if facts.kind not in KINDS:
         raise JudgemergeError(f"config/twins.yaml: tokenizer kind is '{facts.kind}'; give one of {', '.join(KINDS)}")
@@ -110,24 +112,15 @@ def _map(facts: TokenizerFacts, decoder: Mapping[int, Mapping[str, Any]]) -> dic
 # ---- kinds ----
 
 
-def _byte_level(folder: Path, facts: TokenizerFacts, texts: Sequence[str]):
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+def _byte_level(folder: Path, facts: TokenizerFacts, texts: tuple[str, ...]):
+    from tokenizers import Tokenizer, decoders, models, normalizers, processors
 
-    tokenizer = Tokenizer(models.BPE(ignore_merges=facts.split == "llama3"))
+    vocabulary, merges = _byte_pairs(texts, facts.split, facts.pieces)
+    _check_size(len(vocabulary), facts)
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=facts.split == "llama3"))
     tokenizer.normalizer = normalizers.NFC() if facts.split == "qwen2" else None
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(SPLITS[facts.split]), behavior="isolated", invert=False),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=facts.split == "llama3", use_regex=False),
-        ]
-    )
+    tokenizer.pre_tokenizer = _division(facts.split)
     tokenizer.decoder = decoders.ByteLevel()
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(
-        vocab_size=facts.pieces, special_tokens=[], show_progress=False, initial_alphabet=alphabet
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    _check_size(tokenizer.get_vocab_size(), facts)
     if "vocab.json" in facts.files:
         tokenizer.model.save(str(folder))
     in_bytes = processors.ByteLevel(trim_offsets=False)
@@ -138,6 +131,31 @@ def _byte_level(folder: Path, facts: TokenizerFacts, texts: Sequence[str]):
     return tokenizer
 
 
+def _division(split: str):
+    from tokenizers import Regex, pre_tokenizers
+
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(SPLITS[split]), behavior="isolated", invert=False),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=split == "llama3", use_regex=False),
+        ]
+    )
+
+
+@cache
+def _byte_pairs(texts: tuple[str, ...], split: str, pieces: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Return vocabulary and merges of byte-pair encoding."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = _division(split)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(vocab_size=pieces, special_tokens=[], show_progress=False, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(texts, trainer)
+    learned = json.loads(tokenizer.to_str())["model"]
+    return learned["vocab"], [tuple(merge) for merge in learned["merges"]]
+
+
 def _beginning(tokenizer, bos: str):
     from tokenizers import processors
 
@@ -146,7 +164,7 @@ def _beginning(tokenizer, bos: str):
     )
 
 
-def _sentencepiece(folder: Path, facts: TokenizerFacts, texts: Sequence[str]):
+def _sentencepiece(folder: Path, facts: TokenizerFacts, texts: tuple[str, ...]):
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     symbols = expanded(facts.symbols)
@@ -163,7 +181,7 @@ def _sentencepiece(folder: Path, facts: TokenizerFacts, texts: Sequence[str]):
         allow_whitespace_only_pieces=True,
         normalization_rule_name="identity",
         **_special_ids(facts),
-        **({"user_defined_symbols": by_hand} if by_hand else {}),
+        **({"user_defined_symbols": ",".join(by_hand)} if by_hand else {}),
     )
     for name in facts.files:
         if name.startswith("tokenizer.model"):
@@ -208,7 +226,8 @@ def _special_ids(facts: TokenizerFacts) -> dict[str, Any]:
     return ids | {f"{name}_piece": token for name, token in published.items()}
 
 
-def _trained(texts: Sequence[str], **options: Any) -> bytes:
+@cache  # several models have one vocabulary
+def _trained(texts: tuple[str, ...], **options: Any) -> bytes:
     """Return a SentencePiece model; one thread, so that it is the same every time."""
     import io
 
@@ -243,7 +262,7 @@ def _merges(vocabulary: Mapping[str, int], first: int) -> Iterator[tuple[str, st
         yield from sorted(parts, key=lambda half: (vocabulary[half[0]], vocabulary[half[1]]))
 
 
-def _unigram(folder: Path, facts: TokenizerFacts, texts: Sequence[str]):
+def _unigram(folder: Path, facts: TokenizerFacts, texts: tuple[str, ...]):
     from sentencepiece import sentencepiece_model_pb2
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
@@ -278,7 +297,7 @@ def _regex(pattern: str):
     return Regex(pattern)
 
 
-def _wordpiece(folder: Path, facts: TokenizerFacts, texts: Sequence[str]):
+def _wordpiece(folder: Path, facts: TokenizerFacts, texts: tuple[str, ...]):
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
     tokens = _word_pieces(texts, facts.pieces)
@@ -301,7 +320,7 @@ def _wordpiece(folder: Path, facts: TokenizerFacts, texts: Sequence[str]):
 WORDPIECE_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def _word_pieces(texts: Sequence[str], size: int) -> list[str]:
+def _word_pieces(texts: tuple[str, ...], size: int) -> list[str]:
     """Return a WordPiece vocabulary: unused places as BERT's, characters, then the most frequent words and endings.
 
     Counted, not trained: the trainer of tokenizers 0.22 gives another vocabulary at every run.

@@ -97,14 +97,15 @@ def make(folder: str | Path, twin: Mapping[str, Any]) -> None:
     write(folder, TwinFacts(**{**twin["facts"], "tokenizer": tokenizer}), twin["seed"], twin["layers"], texts())
 
 
-def texts() -> list[str]:
+@cache
+def texts() -> tuple[str, ...]:
     """Return what the vocabularies of twins are learned from: the repository's prompts and pages, and made texts."""
     pages = [*sorted(REPOSITORY.glob("config/prompts/*.yaml")), *sorted(REPOSITORY.glob("docs/*.md"))]
     made = [text for domain in ("kitchen", "travel", "workshop") for text in made_documents.texts(domain, 20, seed=1)]
-    return [*(page.read_text(encoding="utf-8") for page in pages), *made, *demo_tasks.corpus(seed=1, n_sentences=500)]
+    return (*(page.read_text(encoding="utf-8") for page in pages), *made, *demo_tasks.corpus(seed=1, n_sentences=500))
 
 
-def write(folder: str | Path, facts: TwinFacts, seed: int, layers: int, learned_from: Sequence[str]) -> None:
+def write(folder: str | Path, facts: TwinFacts, seed: int, layers: int, learned_from: tuple[str, ...]) -> None:
     """Write a twin as its repository on the hub lies there, with files that are no part of the model.
 
     `layers` is how many it has at least; some kinds of model need more to show what is special about them.
