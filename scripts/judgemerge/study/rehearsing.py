@@ -20,6 +20,7 @@ THREADS = 1  # of a job: matrices are so small that two jobs side by side beat t
 BATCH_TOKENS = 8192  # a resource: what fits into memory beside a second job
 WORKERS = 2
 CHECKED_STEPS = ("save_steps", "eval_steps", "logging_steps")
+HALF_PRECISION = ("fp16", "bf16", "pure_bf16")
 SMALL_STEP = 1  # distance of what happens every so many steps
 
 
@@ -99,10 +100,10 @@ class _Cut:
         keys |= {name: SMALL_STEP for name in CHECKED_STEPS if name in keys}
         if "preprocessing_num_workers" in keys:
             keys["preprocessing_num_workers"] = min(keys["preprocessing_num_workers"], WORKERS)
-        if keys.get("fp16"):
-            del keys["fp16"]
-            keys["bf16"] = True
-            self.note("training in float16, which CPUs cannot: it is bfloat16")
+        if halves := [name for name in HALF_PRECISION if keys.pop(name, False)]:
+            self.note(
+                f"training in half precision ({', '.join(halves)}), which CPUs lack or are slow at: it is float32"
+            )
         if "quantization_bit" in keys:
             self.note(f"training on a base of {keys.pop('quantization_bit')} bits (bitsandbytes): it has all its bits")
         if "8bit" in str(keys.get("optim", "")):
@@ -137,7 +138,10 @@ class _Cut:
         judges = {name: self._backend(entry) for name, entry in judging["judges"].items()}
         tokens = min(filter(None, (judging.get("reply_tokens"), self.sizes.reply_tokens)))
         batch = min(judging["batch_tokens"], BATCH_TOKENS)
-        return self._backend(judging) | {"judges": judges, "reply_tokens": tokens, "batch_tokens": batch}
+        if judging["dtype"] != "float32":
+            self.note(f"judging in dtype {judging['dtype']}: it is float32")
+        small = {"reply_tokens": tokens, "batch_tokens": batch, "dtype": "float32"}
+        return self._backend(judging) | {"judges": judges} | small
 
     def _backend(self, entry: Mapping[str, Any]) -> Plain:
         if entry.get("backend") != "vllm" or importlib.util.find_spec("vllm"):
@@ -211,11 +215,11 @@ class _Cut:
         return {**self._made_documents(make), "training": make["training"] | {"epochs": 1, "max_pairs": 64}}
 
     def _sentence_training(self, training: Mapping[str, Any]) -> Plain:
-        if training["precision"] == "fp16":
-            self.note("training in float16, which CPUs cannot: it is bfloat16")
-            training = {**training, "precision": "bf16"}
+        if training["precision"] != "fp32":
+            self.note(f"training of encoders in {training['precision']}: it is fp32")
         pairs = 2 * self.sizes.steps * training["batch_size"]
-        return {**training, "epochs": min(training["epochs"], 1), "max_pairs": min(training["max_pairs"], pairs)}
+        small = {"epochs": min(training["epochs"], 1), "max_pairs": min(training["max_pairs"], pairs)}
+        return {**training, **small, "precision": "fp32"}
 
 
 def _two_choices(span: Mapping[str, Any], default: Any) -> Plain:

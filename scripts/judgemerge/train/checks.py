@@ -32,6 +32,7 @@ def check(study: "Study") -> None:
     for name in study.experts:
         _check_evaluation_sets(study, name)
         _check_stage(study, name)
+    _check_precision(study)
     check_targets(study)
     _check_screening(study)
     _check_all_fields(study)
@@ -74,6 +75,20 @@ def _check_settings(study: "Study", name: str) -> None:
             raise JudgemergeError(f"{where}: early_stopping_steps counts evaluations; set eval_steps, their distance")
     if expert.format == AS_PUBLISHED and expert.orders != "original":
         raise JudgemergeError(f"{where} has format as_published, whose rows have one order; set orders: original")
+
+
+def _check_precision(study: "Study") -> None:
+    """Refuse trainings on CPUs in a precision that these do not take, or only when they are told so."""
+    for key, _, keys in trainings(study) if not study.settings.gpus else ():
+        if keys.get("fp16"):
+            raise JudgemergeError(
+                f"{study.where}: {key} trains with fp16, which needs a GPU (gpus is 0); set bf16 and use_cpu, or gpus: 1"
+            )
+        if keys.get("bf16") and not keys.get("use_cpu"):
+            raise JudgemergeError(
+                f"{study.where}: {key} trains with bf16 on CPUs (gpus is 0), which needs use_cpu: true beside it; add it "
+                "to training, or set gpus: 1"
+            )
 
 
 def _check_evaluation_sets(study: "Study", name: str) -> None:
