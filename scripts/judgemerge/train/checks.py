@@ -80,15 +80,11 @@ def _check_settings(study: "Study", name: str) -> None:
 def _check_precision(study: "Study") -> None:
     """Refuse trainings on CPUs in a precision that these do not take, or only when they are told so."""
     for key, _, keys in trainings(study) if not study.settings.gpus else ():
+        where = f"{study.where}: {key} trains with"
         if keys.get("fp16"):
-            raise JudgemergeError(
-                f"{study.where}: {key} trains with fp16, which needs a GPU (gpus is 0); set bf16 and use_cpu, or gpus: 1"
-            )
+            raise JudgemergeError(f"{where} fp16, which needs a GPU (gpus is 0); remove the key, or set gpus: 1")
         if keys.get("bf16") and not keys.get("use_cpu"):
-            raise JudgemergeError(
-                f"{study.where}: {key} trains with bf16 on CPUs (gpus is 0), which needs use_cpu: true beside it; add it "
-                "to training, or set gpus: 1"
-            )
+            raise JudgemergeError(f"{where} bf16 and no GPU (gpus is 0); add use_cpu: true to training, or set gpus: 1")
 
 
 def _check_evaluation_sets(study: "Study", name: str) -> None:
