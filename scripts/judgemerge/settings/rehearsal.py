@@ -15,5 +15,6 @@ class Rehearsal(Section):
     reply_tokens: int = key("Tokens of a reply.", 16, minimum=1)
     trials: int = key("Rounds of every search, and trials of each round.", 2, minimum=1)
     resamples: int = key("Bootstrap resamples.", 200, minimum=10)
+    processes: int = key("Processes of a training that takes several GPUs at full size.", 2, minimum=1)
     documents: int = key("Documents of every collection of an embedding study.", 8, minimum=2)
     not_rehearsed: tuple[str, ...] = key("What of the study is done otherwise; filled in, one sentence each.", [])

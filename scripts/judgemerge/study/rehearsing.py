@@ -24,14 +24,21 @@ HALF_PRECISION = ("fp16", "bf16", "pure_bf16")
 SMALL_STEP = 1  # distance of what happens every so many steps
 
 
+def is_installed(package: str) -> bool:
+    """Return whether a package is there that only some machines have; what Snakemake deploys is not asked."""
+    return importlib.util.find_spec(package) is not None
+
+
 def rehearsed(plain: Mapping[str, Any]) -> Plain:
     """Return the plain settings of a study, cut down where they ask for a rehearsal."""
     if plain.get("rehearsal") is None:
         return dict(plain)
     sizes = Rehearsal.of(plain["rehearsal"])
     cut = _Cut(sizes)
+    several = max(1, plain["gpus"]) * plain["nodes"] > 1
     result = cut.study(dict(plain))
-    return result | {"rehearsal": plain["rehearsal"] | {"not_rehearsed": cut.sentences}}
+    filled_in = {"not_rehearsed": cut.sentences, "processes": sizes.processes if several else 1}
+    return result | {"rehearsal": plain["rehearsal"] | filled_in}
 
 
 def lines(settings: Settings, stand_ins: Iterable[str]) -> list[str]:
@@ -65,7 +72,7 @@ class _Cut:
             "nodes": 1,
             "threads": THREADS,
             "downloads": True,
-            "training": self.training(plain["training"]) | {"max_steps": self.sizes.steps},
+            "training": self._common_training(plain),
             "experts": {
                 name: expert | {"settings": self.training(expert["settings"])}
                 for name, expert in plain["experts"].items()
@@ -87,10 +94,20 @@ class _Cut:
     def _hardware(self, plain: Plain) -> None:
         if plain["gpus"]:
             self.note("GPUs: everything runs on CPUs, weights of judges lie in one memory")
-        if plain["gpus"] * plain["nodes"] > 1 and plain["experts"]:
-            self.note(f"training in {plain['gpus'] * plain['nodes']} processes: it is one, without DeepSpeed")
+        published = max(1, plain["gpus"]) * plain["nodes"]
+        if published > self.sizes.processes and plain["experts"]:
+            self.note(f"training in {published} processes: it is {self.sizes.processes}")
 
     # ---- trainings ----
+
+    def _common_training(self, plain: Plain) -> Plain:
+        """Return what all trainings share; several processes use DeepSpeed unless the study says no or it is not here."""
+        keys = self.training(plain["training"]) | {"max_steps": self.sizes.steps}
+        several = max(1, plain["gpus"]) * plain["nodes"] > 1
+        if several and "deepspeed" not in plain["training"] and plain["experts"] and not is_installed("deepspeed"):
+            self.note("DeepSpeed ZeRO-3, which is not installed here: processes hold all weights each")
+            keys["deepspeed"] = "none"
+        return keys
 
     def training(self, keys: Mapping[str, Any]) -> Plain:
         """Return LLaMA-Factory keys that a CPU takes, with few steps and short distances between what is checked."""
@@ -104,13 +121,13 @@ class _Cut:
             self.note(
                 f"training in half precision ({', '.join(halves)}), which CPUs lack or are slow at: it is float32"
             )
-        if "quantization_bit" in keys:
+        if "quantization_bit" in keys and not is_installed("bitsandbytes"):
             self.note(f"training on a base of {keys.pop('quantization_bit')} bits (bitsandbytes): it has all its bits")
-        if "8bit" in str(keys.get("optim", "")):
+        if "8bit" in str(keys.get("optim", "")) and not is_installed("bitsandbytes"):
             self.note(f"the optimizer {keys['optim']} (bitsandbytes): it is adamw_torch")
             keys["optim"] = "adamw_torch"
-        if keys.get("deepspeed") not in (None, "none"):
-            self.note(f"DeepSpeed ({keys.pop('deepspeed')})")
+        if keys.get("deepspeed", "none") != "none" and not is_installed("deepspeed"):
+            self.note(f"DeepSpeed ({keys.pop('deepspeed')}), which is not installed here")
         return keys
 
     def _screening(self, screening: Mapping[str, Any]) -> Plain:
@@ -144,7 +161,7 @@ class _Cut:
         return self._backend(judging) | {"judges": judges} | small
 
     def _backend(self, entry: Mapping[str, Any]) -> Plain:
-        if entry.get("backend") != "vllm" or importlib.util.find_spec("vllm"):
+        if entry.get("backend") != "vllm" or is_installed("vllm"):
             return dict(entry)
         self.note("backend vllm, which is not installed here: judges answer with transformers")
         return {**entry, "backend": "transformers"}

@@ -61,7 +61,7 @@ def _check_settings(study: "Study", name: str) -> None:
     """Refuse settings that need a GPU, another form of rows, or an evaluation loss that is never taken."""
     expert, where, settings = study.experts[name], f"{study.where}: experts.{name}", study.training(name)
     bits = settings.get("quantization_bit")
-    if bits and not study.settings.gpus:
+    if bits and not study.settings.gpus and not study.settings.rehearsal:
         raise JudgemergeError(
             f"{where}.settings.quantization_bit is {bits}, and training on a quantized base "
             "needs a GPU; set gpus: 1, or leave the key out"

@@ -11,6 +11,7 @@ from judgemerge.data.units import ItemSets
 from judgemerge.settings.config import at_scale
 from judgemerge.study import rehearsing
 from judgemerge.study.load import load_study
+from judgemerge.train.training import ZERO3, shared_settings
 
 STUDIES = ("embedder", "meld", "orpo", "prometheus", "unified")
 
@@ -38,7 +39,7 @@ def test_everything_that_a_study_makes_is_rehearsed(repository, name):
 def test_what_is_published_stays_but_for_numbers_of_steps_and_what_needs_a_gpu(repository, name):
     full, rehearsal = (study_at(repository, name, scale) for scale in ("", "twins"))
     cut = {"max_steps", "save_steps", "eval_steps", "logging_steps", "preprocessing_num_workers"}
-    for_gpus = {"fp16", "bf16", "quantization_bit", "optim", "deepspeed"}
+    for_gpus = {"fp16", "bf16", "quantization_bit", "optim", "deepspeed"}  # the last three without their packages
     for expert in full.experts:
         published, rehearsed = full.training(expert), rehearsal.training(expert)
         changed = {key for key in {*published, *rehearsed} if published.get(key) != rehearsed.get(key)}
@@ -61,6 +62,25 @@ def test_what_a_cpu_cannot_do_is_said(repository):
     study = study_at(repository, "meld")
     first, *lines = rehearsing.lines(study.settings, study.stand_ins)
     assert first.startswith("This is a rehearsal.") and "meld_training_pairwise" in lines[-1]
+
+
+def test_what_is_installed_is_rehearsed(repository, monkeypatch):
+    monkeypatch.setattr(rehearsing, "is_installed", lambda package: True)
+    study = study_at(repository, "unified")
+    assert study.training("qlora")["quantization_bit"] == 4
+    assert study.training("full_2b")["deepspeed"] == "config/deepspeed/zero3.json"
+    assert not any("bitsandbytes" in said or "DeepSpeed" in said for said in study.settings.rehearsal.not_rehearsed)
+    study = study_at(repository, "prometheus")
+    assert shared_settings(study.settings)["deepspeed"] == ZERO3
+    monkeypatch.setattr(rehearsing, "is_installed", lambda package: False)
+    study = study_at(repository, "prometheus")
+    assert "deepspeed" not in shared_settings(study.settings)
+    assert "DeepSpeed" in " ".join(study.settings.rehearsal.not_rehearsed)
+
+
+def test_several_gpus_are_rehearsed_as_two_processes(repository):
+    assert shared_settings(study_at(repository, "prometheus").settings)["processes"] == 2
+    assert "processes" not in shared_settings(study_at(repository, "orpo").settings)
 
 
 def test_only_a_rehearsal_makes_raw_files_up_and_only_those_that_are_not_here(repository, tmp_path, monkeypatch):
