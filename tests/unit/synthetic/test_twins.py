@@ -18,11 +18,11 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.data.sources import load_sources
 from judgemerge.embed import encoders, mixing
 from judgemerge.judge.backends.transformers import Transformers
-from judgemerge.merge import cocktail, preflight
+from judgemerge.merge import cocktail, preflight, runs
 from judgemerge.prompting.prompts import load_template, prompt_sources
 from judgemerge.study.load import load_study
 from judgemerge.synthetic import twins
-from judgemerge.train import lora_targets, trained_forms
+from judgemerge.train import exports, llamafactory, lora_targets, trained_forms, training
 from judgemerge.train.llamafactory import load_form
 from judgemerge.train.training import trainings
 
@@ -276,7 +276,46 @@ def test_a_system_text_may_open_the_last_turn(folders):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
+def test_a_trained_and_exported_llama_3_has_the_tokens_of_its_base(folders, tmp_path, tools_on_path):
+    base, output, exported = folders["meta-llama/Meta-Llama-3-8B-Instruct"], tmp_path / "output", tmp_path / "exported"
+    rows = [{"instruction": f"Question {n}", "input": "", "output": f"Verdict: {'AB'[n % 2]}"} for n in range(8)]
+    training.write_dataset(tmp_path / "data", rows)
+    own = {"lora_target": "all", "cutoff_len": 64, "per_device_train_batch_size": 4, "learning_rate": 1e-2}
+    form = load_form(base, {"template": "llama3"}, {}, "here")
+    settings, _ = lora_targets.prepare(base, {**training.expert_settings({}, own), **form.recipe}, "here")
+    llamafactory.train(training.training_recipe(base, tmp_path / "data", output, settings, 3), threads=1)
+    export = training.export_recipe(base, output, exported, "llama3")
+    llamafactory.export({**export, "leave_out_spare_ends": True}, threads=1)
+    assert len(AutoTokenizer.from_pretrained(exported)) == len(form.tokenizer) == 8192
+    models.complete_description(exported, base)
+    exports.carry_form(exported, form.chat.text)
+    preflight.check_parents({"base": base, "expert": exported})
+
+
 # ---- merging ----
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mistralai/Mixtral-8x7B-Instruct-v0.1", "meta-llama/Llama-3.2-1B-Instruct", "microsoft/Phi-3.5-mini-instruct"],
+)
+@pytest.mark.parametrize("engine", ["streamed", pytest.param("mergekit", marks=pytest.mark.long)])
+def test_merges_have_the_tensors_and_files_of_their_parents(engine, name, folders, tmp_path, tools_on_path):
+    twins.write(tmp_path / "hub", twins.facts_of(name), 2, 2, twins.texts())
+    models.copy_model(tmp_path / "hub", tmp_path / "other")
+    parents = {"one": folders[name], "other": tmp_path / "other"}
+    weights = {"one": {"weight": 0.25}, "other": {"weight": 0.75}}
+    merge = {"method": "linear", "models": weights, "parameters": {}, "dtype": "bfloat16", "seed": 7, "engine": engine}
+    digests = {model: model for model in parents}
+    runs.merge_folders("out", merge, runs.Parents(parents, digests), tmp_path / "out", tmp_path / "out.yaml", 1)
+    one, other, out = (dict(models.tensors(folder)) for folder in (*parents.values(), tmp_path / "out"))
+    assert out.keys() == one.keys()
+    for tensor in out:
+        expected = 0.25 * one[tensor].float() + 0.75 * other[tensor].float()
+        assert torch.allclose(out[tensor].float(), expected, rtol=0.01, atol=1e-6), tensor
+    described = {path.name for path in models.description_files(folders[name])}
+    assert described <= {path.name for path in (tmp_path / "out").iterdir()}
 
 
 @pytest.mark.parametrize("name", twins.names())
