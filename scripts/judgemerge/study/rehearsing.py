@@ -101,7 +101,7 @@ class _Cut:
     # ---- trainings ----
 
     def _common_training(self, plain: Plain) -> Plain:
-        """Return what all trainings share; several processes use DeepSpeed unless the study says no or it is not here."""
+        """Return what all trainings share; several processes use DeepSpeed unless it is missing or unwanted."""
         keys = self.training(plain["training"]) | {"max_steps": self.sizes.steps}
         several = max(1, plain["gpus"]) * plain["nodes"] > 1
         if several and "deepspeed" not in plain["training"] and plain["experts"] and not is_installed("deepspeed"):
