@@ -182,7 +182,7 @@ rule train_expert:
     benchmark:
         "results/{study}/timings/train_expert/{expert}.tsv"
     conda:
-        "../envs/train.yaml"
+        of(environments.of_training, "expert")
     threads: settings.threads
     resources:
         **TRAINING_NODES,

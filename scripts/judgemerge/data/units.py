@@ -16,8 +16,13 @@ class ItemSets:
         self.study = study
 
     def deciding(self, benchmark: str) -> dict:
-        """Return what the catalogue says that decides which items a set has; words for readers are no part of it."""
-        return deciding(self.study.catalogues.benchmarks[benchmark])
+        """Return what the catalogue says that decides which items a set has; words for readers are no part of it.
+
+        Of stand-ins no counts are expected.
+        """
+        spec = deciding(self.study.catalogues.benchmarks[benchmark])
+        made_up = {*self.study.stand_ins}.intersection(self.study.benchmark_sources(benchmark).values())
+        return {key: value for key, value in spec.items() if key != "expected" or not made_up}
 
     def code(self, benchmark: str) -> str:
         """Return a digest of the code that makes one item set: editing another benchmark's loader leaves it alone."""
@@ -43,6 +48,10 @@ class ItemSets:
             if first & second and pair[0] not in self.study.training_sets:
                 notes[pair] = f"both are read from {', '.join(sorted(first & second))}"
         return notes
+
+    def is_stand_in(self, source: str) -> bool:
+        """Return whether a raw file is made up, for a rehearsal."""
+        return source in self.study.stand_ins
 
     def checksum(self, source: str) -> str:
         """Return the sha256 that a raw file must have."""

@@ -28,6 +28,7 @@ from judgemerge.quantize import quantizing
 llama_cpp = quantizing.load_llama_cpp()
 
 ABILITIES = ("logprobs",)
+ENVIRONMENT = "quantize"
 SELECTABLE = False
 REPLIES_AT_ONCE = 8
 TOKENS_AT_ONCE = 512  # read in one step of the arithmetic
