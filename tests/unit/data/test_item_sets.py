@@ -25,6 +25,7 @@ def item_sets(training_sets=(), limits=None):
                 benchmarks={"test": {"loader": "jsonl", "description": "words", "categories": {"physics": "science"}}}
             ),
             benchmark_sources=SOURCES.get,
+            stand_ins=(),
             limit=(limits or {}).get,
             overlap_pairs=[("train", "test"), ("train", "other")],
             training_sets=training_sets,
