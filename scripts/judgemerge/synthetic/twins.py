@@ -93,8 +93,10 @@ def plain_facts(name: str) -> dict[str, Any]:
 
 def make(folder: str | Path, twin: Mapping[str, Any]) -> None:
     """Write the twin that a rule's parameter describes (plain_facts, and the keys of the study)."""
-    tokenizer = TokenizerFacts(**twin["facts"]["tokenizer"])
-    write(folder, TwinFacts(**{**twin["facts"], "tokenizer": tokenizer}), twin["seed"], twin["layers"], texts())
+    facts = {**twin["facts"], "tokenizer": TokenizerFacts(**twin["facts"]["tokenizer"])}
+    if twin.get("dtype"):
+        facts["config"] = {**facts["config"], "torch_dtype": twin["dtype"]}
+    write(folder, TwinFacts(**facts), twin["seed"], twin["layers"], texts())
 
 
 @cache

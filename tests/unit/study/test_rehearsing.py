@@ -140,7 +140,7 @@ def test_scales_are_laid_over_one_another_in_their_order():
     assert at_scale({**nulls, "scale": "twins"}, "s.yaml") == {
         "study": "mine_twins",
         "seed": 4,
-        "twins": True,
+        "twins": {"dtype": "float32"},
         "rehearsal": {},
     }
     with pytest.raises(JudgemergeError, match="scale 'twin' is unknown; did you mean 'twins'"):
