@@ -32,7 +32,6 @@ STUDY = {
 @pytest.fixture(scope="module")
 def rehearsed(checkout, snakemake):
     """Return what a rehearsal said, and the folder of its results."""
-    study = yaml.safe_load(yaml.safe_dump(STUDY).replace("brief_unified", "brief_unified"))
     (checkout / "small.yaml").write_text(yaml.safe_dump(STUDY))
     process = snakemake("--configfile", "small.yaml", "--config", "scale=twins")
     assert process.returncode == 0, (process.stdout + process.stderr)[-4000:]
