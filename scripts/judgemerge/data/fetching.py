@@ -1,6 +1,6 @@
 """Bringing raw files here: from a mirror folder or over https, always checked against the catalogue.
 
-With backends/openai.py the only module of the package that uses the network.
+With hub.py, packages.py and backends/openai.py the only module of the package that uses the network.
 """
 
 import hashlib

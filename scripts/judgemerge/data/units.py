@@ -58,9 +58,14 @@ class ItemSets:
         return self.study.catalogues.sources[source].sha256
 
     def downloaded_models(self) -> list[str]:
-        """Return the models that come from the hub."""
-        return [name for name, entry in self.study.models.items() if entry.repo]
+        """Return the models that come from the hub or from a package."""
+        return [name for name, entry in self.study.models.items() if entry.repo or entry.package]
 
     def downloaded_encoders(self) -> list[str]:
-        """Return the encoders that come from the hub."""
-        return self.study.embedding.encoders_with("repo") if self.study.embedding else []
+        """Return the encoders that come from the hub or from a package."""
+        embedding = self.study.embedding
+        return [*embedding.encoders_with("repo"), *embedding.encoders_with("package")] if embedding else []
+
+    def downloaded_collections(self) -> list[str]:
+        """Return the collections of documents that come from a package."""
+        return list(self.study.embedding.packaged_collections) if self.study.embedding else []

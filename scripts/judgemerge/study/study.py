@@ -22,7 +22,7 @@ from judgemerge.prompting import chat_templates, rubric_metrics
 from judgemerge.prompting.prompts import Template, content, load_template, prompt_sources, shortened
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
-from judgemerge.settings.models import Expert, Merge, Model, Prompts, Quantization
+from judgemerge.settings.models import Expert, Merge, Model, Package, Prompts, Quantization
 from judgemerge.settings.report import Average
 from judgemerge.settings.searches import Search
 from judgemerge.settings.study_file import Settings
@@ -352,10 +352,13 @@ class Study:
 
     @cached_property
     def downloaded_models(self) -> list[str]:
-        """The repositories of the hub that models, embedding models and rerankers of the study come from."""
-        encoders = self.embedding.encoders if self.embedding else {}
-        entries = [*self.models.values(), *(encoders[role] for role in ("base", "reranker") if role in encoders)]
-        return list(dict.fromkeys(entry.repo for entry in entries if getattr(entry, "repo", None)))
+        """The repositories of the hub and the packages that models and documents of the study come from."""
+        embedding = self.embedding
+        entries = [*self.models.values(), *(embedding.encoders.values() if embedding else ())]
+        packages = [entry.package for entry in entries if getattr(entry, "package", None)]
+        packages += [Package.of(entry) for entry in embedding.packaged_collections.values()] if embedding else []
+        repos = [entry.repo for entry in entries if getattr(entry, "repo", None)]
+        return list(dict.fromkeys([*repos, *(f"{package.name}=={package.version}" for package in packages)]))
 
     @cached_property
     def stand_ins(self) -> list[str]:
