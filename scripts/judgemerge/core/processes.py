@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from judgemerge.core import logs
@@ -19,7 +21,8 @@ def run_tool(command: list[str], threads: int, stop: Callable[[], bool] | None =
     """Run `command` with `threads` CPU threads and no model hub; its output goes to standard error and to the terminal.
 
     `stop` is asked whenever the tool has printed something; a yes ends the tool and raises Stopped. Raises
-    JudgemergeError with the tool's last line when it fails, and when there is no such tool.
+    JudgemergeError with the tool's last line when it fails, and when there is no such tool. A job that is asked to end
+    takes its tool along.
     """
     settings = {
         **os.environ,
@@ -37,7 +40,8 @@ def run_tool(command: list[str], threads: int, stop: Callable[[], bool] | None =
             f"{command[0]} is not installed here; run `make venv`, or let Snakemake make it with --sdm conda"
         ) from None
     try:
-        _follow(process, command[0], stop)
+        with _ending_cleanly():
+            _follow(process, command[0], stop)
     finally:
         if process.poll() is None:  # interrupted here: the tool must not go on writing
             process.kill()
@@ -47,6 +51,20 @@ def run_tool(command: list[str], threads: int, stop: Callable[[], bool] | None =
 def end_cleanly() -> None:
     """Let a request to end (SIGTERM) raise SystemExit, so that what was begun is cleaned up."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
+@contextmanager
+def _ending_cleanly() -> Iterator[None]:
+    """Let a request to end raise SystemExit for a while, where nobody has said yet what it does."""
+    in_main = threading.current_thread() is threading.main_thread()  # no other thread may say it
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    end_cleanly()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _follow(process: subprocess.Popen, name: str, stop: Callable[[], bool] | None) -> None:

@@ -98,7 +98,7 @@ def _check_parents(plan: EmbeddingPlan) -> None:
 
 def _check_documents(documents: Documents, where: str) -> None:
     if sum(origin is not None for origin in (documents.folder, documents.make, documents.package)) != 1:
-        raise JudgemergeError(f"{where} needs either 'folder', 'make' or 'package'; give one of them")
+        raise JudgemergeError(f"{where} needs either 'folder' or 'make' or 'package'; give one of them")
     if documents.overlap >= documents.chunk:
         raise JudgemergeError(f"{where}.overlap is {documents.overlap}; it must be below chunk ({documents.chunk})")
     require_known(documents.language, LANGUAGES, f"{where}.language is")

@@ -276,7 +276,8 @@ def test_both_sizes_are_sound(load):
     ("changes", "sentence"),
     [
         ({"documents": {"make": {"domain": "workshop"}}}, "either 'folder' or 'make'"),
-        ({"documents": {"folder": None}}, "either 'folder' or 'make'"),
+        ({"documents": {"folder": None}}, "either 'folder' or 'make' or 'package'; give one of them"),
+        ({"documents": {"openings": True}}, "questions.model is set beside documents.openings"),
         ({"documents": {"overlap": 750}}, "overlap is 750; it must be below chunk"),
         ({"documents": {"language": "eng"}}, "language is 'eng'; did you mean 'en'"),
         ({"questions": {"model": "writr"}}, "questions.model names 'writr'.*did you mean 'writer'"),

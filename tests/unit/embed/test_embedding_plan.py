@@ -85,3 +85,13 @@ def test_a_study_without_embedding_has_no_plan():
         {"study": "x", "suites": {"s": {"benchmarks": ["demo_pairwise"]}}, "judges": ["longer"]}, "x", "config"
     )
     assert study.embedding is None
+
+
+def test_packages_give_models_documents_and_tasks():
+    small = plan(scale="small")
+    assert small.encoders_with("package") == ["base"] and small.folder == {}
+    assert list(small.packaged_collections) == ["networkx", "target"] and small.package("target")["name"] == "sympy"
+    assert list(small.synthetic_collections) == ["garden"] and sorted(small.file_tasks) == []
+    assert {name: small.has_openings(name) for name in small.collections} == {
+        "target": True, "networkx": True, "garden": False,
+    }  # fmt: skip

@@ -1,5 +1,6 @@
 """Preference sets, training rows made of them, and the ORPO loss against its formula."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -144,6 +145,16 @@ def test_a_division_is_whole_disjoint_and_seeded():
     assert [item.id for item in part_of(items[::-1], "test", shares, seed=1)] == parts["test"][::-1]
     drawn = part_of(items, "train", shares, seed=1, draw=7)
     assert len(drawn) == 7 and {item.id for item in drawn} <= set(parts["train"])
+
+
+def test_a_part_of_short_items_is_of_the_same_division():
+    items = [pair(number, cluster=f"c{number // 2}") for number in range(100)]
+    shares = {"train": 0.8, "test": 0.2}
+    whole = [item.id for item in part_of(items, "test", shares, seed=1)]
+    short = [item.id for item in part_of(items, "test", shares, seed=1, longest=len("q1goodbad"))]
+    assert short == [name for name in whole if len(name) == 2] and 0 < len(short) < len(whole)
+    unseen = [dataclasses.replace(item, responses=()) for item in items]  # of unknown length
+    assert part_of(unseen, "test", shares, seed=1, longest=1000) == []
 
 
 def test_wrong_parts_are_refused():
