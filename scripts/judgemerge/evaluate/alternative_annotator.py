@@ -1,4 +1,4 @@
-"""The alternative annotator test: may a judge take the place of people? (Calderon, Reichart, Dror 2025, arXiv:2501.10970)
+"""The alternative annotator test: may a judge replace people? (Calderon, Reichart, Dror 2025, arXiv:2501.10970)
 
 Take one person out of the panel. Who is nearer to the labels of the others, that person or the judge? On item i, with S
 the nearness to the other people (classes: the share of them with the same label; grades: minus the root mean squared
@@ -37,7 +37,6 @@ LEAST_ITEMS = 30  # per person; with fewer the paper asks for another test, and 
 LEAST_PEOPLE = 3
 RATE = 0.05  # of false discoveries among the people whom the judge is said to beat
 PASSES = 0.5  # winning rate from which a judge may replace people
-EPSILONS = {"experts": 0.2, "skilled": 0.15, "crowd": 0.1}  # the paper's ε by who labels
 SAME = 1e-9  # costs that differ by less are equal: sums of fractions come out in another order
 
 
@@ -257,8 +256,8 @@ def refusal(all_duels: Sequence[Duel]) -> str:
     if len(chosen) < LEAST_PEOPLE:
         most = max(duel.n for duel in all_duels)
         return (
-            f"{len(chosen)} of {len(all_duels)} annotators share {LEAST_ITEMS} items or more with another one (the most "
-            f"is {most}), and the test needs {LEAST_PEOPLE}"
+            f"{len(chosen)} of {len(all_duels)} annotators share {LEAST_ITEMS} items or more with another one "
+            f"(the most is {most}), and the test needs {LEAST_PEOPLE}"
         )
     if any(len(np.unique(duel.cluster)) < 2 for duel in chosen):
         return "all items share one prompt, so nothing can be said about others"

@@ -29,7 +29,9 @@ def class_counts(one: np.ndarray, other: np.ndarray, n_classes: int) -> np.ndarr
     """
     compared = ~np.isnan(one) & ~np.isnan(other)
     codes = np.arange(n_classes)[:, None]
-    return np.concatenate([[compared, compared & (one == other)], compared & (one == codes), compared & (other == codes)])
+    return np.concatenate(
+        [[compared, compared & (one == other)], compared & (one == codes), compared & (other == codes)]
+    )
 
 
 def class_kappa(sums: np.ndarray) -> np.ndarray:

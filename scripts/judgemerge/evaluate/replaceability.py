@@ -20,19 +20,26 @@ from judgemerge.evaluate.estimates import DECIMALS, UNDEFINED, Estimate, Sample,
 from judgemerge.evaluate.humans import combined_codes
 from judgemerge.evaluate.panels import Labelling
 from judgemerge.evaluate.tables import was_asked
-from judgemerge.evaluate.verdict_arrays import CODES, ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
+from judgemerge.evaluate.verdict_arrays import (
+    CODES,
+    ERROR,
+    BenchmarkArrays,
+    JudgeArrays,
+    benchmark_arrays,
+    judge_arrays,
+)
 from judgemerge.settings.report import Statistics
 
 EPSILON_GRID = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 NUMBERS = ("value", "ci_low", "ci_high", "p", "p_adjusted")
-WORDS = "none one two three four five six seven eight nine ten eleven twelve".split()
+WORDS = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 NO_INTERVAL = "the same on every item: no interval"
 NO_PAIRS = f"no two raters share {chance.LEAST_SHARED} items"
 CONSTANT = "both sides are one constant class"
 
 
 class Row(NamedTuple):
-    """One row; `metric` names a restriction in brackets (a person, an ε), `note` has the answer or why there is none."""
+    """One row; `metric` names a restriction in brackets (a person, an ε), `note` has the answer or its reason."""
 
     judge: str
     benchmark: str
@@ -53,8 +60,9 @@ class Row(NamedTuple):
 class Case:
     """One judge before one panel.
 
-    `labels` is (n_items,), the judge's, NaN where unreadable; `codes` (n_items,) the same for kappa, where an unreadable
-    reply is a class of its own; `was_asked` is (n_items,). `scale_note` says why its grades are no grades of the people.
+    `labels` is (n_items,), the judge's, NaN where unreadable; `codes` (n_items,) the same for kappa, where an
+    unreadable reply to a pair is a class of its own; `was_asked` is (n_items,). `scale_note` says why its grades cannot
+    be compared with people's.
     """
 
     judge: str
@@ -103,9 +111,7 @@ def panel_rows(
     for judge in judges:
         readable = ~np.isnan(judge.labels)
         codes = judge.labels if panel.are_grades else np.where(judge.was_asked & ~readable, unreadable, judge.labels)
-        yield from judge_rows(
-            Case(judge.judge, name, panel, judge.labels, codes, judge.was_asked, epsilon, settings)
-        )
+        yield from judge_rows(Case(judge.judge, name, panel, judge.labels, codes, judge.was_asked, epsilon, settings))
 
 
 def panel_of(benchmark: BenchmarkArrays) -> alternative.Panel:
@@ -138,9 +144,7 @@ def _case(
         outcome = combined_codes(judge).astype(float)
         codes = np.where(has_verdict, outcome, np.nan)
         labels = np.where(outcome == ERROR, np.nan, codes)
-    return Case(
-        judge.judge, benchmark.benchmark, panel, labels, codes, has_verdict, epsilon, settings, scale_note
-    )
+    return Case(judge.judge, benchmark.benchmark, panel, labels, codes, has_verdict, epsilon, settings, scale_note)
 
 
 # ---- the rows of one judge ----
