@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from judgemerge.evaluate.bootstrap import effective_clusters
 
@@ -132,7 +132,7 @@ def t_test_p(difference: np.ndarray, epsilon: float) -> float:
     mean, spread = difference.mean(), difference.std(ddof=1)
     if spread == 0:
         return float(mean >= epsilon)
-    return float(stats.t.cdf((mean - epsilon) / (spread / np.sqrt(len(difference))), len(difference) - 1))
+    return float(special.stdtr(len(difference) - 1, (mean - epsilon) / (spread / np.sqrt(len(difference)))))
 
 
 def restricted_variance(difference: np.ndarray, epsilon: float) -> float:
@@ -184,7 +184,7 @@ def margin_p(difference: np.ndarray, cluster: np.ndarray, epsilon: float) -> flo
     gap = difference.mean() - epsilon
     if variance <= 0:  # ε = 0 and no d differs from 0: there is nothing to tell the two apart
         return 1.0
-    return float(stats.t.cdf(gap / np.sqrt(variance), max(effective - 1, 1)))
+    return float(special.stdtr(max(effective - 1, 1), gap / np.sqrt(variance)))
 
 
 def benjamini_yekutieli(p: Sequence[float]) -> np.ndarray:
@@ -209,7 +209,7 @@ class Test:
     p: np.ndarray
     p_items: np.ndarray
 
-    @property
+    @cached_property
     def adjusted(self) -> np.ndarray:
         """Our p-values after Benjamini and Yekutieli, (n_duels,)."""
         return benjamini_yekutieli(self.p)
