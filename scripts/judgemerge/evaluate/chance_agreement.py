@@ -86,9 +86,12 @@ class GroupKappas(NamedTuple):
 
     @property
     def z(self) -> np.ndarray:
-        """The judge's place among the people of the group that it joins, in standard deviations, (…)."""
+        """The judge's place among the people of the group that it joins, in standard deviations, (…).
+
+        People who share too few items with any other person do not count.
+        """
         joined = np.concatenate([self.people, self.judge[:, None]], axis=1)
-        each = _mean(joined, 1)
+        each = np.where(np.isnan(self.people).all(axis=1), np.nan, _mean(joined, 1))
         centre = _mean(each, 0)
         n = (~np.isnan(each)).sum(axis=0)
         squares = np.nansum((each - centre) ** 2, axis=0)

@@ -34,7 +34,8 @@ EPSILON_GRID = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 NUMBERS = ("value", "ci_low", "ci_high", "p", "p_adjusted")
 WORDS = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 NO_INTERVAL = "the same on every item: no interval"
-NO_PAIRS = f"no two raters share {chance.LEAST_SHARED} items"
+NO_PAIRS = f"no two people share {chance.LEAST_SHARED} items"
+NOT_SHARED = f"the judge shares {chance.LEAST_SHARED} items with no person"
 CONSTANT = "both sides are one constant class"
 
 
@@ -239,11 +240,20 @@ def _kappa_rows(case: Case) -> Iterator[Row]:
     sums = chance.group_kappas(labels, codes, sample, case.panel.are_grades)
     sizes = {"n": len(item), "errors": int(np.isnan(case.labels[item]).sum())}
     for metric, value in chance.group_estimates(sums, sample).items():
-        note = "" if math.isfinite(value.value) else (CONSTANT if sums.parts else NO_PAIRS)
-        if metric == "verdict_z" and not note:
-            yield _rate(case, metric, value.value, **sizes)
+        if math.isfinite(value.value):
+            yield (
+                _rate(case, metric, value.value, **sizes) if metric == "verdict_z" else case.row(metric, value, **sizes)
+            )
         else:
-            yield case.row(metric, value, **sizes, **({"note": note} if note else {}))
+            yield case.row(metric, value, **sizes, note=_why_no_kappa(sums, metric))
+
+
+def _why_no_kappa(sums: chance.GroupSums, metric: str) -> str:
+    """Return why a kappa is undefined."""
+    with_judge = [sums.n_people in pair for pair in sums.parts]
+    if all(with_judge) and metric != "kappa_judge":
+        return NO_PAIRS
+    return CONSTANT if any(with_judge) or metric == "kappa_people" else NOT_SHARED
 
 
 def _deflation(case: Case, truth: np.ndarray) -> Iterator[Row]:
@@ -263,17 +273,15 @@ def _deflation(case: Case, truth: np.ndarray) -> Iterator[Row]:
 def sentence(test: alternative.Test, advantage: Estimate) -> str:
     """Return the answer in one sentence; it says so where the paper's t test answers otherwise."""
     n_people, n_beaten = len(test.duels), test.n_beaten
-    beaten = "all" if n_beaten == n_people else _in_words(n_beaten)
-    opening = f"{'yes' if test.passes else 'no'}: of {_in_words(n_people)} annotators it beats {beaten}"
+    in_words = n_people < len(WORDS)
+    people, beaten = (WORDS[number] if in_words else str(number) for number in (n_people, n_beaten))
+    beaten = {0: "none", n_people: "all"}.get(n_beaten, beaten)
+    opening = f"{'yes' if test.passes else 'no'}: of {people} annotators it beats {beaten}"
     interval = "" if math.isnan(advantage.low) else f" [{_decimal(advantage.low, 2)}, {_decimal(advantage.high, 2)}]"
     closing = f"; ρ {_decimal(advantage.value, 3)}{interval}"
     if (test.paper_winning_rate >= alternative.PASSES) != test.passes:
         closing += f" (the paper's t test says {'no' if test.passes else 'yes'}: ω {test.paper_winning_rate:.2f})"
     return opening + closing
-
-
-def _in_words(number: int) -> str:
-    return WORDS[number] if number < len(WORDS) else str(number)
 
 
 def _decimal(value: float, digits: int) -> str:
