@@ -245,6 +245,7 @@ def advantage(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ()) -
     label = "advantage ρ: how often the judge is at least as near to the other people as one of them"
     crowd = HeatMap("advantage ρ ± half its interval; ✓ may replace the people")
     footnote = "" if drawings else "no benchmark has three people who labelled 30 items or more together"
+    kinds = {**kinds, **{judge: "recorded" for judge in chosen.judge if judge not in kinds}}  # those of label files
     return judge_figure(drawings, dict.fromkeys(chosen.judge), kinds, label, footnote, marks, crowd)[0]
 
 
