@@ -44,19 +44,51 @@ SAME = 1e-9  # costs that differ by less are equal: sums of fractions come out i
 class Panel:
     """The labels that people gave to the items of one set.
 
-    `labels` is (n_items, n_people): class codes, or grades where `are_grades`; NaN where a person did not label an
-    item. `cluster` is (n_items,), equal for items that share a prompt.
+    `labels` is (n_items, n_columns): class codes, or grades where `are_grades`; NaN where there is no label. The first
+    columns are those of `people`, in their order. Further columns hold the labels of `n_rare` people who labelled too
+    few items to be tested, packed together: a crowd of thousands has thousands of such people, of whom no more is
+    needed than what they said. `cluster` is (n_items,), equal for items that share a prompt.
     """
 
     people: tuple[str, ...]
     labels: np.ndarray
     cluster: np.ndarray
     are_grades: bool = False
+    n_rare: int = 0
+
+    @classmethod
+    def of_votes(
+        cls, item: np.ndarray, person: np.ndarray, label: np.ndarray, cluster: np.ndarray, are_grades: bool
+    ) -> "Panel":
+        """Return the panel of single labels: `item`, `person` (a name) and `label` are (n_labels,).
+
+        Of several labels by one person on one item the first counts.
+        """
+        names, number = np.unique(np.asarray(person, dtype=str), return_inverse=True)
+        _, first = np.unique(np.stack([item, number]), axis=1, return_index=True)
+        item, number, label = item[first], number[first], label[first]
+        is_rare = np.bincount(number, minlength=len(names)) < LEAST_ITEMS
+        column = np.cumsum(~is_rare) - 1
+        n_people, rare = int((~is_rare).sum()), is_rare[number]
+        place = np.where(rare, n_people + _rank_within(item, rare), column[number])
+        labels = np.full((len(cluster), max(n_people, place.max(initial=-1) + 1)), np.nan)
+        labels[item, place] = label
+        return cls(tuple(map(str, names[~is_rare])), labels, cluster, are_grades, int(is_rare.sum()))
 
     @cached_property
     def has_label(self) -> np.ndarray:
-        """Whether a person labelled an item, (n_items, n_people)."""
+        """Whether there is a label, (n_items, n_columns)."""
         return ~np.isnan(self.labels)
+
+    @property
+    def n_people(self) -> int:
+        """How many people labelled, those with few items included."""
+        return len(self.people) + self.n_rare
+
+    @property
+    def of_people(self) -> np.ndarray:
+        """The labels of `people` alone, (n_items, n_people)."""
+        return self.labels[:, : len(self.people)]
 
 
 @dataclass(frozen=True)
@@ -91,6 +123,13 @@ class Duel:
     def margin(self) -> float:
         """The mean difference, which the test compares with ε: how much more often the person is nearer."""
         return float(self.difference.mean())
+
+
+def _rank_within(item: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Return for each label how many counted ones on the same item come before it; `item` is sorted, (n_labels,)."""
+    before = np.cumsum(counted) - counted
+    starts = np.searchsorted(item, item)
+    return before - before[starts]
 
 
 def costs(label: np.ndarray, others: np.ndarray, are_grades: bool) -> np.ndarray:
@@ -199,13 +238,11 @@ def benjamini_yekutieli(p: Sequence[float]) -> np.ndarray:
 class Test:
     """The test of one judge against a panel at one ε.
 
-    `duels` are those with enough items, `p` and `adjusted` (n_duels,) ours, `p_items` the paper's. `n_left_out` people
-    have too few items.
+    `duels` are those with enough items, `p` and `adjusted` (n_duels,) ours, `p_items` the paper's.
     """
 
     epsilon: float
     duels: tuple[Duel, ...]
-    n_left_out: int
     p: np.ndarray
     p_items: np.ndarray
 
@@ -245,19 +282,18 @@ def alternative_annotator_test(all_duels: Sequence[Duel], epsilon: float) -> Tes
     chosen = tuple(duel for duel in all_duels if duel.n >= LEAST_ITEMS)
     p = [margin_p(duel.difference, duel.cluster, epsilon) for duel in chosen]
     p_items = [t_test_p(duel.difference, epsilon) for duel in chosen]
-    return Test(epsilon, chosen, len(all_duels) - len(chosen), np.array(p), np.array(p_items))
+    return Test(epsilon, chosen, np.array(p), np.array(p_items))
 
 
-def refusal(all_duels: Sequence[Duel]) -> str:
+def refusal(panel: Panel, all_duels: Sequence[Duel], was_asked: np.ndarray) -> str:
     """Return in one sentence why there is no test, or nothing: fewer than 3 people with 30 items, or one prompt."""
-    if not any(duel.n for duel in all_duels):
+    if not (panel.has_label.sum(axis=1)[was_asked] > 1).any():
         return "no item has the labels of two people and a reply of the judge"
     chosen = [duel for duel in all_duels if duel.n >= LEAST_ITEMS]
     if len(chosen) < LEAST_PEOPLE:
-        most = max(duel.n for duel in all_duels)
         return (
-            f"{len(chosen)} of {len(all_duels)} annotators share {LEAST_ITEMS} items or more with another one "
-            f"(the most is {most}), and the test needs {LEAST_PEOPLE}"
+            f"{len(chosen)} of {panel.n_people} annotators labelled {LEAST_ITEMS} items or more that somebody else "
+            f"labelled too, and the test needs {LEAST_PEOPLE}"
         )
     if any(len(np.unique(duel.cluster)) < 2 for duel in chosen):
         return "all items share one prompt, so nothing can be said about others"

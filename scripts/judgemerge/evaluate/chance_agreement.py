@@ -11,6 +11,7 @@ Everything is computed from sums over clusters, so that leaving one out at a tim
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -112,7 +113,8 @@ def group_kappas(labels: np.ndarray, judge: np.ndarray, sample: Sample, are_grad
     """
     raters = np.column_stack([labels, judge])
     if are_grades:
-        raters = raters - np.nanmean(labels)
+        given = labels[~np.isnan(labels)]
+        raters = raters - (given.mean() if given.size else 0.0)
         pair_counts: Callable = grade_counts
     else:
         classes, codes = np.unique(raters[~np.isnan(raters)], return_inverse=True)
@@ -123,13 +125,13 @@ def group_kappas(labels: np.ndarray, judge: np.ndarray, sample: Sample, are_grad
         def pair_counts(one: np.ndarray, other: np.ndarray) -> np.ndarray:
             return class_counts(one, other, len(classes))
 
-    n_raters = raters.shape[1]
-    pairs = [(a, b) for a in range(n_raters) for b in range(a + 1, n_raters)]
+    has_label = ~np.isnan(raters)
+    shared = has_label.T.astype(float) @ has_label
     parts = {}
-    for a, b in pairs:
-        counts = pair_counts(raters[:, a], raters[:, b])
-        if counts[0].sum() >= LEAST_SHARED:
-            parts[a, b] = sample.count(*counts)
+    for a, b in zip(*np.nonzero(np.triu(shared >= LEAST_SHARED, k=1)), strict=True):
+        both = has_label[:, a] & has_label[:, b]
+        counts = pair_counts(raters[both, a], raters[both, b])
+        parts[int(a), int(b)] = replace(sample, cluster=sample.cluster[both]).count(*counts)
     return GroupSums(parts, labels.shape[1], grade_kappa if are_grades else class_kappa)
 
 

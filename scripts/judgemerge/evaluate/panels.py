@@ -35,8 +35,15 @@ def read_panel(people: str | Path, judges: str | Path, are_grades: bool) -> tupl
     of_people, of_judges = read_labels(people), read_labels(judges)
     items = sorted({item for labels in of_people.values() for item in labels})
     code = _grade if are_grades else _class_codes([of_people, of_judges])
-    matrix = np.column_stack([_column(labels, items, code, people, name) for name, labels in of_people.items()])
-    panel = Panel(tuple(of_people), matrix, np.arange(len(items)), are_grades)
+    place = {item: number for number, item in enumerate(items)}
+    votes = [
+        (place[item], name, _number(label, code, f"{people}: {name}: {item}"))
+        for name, labels in of_people.items()
+        for item, label in labels.items()
+        if label is not None
+    ]
+    item, person, label = (np.array(side) for side in zip(*votes, strict=True)) if votes else ([], [], [])
+    panel = Panel.of_votes(np.asarray(item, dtype=int), person, label, np.arange(len(items)), are_grades)
     return panel, [
         Labelling(name, _column(labels, items, code, judges, name), np.array([item in labels for item in items]))
         for name, labels in of_judges.items()
@@ -75,9 +82,12 @@ def _column(labels: Mapping[str, Any], items: list[str], code, path: str | Path,
     for place, item in enumerate(items):
         label = labels.get(item)
         if label is not None:
-            try:
-                column[place] = code(label)
-            except ValueError:
-                problem = f"{path}: {rater}: {item}: the label is {label!r}, not a number; set `labels: classes`"
-                raise JudgemergeError(problem) from None
+            column[place] = _number(label, code, f"{path}: {rater}: {item}")
     return column
+
+
+def _number(label: Any, code, where: str) -> float:
+    try:
+        return code(label)
+    except ValueError:
+        raise JudgemergeError(f"{where}: the label is {label!r}, not a number; set `labels: classes`") from None

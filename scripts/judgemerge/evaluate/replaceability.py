@@ -116,15 +116,13 @@ def panel_rows(
 
 
 def panel_of(benchmark: BenchmarkArrays) -> alternative.Panel:
-    """Return the votes on the items of a benchmark; of several votes by one person on one item the first counts."""
+    """Return the votes on the items of a benchmark."""
     are_grades = benchmark.protocol == "pointwise"
-    people = sorted({vote.annotator for item in benchmark.items for vote in item.votes})
-    place = {person: number for number, person in enumerate(people)}
-    labels = np.full((benchmark.n_items, len(people)), np.nan)
-    for row, item in enumerate(benchmark.items):
-        for vote in reversed(item.votes):
-            labels[row, place[vote.annotator]] = vote.vote if are_grades else CODES[vote.vote]
-    return alternative.Panel(tuple(people), labels, benchmark.cluster, are_grades)
+    votes = [(number, vote) for number, item in enumerate(benchmark.items) for vote in item.votes]
+    item = np.array([number for number, _ in votes], dtype=int)
+    person = np.array([vote.annotator for _, vote in votes], dtype=str)
+    label = np.array([vote.vote if are_grades else CODES[vote.vote] for _, vote in votes], dtype=float)
+    return alternative.Panel.of_votes(item, person, label, benchmark.cluster, are_grades)
 
 
 def _case(
@@ -154,14 +152,14 @@ def _case(
 def judge_rows(case: Case) -> Iterator[Row]:
     """Yield the answer, the test behind it, and the kappas."""
     all_duels = alternative.duels(case.panel, case.labels, case.was_asked)
-    reason = case.scale_note or alternative.refusal(all_duels)
-    item = np.unique(np.concatenate([duel.item for duel in all_duels])) if all_duels else np.empty(0, int)
+    reason = case.scale_note or alternative.refusal(case.panel, all_duels, case.was_asked)
+    item = np.flatnonzero((case.panel.has_label.sum(axis=1) > 1) & case.was_asked)
     sizes = {"n": len(item), "errors": int(np.isnan(case.labels[item]).sum())}
     if reason:
         yield case.row("answer", UNDEFINED, epsilon=case.epsilon, note=f"no answer: {reason}", **sizes)
     else:
         yield from _test_rows(case, all_duels, sizes)
-    if len(case.panel.people) > 1 and not case.scale_note:
+    if case.panel.n_people > 1 and not case.scale_note:
         yield from _kappa_rows(case)
 
 
@@ -171,7 +169,7 @@ def _test_rows(case: Case, all_duels: Sequence[alternative.Duel], sizes: dict[st
     answer = Estimate(float(test.passes), math.nan, math.nan)
     at = {"epsilon": case.epsilon}
     yield case.row("answer", answer, note=sentence(test, advantage), **at, **sizes)
-    yield _rate(case, "winning_rate", test.winning_rate, **at, n=len(test.duels), note=_left_out(test))
+    yield _rate(case, "winning_rate", test.winning_rate, **at, n=len(test.duels), note=_left_out(case.panel, test))
     yield case.row("advantage", advantage, **sizes)
     yield _rate(case, "winning_rate", test.paper_winning_rate, **at, n=len(test.duels), rules="published")
     yield _rate(case, "advantage", test.advantage, **sizes, rules="published")
@@ -196,10 +194,10 @@ def _rate(case: Case, metric: str, value: float, **more: float | str) -> Row:
     return case.row(metric, Estimate(value, math.nan, math.nan), **({"note": ""} | more))
 
 
-def _left_out(test: alternative.Test) -> str:
-    if not test.n_left_out:
-        return ""
-    return f"{test.n_left_out} more annotators share fewer than {alternative.LEAST_ITEMS} items with another one"
+def _left_out(panel: alternative.Panel, test: alternative.Test) -> str:
+    n_left_out = panel.n_people - len(test.duels)
+    reason = f"labelled fewer than {alternative.LEAST_ITEMS} items that somebody else labelled too"
+    return f"{n_left_out} more annotators {reason}" if n_left_out else ""
 
 
 def _person_rows(case: Case, duel: alternative.Duel, p: float, adjusted: float) -> Iterator[Row]:
@@ -236,7 +234,7 @@ def advantage_estimate(case: Case, chosen: Sequence[alternative.Duel]) -> Estima
 def _kappa_rows(case: Case) -> Iterator[Row]:
     item = np.flatnonzero(case.panel.has_label.any(axis=1) & case.was_asked)
     sample = case.sample(item)
-    labels, codes = case.panel.labels[item], case.codes[item]
+    labels, codes = case.panel.of_people[item], case.codes[item]
     sums = chance.group_kappas(labels, codes, sample, case.panel.are_grades)
     sizes = {"n": len(item), "errors": int(np.isnan(case.labels[item]).sum())}
     for metric, value in chance.group_estimates(sums, sample).items():

@@ -223,9 +223,9 @@ def test_renaming_classes_and_people_changes_nothing():
 def test_too_few_items_people_or_prompts_are_refused_in_a_sentence():
     def refused(n, n_people, cluster=None, labels=None):
         people = panel(np.zeros((n, n_people)) if labels is None else labels, cluster)
-        return alternative.refusal(alternative.duels(people, np.zeros(n), asked(n)))
+        return alternative.refusal(people, alternative.duels(people, np.zeros(n), asked(n)), asked(n))
 
-    assert refused(29, 3).startswith("0 of 3 annotators share 30 items or more with another one (the most is 29)")
+    assert refused(29, 3).startswith("0 of 3 annotators labelled 30 items or more that somebody else labelled too")
     assert "and the test needs 3" in refused(100, 2)
     assert refused(30, 3) == ""
     assert refused(40, 3, cluster=[0] * 40).startswith("all items share one prompt")
@@ -239,4 +239,24 @@ def test_people_with_too_few_items_are_left_out_and_counted():
     labels[20:, 3] = NAN
     duels = alternative.duels(panel(labels), np.zeros(60), asked(60))
     test = alternative.alternative_annotator_test(duels, 0.2)
-    assert ([duel.person for duel in test.duels], test.n_left_out) == (["p0", "p1", "p2"], 1)
+    assert [duel.person for duel in test.duels] == ["p0", "p1", "p2"]
+
+
+def test_people_who_labelled_little_are_packed_together_and_keep_their_say():
+    """Two who labelled all 40 items, and forty who labelled one or two each, one of them twice the same."""
+    item = np.concatenate([np.arange(40), np.arange(40), np.arange(40), [0, 1, 1]])
+    person = np.array(["ann"] * 40 + ["bob"] * 40 + [f"w{n}" for n in range(40)] + ["w7", "w9", "w9"])
+    label = np.concatenate([np.zeros(40), np.ones(40), np.full(40, 2.0), [2, 2, 1]])
+    shuffled = np.random.default_rng(1).permutation(122)  # the last label, a second one of w9 on item 1, stays last
+    order = np.append(shuffled, 122)
+    packed = alternative.Panel.of_votes(item[order], person[order], label[order], np.arange(40), False)
+    assert (packed.people, packed.n_rare, packed.n_people) == (("ann", "bob"), 40, 42)
+    assert packed.labels.shape == (40, 4)
+    plain = np.full((40, 42), NAN)
+    columns = {name: number for number, name in enumerate(["ann", "bob", *(f"w{n}" for n in range(40))])}
+    for one, who, value in zip(item[:122], person[:122], label[:122], strict=True):
+        plain[one, columns[who]] = value
+    judge = np.random.default_rng(2).integers(0, 3, 40).astype(float)
+    ours, expected = (alternative.duels(one, judge, asked(40))[:2] for one in (packed, panel(plain)))
+    for one, other in zip(ours, expected, strict=True):
+        assert one.difference.tolist() == other.difference.tolist()

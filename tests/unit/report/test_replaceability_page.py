@@ -57,7 +57,7 @@ def test_the_answers_stand_on_top_in_the_order_of_the_study(table):
     assert answers.index("no: of three annotators it beats none") < answers.index(
         "yes: of three annotators it beats all"
     )
-    assert "<b>two</b>: no answer: 2 of 2 annotators share 30 items" in answers
+    assert "<b>two</b>: no answer: 2 of 2 annotators labelled 30 items" in answers
     assert answers.count("no answer: no item has the labels of two people") == 1
 
 

@@ -135,7 +135,7 @@ def sections(table: Frame, judges: Sequence[str]) -> list[Section]:
 
 def _answers(answers: Frame, order: Sequence[str]) -> str:
     if not len(answers):
-        return ""
+        return "<p>No benchmark has a panel of people that is large enough.</p>"
     lines = [
         [html.escape(text) for text in (row.benchmark, row.judge, f"{row.epsilon:g}", row.note)]
         for _, of_benchmark in answers.groupby("benchmark", sort=False)
