@@ -12,6 +12,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.expected import read_expected
 from judgemerge.core.patterns import one_of
 from judgemerge.study import layout
+from judgemerge.study.environments import Environments
 from judgemerge.study.layout import Layout, of, renamed
 from judgemerge.study.resources import Needs, per_attempt, several_nodes, sizes_on_disk
 from judgemerge.study.load import load_study
@@ -57,6 +58,7 @@ try:
 except JudgemergeError as error:
     raise WorkflowError(str(error)) from None
 GPUS = NEEDS.gpus
+environments = Environments(study)
 TRAINING_NODES = several_nodes(settings)
 # The cluster profile reads these: a study without GPUs goes to the partition for CPUs.
 os.environ.update(

@@ -155,9 +155,31 @@ rule make_encoder:
         "../scripts/embed/make_encoder.py"
 
 
+rule make_twin_encoder:
+    """The twin of a published encoder: a few layers of random weights, as its repository on the hub lies there."""
+    output:
+        directory(layout.ENCODER_TWIN),
+    log:
+        "results/{study}/logs/make_twin_encoder/{encoder}.log",
+    benchmark:
+        "results/{study}/timings/make_twin_encoder/{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of(embedding.encoders_with("twin")),
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(20),
+    params:
+        twin=of(embedding.twin, "encoder"),
+    script:
+        "../scripts/embed/make_twin_encoder.py"
+
+
 rule fetch_encoder:
-    """A model of the Hugging Face hub at one commit, or from a folder of this machine; safetensors only."""
+    """A model of the Hugging Face hub at one commit, a folder of this machine, or a twin; safetensors only."""
     input:
+        twin=paths.inputs(layout.ENCODER_TWIN, embedding.twin_of, "encoder"),
         base=paths.inputs(layout.ENCODER, embedding.compared_with, "encoder"),
     output:
         model=directory(layout.ENCODER),
@@ -167,7 +189,7 @@ rule fetch_encoder:
     benchmark:
         "results/{study}/timings/fetch_encoder/{encoder}.tsv"
     wildcard_constraints:
-        encoder=one_of([*embedding.encoders_with("repo"), *embedding.encoders_with("path")]),
+        encoder=one_of(name for origin in ("repo", "path", "twin") for name in embedding.encoders_with(origin)),
     conda:
         "../envs/embed.yaml"
     resources:

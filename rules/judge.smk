@@ -49,7 +49,7 @@ rule judge_suite:
         judge=one_of(study.model_names - set(study.quantizations) - set(ENDPOINTS)),
         suite=one_of(suites.names),
     conda:
-        "../envs/judge.yaml"
+        of(environments.of_replies, "judge")
     threads: settings.threads
     resources:
         **needed("judge_suite"),
@@ -72,13 +72,11 @@ rule judge_suite:
         "../scripts/judge/judge_suite.py"
 
 
-# A rule of its own: the cluster profile sends its jobs, which may need no GPU, to another partition.
+# A rule of its own: the cluster profile, which knows a job by its rule, sends these, which may need no GPU, elsewhere.
 use rule judge_suite as judge_suite_gguf with:
     wildcard_constraints:
         judge=one_of(study.quantizations),
         suite=one_of(suites.names),
-    conda:
-        "../envs/quantize.yaml"
 
 
 rule link_endpoint:

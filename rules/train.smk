@@ -67,6 +67,29 @@ rule download_model:
         "../scripts/train/download_model.py"
 
 
+rule make_twin:
+    """The twin of a published model: a few layers of random weights in the form of its files on the hub."""
+    output:
+        model=directory(layout.MODEL),
+        manifest=layout.MANIFEST,
+    log:
+        "results/{study}/logs/make_twin/{model}.log",
+    benchmark:
+        "results/{study}/timings/make_twin/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(study.models_by_origin("twin")),
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(20),
+    params:
+        **MODEL_TEMPLATES,
+        twin=of(training_plan.twin, "model"),
+    script:
+        "../scripts/train/make_twin.py"
+
+
 rule link_model:
     """A model that lies in a folder of this machine; its files are linked, not copied."""
     output:
@@ -136,7 +159,7 @@ rule train_expert:
     benchmark:
         "results/{study}/timings/train_expert/{expert}.tsv"
     conda:
-        "../envs/train.yaml"
+        of(environments.of_training, "expert")
     threads: settings.threads
     resources:
         **TRAINING_NODES,

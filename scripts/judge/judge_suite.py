@@ -7,7 +7,7 @@ from types import MappingProxyType
 from judgemerge.core import files, models
 from judgemerge.core.items import read_items
 from judgemerge.core.logs import Progress, logged
-from judgemerge.judge import backends, failures, judging, sampling, speed
+from judgemerge.judge import backends, failures, interpreters, judging, sampling, speed
 from judgemerge.judge.requests import Tally, ask
 from judgemerge.judge.store import Store
 from judgemerge.prompting.parsing import write_replies
@@ -63,10 +63,13 @@ def main(
 def judge(model: str, manifest: str, backend: str, **arguments: object) -> None:
     """Judge with a model whose files are still what its manifest says."""
     described = models.described(model, manifest)
-    main(model=model, digest=described["digest"], backend=backends.of(described, backend), **arguments)
+    name = backends.of(described, backend)
+    interpreters.enter(name)
+    main(model=model, digest=described["digest"], backend=name, **arguments)
 
 
-if "snakemake" in globals():
+# A process that vLLM spawns for a further GPU reads this file again, under another name.
+if "snakemake" in globals() and __name__ == "__main__":
     with logged(snakemake.log[0]):
         failures.attempt(
             judge,

@@ -41,14 +41,17 @@ def check_base(base: str | Path) -> None:
         preflight.shared_tensors({"base": Weights(base), "saved again": Weights(scratch)}, "base")
 
 
-def fetch(entry: Mapping, mixed: bool, base: Sequence[str], model: str, manifest: str) -> None:
+def fetch(
+    entry: Mapping, mixed: bool, base: Sequence[str], model: str, manifest: str, twin: Sequence[str] = ()
+) -> None:
     """Download or copy what is needed to load the model, sub-folders of sentence-transformers included.
 
+    `twin` is the folder that was made where the entry asks for a twin.
     A model that will be `mixed` is tried for that at once and compared with the `base`, before that is trained.
     """
     fresh = Path(f"{model}.part")  # an interrupted download goes on here
-    if "path" in entry:
-        encoders.copy_model(entry["path"], fresh)
+    if twin or "path" in entry:
+        encoders.copy_model([*twin, entry.get("path")][0], fresh)
     else:
         hub.download(entry["repo"], entry["revision"], fresh, "embedding")
     models.check_folder(fresh)

@@ -9,6 +9,7 @@ from judgemerge.core import models
 from judgemerge.embed import step_prompts
 from judgemerge.settings.embedding import LocalTask, MadeTask, SourceTask
 from judgemerge.settings.section import Section, plain
+from judgemerge.synthetic import twins
 
 if TYPE_CHECKING:
     from judgemerge.study.study import Study
@@ -103,7 +104,7 @@ class EmbeddingPlan:
         return {"base": self.settings.embedder, **reranker, **self.settings.others}
 
     def encoders_with(self, origin: str) -> list[str]:
-        """Return those that come from `make`, a `repo` or a `path`."""
+        """Return those that come from `make`, a `repo`, a `path` or a `twin`."""
         return [name for name, entry in self.encoders.items() if hasattr(entry, origin)]
 
     def encoder(self, name: str) -> dict:
@@ -113,6 +114,15 @@ class EmbeddingPlan:
     def recipe(self, name: str) -> dict:
         """Return how a model is made on the spot."""
         return self.encoders[name].make.plain()
+
+    def twin(self, name: str) -> dict:
+        """Return what decides a twin: how it is made, and what is published about its model."""
+        twin = self.encoders[name].twin
+        return {**twin.plain(), "facts": twins.plain_facts(twin.of)}
+
+    def twin_of(self, name: str) -> list[str]:
+        """Return the model itself where it is the twin of a published one, whose folder is made first."""
+        return [name] if name in self.encoders_with("twin") else []
 
     def fingerprint(self, name: str) -> str | None:
         """Return what the files of a model folder of this machine are known by; nothing for a model of the hub."""
@@ -278,5 +288,6 @@ class EmbeddingPlan:
 
     def minutes(self, amount: int) -> int:
         """Return minutes on a GPU or for models made here, and many times as many for others on the CPU."""
-        is_slow = not self.gpus and len(self.encoders_with("make")) < len(self.encoders)
+        small = [*self.encoders_with("make"), *self.encoders_with("twin")]
+        is_slow = not self.gpus and len(small) < len(self.encoders)
         return amount * (SLOWDOWN_ON_CPU if is_slow else 1)

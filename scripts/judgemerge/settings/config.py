@@ -96,8 +96,9 @@ def at_scale(settings: dict, where: str) -> dict:
     <study>_<scale>, so that two scales never share results.
     """
     settings = copy.deepcopy(settings)
-    if settings.get("downloads") in ("true", "false"):  # a profile hands on what --config says as text
-        settings["downloads"] = settings["downloads"] == "true"
+    for key in ("downloads", "twins"):
+        if settings.get(key) in ("true", "false"):  # a profile hands on what --config says as text
+            settings[key] = settings[key] == "true"
     if isinstance(settings.get("date"), datetime.date):  # YAML reads 2024-07-26 as a date
         settings["date"] = settings["date"].isoformat()
     scales, scale = settings.pop("scales", None), settings.pop("scale", None)

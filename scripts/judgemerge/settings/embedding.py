@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+from judgemerge.settings.models import Twin
 from judgemerge.settings.section import NAMES, Section, key, limits, section
 
 
@@ -68,7 +69,14 @@ class LocalEncoder(Section):
     size_gb: float = key("Weights in GB, from which memory and time of jobs follow.", 1.3, exclusiveMinimum=0)
 
 
-Encoder = MadeEncoder | HubEncoder | LocalEncoder
+@section
+class TwinEncoder(Section):
+    """An encoder that is generated as the twin of a published one."""
+
+    twin: Twin = key()
+
+
+Encoder = MadeEncoder | HubEncoder | LocalEncoder | TwinEncoder
 
 
 @section
@@ -82,6 +90,14 @@ class OtherHubEncoder(HubEncoder):
 class OtherLocalEncoder(LocalEncoder):
     """An embedding model of others in a folder, such as a merge of scripts/commands/merge.py."""
 
+    query_prompt: str | None = key("Text put before every question of this model; unset takes the study's.", None)
+
+
+@section
+class OtherTwinEncoder(Section):
+    """The twin of an embedding model of others."""
+
+    twin: Twin = key()
     query_prompt: str | None = key("Text put before every question of this model; unset takes the study's.", None)
 
 
@@ -263,7 +279,7 @@ class Embedding(Section):
     documents: Documents = key()
     embedder: Encoder = key("The embedding model that is fine-tuned.")
     reranker: Encoder | None = key("A cross-encoder that helps to select pairs; unset: BM25 alone selects.", None)
-    others: dict[str, OtherHubEncoder | OtherLocalEncoder] = key(
+    others: dict[str, OtherHubEncoder | OtherLocalEncoder | OtherTwinEncoder] = key(
         "Further embedding models by name: measured on every task like the base, and possible parents of "
         "`forgetting.cocktails`.",
         {},

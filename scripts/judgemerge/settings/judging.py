@@ -74,7 +74,7 @@ class Judging(Section):
     )
     backend: str = key(
         "Backend of judges with safetensors weights, a module of scripts/judgemerge/judge/backends/; vllm "
-        "needs a GPU and a separate environment (docs/judging.md). Quantized models and endpoints have their "
+        "is for GPUs and needs a separate environment (docs/judging.md). Quantized models and endpoints have their "
         "own backends.",
         "transformers",
     )

@@ -80,7 +80,7 @@ class Tiny(Section):
 class AnyModel(Section):
     """A model that exists already. Which of these it has tells how it is got; the others it does not have."""
 
-    make = repo = path = endpoint = revision = size_gb = chat_template = template_arguments = None
+    make = repo = path = twin = endpoint = revision = size_gb = chat_template = template_arguments = None
 
 
 @section
@@ -114,6 +114,37 @@ class LocalModel(AnyModel):
     path: str = key("Folder with config.json and safetensors files.")
     chat_template: str | None = chat_template()
     template_arguments: dict[str, Any] | None = template_arguments()
+
+
+@section
+class Twins(Section):
+    """How the twins of a study's published models are made."""
+
+    layers: int = key("Layers that each has at least; some kinds of model need more.", 2, minimum=1)
+    seed: int = key("Seed of the weights.", 1, minimum=0)
+
+
+@section
+class Twin(Section):
+    """A stand-in for a published model: a few layers of random weights in the form of its files on the hub."""
+
+    of: str = key("Repository or folder of the published model; config/twins.yaml has an entry for each.", minLength=1)
+    layers: int = key("Layers that it has at least; some kinds of model need more.", 2, minimum=1)
+    seed: int = key("Seed of the weights.", 1, minimum=0)
+
+
+@section
+class TwinModel(AnyModel):
+    """A model that is generated as the twin of a published one, which costs no download and no GPU."""
+
+    twin: Twin = key()
+    chat_template: str | None = key(
+        "Chat template in place of the model's own: a name of config/chat_templates/, `none` (plain text), or"
+        " a Jinja file.",
+        None,
+        minLength=1,
+    )
+    template_arguments: dict[str, Any] | None = key("Arguments of the chat template besides the messages.", None)
 
 
 @section
@@ -309,4 +340,4 @@ class Quantization(Section):
     )
 
 
-Model = MadeModel | HubModel | LocalModel | EndpointModel
+Model = MadeModel | HubModel | LocalModel | TwinModel | EndpointModel

@@ -7,7 +7,7 @@ from judgemerge.settings import training_keys
 from judgemerge.settings.comparisons import Ablation, ModelComparison
 from judgemerge.settings.embedding import Embedding
 from judgemerge.settings.judging import Judging, PairsFromGrades, Suite
-from judgemerge.settings.models import Expert, Merge, Model, Quantization
+from judgemerge.settings.models import Expert, Merge, Model, Quantization, Twins
 from judgemerge.settings.report import About, Average, Display, Overlap, Replaceability, Statistics
 from judgemerge.settings.searches import Screening, Search
 from judgemerge.settings.section import NAMES, Section, key, schema_of, section
@@ -85,6 +85,12 @@ class Settings(Section):
         "CPU threads of each training, merging and judging job. Part of a merge's identity (last bits depend on it).",
         2,
         minimum=1,
+    )
+    twins: bool | Twins | None = key(
+        "Put the twin of a published model in place of every model of the hub, and of every folder that "
+        "config/twins.yaml knows: `true`, or how the twins are made. Shows on two CPU cores that a study runs, and "
+        "nothing about its models.",
+        None,
     )
     models: dict[str, Model] = key(
         "Models that the study starts from, by name; each is generated, downloaded, read from a folder, or "

@@ -130,7 +130,7 @@ class Study:
         return [name for name in dict.fromkeys(names) if name in self.catalogues.benchmarks]  # others are refused later
 
     def models_by_origin(self, origin: str) -> list[str]:
-        """Return the models that are to be got by `make`, `repo`, `path` or `endpoint`."""
+        """Return the models that are to be got by `make`, `repo`, `path`, `twin` or `endpoint`."""
         return [name for name, entry in self.models.items() if getattr(entry, origin)]
 
     def base_of(self, expert: str) -> str:

@@ -368,7 +368,7 @@ def test_trainings_with_deepspeed_there_update_on_as_many_rows_here(repository):
     for name in ("chatglm3_ds", "half_panda"):  # 4 GPUs with one row each there
         recipe = training.expert_settings(shared, study.experts[name].settings)
         rows = recipe["per_device_train_batch_size"] * recipe["gradient_accumulation_steps"] * recipe["processes"]
-        assert (rows, recipe["learning_rate"], recipe["lora_target"]) == (4, 5e-6, "query_key_value")
+        assert (rows, recipe["learning_rate"], recipe["lora_target"]) == (4, 5e-6, "q_proj,k_proj,v_proj")
     assert study.experts["half_panda"].subset.plain() == {"by_set": {"pandalm_train": {"share": 0.5}}}
 
 

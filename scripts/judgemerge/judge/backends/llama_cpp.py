@@ -26,6 +26,7 @@ from judgemerge.quantize import quantizing
 llama_cpp = quantizing.load_llama_cpp()
 
 ABILITIES = ()
+ENVIRONMENT = "quantize"
 SELECTABLE = False
 REPLIES_AT_ONCE = 8
 TOKENS_AT_ONCE = 512  # read in one step of the arithmetic
