@@ -10,8 +10,7 @@
 Everything is computed from sums over clusters, so that leaving one out at a time gives the spread (jackknife).
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -60,115 +59,124 @@ def grade_kappa(sums: np.ndarray) -> np.ndarray:
     return 1 - divide(n * distances, n * squares - 2 * x * y)
 
 
-class GroupKappas(NamedTuple):
-    """Kappas within a group of people and one judge; the last axes are resamples.
+class PairKappa(NamedTuple):
+    """The kappa of two raters, and what it is without each of the clusters that they share items of, (n_shared,)."""
 
-    `people` is (n_people, n_people, …), NaN on the diagonal and for two who share too few items; `judge` is
-    (n_people, …), the judge's kappa with each person.
+    value: float
+    cluster: np.ndarray
+    without: np.ndarray
+
+
+class GroupKappas(NamedTuple):
+    """The kappas within a group of people and one judge, by pair of raters; the judge has the number `n_people`.
+
+    Two raters who share fewer than 30 items have none.
     """
 
-    people: np.ndarray
-    judge: np.ndarray
+    pairs: dict[tuple[int, int], PairKappa]
+    n_people: int
 
     @property
-    def of_people(self) -> np.ndarray:
-        """The mean kappa of two people, (…)."""
-        return _mean(self.people, (0, 1))
+    def among_people(self) -> list[PairKappa]:
+        """The kappas of two people."""
+        return [kappa for (_, other), kappa in self.pairs.items() if other < self.n_people]
 
     @property
-    def of_judge(self) -> np.ndarray:
-        """The judge's mean kappa with the people, (…)."""
-        return _mean(self.judge, 0)
+    def with_judge(self) -> list[PairKappa]:
+        """The judge's kappas with people."""
+        return [kappa for (_, other), kappa in self.pairs.items() if other == self.n_people]
 
     @property
-    def gap(self) -> np.ndarray:
-        """The judge's mean kappa minus the people's, (…)."""
-        return self.of_judge - self.of_people
+    def people(self) -> np.ndarray:
+        """The kappas of two people, (n_people, n_people), NaN where there is none and on the diagonal."""
+        return self._matrix[:-1, :-1]
 
     @property
-    def z(self) -> np.ndarray:
-        """The judge's place among the people of the group that it joins, in standard deviations, (…).
+    def judge(self) -> np.ndarray:
+        """The judge's kappa with each person, (n_people,)."""
+        return self._matrix[-1, :-1]
 
-        People who share too few items with any other person do not count.
-        """
-        joined = np.concatenate([self.people, self.judge[:, None]], axis=1)
-        each = np.where(np.isnan(self.people).all(axis=1), np.nan, _mean(joined, 1))
-        centre = _mean(each, 0)
-        n = (~np.isnan(each)).sum(axis=0)
-        squares = np.nansum((each - centre) ** 2, axis=0)
-        deviation = np.sqrt(divide(squares, n - 1))
-        return divide(self.of_judge - centre, np.where(deviation > 1e-12, deviation, 0))
+    @property
+    def _matrix(self) -> np.ndarray:
+        matrix = np.full((self.n_people + 1, self.n_people + 1), np.nan)
+        for (one, other), kappa in self.pairs.items():
+            matrix[one, other] = matrix[other, one] = kappa.value
+        return matrix
 
 
-def _mean(values: np.ndarray, axis: int | tuple[int, int]) -> np.ndarray:
+def verdict_z(people: np.ndarray, judge: np.ndarray) -> float:
+    """Return the judge's place among the people of the group that it joins, in standard deviations.
+
+    `people` is (n_people, n_people), their kappas with each other, NaN where there is none; `judge` (n_people,), the
+    judge's with them. People who have no kappa with any other person do not count; NaN for fewer than two.
+    """
+    counted = ~np.isnan(people).all(axis=1)
+    each = _mean(np.column_stack([people, judge])[counted], 1)
+    if len(each) < 2 or np.isnan(judge).all() or each.std(ddof=1) < 1e-12:
+        return np.nan
+    return float((np.nanmean(judge) - each.mean()) / each.std(ddof=1))
+
+
+def _mean(values: np.ndarray, axis: int) -> np.ndarray:
     """Return the mean of what is defined; NaN where nothing is, without a warning."""
     return divide(np.nansum(values, axis=axis), (~np.isnan(values)).sum(axis=axis))
 
 
-def group_kappas(labels: np.ndarray, judge: np.ndarray, sample: Sample, are_grades: bool) -> "GroupSums":
-    """Return the sums per cluster from which a group's kappas follow.
+def group_kappas(labels: np.ndarray, judge: np.ndarray, cluster: np.ndarray, are_grades: bool) -> GroupKappas:
+    """Return the kappas of people and a judge.
 
     `labels` is (n_items, n_people) and `judge` (n_items,), both NaN where there is no label; an unreadable reply to a
-    pair is a class of its own, so it has a code. Two raters with fewer than 30 shared items have no kappa.
+    pair is a class of its own, so it has a code. `cluster` is (n_items,).
     """
     raters = np.column_stack([labels, judge])
+    has_label = ~np.isnan(raters)
     if are_grades:
         given = labels[~np.isnan(labels)]
         raters = raters - (given.mean() if given.size else 0.0)
-        pair_counts: Callable = grade_counts
     else:
-        classes, codes = np.unique(raters[~np.isnan(raters)], return_inverse=True)
-        coded = np.full(raters.shape, np.nan)
-        coded[~np.isnan(raters)] = codes
-        raters = coded
-
-        def pair_counts(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-            return class_counts(one, other, len(classes))
-
-    has_label = ~np.isnan(raters)
-    shared = has_label.T.astype(float) @ has_label
-    parts = {}
-    for a, b in zip(*np.nonzero(np.triu(shared >= LEAST_SHARED, k=1)), strict=True):
-        both = has_label[:, a] & has_label[:, b]
-        counts = pair_counts(raters[both, a], raters[both, b])
-        parts[int(a), int(b)] = replace(sample, cluster=sample.cluster[both]).count(*counts)
-    return GroupSums(parts, labels.shape[1], grade_kappa if are_grades else class_kappa)
+        classes, codes = np.unique(raters[has_label], return_inverse=True)
+        raters[has_label] = codes
+    n_shared = has_label.T.astype(float) @ has_label
+    pairs = {}
+    for one, other in zip(*np.nonzero(np.triu(n_shared >= LEAST_SHARED, k=1)), strict=True):
+        both = has_label[:, one] & has_label[:, other]
+        sides = raters[both, one], raters[both, other]
+        counts = grade_counts(*sides) if are_grades else class_counts(*sides, len(classes))
+        pairs[int(one), int(other)] = pair_kappa(counts, cluster[both], grade_kappa if are_grades else class_kappa)
+    return GroupKappas(pairs, labels.shape[1])
 
 
-class GroupSums(NamedTuple):
-    """Counts per cluster of every two raters who share enough items, (n_counts, n_clusters) each; the judge is last."""
-
-    parts: dict[tuple[int, int], np.ndarray]
-    n_people: int
-    kappa: Callable[[np.ndarray], np.ndarray]
-
-    def kappas(self, of_clusters: Callable[[np.ndarray], np.ndarray]) -> GroupKappas:
-        """Return the kappas of what a function makes of counts per cluster: their sum, or the sums without each."""
-        by_pair = {pair: self.kappa(of_clusters(counts)) for pair, counts in self.parts.items()}
-        shape = next(iter(by_pair.values())).shape if by_pair else (1,)
-        n = self.n_people
-        people, judge = np.full((n, n, *shape), np.nan), np.full((n, *shape), np.nan)
-        for (a, b), values in by_pair.items():
-            if b == n:
-                judge[a] = values
-            else:
-                people[a, b] = people[b, a] = values
-        return GroupKappas(people, judge)
+def pair_kappa(counts: np.ndarray, cluster: np.ndarray, kappa: Callable[[np.ndarray], np.ndarray]) -> PairKappa:
+    """Return the kappa of counts item by item, (n_counts, n), with that without each cluster, `cluster` (n,)."""
+    names, place = np.unique(cluster, return_inverse=True)
+    sums = np.stack([np.bincount(place, weights=row, minlength=len(names)) for row in counts])
+    return PairKappa(float(kappa(sums.sum(axis=1))), names, kappa(leave_one_out(sums)))
 
 
-def group_estimates(sums: GroupSums, sample: Sample) -> dict[str, Estimate]:
+def mean_kappa(kappas: Sequence[PairKappa], n_clusters: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of the kappas that are defined, (1,), and the same without each cluster, (n_clusters,)."""
+    defined = [kappa for kappa in kappas if np.isfinite(kappa.value)]
+    total = float(sum(kappa.value for kappa in defined))
+    sums, counts = np.full(n_clusters, total), np.full(n_clusters, float(len(defined)))
+    for kappa in defined:  # only the clusters of its items change a kappa
+        is_undefined = np.isnan(kappa.without)
+        sums[kappa.cluster] += np.where(is_undefined, 0.0, kappa.without) - kappa.value
+        counts[kappa.cluster] -= is_undefined
+    return divide(np.array([total]), np.array([len(defined)])), divide(sums, counts)
+
+
+def group_estimates(kappas: GroupKappas, sample: Sample) -> dict[str, Estimate]:
     """Return kappa_people, kappa_judge, kappa_gap and verdict_z, each with its jackknife interval but z.
 
     z has none: it divides by a standard deviation of as many numbers as there are people.
     """
-    whole = sums.kappas(lambda counts: counts.sum(axis=1, keepdims=True))
-    without = sums.kappas(leave_one_out)
-    z = float(whole.z[0])
+    people, judge = (mean_kappa(part, sample.n_clusters) for part in (kappas.among_people, kappas.with_judge))
+    gap = judge[0] - people[0], judge[1] - people[1]
     return {
-        "kappa_people": jackknife_estimate(whole.of_people, without.of_people, sample),
-        "kappa_judge": jackknife_estimate(whole.of_judge, without.of_judge, sample),
-        "kappa_gap": jackknife_estimate(whole.gap, without.gap, sample),
-        "verdict_z": Estimate(z, np.nan, np.nan),
+        "kappa_people": jackknife_estimate(*people, sample),
+        "kappa_judge": jackknife_estimate(*judge, sample),
+        "kappa_gap": jackknife_estimate(*gap, sample),
+        "verdict_z": Estimate(verdict_z(kappas.people, kappas.judge), np.nan, np.nan),
     }
 
 

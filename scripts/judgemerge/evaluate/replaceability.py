@@ -235,23 +235,22 @@ def _kappa_rows(case: Case) -> Iterator[Row]:
     item = np.flatnonzero(case.panel.has_label.any(axis=1) & case.was_asked)
     sample = case.sample(item)
     labels, codes = case.panel.of_people[item], case.codes[item]
-    sums = chance.group_kappas(labels, codes, sample, case.panel.are_grades)
+    kappas = chance.group_kappas(labels, codes, sample.cluster, case.panel.are_grades)
     sizes = {"n": len(item), "errors": int(np.isnan(case.labels[item]).sum())}
-    for metric, value in chance.group_estimates(sums, sample).items():
+    for metric, value in chance.group_estimates(kappas, sample).items():
         if math.isfinite(value.value):
             yield (
                 _rate(case, metric, value.value, **sizes) if metric == "verdict_z" else case.row(metric, value, **sizes)
             )
         else:
-            yield case.row(metric, value, **sizes, note=_why_no_kappa(sums, metric))
+            yield case.row(metric, value, **sizes, note=_why_no_kappa(kappas, metric))
 
 
-def _why_no_kappa(sums: chance.GroupSums, metric: str) -> str:
+def _why_no_kappa(kappas: chance.GroupKappas, metric: str) -> str:
     """Return why a kappa is undefined."""
-    with_judge = [sums.n_people in pair for pair in sums.parts]
-    if all(with_judge) and metric != "kappa_judge":
+    if not kappas.among_people and metric != "kappa_judge":
         return NO_PAIRS
-    return CONSTANT if any(with_judge) or metric == "kappa_people" else NOT_SHARED
+    return CONSTANT if kappas.with_judge or metric == "kappa_people" else NOT_SHARED
 
 
 def _deflation(case: Case, truth: np.ndarray) -> Iterator[Row]:
