@@ -32,6 +32,7 @@ import numpy as np
 from scipy import special, stats
 
 from judgemerge.evaluate.bootstrap import effective_clusters
+from judgemerge.evaluate.counts import divide
 
 LEAST_ITEMS = 30  # per person; with fewer the paper asks for another test, and ω moves by chance
 LEAST_PEOPLE = 3
@@ -163,19 +164,18 @@ def duels(panel: Panel, judge: np.ndarray, was_asked: np.ndarray) -> list[Duel]:
     return results
 
 
-def t_test_p(difference: np.ndarray, epsilon: float) -> float:
-    """Return the paper's p of H0: E[d] ≥ ε, (n,) → one number: Student's t test of independent items, one-sided.
+def t_test_p(difference: np.ndarray, epsilon: float) -> np.ndarray:
+    """Return the paper's p of H0: E[d] ≥ ε, (…, n) → (…): Student's t test of independent items, one-sided.
 
     Items that are all the same leave no spread: then p is 0 below ε, else 1.
     """
-    mean, spread = difference.mean(), difference.std(ddof=1)
-    if spread == 0:
-        return float(mean >= epsilon)
-    return float(special.stdtr(len(difference) - 1, (mean - epsilon) / (spread / np.sqrt(len(difference)))))
+    n, mean, spread = difference.shape[-1], difference.mean(axis=-1), difference.std(axis=-1, ddof=1)
+    t = divide(mean - epsilon, spread / np.sqrt(n))
+    return np.where(spread == 0, mean >= epsilon, special.stdtr(n - 1, t))
 
 
-def restricted_variance(difference: np.ndarray, epsilon: float) -> float:
-    """Return the variance of one d under H0 at its border E[d] = ε, by maximum likelihood: (n,) → one number.
+def restricted_variance(difference: np.ndarray, epsilon: float) -> np.ndarray:
+    """Return the variance of one d under H0 at its border E[d] = ε, by maximum likelihood: (…, n) → (…).
 
     Tango (1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<891::AID-SIM780>3.0.CO;2-B): with q the probability of
     d = −1, and therefore q + ε that of d = 1, the likelihood is greatest at the root of
@@ -184,54 +184,60 @@ def restricted_variance(difference: np.ndarray, epsilon: float) -> float:
 
     n₊ and n₋ counting d = 1 and d = −1; the variance is 2q + ε − ε². It does not vanish where all d are 0.
     """
-    n, above, below = len(difference), np.count_nonzero(difference > 0), np.count_nonzero(difference < 0)
+    n, above, below = difference.shape[-1], (difference > 0).sum(axis=-1), (difference < 0).sum(axis=-1)
     b = (2 * n - above + below) * epsilon - above - below
     c = -below * epsilon * (1 - epsilon)
     q = (np.sqrt(b * b - 8 * n * c) - b) / (4 * n)
-    return float(2 * q + epsilon - epsilon**2)
+    return 2 * q + epsilon - epsilon**2
 
 
-def design_effect(values: np.ndarray, cluster: np.ndarray) -> float:
-    """Return by how much clusters widen the variance of a mean, (n,), (n,) → one number, at least 1.
+def design_effect(values: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+    """Return by how much clusters widen the variance of a mean, (…, n), (n,) → (…), at least 1.
 
     The variance of the mean from cluster totals, G / (G − 1) · Σ_g (Σ_{i in g} (x_i − mean))² / n² (Cochran 1977, for
     ratios), over that of independent items, s² / n. Without spread every cluster counts as one observation.
     """
-    n = len(values)
-    n_clusters = len(np.unique(cluster))
-    variance = values.var(ddof=1) / n if n > 1 else 0.0
-    sizes = np.bincount(cluster)
-    if variance == 0 or n_clusters < 2:
-        return n / effective_clusters(sizes[sizes > 0])
-    totals = np.bincount(cluster, weights=values - values.mean())
-    clustered = n_clusters / (n_clusters - 1) * float(totals @ totals) / n**2
-    return max(1.0, clustered / variance)
+    n, order = values.shape[-1], np.argsort(cluster, kind="stable")
+    starts = np.flatnonzero(np.diff(cluster[order], prepend=np.nan))
+    n_clusters, sizes = len(starts), np.diff(starts, append=n)
+    alike = n / effective_clusters(sizes)
+    if n_clusters < 2:
+        return np.full(values.shape[:-1], alike)
+    centred = values[..., order] - values.mean(axis=-1, keepdims=True)
+    totals = np.add.reduceat(centred, starts, axis=-1)
+    clustered = n_clusters / (n_clusters - 1) * (totals**2).sum(axis=-1) / n**2
+    variance = values.var(axis=-1, ddof=1) / n
+    return np.where(variance == 0, alike, np.maximum(1.0, divide(clustered, variance)))
 
 
-def margin_p(difference: np.ndarray, cluster: np.ndarray, epsilon: float) -> float:
-    """Return our p of H0: E[d] ≥ ε, one-sided: (n,), (n,) → one number; NaN with fewer than two clusters.
+def margin_p(difference: np.ndarray, cluster: np.ndarray, epsilon: float) -> np.ndarray:
+    """Return our p of H0: E[d] ≥ ε, one-sided: (…, n), (n,) → (…); NaN with fewer than two clusters.
 
     A score test: the variance is that of the border of H0 (`restricted_variance`), times the design effect of prompts,
     against Student's t with (effective clusters − 1) degrees of freedom. With one item per prompt it is Tango's test of
-    a difference of paired proportions, with t for the normal distribution.
+    a difference of paired proportions, with t for the normal distribution. Where ε = 0 and all d are 0 there is
+    nothing to tell the two apart, and p is 1.
     """
-    _, cluster = np.unique(cluster, return_inverse=True)
-    effective = effective_clusters(np.bincount(cluster))
-    if len(difference) == 0 or cluster.max() == 0:
-        return np.nan
-    variance = restricted_variance(difference, epsilon) * design_effect(difference, cluster) / len(difference)
-    gap = difference.mean() - epsilon
-    if variance <= 0:  # ε = 0 and no d differs from 0: there is nothing to tell the two apart
-        return 1.0
-    return float(special.stdtr(max(effective - 1, 1), gap / np.sqrt(variance)))
+    _, cluster, sizes = np.unique(cluster, return_inverse=True, return_counts=True)
+    if len(sizes) < 2:
+        return np.full(difference.shape[:-1], np.nan)
+    n = difference.shape[-1]
+    variance = restricted_variance(difference, epsilon) * design_effect(difference, cluster) / n
+    t = divide(difference.mean(axis=-1) - epsilon, np.sqrt(variance))
+    return np.where(variance == 0, 1.0, special.stdtr(max(effective_clusters(sizes) - 1, 1), t))
 
 
-def benjamini_yekutieli(p: Sequence[float]) -> np.ndarray:
-    """Return adjusted p-values, (n,) → (n,): the p of rank k times n (1 + ½ + … + 1/n) / k, never above that of k + 1.
+def benjamini_yekutieli(p: np.ndarray) -> np.ndarray:
+    """Return adjusted p-values, (…, n) → (…, n): the p of rank k times n (1 + ½ + … + 1/n) / k, none above the next.
 
     Holds the rate of false discoveries under any dependence (Benjamini and Yekutieli 2001, theorem 1.3).
     """
-    return stats.false_discovery_control(np.asarray(p, dtype=float), method="by")
+    return stats.false_discovery_control(np.asarray(p, dtype=float), axis=-1, method="by")
+
+
+def winning_rate(p: np.ndarray) -> np.ndarray:
+    """Return the share of people whom a judge beats, ω, from the p-values of its duels with them, (…, n) → (…)."""
+    return (benjamini_yekutieli(p) <= RATE).mean(axis=-1)
 
 
 @dataclass(frozen=True)
@@ -246,7 +252,7 @@ class Test:
     p: np.ndarray
     p_items: np.ndarray
 
-    @cached_property
+    @property
     def adjusted(self) -> np.ndarray:
         """Our p-values after Benjamini and Yekutieli, (n_duels,)."""
         return benjamini_yekutieli(self.p)
@@ -259,12 +265,12 @@ class Test:
     @property
     def winning_rate(self) -> float:
         """The share of people whom the judge beats, ω."""
-        return self.n_beaten / len(self.duels)
+        return float(winning_rate(self.p))
 
     @property
     def paper_winning_rate(self) -> float:
         """ω by the paper's own p-values."""
-        return float((benjamini_yekutieli(self.p_items) <= RATE).mean())
+        return float(winning_rate(self.p_items))
 
     @property
     def advantage(self) -> float:
