@@ -4,7 +4,7 @@
 #   VENV=.venv       where that environment is
 #   WORKERS=2        how many tests run side by side
 #   TORCH=auto       which build of torch it gets: auto, cpu or default
-#   STUDY=<file>     the study that status, costs, mirror, deploy and crate are about (config/config.yaml)
+#   STUDY=<file>     the study that rehearse, status, costs, mirror, deploy and crate are about (config/config.yaml)
 #   CONFIG="…"       what lies over it, as after Snakemake's --config: CONFIG="scale=tiny downloads=true"
 
 CORES ?= all
@@ -26,7 +26,7 @@ REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
 CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
-.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo status costs mirror deploy page crate test test-all bench torture test-cluster test-gpu test-conda test-vllm lint reference format lock container clean
+.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo rehearse status costs mirror deploy page crate test test-all bench torture test-cluster test-gpu test-conda test-vllm lint reference format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ demo: ## run the default study, all of it made on this machine, and write its re
 	    $(SNAKEMAKE) --report $(REPORT:.html=.partial.html) && mv $(REPORT:.html=.partial.html) $(REPORT); \
 	fi
 	@echo "The report is $(CURDIR)/$(REPORT)"
+
+rehearse: ## run all of STUDY=<file> on twins of its models: few items, few steps, no GPU (docs/rehearsing.md)
+	$(CHECK)
+	$(SNAKEMAKE) --cores $(CORES) --rerun-incomplete --configfile "$(STUDY)" --config scale=twins $(CONFIG)
 
 status: ## list which jobs of STUDY=<file> are done, running, failed (with the log's last line) and left
 	$(CHECK)

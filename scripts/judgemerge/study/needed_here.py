@@ -21,11 +21,16 @@ LLAMA_CPP = Addition("llama-cpp-python", ("llama_cpp",), "venv-quantize")
 # By environment (a file of envs/) what a job of it needs that `make venv` does not install.
 ADDITIONS = {"quantize": LLAMA_CPP, "train_gpu": GPU, "search_gpu": GPU}
 
+# They need less than their environment has, come first, and say themselves what is missing.
+THEIR_OWN_SENTENCE = ("unpack_model",)
+
 
 def lacking(jobs: Iterable[tuple[str, str]]) -> str | None:
     """Return a sentence when jobs, as (rule, environment file), need what is not here; None when all is well."""
     rules: dict[str, set[str]] = {}
     for rule, file in jobs:
+        if rule in THEIR_OWN_SENTENCE:
+            continue
         rules.setdefault(Path(file).stem, set()).add(rule)
     for environment, names in sorted(rules.items()):
         if reason := _reason(environment):

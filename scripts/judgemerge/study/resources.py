@@ -129,6 +129,7 @@ def several_nodes(settings: Settings) -> dict[str, int | str]:
 # The rules whose jobs take what follows from sizes: the step of `Needs`, and its wildcards.
 STEPS = {
     "make_model": ("make", "model"),
+    "unpack_model": ("unpack", "model"),
     "train_expert": ("train", "expert"),
     "export_expert": ("export", "expert"),
     "check_export": ("export", "expert"),
@@ -225,6 +226,11 @@ class Needs:
         )
         # Weights, gradients and two moments of Adam in float32, and a copy to save.
         return _need(TRAINING_MB + _mb(20 * size.parameters), seconds)
+
+    def unpack(self, model: str) -> Need:
+        """Return what unpacking a model of a package takes: it is in memory twice while it is written."""
+        size = self.size(model)
+        return _need(TRAINING_MB + _mb(2.5 * size.bytes), 8 * SECONDS_PER_GB * size.gb)
 
     def of_job(self, rule: str, wildcards: Wildcards) -> Need | None:
         """Return what a job of a rule takes, None where that does not depend on sizes."""

@@ -74,9 +74,11 @@ def shared_settings(settings: Settings) -> dict:
     """Return what all trainings of experts share: the study's `training`, and the numbers of processes and nodes.
 
     One process per GPU, `processes` on each of `nodes`. The weights are spread over them by DeepSpeed ZeRO-3 unless
-    `training.deepspeed` is none. The numbers are part of the training: they multiply the batch.
+    `training.deepspeed` is none. The numbers are part of the training: they multiply the batch. A rehearsal has
+    processes without GPUs.
     """
     shared, gpus, nodes = dict(settings.training), settings.gpus, settings.nodes
+    gpus = settings.rehearsal.processes if settings.rehearsal else gpus
     if gpus * nodes > 1:
         shared = {"deepspeed": ZERO3, **shared}
     if shared.get("deepspeed") == "none" or gpus * nodes < 2:

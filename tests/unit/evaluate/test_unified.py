@@ -404,6 +404,11 @@ def test_the_recipes_are_the_published_ones(repository):
     [
         ({"base": "gemma_7c"}, r"experts\.dora\.base names the unknown model 'gemma_7c'; did you mean 'gemma_7b'\?"),
         ({"settings": {"quantization_bit": 4}}, r"quantization_bit is 4, and .* needs a GPU; set gpus: 1"),
+        ({"settings": {"fp16": True}}, r"trains with fp16, which needs a GPU \(gpus is 0\); remove the key, or set"),
+        (
+            {"settings": {"fp16": False, "bf16": True}},
+            r"trains with bf16 and no GPU \(gpus is 0\); add use_cpu: true to training",
+        ),
         (
             {"subset": {"by_set": {"pandalm": {"first": 1}}}},
             r"experts\.dora\.subset\.by_set names the item set 'pandalm'",

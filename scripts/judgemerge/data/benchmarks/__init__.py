@@ -32,7 +32,7 @@ OPTIONAL = {
     "licence": str,
     "rubric": str,  # rubric of its items: a name of config/rubrics/ or the path of a YAML file
     "options": dict,  # read by the loader
-    "part": dict,  # the part of the items that this set is: {name, shares, seed, draw}; see items.part_of
+    "part": dict,  # the part of the items that this set is: {name, shares, seed, draw, longest}; see items.part_of
 }
 
 
@@ -126,7 +126,9 @@ def load_items(
                 f"but the catalogue expects {expected}; fetch the file again or correct `expected`"
             )
     if entry.part is not None:
-        check_keys(entry.part, {"name": str, "shares": dict, "seed": int}, {"draw": int}, f"{benchmark}: part")
+        check_keys(
+            entry.part, {"name": str, "shares": dict, "seed": int}, {"draw": int, "longest": int}, f"{benchmark}: part"
+        )
         part = part_of(items, **entry.part, where=f"benchmark '{benchmark}'")
         counts |= _describe(part) | {"part_of": len(items)}
         items = part
