@@ -9,7 +9,7 @@ from judgemerge.settings.embedding import Embedding
 from judgemerge.settings.judging import Judging, PairsFromGrades, Suite
 from judgemerge.settings.models import Expert, Merge, Model, Quantization, Twins
 from judgemerge.settings.rehearsal import Rehearsal
-from judgemerge.settings.report import About, Average, Display, Overlap, Statistics
+from judgemerge.settings.report import About, Average, Display, Overlap, Replaceability, Statistics
 from judgemerge.settings.searches import Screening, Search
 from judgemerge.settings.section import NAMES, Section, key, schema_of, section
 from judgemerge.settings.training_keys import LLAMAFACTORY, LlamaFactory
@@ -161,6 +161,7 @@ class Settings(Section):
     pairs_from_grades: PairsFromGrades = key(default={})
     judging: Judging = key(default={})
     statistics: Statistics = key(default={})
+    replaceability: Replaceability = key(default={})
 
 
 @cache

@@ -389,6 +389,9 @@ class Study:
             for comparison in self.comparisons.comparisons
             for value in self.comparisons.metric_sources(comparison)
         ]
+        values += [
+            file for panel in self.settings.replaceability.panels.values() for file in (panel.people, panel.judges)
+        ]
         values += self.embedding.source_keys if self.embedding else []
         values += [quantizing.CONVERTER] if self.quantizations else []
         return list(dict.fromkeys(values))

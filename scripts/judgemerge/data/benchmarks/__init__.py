@@ -17,6 +17,7 @@ from judgemerge.core.catalogues import check_keys, load_yaml
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import CLASSES, PROTOCOLS, Item, part_of, sample, without_lone_surrogates
 from judgemerge.core.registry import Modules
+from judgemerge.settings.report import EPSILONS
 
 LOADERS = Modules(__name__, "loader", needs=("load(paths, spec, counts)",))
 REQUIRED = {"loader": str, "protocol": str, "description": str, "truth": str, "sources": dict}
@@ -24,6 +25,7 @@ OPTIONAL = {
     "expected": dict,  # counts that must come out: rows, items, judgeable, …
     "about": int,  # how many items it has (before `part`), where nobody could count them; for plans alone
     "truth_by": str,  # people, facts (the right answer is known) or a model
+    "annotators": str,  # who they are: experts, skilled or crowd
     "category": str,  # what the categories are
     "categories": dict,  # category as the loader gives it → category in tables; * stands for any text
     "published": str,  # module of judgemerge/evaluate/published/ that counts as the benchmark's paper does
@@ -73,6 +75,8 @@ def load_catalogue(path: str | Path) -> dict[str, dict]:
         entry = Entry.of(name, spec)
         if entry.protocol not in (*PROTOCOLS, "prompts"):
             raise JudgemergeError(f"{where}: protocol is '{entry.protocol}', not {', '.join(PROTOCOLS)} or prompts")
+        if spec.get("annotators", "experts") not in EPSILONS:
+            raise JudgemergeError(f"{where}: annotators is '{spec['annotators']}', not {' or '.join(EPSILONS)}")
         if entry.loader not in LOADERS.names:
             near = did_you_mean(entry.loader, LOADERS.names)
             raise JudgemergeError(f"{where}: unknown loader '{entry.loader}'{near}")
