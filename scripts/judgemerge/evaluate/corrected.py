@@ -148,11 +148,8 @@ class Parts:
 
     def means(self, values: np.ndarray, where: np.ndarray) -> np.ndarray:
         """Return the mean of (n_units,) values in each stratum over the units that the mask names, 0 without any."""
-        sums, counts = (
-            np.bincount(self.stratum[where], weights, minlength=len(self.share))
-            for weights in (values[where], np.ones(int(where.sum())))
-        )
-        return np.nan_to_num(divide(sums, counts))
+        sums = np.bincount(self.stratum, np.where(where, values, 0.0), minlength=len(self.share))
+        return sums / np.maximum(np.bincount(self.stratum[where], minlength=len(self.share)), 1)
 
     def centred(self, values: np.ndarray, where: np.ndarray) -> np.ndarray:
         """Return (n_units,) values minus their mean in the stratum, 0 for the units that the mask leaves out."""
@@ -208,8 +205,9 @@ class Corrected:
 
     @property
     def cautious_variance(self) -> float:
-        """The variance with those errors among the labels."""
-        return self.variance * (self.size / (self.size + 2 * UNSEEN)) ** 2 + self.unseen
+        """The variance with those errors among the labels; that of grades also for the mean and λ being fitted."""
+        variance = self.variance * (self.size / (self.size + 2 * UNSEEN)) ** 2 + self.unseen
+        return variance if self.scale.is_bounded else variance * self.size / max(self.size - 2, 1)
 
     def minus(self, other: "Corrected") -> "Corrected":
         """Return the difference of two means over units of the same prompts, which may differ together."""
