@@ -18,6 +18,7 @@ Three things go beyond it, because a few dozen labels are far from infinitely ma
   that has this variance, as everywhere in this project (bootstrap.py).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -336,35 +337,49 @@ def refusal(units: Units, least: int = LEAST_LABELS) -> str:
     return ""
 
 
-def compare(units: Units, scale: Scale, confidence: float) -> Comparison:
+def compare(units: Units, scale: Scale, confidence: float, minus: Units | None = None) -> Comparison:
     """Return the mean by the judge alone, by the labels alone and corrected; `refusal` has nothing against the labels.
 
-    `correlation` is Pearson's, of judge and people where both have spoken, NaN where one is constant. `worth` is how
-    many labels alone would have the variance of the corrected mean: n · Var(labels alone) / Var(corrected).
+    With `minus` the same of the difference to the mean of those units, which share prompts with these. `correlation`
+    is Pearson's, of judge and people where both have spoken, NaN where one is constant. `worth` is how many labels
+    alone would have the variance of the corrected mean: n · Var(labels alone) / Var(corrected).
     """
-    labels, both = correct(units, scale, share=0.0), correct(units, scale)
-    heard = not refusal(replace(units, people=units.judge - units.people), least=2)
+    labels, both = (_difference(units, minus, scale, correct, share) for share in (0.0, None))
     return Comparison(
-        judge_alone=judged(units, scale).estimate(confidence) if np.isfinite(units.judge).any() else UNDEFINED,
+        judge_alone=alone(units, scale, confidence, minus),
         labels_alone=labels.estimate(confidence),
         corrected=both.estimate(confidence),
-        judge_minus_people=distance(units, scale).estimate(confidence) if heard else UNDEFINED,
+        judge_minus_people=_distance(units, scale, confidence, minus),
         share=both.share,
-        correlation=correlation(units),
+        correlation=correlation(units) if minus is None else np.nan,
         worth=units.n_labels * labels.variance / both.variance if both.variance > 1e-18 else np.nan,
     )
+
+
+def alone(units: Units, scale: Scale, confidence: float, minus: Units | None = None) -> Estimate:
+    """Return the mean of all readable opinions of the judge, undefined where there are none."""
+    if not all(np.isfinite(some.judge).any() for some in (units, minus) if some is not None):
+        return UNDEFINED
+    return _difference(units, minus, scale, judged).estimate(confidence)
+
+
+def _distance(units: Units, scale: Scale, confidence: float, minus: Units | None) -> Estimate:
+    """Return the mean of judge − people, from the labelled units that the judge's reply could be read of."""
+    apart = [None if some is None else replace(some, people=some.judge - some.people) for some in (units, minus)]
+    if any(refusal(some, least=2) for some in apart if some is not None):
+        return UNDEFINED
+    return _difference(*apart, DIFFERENCE if scale == SHARE else GRADE, correct, 0.0).estimate(confidence)
+
+
+def _difference(units: Units, minus: Units | None, scale: Scale, mean: Callable[..., Corrected], *more) -> Corrected:
+    first = mean(units, scale, *more)
+    return first if minus is None else first.minus(mean(minus, scale, *more))
 
 
 def judged(units: Units, scale: Scale) -> Corrected:
     """Return the mean of all readable opinions of the judge, each taken for a label."""
     read = units.part(np.isfinite(units.judge))
     return correct(replace(read, people=read.judge, stratum=np.zeros_like(read.stratum)), scale, share=0.0)
-
-
-def distance(units: Units, scale: Scale) -> Corrected:
-    """Return the mean of judge − people, from the labelled units that the judge's reply could be read of."""
-    apart = replace(units, people=units.judge - units.people)
-    return correct(apart, DIFFERENCE if scale.is_bounded else GRADE, share=0.0)
 
 
 def correlation(units: Units) -> float:
