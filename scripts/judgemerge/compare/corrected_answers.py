@@ -47,7 +47,7 @@ def comparison_rows(
 def _units(
     said: Mapping[str, float], people: Mapping[str, float], prompts: Mapping[str, str], drawn: Draw | None
 ) -> Units:
-    names = list(said)
+    names = [name for name in said if not drawn or name in drawn.strata]
     return Units.of(
         np.array([people.get(name, np.nan) for name in names]),
         np.array([said[name] for name in names]),
@@ -95,6 +95,6 @@ def _grade_means(
     said = {unit_of(result): np.nan if result.score is None else float(result.score) for result in ordered}
     people = {unit: grade(some) for unit, some in votes.items()}
     prompts = {unit_of(result): clusters[result.question] for result in ordered}
-    writers = [unit.rpartition("/")[2] for unit in said]
+    writers = [unit.rpartition("/")[2] for unit in said if not drawn or unit in drawn.strata]
     metric = ordered[0].metric if ordered else ""
     yield from means_of_writers(judge, metric, _units(said, people, prompts, drawn), writers)

@@ -170,7 +170,7 @@ def pair_means(
     means = []
     for judge, (of_judge, asked) in codes.items():
         means += _win_rates(labelled, judge, people, judge_wins(of_judge, asked))
-    return means + _accuracies(labelled, codes, panel)
+    return [*means, *_accuracies(labelled, codes, panel)]
 
 
 def _win_rates(labelled: Labelled, judge: str, people: np.ndarray, judged: np.ndarray) -> Iterator[Mean]:

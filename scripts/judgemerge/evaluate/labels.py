@@ -187,16 +187,22 @@ def _answer(word: str, protocol: str, where: str) -> Answer:
     return grade
 
 
-def read_labels(labelled: LabelledPart, protocol: str, units: Sequence[str]) -> tuple[Votes, Draw | None]:
-    """Return the votes on units, and what was drawn; votes on others, or on what was not drawn, are refused."""
+def read_labels(
+    labelled: LabelledPart, protocol: str, units: Sequence[str], may_lack: bool = False
+) -> tuple[Votes, Draw | None]:
+    """Return the votes on units, and what was drawn; votes on others, or on what was not drawn, are refused.
+
+    With `may_lack` some units may have been left out of the draw, because there was nothing to be shown of them.
+    """
     drawn = Draw.read(labelled.draw) if labelled.draw else None
-    if drawn and set(drawn.strata) != set(units):
+    there = set(units)
+    if drawn and not (drawn.strata.keys() <= there if may_lack else drawn.strata.keys() == there):
         raise JudgemergeError(
-            f"{labelled.draw}: was drawn from {len(drawn.strata)} other units than the {len(units)} that are judged; "
+            f"{labelled.draw}: was drawn from {len(drawn.strata)} other units than the {len(there)} that are judged; "
             "draw again"
         )
     votes = read_votes(labelled.votes, drawn, protocol)
-    allowed = {one.unit for one in drawn.drawn} if drawn else set(units)
+    allowed = {one.unit for one in drawn.drawn} if drawn else there
     for unit in votes:
         if unit not in allowed:
             what = "was not drawn" if drawn else "is not among what is judged"

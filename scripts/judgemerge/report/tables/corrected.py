@@ -38,8 +38,8 @@ INTRO = (
     "People labelled a part of what the judges judged. Judge alone: the judge's mean of everything, which is off by an "
     "amount that only labels show. Labels alone: the mean of the labels. Corrected: the judge's mean, moved by how far "
     "people and judge are apart where both have spoken (tuned PPI++, arXiv:2311.01453); it is right on average "
-    "whatever the judge is like, and as narrow as the judge is good. {confidence} intervals, prompts as clusters. Worth: "
-    "how many labels alone would say as much. How to read it, and what it rests on: docs/corrected.md."
+    "whatever the judge is like, and as narrow as the judge is good. {confidence} intervals, prompts as clusters. "
+    "Worth: how many labels alone would say as much. How to read it, and what it rests on: docs/corrected.md."
 )
 JUDGE_ALONE, LABELS_ALONE, CORRECTED = "judge alone", "labels alone", "corrected"
 MANY = 12  # more differences of judges are folded away
@@ -126,7 +126,7 @@ def _comparison_rows(
     said = {judge: read_results(path) for judge, path in results.items()}
     protocol = "pairwise" if labelled.metric == PAIRS else "pointwise"
     units = units_of(next(iter(said.values())), labelled.metric)
-    votes, drawn = read_labels(labelled, protocol, list(units))
+    votes, drawn = read_labels(labelled, protocol, list(units), may_lack=True)
     clusters = {item.id: item.cluster for item in read_items(questions)}
     return comparison_rows(said, models, clusters, votes, drawn, labelled.metric, confidence)
 
