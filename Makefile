@@ -4,7 +4,7 @@
 #   VENV=.venv       where that environment is
 #   WORKERS=2        how many tests run side by side
 #   TORCH=auto       which build of torch it gets: auto, cpu or default
-#   STUDY=<file>     the study that status, costs, mirror, deploy and crate are about (config/config.yaml)
+#   STUDY=<file>     the study that rehearse, status, costs, mirror, deploy and crate are about (config/config.yaml)
 #   OF=<name>        what people are to label: a benchmark or a comparison of models
 #   LABELS=<n>       how many
 #   CONFIG="…"       what lies over it, as after Snakemake's --config: CONFIG="scale=tiny downloads=true"
@@ -28,7 +28,7 @@ REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
 CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
-.PHONY: help venv venv-quantize venv-page demo status costs sample-labels mirror deploy page crate test test-all bench torture test-cluster test-conda lint reference format lock container clean
+.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo rehearse status costs sample-labels mirror deploy page crate test test-all bench torture test-cluster test-gpu test-conda test-vllm lint reference format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ venv: ## make the virtual environment, or do nothing when it is up to date
 
 venv-quantize: ## add what makes and reads GGUF files: builds llama-cpp-python, takes a C++ compiler
 	@$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --with quantize
+
+venv-gpu: ## add DeepSpeed and 4-bit bases, for trainings on GPUs; DeepSpeed takes the CUDA compiler, nvcc
+	@$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --with gpu
+
+venv-vllm: ## make .venv-vllm, in which jobs judge with vLLM; on a login node TORCH=default, for the nodes' GPUs
+	@$(PYTHON) setup_env.py --torch $(TORCH) --alone vllm
 
 venv-page: ## add what `make page` needs
 	@$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --with page
@@ -52,6 +58,10 @@ demo: ## run the default study, all of it made on this machine, and write its re
 	    $(SNAKEMAKE) --report $(REPORT:.html=.partial.html) && mv $(REPORT:.html=.partial.html) $(REPORT); \
 	fi
 	@echo "The report is $(CURDIR)/$(REPORT)"
+
+rehearse: ## run all of STUDY=<file> on twins of its models: few items, few steps, no GPU (docs/rehearsing.md)
+	$(CHECK)
+	$(SNAKEMAKE) --cores $(CORES) --rerun-incomplete --configfile "$(STUDY)" --config scale=twins $(CONFIG)
 
 status: ## list which jobs of STUDY=<file> are done, running, failed (with the log's last line) and left
 	$(CHECK)
@@ -103,9 +113,18 @@ test-cluster: ## run the workflow on a real SLURM, started on this machine for t
 	@$(MAKE) --no-print-directory venv
 	tests/cluster/run.sh "$(BIN)/python" $(ARGS)
 
+test-gpu: ## first on a new cluster, on a node with a GPU: judge, train, merge there, in minutes; ARGS="--mirror DIR"
+	$(CHECK)
+	"$(BIN)/python" tests/gpu/run.py $(ARGS)
+
 test-conda: ## run --sdm conda in every rule of a small study, with conda or, where there is none, a stand-in for it
 	@$(MAKE) --no-print-directory venv
 	JUDGEMERGE_CONDA=all "$(BIN)/python" -m pytest -s tests/conda $(ARGS)
+
+test-vllm: ## judge with the real vLLM in an environment of its own, .venv-vllm, and behind a server of it; REAL=<folder of a small model>
+	@$(MAKE) --no-print-directory venv
+	@$(MAKE) --no-print-directory venv-vllm
+	JUDGEMERGE_REAL_MODEL="$(REAL)" "$(BIN)/python" -m pytest tests/with_vllm $(ARGS)
 
 lint: ## check the style of Python and Snakemake files
 	$(CHECK)
@@ -128,9 +147,9 @@ lock: ## make requirements*.lock and envs/ from pyproject.toml; ARGS=--upgrade t
 	$(CHECK)
 	"$(BIN)/python" tools/make_envs.py $(ARGS)
 
-container: ## write containers/Dockerfile, with the conda environments of all rules, from envs/
+container: ## write containers/Dockerfile from envs/, with all environments; ARGS="stats judge" for some
 	$(CHECK)
-	"$(BIN)/python" tools/make_container.py
+	"$(BIN)/python" tools/make_container.py $(ARGS)
 
 clean: ## remove what the demo has made, but not the environment
 	@for path in results results/demo; do if [ -L $$path ]; then \

@@ -66,6 +66,7 @@ rule sources:
         each(layout.SOURCE, study.source_keys),
         each(layout.MANIFEST, item_sets.downloaded_models()),
         each(layout.ENCODER_MANIFEST, item_sets.downloaded_encoders()),
+        each(layout.COLLECTION, item_sets.downloaded_collections()),
 
 
 localrules:

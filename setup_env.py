@@ -1,9 +1,12 @@
-"""Make the virtual environment that runs everything here: python3 setup_env.py [--with quantize page] [--check]
+"""Make the virtual environment that runs everything here: python3 setup_env.py [--with quantize page gpu] [--check]
 
 Installs torch in the build that suits this machine, then requirements.lock, then a placeholder for torchaudio, and
 proves with one import that training can start. Needs the standard library only. A second call returns at once; after a
 change of the lock the environment is made anew beside the old one, which stays usable until the new one is complete.
---with adds what few need, see OPTIONAL. --check makes nothing: it says whether there is an environment to work with.
+pip checks the checksum of every file but torch's, whose build depends on the machine.
+--with adds what few need, see OPTIONAL. --alone vllm makes .venv-vllm, a second environment for judging with vLLM,
+whose packages do not fit beside the others. --check makes nothing: it says whether there is an environment to work
+with.
 """
 
 import argparse
@@ -28,7 +31,13 @@ OLDEST, NEWEST = (3, 11), (3, 13)  # as pyproject.toml says; an older Python cou
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 SMOKE_TEST = "import llamafactory.train.tuner"
 # Groups that are installed on request only, and what proves that they work. llama-cpp-python is built from source.
-OPTIONAL = {"quantize": "import llama_cpp, gguf", "page": "import streamlit"}
+OPTIONAL = {
+    "quantize": "import llama_cpp, gguf",
+    "page": "import streamlit",
+    "gpu": "import deepspeed, bitsandbytes",
+}
+# What has an environment of its own: where, and what proves that it works.
+ALONE = {"vllm": (".venv-vllm", "import vllm, jsonschema; from transformers import AutoTokenizer, GenerationMixin")}
 UNFINISHED = ".judgemerge-unfinished"
 
 
@@ -65,6 +74,17 @@ def choose_build(wish, system, machine, nvidia):
     return wish
 
 
+def lock_alone(group, wish, system, nvidia):
+    """Return the lock of an environment of its own: vLLM is another package for machines without a GPU of NVIDIA's."""
+    has_gpu = system == "Linux" and (nvidia if wish == "auto" else wish == "default")
+    return ROOT / f"requirements-{group}{'' if has_gpu else '-cpu'}.lock"
+
+
+def has_torch(lock):
+    """Tell whether a lock has torch, being for one build of it alone."""
+    return "\ntorch==" in lock.read_text()
+
+
 def torch_version():
     """Return the version of torch that pyproject.toml pins."""
     import tomllib  # Python 3.11 has it; check_python() has spoken before
@@ -78,9 +98,9 @@ def torch_version():
 # --- remembering what is done ----------------------------------------------------------------------------------------
 
 
-def stamp_path(folder):
+def stamp_path(folder, lock=None):
     """Return the file whose presence says that `folder` holds what the lock asks for."""
-    digest = hashlib.sha256(LOCK.read_bytes() + STUB.read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256((lock or LOCK).read_bytes() + STUB.read_bytes()).hexdigest()[:16]
     return folder / (".judgemerge-" + digest)
 
 
@@ -104,9 +124,9 @@ def read_stamp(path):
     return content if isinstance(content, dict) else {}
 
 
-def is_ready(folder, build):
+def is_ready(folder, build, lock=None):
     """Tell whether nothing is left to do; `build` may be several, any of which will do."""
-    stamp = stamp_path(folder)
+    stamp = stamp_path(folder, lock)
     if not (folder / "bin/python").exists() or not stamp.exists():
         return False
     content = read_stamp(stamp)
@@ -199,12 +219,13 @@ def install_torch(folder, build):
         raise SetupError(f"{requirement}: pip could not install it; mend what it says above and call again{way_out}.")
 
 
-def install_lock(folder):
-    """Install everything else, exactly as locked."""
-    n_packages = sum("==" in line for line in LOCK.read_text().splitlines())
-    print(f"Installing {n_packages} packages from {LOCK.name} ...", flush=True)
-    if not pip(folder, "install", "--no-deps", "-r", str(LOCK)):
-        raise SetupError(f"{LOCK.name}: pip could not install it; mend what it says above and call again.")
+def install_lock(folder, lock=None, variables=None):
+    """Install everything else, exactly as locked: a file with another checksum is refused."""
+    lock = lock or LOCK
+    n_packages = sum("==" in line for line in lock.read_text().splitlines())
+    print(f"Installing {n_packages} packages from {lock.name} ...", flush=True)
+    if not pip(folder, "install", "--no-deps", "--require-hashes", "-r", str(lock), variables=variables):
+        raise SetupError(f"{lock.name}: pip could not install it; mend what it says above and call again.")
 
 
 def install_stub(folder):
@@ -213,11 +234,11 @@ def install_stub(folder):
     shutil.copyfile(STUB, packages / "torchaudio.py")
 
 
-def smoke_test(folder):
+def smoke_test(folder, code=SMOKE_TEST):
     """Import what fails first when torch and the rest do not fit together."""
     print("Trying it ...", flush=True)
-    if not python_in(folder, "-c", SMOKE_TEST):
-        raise SetupError(f"{folder}: `{SMOKE_TEST}` fails in the new environment; report what it says above.")
+    if not python_in(folder, "-c", code):
+        raise SetupError(f"{folder}: `{code}` fails in the new environment; report what it says above.")
 
 
 def optional_lock(group):
@@ -242,9 +263,8 @@ def build_variables():
 def add(folder, group):
     """Install an optional group into a finished environment, and stamp it once it is proven to work."""
     lock = optional_lock(group)
-    print(f"Adding {group} to {folder} from {lock.name} ...", flush=True)
-    if not pip(folder, "install", "--no-deps", "-r", str(lock), variables=build_variables()):
-        raise SetupError(f"{lock.name}: pip could not install it; mend what it says above and call again.")
+    print(f"Adding {group} to {folder}: ", end="", flush=True)
+    install_lock(folder, lock, build_variables())
     if not python_in(folder, "-c", OPTIONAL[group]):
         raise SetupError(f"{folder}: `{OPTIONAL[group]}` fails now; report what it says above.")
     optional_stamp(folder, group).touch()
@@ -258,6 +278,16 @@ def fill(folder, build, prompt):
     install_lock(folder)
     install_stub(folder)
     smoke_test(folder)
+
+
+def fill_alone(folder, build, prompt, group, lock):
+    """Make a whole environment of a group that has one for itself."""
+    clear(folder)
+    create(folder, prompt)
+    if not has_torch(lock):
+        install_torch(folder, build)
+    install_lock(folder, lock)
+    smoke_test(folder, ALONE[group][1])
 
 
 def relocate(fresh, folder):
@@ -328,24 +358,32 @@ def only_one(folder):
 
 def scripts_start(folder):
     """Tell whether a script of the environment starts, which it does only in the place it was made for."""
-    return subprocess.run([str(folder / "bin/snakemake"), "--version"], stdout=subprocess.DEVNULL).returncode == 0
+    script = next(path for path in (folder / "bin/snakemake", folder / "bin/pip") if path.exists())
+    return subprocess.run([str(script), "--version"], stdout=subprocess.DEVNULL).returncode == 0
 
 
-def make(folder, build):
-    """Make the environment anew beside the old one, prove that it works, stamp it and put it in the old one's place."""
+def make(folder, build, group=None, lock=None):
+    """Make the environment anew beside the old one, prove that it works, stamp it and put it in the old one's place.
+
+    With a group of ALONE it is that group's, from its lock.
+    """
     check_folder(folder)
     fresh = beside(folder, "new")
     check_folder_beside(fresh)
     check_folder_beside(beside(folder, "old"))
-    print(f"Making {folder}: a few minutes and about 2 GB, once.", flush=True)
+    room = "10 GB" if lock and has_torch(lock) else "2 GB"
+    print(f"Making {folder}: a few minutes and about {room}, once.", flush=True)
     fresh.mkdir(parents=True, exist_ok=True)
     with only_one(fresh):
         try:
             restore(folder)
-            fill(fresh, build, folder.name)
+            if group:
+                fill_alone(fresh, build, folder.name, group, lock)
+            else:
+                fill(fresh, build, folder.name)
             relocate(fresh, folder)
             (fresh / UNFINISHED).write_text(stamp_text(folder, build))
-            (fresh / UNFINISHED).rename(stamp_path(fresh))
+            (fresh / UNFINISHED).rename(stamp_path(fresh, lock))
             swap(fresh, folder, scripts_start)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -389,10 +427,18 @@ def bring_about(folder, wish, build, groups):
             add(folder, group)
 
 
+def bring_about_alone(folder, build, group, lock):
+    """Make the environment of a group that has one for itself, unless it is there."""
+    build = "default" if has_torch(lock) else build
+    if not is_ready(folder, build, lock):
+        make(folder, build, group, lock)
+        print(f"Ready: {folder}")
+
+
 def main(arguments=None):
     """Read the command line and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--venv", default=ROOT / ".venv", help="folder to make (default: .venv beside this file)")
+    parser.add_argument("--venv", help="folder to make (default: .venv beside this file; --alone vllm: .venv-vllm)")
     parser.add_argument(
         "--torch",
         choices=["auto", "cpu", "default"],
@@ -405,18 +451,25 @@ def main(arguments=None):
         nargs="+",
         choices=sorted(OPTIONAL),
         default=[],
-        help="also install: quantize, GGUF files and their judge (built here, takes a C++ compiler); page, the browser",
+        help="also install: quantize, GGUF files and their judge (built here, takes a C++ compiler); page, the "
+        "browser; gpu, DeepSpeed and 4-bit bases",
     )
+    parser.add_argument("--alone", choices=sorted(ALONE), help="make the environment that this one has for itself")
     parser.add_argument("--check", action="store_true", help="make nothing; say what there is to make, if anything")
     options = parser.parse_args(arguments)
     # On clusters .venv is often a link to a larger disk: what counts is the folder behind it.
-    folder = Path(os.path.realpath(options.venv))
+    place = options.venv or ROOT / (ALONE[options.alone][0] if options.alone else ".venv")
+    folder = Path(os.path.realpath(place))
     build = choose_build(options.torch, platform.system(), platform.machine(), has_nvidia_driver())
     try:
         if options.check:
             remark = check(folder, fitting_builds(options.torch, build), options.groups)
             if remark:
                 print(remark, file=sys.stderr)
+        elif options.alone:
+            check_python(sys.version_info)
+            lock = lock_alone(options.alone, options.torch, platform.system(), has_nvidia_driver())
+            bring_about_alone(folder, build, options.alone, lock)
         else:
             check_python(sys.version_info)
             bring_about(folder, options.torch, build, options.groups)

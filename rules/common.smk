@@ -11,7 +11,8 @@ from judgemerge.core.digests import script_digest
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.expected import read_expected
 from judgemerge.core.patterns import one_of
-from judgemerge.study import layout
+from judgemerge.study import layout, rehearsing
+from judgemerge.study.environments import Environments
 from judgemerge.study.layout import Layout, of, renamed
 from judgemerge.study.resources import Needs, per_attempt, several_nodes, sizes_on_disk
 from judgemerge.study.load import load_study
@@ -24,6 +25,8 @@ try:
     EXPECTED = read_expected("config/expected.tsv", study.name)
     if workflow.is_main_process:
         planned_forms.check(study)
+        for line in rehearsing.lines(study.settings, study.stand_ins):
+            print(line, file=sys.stderr)
 except JudgemergeError as error:
     raise WorkflowError(str(error)) from None
 settings = study.settings
@@ -57,6 +60,7 @@ try:
 except JudgemergeError as error:
     raise WorkflowError(str(error)) from None
 GPUS = NEEDS.gpus
+environments = Environments(study)
 TRAINING_NODES = several_nodes(settings)
 # The cluster profile reads these: a study without GPUs goes to the partition for CPUs.
 os.environ.update(

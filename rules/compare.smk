@@ -105,7 +105,7 @@ rule judge_answers:
     wildcard_constraints:
         judge=ANSWERING_HERE,
     conda:
-        "../envs/judge.yaml"
+        of(environments.of_replies, "judge")
     threads: settings.threads
     resources:
         **needed("judge_answers"),
@@ -127,15 +127,11 @@ rule judge_answers:
 use rule judge_answers as judge_answers_gguf with:
     wildcard_constraints:
         judge=one_of(study.quantizations),
-    conda:
-        "../envs/quantize.yaml"
 
 
 use rule judge_answers as judge_answers_endpoint with:
     wildcard_constraints:
         judge=ANSWERING_ELSEWHERE,
-    conda:
-        "../envs/stats.yaml"
     resources:
         **asking_elsewhere,
 

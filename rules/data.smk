@@ -5,6 +5,10 @@ from judgemerge.data.units import ItemSets
 item_sets = ItemSets(study)
 
 
+# A parameter only where a raw file may be made up: what other studies have fetched stays as it is.
+MADE_UP = {"stand_in": of(item_sets.is_stand_in, "source")} if settings.rehearsal else {}
+
+
 rule fetch_source:
     """One raw file, from the mirror when one is set, else over HTTPS; its checksum is verified."""
     output:
@@ -19,6 +23,7 @@ rule fetch_source:
         mem_mb=per_attempt(500),
         runtime=per_attempt(30),
     params:
+        **MADE_UP,
         sha256=of(item_sets.checksum, "source"),
     script:
         "../scripts/data/fetch_source.py"

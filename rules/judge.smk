@@ -8,6 +8,8 @@ from judgemerge.settings.models import Endpoint
 
 suites = Suites(study)
 ENDPOINTS = study.models_by_origin("endpoint")
+# A parameter only where a study shortens replies: what others have judged stays as it is.
+REPLY_LIMIT = {"reply_tokens": settings.judging.reply_tokens} if settings.judging.reply_tokens else {}
 
 
 rule split_pairs:
@@ -49,7 +51,7 @@ rule judge_suite:
         judge=one_of(study.model_names - set(study.quantizations) - set(ENDPOINTS)),
         suite=one_of(suites.names),
     conda:
-        "../envs/judge.yaml"
+        of(environments.of_replies, "judge")
     threads: settings.threads
     resources:
         **needed("judge_suite"),
@@ -59,6 +61,7 @@ rule judge_suite:
         judge_gpus=judge_gpus,
         batch_tokens=settings.judging.batch_tokens,
     params:
+        **REPLY_LIMIT,
         max_prompt_tokens=settings.judging.max_prompt_tokens,
         dtype=settings.judging.dtype,
         asked=of(layout.chained(suites.prompts, prompt_contents), "judge", "suite"),
@@ -72,13 +75,11 @@ rule judge_suite:
         "../scripts/judge/judge_suite.py"
 
 
-# A rule of its own: the cluster profile sends its jobs, which may need no GPU, to another partition.
+# A rule of its own: the cluster profile, which knows a job by its rule, sends these, which may need no GPU, elsewhere.
 use rule judge_suite as judge_suite_gguf with:
     wildcard_constraints:
         judge=one_of(study.quantizations),
         suite=one_of(suites.names),
-    conda:
-        "../envs/quantize.yaml"
 
 
 rule link_endpoint:
@@ -124,6 +125,7 @@ rule judge_endpoint:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(600),
     params:
+        **REPLY_LIMIT,
         asked=of(layout.chained(suites.prompts, prompt_contents), "judge", "suite"),
         endpoint=of(layout.chained(suites.endpoint, Endpoint.plain), "judge"),
         store=layout.STORE,

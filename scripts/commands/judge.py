@@ -26,7 +26,7 @@ from typing import IO
 import _package  # noqa: F401
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.judge import backends, streaming
+from judgemerge.judge import backends, interpreters, streaming
 from judgemerge.prompting import chat_templates
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -132,6 +132,7 @@ def _object(text: str) -> dict:
 if __name__ == "__main__":
     options = _options()
     try:
+        interpreters.enter(options.backend or backends.DEFAULT)
         if options.input and options.output and os.path.realpath(options.input) == os.path.realpath(options.output):
             raise JudgemergeError(f"{options.output}: is the input; give another file as --output")
         with tempfile.TemporaryDirectory() as scratch:

@@ -5,14 +5,18 @@ import os
 from judgemerge.compare.answer_judging import judge_answers
 from judgemerge.compare.answering import Respondent
 from judgemerge.core.logs import logged
+from judgemerge.judge import interpreters
 from judgemerge.settings.comparisons import ModelComparison
 
-if "snakemake" in globals():
+# A process that vLLM spawns for a further GPU reads this file again, under another name.
+if "snakemake" in globals() and __name__ == "__main__":
     inputs, params = snakemake.input, snakemake.params
     how = (params.settings, params.endpoint, os.environ, snakemake.threads, snakemake.resources)
     with logged(snakemake.log[0]):
+        respondent = Respondent.at([*inputs.model, inputs.manifest], *how)
+        interpreters.enter(respondent.backend_name)
         judge_answers(
-            Respondent.at([*inputs.model, inputs.manifest], *how),
+            respondent,
             comparison=ModelComparison.of(params.comparison),
             questions=inputs.questions,
             answer_files=list(inputs.answers),

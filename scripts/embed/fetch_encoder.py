@@ -11,4 +11,5 @@ if "snakemake" in globals():
             base=list(snakemake.input.base),
             model=snakemake.output.model,
             manifest=snakemake.output.manifest,
+            twin=list(snakemake.input.get("twin", [])),
         )

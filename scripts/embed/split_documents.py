@@ -7,6 +7,12 @@ from judgemerge.settings.embedding import Documents
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         settings = Documents.of(snakemake.params.documents)
-        outputs = (snakemake.output.chunks, snakemake.output.counts)
-        for folder, chunks, counts in zip(snakemake.params.folders, *outputs, strict=True):
-            documents.split_folder(folder, settings, chunks, counts)
+        collections = zip(
+            snakemake.params.folders,
+            snakemake.params.openings,
+            snakemake.output.chunks,
+            snakemake.output.counts,
+            strict=True,
+        )
+        for folder, openings, chunks, counts in collections:
+            documents.split_folder(folder, settings, chunks, counts, openings)

@@ -13,7 +13,7 @@ from judgemerge.judge import backends, endpoints, failures, judging
 from judgemerge.judge.requests import ask
 from judgemerge.judge.store import Store
 from judgemerge.prompting.parsing import write_replies
-from judgemerge.prompting.prompts import load_template
+from judgemerge.prompting.prompts import by_protocol
 from judgemerge.settings.models import Endpoint
 
 
@@ -28,9 +28,10 @@ def main(
     suite: str,
     replies: str,
     usage: str,
+    reply_tokens: int | None = None,
 ) -> dict:
     """Ask what the store does not hold yet, then write the suite's replies; return what was asked (also in `usage`)."""
-    templates = {template.protocol: template for template in (load_template(path, sources) for path in prompts)}
+    templates = by_protocol(prompts, sources, reply_tokens)
     variable = endpoint.api_key_variable
     settings = {**endpoint.plain(), "api_key": os.environ.get(variable) if variable else None}
     backend = backends.load("openai", manifest, settings)
@@ -70,4 +71,5 @@ if "snakemake" in globals():
             suite=snakemake.wildcards.suite,
             replies=snakemake.output[0],
             usage=snakemake.params.usage,
+            reply_tokens=snakemake.params.get("reply_tokens"),
         )

@@ -7,11 +7,11 @@ from types import MappingProxyType
 from judgemerge.core import files, models
 from judgemerge.core.items import read_items
 from judgemerge.core.logs import Progress, logged
-from judgemerge.judge import backends, failures, judging, sampling, speed
+from judgemerge.judge import backends, failures, interpreters, judging, sampling, speed
 from judgemerge.judge.requests import Tally, ask
 from judgemerge.judge.store import Store
 from judgemerge.prompting.parsing import write_replies
-from judgemerge.prompting.prompts import load_template
+from judgemerge.prompting.prompts import by_protocol
 
 
 def main(
@@ -33,9 +33,10 @@ def main(
     timing: str | None = None,
     chat: Mapping = MappingProxyType({}),
     gpus: int = 1,
+    reply_tokens: int | None = None,
 ) -> int:
     """Judge what the store does not hold yet, then write the suite's replies; return how many were asked."""
-    templates = {template.protocol: template for template in (load_template(path, sources) for path in prompts)}
+    templates = by_protocol(prompts, sources, reply_tokens)
     settings = {
         "dtype": dtype,
         "batch_tokens": batch_tokens,
@@ -63,10 +64,13 @@ def main(
 def judge(model: str, manifest: str, backend: str, **arguments: object) -> None:
     """Judge with a model whose files are still what its manifest says."""
     described = models.described(model, manifest)
-    main(model=model, digest=described["digest"], backend=backends.of(described, backend), **arguments)
+    name = backends.of(described, backend)
+    interpreters.enter(name)
+    main(model=model, digest=described["digest"], backend=name, **arguments)
 
 
-if "snakemake" in globals():
+# A process that vLLM spawns for a further GPU reads this file again, under another name.
+if "snakemake" in globals() and __name__ == "__main__":
     with logged(snakemake.log[0]):
         failures.attempt(
             judge,
@@ -90,4 +94,5 @@ if "snakemake" in globals():
             timing=snakemake.output.timing,
             chat=snakemake.params.chat,
             gpus=snakemake.resources.judge_gpus,
+            reply_tokens=snakemake.params.get("reply_tokens"),
         )

@@ -1,4 +1,4 @@
-"""LLaMA-Factory's command line with what it lacks: LoRA on the experts of a mixture, and TRL's ORPO loss.
+"""LLaMA-Factory's command line with what it lacks: LoRA on experts of a mixture, TRL's ORPO loss, vocabularies kept.
 
 Called as `llamafactory-cli` is (train FILE, export FILE); judgemerge.train.llamafactory sets the variables that
 say what is wanted. Several processes are started with this file in the place of LLaMA-Factory's own.
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 EXPERTS, ORPO_NLL = "JUDGEMERGE_SPLIT_EXPERTS", "JUDGEMERGE_ORPO_NLL"
+SPARE_ENDS = "JUDGEMERGE_LEAVE_OUT_SPARE_ENDS"
 
 
 def add_experts() -> None:
@@ -39,6 +40,21 @@ def add_orpo_loss() -> None:
     trainer.CustomDPOTrainer = workflow.CustomDPOTrainer = over_conversation(trainer.CustomDPOTrainer)
 
 
+def leave_out_spare_ends() -> None:
+    """Let a template add no ends of a turn to the vocabulary that it never writes."""
+    from llamafactory.data.template import Template
+
+    from judgemerge.train import trained_forms
+
+    fix_special_tokens = Template.fix_special_tokens
+
+    def wrapped(template, tokenizer):
+        trained_forms.leave_out_spare_ends(template, tokenizer)
+        fix_special_tokens(template, tokenizer)
+
+    Template.fix_special_tokens = wrapped
+
+
 def main() -> None:
     """Add what is asked for, then do what LLaMA-Factory does."""
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # torchrun may have another one first
@@ -46,6 +62,8 @@ def main() -> None:
         add_experts()
     if os.environ.get(ORPO_NLL) == "conversation":
         add_orpo_loss()
+    if os.environ.get(SPARE_ENDS):
+        leave_out_spare_ends()
     if len(sys.argv) > 1 and sys.argv[1] in ("train", "export"):
         from llamafactory import launcher
 

@@ -214,6 +214,33 @@ def test_a_prompt_longer_than_the_budget_is_answered_alone(made):
     assert reply.prompt_tokens == backend.counts([text])[0] > 300
 
 
+def test_log_probabilities_are_those_of_transformers(plain, f16, asks):
+    texts = [ask.text for ask in asks[:12]]
+    one_pass, several = ("A", "B"), ("A better one", "B", "A better", "B")
+    questions = [(text, several if number % 3 else one_pass) for number, text in enumerate(texts)]
+    mine, theirs = scores_of(f16, questions), scores_of(plain, questions)
+    assert sorted(mine) == list(range(12)) == sorted(theirs)
+    for number, (sums, tokens, n_prompt) in mine.items():
+        assert (tokens, n_prompt) == theirs[number][1:]
+        assert np.allclose(sums, theirs[number][0], atol=0.02)
+    assert mine[1][0][1] == mine[1][0][3]  # equal continuations are equally likely
+    half = set(range(0, 12, 2))
+    rest = scores_of(f16, questions, skip=half)
+    assert sorted(rest) == sorted(set(range(12)) - half)
+    assert all(np.allclose(sums, mine[number][0], atol=0.02) for number, (sums, *_) in rest.items())
+    assert scores_of(f16, []) == {}
+
+
+def scores_of(backend, questions, skip=()):
+    """Return (sums, token counts, tokens of the prompt) by the question's number."""
+    completions = dict(pair for batch in backend.score(questions, skip) for pair in batch)
+    read = {number: json.loads(one.text) for number, one in completions.items()}
+    return {
+        number: (read[number]["logprobs"], read[number]["tokens"], one.prompt_tokens)
+        for number, one in completions.items()
+    }
+
+
 def test_a_file_of_another_model_is_refused(made, tmp_path):
     subprocess.run(["cp", "-r", str(made / "F16"), str(tmp_path / "mixed")], check=True)
     (tmp_path / "mixed" / "model.gguf").write_bytes(b"GGUF nothing")

@@ -34,12 +34,19 @@ def test_a_study_is_planned_in_full_for_the_cluster(snakemake, path):
     [
         pytest.param(path, scale, id=f"{path.stem}-{scale}")
         for path in STUDIES
-        for scale in load_yaml(path).get("scales", {})
+        for scale in [*load_yaml(path).get("scales", {}), "twins"]
     ],
 )
 def test_a_study_is_planned_at_its_scales(snakemake, path, scale):
     process = snakemake("-n", "--configfile", str(path.relative_to(CONFIG.parent)), "--config", f"scale={scale}")
     assert {"all", "write_run_record"} <= planned(process, f"{load_yaml(path)['study']}_{scale}")
+
+
+def test_the_plan_of_a_rehearsal_begins_with_what_it_does_not_rehearse(snakemake):
+    process = snakemake("-n", "--quiet", "--configfile", "config/studies/orpo.yaml", "--config", "scale=twins")
+    said = process.stderr
+    assert said.index("This is a rehearsal. Not rehearsed:") < said.index("stand-ins: ") < said.index("Building DAG")
+    assert "adamw_8bit" in said and "capybara_preferences" in said
 
 
 def test_every_size_that_a_full_study_asks_for_is_stated(repository):

@@ -227,7 +227,12 @@ def judge_answers(
     """
     prompt_folder, sources = folders
     metrics = [rubric_metrics.load_metric(path, sources) for path in metric_files]
-    by_kind = templates(comparison, metrics, lambda name: prompts.load_template(_file(prompt_folder, name), sources))
+    limit = respondent.settings.get("reply_tokens")
+    by_kind = templates(
+        comparison,
+        metrics,
+        lambda name: prompts.shortened(prompts.load_template(_file(prompt_folder, name), sources), limit),
+    )
     backend = respondent.backend(max(template.max_new_tokens for template in by_kind.values()))
     files_of_models = dict(zip(comparison.models, answer_files, strict=True))
     answers = {model: read_answers(path) for model, path in files_of_models.items()}

@@ -96,8 +96,12 @@ class Respondent:
         """Return the backend that gives replies of at most so many tokens."""
         if self.endpoint:
             return backends.load("openai", self.model, {**self.endpoint, "api_key": self.api_key})
-        name = backends.of(self.manifest, self.settings.get("backend", backends.DEFAULT))
-        return backends.load(name, self.model, {**self.settings, "max_new_tokens": max_new_tokens})
+        return backends.load(self.backend_name, self.model, {**self.settings, "max_new_tokens": max_new_tokens})
+
+    @property
+    def backend_name(self) -> str:
+        """The backend that gives its replies."""
+        return "openai" if self.endpoint else backends.of(self.manifest, self.settings.get("backend", backends.DEFAULT))
 
     def store(self, folder: str, user: str) -> Store:
         """Return the store of its replies, as one user of it."""

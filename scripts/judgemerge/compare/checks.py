@@ -114,8 +114,8 @@ def check_corrected(study: "Study") -> None:
     """Refuse labels of what the study does not judge, and keys that make no sense for what they are of."""
     for name, entry in study.settings.corrected.items():
         where = f"{study.where}: corrected.{name}"
-        if entry.votes and entry.rehearse:
-            raise JudgemergeError(f"{where} has votes and rehearse; delete one")
+        if entry.votes and entry.from_truth:
+            raise JudgemergeError(f"{where} has votes and from_truth; delete one")
         comparisons = study.settings.model_comparisons
         require_known(
             name,
@@ -125,8 +125,8 @@ def check_corrected(study: "Study") -> None:
         if name in comparisons:
             judged = [PAIRS, *(metric.name for metric in study.comparisons.metrics(name))]
             require_known(entry.metric, judged, f"{where}.metric names what is not judged:")
-            if entry.rehearse or entry.slices:
-                key = "rehearse" if entry.rehearse else "slices"
+            if entry.from_truth or entry.slices:
+                key = "from_truth" if entry.from_truth else "slices"
                 raise JudgemergeError(f"{where}.{key} is for benchmarks, and '{name}' compares models; delete it")
         elif entry.metric != PAIRS:
             raise JudgemergeError(

@@ -94,7 +94,9 @@ class ComparisonPlan:
 
     def grading(self, judge: str, comparison: str) -> dict:
         """Return what a judge's backend is told besides threads and batches."""
-        return self.answering(judge, comparison) | {"backend": self.study.backend(judge)}
+        reply_tokens = self.study.settings.judging.reply_tokens
+        limit = {"reply_tokens": reply_tokens} if reply_tokens else {}
+        return self.answering(judge, comparison) | {"backend": self.study.backend(judge)} | limit
 
     def endpoint(self, model: str) -> dict | None:
         """Return the endpoint of a model or judge, None when its weights are here."""

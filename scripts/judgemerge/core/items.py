@@ -100,6 +100,11 @@ class Item:
         """Whether the response texts are there to be judged."""
         return bool(self.responses)
 
+    def is_within(self, n_characters: int) -> bool:
+        """Return whether prompt and responses are there and have together at most so many characters."""
+        texts = (*self.turns, *(turn for response in self.responses for turn in response))
+        return self.judgeable and sum(map(len, texts)) <= n_characters
+
 
 def is_finite_number(value: object) -> bool:
     """Return whether a value is a number that counts as a grade: no boolean, no NaN, not infinite.
@@ -164,12 +169,18 @@ def random_part(rows: Sequence, n: int | None, seed: int) -> Sequence:
 
 
 def part_of(
-    items: list[Item], name: str, shares: dict[str, float], seed: int, draw: int | None = None, where: str = "part"
+    items: list[Item],
+    name: str,
+    shares: dict[str, float],
+    seed: int,
+    draw: int | None = None,
+    longest: int | None = None,
+    where: str = "part",
 ) -> list[Item]:
     """Return the items of one part of a seeded division, e.g. `test` of shares {train: 0.9, test: 0.1}.
 
-    Whole clusters are divided, so that no prompt is in two parts; with `draw`, only that many items of the part are
-    taken.
+    Whole clusters are divided, so that no prompt is in two parts. With `longest`, only items whose texts have at most
+    so many characters are taken; with `draw`, only that many items of what is left.
     """
     if name not in shares:
         raise JudgemergeError(f"{where}: part.name '{name}' is none of part.shares ({', '.join(shares)}); correct one")
@@ -180,7 +191,7 @@ def part_of(
     before = sum(shares[other] for other in names[: names.index(name)])
     start, end = (round(share * len(clusters)) for share in (before, before + shares[name]))
     mine = set(clusters[start:end])
-    part = [item for item in items if item.cluster in mine]
+    part = [item for item in items if item.cluster in mine and (longest is None or item.is_within(longest))]
     return part if draw is None else sample(part, draw, seed)
 
 

@@ -5,8 +5,10 @@ import errno
 import fcntl
 import os
 import sys
+import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TextIO
@@ -15,6 +17,7 @@ from judgemerge.core.errors import JudgemergeError
 
 _SECONDS_BETWEEN_LOG_LINES = 5.0
 _screen: TextIO | None = None
+_output = 1  # file descriptor of the standard output outside the block
 STORAGE = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there, or ask for a larger quota",
@@ -26,7 +29,7 @@ STORAGE = {
 
 @contextlib.contextmanager
 def logged(path: str | Path) -> Iterator[None]:
-    """Send standard error (also that of C libraries and child processes) to the log at `path` while the block runs.
+    """Send standard output and error (also of C libraries and child processes) to the log at `path` in the block.
 
     A JudgemergeError ends the process with its one sentence in the log and on the outer standard error; any other error
     also leaves its traceback in the log.
@@ -34,12 +37,14 @@ def logged(path: str | Path) -> Iterator[None]:
     The log stays locked as long as this process or a tool that it has started lives: a job that is left over from a
     killed Snakemake goes on, and the same job, started again, waits for it before it touches the same files.
     """
-    global _screen
+    global _screen, _output
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    sys.stderr.flush()
+    _flush()
     _screen = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    _output = os.dup(1)
     with open(path, "ab") as log:
         _wait_for_lock(log, path)
+        os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     try:
         yield
@@ -59,10 +64,67 @@ def logged(path: str | Path) -> Iterator[None]:
         print(f"unexpected error, see {path}", file=_screen)
         sys.exit(1)
     finally:
-        sys.stderr.flush()
+        _flush()
         os.dup2(_screen.fileno(), 2)
+        os.dup2(_output, 1)
+        os.close(_output)
         _screen.close()
         _screen = None
+
+
+def _flush() -> None:
+    """Write what is buffered to where it belongs, before that is exchanged."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # none, closed, or a full disk
+            stream.flush()
+
+
+class Overheard:
+    """What a library and its processes write: it goes on to standard error, and the last lines are remembered.
+
+    A library that keeps its work in processes of its own says there, and only there, why they ended. What goes on to
+    write after the block, to the end of this process too, still goes where standard error led to at first.
+    """
+
+    def __init__(self, most_lines: int = 500):
+        """Remember at most so many lines."""
+        self._lines: deque[str] = deque(maxlen=most_lines)
+        self._entrance: TextIO | None = None
+
+    @contextlib.contextmanager
+    def of_children(self) -> Iterator[None]:
+        """Let standard output and error of this process, and of what it starts in the block, for good, be heard."""
+        if self._entrance is None:
+            exit_, entrance = os.pipe()
+            self._entrance = os.fdopen(entrance, "w", buffering=1, encoding="utf-8", errors="replace")
+            threading.Thread(target=self._listen, args=(exit_, os.dup(2)), daemon=True).start()
+        _flush()
+        own = os.dup(1), os.dup(2)
+        os.dup2(self._entrance.fileno(), 1)
+        os.dup2(self._entrance.fileno(), 2)
+        try:
+            # A logger that is made here keeps the stream that it finds.
+            with contextlib.redirect_stdout(self._entrance), contextlib.redirect_stderr(self._entrance):
+                yield
+        finally:
+            _flush()
+            for number, descriptor in enumerate(own, 1):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+
+    def last_lines(self, seconds: float = 5.0) -> list[str]:
+        """Return the last lines, when nothing has come for half a second, or after some seconds."""
+        heard, end = None, time.monotonic() + seconds
+        while self._entrance is not None and heard != (heard := list(self._lines)) and time.monotonic() < end:
+            time.sleep(0.5)
+        return list(self._lines)
+
+    def _listen(self, exit_: int, copy: int) -> None:
+        with open(exit_, "rb") as stream, open(copy, "wb", buffering=0) as log:
+            for line in stream:
+                self._lines.append(line.decode("utf-8", "replace").rstrip())
+                with contextlib.suppress(OSError):  # a full disk must not stop the children
+                    log.write(line)
 
 
 def tell(text: str) -> None:
@@ -103,6 +165,14 @@ def _wait_for_lock(log: IO, path: str | Path) -> None:
 def screen() -> TextIO | None:
     """Return the terminal, None when the job's messages do not go to one."""
     return _screen if _screen is not None and _screen.isatty() else None
+
+
+def release() -> None:
+    """Give the standard streams back, for a process that is about to become one that opens the log anew."""
+    if _screen is not None:
+        _flush()
+        os.dup2(_output, 1)
+        os.dup2(_screen.fileno(), 2)
 
 
 class Progress:

@@ -1,6 +1,6 @@
 """Bringing raw files here: from a mirror folder or over https, always checked against the catalogue.
 
-With backends/openai.py the only module of the package that uses the network.
+With hub.py, packages.py and backends/openai.py the only module of the package that uses the network.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ def fetch(
 
     With a mirror the network is used only when `fall_back` is set and the mirror lacks the file. Waits are in seconds.
     """
-    copy = Path(source.url) if source.is_local else Path(mirror) / source.mirror_path if mirror else None
+    copy = source.copy(mirror)
     if copy is not None and copy.is_file():
         _write_checked(source, destination, str(copy), _read(copy))
         return

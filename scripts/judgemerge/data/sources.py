@@ -45,6 +45,17 @@ class Source:
         """Whether the file is named by a path on this machine."""
         return "://" not in self.url
 
+    def copy(self, mirror: str | Path | None) -> Path | None:
+        """Return the place of the file on this machine: its own, or that in a mirror; None without a mirror."""
+        if self.is_local:
+            return Path(self.url)
+        return Path(mirror) / self.mirror_path if mirror else None
+
+    def is_at_hand(self, mirror: str | Path | None) -> bool:
+        """Return whether the file lies there."""
+        copy = self.copy(mirror)
+        return copy is not None and copy.is_file()
+
     @property
     def mirror_path(self) -> PurePosixPath:
         """The place of the file in a mirror: owner/repo/commit/path, or host/path of another address."""

@@ -16,8 +16,13 @@ class ItemSets:
         self.study = study
 
     def deciding(self, benchmark: str) -> dict:
-        """Return what the catalogue says that decides which items a set has; words for readers are no part of it."""
-        return deciding(self.study.catalogues.benchmarks[benchmark])
+        """Return what the catalogue says that decides which items a set has; words for readers are no part of it.
+
+        Of stand-ins no counts are expected.
+        """
+        spec = deciding(self.study.catalogues.benchmarks[benchmark])
+        made_up = {*self.study.stand_ins}.intersection(self.study.benchmark_sources(benchmark).values())
+        return {key: value for key, value in spec.items() if key != "expected" or not made_up}
 
     def code(self, benchmark: str) -> str:
         """Return a digest of the code that makes one item set: editing another benchmark's loader leaves it alone."""
@@ -44,14 +49,23 @@ class ItemSets:
                 notes[pair] = f"both are read from {', '.join(sorted(first & second))}"
         return notes
 
+    def is_stand_in(self, source: str) -> bool:
+        """Return whether a raw file is made up, for a rehearsal."""
+        return source in self.study.stand_ins
+
     def checksum(self, source: str) -> str:
         """Return the sha256 that a raw file must have."""
         return self.study.catalogues.sources[source].sha256
 
     def downloaded_models(self) -> list[str]:
-        """Return the models that come from the hub."""
-        return [name for name, entry in self.study.models.items() if entry.repo]
+        """Return the models that come from the hub or from a package."""
+        return [name for name, entry in self.study.models.items() if entry.repo or entry.package]
 
     def downloaded_encoders(self) -> list[str]:
-        """Return the encoders that come from the hub."""
-        return self.study.embedding.encoders_with("repo") if self.study.embedding else []
+        """Return the encoders that come from the hub or from a package."""
+        embedding = self.study.embedding
+        return [*embedding.encoders_with("repo"), *embedding.encoders_with("package")] if embedding else []
+
+    def downloaded_collections(self) -> list[str]:
+        """Return the collections of documents that come from a package."""
+        return list(self.study.embedding.packaged_collections) if self.study.embedding else []

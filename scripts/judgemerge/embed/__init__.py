@@ -11,13 +11,22 @@ from typing import NamedTuple
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of a document: `id` is unique, `position` counts from 0 within the document."""
+    """A piece of a document: `id` is unique, `position` counts from 0 within the document.
+
+    `opening` is the first paragraph of the document where that was taken off to be the question; else it is empty.
+    """
 
     id: str
     document: str
     position: int
     text: str
     language: str
+    opening: str = ""
+
+    def row(self) -> dict:
+        """Return the chunk as a row of a JSON-lines file; without an opening it has no key for one."""
+        values = asdict(self)
+        return values if self.opening else {name: value for name, value in values.items() if name != "opening"}
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,10 @@ def questions_of(
     """Return pairs for every chunk, how many questions are missing by reason (`missing_…`), and what was left out.
 
     With a backend its model is asked, else questions are made from terms, whose rarity the whole `collection` tells.
+    The openings of documents are the questions where there are any.
     """
+    if any(chunk.opening for chunk in collection):
+        return questions.opening_pairs(chunks), {}
     pairs: list[Pair] = []
     missing: Counter[str] = Counter()
     if backend is None:

@@ -10,7 +10,7 @@ from judgemerge.embed.plan import TARGET, EmbeddingPlan
 from judgemerge.embed.texts import LANGUAGES
 from judgemerge.merge import preflight, sentence_modules
 from judgemerge.merge.result_checks import WEIGHTS_TOLERANCE
-from judgemerge.settings.embedding import Documents, Embedding, LocalTask, MadeTask, SourceTask
+from judgemerge.settings.embedding import Documents, Embedding, LocalTask, MadeTask, PackagedTask, SourceTask
 from judgemerge.synthetic.made_documents import DOMAINS
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ def check(study: "Study") -> None:
     settings = plan.settings
     where = f"{study.where}: embedding"
     _check_documents(settings.documents, f"{where}.documents")
+    if settings.documents.openings and settings.questions.model is not None:
+        raise JudgemergeError(
+            f"{where}.questions.model is set beside documents.openings, which takes the first paragraphs of the "
+            "documents as questions; remove one of them"
+        )
     _ = plan.wordings  # reading it is the check
     for step, name in plan.writers.items():
         endpoints = study.models_by_origin("endpoint")
@@ -92,8 +97,8 @@ def _check_parents(plan: EmbeddingPlan) -> None:
 
 
 def _check_documents(documents: Documents, where: str) -> None:
-    if (documents.folder is None) == (documents.make is None):
-        raise JudgemergeError(f"{where} needs either 'folder' or 'make'; give one of them")
+    if sum(origin is not None for origin in (documents.folder, documents.make, documents.package)) != 1:
+        raise JudgemergeError(f"{where} needs either 'folder', 'make' or 'package'; give one of them")
     if documents.overlap >= documents.chunk:
         raise JudgemergeError(f"{where}.overlap is {documents.overlap}; it must be below chunk ({documents.chunk})")
     require_known(documents.language, LANGUAGES, f"{where}.language is")
@@ -101,7 +106,7 @@ def _check_documents(documents: Documents, where: str) -> None:
         require_known(documents.make.domain, DOMAINS, f"{where}.make.domain is")
 
 
-def _check_task(study: "Study", name: str, task: MadeTask | LocalTask | SourceTask, where: str) -> None:
+def _check_task(study: "Study", name: str, task: MadeTask | LocalTask | SourceTask | PackagedTask, where: str) -> None:
     if name == TARGET:
         raise JudgemergeError(f"{where}: '{TARGET}' is the task of the study's own documents; rename this one")
     if isinstance(task, MadeTask):

@@ -4,9 +4,10 @@ import io
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
@@ -38,7 +39,13 @@ def write_synthetic(folder: str | Path, recipe: MadeDocuments) -> None:
             file.write(content)
 
 
-def split_folder(folder: str | Path, settings: Documents, chunks_file: str | Path, counts_file: str | Path) -> None:
+def split_folder(
+    folder: str | Path,
+    settings: Documents,
+    chunks_file: str | Path,
+    counts_file: str | Path,
+    takes_openings: bool = False,
+) -> None:
     """Write the chunks of every file that can be read; the log, the counts and so the report name the others."""
     if not Path(folder).is_dir():
         raise JudgemergeError(
@@ -50,10 +57,13 @@ def split_folder(folder: str | Path, settings: Documents, chunks_file: str | Pat
         documents += [(name, text)] if text is not None else []
     for problem in problems:
         print(f"{problem.file}: {problem.problem}", file=sys.stderr)
-    chunks, n_duplicates = chunks_of(documents, settings.chunk, settings.overlap, settings.language)
+    openings = {}
+    if takes_openings:
+        documents, openings = without_openings(documents)
+    chunks, n_duplicates = chunks_of(documents, settings.chunk, settings.overlap, settings.language, openings)
     if not chunks:
         raise JudgemergeError(f"{folder}: none of its {len(problems)} files gives any text; the log names the reasons")
-    files.write_jsonl(chunks_file, map(asdict, chunks))
+    files.write_jsonl(chunks_file, (chunk.row() for chunk in chunks))
     languages = Counter(chunk.language for chunk in chunks)
     counts = {
         "documents": len(documents),
@@ -201,10 +211,33 @@ def _joined(parts: Sequence[str], size: int, overlap: int) -> list[str]:
     return [piece.strip() for piece in pieces if piece.strip()]
 
 
-def chunks_of(documents: Sequence[tuple[str, str]], size: int, overlap: int, latin: str) -> tuple[list[Chunk], int]:
+def without_openings(documents: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """Return the documents without their first paragraphs, and these by document; one paragraph alone is left out.
+
+    Marks of a Markdown heading are no part of it. Several documents with one opening are told apart by nothing: of
+    these the first one stays.
+    """
+    rests, openings = [], {}
+    for name, text in documents:
+        opening, _, rest = text.partition("\n\n")
+        opening = " ".join(opening.lstrip("#").split())
+        if opening and rest.strip() and opening not in openings.values():
+            rests.append((name, rest.strip()))
+            openings[name] = opening
+    return rests, openings
+
+
+def chunks_of(
+    documents: Sequence[tuple[str, str]],
+    size: int,
+    overlap: int,
+    latin: str,
+    openings: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[list[Chunk], int]:
     """Return the chunks of (name, text) documents and how many exact duplicates were left out; the first one stays.
 
-    `latin` is the language of texts in Latin letters; each document has one language.
+    `latin` is the language of texts in Latin letters; each document has one language. `openings` are the questions
+    that documents begin with.
     """
     seen: dict[str, Chunk] = {}
     n_pieces = 0
@@ -212,5 +245,6 @@ def chunks_of(documents: Sequence[tuple[str, str]], size: int, overlap: int, lat
         language = texts.language_of(text, latin)
         for position, piece in enumerate(split(text, size, overlap)):
             n_pieces += 1
-            seen.setdefault(piece, Chunk(f"{name}/{position}", name, position, piece, language))
+            chunk = Chunk(f"{name}/{position}", name, position, piece, language, openings.get(name, ""))
+            seen.setdefault(piece, chunk)
     return list(seen.values()), n_pieces - len(seen)

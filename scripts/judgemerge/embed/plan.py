@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from judgemerge.core import models
 from judgemerge.embed import step_prompts
-from judgemerge.settings.embedding import LocalTask, MadeTask, SourceTask
+from judgemerge.settings.embedding import LocalTask, MadeTask, PackagedTask, SourceTask
 from judgemerge.settings.section import Section, plain
+from judgemerge.synthetic import twins
 
 if TYPE_CHECKING:
     from judgemerge.study.study import Study
@@ -33,7 +34,7 @@ class EmbeddingPlan:
     # ---- documents and tasks ----
 
     @cached_property
-    def other_tasks(self) -> dict[str, MadeTask | LocalTask | SourceTask]:
+    def other_tasks(self) -> dict[str, MadeTask | LocalTask | SourceTask | PackagedTask]:
         """The other tasks that are run: those that need raw files only where these can be had."""
         raw_files = self.study.optional_suites_run
         tasks = self.forgetting.tasks.items()
@@ -57,14 +58,34 @@ class EmbeddingPlan:
         return {name: recipe.plain() for name, recipe in (recipes | target).items()}
 
     @property
+    def packaged_collections(self) -> dict[str, Mapping]:
+        """Collection → the package whose documentation it is."""
+        origins = {name: task.package for name, task in self.other_tasks.items() if isinstance(task, PackagedTask)}
+        target = {TARGET: self.settings.documents.package} if self.settings.documents.package else {}
+        return {name: package.plain() for name, package in (origins | target).items()}
+
+    @property
+    def written_collections(self) -> list[str]:
+        """The collections whose documents a job writes."""
+        return [*self.synthetic_collections, *self.packaged_collections]
+
+    @property
     def collections(self) -> list[str]:
         """The collections of documents, each of which is split."""
-        return list(dict.fromkeys([TARGET, *self.synthetic_collections]))
+        return list(dict.fromkeys([TARGET, *self.written_collections]))
+
+    def has_openings(self, collection: str) -> bool:
+        """Return whether the first paragraphs of a collection's documents are its questions; made ones have others."""
+        return self.settings.documents.openings and collection not in self.synthetic_collections
+
+    def package(self, collection: str) -> Mapping:
+        """Return the package whose documentation a collection is."""
+        return self.packaged_collections[collection]
 
     @property
     def folder(self) -> dict[str, str]:
         """Collection → the folder of a person's documents; empty where these are made."""
-        return {} if TARGET in self.synthetic_collections else {TARGET: self.settings.documents.folder}
+        return {} if TARGET in self.written_collections else {TARGET: self.settings.documents.folder}
 
     @property
     def document_files(self) -> list[str]:
@@ -103,7 +124,7 @@ class EmbeddingPlan:
         return {"base": self.settings.embedder, **reranker, **self.settings.others}
 
     def encoders_with(self, origin: str) -> list[str]:
-        """Return those that come from `make`, a `repo` or a `path`."""
+        """Return those that come from `make`, a `repo`, a `path`, a `package` or a `twin`."""
         return [name for name, entry in self.encoders.items() if hasattr(entry, origin)]
 
     def encoder(self, name: str) -> dict:
@@ -113,6 +134,15 @@ class EmbeddingPlan:
     def recipe(self, name: str) -> dict:
         """Return how a model is made on the spot."""
         return self.encoders[name].make.plain()
+
+    def twin(self, name: str) -> dict:
+        """Return what decides a twin: how it is made, and what is published about its model."""
+        twin = self.encoders[name].twin
+        return {**twin.plain(), "facts": twins.plain_facts(twin.of)}
+
+    def twin_of(self, name: str) -> list[str]:
+        """Return the model itself where it is the twin of a published one, whose folder is made first."""
+        return [name] if name in self.encoders_with("twin") else []
 
     def fingerprint(self, name: str) -> str | None:
         """Return what the files of a model folder of this machine are known by; nothing for a model of the hub."""
@@ -278,5 +308,6 @@ class EmbeddingPlan:
 
     def minutes(self, amount: int) -> int:
         """Return minutes on a GPU or for models made here, and many times as many for others on the CPU."""
-        is_slow = not self.gpus and len(self.encoders_with("make")) < len(self.encoders)
+        small = [*self.encoders_with("make"), *self.encoders_with("twin")]
+        is_slow = not self.gpus and len(small) < len(self.encoders)
         return amount * (SLOWDOWN_ON_CPU if is_slow else 1)

@@ -99,6 +99,11 @@ def pairs(chunk: Chunk, questions: Iterable[str]) -> list[Pair]:
     ]
 
 
+def opening_pairs(chunks: Iterable[Chunk]) -> list[Pair]:
+    """Return a pair per document: its opening, and what follows it; later chunks are texts to be told from that."""
+    return [pair for chunk in chunks if chunk.position == 0 for pair in pairs(chunk, [chunk.opening])]
+
+
 def without_repeats(pairs: Iterable[Pair]) -> tuple[list[Pair], int]:
     """Return the pairs whose question was not asked before, and how many were left out; the first one wins."""
     by_question: dict[str, Pair] = {}

@@ -210,6 +210,6 @@ def read_labels(
     return votes, drawn
 
 
-def rehearsed(items: Sequence[Item], n: int, seed: int) -> Votes:
+def truths_of(items: Sequence[Item], n: int, seed: int) -> Votes:
     """Return the truth of some items in place of votes, drawn as by `draw`."""
     return {item.id: [item.truth] for item in sample([item for item in items if item.truth is not None], n, seed)}

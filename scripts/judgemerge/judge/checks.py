@@ -4,8 +4,10 @@ Each of them can be right alone: a prompt that shows a rubric, items that have n
 study that draws replies. Put together they give jobs that fail after their download, or errors alone.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError, did_you_mean, require_known
 from judgemerge.core.items import PROTOCOLS
 from judgemerge.data.checks import check_fields, check_raw_file
@@ -14,6 +16,7 @@ from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.pairs_from_grades import SUFFIX
 from judgemerge.prompting.checks import check_prompt
 from judgemerge.prompting.prompts import Template
+from judgemerge.settings.models import Model
 
 if TYPE_CHECKING:
     from judgemerge.study.study import Study
@@ -32,6 +35,7 @@ def check(study: "Study") -> None:
     for judge in study.judges:
         if study.kind(judge) == "model":
             _check_sampling(study, judge)
+            _check_division(study, judge)
             for protocol in PROTOCOLS:
                 _check_fit(study, judge, protocol)
     for judge in study.judges_from_grades.values():
@@ -145,6 +149,30 @@ def _check_sampling(study: "Study", judge: str) -> None:
             f"{study.where}: judge '{judge}' answers with backend '{backend}', which draws no replies here, but "
             f"judging.sampling.temperature is {how.parameters.temperature:g}; set it to 0, or leave the judge out"
         )
+
+
+def _check_division(study: "Study", judge: str) -> None:
+    """Refuse GPUs among which vLLM cannot divide a judge's attention heads, as far as their number is known."""
+    judging = study.settings.judging
+    n_gpus = judging.for_judge(judge).gpus or judging.gpus or 1
+    if study.backend_of(judge) != "vllm" or not study.settings.gpus:
+        return
+    for root in study.roots(judge):
+        heads = _attention_heads(study.models[root])
+        if heads and heads % n_gpus:
+            raise JudgemergeError(
+                f"{study.where}: judge '{judge}' has {heads} attention heads, which backend 'vllm' cannot divide among "
+                f"{n_gpus} GPUs; set judging.judges.{judge}.gpus to a number that divides {heads}"
+            )
+
+
+def _attention_heads(model: Model) -> int | None:
+    """Return how many attention heads a model has, None where neither the study nor a folder here says."""
+    if model.make:
+        return model.make.heads
+    config = Path(model.path or "", "config.json")
+    described = files.read_json(config) if model.path and config.is_file() else {}
+    return described.get("text_config", described).get("num_attention_heads")
 
 
 def _check_fit(study: "Study", judge: str, protocol: str) -> None:

@@ -24,7 +24,7 @@ MARK = "failed"
 NOTE = "not judged: "
 # Rules whose jobs may fail for one judge alone; their timings go with their outputs, so that `make status` says failed.
 RULES = ("judge_suite", "judge_suite_gguf", "judge_endpoint", "read_recorded")
-MODEL_RULES = ("download_model", "link_model")  # of models that do nothing but judge
+MODEL_RULES = ("download_model", "link_model", "unpack_model")  # of models that do nothing but judge
 _START = f'{{"{MARK}": '.encode()
 Key = TypeVar("Key")
 

@@ -48,7 +48,7 @@ def _question(template: prompts.Template, item: Item, order: Order, backend: Bac
     if template.mode != "generate" and LOGPROBS not in backend.abilities:
         raise JudgemergeError(
             f"prompt '{template.name}' has mode {template.mode}, but this backend gives no log-probabilities; "
-            "use backend transformers or a prompt of mode generate"
+            "use backend transformers or vllm, or a prompt of mode generate"
         )
     if template.mode == "likelihood":
         messages, responses = prompts.conversation(template, item)

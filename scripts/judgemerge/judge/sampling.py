@@ -84,7 +84,7 @@ def replies(
     Grades are sampled in every run, pairs in the first alone. Raises JudgemergeError for a backend that cannot sample.
     """
     if SAMPLING not in backend.abilities:
-        raise JudgemergeError("judging.sampling: this backend decodes greedily; use backend transformers")
+        raise JudgemergeError("judging.sampling: this backend decodes greedily; use backend transformers or vllm")
     protocols = {item.benchmark: item.protocol for item in items}
     samples = [
         _Sample(request, run, request)

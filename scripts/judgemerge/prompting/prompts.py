@@ -5,7 +5,7 @@ The constant instructions come first and the item last, so that every backend ca
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -126,6 +126,23 @@ def content(path: str | Path) -> dict:
 def prompt_sources(path: str | Path) -> list[str]:
     """Return the raw files that a template takes texts from: keys of sources.yaml, or paths."""
     return list(_sources_of(*version(Path(path))))
+
+
+def shortened(template: Template, reply_tokens: int | None) -> Template:
+    """Return a template whose replies have at most so many tokens, where a study says so."""
+    return (
+        template
+        if reply_tokens is None
+        else replace(template, max_new_tokens=min(reply_tokens, template.max_new_tokens))
+    )
+
+
+def by_protocol(
+    paths: Iterable[str | Path], sources: str | Path | None, reply_tokens: int | None = None
+) -> dict[str, Template]:
+    """Return the templates in files by their protocol, for replies of at most so many tokens."""
+    templates = [shortened(load_template(path, sources), reply_tokens) for path in paths]
+    return {template.protocol: template for template in templates}
 
 
 def load_template(path: str | Path, sources: str | Path | None = None) -> Template:

@@ -61,8 +61,8 @@ class SearchPlan:
 def judging_of(study: "Study", model: str) -> dict:
     """Return how a job that judges on the side asks a model."""
     judging, chat = study.settings.judging, study.chat(model)
-    asked = {key: getattr(judging, key) for key in ("batch_tokens", "max_prompt_tokens", "dtype")}
-    return asked | ({"chat": chat} if chat else {})
+    keys = ["batch_tokens", "max_prompt_tokens", "dtype"] + (["reply_tokens"] if judging.reply_tokens else [])
+    return {key: getattr(judging, key) for key in keys} | ({"chat": chat} if chat else {})
 
 
 # ---- screening of foundation models ----

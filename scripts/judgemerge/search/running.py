@@ -11,7 +11,7 @@ from judgemerge.core import files
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.items import Item, read_items
 from judgemerge.core.processes import Stopped
-from judgemerge.prompting.prompts import Template, load_template
+from judgemerge.prompting.prompts import Template, by_protocol
 from judgemerge.search import searching, trials
 from judgemerge.search.searching import Pruner, Result
 from judgemerge.settings.searches import Search
@@ -68,8 +68,8 @@ class Trial:
 
     def templates(self) -> dict[str, Template]:
         """Return the prompts of the development sets by protocol."""
-        templates = [load_template(f"config/prompts/{name}.yaml", self.sources) for name in self.prompts.values()]
-        return {template.protocol: template for template in templates}
+        paths = [f"config/prompts/{name}.yaml" for name in self.prompts.values()]
+        return by_protocol(paths, self.sources, self.judging.get("reply_tokens"))
 
     def judge(self, backend, *pruning: Any) -> tuple[dict[str, Any], bool]:
         """Judge, keep the verdicts, and return {value, n, errors} and whether all items were judged."""

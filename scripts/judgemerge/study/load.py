@@ -19,6 +19,7 @@ from judgemerge.quantize import checks as quantize
 from judgemerge.search import checks as search
 from judgemerge.settings import config
 from judgemerge.settings.study_file import Settings
+from judgemerge.study import rehearsing, twinned
 from judgemerge.study.study import Catalogues, Study
 from judgemerge.train import checks as train
 
@@ -29,9 +30,11 @@ def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:
     Raises JudgemergeError with one sentence for the first thing that is wrong.
     """
     sized = config.at_scale(config.with_new_names(settings, where), where)
-    complete = expand_grids(config.read(sized, where).plain(), where)
+    complete = rehearsing.rehearsed(twinned.with_twins(config.read(sized, where), where))
+    complete = expand_grids(complete, where)
     study = Study(Settings.of(complete), load_catalogues(config_folder), where)
     _check_names(study)
+    twinned.check(study)
     for stage in (train, merge, quantize, data, evaluate, judge, search, compare, prompting, embed):
         stage.check(study)
     return study

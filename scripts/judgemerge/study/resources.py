@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.models import size_on_disk
-from judgemerge.judge import pairs_from_grades
+from judgemerge.judge import backends, pairs_from_grades
 from judgemerge.judge.judging import ORDERS
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
@@ -37,6 +37,9 @@ GPU_FLOPS, CPU_FLOPS = 1e14, 2e10
 # Bytes of weights read per second while writing one token after the other.
 GPU_BANDWIDTH, CPU_BANDWIDTH = 1e12, 5e9
 SECONDS_PER_TOKEN_STEP = 0.03  # what transformers spends in Python on every step of a batch
+# vLLM adds a prompt to the batch whenever one has ended, and launches a step as one graph. With these a model of 16 GB
+# writes 3,000 tokens a second; others published 3,400 for 7 billion weights on an A100 and 12,500 for 8 on an H100.
+VLLM_ROWS, VLLM_SECONDS_PER_STEP, VLLM_SECONDS_TO_START = 64, 0.005, 180
 SECONDS_PER_GB = 30  # reading or writing weights on a shared file system
 MINUTES_TO_START = 10
 SCORING_MB = 600
@@ -83,6 +86,9 @@ class Need:
         return value if amount == "mem_mb" or self.longest is None else min(value, self.longest)
 
 
+TWIN_SIZE = Size(20e6, 10e6)  # more than any has
+
+
 def made_size(make: Tiny) -> Size:
     """Return the size of a made Llama (float32, embeddings not tied) from its shape."""
     hidden = make.hidden_size
@@ -123,6 +129,7 @@ def several_nodes(settings: Settings) -> dict[str, int | str]:
 # The rules whose jobs take what follows from sizes: the step of `Needs`, and its wildcards.
 STEPS = {
     "make_model": ("make", "model"),
+    "unpack_model": ("unpack", "model"),
     "train_expert": ("train", "expert"),
     "export_expert": ("export", "expert"),
     "check_export": ("export", "expert"),
@@ -192,6 +199,8 @@ class Needs:
         entry = study.models[model]
         if entry.make:
             return made_size(entry.make)
+        if entry.twin:
+            return TWIN_SIZE
         n_bytes = (entry.size_gb or UNKNOWN_GB) * GB
         return Size(n_bytes, n_bytes / 2)
 
@@ -217,6 +226,11 @@ class Needs:
         )
         # Weights, gradients and two moments of Adam in float32, and a copy to save.
         return _need(TRAINING_MB + _mb(20 * size.parameters), seconds)
+
+    def unpack(self, model: str) -> Need:
+        """Return what unpacking a model of a package takes: it is in memory twice while it is written."""
+        size = self.size(model)
+        return _need(TRAINING_MB + _mb(2.5 * size.bytes), 8 * SECONDS_PER_GB * size.gb)
 
     def of_job(self, rule: str, wildcards: Wildcards) -> Need | None:
         """Return what a job of a rule takes, None where that does not depend on sizes."""
@@ -343,7 +357,8 @@ class Needs:
         if self.size_of_files(model) is not None:
             return True
         if model in study.models:
-            return bool(study.models[model].make or study.models[model].size_gb)
+            entry = study.models[model]
+            return bool(entry.make or entry.twin or entry.size_gb)
         return all(map(self._has_known_size, study.made_from(model)))
 
     def _weights(self, judge: str) -> float:
@@ -382,7 +397,8 @@ class Needs:
             for name in names
         ]
         unknown = [name for name in self._unknown(names) if self.study.limit(name) is None]
-        return dataclasses.replace(self._inference(judge, units), unknown=tuple(unknown))
+        need = self._inference(judge, units, self.study.backend_of(judge))
+        return dataclasses.replace(need, unknown=tuple(unknown))
 
     def _asked(self, benchmark: str) -> int:
         """Return how many items of a benchmark are judged."""
@@ -420,8 +436,8 @@ class Needs:
         """Return what one judge of a comparison takes: every pair in both orders, both answers by every metric."""
         n_each = 2 * self._questions(comparison) * self.study.settings.model_comparisons[comparison].generation.samples
         names = self.study.comparisons.prompts(comparison).values()
-        prompts = map(self.study.template, names)
-        return self._inference(judge, [(n_each, prompt.max_new_tokens) for prompt in prompts])
+        units = [(n_each, prompt.max_new_tokens) for prompt in map(self.study.template, names)]
+        return self._inference(judge, units, self.study.backend_of(judge))
 
     def score(self, benchmark: str) -> Need:
         """Return what the metrics of all judges on one benchmark take: weights of two bytes per item and resample.
@@ -438,8 +454,11 @@ class Needs:
         entry = self.study.settings.model_comparisons[comparison]
         return entry.limit or self._items(entry.questions)
 
-    def _inference(self, judge: str, units: Iterable[tuple[int, int]]) -> Need:
-        """Return what a model takes for units of (prompts, most new tokens of each)."""
+    def _inference(self, judge: str, units: Iterable[tuple[int, int]], backend: str = backends.DEFAULT) -> Need:
+        """Return what a model takes for units of (prompts, most new tokens of each).
+
+        Trials and the answers of compared models are always asked for with the default backend.
+        """
         settings = self.study.settings
         judging = settings.judging
         size = self.size(judge)
@@ -447,12 +466,17 @@ class Needs:
         on_gpu = bool(self.judging_gpus(judge))
         flops = GPU_FLOPS if on_gpu else CPU_FLOPS * settings.threads
         bandwidth = GPU_BANDWIDTH if on_gpu else CPU_BANDWIDTH
-        seconds = SECONDS_PER_GB * size.gb
+        with_vllm = on_gpu and backend == "vllm"
+        seconds = SECONDS_PER_GB * size.gb + (VLLM_SECONDS_TO_START if with_vllm else 0)
         for n_prompts, new in units:
             n_tokens = n_prompts * (judging.max_prompt_tokens / 4 + new)  # long prompts are rare
-            steps = math.ceil(n_tokens / judging.batch_tokens) * new
             seconds += 2 * size.parameters * n_tokens / flops
-            seconds += steps * (SECONDS_PER_TOKEN_STEP + weights / bandwidth)
+            if with_vllm:
+                steps = math.ceil(n_prompts / VLLM_ROWS) * new
+                seconds += steps * (VLLM_SECONDS_PER_STEP + weights / self.judging_gpus(judge) / bandwidth)
+            else:
+                steps = math.ceil(n_tokens / judging.batch_tokens) * new
+                seconds += steps * (SECONDS_PER_TOKEN_STEP + weights / bandwidth)
         memory = JUDGING_MB + _mb(1.2 * weights)
         # On the CPU the keys, values and logits of a batch are in the same memory: 64 kB per token.
         return _need(memory if on_gpu else memory + judging.batch_tokens // 16, seconds)

@@ -12,17 +12,17 @@ from typing import Any
 
 from judgemerge import merge as merging
 from judgemerge.compare.plan import ComparisonPlan
-from judgemerge.data import rubrics
+from judgemerge.data import rubrics, stand_ins
 from judgemerge.data.sources import Source
 from judgemerge.embed.plan import EmbeddingPlan
 from judgemerge.judge import pairs_from_grades
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import RecordedJudge
 from judgemerge.prompting import chat_templates, rubric_metrics
-from judgemerge.prompting.prompts import Template, content, load_template, prompt_sources
+from judgemerge.prompting.prompts import Template, content, load_template, prompt_sources, shortened
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
-from judgemerge.settings.models import Expert, Merge, Model, Prompts, Quantization
+from judgemerge.settings.models import Expert, Merge, Model, Package, Prompts, Quantization
 from judgemerge.settings.report import Average
 from judgemerge.settings.searches import Search
 from judgemerge.settings.study_file import Settings
@@ -130,7 +130,7 @@ class Study:
         return [name for name in dict.fromkeys(names) if name in self.catalogues.benchmarks]  # others are refused later
 
     def models_by_origin(self, origin: str) -> list[str]:
-        """Return the models that are to be got by `make`, `repo`, `path` or `endpoint`."""
+        """Return the models that are to be got by `make`, `repo`, `path`, `twin` or `endpoint`."""
         return [name for name, entry in self.models.items() if getattr(entry, origin)]
 
     def base_of(self, expert: str) -> str:
@@ -259,6 +259,12 @@ class Study:
         return users
 
     @cached_property
+    def learnt_sets(self) -> set[str]:
+        """Every item set that something is trained on, screened foundation models included."""
+        screening = self.settings.screening
+        return {*self.training_sets, *(screening.train_on if screening else ())}
+
+    @cached_property
     def known_prompts(self) -> dict[str, str]:
         """The item sets whose prompts are looked for in the benchmarks: item set → why."""
         also = dict.fromkeys(self.settings.overlap.also, "overlap.also")
@@ -294,10 +300,15 @@ class Study:
         return [(judge, self.suite_of(benchmark)) for judge, benchmark in pairs]
 
     def limit(self, benchmark: str) -> int | None:
-        """Return how many items are drawn from an item set; None means all, as for every set that is trained on."""
-        if benchmark not in self.all_benchmarks:
-            return None
-        return self.settings.suites[self.suite_of(benchmark)].limit
+        """Return how many items are drawn from an item set; None means all, as for every set that is trained on.
+
+        A rehearsal draws from every set.
+        """
+        is_judged, rehearsal = benchmark in self.all_benchmarks, self.settings.rehearsal
+        limits = [self.settings.suites[self.suite_of(benchmark)].limit if is_judged else None]
+        if rehearsal:
+            limits += [rehearsal.training_items if benchmark in self.learnt_sets else rehearsal.items]
+        return min(filter(None, limits), default=None)
 
     def protocol(self, benchmark: str) -> str:
         """Return pairwise or pointwise."""
@@ -341,10 +352,21 @@ class Study:
 
     @cached_property
     def downloaded_models(self) -> list[str]:
-        """The repositories of the hub that models, embedding models and rerankers of the study come from."""
-        encoders = self.embedding.encoders if self.embedding else {}
-        entries = [*self.models.values(), *(encoders[role] for role in ("base", "reranker") if role in encoders)]
-        return list(dict.fromkeys(entry.repo for entry in entries if getattr(entry, "repo", None)))
+        """The repositories of the hub and the packages that models and documents of the study come from."""
+        embedding = self.embedding
+        entries = [*self.models.values(), *(embedding.encoders.values() if embedding else ())]
+        packages = [entry.package for entry in entries if getattr(entry, "package", None)]
+        packages += [Package.of(entry) for entry in embedding.packaged_collections.values()] if embedding else []
+        repos = [entry.repo for entry in entries if getattr(entry, "repo", None)]
+        return list(dict.fromkeys([*repos, *(f"{package.name}=={package.version}" for package in packages)]))
+
+    @cached_property
+    def stand_ins(self) -> list[str]:
+        """The raw files that a rehearsal makes up: nobody here has seen them, and they are not here either."""
+        if not self.settings.rehearsal:
+            return []
+        sources = [self.catalogues.sources[key] for key in self.source_keys if key in stand_ins.FILES]
+        return [one.key for one in sources if one.unseen and not one.is_at_hand(self.settings.mirror)]
 
     @cached_property
     def local_files(self) -> list[str]:
@@ -508,8 +530,8 @@ class Study:
         }
 
     def template(self, prompt: str) -> Template:
-        """Return a prompt by its name."""
-        return load_template(self.catalogues.prompts[prompt])
+        """Return a prompt by its name, as the models of the study are asked with it."""
+        return shortened(load_template(self.catalogues.prompts[prompt]), self.settings.judging.reply_tokens)
 
     def prompt_sources(self, prompt: str) -> list[str]:
         """Return the raw files that a prompt takes texts from: keys of sources.yaml, or paths of files."""

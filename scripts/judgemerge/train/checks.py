@@ -32,6 +32,7 @@ def check(study: "Study") -> None:
     for name in study.experts:
         _check_evaluation_sets(study, name)
         _check_stage(study, name)
+    _check_precision(study)
     check_targets(study)
     _check_screening(study)
     _check_all_fields(study)
@@ -60,7 +61,7 @@ def _check_settings(study: "Study", name: str) -> None:
     """Refuse settings that need a GPU, another form of rows, or an evaluation loss that is never taken."""
     expert, where, settings = study.experts[name], f"{study.where}: experts.{name}", study.training(name)
     bits = settings.get("quantization_bit")
-    if bits and not study.settings.gpus:
+    if bits and not study.settings.gpus and not study.settings.rehearsal:
         raise JudgemergeError(
             f"{where}.settings.quantization_bit is {bits}, and training on a quantized base "
             "needs a GPU; set gpus: 1, or leave the key out"
@@ -74,6 +75,16 @@ def _check_settings(study: "Study", name: str) -> None:
             raise JudgemergeError(f"{where}: early_stopping_steps counts evaluations; set eval_steps, their distance")
     if expert.format == AS_PUBLISHED and expert.orders != "original":
         raise JudgemergeError(f"{where} has format as_published, whose rows have one order; set orders: original")
+
+
+def _check_precision(study: "Study") -> None:
+    """Refuse trainings on CPUs in a precision that these do not take, or only when they are told so."""
+    for key, _, keys in trainings(study) if not study.settings.gpus else ():
+        where = f"{study.where}: {key} trains with"
+        if keys.get("fp16"):
+            raise JudgemergeError(f"{where} fp16, which needs a GPU (gpus is 0); remove the key, or set gpus: 1")
+        if keys.get("bf16") and not keys.get("use_cpu"):
+            raise JudgemergeError(f"{where} bf16 and no GPU (gpus is 0); add use_cpu: true to training, or set gpus: 1")
 
 
 def _check_evaluation_sets(study: "Study", name: str) -> None:

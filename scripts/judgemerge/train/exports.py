@@ -27,7 +27,8 @@ def export_expert(
     origin = {"base": base_digest}
     if recipe["finetuning_type"] == "lora":
         folding = training.export_recipe(base, adapter, fresh, recipe["template"])
-        export(folding | {key: recipe[key] for key in ("split_experts",) if key in recipe}, threads)
+        kept = {key: recipe[key] for key in ("split_experts", "leave_out_spare_ends") if key in recipe}
+        export(folding | kept, threads)
         origin["adapter"] = files.sha256_file(Path(adapter, models.ADAPTER))
     else:
         models.check_folder(adapter)

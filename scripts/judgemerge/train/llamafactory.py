@@ -14,7 +14,7 @@ from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.processes import run_tool
 from judgemerge.prompting import chat_templates
-from judgemerge.train import trained_forms
+from judgemerge.train import trained_forms, training
 
 
 def train(recipe: dict, threads: int, watch: Callable[[Path], bool] | None = None) -> None:
@@ -24,10 +24,10 @@ def train(recipe: dict, threads: int, watch: Callable[[Path], bool] | None = Non
     processes.Stopped raised.
     """
     stop = (lambda: watch(Path(recipe["output_dir"]))) if watch else None
-    if "deepspeed" in recipe and importlib.util.find_spec("deepspeed") is None:
+    if lacking := [name for name in training.gpu_packages(recipe) if importlib.util.find_spec(name) is None]:
         raise JudgemergeError(
-            f"the training asks for DeepSpeed ({recipe['deepspeed']}), which is not installed here; "
-            "install it as docs/cluster.md says, or set training.deepspeed: none"
+            f"the training asks for {' and '.join(lacking)}, which this environment lacks; run `make venv-gpu` once, "
+            "start Snakemake with --sdm conda, or set deepspeed: none and no quantization_bit"
         )
     nodes = recipe.get("nodes", 1)
     recipe, environment = distributed(recipe)
@@ -57,7 +57,11 @@ def export(recipe: dict, threads: int) -> None:
 
 # Keys of a recipe that LLaMA-Factory does not know, and how scripts/train/llamafactory_worker.py is told of them.
 WORKER = Path(__file__).resolve().parents[2] / "train" / "llamafactory_worker.py"
-ADDED = {"split_experts": "JUDGEMERGE_SPLIT_EXPERTS", "orpo_nll": "JUDGEMERGE_ORPO_NLL"}
+ADDED = {
+    "split_experts": "JUDGEMERGE_SPLIT_EXPERTS",
+    "orpo_nll": "JUDGEMERGE_ORPO_NLL",
+    "leave_out_spare_ends": "JUDGEMERGE_LEAVE_OUT_SPARE_ENDS",
+}
 
 
 def program(recipe: dict) -> tuple[dict, list[str], dict[str, str]]:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from judgemerge.core.models import fingerprint
+from judgemerge.synthetic import twins
 from judgemerge.train.training import shared_settings, stage_sets
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ class TrainingPlan:
     def fingerprint(self, model: str) -> str | None:
         """Return what the files of a model folder of this machine are known by: exchanged weights are another model."""
         return fingerprint(self.study.models[model].path)
+
+    def twin(self, model: str) -> dict:
+        """Return what decides a twin: how it is made, and what is published about its model."""
+        twin = self.study.models[model].twin
+        return {**twin.plain(), "facts": twins.plain_facts(twin.of)}
 
     def stage_sets(self, model: str) -> list[str]:
         """Return the item sets that a tiny model is pretrained on."""

@@ -72,7 +72,7 @@ def run(plan: Plan, start: Start, watch: Callable[[Path], bool] | None = None) -
     n_examples = training.write_dataset(folder / "data", plan.rows, form=plan.layout)
     if plan.held_out:
         training.write_dataset(folder / "data", list(plan.held_out), name=training.EVALUATION)
-    settings = {**plan.settings, "template": plan.form.name}
+    settings = {**plan.settings, **plan.form.recipe}
     checkpoint = training.latest_checkpoint(output)
     recipe = training.training_recipe(start.base, folder / "data", output, settings, start.seed, checkpoint)
     if not finished.exists():

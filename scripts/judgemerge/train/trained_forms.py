@@ -6,9 +6,11 @@ default one, a date, a place in the user's turn), rows are laid out so that trai
 difference is refused before anything is trained. Lengths are those of LLaMA-Factory's own encoding.
 """
 
+import contextlib
 import copy
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +50,7 @@ class Form:
         """Refuse an unknown template, and one that would add tokens to the vocabulary; `where` names the key."""
         self.tokenizer, self.name, self.where = tokenizer, name, where
         self.template = _template(name, settings, where)
+        self.spare_ends = leave_out_spare_ends(self.template, tokenizer)
         missing = _added_tokens(tokenizer, self.template)
         if missing:
             raise JudgemergeError(
@@ -72,6 +75,11 @@ class Form:
                 f"{self.where}: {folder} has no chat template, and LLaMA-Factory cannot write one for template "
                 f"'{self.name}'; name one with chat_template of the model ({', '.join(chat_templates.names())}, a file)"
             ) from None
+
+    @property
+    def recipe(self) -> dict:
+        """What a recipe says so that LLaMA-Factory trains in this form (`leave_out_spare_ends`: llamafactory.ADDED)."""
+        return {"template": self.name, **({"leave_out_spare_ends": True} if self.spare_ends else {})}
 
     # ---- what LLaMA-Factory writes ----
 
@@ -131,11 +139,21 @@ class Form:
         """Return the conversation as it has to be given to LLaMA-Factory so that it writes what the model is asked."""
         system, talk = _parts(messages)
         around = self._around(system is not None)
+        if system is not None and _n_questions(talk) > 1 and self._last_turn_has_system:
+            return _in_last_turn(messages)
         if around == "as_is":
             return self.chat.placed(messages)
         if around == "in_user":
             return chat_templates.in_user_turn(messages)
         return [{"role": "system", "content": f"{around[0]}{system or ''}{around[1]}"}, *talk]
+
+    @cached_property
+    def _last_turn_has_system(self) -> bool:
+        """Whether the system text of a longer conversation stands in its last user turn, as Mistral Small has it."""
+        messages = SEVERAL[True]
+        with contextlib.suppress(JudgemergeError):
+            return self.text(_in_last_turn(messages))[0] == self.chat.render(messages)
+        return False
 
     def _around(self, has_system: bool) -> tuple[str, str] | Literal["as_is", "in_user"]:
         """Return what the chat template writes around a system text, or that it needs nothing, or the user's turn."""
@@ -206,8 +224,18 @@ def of(
 def longer_talks(rows: Iterable[Mapping]) -> list[Messages]:
     """Return what to compare for the conversations of several turns among training rows, with and without system."""
     talks = [_parts(row["messages"]) for row in rows if row.get("messages")]
-    kinds = {system is not None for system, talk in talks if sum(message["role"] == "user" for message in talk) > 1}
+    kinds = {system is not None for system, talk in talks if _n_questions(talk) > 1}
     return [SEVERAL[has_system] for has_system in sorted(kinds)]
+
+
+def _n_questions(talk: Messages) -> int:
+    return sum(message["role"] == "user" for message in talk)
+
+
+def _in_last_turn(messages: Messages) -> list[Mapping[str, str]]:
+    """Return a conversation whose system text stands before the last user message, an empty line between."""
+    system, *talk, last = messages
+    return [*talk, *chat_templates.in_user_turn([system, last])]
 
 
 def fitting(
@@ -222,7 +250,9 @@ def fitting(
         return type(template.mm_plugin).__name__ != "BasePlugin", isinstance(template, ReasoningTemplate)
 
     for name in sorted(TEMPLATES, key=is_special):
-        if not _added_tokens(tokenizer, TEMPLATES[name]) and _fits(tokenizer, folder, name, (settings, chat), longer):
+        template = copy.deepcopy(TEMPLATES[name])
+        leave_out_spare_ends(template, tokenizer)
+        if not _added_tokens(tokenizer, template) and _fits(tokenizer, folder, name, (settings, chat), longer):
             yield name
 
 
@@ -263,6 +293,19 @@ def _template(name: str, settings: Mapping, where: str):
         template.enable_thinking = settings.get("enable_thinking", True)
         template.preserve_thinking = settings.get("preserve_thinking", False)
     return template
+
+
+def leave_out_spare_ends(template, tokenizer) -> list[str]:
+    """Take ends of a turn out of a template that the vocabulary lacks and the template never writes; return them.
+
+    LLaMA-Factory would add them: to Llama 3 the <|eom_id|> of Llama 3.1, which calls of tools end with.
+    """
+    slots = [slot for part in vars(template).values() for slot in getattr(part, "slots", ())]
+    written, vocabulary = "".join(map(str, slots)), tokenizer.get_vocab()
+    first = template.stop_words[:1] if template.replace_eos else []  # becomes the end token
+    spare = [end for end in template.stop_words if end not in (*first, *vocabulary) and end not in written]
+    template.stop_words = [end for end in template.stop_words if end not in spare]
+    return spare
 
 
 def _added_tokens(tokenizer, template) -> list[str]:

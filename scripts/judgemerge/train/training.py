@@ -43,8 +43,15 @@ MESSAGE_TAGS = {
     "system_tag": "system",
 }
 ZERO3 = "config/deepspeed/zero3.json"
+# Settings that need a package which `make venv` does not install, because a laptop has no use for it.
+GPU_PACKAGES = {"deepspeed": "deepspeed", "quantization_bit": "bitsandbytes"}
 # Keys that LLaMA-Factory refuses, or ignores, when all weights are trained.
 LORA_ONLY = ("lora_rank", "lora_alpha", "lora_dropout", "lora_target", "use_rslora", "use_dora", "quantization_bit")
+
+
+def gpu_packages(settings: Mapping) -> list[str]:
+    """Return the packages that a training needs for its settings and no other training does."""
+    return [package for key, package in GPU_PACKAGES.items() if settings.get(key)]
 
 
 def stage_sets(model: Model) -> list[str]:
@@ -67,9 +74,11 @@ def shared_settings(settings: Settings) -> dict:
     """Return what all trainings of experts share: the study's `training`, and the numbers of processes and nodes.
 
     One process per GPU, `processes` on each of `nodes`. The weights are spread over them by DeepSpeed ZeRO-3 unless
-    `training.deepspeed` is none. The numbers are part of the training: they multiply the batch.
+    `training.deepspeed` is none. The numbers are part of the training: they multiply the batch. A rehearsal has
+    processes without GPUs.
     """
     shared, gpus, nodes = dict(settings.training), settings.gpus, settings.nodes
+    gpus = settings.rehearsal.processes if settings.rehearsal else gpus
     if gpus * nodes > 1:
         shared = {"deepspeed": ZERO3, **shared}
     if shared.get("deepspeed") == "none" or gpus * nodes < 2:

@@ -39,6 +39,8 @@ EXPENSIVE = {
     "train_encoder",
     "train_expert",
     "train_trial",
+    "unpack_documents",
+    "unpack_model",
     "weigh_models",
     "write_questions",
 }

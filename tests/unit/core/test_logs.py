@@ -106,10 +106,11 @@ def test_progress_goes_to_the_log_and_not_to_a_pipe(job):
 def test_the_same_job_of_a_killed_run_is_waited_for(tmp_path):
     """A job that outlived its Snakemake goes on; started again, the job waits until the first one is over."""
     code = (
-        "import sys, time; from judgemerge.core.logs import logged\n"
+        "import os, sys, time; from judgemerge.core.logs import logged\n"
+        "out = os.fdopen(os.dup(1), 'w', buffering=1)\n"
         "with logged(sys.argv[1]):\n"
-        "    print('begins', time.monotonic(), flush=True)\n"
-        "    time.sleep(float(sys.argv[2])); print('ends', time.monotonic())"
+        "    print('begins', time.monotonic(), file=out)\n"
+        "    time.sleep(float(sys.argv[2])); print('ends', time.monotonic(), file=out)"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(logs.__file__).parents[2])}
 
@@ -132,3 +133,24 @@ def test_a_disk_that_takes_no_more_is_one_sentence(tmp_path, capfd, number):
         raise OSError(number, os.strerror(number), "results/few/tables")
     (line,) = {line for line in capfd.readouterr().err.splitlines() if "start again" in line}
     assert line.startswith("results/few/tables: ") and line.endswith(", then start again: what is done is kept")
+
+
+def test_standard_output_lands_in_the_log_too_also_that_of_children(job):
+    code, stderr, log = job("print('ours'); subprocess.run(['echo', 'of a child'])")
+    assert (code, stderr, sorted(log.splitlines())) == (0, "after\n", ["of a child", "ours"])
+
+
+def test_what_children_write_goes_on_to_the_log_and_is_remembered(job):
+    code, stderr, log = job(
+        """heard = __import__("judgemerge.core.logs").core.logs.Overheard()
+    with heard.of_children():
+        child = subprocess.Popen("echo one; sleep 0.3; echo two >&2", shell=True)
+        kept = sys.stderr
+    print("between", file=sys.stderr, flush=True)
+    child.wait()
+    assert heard.last_lines() == ["one", "two"] == heard.last_lines()
+    print("said later", file=kept)
+    assert heard.last_lines()[-1] == 'said later'"""
+    )
+    assert (code, stderr) == (0, "after\n"), stderr + log
+    assert sorted(log.splitlines()) == ["between", "one", "said later", "two"]

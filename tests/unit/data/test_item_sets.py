@@ -6,7 +6,7 @@ import pytest
 
 from judgemerge.data.benchmarks import deciding
 from judgemerge.data.units import ItemSets
-from judgemerge.settings.models import HubModel, LocalModel
+from judgemerge.settings.models import HubModel, LocalModel, Package, PackagedModel
 
 SOURCES = {"train": {"rows": "web"}, "test": {"rows": "web"}, "other": {"rows": "books", "votes": "people"}}
 
@@ -16,7 +16,11 @@ def item_sets(training_sets=(), limits=None):
     return ItemSets(
         SimpleNamespace(
             settings=SimpleNamespace(seed=7),
-            models={"hub": HubModel(repo="a/b", revision="0" * 40), "here": LocalModel(path="models/here")},
+            models={
+                "hub": HubModel(repo="a/b", revision="0" * 40),
+                "here": LocalModel(path="models/here"),
+                "packed": PackagedModel(package=Package(name="a", version="1", file="m", sha256="0" * 64)),
+            },
             catalogues=SimpleNamespace(
                 benchmarks={"test": {"loader": "jsonl", "description": "words", "categories": {"physics": "science"}}}
             ),
@@ -45,7 +49,7 @@ def test_what_the_loader_is_told_decides_and_words_for_readers_do_not():
     assert item_sets().deciding("test") == {"loader": "jsonl", "categories": {"physics": "science"}}
     assert item_sets().loader("test") == "jsonl"
     assert item_sets().roles("other") == ["rows", "votes"]
-    assert item_sets().downloaded_models() == ["hub"]
+    assert item_sets().downloaded_models() == ["hub", "packed"]
 
 
 def test_everything_that_a_loader_is_told_decides_the_items():

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.data import stand_ins
 from judgemerge.data.benchmarks import load_items
 from judgemerge.data.benchmarks.meld_training import exchange_letters, explained
 from judgemerge.data.sources import load_sources
@@ -147,33 +148,14 @@ def test_the_row_of_the_training_file_stays_in_the_item(tmp_path):
     assert "training_row" not in raw.extra
 
 
-SCRIPT = """
-import package_that_is_not_there
-
-class Evaluator:
-    def evaluate(self, rows):
-        for row in rows:
-            prompt = f'''
-                    You are assessing KIND on a given user's query and judging. Here is the data:
-                    [Query]: {instruction}
-                    ANSWERS
-                    {category} {criteria} {{'Overall Score': {{score}}}}
-                '''
-            prompt = f'''You are assessing something else'''
-"""
-
-
 @pytest.mark.parametrize(
-    ("name", "kind", "answers", "row"),
-    [
-        ("pairwise", "two submitted responses", "{response1} | {response2}", RAW_PAIR),
-        ("pointwise", "submitted response", "{response}", RAW_GRADE),
-    ],
+    ("name", "kind", "row"),
+    [("pairwise", "two submitted responses", RAW_PAIR), ("pointwise", "submitted response", RAW_GRADE)],
 )
-def test_the_prompt_of_the_inference_script_is_shown_as_it_is_there(tmp_path, repository, name, kind, answers, row):
+def test_the_prompt_of_the_inference_script_is_shown_as_it_is_there(tmp_path, repository, name, kind, row):
     sources = tmp_path / "sources"
     sources.mkdir()
-    (sources / f"meld_infer_{name}").write_text(SCRIPT.replace("KIND", kind).replace("ANSWERS", answers))
+    stand_ins.write(f"meld_infer_{name}", sources / f"meld_infer_{name}")
     for criteria in load_sources(repository / "config/sources.yaml"):
         if criteria.startswith("meld_criteria"):
             (sources / criteria).write_text(f"about {criteria}")

@@ -10,18 +10,10 @@ from judgemerge.core.items import Vote
 from judgemerge.data.benchmarks import _rubric_prompt, load_catalogue, load_items
 from judgemerge.data.benchmarks.prometheus import swap_positions
 from judgemerge.data.sources import load_sources
+from judgemerge.data.stand_ins.rows import feedback, preference, request, request_pair
 
 FOLDER = "prometheus-eval/prometheus-eval/dcfb44272d5d0414832f5dbb8c2a05ebc2614234/eval/benchmark/data"
 SCORES = "\n".join(f"Score {n}: It is {word}." for n, word in enumerate(("bad", "weak", "fair", "good", "great"), 1))
-
-
-def request(response="Pear.", reference="Apple.", instruction="Name a fruit.", criterion="Is it a fruit?"):
-    shown = f"###Reference Answer (Score 5):\n{reference}\n\n" if reference else ""
-    return (
-        "###Task Description:\nJudge it.\n\n"
-        f"###The instruction to evaluate:\n{instruction}\n\n###Response to evaluate:\n{response}\n\n{shown}"
-        f"###Score Rubrics:\n[{criterion}]\n{SCORES}\n\n###Feedback: "
-    )
 
 
 def load(tmp_path, rows, form, protocol="pointwise", **options):
@@ -114,26 +106,21 @@ def test_a_single_score_will_do_and_a_wrong_one_will_not(tmp_path):
 # ---- pairs ----
 
 
-def pair(number, **fields):
-    chosen, rejected = request(f"Pear {number}.", None), request(f"Stone {number}.", None)
-    return {"chosen_instruction": chosen, "rejected_instruction": rejected, **fields}
-
-
 def test_half_of_the_pairs_are_turned_with_their_prompts(tmp_path):
-    items, counts = load(tmp_path, [pair(n, source="helpful") for n in range(200)], "pairs", "pairwise")
+    items, counts = load(tmp_path, [request_pair(n, source="helpful") for n in range(200)], "pairs", "pairwise")
     assert 70 < counts["truth"]["second"] < 130
     for item in items:
         better = {"first": 0, "second": 1}[item.truth]
         assert item.responses[better][0].startswith("Pear")
         assert "Pear" in item.extra["published_prompt"][better]
-    again, _ = load(tmp_path, [pair(n, source="helpful") for n in range(100, 200)], "pairs", "pairwise")
+    again, _ = load(tmp_path, [request_pair(n, source="helpful") for n in range(100, 200)], "pairs", "pairwise")
     assert [item.truth for item in again] == [item.truth for item in items[100:]], "the rows before do not matter"
 
 
 def test_ties_and_requests_that_differ(tmp_path):
-    (item,), _ = load(tmp_path, [pair(1, tie=1)], "pairs", "pairwise")
+    (item,), _ = load(tmp_path, [request_pair(1, tie=1)], "pairs", "pairwise")
     assert item.truth == "tie"
-    other = pair(1) | {"rejected_instruction": request("Stone.", None, instruction="Name a stone.")}
+    other = request_pair(1) | {"rejected_instruction": request("Stone.", None, instruction="Name a stone.")}
     with pytest.raises(JudgemergeError, match="differ in their instruction"):
         load(tmp_path, [other], "pairs", "pairwise")
 
@@ -155,15 +142,6 @@ def test_real_benchmarks_have_their_counts(mirror, repository):
 
 
 # ---- training rows ----
-
-
-def feedback(instruction, score, response=None):
-    texts = {f"orig_score{n}_description": f"It is {n}." for n in range(1, 6)}
-    return {
-        "orig_instruction": instruction, "orig_response": response or f"{instruction} answered at {score}",
-        "orig_reference_answer": "Best.", "orig_criteria": "Is it right?", "orig_score": str(score),
-        "orig_feedback": f"Worth {score}.", "instruction": "…", "output": "…", **texts,
-    }  # fmt: skip
 
 
 def test_feedback_rows(tmp_path):
@@ -224,15 +202,6 @@ def test_equal_scores_make_no_pair(tmp_path):
     rows = [feedback("Why?", 3, "one"), feedback("Why?", 3, "two"), feedback("Why?", 5, "three")]
     items, counts = load(tmp_path, rows, "preference_pairs", "pairwise")
     assert (len(items), counts["equal_scores_left_out"], counts["instructions_without_five_scores"]) == (2, 1, 1)
-
-
-def preference(preferred="A", feedback_text="Response A is right, Response B is not."):
-    return {
-        "orig_instruction": "Why?", "orig_response_A": "Because.", "orig_response_B": "No.",
-        "orig_reference_answer": "So.",
-        "orig_criteria": "Is it right?", "orig_preference": preferred, "orig_feedback": feedback_text,
-        "orig_score_A": "5", "orig_score_B": "2", "instruction": "…", "output": "…", "input": "",
-    }  # fmt: skip
 
 
 def test_preference_rows(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item
-from judgemerge.evaluate.labels import Draw, allocation, draw, read_labels, read_votes, rehearsed, sheet, strata_of
+from judgemerge.evaluate.labels import Draw, allocation, draw, read_labels, read_votes, truths_of, sheet, strata_of
 from judgemerge.settings.comparisons import LabelledPart
 
 
@@ -147,7 +147,7 @@ def test_a_draw_of_other_units_and_votes_on_what_was_not_drawn_are_refused(tmp_p
         read_labels(entry, "pairwise", [one.id for one in ITEMS[1:]])
 
 
-def test_a_rehearsal_takes_the_truth_of_a_part():
-    votes = rehearsed(ITEMS, 7, 42)
+def test_the_truth_of_a_part_may_stand_for_votes():
+    votes = truths_of(ITEMS, 7, 42)
     assert len(votes) == 7
     assert set(map(tuple, votes.values())) == {("first",)}

@@ -368,7 +368,7 @@ def test_trainings_with_deepspeed_there_update_on_as_many_rows_here(repository):
     for name in ("chatglm3_ds", "half_panda"):  # 4 GPUs with one row each there
         recipe = training.expert_settings(shared, study.experts[name].settings)
         rows = recipe["per_device_train_batch_size"] * recipe["gradient_accumulation_steps"] * recipe["processes"]
-        assert (rows, recipe["learning_rate"], recipe["lora_target"]) == (4, 5e-6, "query_key_value")
+        assert (rows, recipe["learning_rate"], recipe["lora_target"]) == (4, 5e-6, "q_proj,k_proj,v_proj")
     assert study.experts["half_panda"].subset.plain() == {"by_set": {"pandalm_train": {"share": 0.5}}}
 
 
@@ -404,6 +404,11 @@ def test_the_recipes_are_the_published_ones(repository):
     [
         ({"base": "gemma_7c"}, r"experts\.dora\.base names the unknown model 'gemma_7c'; did you mean 'gemma_7b'\?"),
         ({"settings": {"quantization_bit": 4}}, r"quantization_bit is 4, and .* needs a GPU; set gpus: 1"),
+        ({"settings": {"fp16": True}}, r"trains with fp16, which needs a GPU \(gpus is 0\); remove the key, or set"),
+        (
+            {"settings": {"fp16": False, "bf16": True}},
+            r"trains with bf16 and no GPU \(gpus is 0\); add use_cpu: true to training",
+        ),
         (
             {"subset": {"by_set": {"pandalm": {"first": 1}}}},
             r"experts\.dora\.subset\.by_set names the item set 'pandalm'",

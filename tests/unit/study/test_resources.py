@@ -376,3 +376,17 @@ def test_the_size_of_a_model_is_read_where_its_record_lies(needs, tmp_path, monk
     record.parent.mkdir(parents=True)
     record.write_text(json.dumps({"bytes": 8, "parameters": 2}))
     assert size("llama") == Size(8, 2)
+
+
+def test_vllm_writes_a_batch_without_the_time_that_transformers_spends_on_every_step(needs):
+    """As published for 7 and 8 billion weights: some thousand tokens a second, and less with the weights on one GPU."""
+    judging = {"prompts": {"pairwise": "plain_pairwise", "pointwise": "brief_pointwise"}}
+    own, vllm = (
+        needs(gpus=1, judging={**judging, "backend": backend}).judge("llama", "demo")
+        for backend in ("transformers", "vllm")
+    )
+    assert vllm.expected < own.expected
+    spread = {**judging, "backend": "vllm", "gpus": 4}
+    assert needs(gpus=4, judging=spread).judge("llama", "demo").expected < vllm.expected
+    on_cpu = needs(judging={**judging, "backend": "vllm"}).judge("llama", "demo")
+    assert on_cpu == needs(judging=judging).judge("llama", "demo")

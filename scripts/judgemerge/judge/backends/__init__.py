@@ -8,6 +8,10 @@ Each backend is one module here, imported only when it is asked for, and nothing
   backends know besides);
 * `ABILITIES`: which of SAMPLING and LOGPROBS it has besides greedy completion, as a tuple of their words. A plan reads
   it from the file, where torch would take seconds and vLLM may not be installed;
+* optionally `ENVIRONMENT`, the file of envs/ that its jobs run in with `--sdm conda` (`judge`), and
+  `ENVIRONMENT_WITHOUT_GPU` where that is another one in a study without GPUs;
+* optionally `OWN_VENV`: (package, folder beside .venv) of a backend whose packages do not fit beside the others'
+  (interpreters.py);
 * optionally `SELECTABLE = False`: a study does not choose it, because the manifests of its models name it.
 """
 
@@ -20,6 +24,7 @@ from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.registry import Modules
 
 DEFAULT = "transformers"
+DEFAULT_ENVIRONMENT = "judge"
 SAMPLING, LOGPROBS = ABILITIES = ("sampling", "logprobs")
 SCORING = ("continuation", "score")  # the methods that LOGPROBS needs
 _PACKAGES = ("torch", "transformers", "safetensors", "httpx", "tenacity", "vllm", "llama_cpp")  # of our own backends
@@ -157,6 +162,17 @@ def abilities(name: str) -> tuple[str, ...]:
             f"backend '{name}' declares ABILITIES = {words!r}; give a tuple of these words: {', '.join(ABILITIES)}"
         )
     return tuple(words)
+
+
+def environment(name: str, with_gpus: bool) -> str:
+    """Return the environment (a file of envs/) that the jobs of a backend run in, in a study with or without GPUs."""
+    own = BACKENDS.declared(name, "ENVIRONMENT", DEFAULT_ENVIRONMENT)
+    return own if with_gpus else BACKENDS.declared(name, "ENVIRONMENT_WITHOUT_GPU", own)
+
+
+def own_venv(name: str) -> tuple[str, str] | None:
+    """Return (package, folder) of the virtual environment that a backend has for itself, None where it has none."""
+    return BACKENDS.declared(name, "OWN_VENV", None)
 
 
 def of(manifest: Mapping, default: str = DEFAULT) -> str:

@@ -1,8 +1,9 @@
-"""Greedy completion of quantized models (GGUF) with llama.cpp, on the CPU, or on a GPU where that was built for it.
+"""Greedy completion and log-probabilities of quantized models (GGUF) with llama.cpp.
 
-Prompts are rendered and tokenized as for the model they were made from, by its own tokenizer, so that a quantization
-differs from its parent in the weights alone. They are sorted, so that what neighbours have in common is read once and
-stays in the cache, and several replies are written side by side, which costs little more than one.
+It runs on the CPU, or on a GPU where it was built for one. Prompts are rendered and tokenized as for the model they
+were made from, by its own tokenizer, so that a quantization differs from its parent in the weights alone. They are
+sorted, so that what neighbours have in common is read once and stays in the cache, and several replies are written side
+by side, which costs little more than one.
 """
 
 import ctypes
@@ -19,13 +20,15 @@ from transformers import AutoTokenizer
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.judge.backends import Backend, Batch, Completion, GenerationParameters
+from judgemerge.judge.backends import Batch, Completion, GenerationParameters, ScoringBackend
+from judgemerge.judge.option_scores import Question
 from judgemerge.prompting.chat_templates import Chat
 from judgemerge.quantize import quantizing
 
 llama_cpp = quantizing.load_llama_cpp()
 
-ABILITIES = ()
+ABILITIES = ("logprobs",)
+ENVIRONMENT = "quantize"
 SELECTABLE = False
 REPLIES_AT_ONCE = 8
 TOKENS_AT_ONCE = 512  # read in one step of the arithmetic
@@ -38,7 +41,7 @@ def load(folder: str | Path, settings: Mapping) -> "LlamaCpp":
     return LlamaCpp(folder, settings["batch_tokens"], settings["threads"], settings.get("chat", {}))
 
 
-class LlamaCpp(Backend):
+class LlamaCpp(ScoringBackend):
     """One quantized model; greedy, prompts with a common beginning side by side."""
 
     abilities = ABILITIES
@@ -111,6 +114,37 @@ class LlamaCpp(Backend):
                     replies = session.complete([prompts[index] for index in batch], max_new_tokens, self.stop)
                     pairs = zip(batch, replies, strict=True)
                     yield [(index, self._completion(prompts[index], reply)) for index, reply in pairs]
+        finally:
+            session.close()
+
+    def continuation(self, messages: list[dict[str, str]], reply: str) -> str:
+        """Return what follows `render(messages)` when the assistant answers `reply`, the end of its turn included."""
+        return self.chat.continuation(messages, reply)
+
+    def score(self, questions: list[tuple[str, tuple[str, ...]]], skip: Collection[int] = ()) -> Iterator[Batch]:
+        """Yield batches of (index into `questions`, completion) for texts and what may follow each of them.
+
+        Text and continuation are tokenized apart, as in training. Batches are formed over all questions, then those in
+        `skip` left out.
+        """
+        if not questions:
+            return
+        self.prepare()
+        open_questions = [Question(self._ids([text])[0], self._ids(list(options))) for text, options in questions]
+        passes = [(number, row) for number, one in enumerate(open_questions) for row in one.passes()]
+        rows = [row for _, row in passes]
+        n_cells = max(self.batch_tokens, *map(len, rows))
+        session = Session(self.weights, n_cells, self.threads)
+        try:
+            for whole_batch in batches(rows, n_cells, 0):
+                batch = [place for place in whole_batch if passes[place][0] not in skip]
+                firsts = [len(open_questions[passes[place][0]].text) - 1 for place in batch]
+                logits = session.last_logits([rows[place] for place in batch], firsts) if batch else []
+                for place, values in zip(batch, logits, strict=True):
+                    open_questions[passes[place][0]].take(rows[place], values)
+                numbers = dict.fromkeys(passes[place][0] for place in batch)
+                if done := [number for number in numbers if open_questions[number].is_done]:
+                    yield [(number, open_questions[number].completion()) for number in done]
         finally:
             session.close()
 
@@ -217,9 +251,29 @@ class Session:
                 if token not in stop and len(reply) < max_new_tokens:
                     rows.append((token, len(prompts[sequence - 1]) + len(reply) - 1, sequence, True))
             next_tokens = self._read(rows)
-        for sequence in range(1, len(prompts) + 1):
-            llama_cpp.llama_memory_seq_rm(self.memory, sequence, -1, -1)
+        self._forget(len(prompts))
         return replies
+
+    def last_logits(self, rows: Sequence[list[int]], firsts: Sequence[int]) -> list["torch.Tensor"]:  # noqa: F821
+        """Return the logits of each row from a position on, (number of positions, vocabulary)."""
+        import torch
+
+        begun = min(common(rows), min(firsts))
+        self._share(rows[0][:begun])
+        wanted = []
+        for sequence, (row, first) in enumerate(zip(rows, firsts, strict=True), 1):
+            llama_cpp.llama_memory_seq_cp(self.memory, SHARED, sequence, 0, -1)
+            wanted += [(row[position], position, sequence, position >= first) for position in range(begun, len(row))]
+        values: list[list[np.ndarray]] = [[] for _ in rows]
+        for sequence, logits in self._logits(wanted):
+            values[sequence - 1].append(logits.copy())
+        self._forget(len(rows))
+        return [torch.from_numpy(np.stack(of_row)) for of_row in values]
+
+    def _forget(self, n_sequences: int) -> None:
+        """Take the rows of a batch out of the cache; what they had in common stays."""
+        for sequence in range(1, n_sequences + 1):
+            llama_cpp.llama_memory_seq_rm(self.memory, sequence, -1, -1)
 
     def _share(self, tokens: list[int]) -> None:
         """Read the common part, of which what the batch before had in common with it is there already."""
@@ -232,33 +286,38 @@ class Session:
 
     def _read(self, rows: Sequence[tuple[int, int, int, bool]]) -> dict[int, int]:
         """Read (token, position, sequence, is_last) rows; return the likeliest next token after each last."""
-        likeliest = {}
+        return {sequence: int(values.argmax()) for sequence, values in self._logits(rows)}
+
+    def _logits(self, rows: Sequence[tuple[int, int, int, bool]]) -> Iterator[tuple[int, np.ndarray]]:
+        """Read (token, position, sequence, is_wanted) rows; yield (sequence, logits) after each that is wanted.
+
+        An array is llama.cpp's own and holds until the next one is asked for.
+        """
         for start in range(0, len(rows), self.step):
             part = rows[start : start + self.step]
             self.batch.n_tokens = len(part)
-            for place, (token, position, sequence, is_last) in enumerate(part):
+            for place, (token, position, sequence, is_wanted) in enumerate(part):
                 self.batch.token[place] = token
                 self.batch.pos[place] = position
                 self.batch.n_seq_id[place] = 1
                 self.batch.seq_id[place][0] = sequence
-                self.batch.logits[place] = is_last
+                self.batch.logits[place] = is_wanted
             failed = llama_cpp.llama_decode(self.context, self.batch)
             if failed:
                 raise JudgemergeError(
                     f"llama.cpp stopped with code {failed} while reading {len(part)} tokens; lower "
                     "judging.batch_tokens if memory is short, else report it"
                 )
-            for place, (_, _, sequence, is_last) in enumerate(part):
-                if is_last:
+            for place, (_, _, sequence, is_wanted) in enumerate(part):
+                if is_wanted:
                     logits = llama_cpp.llama_get_logits_ith(self.context, place)
                     values = np.ctypeslib.as_array(logits, (self.weights.n_vocabulary,))
-                    likeliest[sequence] = int(values.argmax())
-                    if not np.isfinite(values[likeliest[sequence]]):  # argmax of NaN is its first place
+                    if not np.isfinite(values[values.argmax()]):  # argmax of NaN is its first place
                         raise JudgemergeError(
                             f"{self.weights.path}: llama.cpp's logits are not finite; quantize to another type, or "
                             "judge the model itself with judging.dtype: bfloat16"
                         )
-        return likeliest
+                    yield sequence, values
 
     def close(self) -> None:
         """Give the memory back."""

@@ -32,6 +32,7 @@ from judgemerge.settings.models import Endpoint
 logger = logging.getLogger(__name__)
 
 ABILITIES = ()
+ENVIRONMENT = "stats"
 SELECTABLE = False
 # How an endpoint is asked. None of it decides a reply, so none is part of the identity.
 LIMITS = (

@@ -6,8 +6,6 @@ Transformers' own `generate`: what they keep of a beginning depends on what foll
 and the text tokenized without further special tokens: a second BOS would shift every answer.
 """
 
-import json
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +28,7 @@ from transformers import (
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge import batching, decoding
 from judgemerge.judge.backends import Completion, GenerationParameters, ScoringBackend, not_finite
+from judgemerge.judge.option_scores import Question
 from judgemerge.prompting.chat_templates import Chat
 
 ABILITIES = ("sampling", "logprobs")
@@ -192,7 +191,7 @@ class Transformers(ScoringBackend):
         "tokens": [their number]}. Text and continuation are tokenized apart, as in training. Continuations of one
         token take a single pass over the text. Batches are formed over all questions, then those in `skip` left out.
         """
-        open_questions = [_Question(self._ids(text), list(map(self._ids, options))) for text, options in questions]
+        open_questions = [Question(self._ids(text), list(map(self._ids, options))) for text, options in questions]
         passes = [(number, row) for number, one in enumerate(open_questions) for row in one.passes()]
         rows = [row for _, row in passes]
         tails = [len(row) - len(open_questions[number].text) + 1 for number, row in passes]
@@ -219,49 +218,6 @@ class Transformers(ScoringBackend):
     def _completion(self, ids: list[int], n_prompt: int) -> Completion:
         text, n_tokens, finish_reason = self.chat.reply(ids)
         return Completion(text, n_prompt, n_tokens, finish_reason)
-
-
-class _Question:
-    """A text and what may follow it, as tokens, and the log-probabilities that are known so far."""
-
-    def __init__(self, text: list[int], options: list[list[int]]):
-        self.text, self.options = text, options
-        self.sums: dict[int, float] = {}
-
-    @property
-    def _in_one_pass(self) -> bool:
-        return all(len(option) == 1 for option in self.options)
-
-    def passes(self) -> list[list[int]]:
-        """Return the rows that score the options, equal ones once: the text alone when each is a single token."""
-        if self._in_one_pass:
-            return [self.text]
-        unique = [option for number, option in enumerate(self.options) if option not in self.options[:number]]
-        return [self.text + option for option in unique]
-
-    def take(self, row: list[int], logits: torch.Tensor) -> None:
-        """Note what the last logits of a row, (from the text's last token on, vocabulary), say."""
-        logprobs = torch.log_softmax(logits.float(), dim=-1)
-        for number, option in enumerate(self.options):
-            if self._in_one_pass or row[len(self.text) :] == option:
-                tokens = torch.tensor(option, device=logits.device)
-                self.sums[number] = round(float(logprobs[: len(option)].gather(1, tokens[:, None]).sum()), 6)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every option has its log-probability."""
-        return len(self.sums) == len(self.options)
-
-    @property
-    def is_finite(self) -> bool:
-        """Whether every log-probability is a number."""
-        return all(map(math.isfinite, self.sums.values()))
-
-    def completion(self) -> Completion:
-        """Return the sums and token counts as JSON."""
-        tokens = [len(option) for option in self.options]
-        scores = {"logprobs": [self.sums[number] for number in range(len(tokens))], "tokens": tokens}
-        return Completion(json.dumps(scores), len(self.text), sum(tokens))
 
 
 class Sampler:

@@ -101,13 +101,13 @@ def _benchmark_rows(
     material: Material, labelled: "LabelledPart", seed: int, confidence: float, pairs: list, panel: list[str]
 ) -> list:
     from judgemerge.evaluate.corrected_rows import benchmark_rows
-    from judgemerge.evaluate.labels import read_labels, rehearsed
+    from judgemerge.evaluate.labels import read_labels, truths_of
 
     verdicts = {judge: some for (judge, _), some in material.verdicts_of(pairs).items()}
     every = material.items(pairs[0][1])
     items = [item for item in every if item.judgeable] or every
-    if labelled.rehearse:
-        votes, drawn = rehearsed(items, labelled.rehearse, seed), None
+    if labelled.from_truth:
+        votes, drawn = truths_of(items, labelled.from_truth, seed), None
     else:
         votes, drawn = read_labels(labelled, items[0].protocol, [item.id for item in items])
     present = [judge for judge in panel if judge in verdicts]

@@ -1,6 +1,8 @@
 """items.csv: what every item set holds, and what was left out or mended on the way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from judgemerge.report.markup import TEXT, frame
 from judgemerge.report.material import Material
@@ -11,7 +13,16 @@ COLUMNS = {
     "count": Column("what is counted; parts of a count have dotted names"),
     "value": Column("how many there are", TEXT),
 }
-FIRST = ("protocol", "rows", "items", "judgeable", "not_public", "clusters")  # counts that every item set has
+STAND_INS = "stand_ins"  # raw files of a rehearsal that are made up
+FIRST = (
+    "protocol",
+    STAND_INS,
+    "rows",
+    "items",
+    "judgeable",
+    "not_public",
+    "clusters",
+)  # counts that every item set has
 
 
 def counted_sets(study: Study) -> list[str]:
@@ -24,12 +35,15 @@ def inputs(study: Study) -> Inputs:
     return Inputs(counts=counted_sets(study))
 
 
-def parameters(study: Study) -> dict[str, list[str]]:
-    """Return the sets."""
-    return {"item_sets": counted_sets(study)}
+def parameters(study: Study) -> dict[str, Any]:
+    """Return the sets, and for a rehearsal those that are made from stand-ins."""
+    item_sets = counted_sets(study)
+    made_up = {name: sorted({*study.stand_ins} & {*study.benchmark_sources(name).values()}) for name in item_sets}
+    made_up = {name: sources for name, sources in made_up.items() if sources}
+    return {"item_sets": item_sets} | ({"stand_ins": made_up} if made_up else {})
 
 
-def rows(material: Material, item_sets: list[str]) -> Frame:
+def rows(material: Material, item_sets: list[str], stand_ins: Mapping[str, list[str]] = MappingProxyType({})) -> Frame:
     """Return one row per item set and count."""
     import pandas as pd
 
@@ -38,6 +52,7 @@ def rows(material: Material, item_sets: list[str]) -> Frame:
         counts = material.counts(name)
         flat = pd.json_normalize({key: value for key, value in counts.items() if key != "benchmark"}, sep=".").iloc[0]
         lines += [(counts["benchmark"], key, value) for key, value in flat.items()]
+        lines += [(counts["benchmark"], STAND_INS, ", ".join(stand_ins[name]))] if name in stand_ins else []
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
