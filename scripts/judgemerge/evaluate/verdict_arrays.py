@@ -21,7 +21,8 @@ class BenchmarkArrays:
 
     `truth` is (n_items,): class codes (pairwise, 0 first, 1 second, 2 tie) or numbers (pointwise).
     `cluster` is (n_items,): 0 … n_clusters − 1 in the order of the sorted cluster names.
-    `unjudgeable` holds the ids of the items without texts or without a truth: verdicts on them are passed over, not refused.
+    `unjudgeable` holds the ids of the items without texts or without a truth: verdicts on them are passed over, not
+    refused.
     """
 
     benchmark: str

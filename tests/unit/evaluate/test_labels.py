@@ -7,7 +7,7 @@ import pytest
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item
-from judgemerge.evaluate.labels import Draw, allocation, draw, read_labels, read_votes, truths_of, sheet, strata_of
+from judgemerge.evaluate.labels import Draw, allocation, draw, read_labels, read_votes, sheet, strata_of, truths_of
 from judgemerge.settings.comparisons import LabelledPart
 
 
