@@ -22,6 +22,7 @@ from judgemerge.evaluate.verdict_arrays import CODES, ERROR, NOT_ASKED, ORDERS
 
 WINS = {"first": 1.0, "second": 0.0, "tie": 0.5}
 FIRST_ANSWER = "first answer"  # who wins where the items do not say whose answers they are
+ALONE = "no other judge and no other order stands in for people"
 EVERYTHING = ("", "")  # the slice that is no slice
 JUDGE_ALONE, LABELS_ALONE, CORRECTED = "judge alone", "labels alone", "corrected"
 DISTANCE = "judge minus people"
@@ -51,7 +52,10 @@ class Row(NamedTuple):
 
 
 class Mean(NamedTuple):
-    """One number that is wanted: the mean over units or, with `minus`, how far it is from the mean over others."""
+    """One number that is wanted: the mean over units or, with `minus`, how far it is from the mean over others.
+
+    `errors` are the unread verdicts, unless given the units without an opinion; `silent` says why none has one.
+    """
 
     judge: str
     metric: str
@@ -60,6 +64,8 @@ class Mean(NamedTuple):
     units: Units
     minus: Units | None = None
     judge_b: str = ""
+    errors: int | None = None
+    silent: str = "no reply could be read"
 
     def rows(self, place: tuple[str, str], confidence: float) -> Iterator[Row]:
         """Yield the number by the judge alone, by the labels alone and corrected, then the judge's distance."""
@@ -83,7 +89,7 @@ class Mean(NamedTuple):
         value, low, high = estimate.columns().values()
         both = [some for some in (self.units, self.minus) if some is not None]
         if not note and np.isnan(value):
-            note = "no reply could be read"
+            note = self.silent
         elif not note and np.isnan(low):
             note = "all are alike: no interval"
         identity = (self.judge, self.judge_b, self.metric, self.subject, *place, estimator)
@@ -91,7 +97,7 @@ class Mean(NamedTuple):
             sum(len(some.judge) for some in both),
             sum(some.n_labels for some in both),
             min(some.n_label_clusters for some in both),
-            sum(some.n_unread for some in both),
+            sum(some.n_unread for some in both) if self.errors is None else self.errors,
         )
         return Row(*identity, value, low, high, *counts, *(round(float(number), 12) for number in more), note)
 
@@ -202,19 +208,22 @@ def _seen_by(units: Units, sides: Sequence[Sequence[str]], model: str) -> Units:
 def _accuracies(labelled: Labelled, codes: Mapping[str, tuple], panel: Sequence[str]) -> Iterator[Mean]:
     """Yield the accuracy of every judge, and how far those of every two are apart."""
     truth = labelled.people(lambda votes: CODES[majority(votes)])
-    right, expected = {}, {}
+    right, expected, n_errors = {}, {}, {}
     for judge, (own, asked) in codes.items():
         orders = own[:, np.array(asked)]
+        n_errors[judge] = int((orders == ERROR).sum())
         hits = (orders == truth[:, None]).mean(axis=1) if orders.size else np.full(len(truth), np.nan)
         right[judge] = np.where(np.isnan(truth), np.nan, hits)
         expected[judge] = _echo(judge, codes, [name for name in panel if name != judge])
         if orders.size:
-            yield Mean(judge, "accuracy", "", SHARE, labelled.units(right[judge], expected[judge]))
+            units = labelled.units(right[judge], expected[judge])
+            yield Mean(judge, "accuracy", "", SHARE, units, errors=n_errors[judge], silent=ALONE)
     for one, other in combinations(right, 2):
         others = [name for name in panel if name not in (one, other)]
         apart = right[one] - right[other], _echo(one, codes, others) - _echo(other, codes, others)
         if np.isfinite(apart[0]).any():
-            yield Mean(one, "accuracy_difference", "", DIFFERENCE, labelled.units(*apart), judge_b=other)
+            units, errors = labelled.units(*apart), n_errors[one] + n_errors[other]
+            yield Mean(one, "accuracy_difference", "", DIFFERENCE, units, judge_b=other, errors=errors, silent=ALONE)
 
 
 def _echo(judge: str, codes: Mapping[str, tuple], others: Sequence[str]) -> np.ndarray:

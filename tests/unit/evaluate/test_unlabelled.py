@@ -19,7 +19,7 @@ FEW = Statistics(resamples=100)
 def entry(protocol, **options):
     responses = ["a", "b"] if protocol == "pairwise" else ["a"]
     return {
-        "loader": "jsonl", "protocol": protocol, "description": "d", "truth": "nobody has voted", "sources": {"rows": "x"},
+        "loader": "jsonl", "protocol": protocol, "description": "d", "truth": "none", "sources": {"rows": "x"},
         "options": {"fields": {"prompt": "task", "responses": responses, "category": "topic"}, **options},
     }  # fmt: skip
 
