@@ -41,7 +41,9 @@ def test_the_page_is_true_from_top_to_bottom(repository, tmp_path):
         else:
             reader.write(value, text)
     sheets = [tmp_path / "labels" / "sums.csv", repository / "docs" / "examples" / "sums.votes.csv"]
-    drawn, filled = ([list(row.values())[:4] for row in csv.DictReader(open(path))] for path in sheets)
+    drawn, filled = (list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) for path in sheets)
+    for row in (*drawn, *filled):
+        del row["annotator"], row["vote"]
     assert drawn == filled
     shown = (tmp_path / "results" / "sums" / "tables" / "corrected_sums.html").read_text(encoding="utf-8")
     assert "0.514 [0.455, 0.572]" in shown
