@@ -91,8 +91,8 @@ def report(table: pd.DataFrame, runs: int, seed: int) -> str:
         "",
         "Made by `benchmarks/resample_battles.py`, which says how; do not edit. Win rate of Claude Opus 4 against",
         f"another model, as people and as a judge have it; {runs} resamples of each file, seed {seed}, a fifth",
-        "labelled. Coverage is the share of 95 % intervals that hold the people's win rate of the whole file. What the numbers are:",
-        "[corrected numbers](../../docs/corrected.md).",
+        "labelled. Coverage is the share of 95 % intervals that hold the people's win rate of the whole file.",
+        "[What the numbers are](../../docs/corrected.md).",
         "",
         "| against | judge | battles | people % | judge % | correlation | coverage %: judge alone | labels alone "
         "| corrected | width: judge alone | labels alone | corrected |",
