@@ -29,7 +29,7 @@ from judgemerge.evaluate.bootstrap import t_quantile
 from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate
 
-LEAST_LABELS = 20  # fewer labels, or labels on fewer prompts, are refused: benchmarks/results/corrected.md shows why
+LEAST_LABELS = 20  # fewer labels, or labels on fewer prompts, are refused (benchmarks/results/corrected.md: few labels)
 UNSEEN = 0.5  # errors in each direction that are added to those that were seen
 
 

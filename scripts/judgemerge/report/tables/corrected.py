@@ -1,6 +1,7 @@
 """corrected_{name}.csv: what judges alone, people's labels of a part alone, and both together say."""
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -145,28 +146,25 @@ def sections(table: Frame, judges: Sequence[str] = ()) -> list[Section]:
 
 
 def _metric(metric: str, rows: Frame) -> str:
+    """Return a row per judge and subject; what is refused stands below, folded away."""
     rows = rows.fillna({"judge_b": "", "subject": ""})
-    columns = Crosstab(rows, ("judge", "judge_b", "subject"), "estimator", _cell)
-    both = rows[rows.estimator == CORRECTED]
-    about = {
-        (row.judge, row.judge_b, row.subject): [
-            *map(_number, (row.judge_share, row.correlation)), _number(row.worth, ".0f"), row.labels, row.n,
-        ]
-        for row in both.itertuples()
-    }  # fmt: skip
+    both = {(row.judge, row.judge_b, row.subject): row for row in rows[rows.estimator == CORRECTED].itertuples()}
+    table = Crosstab(rows, ("judge", "judge_b", "subject"), "estimator", _cell)
     lines = [
         [
             html.escape(_name(*key)),
-            *(columns.cells.get((key, name), "") for name in columns.columns),
-            *map(str, about[key]),
+            *(table.cells.get((key, name), "") for name in table.columns),
+            *(_number(value) for value in (row.judge_share, row.correlation)),
+            *map(str, (_number(row.worth, ".0f"), row.labels, row.n)),
         ]
-        for key in columns.lines
+        for key, row in both.items()
+        if not math.isnan(row.value)
     ]
-    shown = grid(["", *map(str, columns.columns), "λ", "correlation", "worth", "labels", "n"], lines)
-    refused = notes((_name(row.judge, row.judge_b, row.subject), row.note) for row in both.itertuples())
-    if len(lines) > MANY:
-        return details(f"{metric}: {len(lines)} rows", shown + refused)
-    return part(metric, shown + refused)
+    shown = grid(["", *map(str, table.columns), "λ", "correlation", "worth", "labels", "n"], lines) if lines else ""
+    refused = [(_name(*key), row.note) for key, row in both.items() if math.isnan(row.value)]
+    if refused:
+        shown += details(f"Not given for {len(refused)} of {len(both)}: too few labels", notes(refused))
+    return details(f"{metric}: {len(lines)} rows", shown) if len(lines) > MANY else part(metric, shown)
 
 
 def _name(judge: str, other: str, subject: str) -> str:
@@ -178,7 +176,7 @@ def _cell(row: Any) -> str:
 
 
 def _number(value: float, form: str = ".2f") -> str:
-    return "–" if value != value else format(value, form)
+    return "–" if math.isnan(value) else format(value, form)
 
 
 # ---- figure ----
