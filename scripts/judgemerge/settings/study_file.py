@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from judgemerge.settings import training_keys
-from judgemerge.settings.comparisons import Ablation, ModelComparison
+from judgemerge.settings.comparisons import Ablation, LabelledPart, ModelComparison
 from judgemerge.settings.embedding import Embedding
 from judgemerge.settings.judging import Judging, PairsFromGrades, Suite
 from judgemerge.settings.models import Expert, Merge, Model, Quantization, Twins
@@ -158,6 +158,12 @@ class Settings(Section):
     display: Display = key(default={})
     overlap: Overlap = key(default={})
     ablation: Ablation | None = key(default=None)
+    corrected: dict[str, LabelledPart] = key(
+        "Benchmark of the suites, or model comparison, of which people labelled a part: tables/corrected_<name>.csv "
+        "has the judges' numbers, those of the labels, and both together (docs/corrected.md).",
+        {},
+        **NAMES,
+    )
     pairs_from_grades: PairsFromGrades = key(default={})
     judging: Judging = key(default={})
     statistics: Statistics = key(default={})

@@ -20,6 +20,7 @@ from judgemerge.core.registry import Modules
 from judgemerge.settings.report import EPSILONS
 
 LOADERS = Modules(__name__, "loader", needs=("load(paths, spec, counts)",))
+UNLABELLED = "unlabelled"  # the option of an entry whose items may have no truth: they are judged and not scored
 REQUIRED = {"loader": str, "protocol": str, "description": str, "truth": str, "sources": dict}
 OPTIONAL = {
     "expected": dict,  # counts that must come out: rows, items, judgeable, …
@@ -116,7 +117,8 @@ def load_items(
                 f"benchmark '{benchmark}': loader '{entry.loader}' gives {item.protocol} items of "
                 f"'{item.benchmark}', but the entry is {entry.protocol}; correct one of them"
             )
-        item.require_truth()
+        if item.truth is not None or not entry.options.get(UNLABELLED):
+            item.require_truth()
     counts = dict(counts) | _describe(items)
     for key, expected in entry.expected.items():
         if counts.get(key, 0) != expected:
@@ -181,11 +183,13 @@ def _describe(items: list[Item]) -> dict:
     }
     if items and items[0].protocol == "pairwise":
         truths = collections.Counter(item.truth for item in items)
+        unlabelled = {"without_truth": truths[None]} if truths[None] else {}
         described |= {
             "truth": {label: truths[label] for label in CLASSES},
+            **unlabelled,
             "identical_responses": sum(item.responses[0] == item.responses[1] for item in judgeable),
             "votes_on_items": sum(len(item.votes) for item in items),
         }
     elif items and items[0].protocol == "pointwise":
-        described |= {"truth_values": len({item.truth for item in items})}
+        described |= {"truth_values": len({item.truth for item in items} - {None})}
     return described
