@@ -134,7 +134,7 @@ class Contents:
         return [*self.layout.each(MANIFEST, names), *self.layout.each(ENCODER_MANIFEST, encoders)]
 
     def sources(self) -> dict[str, dict[str, str | None]]:
-        """Return what identifies every raw file that is read; one of unknown checksum has the `file` to take it from."""
+        """Return what identifies every raw file that is read; one of unknown checksum has its `file`."""
         study, catalogue = self.study, self.study.catalogues.sources
         catalogued = {key: self._identity(catalogue[key]) for key in study.source_keys}
         return catalogued | {path: {"url": path, "sha256": None, "licence": "not stated"} for path in study.local_files}
