@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 import yaml
 
+pytestmark = pytest.mark.long
+
 STUDY = {
     "study": "small",
     "description": "Two experts of a published model.",
@@ -43,9 +45,9 @@ def test_the_whole_graph_of_a_study_runs_on_twins(rehearsed):
     agreement = pd.read_csv(results / "tables/agreement.csv")
     assert set(agreement.judge) == {"panda", "half", "longer"}
     assert {*agreement.n.dropna()} == {2}
-    recipe = yaml.safe_load((results / "recipes/panda.yaml").read_text())
+    recipe = yaml.safe_load((results / "recipes/panda.train.yaml").read_text())
     assert (recipe["processes"], recipe["max_steps"], recipe["save_steps"]) == (2, 2, 1)
-    assert (results / "models/llama/model.safetensors").is_file()
+    assert any((results / "models/llama").glob("model*.safetensors"))
 
 
 def test_what_was_not_rehearsed_is_said_and_kept(rehearsed):
