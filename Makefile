@@ -85,7 +85,7 @@ crate: ## pack the results of STUDY=<file> as an RO-Crate in DIR=<folder> (resul
 	$(CHECK)
 	"$(BIN)/python" scripts/commands/pack_crate.py --study "$(STUDY)" $(GIVEN) $(if $(DIR),--dir "$(DIR)")
 
-test: ## check style, then test every promise once, in about ten minutes; ARGS="-k merging" goes to pytest
+test: ## check style, then test every promise once, in about a quarter of an hour; ARGS="-k merging" goes to pytest
 	@$(MAKE) --no-print-directory venv
 	@$(MAKE) --no-print-directory lint
 	"$(BIN)/python" -m pytest $(PYTEST) -m "not long" $(ARGS)
