@@ -79,7 +79,7 @@ class Cell:
     epsilon: float
 
 
-CELLS = tuple(Cell(*parts) for parts in itertools.product(POPULATIONS, (30, 60, 120), (3, 6), (1, 5), (0.1, 0.2)))
+CELLS = tuple(Cell(*parts) for parts in itertools.product(POPULATIONS, (30, 40, 120), (3, 6), (1, 5), (0.1, 0.2)))
 
 
 @cache

@@ -213,7 +213,12 @@ def design_effect(values: np.ndarray, cluster: np.ndarray) -> np.ndarray:
 def margin_p(difference: np.ndarray, cluster: np.ndarray, epsilon: float) -> np.ndarray:
     """Return our p of H0: E[d] ≥ ε, one-sided: (…, n), (n,) → (…); NaN with fewer than two clusters.
 
-    A score test: the variance is that of the border of H0 (`restricted_variance`), times the design effect of prompts,
+    A score test: the variance of one d is that of the border of H0, v₀ (`restricted_variance`). As much of it as was
+    seen, s², has the design effect of the sample; the rest was not seen, so nothing is known of how it falls on
+    prompts, and it counts as if prompts were all wrong or all right:
+
+        variance of the mean = (min(v₀, s²) · design effect + max(v₀ − s², 0) · n / effective clusters) / n
+
     against Student's t with (effective clusters − 1) degrees of freedom. With one item per prompt it is Tango's test of
     a difference of paired proportions, with t for the normal distribution. Where ε = 0 and all d are 0 there is
     nothing to tell the two apart, and p is 1.
@@ -221,10 +226,12 @@ def margin_p(difference: np.ndarray, cluster: np.ndarray, epsilon: float) -> np.
     _, cluster, sizes = np.unique(cluster, return_inverse=True, return_counts=True)
     if len(sizes) < 2:
         return np.full(difference.shape[:-1], np.nan)
-    n = difference.shape[-1]
-    variance = restricted_variance(difference, epsilon) * design_effect(difference, cluster) / n
+    n, effective = difference.shape[-1], effective_clusters(sizes)
+    at_border, seen = restricted_variance(difference, epsilon), difference.var(axis=-1, ddof=1)
+    as_sampled = np.minimum(at_border, seen) * design_effect(difference, cluster)
+    variance = (as_sampled + np.maximum(at_border - seen, 0) * n / effective) / n
     t = divide(difference.mean(axis=-1) - epsilon, np.sqrt(variance))
-    return np.where(variance == 0, 1.0, special.stdtr(max(effective_clusters(sizes) - 1, 1), t))
+    return np.where(variance == 0, 1.0, special.stdtr(max(effective - 1, 1), t))
 
 
 def benjamini_yekutieli(p: np.ndarray) -> np.ndarray:

@@ -161,6 +161,19 @@ def test_items_of_one_prompt_are_not_independent():
     assert alternative.design_effect(difference.astype(float), cluster) == pytest.approx(5 * 199 / 195, rel=1e-9)
 
 
+def test_many_panels_side_by_side_are_what_each_is_alone():
+    rng = np.random.default_rng(8)
+    difference, cluster = rng.choice([-1, 0, 0, 0, 1], (6, 50)), rng.integers(0, 20, 50)
+    difference[0] = 0
+    for epsilon in (0.0, 0.1):
+        p, p_items = alternative.margin_p(difference, cluster, epsilon), alternative.t_test_p(difference, epsilon)
+        np.testing.assert_allclose(p, [alternative.margin_p(row, cluster, epsilon) for row in difference])
+        np.testing.assert_allclose(p_items, [alternative.t_test_p(row, epsilon) for row in difference])
+    grouped = rng.random((5, 4))
+    rates = [(alternative.benjamini_yekutieli(row) <= 0.05).mean() for row in grouped]
+    np.testing.assert_allclose(alternative.winning_rate(grouped), rates)
+
+
 def test_alone_in_its_prompt_an_item_has_no_design_effect():
     values = np.random.default_rng(1).choice([-1.0, 0, 1], 50)
     assert alternative.design_effect(values, np.arange(50)) == pytest.approx(1)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from judgemerge.evaluate.units import Scores
-from judgemerge.settings.report import Replaceability
+from judgemerge.settings.report import BenchmarkAverage, CategoryAverage, Replaceability
 
 JUDGES = {"pairs": ["tuned", "longer", "reward"], "grades": ["tuned"]}
 KINDS = {"tuned": "model", "longer": "baseline", "reward": "recorded"}
@@ -41,7 +41,11 @@ def test_the_parts_of_a_table(table, averages, protocols, parts):
 
 def test_averages_are_taken_over_benchmarks_and_over_the_categories_of_one():
     study = scores(
-        {"one": {"benchmarks": ["grades"]}, "two": {"categories_of": "pairs"}, "again": {"categories_of": "pairs"}}
+        {
+            "one": BenchmarkAverage.of({"benchmarks": ["grades"]}),
+            "two": CategoryAverage.of({"categories_of": "pairs"}),
+            "again": CategoryAverage.of({"categories_of": "pairs"}),
+        }
     )
     assert study.grouped_benchmarks() == ["pairs"]
     assert study.averaged_benchmarks() == ["grades", "pairs"]
