@@ -5,6 +5,8 @@
 #   WORKERS=2        how many tests run side by side
 #   TORCH=auto       which build of torch it gets: auto, cpu or default
 #   STUDY=<file>     the study that rehearse, status, costs, mirror, deploy and crate are about (config/config.yaml)
+#   OF=<name>        what people are to label: a benchmark or a comparison of models
+#   LABELS=<n>       how many
 #   CONFIG="…"       what lies over it, as after Snakemake's --config: CONFIG="scale=tiny downloads=true"
 
 CORES ?= all
@@ -26,7 +28,7 @@ REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
 CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
-.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo rehearse status costs mirror deploy page crate test test-all bench torture test-cluster test-gpu test-conda test-vllm lint reference format lock container clean
+.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo rehearse status costs sample-labels mirror deploy page crate test test-all bench torture test-cluster test-gpu test-conda test-vllm lint reference format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +70,10 @@ status: ## list which jobs of STUDY=<file> are done, running, failed (with the l
 costs: ## list the CPU and GPU hours that the results of STUDY=<file> took, per rule
 	$(CHECK)
 	@"$(BIN)/python" scripts/commands/show_costs.py --study "$(STUDY)" $(GIVEN)
+
+sample-labels: ## draw LABELS=<n> of OF=<benchmark or comparison> for people to label, into DIR=<folder> (labels); ARGS="--by category"
+	$(CHECK)
+	@"$(BIN)/python" scripts/commands/sample_labels.py --study "$(STUDY)" $(GIVEN) --of "$(OF)" --labels "$(LABELS)" $(if $(DIR),--dir "$(DIR)") $(ARGS)
 
 mirror: ## copy the raw files of STUDY=<file> to DIR=<folder>, for machines without internet
 	$(CHECK)

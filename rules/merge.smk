@@ -85,6 +85,7 @@ rule write_card:
     input:
         manifest=renamed(layout.MANIFEST, model="merge"),
         agreement=paths.path(layout.TABLE, "agreement"),
+        replaceability=paths.path(layout.TABLE, "replaceability"),
     output:
         layout.CARD,
     log:

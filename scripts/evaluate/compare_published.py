@@ -9,10 +9,13 @@ from judgemerge.core.logs import logged
 from judgemerge.evaluate import expected
 
 
-def main(scores: str, expected_file: str, study: str, table: str) -> None:
-    """Write the comparison of one study."""
-    with open(scores, encoding="utf-8", newline="") as file:
-        rows = expected.compare(expected.read_expected(expected_file, study), csv.DictReader(file))
+def main(tables: list[str], expected_file: str, study: str, table: str) -> None:
+    """Write the comparison of one study; its numbers stand in several tables."""
+    scores = []
+    for path in tables:
+        with open(path, encoding="utf-8", newline="") as file:
+            scores += csv.DictReader(file)
+    rows = expected.compare(expected.read_expected(expected_file, study), scores)
     frame = pd.DataFrame(rows, columns=list(expected.Reproduced._fields))
     write_table(table, frame)
 
@@ -20,7 +23,7 @@ def main(scores: str, expected_file: str, study: str, table: str) -> None:
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
-            scores=snakemake.input.scores,
+            tables=list(snakemake.input.scores),
             expected_file=snakemake.input.expected,
             study=snakemake.wildcards.study,
             table=snakemake.output.table,

@@ -38,15 +38,19 @@ def main(
             "seeds": dict(provenance.seeds(settings)),
             "versions": provenance.versions(),
             "deployment": software,
-            "sources": {
-                key: entry if entry["sha256"] else entry | {"sha256": files.sha256_file(entry["url"])}
-                for key, entry in sources.items()
-            },
+            "sources": {key: with_checksum(entry) for key, entry in sources.items()},
             "models": {Path(path).stem: files.read_json(path)["digest"] for path in manifests},
             "tables": {Path(path).name: files.sha256_file(path) for path in tables},
             "timings": provenance.timings(timings),
         },
     )
+
+
+def with_checksum(source: dict) -> dict:
+    """Return a raw file with its checksum: that of the catalogue, else of the file that was read."""
+    path = source.get("file", source["url"])
+    identity = {key: value for key, value in source.items() if key != "file"}
+    return identity if source["sha256"] else identity | {"sha256": files.sha256_file(path)}
 
 
 if "snakemake" in globals():

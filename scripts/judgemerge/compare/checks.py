@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def check(study: "Study") -> None:
     """Refuse a comparison whose models, questions, metrics, prompts or judges are not there or do not fit together."""
     plan = ComparisonPlan(study)
+    check_corrected(study)
     for name, entry in plan.comparisons.items():
         where = f"{study.where}: model_comparisons.{name}"
         for key, models in (("models", entry.models), ("judges", entry.judges)):
@@ -107,3 +108,32 @@ def _check_judges(study: "Study", name: str) -> None:
                 f"{study.where}: {key}.pairwise '{prompt}' shows {{{missing[0]}}}, which no question has; "
                 "name another prompt"
             )
+
+
+def check_corrected(study: "Study") -> None:
+    """Refuse labels of what the study does not judge, and keys that make no sense for what they are of."""
+    for name, entry in study.settings.corrected.items():
+        where = f"{study.where}: corrected.{name}"
+        if entry.votes and entry.from_truth:
+            raise JudgemergeError(f"{where} has votes and from_truth; delete one")
+        comparisons = study.settings.model_comparisons
+        require_known(
+            name,
+            {*study.all_benchmarks, *comparisons},
+            f"{where}: no benchmark of the suites and no comparison is called",
+        )
+        if name in comparisons:
+            judged = [PAIRS, *(metric.name for metric in study.comparisons.metrics(name))]
+            require_known(entry.metric, judged, f"{where}.metric names what is not judged:")
+            if entry.from_truth or entry.slices:
+                key = "from_truth" if entry.from_truth else "slices"
+                raise JudgemergeError(f"{where}.{key} is for benchmarks, and '{name}' compares models; delete it")
+        elif entry.metric != PAIRS:
+            raise JudgemergeError(
+                f"{where}.metric is for comparisons of models, and '{name}' is a benchmark; delete it"
+            )
+        for key, path in (("votes", entry.votes), ("draw", entry.draw)):
+            if path and not Path(path).is_file():
+                raise JudgemergeError(
+                    f"{where}.{key} is '{path}', which is no file; correct the path, or make it (docs/corrected.md)"
+                )

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from judgemerge.core.errors import JudgemergeError, did_you_mean, require_known
+from judgemerge.data.checks import check_raw_file
 from judgemerge.evaluate import ablation, published
 
 if TYPE_CHECKING:
@@ -20,6 +21,21 @@ def check(study: "Study") -> None:
             where = f"config/benchmarks.yaml: {item_set}: unknown published protocol"
             require_known(protocol, published.PROTOCOLS.names, where)
     _check_ablation(study)
+    _check_replaceability(study)
+
+
+def _check_replaceability(study: "Study") -> None:
+    """Refuse panels without their files or with the name of a benchmark, and ε of what is not there."""
+    settings = study.settings.replaceability
+    where = f"{study.where}: replaceability"
+    for name, panel in settings.panels.items():
+        if name in study.catalogues.benchmarks:
+            raise JudgemergeError(f"{where}.panels.{name} has the name of a benchmark; rename it")
+        for role, value in (("people", panel.people), ("judges", panel.judges)):
+            check_raw_file(study, f"{where}.panels.{name}", role, value)
+    for name in settings.epsilon:
+        known_names = [*study.all_benchmarks, *settings.panels]
+        require_known(name, known_names, f"{where}.epsilon names the unknown benchmark or panel")
 
 
 def _check_averages(study: "Study") -> None:

@@ -179,6 +179,8 @@ def count_errors(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str) ->
 def value_note(benchmark: BenchmarkArrays, judge: JudgeStatistics, metric: str) -> str:
     """Return why a value is undefined, or in what it departs from the metric's definition; empty when neither."""
     recorded = judge.arrays.recorded
+    if not benchmark.n_items and benchmark.n_without_truth:
+        return "no item has a gold label"
     if not any(recorded):
         has_texts = any(item.judgeable for item in benchmark.items)
         return "no verdict was recorded" if has_texts else "no item has its texts"

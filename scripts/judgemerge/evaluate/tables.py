@@ -221,8 +221,11 @@ def bias_table(
     """Return the biases of each judge; columns BIAS_COLUMNS, definitions in `bias`.
 
     `aspect` is position or length (pairs only), self_preference (judges whose `own_models` wrote some of the answers),
-    or what items are grouped by (BREAKDOWNS, where the items have it); `group` is then the group.
+    or what items are grouped by (BREAKDOWNS, where the items have it); `group` is then the group. Without a single
+    gold label there are none.
     """
+    if all(item.truth is None for item in items):
+        return pd.DataFrame(columns=list(BIAS_COLUMNS))
     parts = []
     if items[0].protocol == "pairwise":
         parts.append(bias.position_bias(items, verdicts_by_judge, settings).assign(aspect="position"))

@@ -7,12 +7,13 @@ averages, or what papers count.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from judgemerge.settings.report import BenchmarkAverage, CategoryAverage
+from judgemerge.settings.report import EPSILONS, BenchmarkAverage, CategoryAverage
 
 if TYPE_CHECKING:
     from judgemerge.study.study import Study
 
 COMPARED = ("comparisons", "humans", "bias")  # tables of paired comparisons, of annotators, of biases
+COMPARED_WITH_PAPERS = ("agreement", "replaceability")  # tables whose cells config/expected.tsv may name
 AVERAGES, PUBLISHED = "averages", "published"  # parts that are of no single benchmark
 JUDGE_KINDS = ("model", "derived", "baseline", "recorded")
 
@@ -63,3 +64,10 @@ class Scores:
             for judge in self.study.judges_of(benchmark)
             if self.study.kind(judge) in kinds
         ]
+
+    def epsilons(self) -> dict[str, float]:
+        """Return ε by benchmark and label panel: the study's own, else what follows from who labelled."""
+        settings, catalogue = self.study.settings.replaceability, self.study.catalogues.benchmarks
+        people = {name: catalogue[name].get("annotators") for name in self.study.benchmarks}
+        people |= {name: panel.annotators for name, panel in settings.panels.items()}
+        return {name: settings.epsilon.get(name, EPSILONS[who or settings.annotators]) for name, who in people.items()}

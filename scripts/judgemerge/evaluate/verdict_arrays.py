@@ -21,7 +21,8 @@ class BenchmarkArrays:
 
     `truth` is (n_items,): class codes (pairwise, 0 first, 1 second, 2 tie) or numbers (pointwise).
     `cluster` is (n_items,): 0 … n_clusters − 1 in the order of the sorted cluster names.
-    `unjudgeable` holds the ids of the items without texts: verdicts on them are passed over, not refused.
+    `unjudgeable` holds the ids of the items without texts or without a truth: verdicts on them are passed over, not
+    refused.
     """
 
     benchmark: str
@@ -31,6 +32,7 @@ class BenchmarkArrays:
     cluster: np.ndarray
     n_clusters: int
     unjudgeable: frozenset[str]
+    n_without_truth: int = 0
 
     @property
     def n_items(self) -> int:
@@ -63,6 +65,8 @@ class JudgeArrays:
 def benchmark_arrays(items: Iterable[Item], judgeable_only: bool = True) -> BenchmarkArrays:
     """Return the arrays of one benchmark; items without texts are left out unless `judgeable_only` is false.
 
+    Items without a truth are left out, too: they are judged, and there is nothing to score.
+
     A set without any text is there whole: nobody can be asked about it, but published verdicts on it are verdicts.
     """
     everything = sorted(items, key=lambda item: item.id)
@@ -70,9 +74,9 @@ def benchmark_arrays(items: Iterable[Item], judgeable_only: bool = True) -> Benc
         raise JudgemergeError("no items to score: the items file is empty; check its loader in config/benchmarks.yaml")
     _refuse_mixture(everything)
     judgeable_only = judgeable_only and any(item.judgeable for item in everything)
-    scored_items = tuple(item for item in everything if item.judgeable or not judgeable_only)
-    for item in scored_items:
-        item.require_truth()
+    scored_items = tuple(
+        item for item in everything if (item.judgeable or not judgeable_only) and item.truth is not None
+    )
     pairwise = everything[0].protocol == "pairwise"
     truth = np.array(
         [CODES[item.truth] if pairwise else item.truth for item in scored_items], dtype=int if pairwise else float
@@ -86,6 +90,7 @@ def benchmark_arrays(items: Iterable[Item], judgeable_only: bool = True) -> Benc
         cluster=cluster.astype(int),
         n_clusters=len(names),
         unjudgeable=frozenset(item.id for item in everything) - {item.id for item in scored_items},
+        n_without_truth=sum(item.truth is None for item in everything),
     )
 
 

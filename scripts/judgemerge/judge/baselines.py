@@ -26,7 +26,8 @@ def longer(items: list[Item], seed: int) -> Iterator[Verdict]:
     grades = [item for item in items if item.protocol == "pointwise"]
     if grades:
         ranked = sorted(lengths[item.id][0] for item in grades)
-        low, high = min(item.truth for item in grades), max(item.truth for item in grades)
+        truths = [item.truth for item in grades if item.truth is not None] or [0.0, 1.0]
+        low, high = min(truths), max(truths)
         for item in grades:
             share = bisect_left(ranked, lengths[item.id][0]) / max(len(ranked) - 1, 1)
             yield Verdict(item.id, "original", "score", score=round(low + share * (high - low), 6))
@@ -35,8 +36,8 @@ def longer(items: list[Item], seed: int) -> Iterator[Verdict]:
 def random(items: list[Item], seed: int) -> Iterator[Verdict]:
     """Draw each verdict independently, also for the two orders of one item, from a generator seeded with `seed`."""
     generator = randomness.Random(seed)
-    classes = [name for name in CLASSES if any(item.truth == name for item in items)]
-    scores = sorted({item.truth for item in items if item.protocol == "pointwise"})
+    classes = [name for name in CLASSES if any(item.truth == name for item in items)] or CLASSES
+    scores = sorted(set(_grades(items))) or [0.0, 1.0]
     for item in items:
         for order in ORDERS[item.protocol]:
             if item.protocol == "pairwise":
@@ -50,13 +51,18 @@ def majority(items: list[Item], seed: int) -> Iterator[Verdict]:
     """Give every item the most common truth of its protocol (at a draw: first, second, tie in turn), or the median."""
     counts = Counter(item.truth for item in items if item.protocol == "pairwise")
     common = max(CLASSES, key=lambda name: counts[name])
-    scores = [item.truth for item in items if item.protocol == "pointwise"]
+    scores = _grades(items) or [0.0]
     for item in items:
         for order in ORDERS[item.protocol]:
             if item.protocol == "pairwise":
                 yield Verdict(item.id, order, common)
             else:
                 yield Verdict(item.id, order, "score", score=float(statistics.median(scores)))
+
+
+def _grades(items: list[Item]) -> list[float]:
+    """Return the truths of the items that are graded, as far as there are any."""
+    return [item.truth for item in items if item.protocol == "pointwise" and item.truth is not None]
 
 
 BASELINES: dict[str, Callable[[list[Item], int], Iterator[Verdict]]] = {

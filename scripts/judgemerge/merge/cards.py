@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _WEIGHED = "softmax(−loss / {temperature:g}) over {n_examples} of {n_given} examples ({examples}, kind {kind})."
+_TEST = (
+    "By the alternative annotator test (arXiv:2501.10970): yes where the merge beats half of the annotators, each "
+    "compared with the others' labels. ρ is how often it is at least as near to them as the annotator."
+)
 _VERSIONS = ("python", "mergekit", "torch", "transformers", "safetensors", "numpy")
 
 
@@ -149,6 +153,15 @@ def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None", metric
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
+
+
+def answers(name: str, table: "pd.DataFrame") -> str:
+    """Return whether a merge may replace people, a line per benchmark (replaceability.csv); nothing if not judged."""
+    rows = table[(table.judge == name) & (table.metric == "answer")]
+    if rows.empty:
+        return ""
+    lines = [f"- {row.benchmark} (ε = {row.epsilon:g}): {row.note}" for row in rows.itertuples()]
+    return "\n".join(["", "## May it replace people?", "", *lines, "", _TEST]) + "\n"
 
 
 def _number(value: float | None) -> str:

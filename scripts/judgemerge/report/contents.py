@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgemerge.core.digests import script_digest
+from judgemerge.data.sources import Source
 from judgemerge.report.material import Places
 from judgemerge.report.table import Figure, Pair, Table, judging_pairs
 from judgemerge.report.tables import TABLES, published
@@ -17,6 +18,7 @@ from judgemerge.study.layout import (
     MANIFEST,
     PAGE,
     PUBLISHED_CHECK,
+    SOURCE,
     TABLE,
     Layout,
     Wildcards,
@@ -132,14 +134,18 @@ class Contents:
         return [*self.layout.each(MANIFEST, names), *self.layout.each(ENCODER_MANIFEST, encoders)]
 
     def sources(self) -> dict[str, dict[str, str | None]]:
-        """Return what identifies every raw file that is read; one that is given by its path has its checksum later."""
-        entries = [self.study.catalogues.sources[key] for key in self.study.source_keys]
-        catalogued = {
-            entry.key: {"url": entry.url, "sha256": entry.sha256, "licence": entry.licence} for entry in entries
-        }
-        return catalogued | {
-            path: {"url": path, "sha256": None, "licence": "not stated"} for path in self.study.local_files
-        }
+        """Return what identifies every raw file that is read; one of unknown checksum has its `file`."""
+        study, catalogue = self.study, self.study.catalogues.sources
+        catalogued = {key: self._identity(catalogue[key]) for key in study.source_keys}
+        return catalogued | {path: {"url": path, "sha256": None, "licence": "not stated"} for path in study.local_files}
+
+    def _identity(self, source: Source) -> dict[str, str | None]:
+        identity = {"url": source.url, "sha256": source.sha256, "licence": source.licence}
+        if not source.sha256:
+            identity["file"] = self.layout.path(SOURCE, source.key)
+        if source.key in self.study.stand_ins:
+            identity |= {"url": "made up for a rehearsal", "licence": "none"}
+        return identity
 
     # ---- what they make them from ----
 

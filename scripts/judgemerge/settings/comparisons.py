@@ -82,3 +82,35 @@ class Ablation(Section):
     benchmarks: dict[str, str] = key("Column of the published tables → benchmark.", minProperties=1)
     tables: dict[str, AblationTable] = key("Published tables by name; the first one is also drawn.", minProperties=1)
     sweep: str | None = key("A merge with a grid of alpha.", None)
+
+
+@section
+class LabelledPart(Section):
+    """People's votes on a part of what a benchmark or a comparison of models judges; they correct the judges."""
+
+    checks = {"anyOf": [{"required": ["votes"]}, {"required": ["from_truth"]}]}
+
+    votes: str | None = key(
+        "File with the votes: a sheet of `make sample-labels`, filled in, or rows with `item`, `vote` and, if there "
+        "are several people, `annotator` (CSV, TSV or JSON lines). Pairs are voted on with A, B or tie.",
+        None,
+        minLength=1,
+    )
+    draw: str | None = key(
+        "The record of what was drawn, which `make sample-labels` wrote beside the sheet. Unset: every item with a "
+        "vote was drawn with the same chance.",
+        None,
+        minLength=1,
+    )
+    from_truth: int | None = key(
+        "In place of votes: the truth of this many items, drawn with the study's seed, is taken for labels. What "
+        "labels of this number would say of a benchmark whose truth is known.",
+        None,
+        minimum=1,
+    )
+    metric: str = key(
+        "Of a comparison of models: what people voted on, the pairs of answers or single answers by a metric.", "pairs"
+    )
+    slices: tuple[str, ...] = key(
+        "Groups of items that get numbers of their own: category, or a key of the items' `extra`.", [], uniqueItems=True
+    )

@@ -25,7 +25,7 @@ RENAMED: dict[str, str] = {
 }
 
 # Scales of every study: a rehearsal of the whole graph (study/rehearsing.py).
-SCALES: dict[str, dict] = {"twins": {"twins": True, "rehearsal": {}}}
+SCALES: dict[str, dict] = {"twins": {"twins": {"dtype": "float32"}, "rehearsal": {}}}
 
 
 def read(settings: dict, where: str) -> Settings:

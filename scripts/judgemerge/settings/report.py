@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from judgemerge.settings.section import Section, key, limits, section
+from judgemerge.settings.section import NAMES, Section, key, limits, section
 
 
 @section
@@ -95,6 +95,41 @@ class Statistics(Section):
         "Groups within which summary-level correlations are computed: answers to one prompt (cluster), or of "
         "one category.",
         "cluster",
+    )
+
+
+Annotators = Literal["experts", "skilled", "crowd"]
+Labels = Literal["classes", "grades"]
+# What a person's label is worth more than a judge's, by who labels (Calderon et al. 2025, arXiv:2501.10970, section 3).
+EPSILONS = {"experts": 0.2, "skilled": 0.15, "crowd": 0.1}
+
+
+@section
+class LabelPanel(Section):
+    """Labels of any kind, of people and of judges, in two JSON files, for tasks that are neither pairs nor grades."""
+
+    people: str = key("The labels of people, {annotator: {item: label}}: a key of config/sources.yaml, or a path.")
+    judges: str = key("The labels of judges, {judge: {item: label}}: a key of config/sources.yaml, or a path.")
+    labels: Labels = key(
+        "classes are equal or not; grades are numbers that may be near each other (root mean squared difference)."
+    )
+    annotators: Annotators | None = key("Who labelled; `replaceability.annotators` unless given.", None)
+
+
+@section
+class Replaceability(Section):
+    """Whether judges may replace the people who labelled (docs/replaceability.md)."""
+
+    annotators: Annotators = key(
+        "Who labelled a benchmark whose entry in config/benchmarks.yaml does not say. Sets ε, what a person's label is "
+        "worth more than a judge's: experts 0.2, skilled 0.15, crowd 0.1, which is the hardest for a judge.",
+        "crowd",
+    )
+    epsilon: dict[str, Annotated[float, limits(minimum=0, exclusiveMaximum=1)]] = key(
+        "Benchmark or panel → ε, in place of what follows from who labelled.", {}
+    )
+    panels: dict[str, LabelPanel] = key(
+        "Label files by name; each is a benchmark of tables/replaceability.csv and of no other table.", {}, **NAMES
     )
 
 

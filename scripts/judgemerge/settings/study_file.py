@@ -4,12 +4,12 @@ from functools import cache
 from typing import Any
 
 from judgemerge.settings import training_keys
-from judgemerge.settings.comparisons import Ablation, ModelComparison
+from judgemerge.settings.comparisons import Ablation, LabelledPart, ModelComparison
 from judgemerge.settings.embedding import Embedding
 from judgemerge.settings.judging import Judging, PairsFromGrades, Suite
 from judgemerge.settings.models import Expert, Merge, Model, Quantization, Twins
 from judgemerge.settings.rehearsal import Rehearsal
-from judgemerge.settings.report import About, Average, Display, Overlap, Statistics
+from judgemerge.settings.report import About, Average, Display, Overlap, Replaceability, Statistics
 from judgemerge.settings.searches import Screening, Search
 from judgemerge.settings.section import NAMES, Section, key, schema_of, section
 from judgemerge.settings.training_keys import LLAMAFACTORY, LlamaFactory
@@ -158,9 +158,16 @@ class Settings(Section):
     display: Display = key(default={})
     overlap: Overlap = key(default={})
     ablation: Ablation | None = key(default=None)
+    corrected: dict[str, LabelledPart] = key(
+        "Benchmark of the suites, or model comparison, of which people labelled a part: tables/corrected_<name>.csv "
+        "has the judges' numbers, those of the labels, and both together (docs/corrected.md).",
+        {},
+        **NAMES,
+    )
     pairs_from_grades: PairsFromGrades = key(default={})
     judging: Judging = key(default={})
     statistics: Statistics = key(default={})
+    replaceability: Replaceability = key(default={})
 
 
 @cache

@@ -56,7 +56,10 @@ class _Cut:
 
     def __init__(self, sizes: Rehearsal):
         self.sizes = sizes
-        self.sentences: list[str] = ["the quality of any model: weights are random, texts and steps few"]
+        self.sentences: list[str] = [
+            "the quality of any model: weights are random, texts and steps few",
+            "weights in half precision: those of twins are float32, which CPUs are many times quicker at",
+        ]
 
     def note(self, sentence: str) -> None:
         """Note a change, once."""
@@ -101,7 +104,7 @@ class _Cut:
     # ---- trainings ----
 
     def _common_training(self, plain: Plain) -> Plain:
-        """Return what all trainings share; several processes use DeepSpeed unless it is missing or unwanted."""
+        """Return what all trainings share; several processes use DeepSpeed where the study wants it and it is here."""
         keys = self.training(plain["training"]) | {"max_steps": self.sizes.steps}
         several = max(1, plain["gpus"]) * plain["nodes"] > 1
         if several and "deepspeed" not in plain["training"] and plain["experts"] and not is_installed("deepspeed"):
@@ -118,9 +121,7 @@ class _Cut:
         if "preprocessing_num_workers" in keys:
             keys["preprocessing_num_workers"] = min(keys["preprocessing_num_workers"], WORKERS)
         if halves := [name for name in HALF_PRECISION if keys.pop(name, False)]:
-            self.note(
-                f"training in half precision ({', '.join(halves)}), which CPUs lack or are slow at: it is float32"
-            )
+            self.note(f"training in half precision ({', '.join(halves)}): it is float32")
         if "quantization_bit" in keys and not is_installed("bitsandbytes"):
             self.note(f"training on a base of {keys.pop('quantization_bit')} bits (bitsandbytes): it has all its bits")
         if "8bit" in str(keys.get("optim", "")) and not is_installed("bitsandbytes"):

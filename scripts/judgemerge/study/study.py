@@ -370,8 +370,10 @@ class Study:
 
     @cached_property
     def local_files(self) -> list[str]:
-        """The raw files that are given by their path."""
-        return [value for value in self._raw_files() if value not in self.catalogues.sources]
+        """The raw files that are given by their path, and those of people's votes."""
+        raw = [value for value in self._raw_files() if value not in self.catalogues.sources]
+        labelled = self.settings.corrected.values()
+        return list(dict.fromkeys([*raw, *(path for one in labelled for path in (one.votes, one.draw) if path)]))
 
     def _raw_files(self) -> list[str]:
         item_sets = dict.fromkeys([*self.benchmarks, *self.known_prompts, *self.working_sets])
@@ -388,6 +390,9 @@ class Study:
             value
             for comparison in self.comparisons.comparisons
             for value in self.comparisons.metric_sources(comparison)
+        ]
+        values += [
+            file for panel in self.settings.replaceability.panels.values() for file in (panel.people, panel.judges)
         ]
         values += self.embedding.source_keys if self.embedding else []
         values += [quantizing.CONVERTER] if self.quantizations else []

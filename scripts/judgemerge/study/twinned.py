@@ -38,7 +38,7 @@ def _replaced(entries: Mapping[str, Mapping], how: Twins, published: set[str], w
         if "repo" in entry and original not in published:
             raise JudgemergeError(f"{where}.{name}.repo: {twins.missing(original)}")
         is_known = original in published
-        twin = Twin(of=original or "", layers=how.layers, seed=how.seed).plain()
+        twin = Twin(of=original or "", layers=how.layers, seed=how.seed, dtype=how.dtype).plain()
         kept = {key: entry[key] for key in KEPT if key in entry}
         replaced[name] = {"twin": twin, **kept} if is_known else entry
     return replaced

@@ -93,14 +93,16 @@ def plain_facts(name: str) -> dict[str, Any]:
 
 def make(folder: str | Path, twin: Mapping[str, Any]) -> None:
     """Write the twin that a rule's parameter describes (plain_facts, and the keys of the study)."""
-    tokenizer = TokenizerFacts(**twin["facts"]["tokenizer"])
-    write(folder, TwinFacts(**{**twin["facts"], "tokenizer": tokenizer}), twin["seed"], twin["layers"], texts())
+    facts = {**twin["facts"], "tokenizer": TokenizerFacts(**twin["facts"]["tokenizer"])}
+    if twin.get("dtype"):
+        facts["config"] = {**facts["config"], "torch_dtype": twin["dtype"]}
+    write(folder, TwinFacts(**facts), twin["seed"], twin["layers"], texts())
 
 
 @cache
 def texts() -> tuple[str, ...]:
-    """Return what the vocabularies of twins are learned from: the repository's prompts and pages, and made texts."""
-    pages = [*sorted(REPOSITORY.glob("config/prompts/*.yaml")), *sorted(REPOSITORY.glob("docs/*.md"))]
+    """Return what the vocabularies of twins are learned from: the repository's prompts and modules, and made texts."""
+    pages = [*sorted(REPOSITORY.glob("config/prompts/*.yaml")), *sorted(REPOSITORY.glob("scripts/judgemerge/**/*.py"))]
     made = [text for domain in ("kitchen", "travel", "workshop") for text in made_documents.texts(domain, 20, seed=1)]
     return (*(page.read_text(encoding="utf-8") for page in pages), *made, *demo_tasks.corpus(seed=1, n_sentences=500))
 

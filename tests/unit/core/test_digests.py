@@ -27,6 +27,8 @@ EXPENSIVE = {
     "link_model",
     "make_encoder",
     "make_model",
+    "make_twin",
+    "make_twin_encoder",
     "merge_models",
     "merge_trial",
     "mix_cocktail",

@@ -24,8 +24,8 @@ def item_sets(training_sets=(), limits=None):
             catalogues=SimpleNamespace(
                 benchmarks={"test": {"loader": "jsonl", "description": "words", "categories": {"physics": "science"}}}
             ),
-            benchmark_sources=SOURCES.get,
-            stand_ins=(),
+            benchmark_sources=lambda name: SOURCES.get(name, {}),
+            stand_ins=[],
             limit=(limits or {}).get,
             overlap_pairs=[("train", "test"), ("train", "other")],
             training_sets=training_sets,

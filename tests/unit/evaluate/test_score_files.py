@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from judgemerge.evaluate.units import Scores
+from judgemerge.settings.report import BenchmarkAverage, CategoryAverage, Replaceability
 
 JUDGES = {"pairs": ["tuned", "longer", "reward"], "grades": ["tuned"]}
 KINDS = {"tuned": "model", "longer": "baseline", "reward": "recorded"}
@@ -40,7 +41,11 @@ def test_the_parts_of_a_table(table, averages, protocols, parts):
 
 def test_averages_are_taken_over_benchmarks_and_over_the_categories_of_one():
     study = scores(
-        {"one": {"benchmarks": ["grades"]}, "two": {"categories_of": "pairs"}, "again": {"categories_of": "pairs"}}
+        {
+            "one": BenchmarkAverage.of({"benchmarks": ["grades"]}),
+            "two": CategoryAverage.of({"categories_of": "pairs"}),
+            "again": CategoryAverage.of({"categories_of": "pairs"}),
+        }
     )
     assert study.grouped_benchmarks() == ["pairs"]
     assert study.averaged_benchmarks() == ["grades", "pairs"]
@@ -56,3 +61,20 @@ def test_papers_count_the_judges_of_the_benchmarks_that_have_a_protocol():
 def test_a_benchmark_is_scored_from_the_suites_of_its_judges():
     assert scores().judges_in_suites("grades") == [("tuned", "suite of grades")]
     assert scores().models_behind("pairs") == {"tuned": ["base"]}
+
+
+def test_epsilon_is_the_studys_own_else_that_of_those_who_labelled():
+    """Of the catalogue, of the panel, of the study; the hardest where nobody says."""
+    settings = Replaceability.of(
+        {
+            "epsilon": {"own": 0.05},
+            "panels": {"files": {"people": "p", "judges": "j", "labels": "classes", "annotators": "skilled"}},
+        }
+    )
+    catalogue = {"experts": {"annotators": "experts"}, "own": {"annotators": "experts"}, "silent": {}}
+    study = SimpleNamespace(
+        benchmarks=list(catalogue),
+        settings=SimpleNamespace(replaceability=settings),
+        catalogues=SimpleNamespace(benchmarks=catalogue),
+    )
+    assert Scores(study).epsilons() == {"experts": 0.2, "own": 0.05, "silent": 0.1, "files": 0.15}

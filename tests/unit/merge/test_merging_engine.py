@@ -342,3 +342,20 @@ def test_a_card_with_scores_stands_beside_its_parents():
     assert "Study: mine." in text and "Prompts: brief_pairwise." in text
     assert text.count("| b |") == 1
     assert "Not judged in this study." in cards.card("else", manifest, pd.DataFrame(rows), metrics=["accuracy"])
+
+
+def test_a_card_says_in_a_sentence_per_benchmark_whether_the_merge_may_replace_people():
+    import pandas as pd
+
+    from judgemerge.merge import cards
+
+    answer = {"judge": "mix", "benchmark": "b", "metric": "answer", "epsilon": 0.15}
+    sentence = "no: of three annotators it beats none; ρ .715 [.67, .76]"
+    rows = [
+        {**answer, "note": sentence},
+        {**answer, "judge": "other", "note": "yes"},
+        {**answer, "metric": "advantage"},
+    ]
+    text = cards.answers("mix", pd.DataFrame(rows))
+    assert f"- b (ε = 0.15): {sentence}" in text.split("\n") and "yes:" not in text.partition("By the")[0]
+    assert cards.answers("else", pd.DataFrame(rows)) == ""

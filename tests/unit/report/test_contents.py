@@ -39,14 +39,14 @@ def test_every_table_says_in_words_what_it_and_its_columns_are(name):
 def test_a_study_has_the_tables_and_figures_that_it_has_data_for(demo):
     # At least these: a table of one's own is one module, and no list has it.
     assert set(demo.tables) >= {
-        *("agreement", "bias", "comparisons", "humans", "items", "overlap", "replies", "training"),
+        *("agreement", "bias", "comparisons", "humans", "items", "overlap", "replaceability", "replies", "training"),
     }
     assert not set(demo.tables) & {"quantization", "published", "retrieval", "screening", "unified", "endpoints"}
     assert set(demo.tables) - set(demo.pages) == {"training"}
     assert demo.tabulated[:2] == ["items", "replies"]
     assert set(demo.figures) >= {
         *("accuracy", "consistency", "grading", "merges", "differences", "humans"),
-        *("bias_position", "bias_length", "curves"),
+        *("bias_position", "bias_length", "curves", "replaceability"),
     }
 
 

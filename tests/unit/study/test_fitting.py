@@ -119,11 +119,6 @@ REFUSED = {
         "judge 'made' has 4 attention heads, which backend 'vllm' cannot divide among 3 GPUs; set "
         "judging.judges.made.gpus to a number that divides 4",
     ),
-    "log-probabilities of a quantized model": (
-        judging(judges={"small": {"pointwise": "brief_pointwise_choice"}})
-        | {"quantizations": SMALL, "judges": ["small"]},
-        "backend 'llama_cpp' of judge 'small' gives no log-probabilities",
-    ),
     "log-probabilities of an endpoint": (
         judging(judges={"gpt": {"pairwise": "brief_pairwise_choice"}}) | {"judges": ["gpt"]},
         "backend 'openai' of judge 'gpt' gives no log-probabilities",

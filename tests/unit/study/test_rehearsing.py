@@ -4,10 +4,12 @@ import copy
 from pathlib import Path
 
 import pytest
+from rule_scripts import rule_script
 
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.data.units import ItemSets
+from judgemerge.report.contents import Contents
 from judgemerge.settings.config import at_scale
 from judgemerge.study import rehearsing
 from judgemerge.study.load import load_study
@@ -140,10 +142,21 @@ def test_scales_are_laid_over_one_another_in_their_order():
     assert at_scale({**nulls, "scale": "twins"}, "s.yaml") == {
         "study": "mine_twins",
         "seed": 4,
-        "twins": True,
+        "twins": {"dtype": "float32"},
         "rehearsal": {},
     }
     with pytest.raises(JudgemergeError, match="scale 'twin' is unknown; did you mean 'twins'"):
         at_scale({"study": "mine", "scale": "twin"}, "s.yaml")
     with pytest.raises(JudgemergeError, match="scales.one is 3, not a mapping"):
         at_scale({"study": "mine", "scale": "twins,one", "scales": {"one": 3}}, "s.yaml")
+
+
+def test_the_record_has_the_checksum_of_a_file_that_the_catalogue_never_saw(repository, tmp_path):
+    """At full size the last job would have looked for it at its address."""
+    for scale, url in (("", "https://huggingface.co/"), ("twins", "made up for a rehearsal")):
+        source = Contents(study_at(repository, "orpo", scale)).sources()["finetome"]
+        assert source["url"].startswith(url) and not source["sha256"]
+        assert source["file"].endswith("/sources/finetome")
+        (tmp_path / "finetome").write_text("rows")
+        record = rule_script("report/write_run_record").with_checksum(source | {"file": str(tmp_path / "finetome")})
+        assert len(record["sha256"]) == 64 and "file" not in record

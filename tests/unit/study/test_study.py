@@ -6,10 +6,12 @@ import shutil
 import pytest
 
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.report.tables import TABLES
 from judgemerge.study.load import load_study
 
 PROMPTS = {"pairwise": "brief_pairwise", "pointwise": "brief_pointwise"}
 AVERAGE = {"method": "linear", "models": {"one": {"weight": 0.5}, "two": {"weight": 0.5}}}
+LABELS = {"people": "alttest_wax_people", "judges": "alttest_wax_judges", "labels": "classes"}
 TASKS = {
     "method": "ties",
     "base": "start",
@@ -148,6 +150,19 @@ REFUSED = {
     "merge of itself": (
         {"merges": {"average": {"method": "linear", "models": {"average": {"weight": 1}}}}},
         "merges need each other in a circle (average → average); break it",
+    ),
+    "panel of label files with the name of a benchmark": (
+        {"replaceability": {"panels": {"pandalm": LABELS}}},
+        "replaceability.panels.pandalm has the name of a benchmark; rename it",
+    ),
+    "panel without its file": (
+        {"replaceability": {"panels": {"mine": {**LABELS, "judges": "alttest_wax_judge"}}}},
+        "replaceability.panels.mine: judges is 'alttest_wax_judge', neither a key of config/sources.yaml nor a "
+        "file; did you mean 'alttest_wax_judges'?",
+    ),
+    "epsilon of what is not there": (
+        {"replaceability": {"panels": {"mine": LABELS}, "epsilon": {"mnie": 0.1}}},
+        "replaceability.epsilon names the unknown benchmark or panel 'mnie'; did you mean 'mine'?",
     ),
     "benchmark in two suites": (
         {"suites": {"a": {"benchmarks": ["pandalm"]}, "b": {"benchmarks": ["pandalm"]}}},
@@ -309,6 +324,16 @@ def test_training_sets_are_looked_for_in_every_benchmark_that_is_run(study):
     assert ("demo_pairwise", "demo_pairwise") not in small.overlap_pairs
     assert "vicuna_questions" in small.source_keys and "pandalm_testset" not in small.source_keys
     assert {"vicuna_questions", "pandalm"} <= set(small.item_sets)
+
+
+def test_label_files_are_raw_files_of_the_study(study):
+    own = study(replaceability={"panels": {"mine": {**LABELS, "judges": __file__}}})
+    assert "alttest_wax_people" in own.source_keys and __file__ in own.local_files
+    table = TABLES.load("replaceability").TABLE
+    assert table.parameters(own)["panels"] == {
+        "mine": {"people": "results/small/sources/alttest_wax_people", "judges": __file__, "are_grades": False}
+    }
+    assert {"results/small/sources/alttest_wax_people", __file__} <= set(table.inputs(own).files)
 
 
 def test_a_set_that_several_models_are_trained_on_names_them(study):

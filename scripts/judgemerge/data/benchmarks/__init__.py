@@ -17,13 +17,16 @@ from judgemerge.core.catalogues import check_keys, load_yaml
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import CLASSES, PROTOCOLS, Item, part_of, sample, without_lone_surrogates
 from judgemerge.core.registry import Modules
+from judgemerge.settings.report import EPSILONS
 
 LOADERS = Modules(__name__, "loader", needs=("load(paths, spec, counts)",))
+UNLABELLED = "unlabelled"  # the option of an entry whose items may have no truth: they are judged and not scored
 REQUIRED = {"loader": str, "protocol": str, "description": str, "truth": str, "sources": dict}
 OPTIONAL = {
     "expected": dict,  # counts that must come out: rows, items, judgeable, …
     "about": int,  # how many items it has (before `part`), where nobody could count them; for plans alone
     "truth_by": str,  # people, facts (the right answer is known) or a model
+    "annotators": str,  # who they are: experts, skilled or crowd
     "category": str,  # what the categories are
     "categories": dict,  # category as the loader gives it → category in tables; * stands for any text
     "published": str,  # module of judgemerge/evaluate/published/ that counts as the benchmark's paper does
@@ -73,6 +76,8 @@ def load_catalogue(path: str | Path) -> dict[str, dict]:
         entry = Entry.of(name, spec)
         if entry.protocol not in (*PROTOCOLS, "prompts"):
             raise JudgemergeError(f"{where}: protocol is '{entry.protocol}', not {', '.join(PROTOCOLS)} or prompts")
+        if spec.get("annotators", "experts") not in EPSILONS:
+            raise JudgemergeError(f"{where}: annotators is '{spec['annotators']}', not {' or '.join(EPSILONS)}")
         if entry.loader not in LOADERS.names:
             near = did_you_mean(entry.loader, LOADERS.names)
             raise JudgemergeError(f"{where}: unknown loader '{entry.loader}'{near}")
@@ -112,7 +117,8 @@ def load_items(
                 f"benchmark '{benchmark}': loader '{entry.loader}' gives {item.protocol} items of "
                 f"'{item.benchmark}', but the entry is {entry.protocol}; correct one of them"
             )
-        item.require_truth()
+        if item.truth is not None or not entry.options.get(UNLABELLED):
+            item.require_truth()
     counts = dict(counts) | _describe(items)
     for key, expected in entry.expected.items():
         if counts.get(key, 0) != expected:
@@ -177,11 +183,13 @@ def _describe(items: list[Item]) -> dict:
     }
     if items and items[0].protocol == "pairwise":
         truths = collections.Counter(item.truth for item in items)
+        unlabelled = {"without_truth": truths[None]} if truths[None] else {}
         described |= {
             "truth": {label: truths[label] for label in CLASSES},
+            **unlabelled,
             "identical_responses": sum(item.responses[0] == item.responses[1] for item in judgeable),
             "votes_on_items": sum(len(item.votes) for item in items),
         }
     elif items and items[0].protocol == "pointwise":
-        described |= {"truth_values": len({item.truth for item in items})}
+        described |= {"truth_values": len({item.truth for item in items} - {None})}
     return described

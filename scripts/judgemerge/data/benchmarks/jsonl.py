@@ -28,6 +28,7 @@ Truth: the field `options.fields.label`, mapped by `options.labels` to first, se
         models: [model_a, model_b]
         extra: [difficulty]         # kept as they are
       labels: {a: first, b: second, both: tie, skipped: null}   # value in the file → class or number; votes, too
+      unlabelled: true              # items without a label or a vote stay: they are judged, and not scored
       label: first                  # instead of fields.label: the same truth for every row (chosen, rejected)
       rows: {list: samples, keys: [annotator, item], where: {split: test}}   # where rows are; see _rows.read_rows
 
@@ -44,7 +45,7 @@ from typing import Any
 from judgemerge.core.catalogues import check_keys
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import SWAPPED, Item, Vote
-from judgemerge.data.benchmarks import Entry, _fields
+from judgemerge.data.benchmarks import UNLABELLED, Entry, _fields
 from judgemerge.data.benchmarks._rows import Row, check_layout, cluster_of, majority, read_rows
 
 PROMPT_OPTIONAL = {"extra": list, "category": str} | dict.fromkeys(("id", "cluster"), (str, list))
@@ -70,7 +71,7 @@ def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]
         votes = _votes(group, fields, labels, spec.protocol)
         counts.update(votes=len(votes))
         truth = _truth(group, votes, fields, labels, spec)
-        if truth is None and spec.protocol != "prompts":
+        if truth is None and spec.protocol != "prompts" and not spec.options.get(UNLABELLED):
             counts.update(without_truth=1)
             continue
         yield _item(group[0], votes, truth, fields, spec)
@@ -79,7 +80,7 @@ def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]
 def check(spec: Entry, where: str) -> tuple[dict, dict]:
     """Return the fields, with one per response, and the labels of an entry; one that cannot be right is refused."""
     options = spec.options
-    types = {"labels": dict, "label": (str, int, float), "rows": dict}
+    types = {"labels": dict, "label": (str, int, float), "rows": dict, UNLABELLED: bool}
     check_keys(options, {"fields": dict}, types, f"{where}: options")
     check_layout(options.get("rows", {}), f"{where}: options.rows")
     fields = options["fields"]
@@ -104,9 +105,11 @@ def check(spec: Entry, where: str) -> tuple[dict, dict]:
 
 def _check_truth(fields: dict, options: dict, where: str) -> None:
     """Refuse an entry that does not say where its truth is, or says it twice."""
-    if not {"label", "votes", "vote"} & fields.keys() and "label" not in options:
+    says_truth = {"label", "votes", "vote"} & fields.keys() or "label" in options
+    if not says_truth and not options.get(UNLABELLED):
         raise JudgemergeError(
-            f"{where}: options.fields names neither label nor votes; name the field that has the truth"
+            f"{where}: options.fields names neither label nor votes; name the field that has the truth, or say "
+            "`unlabelled: true` under options"
         )
     if "label" in fields and "label" in options:
         raise JudgemergeError(f"{where}: options.label and options.fields.label both say what is right; delete one")
