@@ -29,6 +29,7 @@ FIGURES = {
     "Paired differences from the best judge": "How far each judge is from the best judge of the benchmark",
     "Human–human and human–judge agreement": "agreement with the majority of the other annotators",
     "Position bias": "the share won by the answer shown first, minus one half",
+    "May the judge replace people?": "Advantage ρ of each judge",
     "Length bias": "those whose better answer is the shorter one",
 }
 TABLES = {
@@ -36,6 +37,7 @@ TABLES = {
     "Paired comparisons of judges": "p after Holm's correction",
     "Human–human and human–judge agreement": "Krippendorff's alpha among annotators and with each judge added",
     "Judge biases: position, length, self-preference": "Influences on verdicts other than quality",
+    "May the judge replace people?": "the answer in one sentence, the alternative annotator test behind it",
     "Item sets": "What each item set holds",
 }
 

@@ -21,18 +21,22 @@ from judgemerge.core.files import sha256_file
 from judgemerge.study.load import load_study
 from study_options import announced_jobs
 
-FEW_FIGURES = ("accuracy", "consistency", "grading", "differences", "humans", "bias_position", "bias_length")
-FEW_TABLES = ("agreement", "items", "comparisons", "humans", "bias")
+FEW_FIGURES = (
+    *("accuracy", "consistency", "grading", "differences"),
+    *("humans", "bias_position", "bias_length", "replaceability"),
+)
+FEW_TABLES = ("agreement", "items", "comparisons", "humans", "bias", "replaceability")
 ITEMS = {"write_items": 2, "answer_baselines": 2, "make_table": 1}
 SCORES = {"score_benchmark": 2, "compare_judges": 2}
 AFTER_SCORES = {
     "collect_scores": 4,
+    "make_table": 1,  # replaceability
     "draw_figure": len(FEW_FIGURES),
     "render_page": len(FEW_TABLES) - 1,  # counts of items do not change
     "write_run_record": 1,
     "all": 1,
 }
-EVERYTHING = {**ITEMS, **SCORES, **AFTER_SCORES, "render_page": len(FEW_TABLES)}
+EVERYTHING = {**ITEMS, **SCORES, **AFTER_SCORES, "make_table": 2, "render_page": len(FEW_TABLES)}
 
 
 @contextlib.contextmanager
@@ -98,7 +102,7 @@ def test_one_merge_parameter_changes_its_branch_alone(repository, tmp_path, monk
         "write_card": len(study.merges),  # a card shows the scores of the parents too
         **AFTER_SCORES,
         "draw_figure": len(FEW_FIGURES) + 1,
-        "make_table": 1,
+        "make_table": 2,
         "render_page": len(FEW_TABLES),
     }
     monkeypatch.chdir(repository)
@@ -147,6 +151,8 @@ BARE = {
     "pairs_from_grades": {"judges": [], "tie_resamples": 0},
     "about": {"authors": []},
     "averages": {},
+    "corrected": {},
+    "replaceability": {"annotators": "crowd", "epsilon": {}, "panels": {}},
     "date": "2024-07-26",
     "display": {"judges": [], "labels": {}},
     "judging": {
@@ -325,10 +331,13 @@ def test_another_study_seed_answers_the_baselines_again(finished):
 @pytest.mark.parametrize(
     ("module", "again"),
     [
-        ("evaluate/metrics/classes.py", {**SCORES, **AFTER_SCORES, "make_table": 1, "render_page": len(FEW_TABLES)}),
+        ("evaluate/metrics/classes.py", {**SCORES, **AFTER_SCORES, "make_table": 2, "render_page": len(FEW_TABLES)}),
         ("judge/baselines.py", {"answer_baselines": 2, **SCORES, **AFTER_SCORES}),
         ("report/tables/bias.py", {"render_page": 1, "draw_figure": 2, "all": 1}),
-        ("report/drawing.py", {"make_table": 1, "render_page": 5, "draw_figure": len(FEW_FIGURES), "all": 1}),
+        (
+            "report/drawing.py",
+            {"make_table": 2, "render_page": 6, "draw_figure": len(FEW_FIGURES), "write_run_record": 1, "all": 1},
+        ),
         ("data/benchmarks/meld_training.py", EVERYTHING),  # the demo's items are made with it
         ("data/benchmarks/pandalm.py", {"render_page": 1, "draw_figure": 3, "all": 1}),  # agreement shows what overlaps
         ("merge/checks.py", {}),

@@ -105,6 +105,8 @@ def rows(axes):
 # Figures of single capabilities are drawn where those are tested.
 ELSEWHERE = {
     "ablation": "test_ablation.py",
+    "corrected": "test_corrected_rows.py",
+    "replaceability": "test_replaceability_page.py",
     "sweep": "test_ablation.py",
     "curves": "test_search_figures.py",
     "search": "test_search_figures.py",
