@@ -43,7 +43,7 @@ def test_a_study_has_the_tables_and_figures_that_it_has_data_for(demo):
     }
     assert not set(demo.tables) & {"quantization", "published", "retrieval", "screening", "unified", "endpoints"}
     assert set(demo.tables) - set(demo.pages) == {"training"}
-    assert demo.tabulated[:2] == ["items", "replies"]
+    assert {"items", "replaceability", "replies"} <= set(demo.tabulated)
     assert set(demo.figures) >= {
         *("accuracy", "consistency", "grading", "merges", "differences", "humans"),
         *("bias_position", "bias_length", "curves", "replaceability"),
