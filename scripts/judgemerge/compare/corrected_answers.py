@@ -74,8 +74,7 @@ def _pair_means(
     prompts = {unit: clusters[question] for unit, question in units_of(results, PAIRS).items()}
     rate = _units(means, people, prompts, drawn)
     yield Mean(judge, "win_rate", models[1], SHARE, rate)
-    net = Units(2 * rate.people - 1, 2 * rate.judge - 1, rate.cluster, rate.n_clusters, rate.stratum)
-    yield Mean(judge, "wins_minus_losses", f"{models[1]} − {models[0]}", DIFFERENCE, net)
+    yield Mean(judge, "wins_minus_losses", f"{models[1]} − {models[0]}", DIFFERENCE, rate.net())
 
 
 def _read(values: Iterable[float]) -> list[float]:

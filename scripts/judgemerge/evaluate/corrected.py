@@ -82,6 +82,10 @@ class Units:
         strata = numbers(self.stratum[mask])
         return Units(self.people[mask], self.judge[mask], self.cluster[mask], self.n_clusters, strata)
 
+    def net(self) -> "Units":
+        """Return wins minus losses of units that are wins: 1 for a win, 0 for a tie, −1 for a loss."""
+        return replace(self, people=2 * self.people - 1, judge=2 * self.judge - 1)
+
     @cached_property
     def labelled(self) -> np.ndarray:
         """Which units have a label, (n_units,) of bool."""

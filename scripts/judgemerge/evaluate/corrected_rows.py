@@ -8,6 +8,7 @@ judges, and the judge itself in the other order, say the same: an opinion like a
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
 
@@ -192,8 +193,7 @@ def _win_rates(labelled: Labelled, judge: str, people: np.ndarray, judged: np.nd
         mask = np.array([set(pair) == {one, other} for pair in sides])
         if mask.any():
             rate = _seen_by(units.part(mask), [pair for pair in sides if set(pair) == {one, other}], one)
-            net = Units(2 * rate.people - 1, 2 * rate.judge - 1, rate.cluster, rate.n_clusters, rate.stratum)
-            yield Mean(judge, "wins_minus_losses", f"{one} − {other}", DIFFERENCE, net)
+            yield Mean(judge, "wins_minus_losses", f"{one} − {other}", DIFFERENCE, rate.net())
 
 
 def _seen_by(units: Units, sides: Sequence[Sequence[str]], model: str) -> Units:
@@ -202,7 +202,7 @@ def _seen_by(units: Units, sides: Sequence[Sequence[str]], model: str) -> Units:
     second = np.array([pair[1] == model for pair in sides if model in pair])
     own = units.part(mask)
     people, judge = (np.where(second, 1 - values, values) for values in (own.people, own.judge))
-    return Units(people, judge, own.cluster, own.n_clusters, own.stratum)
+    return replace(own, people=people, judge=judge)
 
 
 def _accuracies(labelled: Labelled, codes: Mapping[str, tuple], panel: Sequence[str]) -> Iterator[Mean]:

@@ -137,13 +137,8 @@ class PackagedModel(AnyModel):
         None,
         exclusiveMinimum=0,
     )
-    chat_template: str | None = key(
-        "Chat template in place of the model's own: a name of config/chat_templates/, `none` (plain text), or"
-        " a Jinja file.",
-        None,
-        minLength=1,
-    )
-    template_arguments: dict[str, Any] | None = key("Arguments of the chat template besides the messages.", None)
+    chat_template: str | None = chat_template()
+    template_arguments: dict[str, Any] | None = template_arguments()
 
 
 @section
@@ -174,13 +169,8 @@ class TwinModel(AnyModel):
     """A model that is generated as the twin of a published one, which costs no download and no GPU."""
 
     twin: Twin = key()
-    chat_template: str | None = key(
-        "Chat template in place of the model's own: a name of config/chat_templates/, `none` (plain text), or"
-        " a Jinja file.",
-        None,
-        minLength=1,
-    )
-    template_arguments: dict[str, Any] | None = key("Arguments of the chat template besides the messages.", None)
+    chat_template: str | None = chat_template()
+    template_arguments: dict[str, Any] | None = template_arguments()
 
 
 @section
