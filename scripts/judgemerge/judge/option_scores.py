@@ -11,33 +11,35 @@ class Question:
 
     def __init__(self, text: list[int], options: list[list[int]]):
         self.text, self.options = text, options
-        self.sums: dict[int, float] = {}
+        self.sums: dict[tuple[int, ...], float] = {}
 
     @property
-    def _in_one_pass(self) -> bool:
+    def in_one_pass(self) -> bool:
+        """Whether the text alone is read, because each option is a single token."""
         return all(len(option) == 1 for option in self.options)
+
+    @property
+    def unique(self) -> list[tuple[int, ...]]:
+        """The options, equal ones once."""
+        return list(dict.fromkeys(map(tuple, self.options)))
 
     def passes(self) -> list[list[int]]:
         """Return the rows that score the options, equal ones once: the text alone when each is a single token."""
-        if self._in_one_pass:
-            return [self.text]
-        unique = [option for number, option in enumerate(self.options) if option not in self.options[:number]]
-        return [self.text + option for option in unique]
+        return [self.text] if self.in_one_pass else [[*self.text, *option] for option in self.unique]
 
     def take(self, row: list[int], logits: "torch.Tensor") -> None:  # noqa: F821
         """Note what the last logits of a row, (from the text's last token on, vocabulary), say."""
         import torch
 
         logprobs = torch.log_softmax(logits.float(), dim=-1)
-        for number, option in enumerate(self.options):
-            if self._in_one_pass or row[len(self.text) :] == option:
-                tokens = torch.tensor(option, device=logits.device)
-                self.sums[number] = round(float(logprobs[: len(option)].gather(1, tokens[:, None]).sum()), 6)
+        for option in self.unique if self.in_one_pass else [tuple(row[len(self.text) :])]:
+            tokens = torch.tensor(option, device=logits.device)
+            self.sums[option] = float(logprobs[: len(option)].gather(1, tokens[:, None]).sum())
 
     @property
     def is_done(self) -> bool:
         """Whether every option has its log-probability."""
-        return len(self.sums) == len(self.options)
+        return all(option in self.sums for option in self.unique)
 
     @property
     def is_finite(self) -> bool:
@@ -47,5 +49,5 @@ class Question:
     def completion(self) -> Completion:
         """Return the sums and token counts as JSON."""
         tokens = [len(option) for option in self.options]
-        scores = {"logprobs": [self.sums[number] for number in range(len(tokens))], "tokens": tokens}
-        return Completion(json.dumps(scores), len(self.text), sum(tokens))
+        sums = [round(self.sums[tuple(option)], 6) for option in self.options]
+        return Completion(json.dumps({"logprobs": sums, "tokens": tokens}), len(self.text), sum(tokens))

@@ -195,21 +195,21 @@ def test_requests_that_nobody_waits_for_are_dropped(with_core, monkeypatch):
 
 def test_continuations_of_one_token_take_one_pass_and_others_one_each():
     one_pass = Question([1, 2], [[7], [9], [7]])
-    ((ids, how),) = one_pass.passes()
+    ((ids, how),) = one_pass.requests()
     assert ids == [1, 2] == one_pass.longest and how["logprob_token_ids"] == [7, 9] and how["max_tokens"] == 1
     logprob = SimpleNamespace
     best = SimpleNamespace(logprobs=[{5: logprob(logprob=-0.1), 7: logprob(logprob=-1.25), 9: logprob(logprob=-2)}])
-    one_pass.take(SimpleNamespace(outputs=[best]))
+    one_pass.note(SimpleNamespace(outputs=[best]))
     assert one_pass.is_done and one_pass.is_finite
     assert one_pass.completion().text == '{"logprobs": [-1.25, -2, -1.25], "tokens": [1, 1, 1]}'
 
     several = Question([1, 2], [[7], [8, 9], [7]])
-    passes = list(several.passes())
+    passes = list(several.requests())
     assert [ids for ids, _ in passes] == [[1, 2, 7], [1, 2, 8, 9]] and passes[0][1]["prompt_logprobs"] == 0
     for ids, _ in passes:
         assert not several.is_done
         places = [None, *({token: logprob(logprob=-float(token))} for token in ids[1:])]
-        several.take(SimpleNamespace(prompt_token_ids=ids, prompt_logprobs=places))
+        several.note(SimpleNamespace(prompt_token_ids=ids, prompt_logprobs=places))
     assert several.completion() == Completion('{"logprobs": [-7.0, -17.0, -7.0], "tokens": [1, 2, 1]}', 2, 4)
     several.sums[(7,)] = float("nan")
     assert not several.is_finite

@@ -10,7 +10,6 @@ The weights lie in processes that vLLM starts; what these write goes to standard
 
 import contextlib
 import itertools
-import json
 import math
 import os
 import re
@@ -26,6 +25,7 @@ from typing import Any, NamedTuple
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.logs import Overheard
+from judgemerge.judge import option_scores
 from judgemerge.judge.backends import Backend, Batch, Completion, Failure, GenerationParameters, not_finite
 from judgemerge.prompting.chat_templates import Chat
 
@@ -175,10 +175,10 @@ class VLLM(Backend):
         fitting = {index: one for index, one in open_questions.items() if self._fits(one.longest)}
         if refused := [(index, self._too_long) for index in open_questions if index not in fitting]:
             yield refused
-        asked = [Asked(index, ids, how) for index, one in fitting.items() for ids, how in one.passes()]
+        asked = [Asked(index, ids, how) for index, one in fitting.items() for ids, how in one.requests()]
         for outputs in self._answers(asked):
             for index, output in outputs:
-                fitting[index].take(output)
+                fitting[index].note(output)
             done = [index for index in dict(outputs) if fitting[index].is_done]
             if not all(fitting[index].is_finite for index in done):
                 raise not_finite(self.folder, self.dtype)
@@ -282,56 +282,37 @@ class EngineGone(Exception):
     """The engine does not answer; the cause says why."""
 
 
-class Question:
-    """A text and what may follow it, as tokens, and the log-probabilities that are known so far."""
+class Question(option_scores.Question):
+    """A question whose answers vLLM looks up: the log-probabilities of named tokens, or of a prompt's own."""
 
-    def __init__(self, text: list[int], options: list[list[int]]):
-        self.text, self.options = text, options
-        self.sums: dict[tuple[int, ...], float] = {}
-        singles = {option[0] for option in options if len(option) == 1}
-        self.singles = sorted(singles) if len(singles) <= MOST_SINGLE_TOKENS else []
-        self.in_one_pass = bool(self.singles) and all(len(option) == 1 for option in options)
+    @property
+    def in_one_pass(self) -> bool:
+        """Whether the text alone is read, because each option is a single token, of which vLLM takes so many."""
+        return super().in_one_pass and 0 < len(self.unique) <= MOST_SINGLE_TOKENS
 
     @property
     def longest(self) -> list[int]:
         """The longest row of tokens that is read."""
         return self.text if self.in_one_pass else self.text + max(self.options, key=len)
 
-    def passes(self) -> Iterator[tuple[list[int], dict[str, Any]]]:
+    def requests(self) -> Iterator[tuple[list[int], dict[str, Any]]]:
         """Yield the rows of tokens to read, and the sampling settings that score the options, equal ones once."""
         how = {"temperature": 0.0, "max_tokens": 1, "detokenize": False}
         if self.in_one_pass:
-            yield self.text, how | {"logprob_token_ids": self.singles}
+            yield self.text, how | {"logprob_token_ids": sorted(token for (token,) in self.unique)}
             return
-        for option in dict.fromkeys(map(tuple, self.options)):
+        for option in self.unique:
             yield [*self.text, *option], how | {"prompt_logprobs": 0}
 
-    def take(self, output) -> None:
+    def note(self, output) -> None:
         """Note what a vllm.RequestOutput says."""
         if self.in_one_pass:
             (best,) = output.outputs
-            for token in self.singles:
-                self.sums[(token,)] = best.logprobs[0][token].logprob
+            self.sums = {option: best.logprobs[0][option[0]].logprob for option in self.unique}
             return
         option = tuple(output.prompt_token_ids[len(self.text) :])
         places = output.prompt_logprobs[len(self.text) :]
         self.sums[option] = sum(place[token].logprob for place, token in zip(places, option, strict=True))
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every option has its log-probability."""
-        return all(tuple(option) in self.sums for option in self.options)
-
-    @property
-    def is_finite(self) -> bool:
-        """Whether every log-probability is a number."""
-        return all(map(math.isfinite, self.sums.values()))
-
-    def completion(self) -> Completion:
-        """Return the sums and token counts as JSON."""
-        tokens = [len(option) for option in self.options]
-        sums = [round(self.sums[tuple(option)], 6) for option in self.options]
-        return Completion(json.dumps({"logprobs": sums, "tokens": tokens}), len(self.text), sum(tokens))
 
 
 def engine_arguments(folder: str | Path, dtype: str, max_model_len: int, seed: int, gpus: int = 1) -> dict[str, Any]:
