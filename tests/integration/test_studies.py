@@ -43,9 +43,10 @@ def test_a_study_is_planned_at_its_scales(snakemake, path, scale):
 
 
 def test_the_plan_of_a_rehearsal_begins_with_what_it_does_not_rehearse(snakemake):
-    process = snakemake("-n", "--configfile", "config/studies/orpo.yaml", "--config", "scale=twins")
+    process = snakemake("-n", "--quiet", "--configfile", "config/studies/orpo.yaml", "--config", "scale=twins")
     said = process.stderr
-    assert said.index("This is a rehearsal. Not rehearsed:") < said.index("stand-ins: ") < said.index("Building DAG")
+    assert said.startswith("This is a rehearsal. Not rehearsed:\n")
+    assert "stand-ins: " in said
     assert "adamw_8bit" in said and "capybara_preferences" in said
 
 
