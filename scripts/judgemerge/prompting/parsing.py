@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import CLASSES, SWAPPED, Order, Verdict, read_benchmark
+from judgemerge.core.probabilities import renamed
 from judgemerge.prompting.chat_templates import has_turn_mark
 from judgemerge.prompting.parsers import FORMATS, Reading, ReplySettings
 
@@ -212,9 +213,12 @@ def parse(
     if reading.reason:
         return Verdict(item, order, "error", reason=reading.reason, raw=reading.raw, cut=cut)
     if FORMATS[settings.format].keys.protocol == "pointwise":
-        return Verdict(item, order, "score", score=reading.value, raw=reading.raw, cut=cut)
-    outcome = reading.value if order == "original" else SWAPPED[reading.value]
-    return Verdict(item, order, outcome, raw=reading.raw, cut=cut)
+        shares = reading.probabilities
+        return Verdict(item, order, "score", score=reading.value, raw=reading.raw, cut=cut, probabilities=shares)
+    outcome, shares = reading.value, reading.probabilities
+    if order == "swapped":
+        outcome, shares = SWAPPED[outcome], renamed(shares, SWAPPED)
+    return Verdict(item, order, outcome, raw=reading.raw, cut=cut, probabilities=shares)
 
 
 def parse_row(row: Reply, settings: ReplySettings) -> Verdict:

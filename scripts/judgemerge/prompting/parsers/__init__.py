@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from judgemerge.core.items import CLASSES
+from judgemerge.core.probabilities import Probabilities
 from judgemerge.core.registry import Modules, Parts
 
 
@@ -35,13 +36,14 @@ class ReplySettings:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a format makes of an answer: exactly one of value and reason, the words that it was read from, and whether
-    these would stand whatever was written after them."""
+    """What a format makes of an answer: exactly one of value and reason, the words that it was read from, whether these
+    would stand whatever was written after them, and how likely each answer is, where the reply says so."""
 
     value: str | float | None = None
     reason: str | None = None
     raw: str | None = None
     closed: bool = False
+    probabilities: Probabilities | None = None
 
 
 @dataclass(frozen=True)
