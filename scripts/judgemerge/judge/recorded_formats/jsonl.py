@@ -82,6 +82,11 @@ def settings_of(options: Mapping, role: object) -> dict:
     }
 
 
+def has_probabilities(options: Mapping, role: object) -> bool:
+    """Return whether a role's file says how likely verdicts are."""
+    return "probability" in settings_of(options, role)["fields"]
+
+
 def _needs_positions(roles: Mapping, options: Mapping) -> bool:
     settings = {role: settings_of(options, value) for role, value in roles.items()}
     files = {role: value["file"] if isinstance(value, Mapping) else value for role, value in roles.items()}
