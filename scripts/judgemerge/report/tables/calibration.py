@@ -68,6 +68,7 @@ _PARTS = {
     "brier_within_bins": "+ within bins",
 }
 _CALIBRATED = {"overconfidence": "confidence − agreement", "ece": "ECE", "brier": "Brier score", "log_loss": "log loss"}
+_COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)  # that the page shows; the table and the figure have every tenth
 _WAYS = {RAW: "raw", "temperature": "temperature", "isotonic": "isotonic"}
 
 
@@ -176,7 +177,7 @@ def _wide(lines: Frame, headings: Mapping[str, str], order: Sequence[str], with_
 
 def _answering_less(raw: Frame, order: Sequence[str]) -> str:
     """Return the agreement where a judge answers only the items that it is most sure of."""
-    lines = raw[raw.metric.str.startswith("selective[")]
+    lines = raw[raw.metric.isin([f"selective[{coverage:.1f}]" for coverage in _COVERAGES])]
     table = Crosstab(lines, "judge", "at")
     shown = table.html(["judge"], [judge for judge in order if judge in table.lines], titles=lambda at: f"{at:.0%}")
     return part("Agreement when only the surest share of the items is answered", shown) if len(lines) else ""
