@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.probabilities import Probabilities, grade_name
 
 Protocol = Literal["pairwise", "pointwise", "prompts"]
 Order = Literal["original", "swapped"]
@@ -22,6 +23,7 @@ CLASSES = ("first", "second", "tie")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 GREATEST_GRADE = 1e50
 SWAPPED = {"first": "second", "second": "first", "tie": "tie", "error": "error"}
+OFTEN_UNKNOWN = ("raw", "cut", "published", "probabilities")  # of a verdict: absent from its row where not known
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,9 @@ class Verdict:
     different.
     `published` is set where the benchmark's paper counts something else of the same reply than we do: another outcome
     (LLMBar makes a winner of two equal ratings), or a grade (the first of several runs, of which ours is the mean).
+    `probabilities` maps outcomes (in the benchmark's order, like `outcome`) or grades (`"4"`) to how likely the judge
+    finds them: all of them, or its own verdict alone; None where the judge says nothing of it. It makes no two verdicts
+    different either.
     """
 
     item: str
@@ -140,6 +145,19 @@ class Verdict:
     raw: str | None = field(default=None, compare=False)
     cut: bool | None = field(default=None, compare=False)
     published: Outcome | float | None = None
+    probabilities: Probabilities | None = field(default=None, compare=False)
+
+    @property
+    def answer(self) -> str | None:
+        """How the verdict is called in `probabilities`: its outcome, or its grade as text; None of an error."""
+        if self.outcome == "error":
+            return None
+        return self.outcome if self.score is None else grade_name(self.score)
+
+    @property
+    def confidence(self) -> float | None:
+        """The probability of the verdict itself; None where it is not known."""
+        return (self.probabilities or {}).get(self.answer)
 
 
 def as_published(verdict: Verdict) -> Verdict:
@@ -243,7 +261,7 @@ def verdict_rows(verdicts: Iterable[Verdict], benchmark: str | None = None) -> I
     """Yield the rows of a file of verdicts; each begins with the benchmark, where the file holds several."""
     for verdict in verdicts:
         row = dataclasses.asdict(verdict)
-        unknown = {key for key in ("raw", "cut", "published") if row[key] is None}  # of most recorded verdicts
+        unknown = {key for key in OFTEN_UNKNOWN if row[key] is None}
         stated = {key: value for key, value in row.items() if key not in unknown}
         yield stated if benchmark is None else {"benchmark": benchmark, **stated}
 

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Verdict
+from judgemerge.core.probabilities import of_compared_grades
 from judgemerge.settings.study_file import Settings
 
 SUFFIX = "_from_grades"
@@ -69,8 +70,9 @@ def compare_grades(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
             outcome = "tie"
         else:
             outcome = "first" if first.score > second.score else "second"
+        shares = None if reason else of_compared_grades(first.probabilities, second.probabilities)
         for order in ("original", "swapped"):
-            yield Verdict(pair, order, outcome, reason=reason)
+            yield Verdict(pair, order, outcome, reason=reason, probabilities=shares)
 
 
 def compare_runs(runs: Mapping[int, Iterable[Verdict]], decided: Collection[str]) -> Iterator[Verdict]:

@@ -11,9 +11,10 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from judgemerge.core import files
+from judgemerge.core import files, probabilities
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, Verdict
+from judgemerge.core.probabilities import Probabilities
 from judgemerge.judge import judging
 from judgemerge.judge.backends import SAMPLING, Backend, GenerationParameters
 from judgemerge.judge.requests import Progress, Request, ask, no_progress
@@ -129,14 +130,25 @@ def combine(runs: Mapping[int, Sequence[Verdict]]) -> Iterator[Verdict]:
     grade, or that it was not read, as `published`: papers that draw several runs count exact hits of the first.
     """
     scores: dict[str, list[float]] = {}
+    shares: dict[str, list[Probabilities | None]] = {}
     for verdicts in runs.values():
         for verdict in verdicts:
             if verdict.score is not None:
                 scores.setdefault(verdict.item, []).append(verdict.score)
+                shares.setdefault(verdict.item, []).append(verdict.probabilities)
     for verdict in runs.get(1, ()):
         if len(runs) > 1 and verdict.item in scores:
             mean = statistics.fmean(scores[verdict.item])
             first = "error" if verdict.score is None else verdict.score
-            yield Verdict(verdict.item, verdict.order, "score", score=mean, cut=verdict.cut, published=first)
+            of_grades = probabilities.mean(shares[verdict.item])
+            yield Verdict(
+                verdict.item,
+                verdict.order,
+                "score",
+                score=mean,
+                cut=verdict.cut,
+                published=first,
+                probabilities=of_grades,
+            )
         else:
             yield verdict
