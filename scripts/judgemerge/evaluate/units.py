@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 COMPARED = ("comparisons", "humans", "bias")  # tables of paired comparisons, of annotators, of biases
 COMPARED_WITH_PAPERS = ("agreement", "replaceability")  # tables whose cells config/expected.tsv may name
 AVERAGES, PUBLISHED = "averages", "published"  # parts that are of no single benchmark
-JUDGE_KINDS = ("model", "derived", "baseline", "recorded")
+JUDGE_KINDS = ("model", "derived", "baseline", "recorded", "jury", "cascade")
 
 
 class Scores:
