@@ -6,8 +6,9 @@ tie, as are three who all say something else. An order that one of the members w
 
 The weights of rule `weighted` are log-odds of being right, with which a vote of independent judges is best (Nitzan and
 Paroush 1982, doi:10.2307/2526438), for classes that are mistaken for each other alike: log((K − 1) p / (1 − p)) with K
-classes among the labels and p the smoothed accuracy on development items. A judge worse than chance votes against what
-it says. Grades are weighted by 1 / (mean squared error on development items).
+classes among the labels and p the smoothed accuracy on development items. A judge worse than chance has no vote: turned
+round it would say what is peculiar to a benchmark (on LLMBar's adversarial pairs, that the longer response is worse),
+not what is good. Grades are weighted by 1 / (mean squared error on development items).
 """
 
 import math
@@ -160,7 +161,7 @@ def _vote_weight(
                 if verdict.outcome in (CLASSES if has_ties else _WINNERS):
                     right, said = right + (verdict.outcome == item.truth), said + 1
     share = (right + 1) / (said + n_classes)  # as if each class had been seen once: never sure, and no vote unheard
-    return math.log((n_classes - 1) * share / (1 - share))
+    return max(0.0, math.log((n_classes - 1) * share / (1 - share)))
 
 
 def _grade_weight(member: str, labelled: Mapping[str, Sequence[Item]], answers: Mapping[str, Answers]) -> float:

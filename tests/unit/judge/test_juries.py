@@ -94,6 +94,12 @@ def test_three_classes_have_their_own_odds_and_chance_weighs_nothing():
     assert weights.has_ties and weights.by_member["constant"] == pytest.approx(0)
 
 
+def test_a_judge_that_is_worse_than_chance_has_no_vote():
+    items = [pair(number, "first") for number in range(40)]
+    weights = juries.fitted_weights({"bench": items}, {"bench": {"wrong": [said(item, "second") for item in items]}})
+    assert weights.by_member["wrong"] == 0
+
+
 def test_grades_weigh_by_their_squared_error():
     items = [point(number, float(number % 5)) for number in range(40)]
     verdicts = {
