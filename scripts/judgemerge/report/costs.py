@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 Places = dict[str, dict[str, dict[str, Any]]]  # judge → benchmark → what `read_cost` takes
 
 
-def cost_places(study: Study, pairs: Sequence[Pair]) -> Places:
-    """Return for (judge, benchmark) the files that say what asking cost; of recorded judges and baselines none."""
+def cost_places(study: Study, pairs: Sequence[Pair], with_seconds: bool = True) -> Places:
+    """Return for (judge, benchmark) the files that say what asking cost; of recorded judges and baselines none.
+
+    A table without seconds is the same after every run.
+    """
     places: Places = {}
     for judge, benchmark in dict.fromkeys(pairs):
-        places.setdefault(judge, {})[benchmark] = _place(study, judge, benchmark)
+        places.setdefault(judge, {})[benchmark] = _place(study, judge, benchmark, with_seconds)
     return places
 
 
@@ -28,7 +31,7 @@ def cost_files(places: Places) -> list[str]:
     return list(dict.fromkeys(path for path in paths if path))
 
 
-def _place(study: Study, judge: str, benchmark: str) -> dict[str, Any]:
+def _place(study: Study, judge: str, benchmark: str, with_seconds: bool) -> dict[str, Any]:
     layout, kind = Layout(study.name), study.kind(judge)
     if kind not in ("model", "derived"):
         return {"kind": kind}
@@ -37,7 +40,7 @@ def _place(study: Study, judge: str, benchmark: str) -> dict[str, Any]:
         suite, model = f"{suite}{SUFFIX}", study.judges_from_grades[judge]
     place = {"kind": kind, "replies": layout.path(REPLIES, model, suite), "sides": 2 if kind == "derived" else 1}
     is_endpoint = model in study.models_by_origin("endpoint")
-    return place if is_endpoint else {**place, "timing": layout.path(TIMING, model, suite)}
+    return place if is_endpoint or not with_seconds else {**place, "timing": layout.path(TIMING, model, suite)}
 
 
 def read_cost(place: Mapping[str, Any], benchmark: str, n_items: int) -> "Cost":
