@@ -1,6 +1,6 @@
 """Verdicts → agreement with annotators, comparisons of judges, biases, and metrics as papers define them."""
 
-from judgemerge.evaluate.units import COMPARED, COMPARED_WITH_PAPERS, Scores
+from judgemerge.evaluate.units import COMPARED, Scores
 
 scores = Scores(study)
 
@@ -131,7 +131,7 @@ rule collect_scores:
 rule compare_published:
     """published.csv: every published number (config/expected.tsv) beside the reproduced one, pass or fail."""
     input:
-        scores=each(layout.TABLE, COMPARED_WITH_PAPERS),
+        scores=each(layout.TABLE, scores.compared_with_papers()),
         expected="config/expected.tsv",
     output:
         table="results/{study}/tables/published.csv",

@@ -23,9 +23,9 @@ def normalised(names: Sequence[str], logs: Sequence[float]) -> dict[str, float]:
     return {name: rounded(weight / sum(weights)) for name, weight in zip(names, weights, strict=True)}
 
 
-def rounded(probability: float) -> float:
-    """Return a probability with as many digits as files keep."""
-    return float(f"{probability:.{DIGITS}g}")
+def rounded(value: float) -> float:
+    """Return a number with as many digits as files keep."""
+    return float(f"{value:.{DIGITS}g}")
 
 
 def mean(mappings: Iterable[Probabilities | None]) -> dict[str, float] | None:
@@ -45,7 +45,7 @@ def renamed(probabilities: Probabilities | None, names: Mapping[str, str]) -> di
 def expected_grade(probabilities: Probabilities) -> float:
     """Return the mean of the grades, weighted by their probabilities (G-Eval, Liu et al. 2023, arXiv:2303.16634)."""
     total = sum(probabilities.values())
-    return sum(float(grade) * value for grade, value in probabilities.items()) / total
+    return rounded(sum(float(grade) * value for grade, value in probabilities.items()) / total)
 
 
 def of_compared_grades(first: Probabilities | None, second: Probabilities | None) -> dict[str, float] | None:

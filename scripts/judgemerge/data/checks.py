@@ -29,6 +29,8 @@ def check(study: "Study") -> None:
 def _check_suites(study: "Study") -> None:
     suites: dict[str, str] = {}
     for suite, entry in study.settings.suites.items():
+        for development in entry.development:
+            _check_development(study, suite, development)
         for benchmark in entry.benchmarks:
             require_item_set(study, benchmark, f"suites.{suite}.benchmarks names the unknown benchmark")
             other = suites.setdefault(benchmark, suite)
@@ -41,6 +43,43 @@ def _check_suites(study: "Study") -> None:
                     f"{study.where}: suites.{suite}.limit draws from '{benchmark}', which a model is also trained on; "
                     "remove the limit"
                 )
+
+
+def _check_development(study: "Study", suite: str, development: str) -> None:
+    """Refuse a development set that is a benchmark, has rows of one, or is learnt by a model of the study."""
+    key = f"suites.{suite}.development"
+    require_item_set(study, development, f"{key} names the unknown item set")
+    others = [name for name, entry in study.settings.suites.items() if development in entry.development]
+    if others[0] != suite:
+        raise JudgemergeError(
+            f"{study.where}: development set '{development}' stands twice (suites.{others[0]}, suites.{suite}); keep "
+            "one, and put benchmarks that share it into one suite"
+        )
+    tested = {development: "a benchmark of the suites"} if development in study.all_benchmarks else {}
+    own = study.settings.suites[suite].benchmarks
+    tested |= {name: f"of the rows of '{name}'" for name in own if _shares_rows(study, name, development)}
+    for what in tested.values():
+        raise JudgemergeError(
+            f"{study.where}: {key} names '{development}', which is {what}; what was fitted on a set cannot be tested "
+            "on it: take another part of the data"
+        )
+    if development in study.training_sets:
+        raise JudgemergeError(
+            f"{study.where}: {key} names '{development}', which {study.training_sets[development][0]} learns; take "
+            "another part of the data"
+        )
+
+
+def _shares_rows(study: "Study", benchmark: str, development: str) -> bool:
+    """Return whether two entries of the catalogue read the same rows of the same files, and are no parts of them."""
+    entries = [study.catalogues.benchmarks[name] for name in (benchmark, development)]
+    if not entries[0].get("sources") or any(
+        entries[0].get(key) != entries[1].get(key) for key in ("loader", "sources", "options")
+    ):
+        return False
+    one, other = (entry.get("part") for entry in entries)
+    division = ("shares", "seed")
+    return not one or not other or any(one[key] != other[key] for key in division) or one["name"] == other["name"]
 
 
 def require_item_set(study: "Study", name: str, text: str) -> None:

@@ -41,7 +41,7 @@ class Expected:
 
 
 class Score(NamedTuple):
-    """What a row of agreement.csv or replaceability.csv says, as it stands there."""
+    """What a row of a table that is compared with papers says, as it stands there."""
 
     judge: str
     benchmark: str
@@ -116,7 +116,7 @@ def _number(text: str, where: str) -> float:
 
 
 def compare(expected: Sequence[Expected], scores: Iterable[Mapping[str, str]]) -> list[Reproduced]:
-    """Return a row per published number; `scores` are the rows of agreement.csv and replaceability.csv.
+    """Return a row per published number; `scores` are the rows of the tables that are compared.
 
     A number that did not come out, or came out undefined, has no `reproduced` and fails.
     """
@@ -128,7 +128,7 @@ def compare(expected: Sequence[Expected], scores: Iterable[Mapping[str, str]]) -
 def _compared(line: Expected, score: Score | None) -> Reproduced:
     value: float | str = ""
     difference: float | str = ""
-    note = score.note if score else "this cell is in neither agreement.csv nor replaceability.csv"
+    note = score.note if score else "this cell is in none of the tables that are compared with papers"
     n = errors = ""
     is_same = False
     if score and score.value:

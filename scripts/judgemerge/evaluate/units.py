@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from judgemerge.study.study import Study
 
 COMPARED = ("comparisons", "humans", "bias")  # tables of paired comparisons, of annotators, of biases
-COMPARED_WITH_PAPERS = ("agreement", "replaceability")  # tables whose cells config/expected.tsv may name
+COMPARED_WITH_PAPERS = ("agreement", "replaceability", "calibration")  # tables whose cells expected.tsv may name
 AVERAGES, PUBLISHED = "averages", "published"  # parts that are of no single benchmark
 JUDGE_KINDS = ("model", "derived", "baseline", "recorded", "jury", "cascade")
 
@@ -30,6 +30,11 @@ class Scores:
             return [f"{benchmark}.{table}" for benchmark in self.study.benchmarks]
         averages = [AVERAGES] if self.study.averages else []
         return [*self.study.benchmarks, *averages, *([PUBLISHED] if self.published_protocols() else [])]
+
+    def compared_with_papers(self) -> list[str]:
+        """Return the tables whose cells config/expected.tsv may name; not every study's judges give probabilities."""
+        absent = [] if self.study.probability_pairs else ["calibration"]
+        return [table for table in COMPARED_WITH_PAPERS if table not in absent]
 
     def judges_in_suites(self, benchmark: str) -> list[tuple[str, str]]:
         """Return (judge, suite) for every judge of a benchmark, in the order of `judges_of`."""

@@ -69,7 +69,7 @@ def _check_recorded(study: "Study", judge: str) -> None:
     for benchmark in benchmarks:
         require_known(benchmark, study.catalogues.benchmarks, f"{where}: unknown benchmark")
         for role, value in study.catalogues.recorded[judge].sources(benchmark).items():
-            if benchmark in study.all_benchmarks:
+            if benchmark in study.item_sets:
                 check_raw_file(study, f"{where}: {benchmark}", role, value)
     if not _answers_any(study, judge):
         raise JudgemergeError(
@@ -203,6 +203,6 @@ def _check_grading(study: "Study", judge: str) -> None:
     template, suites = study.template(study.grading_prompt), study.settings.suites
     check_mode(study, judge, template, "pairs_from_grades.prompt")
     for suite in suites if study.settings.pairs_from_grades.suites is None else study.settings.pairs_from_grades.suites:
-        sets = [name for name in suites[suite].benchmarks if study.protocol(name) == "pairwise"]
+        sets = [name for name in suites[suite].item_sets if study.protocol(name) == "pairwise"]
         user = f"pairs_from_grades, judge '{judge}'"
         check_fields(study, template, template.fields, sets, user, f"suite '{suite}'", "pairs_from_grades.prompt")

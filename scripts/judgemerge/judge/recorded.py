@@ -43,6 +43,13 @@ class RecordedJudge:
         options = {"options": self.options} if self.options else {}
         return {"format": self.format, **options, "benchmarks": {benchmark: self.benchmarks[benchmark]}}
 
+    def gives_probabilities(self, benchmark: str) -> bool:
+        """Return whether the files on a benchmark say how likely the judge finds its verdicts."""
+        form = recorded_format(self.format)
+        if not hasattr(form, "has_probabilities"):
+            return False
+        return any(form.has_probabilities(self.options, role) for role in self.benchmarks[benchmark].values())
+
     def sources(self, benchmark: str) -> dict[str, str]:
         """Return the raw files on a benchmark: role → key in sources.yaml, or path of a file."""
         roles = self.benchmarks[benchmark]

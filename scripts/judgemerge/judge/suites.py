@@ -27,8 +27,8 @@ class Suites:
         return None if suite in self.settings.suites else suite.removesuffix(SUFFIX)
 
     def benchmarks(self, suite: str) -> list[str]:
-        """Return the benchmarks of a suite of the study file."""
-        return list(self.settings.suites[suite].benchmarks)
+        """Return the item sets that judges of a suite answer: benchmarks, then development sets."""
+        return list(self.settings.suites[suite].item_sets)
 
     def pairs(self, suite: str) -> list[str]:
         """Return those of them that have pairs."""

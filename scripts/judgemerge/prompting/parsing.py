@@ -23,7 +23,7 @@ from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.items import CLASSES, SWAPPED, Order, Verdict, read_benchmark
 from judgemerge.core.probabilities import renamed
 from judgemerge.prompting.chat_templates import has_turn_mark
-from judgemerge.prompting.parsers import FORMATS, Reading, ReplySettings
+from judgemerge.prompting.parsers import EXPECTED, FORMATS, LIKELIEST, Reading, ReplySettings
 
 CUT = "length"  # the finish reason of a reply that ran into the limit of tokens
 # How models mark a thought: tags with one of these words in their names. Some chat templates open it already in the
@@ -110,6 +110,8 @@ def reply_settings(raw: Mapping[str, Any], protocol: str, where: str, mode: str 
         raise JudgemergeError(f"{where}: reply.{key} is missing; format '{name}' needs it")
     for key in sorted(present - allowed):
         raise JudgemergeError(f"{where}: reply.{key} is unknown{did_you_mean(key, allowed)}")
+    if raw.get("grade", LIKELIEST) not in (LIKELIEST, EXPECTED):
+        raise JudgemergeError(f"{where}: reply.grade is {raw['grade']!r}; write {LIKELIEST} or {EXPECTED}")
     _check_labels({outcome: raw[outcome] for outcome in CLASSES if outcome in raw}, where)
     settings = ReplySettings(**raw)
     if keys.protocol == "pointwise":

@@ -88,7 +88,7 @@ class Contents:
     @functools.cached_property
     def places(self) -> Places:
         """Where the files of the study lie."""
-        return Places(self.study.name, {name: self.study.suite_of(name) for name in self.study.benchmarks})
+        return Places(self.study.name, {name: self.study.suite_of(name) for name in self.study.judged_sets})
 
     # ---- what the rules make ----
 

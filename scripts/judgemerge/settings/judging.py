@@ -11,13 +11,25 @@ class Suite(Section):
     """A list of benchmarks that one job answers with one judge."""
 
     benchmarks: tuple[str, ...] = key("Names from config/benchmarks.yaml.", minItems=1)
+    development: tuple[str, ...] = key(
+        "Item sets that the judges of the suite answer as well, and that stand in no table of agreement: the "
+        "probabilities of verdicts are calibrated on them, and tables/calibration.csv shows what that does on the "
+        "benchmarks (docs/calibration.md). Never a benchmark of any suite.",
+        [],
+        uniqueItems=True,
+    )
     optional: bool = key("Run only when raw files are available: with a mirror, or with downloads=true.", False)
     limit: int | None = key(
-        "Items sampled from each benchmark of the suite with the study's seed; the counts and every n show "
+        "Items sampled from each item set of the suite with the study's seed; the counts and every n show "
         "it. Unset means all.",
         None,
         minimum=1,
     )
+
+    @property
+    def item_sets(self) -> tuple[str, ...]:
+        """What judges answer: the benchmarks, then the development sets."""
+        return (*self.benchmarks, *self.development)
 
 
 @section

@@ -122,12 +122,13 @@ class Study:
 
     @cached_property
     def working_sets(self) -> list[str]:
-        """Item sets neither judged nor learnt by experts: development and evaluation sets, screening, questions."""
+        """Item sets neither benchmarks nor learnt by experts: for development, evaluation, screening, questions."""
         screening = self.settings.screening
         names = [name for entry in self.searches.values() for name in searching.targets(entry)]
         names += [name for expert in self.experts.values() for name in expert.evaluate_on]
         names += [*screening.train_on, *screening.evaluate_on] if screening else []
         names += self.comparisons.question_sets()
+        names += [name for suite in self.suites for name in self.settings.suites[suite].development]
         return [name for name in dict.fromkeys(names) if name in self.catalogues.benchmarks]  # others are refused later
 
     def models_by_origin(self, origin: str) -> list[str]:
@@ -239,6 +240,16 @@ class Study:
         """The benchmarks of all suites, optional ones included."""
         return [benchmark for suite in self.settings.suites.values() for benchmark in suite.benchmarks]
 
+    def calibration_sets(self, benchmark: str) -> list[str]:
+        """Return the development sets of a benchmark's suite that have its protocol."""
+        sets = self.settings.suites[self.suite_of(benchmark)].development
+        return [name for name in sets if self.protocol(name) == self.protocol(benchmark)]
+
+    @cached_property
+    def judged_sets(self) -> list[str]:
+        """Every item set that judges answer: the benchmarks that are run, and the development sets of their suites."""
+        return [*self.benchmarks, *(name for suite in self.suites for name in self.settings.suites[suite].development)]
+
     @cached_property
     def item_sets(self) -> list[str]:
         """Every item set that the study can ask for: benchmarks of all suites, training sets and sets to look for."""
@@ -274,6 +285,8 @@ class Study:
             for name in searching.targets(entry):
                 searches.setdefault(name, []).append(search)
         is_there = self.catalogues.benchmarks.__contains__  # what is not there is refused later
+        held = [name for name in self.judged_sets if name not in self.benchmarks]
+        also |= dict.fromkeys(filter(is_there, held), "calibration of probabilities")
         also |= {name: f"development of search {', '.join(searches[name])}" for name in filter(is_there, searches)}
         return also | {item_set: ", ".join(users) for item_set, users in self.training_sets.items()}
 
@@ -290,10 +303,10 @@ class Study:
     @cached_property
     def _suites_by_benchmark(self) -> dict[str, str]:
         suites = self.settings.suites.items()
-        return {benchmark: name for name, suite in reversed(suites) for benchmark in suite.benchmarks}
+        return {item_set: name for name, suite in reversed(suites) for item_set in suite.item_sets}
 
     def suite_of(self, benchmark: str) -> str:
-        """Return the suite that a benchmark stands in."""
+        """Return the suite that a benchmark or a development set stands in."""
         return self._suites_by_benchmark[benchmark]
 
     def in_suites(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -305,7 +318,7 @@ class Study:
 
         A rehearsal draws from every set.
         """
-        is_judged, rehearsal = benchmark in self.all_benchmarks, self.settings.rehearsal
+        is_judged, rehearsal = benchmark in self._suites_by_benchmark, self.settings.rehearsal
         limits = [self.settings.suites[self.suite_of(benchmark)].limit if is_judged else None]
         if rehearsal:
             limits += [rehearsal.training_items if benchmark in self.learnt_sets else rehearsal.items]
@@ -377,11 +390,11 @@ class Study:
         return list(dict.fromkeys([*raw, *(path for one in labelled for path in (one.votes, one.draw) if path)]))
 
     def _raw_files(self) -> list[str]:
-        item_sets = dict.fromkeys([*self.benchmarks, *self.known_prompts, *self.working_sets])
+        item_sets = dict.fromkeys([*self.judged_sets, *self.known_prompts, *self.working_sets])
         values = [value for name in item_sets for value in self.benchmark_sources(name).values()]
         values += [
             value
-            for benchmark in self.benchmarks
+            for benchmark in self.judged_sets
             for judge in self.judges_of(benchmark)
             if self.kind(judge) == "recorded"
             for value in self.catalogues.recorded[judge].sources(benchmark).values()
@@ -465,8 +478,8 @@ class Study:
         return fitting if set(fitting) <= set(self.benchmarks) else []
 
     def benchmarks_of(self, judge: str, suite: str) -> list[str]:
-        """Return the benchmarks of a suite that a judge answers."""
-        return [benchmark for benchmark in self.settings.suites[suite].benchmarks if self.answers(judge, benchmark)]
+        """Return the item sets of a suite that a judge answers: benchmarks, then development sets."""
+        return [item_set for item_set in self.settings.suites[suite].item_sets if self.answers(judge, item_set)]
 
     def prompt(self, judge: str, protocol: str) -> str | None:
         """Return the prompt a judge is asked with, None when it has none for the protocol.
@@ -518,6 +531,22 @@ class Study:
         if name:  # what the file says, so that a change of it is noticed
             arguments["text"] = chat_templates.load(name, f"{self.where}: chat_template of {model}")
         return arguments
+
+    def gives_probabilities(self, judge: str, benchmark: str) -> bool:
+        """Return whether a judge's verdicts on a benchmark have probabilities; what they are, its replies say."""
+        kind = self.kind(judge)
+        if kind == "recorded":
+            return self.catalogues.recorded[judge].gives_probabilities(benchmark)
+        if kind in ("model", "derived"):
+            prompt = self.grading_prompt if kind == "derived" else self.prompt(judge, self.protocol(benchmark))
+            return prompt is not None and self.template(prompt).mode != "generate"
+        return False
+
+    @cached_property
+    def probability_pairs(self) -> list[tuple[str, str]]:
+        """Every (judge, benchmark) whose verdicts have probabilities."""
+        pairs = [(judge, benchmark) for benchmark in self.benchmarks for judge in self.judges_of(benchmark)]
+        return [pair for pair in pairs if self.gives_probabilities(*pair)]
 
     def reply_format(self, judge: str, benchmark: str) -> str:
         """Return the format that a judge's replies to a benchmark are read in."""

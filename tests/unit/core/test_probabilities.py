@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Verdict, read_verdicts, verdict_rows, write_verdicts
 from judgemerge.core.probabilities import expected_grade, grade_name, mean, normalised, of_compared_grades, renamed
 from judgemerge.judge.pairs_from_grades import compare_grades
 from judgemerge.judge.sampling import combine
 from judgemerge.prompting.parsers import ReplySettings
-from judgemerge.prompting.parsing import parse
+from judgemerge.prompting.parsing import parse, reply_settings
+from judgemerge.prompting.prompts import load_template
 
 PAIRS = ReplySettings("choice", first="A", second="B", tie="C")
 GRADES = ReplySettings("choice_score", minimum=1, maximum=3)
@@ -117,3 +119,24 @@ def test_runs_are_averaged_like_their_grades():
     }
     (verdict,) = combine(runs)
     assert (verdict.score, verdict.probabilities, verdict.confidence) == (1.5, {"1": 0.4, "2": 0.6}, None)
+
+
+def test_the_expected_grade_counts_where_the_prompt_says_so(repository):
+    expected = load_template(repository / "config" / "prompts" / "brief_pointwise_expected.yaml")
+    likeliest = load_template(repository / "config" / "prompts" / "brief_pointwise_choice.yaml")
+    assert expected.user == likeliest.user
+    reply = scored(*[0.05] * 6, 0.2, 0.1, 0.2, 0.2)
+    assert parse(reply, None, likeliest.reply).reason == "no_score"
+    verdict = parse(reply, None, expected.reply)
+    assert verdict.score == pytest.approx(0.05 * 21 + 0.2 * 7 + 0.8 + 0.2 * 9 + 2)
+    assert (verdict.outcome, verdict.confidence) == ("score", None)
+    assert sum(verdict.probabilities.values()) == pytest.approx(1)
+    assert parse("nothing scored", None, expected.reply).reason == "no_score"
+
+
+def test_another_word_for_the_grade_is_refused():
+    raw = {"format": "choice_score", "minimum": 1, "maximum": 3, "grade": "mean"}
+    with pytest.raises(JudgemergeError, match="mine: reply.grade is 'mean'; write likeliest or expected"):
+        reply_settings(raw, "pointwise", "mine", "choices")
+    with pytest.raises(JudgemergeError, match="mine: reply.grade is unknown"):
+        reply_settings({**raw, "format": "score_line"}, "pointwise", "mine")

@@ -522,6 +522,7 @@ REAL = {
     "mtbench_questions": {"items": 80, "clusters": 80},
     "vicuna_questions": {"items": 80, "clusters": 80},
     "meld_length_bias": {"items": 206},
+    "trust_or_escalate": {"items": 500, "clusters": 494, "truth": {"first": 241, "second": 259, "tie": 0}},
     "meld_pairwise": {"items": 960, "truth": {"first": 478, "second": 428, "tie": 54}},
     "meld_pointwise": {"items": 960, "truth_values": 13},
     "feedback_bench": {"items": 1000, "clusters": 200},

@@ -105,10 +105,70 @@ def test_jsonl_of_other_items_is_refused(data, tmp_path):
         jsonl(data, tmp_path, [(0, "A", ""), ("0", "B", "")])
 
 
+def likely(data, tmp_path, rows, swapped=None, **options):
+    return [one.verdict.probabilities for one in jsonl(data, tmp_path, rows, swapped, labels=LABELS, **options)]
+
+
+def test_jsonl_probability_of_the_verdict_itself(data, tmp_path):
+    rows = [(0, "A", 0.8), (1, "B", "0.75"), (2, "A", None), (3, "?", 0.9)]
+    fields = {"item": "id", "verdict": "said", "probability": "text"}
+    assert likely(data, tmp_path, rows, fields=fields) == [{"first": 0.8}, {"second": 0.75}, None, None]
+    swapped = likely(data, tmp_path, rows, rows, fields=fields, positions="shown")[1::2]
+    assert swapped == [{"second": 0.8}, {"first": 0.75}, None, None]
+
+
+def test_jsonl_probabilities_of_all_verdicts(data, tmp_path):
+    fields = {"item": "id", "verdict": "said", "probability": {"first": "said.0", "second": "said.1"}}
+    rows = [(0, [0.8, 0.2]), (1, [0.25, 0.7]), (2, [0.5, 0.5]), (3, None)]
+    both = likely(data, tmp_path, rows, rows, fields=fields, positions="shown")
+    assert both[::2] == [
+        {"first": 0.8, "second": 0.2},
+        {"first": 0.25, "second": 0.7},
+        dict.fromkeys(both[4], 0.5),
+        None,
+    ]
+    assert both[1:4:2] == [{"second": 0.8, "first": 0.2}, {"second": 0.25, "first": 0.7}]
+
+
+def test_jsonl_probabilities_of_grades(data, tmp_path):
+    fields = {"item": "id", "score": "said", "probability": {1: "text.0", 2.5: "text.1", 3: "text.2"}}
+    recorded = jsonl(data, tmp_path, [(0, 3, [0.1, 0.2, 0.7]), (1, 1, None)], protocol="pointwise", fields=fields)
+    assert [one.verdict.probabilities for one in recorded] == [{"1": 0.1, "2.5": 0.2, "3": 0.7}, None]
+    assert recorded[0].verdict.confidence == 0.7
+
+
+@pytest.mark.parametrize("value", [80, "80 %", -0.2, True, [0.8], {"A": 0.8}])
+def test_jsonl_refuses_what_is_no_probability(data, tmp_path, value):
+    fields = {"item": "id", "verdict": "said", "probability": "text"}
+    with pytest.raises(JudgemergeError, match=r"row 0.*field 'text' is .*, which is no probability; give shares of 1"):
+        likely(data, tmp_path, [(0, "A", value)], fields=fields)
+
+
+def test_jsonl_refuses_probabilities_beyond_one_and_unknown_fields(data, tmp_path):
+    fields = {"item": "id", "verdict": "said", "probability": {"first": "text.0", "second": "text.1"}}
+    with pytest.raises(JudgemergeError, match=r"the probabilities in text.0, text.1 sum to 1.3, not 1"):
+        likely(data, tmp_path, [(0, "A", [0.8, 0.5])], fields=fields)
+    with pytest.raises(JudgemergeError, match="has no field 'sure', and neither has any other row"):
+        likely(data, tmp_path, [(0, "A", 0.5)], fields={**fields, "probability": "sure"})
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({}, "options has no fields"),
+        ({"fields": {**FIELDS, "probability": 3}}, "options.fields: probability is 3, not str or dict"),
+        (
+            {"fields": {**FIELDS, "probability": {"A": "p"}}},
+            "options.fields.probability has the key 'A', not first, second, tie",
+        ),
+        (
+            {"fields": {"item": "id", "score": "s", "probability": {"good": "p"}}},
+            "options.fields.probability has the key 'good', not a grade",
+        ),
+        (
+            {"fields": {**FIELDS, "probability": {"first": 1}}},
+            "options.fields.probability: the field of first is 1; give its name",
+        ),
         ({"fields": {"item": "id"}}, "options.fields needs either verdict .* or score"),
         ({"fields": {"item": "id", "verdict": "v", "score": "s"}}, "options.fields needs either verdict .* or score"),
         ({"fields": {"verdict": "v"}, "rows": {"where": {"x": 1}}}, "options.fields has no item, and .* row number"),
@@ -480,6 +540,34 @@ def test_autoj_on_length_bias(real):
     names = right(items, found, "original")
     assert "unparsed" not in found.values()
     assert [sum(items[name].category == tag for name in names) for tag in ("long", "short")] == [92, 18]
+
+
+@pytest.mark.parametrize(
+    ("judge", "accuracy", "expected_error", "brier"),
+    [
+        ("mistral_7b_escalate", 0.75, 0.097, 0.169),
+        ("gpt35_escalate", 0.756, 0.049, 0.164),
+        ("gpt4_turbo_escalate", 0.784, 0.130, 0.163),
+    ],
+)
+def test_judges_with_probabilities(repository, mirror, judge, accuracy, expected_error, brier):
+    """Recompute by hand what docs/calibration.md defines: 10 bins of equal width, and squared distances."""
+    recorded = load_recorded(repository / "config" / "recorded.yaml")[judge]
+    sources = load_sources(repository / "config" / "sources.yaml")
+    spec = load_catalogue(repository / "config" / "benchmarks.yaml")["trust_or_escalate"]
+    items, _ = load_items("trust_or_escalate", spec, {"rows": mirror / sources[spec["sources"]["rows"]].mirror_path})
+    path = mirror / sources[recorded.benchmarks["trust_or_escalate"]["original"]].mirror_path
+    verdicts = [one.verdict for one in read_recorded("jsonl", {"original": path}, items, recorded.options)]
+    truth = {item.id: item.truth for item in items}
+    hits = [one.outcome == truth[one.item] for one in verdicts]
+    assert sum(hits) / 500 == pytest.approx(accuracy)
+    assert sum((one.confidence - hit) ** 2 for one, hit in zip(verdicts, hits, strict=True)) / 500 == pytest.approx(
+        brier, abs=0.0005
+    )
+    gaps = [0.0] * 10
+    for one, hit in zip(verdicts, hits, strict=True):
+        gaps[min(int(one.confidence * 10), 9)] += one.confidence - hit
+    assert sum(map(abs, gaps)) / 500 == pytest.approx(expected_error, abs=0.0005)
 
 
 def test_real_fastchat_pairs(repository, mirror, tmp_path):

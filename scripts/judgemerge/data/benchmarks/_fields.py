@@ -75,6 +75,20 @@ def _number(value: Any) -> float:
     return number
 
 
+def share(row: Row, field: str) -> float:
+    """Return a probability that a row has as a number or as text; anything outside of 0 to 1 is refused."""
+    value = row.value(field)
+    try:
+        number = _number(value)
+    except LookupError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise row.error(
+            f"field '{field}' is {shown(value)}, which is no probability; give shares of 1, not percents or logarithms"
+        )
+    return number
+
+
 def _compared(first: float, second: float) -> str:
     return "tie" if first == second else "first" if first > second else "second"
 

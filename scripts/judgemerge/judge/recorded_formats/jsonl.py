@@ -19,7 +19,8 @@ object, CSV, TSV or Parquet, plain or gzipped.
       minimum_share: 0.5     # see `check_fit` of recorded.py
 
 A role is a file, or {file, fields, labels, rows} with what is different for that benchmark and order. A value that is
-not among the labels, null, and NaN are errors `unparsed`, never a tie; counts.json lists them.
+not among the labels, null, and NaN are errors `unparsed`, never a tie; counts.json lists them. A verdict without a
+probability (absent, null, NaN) counts like any other, only not where probabilities are looked at.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,16 +28,25 @@ from pathlib import Path
 
 from judgemerge.core.catalogues import check_keys
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.items import LONE_SURROGATE, SWAPPED, Item, Verdict
+from judgemerge.core.items import CLASSES, LONE_SURROGATE, SWAPPED, Item, Verdict
+from judgemerge.core.probabilities import grade_name, renamed
 from judgemerge.core.records import spelled
 from judgemerge.data.benchmarks import _fields
-from judgemerge.data.benchmarks._rows import Row, check_layout, read_rows
+from judgemerge.data.benchmarks._rows import Row, as_finite, check_layout, read_rows
 from judgemerge.judge.recorded_formats import ORDERS, Recorded
 from judgemerge.judge.recorded_formats._joins import by_key, not_recorded
 
 ROLES = (("original",), ("swapped",))
 PROTOCOLS = {"verdict": "pairwise", "score": "pointwise"}
-FIELDS = {"item": (str, list), "pair": list, "verdict": (str, list), "score": str, "reply": str}
+FIELDS = {
+    "item": (str, list),
+    "pair": list,
+    "verdict": (str, list),
+    "score": str,
+    "reply": str,
+    "probability": (str, dict),
+}
+ROUNDED = 0.01  # by how much probabilities that were written with few digits may sum to more than 1
 OF_A_ROLE = {"fields": dict, "labels": dict, "rows": dict}
 
 
@@ -72,6 +82,11 @@ def settings_of(options: Mapping, role: object) -> dict:
     }
 
 
+def has_probabilities(options: Mapping, role: object) -> bool:
+    """Return whether a role's file says how likely verdicts are."""
+    return "probability" in settings_of(options, role)["fields"]
+
+
 def _needs_positions(roles: Mapping, options: Mapping) -> bool:
     settings = {role: settings_of(options, value) for role, value in roles.items()}
     files = {role: value["file"] if isinstance(value, Mapping) else value for role, value in roles.items()}
@@ -97,6 +112,7 @@ def _check_settings(settings: dict, where: str) -> None:
     _fields.check_pair(fields, "item", where)
     if "pair" in fields and "score" in fields:
         raise JudgemergeError(f"{where}: options.fields has pair and score; a score is about one response, delete pair")
+    _check_probability(fields, f"{where}: options.fields.probability")
     check_layout(settings["rows"], f"{where}: options.rows")
     if "item" not in fields and "where" in settings["rows"]:
         raise JudgemergeError(
@@ -104,6 +120,19 @@ def _check_settings(settings: dict, where: str) -> None:
             "name the field with the item's id"
         )
     _labels(settings, where)
+
+
+def _check_probability(fields: Mapping, where: str) -> None:
+    """Refuse a map from verdicts to fields in which something is no verdict, or no name of a field."""
+    if not isinstance(fields.get("probability"), dict):
+        return
+    for answer, name in fields["probability"].items():
+        is_grade = type(answer) in (int, float) and as_finite(answer) is not None
+        if not (answer in CLASSES if "verdict" in fields else is_grade):
+            expected = ", ".join(CLASSES) if "verdict" in fields else "a grade"
+            raise JudgemergeError(f"{where} has the key {answer!r}, not {expected}")
+        if not isinstance(name, str):
+            raise JudgemergeError(f"{where}: the field of {answer} is {name!r}; give its name")
 
 
 def _labels(settings: dict, where: str) -> dict:
@@ -147,7 +176,9 @@ def _rows(path: Path, settings: dict, items: list[Item], options: dict, order: s
         return named is not None and _fields.is_turned(row, fields, named) == (order == "swapped")
 
     rows = by_key(path, lambda row: id_of(row, fields), settings["rows"], is_wanted if order else None)
+    likely = fields.get("probability", {})
     missing = [*_fields.names_of(fields[answer]), *([fields["reply"]] if "reply" in fields else [])]
+    missing += [likely] if isinstance(likely, str) else likely.values()
     _fields.refuse_unknown(missing, list(rows.values()), "options.fields")
     if "item" not in fields and len(rows) > len(items) and not options.get("drawn"):
         raise JudgemergeError(
@@ -174,9 +205,26 @@ def _recorded(item: Item, order: str, row: Row, fields: dict, labels: dict, back
         is_known = value is None or spelled(value) in labels  # the labels themselves may say that it is no verdict
         verdict = Verdict(item.id, order, "error", reason="unparsed")
         return Recorded(verdict, reply, row=row.number, value=None if is_known else spelled(value))
+    likely = _probabilities(row, fields, answer)
     if protocol == "pointwise":
-        return Recorded(Verdict(item.id, order, "score", score=answer), reply, row=row.number)
-    return Recorded(Verdict(item.id, order, SWAPPED[answer] if back else answer), reply, row=row.number)
+        return Recorded(Verdict(item.id, order, "score", score=answer, probabilities=likely), reply, row=row.number)
+    if back:
+        answer, likely = SWAPPED[answer], renamed(likely, SWAPPED)
+    return Recorded(Verdict(item.id, order, answer, probabilities=likely), reply, row=row.number)
+
+
+def _probabilities(row: Row, fields: Mapping, answer: str | float) -> dict[str, float] | None:
+    """Return what a row says of how likely verdicts are, as the row orders the pair; None where it says nothing."""
+    names = fields.get("probability", {})
+    names = {answer: names} if isinstance(names, str) else names
+    likely = {
+        str(key) if key in CLASSES else grade_name(key): _fields.share(row, name)
+        for key, name in names.items()
+        if row.value(name) is not None
+    }
+    if sum(likely.values()) > 1 + ROUNDED:
+        raise row.error(f"the probabilities in {', '.join(names.values())} sum to {sum(likely.values()):.6g}, not 1")
+    return likely or None
 
 
 def unknown_ids(role: str, path: Path, item_ids: set[str], options: dict) -> list[str]:

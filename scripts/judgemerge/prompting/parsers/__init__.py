@@ -15,10 +15,13 @@ from judgemerge.core.items import CLASSES
 from judgemerge.core.probabilities import Probabilities
 from judgemerge.core.registry import Modules, Parts
 
+LIKELIEST, EXPECTED = "likeliest", "expected"  # which grade counts where all of them have probabilities
+
 
 @dataclass(frozen=True)
 class ReplySettings:
-    """What a template says of replies (`reply`): their format, the label of each outcome or the ends of the scale."""
+    """What a template says of replies (`reply`): their format, the label of each outcome or the ends of the scale, and
+    which grade counts where each has a probability."""
 
     format: str
     first: str | int | None = None
@@ -26,6 +29,7 @@ class ReplySettings:
     tie: str | int | None = None
     minimum: float | None = None
     maximum: float | None = None
+    grade: str = LIKELIEST
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -57,6 +61,7 @@ class Keys:
 
 LABELS = Keys("pairwise", frozenset({"first", "second"}), frozenset({"tie"}))
 SCALE = Keys("pointwise", frozenset({"minimum", "maximum"}))
+WEIGHED_SCALE = Keys("pointwise", frozenset({"minimum", "maximum"}), frozenset({"grade"}))
 UNNAMED = Keys("pairwise")  # nothing is written that could have a label
 
 

@@ -9,8 +9,16 @@ import json
 import math
 
 from judgemerge.core.items import CLASSES
-from judgemerge.core.probabilities import grade_name, normalised
-from judgemerge.prompting.parsers import LABELS, SCALE, UNNAMED, Reading, ReplySettings, reply_format
+from judgemerge.core.probabilities import expected_grade, grade_name, normalised
+from judgemerge.prompting.parsers import (
+    EXPECTED,
+    LABELS,
+    UNNAMED,
+    WEIGHED_SCALE,
+    Reading,
+    ReplySettings,
+    reply_format,
+)
 
 
 @reply_format(UNNAMED, mode="likelihood")
@@ -37,16 +45,21 @@ def choice(reply: str, settings: ReplySettings) -> Reading:
     return Reading(labels[best], raw=settings.labels[labels[best]], probabilities=normalised(labels, sums))
 
 
-@reply_format(SCALE, mode="choices", whole=True)
+@reply_format(WEIGHED_SCALE, mode="choices", whole=True)
 def choice_score(reply: str, settings: ReplySettings) -> Reading:
-    """Take the whole number of the scale with the highest probability; two that are exactly alike decide nothing."""
+    """Take the whole number of the scale with the highest probability; two that are exactly alike decide nothing.
+
+    With `grade: expected` the grade is the mean of the scale, weighted by the probabilities.
+    """
     scale = range(settings.minimum, settings.maximum + 1)
     sums = _sums(reply, len(scale))
     best = _best(sums)
-    if best is None:
+    is_expected = settings.grade == EXPECTED and sums is not None
+    if best is None and not is_expected:
         return Reading(reason="no_score")
     shares = normalised([grade_name(grade) for grade in scale], sums)
-    return Reading(float(scale[best]), raw=str(scale[best]), probabilities=shares)
+    grade = expected_grade(shares) if is_expected else float(scale[best])
+    return Reading(grade, raw=None if best is None else str(scale[best]), probabilities=shares)
 
 
 def _scored(reply: str, expected: int) -> tuple[list[float], list[int]] | None:
