@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from judgemerge.core import files
+from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import NOT_ASKED, Item, Verdict
 
 ORDERS = ("original", "swapped")
@@ -33,6 +34,7 @@ def halves(items: Sequence[Item], seed: int) -> tuple[list[Item], list[Item]]:
 def fits(items: Sequence[Item], development: Mapping[str, Sequence[Item]], seed: int) -> list[Fit]:
     """Return which items of a benchmark are judged with what is fitted on which labelled ones."""
     if development:
+        _refuse_shared_prompts(items, development)
         return [Fit(", ".join(development), development, {item.id for item in items})]
     name, parts = items[0].benchmark, halves(items, seed)
     return [
@@ -40,6 +42,18 @@ def fits(items: Sequence[Item], development: Mapping[str, Sequence[Item]], seed:
         for other in (1, 0)
         if parts[1 - other]
     ]
+
+
+def _refuse_shared_prompts(items: Sequence[Item], development: Mapping[str, Sequence[Item]]) -> None:
+    """Refuse development sets with a prompt that is judged: its label would decide the verdict that it is held against."""
+    judged = {item.turns for item in items if item.turns}
+    for name, labelled in development.items():
+        n_shared = len(judged & {item.turns for item in labelled})
+        if n_shared:
+            raise JudgemergeError(
+                f"development set '{name}' has {n_shared} of the prompts of '{items[0].benchmark}', which is judged; "
+                "name other items in `development`, or none"
+            )
 
 
 def one_per_prompt(items: Sequence[Item], seed: int) -> list[Item]:

@@ -20,8 +20,9 @@ def check_members(study: "Study") -> None:
         if len(panel.members) < 2:
             raise JudgemergeError(f"{where}.members has {_listed(panel.members)}; name at least two judges")
         for benchmark in panel.development:
-            if benchmark not in study.all_benchmarks:
-                near = did_you_mean(benchmark, study.all_benchmarks)
+            sets = [item_set for suite in study.settings.suites.values() for item_set in suite.item_sets]
+            if benchmark not in sets:
+                near = did_you_mean(benchmark, sets)
                 raise JudgemergeError(f"{where}.development names '{benchmark}', which stands in no suite{near}")
 
 

@@ -9,8 +9,8 @@ MEMBERS = (
     "(`direct_from_grades`)."
 )
 DEVELOPMENT = (
-    "Benchmarks of the suites that {what} are fitted on, and that it then does not judge. Unset: one half of each "
-    "benchmark's prompts gives those of the other half."
+    "Item sets that {what} are fitted on, which it then does not judge: development sets of suites, or benchmarks. None "
+    "of their prompts may be in what it judges. Unset: one half of each benchmark's prompts gives those of the other."
 )
 
 

@@ -473,9 +473,9 @@ class Study:
         return all(self.answers(member, benchmark) for member in panel.members)
 
     def development_of(self, panel: Panel, benchmark: str) -> list[str]:
-        """Return the benchmarks of this one's protocol that a panel is fitted on; none unless all of them are run."""
+        """Return the item sets of this one's protocol that a panel is fitted on; none unless all of them are run."""
         fitting = [name for name in panel.development if self.protocol(name) == self.protocol(benchmark)]
-        return fitting if set(fitting) <= set(self.benchmarks) else []
+        return fitting if set(fitting) <= set(self.judged_sets) else []
 
     def benchmarks_of(self, judge: str, suite: str) -> list[str]:
         """Return the item sets of a suite that a judge answers: benchmarks, then development sets."""
@@ -531,6 +531,11 @@ class Study:
         if name:  # what the file says, so that a change of it is noticed
             arguments["text"] = chat_templates.load(name, f"{self.where}: chat_template of {model}")
         return arguments
+
+    @cached_property
+    def panel_pairs(self) -> list[tuple[str, str]]:
+        """Every (jury or cascade, benchmark) of those among the judges."""
+        return [(judge, name) for name in self.benchmarks for judge in self.judges_of(name) if judge in self.panels]
 
     def gives_probabilities(self, judge: str, benchmark: str) -> bool:
         """Return whether a judge's verdicts on a benchmark have probabilities; what they are, its replies say."""

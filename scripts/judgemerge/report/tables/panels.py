@@ -21,7 +21,6 @@ from judgemerge.report.table import (
     Study,
     Table,
     in_order,
-    judging_pairs,
 )
 
 COLUMNS = {
@@ -54,7 +53,7 @@ _CASCADE = {"coverage": "answered", "selective_agreement": "agreement on these",
 
 def panel_pairs(study: Study) -> list[Pair]:
     """Return (jury or cascade, benchmark) for all that are among the judges."""
-    return judging_pairs(study, "jury", "cascade")
+    return study.panel_pairs
 
 
 def inputs(study: Study) -> Inputs:
