@@ -45,7 +45,7 @@ def fits(items: Sequence[Item], development: Mapping[str, Sequence[Item]], seed:
 
 
 def _refuse_shared_prompts(items: Sequence[Item], development: Mapping[str, Sequence[Item]]) -> None:
-    """Refuse development sets with a prompt that is judged: its label would decide the verdict that it is held against."""
+    """Refuse development sets with a prompt that is judged: its label would help to decide what is held against it."""
     judged = {item.turns for item in items if item.turns}
     for name, labelled in development.items():
         n_shared = len(judged & {item.turns for item in labelled})

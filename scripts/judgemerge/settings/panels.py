@@ -9,8 +9,9 @@ MEMBERS = (
     "(`direct_from_grades`)."
 )
 DEVELOPMENT = (
-    "Item sets that {what} are fitted on, which it then does not judge: development sets of suites, or benchmarks. None "
-    "of their prompts may be in what it judges. Unset: one half of each benchmark's prompts gives those of the other."
+    "Item sets that {what} are fitted on, which it then does not judge: development sets of suites, or benchmarks. "
+    "No prompt of theirs may be in what it judges. Unset: one half of each benchmark's prompts gives those of the "
+    "other half."
 )
 
 
