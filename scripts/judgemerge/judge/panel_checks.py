@@ -69,8 +69,7 @@ def _check_member(study: "Study", name: str, panel: Panel, member: str, where: s
     known = {*study.model_names, *study.judges_from_grades, *BASELINES, *study.catalogues.recorded}
     require_known(member, known, f"{key} names the unknown judge")
     if member not in study.judges:
-        near = did_you_mean(member, study.judges)
-        raise JudgemergeError(f"{key} names '{member}', which `judges` does not list{near or '; add it there'}")
+        raise JudgemergeError(f"{key} names '{member}', which `judges` does not list; add it there")
 
 
 def _check_development(study: "Study", panel: Panel, benchmark: str, where: str) -> None:
