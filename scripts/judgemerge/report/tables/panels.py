@@ -29,7 +29,7 @@ COLUMNS = {
     "metric": Column(
         "accuracy, accuracy_first or spearman of the panel, in brackets that of a member; difference from the best "
         "member; error_correlation, effective_votes; tokens_per_item, seconds_per_item; of a cascade share[member], "
-        "coverage, selective_agreement, target"
+        "coverage, selective_agreement, target. `agreement` where the panel could not judge"
     ),
     **ESTIMATE,
     "n": Column("number of items; of selective_agreement, of those that are answered"),
