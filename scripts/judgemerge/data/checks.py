@@ -55,13 +55,13 @@ def _check_development(study: "Study", suite: str, development: str) -> None:
             f"{study.where}: development set '{development}' stands twice (suites.{others[0]}, suites.{suite}); keep "
             "one, and put benchmarks that share it into one suite"
         )
-    tested = {development: "a benchmark of the suites"} if development in study.all_benchmarks else {}
     own = study.settings.suites[suite].benchmarks
-    tested |= {name: f"of the rows of '{name}'" for name in own if _shares_rows(study, name, development)}
-    for what in tested.values():
+    tested = ["a benchmark of the suites"] if development in study.all_benchmarks else []
+    tested += [f"of the rows of '{name}'" for name in own if _shares_rows(study, name, development)]
+    if tested:
         raise JudgemergeError(
-            f"{study.where}: {key} names '{development}', which is {what}; what was fitted on a set cannot be tested "
-            "on it: take another part of the data"
+            f"{study.where}: {key} names '{development}', which is {tested[0]}; what was fitted on a set cannot be "
+            "tested on it: take another part of the data"
         )
     if development in study.training_sets:
         raise JudgemergeError(

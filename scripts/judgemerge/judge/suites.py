@@ -107,9 +107,13 @@ class Suites:
         """Return what decides which verdicts come out of a recorded judge's files, by benchmark of a suite."""
         entry = self.study.catalogues.recorded[judge]
         return {
-            benchmark: {"judge": entry.deciding(benchmark), "drawn": self.study.limit(benchmark) is not None}
+            benchmark: {"judge": entry.deciding(benchmark), "drawn": self._is_some_of_a_file(benchmark)}
             for benchmark in self.study.benchmarks_of(judge, suite)
         }
+
+    def _is_some_of_a_file(self, benchmark: str) -> bool:
+        """Return whether a benchmark has only some items of its file: drawn here, or one part of a division."""
+        return self.study.limit(benchmark) is not None or "part" in self.study.catalogues.benchmarks[benchmark]
 
     def recorded_files(self, judge: str, suite: str) -> dict[tuple[str, str], str]:
         """Return (benchmark, role) → raw file of a recorded judge."""

@@ -380,9 +380,7 @@ def test_comparison_and_its_sentences(tmp_path):
         "judge on bench, far (published rules): published is 54.96% (paper, table 2), but 0.549651 came out, off by "
         "5.1e-05 where 5e-05 is allowed."
     )
-    assert sentences[2].endswith(
-        "but no value came out: this cell is in none of the tables that are compared with papers."
-    )
+    assert sentences[2].endswith("no value came out: this cell is in none of the tables that are compared with papers.")
     assert sentences[3].endswith("but no value came out: one class.")
     assert expected.failures(rows[:1], "published.csv") == ""
     many = expected.failures(rows[1:2] * 40, "published.csv").splitlines()
