@@ -26,13 +26,27 @@ def reply(
     finish_reason: str | None = "stop",
     usage: dict | None = None,
     reasoning_content: str | None = None,
+    logprobs: list[tuple[str, dict[str, float]]] | None = None,
     **others,
 ) -> Answer:
-    """Return a chat completion as OpenAI's API gives it; some servers give a thought apart, as `reasoning_content`."""
+    """Return a chat completion as OpenAI's API gives it; some servers give a thought apart, as `reasoning_content`.
+
+    `logprobs` are the tokens of the text, each with its alternatives and their log-probabilities.
+    """
     usage = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14} if usage is None else usage
     message = {"role": "assistant", "content": text}
     message |= {} if reasoning_content is None else {"reasoning_content": reasoning_content}
     choice = {"index": 0, "message": message, "finish_reason": finish_reason}
+    if logprobs is not None:
+        content = [
+            {
+                "token": token,
+                "logprob": likely.get(token, -0.1),
+                "top_logprobs": [{"token": name, "logprob": value} for name, value in likely.items()],
+            }
+            for token, likely in logprobs
+        ]
+        choice["logprobs"] = {"content": content}
     value = {"id": "1", "object": "chat.completion", "choices": [choice], "usage": usage}
     return Answer(json.dumps(value).encode(), headers={"Content-Type": "application/json"}, **others)
 

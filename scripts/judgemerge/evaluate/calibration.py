@@ -16,7 +16,7 @@ from judgemerge.evaluate.bootstrap import bca_interval, proportion_interval
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Sample, draw_sample
 
 N_BINS = 10  # of equal width between 0 and 1, as in Guo et al. 2017 (arXiv:1706.04599)
-COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
+COVERAGES = tuple(tenth / 10 for tenth in range(1, 11))
 LEAST = 1e-6  # of a probability in logarithms: what is called impossible and happens costs 13.8, not without end
 FEWEST_FITTED = 30  # development items that a calibration is fitted on, hits and misses among them
 REMAINDER = 1e-6  # of the probabilities: what is missing to 1 beyond this is an answer of its own

@@ -4,6 +4,7 @@ Each of them can be right alone: a prompt that shows a rubric, items that have n
 study that draws replies. Put together they give jobs that fail after their download, or errors alone.
 """
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from judgemerge.judge import backends, endpoints, panel_checks, sampling
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.pairs_from_grades import SUFFIX
 from judgemerge.prompting.checks import check_prompt
-from judgemerge.prompting.prompts import Template
+from judgemerge.prompting.prompts import Template, choices
 from judgemerge.settings.models import Model
 
 if TYPE_CHECKING:
@@ -191,11 +192,28 @@ def _check_fit(study: "Study", judge: str, protocol: str) -> None:
 def check_mode(study: "Study", judge: str, template: Template, key: str) -> None:
     """Refuse a prompt whose mode the judge's backend cannot serve."""
     backend = study.backend_of(judge)
-    if template.mode != "generate" and backends.LOGPROBS not in backends.abilities(backend):
-        raise JudgemergeError(
-            f"{study.where}: backend '{backend}' of judge '{judge}' gives no log-probabilities, but prompt "
-            f"'{template.name}' (mode {template.mode}) needs them; name another prompt in {key}"
-        )
+    endpoint = study.models[judge].endpoint if judge in study.models_by_origin("endpoint") else None
+    if template.mode == "generate" or not endpoint and backends.LOGPROBS in backends.abilities(backend):
+        return
+    if endpoint and endpoints.gives_logprobs(endpoint) and template.mode == "choices":
+        _check_choosable(template, f"{study.where}: judge '{judge}'", key)
+        return
+    may = endpoint and template.mode == "choices"
+    hint = f", or set models.{judge}.endpoint.settings.logprobs if the server gives them" if may else ""
+    raise JudgemergeError(
+        f"{study.where}: backend '{backend}' of judge '{judge}' gives no log-probabilities, but prompt "
+        f"'{template.name}' (mode {template.mode}) needs them; name another prompt in {key}{hint}"
+    )
+
+
+def _check_choosable(template: Template, where: str, key: str) -> None:
+    """Refuse labels that no first token of an endpoint tells apart."""
+    for one, other in itertools.combinations([label.strip() for label in choices(template)[1]], 2):
+        if one[:1] == other[:1] and not (one.isdigit() and other.isdigit()):
+            raise JudgemergeError(
+                f"{where} is asked with prompt '{template.name}', whose labels '{one}' and '{other}' begin alike; an "
+                f"endpoint tells labels apart by their first letter, name another prompt in {key}"
+            )
 
 
 def _check_grading(study: "Study", judge: str) -> None:

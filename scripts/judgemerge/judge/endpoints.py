@@ -53,6 +53,11 @@ def manifest(endpoint: Endpoint) -> dict:
     }
 
 
+def gives_logprobs(entry: Endpoint) -> bool:
+    """Return whether an endpoint is asked for log-probabilities, so that it can choose between labels."""
+    return entry.settings.get("logprobs") is True
+
+
 def check_entry(entry: Endpoint, where: str) -> None:
     """Refuse an address that no request can go to, a key in it, and settings that judgemerge decides."""
     try:

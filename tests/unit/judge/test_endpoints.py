@@ -1,8 +1,11 @@
 """Backend openai against a real server on this machine, one that also refuses, breaks, hangs and lies."""
 
 import json
+import math
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from endpoint_server import Answer, reply, serving
@@ -16,7 +19,9 @@ from judgemerge.core.items import write_items
 from judgemerge.judge import backends, endpoints, judging
 from judgemerge.judge.backends import Completion, Failure, GenerationParameters
 from judgemerge.judge.backends.openai import OpenAI, Window, _retry_after
+from judgemerge.judge.store import Store
 from judgemerge.prompting.parsing import Reply
+from judgemerge.prompting.prompts import load_template
 from judgemerge.settings.models import Endpoint
 from judgemerge.synthetic.demo_tasks import make_items
 
@@ -440,11 +445,75 @@ def test_a_key_in_the_address_and_settings_of_ours_are_refused():
 
 
 def test_log_probabilities_are_not_to_be_had(repository):
-    from judgemerge.prompting.prompts import load_template
-
     template = load_template(repository / "config" / "prompts" / "brief_pairwise_choice.yaml")
     with pytest.raises(JudgemergeError, match="mode choices"):
         judging.plan(make_items("pairwise", "test", 1, 1), {"pairwise": template}, make("http://127.0.0.1:9"), 100)
+
+
+# ---- labels that are chosen ----
+
+CHOOSING = {"settings": {"temperature": 0, "logprobs": True}}
+LN = {share: math.log(share) for share in (0.05, 0.1, 0.15, 0.2, 0.5, 0.6)}
+
+
+def pairwise_verdicts(repository, answer, **entry):
+    """Return the verdicts of an endpoint on two pairs in both orders, asked with a prompt of mode choices."""
+    template = load_template(repository / "config" / "prompts" / "brief_pairwise_choice.yaml")
+    items = make_items("pairwise", "test", 2, 1)
+    with serving(answer) as server, tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "store.jsonl")
+        verdicts = judging.verdicts(items, {"pairwise": template}, make(server.url, **CHOOSING, **entry), 10**6, store)
+    return verdicts, server.bodies
+
+
+def test_the_alternatives_to_the_first_token_are_the_probabilities_of_labels(repository):
+    first = ("\n", {"\n": -0.1, "A": -5.0})  # white space is no label
+    likely = {" A": LN[0.5], "A": LN[0.1], "B": LN[0.2], "Both": LN[0.05], "ti": LN[0.15]}
+    verdicts, bodies = pairwise_verdicts(
+        repository, lambda body, n: reply("\nA", "length", logprobs=[first, (" A", likely)])
+    )
+    shown = {"first": 0.6 / 0.95, "second": 0.2 / 0.95, "tie": 0.15 / 0.95}
+    turned = {"first": shown["second"], "second": shown["first"], "tie": shown["tie"]}
+    assert [one.outcome for one in verdicts] == ["first", "second"] * 2
+    assert [one.probabilities for one in verdicts] == [
+        pytest.approx(shown, abs=1e-5),
+        pytest.approx(turned, abs=1e-5),
+    ] * 2
+    assert {(body["logprobs"], body["top_logprobs"], body["max_tokens"]) for body in bodies} == {(True, 20, 4)}
+    assert all(body["messages"][-1]["role"] == "user" and "Verdict" not in str(body["messages"]) for body in bodies)
+
+
+def test_a_label_that_is_no_alternative_is_as_likely_as_the_last_one(repository):
+    likely = {"B": LN[0.6], "A": LN[0.2], "The": LN[0.1]}
+    verdicts, _ = pairwise_verdicts(repository, lambda body, n: reply("B", logprobs=[("B", likely)]))
+    assert verdicts[0].probabilities == pytest.approx(
+        {"first": 0.2 / 0.9, "second": 0.6 / 0.9, "tie": 0.1 / 0.9}, abs=1e-5
+    )
+
+
+def test_where_no_label_is_an_alternative_there_is_no_verdict(repository):
+    verdicts, _ = pairwise_verdicts(repository, lambda body, n: reply("I", logprobs=[("I", {"I": -0.1, "Well": -3.0})]))
+    assert {one.reason for one in verdicts} == {"no_verdict"}
+    assert {one.probabilities for one in verdicts} == {None}
+
+
+def test_a_server_without_log_probabilities_ends_the_job_in_one_sentence(repository):
+    with pytest.raises(JudgemergeError, match="settings.logprobs of its `endpoint` is true, but the reply has no log-"):
+        pairwise_verdicts(repository, lambda body, n: reply("A"))
+
+
+def test_a_busy_server_is_asked_again_for_labels_too(repository):
+    busy = {0: Answer(b"{}", 503), 1: Answer(b"nothing")}
+    good = reply("A", logprobs=[("A", {"A": -0.1, "B": -3.0})])
+    verdicts, bodies = pairwise_verdicts(repository, lambda body, n: busy.get(n, good))
+    assert [one.reason for one in verdicts] == [None] * 4 and len(bodies) == 6
+
+
+def test_a_given_response_cannot_be_scored(repository):
+    template = load_template(repository / "config" / "prompts" / "likelihood_pairwise.yaml")
+    with pytest.raises(JudgemergeError, match="an endpoint cannot say how likely a given response is"):
+        backend = make("http://127.0.0.1:9", **CHOOSING)
+        judging.plan(make_items("pairwise", "test", 1, 1), {"pairwise": template}, backend, 100)
 
 
 # ---- any answer at all ----

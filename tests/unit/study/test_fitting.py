@@ -14,6 +14,7 @@ from judgemerge.study.load import load_study
 
 PAIRS = {"pairwise": "brief_pairwise", "pointwise": "brief_pointwise"}
 GPT = {"endpoint": {"url": "https://api.example.org/v1", "model": "gpt"}}
+CHOOSING = {"endpoint": {**GPT["endpoint"], "settings": {"logprobs": True}}}
 COMPARISON = {
     "models": ["one", "two"],
     "questions": "vicuna_questions",
@@ -123,6 +124,12 @@ REFUSED = {
         judging(judges={"gpt": {"pairwise": "brief_pairwise_choice"}}) | {"judges": ["gpt"]},
         "backend 'openai' of judge 'gpt' gives no log-probabilities",
     ),
+    "likelihoods of an endpoint that gives log-probabilities": (
+        judging(judges={"gpt": {"pairwise": "likelihood_pairwise"}})
+        | {"judges": ["gpt"], "models": {"one": {"path": "one"}, "gpt": CHOOSING}},
+        "backend 'openai' of judge 'gpt' gives no log-probabilities, but prompt 'likelihood_pairwise' (mode "
+        "likelihood) needs them; name another prompt in judging.judges.gpt.pairwise",
+    ),
     "a comparison's log-probabilities": (
         {
             "model_comparisons": {
@@ -152,6 +159,8 @@ def test_what_does_not_fit_is_refused_in_the_plan(study, changes, sentence):
 
 
 FITTING = {
+    "an endpoint that gives log-probabilities": judging(judges={"gpt": {"pairwise": "brief_pairwise_choice"}})
+    | {"judges": ["gpt"], "models": {"one": {"path": "one"}, "gpt": CHOOSING}},
     "a rubric of the study": judging(judges={"one": {"pairwise": "prometheus_relative"}}, rubric="helpfulness"),
     "a rubric of some items": judging(judges={"one": {"pointwise": "prometheus_absolute"}}),
     "categories of the study": judging(

@@ -168,6 +168,40 @@ REFUSED = {
         {"suites": {"a": {"benchmarks": ["pandalm"]}, "b": {"benchmarks": ["pandalm"]}}},
         "benchmark 'pandalm' stands twice (suites.a, suites.b); keep one",
     ),
+    "development set that is a benchmark": (
+        {
+            "suites": {
+                "a": {"benchmarks": ["pandalm"]},
+                "b": {"benchmarks": ["autoj_pairwise"], "development": ["pandalm"]},
+            }
+        },
+        "suites.b.development names 'pandalm', which is a benchmark of the suites; what was fitted on a set cannot be "
+        "tested on it: take another part of the data",
+    ),
+    "development set with rows of a benchmark": (
+        {"suites": {"a": {"benchmarks": ["trust_or_escalate"], "development": ["trust_or_escalate_development"]}}},
+        "suites.a.development names 'trust_or_escalate_development', which is of the rows of 'trust_or_escalate'; what "
+        "was fitted on a set cannot be tested on it: take another part of the data",
+    ),
+    "development set that a model learns": (
+        {"suites": {"a": {"benchmarks": ["pandalm"], "development": ["demo_pairwise_train"]}}},
+        "suites.a.development names 'demo_pairwise_train', which expert one learns; take another part of the data",
+    ),
+    "development set in two suites": (
+        {
+            "suites": {
+                "a": {"benchmarks": ["pandalm"], "development": ["demo_pairwise_development"]},
+                "b": {"benchmarks": ["autoj_pairwise"], "development": ["demo_pairwise_development"]},
+            }
+        },
+        "development set 'demo_pairwise_development' stands twice (suites.a, suites.b); keep one, and put benchmarks "
+        "that share it into one suite",
+    ),
+    "unknown development set": (
+        {"suites": {"a": {"benchmarks": ["pandalm"], "development": ["demo_pairwise_developmen"]}}},
+        "suites.a.development names the unknown item set 'demo_pairwise_developmen'; did you mean "
+        "'demo_pairwise_development'?",
+    ),
     "benchmark twice in a suite": (
         {"suites": {"a": {"benchmarks": ["pandalm", "pandalm"]}}},
         "benchmark 'pandalm' stands twice (suites.a, suites.a); keep one",

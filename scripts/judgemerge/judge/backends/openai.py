@@ -5,6 +5,9 @@ identity. The length of a prompt is unknown here, so the endpoint decides what i
 A busy, broken or silent endpoint is asked again, later and later; a prompt that still got no reply is a `Failure`,
 which is reported and never stored, so that the next run asks again. What no repetition can mend (a wrong key or
 address, an endpoint that answers nothing at all) ends the job; everything answered until then is kept.
+
+An endpoint whose `settings` ask for `logprobs` can choose between labels: the alternatives to the first token that it
+writes are labels, or beginnings of one label. The beginning of an answer (`Verdict:`) cannot be given to it.
 """
 
 import datetime
@@ -12,6 +15,7 @@ import email.utils
 import itertools
 import json
 import logging
+import math
 import threading
 import time
 from collections import Counter, deque
@@ -25,13 +29,13 @@ import tenacity
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.judge.backends import Backend, Batch, Completion, Failure, GenerationParameters
-from judgemerge.judge.endpoints import CHAT, base_url
+from judgemerge.judge.backends import LOGPROBS, Batch, Completion, Failure, GenerationParameters, ScoringBackend
+from judgemerge.judge.endpoints import CHAT, base_url, gives_logprobs
 from judgemerge.settings.models import Endpoint
 
 logger = logging.getLogger(__name__)
 
-ABILITIES = ()
+ABILITIES = (LOGPROBS,)  # of an endpoint whose settings ask for them
 ENVIRONMENT = "stats"
 SELECTABLE = False
 # How an endpoint is asked. None of it decides a reply, so none is part of the identity.
@@ -41,6 +45,8 @@ LIMITS = (
 FIRST_WAIT = 1.0  # seconds before the second attempt; doubled before every further one
 LONGEST_WAIT = 60.0  # an endpoint may ask for more (Retry-After), but never for more than
 LONGEST_RETRY_AFTER = 600.0
+TOKENS_BEFORE_LABEL = 4  # asked for where a label is chosen: white space may come before it
+TOP_LOGPROBS = 20  # alternatives asked for where the settings say no number; OpenAI gives no more
 MAXIMUM_BYTES = 16 << 20  # of one reply; an endpoint that sends more is broken
 IN_A_ROW = 8  # prompts without a reply, one after the other, until the endpoint counts as down
 _BUSY = {408, 409, 425, 429}
@@ -84,7 +90,7 @@ class Window:
             return self.spent[0][0] + 60 - now, None
 
 
-class OpenAI(Backend):
+class OpenAI(ScoringBackend):
     """One model behind one endpoint; prompts are asked in their order, `concurrency` at a time."""
 
     abilities = ABILITIES
@@ -92,6 +98,7 @@ class OpenAI(Backend):
     def __init__(self, endpoint: Endpoint, api_key: str | None = None, first_wait: float = FIRST_WAIT):
         """`endpoint` is the entry of a study file; `api_key` is sent to its address and nowhere else."""
         self.entry = endpoint
+        self.abilities = ABILITIES if gives_logprobs(endpoint) else ()
         self.where = f"{self.entry.model} at {httpx.URL(self.entry.url).host}"
         self.url = base_url(self.entry.url) + CHAT
         self.api_key = _checked_key(api_key, self.entry.api_key_variable)
@@ -119,13 +126,34 @@ class OpenAI(Backend):
 
         Raises JudgemergeError when no repetition can help, after yielding what was answered until then.
         """
+        limit = {self.entry.limit_key: parameters.max_new_tokens}
+        yield from self._answers([(text, limit, ()) for text in texts], skip)
+
+    def continuation(self, messages: list[dict[str, str]], reply: str) -> str:
+        """Refuse to score a whole response: an endpoint gives log-probabilities of what it writes alone."""
+        raise JudgemergeError(
+            f"{self.where}: an endpoint cannot say how likely a given response is (mode likelihood); use a prompt of "
+            "mode choices or generate"
+        )
+
+    def score(self, questions: list[tuple[str, tuple[str, ...]]], skip: Collection[int] = ()) -> Iterator[Batch]:
+        """Yield, for messages and labels, how likely each label is the first thing that the model writes.
+
+        A label that is not among the alternatives is as likely as the least likely one of them, which is the most that
+        it can be. Where no label is, there is nothing to read a verdict from.
+        """
+        extra = {"top_logprobs": TOP_LOGPROBS, **self.entry.settings, self.entry.limit_key: TOKENS_BEFORE_LABEL}
+        asked = [(_messages(text), extra, tuple(map(str.strip, options))) for text, options in questions]
+        yield from self._answers(asked, skip)
+
+    def _answers(self, asked: Sequence[tuple[str, dict, tuple[str, ...]]], skip: Collection[int]) -> Iterator[Batch]:
+        """Yield (index, completion or failure) for messages, further keys of the request, and labels to choose from."""
         self._stop.clear()
-        waiting = (index for index in range(len(texts)) if index not in skip)
+        waiting = (index for index in range(len(asked)) if index not in skip)
         n_failed, fatal = 0, None
         with ThreadPoolExecutor(self.entry.concurrency) as pool, self._client() as client:
             try:
-                limit = parameters.max_new_tokens
-                ask = lambda index: pool.submit(self._ask, client, texts[index], limit)  # noqa: E731
+                ask = lambda index: pool.submit(self._ask, client, *asked[index])  # noqa: E731
                 running = {ask(index): index for index in itertools.islice(waiting, self.entry.concurrency)}
                 while running:
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -164,13 +192,8 @@ class OpenAI(Backend):
 
     # ---- one prompt ----
 
-    def _ask(self, client: httpx.Client, text: str, max_new_tokens: int) -> Completion | Failure:
-        body = {
-            **self.entry.settings,
-            "model": self.entry.model,
-            "messages": json.loads(text),
-            self.entry.limit_key: max_new_tokens,
-        }
+    def _ask(self, client: httpx.Client, text: str, extra: dict, labels: tuple[str, ...]) -> Completion | Failure:
+        body = {**self.entry.settings, "model": self.entry.model, "messages": json.loads(text), **extra}
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_TryAgain),
             stop=tenacity.stop_after_attempt(self.entry.attempts),
@@ -181,7 +204,7 @@ class OpenAI(Backend):
         )
         try:
             # Nobody knows the length before the reply; four characters per token is a usual English guess.
-            result = retrying(self._attempt, client, body, len(text) / 4 + max_new_tokens)
+            result = retrying(self._attempt, client, body, len(text) / 4 + extra[self.entry.limit_key], labels)
         except _TryAgain as error:
             result = Failure("endpoint_error", str(error))
         if isinstance(result, Failure):
@@ -189,10 +212,12 @@ class OpenAI(Backend):
         self._count("answered" if isinstance(result, Completion) else result.reason)
         return result
 
-    def _attempt(self, client: httpx.Client, body: dict, estimate: float) -> Completion | Failure:
+    def _attempt(
+        self, client: httpx.Client, body: dict, estimate: float, labels: tuple[str, ...]
+    ) -> Completion | Failure:
         spent = self._wait_for_turn(estimate)
         self._count("requests")
-        result = self._read(*self._post(client, body))
+        result = self._read(*self._post(client, body), labels)
         if isinstance(result, Completion) and result.prompt_tokens is not None and result.reply_tokens is not None:
             spent[1] = result.prompt_tokens + result.reply_tokens
         return result
@@ -226,7 +251,7 @@ class OpenAI(Backend):
             raise _TryAgain(self._shown(str(error) or type(error).__name__)) from None
         return response, bytes(content)
 
-    def _read(self, response: httpx.Response, content: bytes) -> Completion | Failure:
+    def _read(self, response: httpx.Response, content: bytes, labels: tuple[str, ...] = ()) -> Completion | Failure:
         status = response.status_code
         if status in _BUSY or status >= 500:
             raise _TryAgain(f"HTTP {status}: {self._message(content)}", _retry_after(response.headers))
@@ -249,15 +274,23 @@ class OpenAI(Backend):
             text, ended = _text(choice["message"].get("content")), choice.get("finish_reason")
             ended = "length" if str(ended).lower() in _AT_THE_LIMIT else ended
             thought = choice["message"].get("reasoning_content") or choice["message"].get("reasoning")
+            scored = _scored(choice, labels) if labels else None
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
             raise _TryAgain(f"no chat completion: {self._message(content)}") from None
         if str(ended).lower() in _BROKEN_OFF or text is None and ended not in ("stop", "length"):
             what = "no text" if text is None else "the text was broken off"
             return Failure("endpoint_refused", f"{what}, finish_reason is {self._shown(str(ended))}")
+        if labels and scored is None:
+            raise JudgemergeError(
+                f"{self.where}: settings.logprobs of its `endpoint` is true, but the reply has no log-probabilities; "
+                "take it out, and name a prompt of mode generate"
+            )
         if not text and isinstance(thought, str) and ended == "length":
             text = f"<think>\n{thought}"  # the whole reply was thought, which the server gives apart
         counts = value.get("usage") if isinstance(value.get("usage"), dict) else {}
         tokens = (_count(counts.get(name)) for name in ("prompt_tokens", "completion_tokens"))
+        if scored is not None:
+            return Completion(scored, *tokens)  # a label was asked for, so that it does not matter where the text ends
         return Completion(text or "", *tokens, ended if isinstance(ended, str) else None)
 
     # ---- helpers ----
@@ -308,6 +341,37 @@ def _outcome(future: Future) -> tuple[Completion | Failure | None, JudgemergeErr
         return None, None
     except JudgemergeError as error:
         return None, error
+
+
+def _messages(text: str) -> str:
+    """Return the messages before the beginning of an answer, which mode choices puts behind them."""
+    return text[: json.JSONDecoder().raw_decode(text)[1]]
+
+
+def _scored(choice: dict, labels: Sequence[str]) -> str | None:
+    """Return the log-probabilities of labels as JSON, null for all where none is among the alternatives.
+
+    They are read at the first token that is not white space alone. None where the reply has no log-probabilities.
+    """
+    tokens = (choice.get("logprobs") or {}).get("content")
+    if not tokens:
+        return None
+    alternatives = next((one["top_logprobs"] or [one] for one in tokens if one["token"].strip()), [])
+    sums = _label_logprobs([(one["token"].strip(), float(one["logprob"])) for one in alternatives], labels)
+    return json.dumps({"logprobs": [value and round(value, 6) for value in sums], "tokens": [1] * len(labels)})
+
+
+def _label_logprobs(alternatives: Sequence[tuple[str, float]], labels: Sequence[str]) -> list[float | None]:
+    """Return the log-probability of each label: that of all tokens which are it, or the beginning of it alone."""
+    shares = dict.fromkeys(labels, 0.0)
+    for token, logprob in alternatives:
+        begun = [label for label in labels if token and label.startswith(token)]
+        if token in shares or len(begun) == 1:
+            shares[token if token in shares else begun[0]] += math.exp(logprob)
+    if not any(shares.values()):
+        return [None] * len(labels)
+    least = min(logprob for _, logprob in alternatives)
+    return [math.log(share) if share else least for share in shares.values()]
 
 
 def _text(content: Any) -> str | None:

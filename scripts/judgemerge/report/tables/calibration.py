@@ -68,6 +68,7 @@ _PARTS = {
     "brier_within_bins": "+ within bins",
 }
 _CALIBRATED = {"overconfidence": "confidence − agreement", "ece": "ECE", "brier": "Brier score", "log_loss": "log loss"}
+_COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)  # that the page shows; the table and the figure have every tenth
 _WAYS = {RAW: "raw", "temperature": "temperature", "isotonic": "isotonic"}
 
 
@@ -176,7 +177,7 @@ def _wide(lines: Frame, headings: Mapping[str, str], order: Sequence[str], with_
 
 def _answering_less(raw: Frame, order: Sequence[str]) -> str:
     """Return the agreement where a judge answers only the items that it is most sure of."""
-    lines = raw[raw.metric.str.startswith("selective[")]
+    lines = raw[raw.metric.isin([f"selective[{coverage:.1f}]" for coverage in _COVERAGES])]
     table = Crosstab(lines, "judge", "at")
     shown = table.html(["judge"], [judge for judge in order if judge in table.lines], titles=lambda at: f"{at:.0%}")
     return part("Agreement when only the surest share of the items is answered", shown) if len(lines) else ""
@@ -218,7 +219,7 @@ def _bins(raw: Frame, order: Sequence[str]) -> str:
 
 # ---- figures ----
 
-COLUMNS_OF_PANELS = 4
+MOST_COLUMNS = 5
 PANEL = 2.0  # inches of a reliability diagram, width and height
 CYCLE = ("#4c6a92", "#d1495b", "#2a9d8f", "#e09f3e", "#8d6a9f", "#6b8e23", "#a0522d", "#333333", "#c58b2a", "#9a9a9a")
 
@@ -233,7 +234,8 @@ def reliability(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ())
         for judge in in_order(rows.judge, kinds)
     ]
     titles = {name: f"{name[1]}\n{name[0]}" for name in names}
-    figure, axes = _square_panels(list(titles.values()))
+    most = lines.groupby("benchmark").judge.nunique().max() if names else 1
+    figure, axes = _square_panels(list(titles.values()), min(MOST_COLUMNS, most))
     for name, title in titles.items():
         points = lines[(lines.benchmark == name[0]) & (lines.judge == name[1])]
         _diagram(axes[title], points, COLOURS[kinds.get(name[1], "model")])
@@ -248,11 +250,11 @@ def reliability(table: Frame, kinds: dict[str, str], panels: Sequence[str] = ())
     return figure
 
 
-def _square_panels(titles: Sequence[str]) -> tuple[Drawing, dict[str, Axes]]:
+def _square_panels(titles: Sequence[str], columns: int) -> tuple[Drawing, dict[str, Axes]]:
     """Return a figure with a square panel per title."""
     if not titles:
         return panel_grid({})
-    columns = min(COLUMNS_OF_PANELS, len(titles))
+    columns = min(columns, len(titles))
     n_lines = -(-len(titles) // columns)
     size = (0.5 + PANEL * columns, 0.9 + (PANEL + 0.35) * n_lines)
     figure, grid = pyplot().subplots(n_lines, columns, figsize=size, squeeze=False, layout="constrained")
@@ -280,7 +282,7 @@ def risk_coverage(table: Frame, kinds: dict[str, str], panels: Sequence[str] = (
     judges = in_order(lines.judge, kinds)
     shades = {judge: CYCLE[number % len(CYCLE)] for number, judge in enumerate(judges)}
     names = [str(name) for name in lines.benchmark.unique()]
-    figure, axes = _square_panels(names)
+    figure, axes = _square_panels(names, MOST_COLUMNS)
     for name in names:
         for number, judge in enumerate(judges):
             points = lines[(lines.benchmark == name) & (lines.judge == judge)]
