@@ -43,8 +43,9 @@ def panels(tmp_path_factory):
     items, verdicts = judged(**{EVIL: 0.9, "two": 0.7, "three": 0.6})
     members = list(verdicts)
     jury = list(voting.verdicts_of("majority", items, verdicts, {}))
-    cascade = [dataclasses.replace(one, raw=EVIL) for one in verdicts[EVIL][:80]]
-    cascade += [said(item, "error", "swapped") for item in items[20:]]
+    answered = {item.id for item in items[:20]}
+    cascade = [dataclasses.replace(one, raw=EVIL) for one in verdicts[EVIL] if one.item in answered]
+    cascade += [said(item, "error", order) for item in items[20:] for order in ("original", "swapped")]
     costs = {EVIL: Cost(120.0, 0.25), "two": Cost(100.0, 0.5), "three": Cost(note="recorded elsewhere")}
     of_pairs = [
         juries.PanelOfJudges("jury", members, costs=costs),
@@ -69,6 +70,21 @@ def test_each_benchmark_has_its_panels_members_and_cascades(panels):
     assert "recorded elsewhere" in pairs and "not judged: member x: no file" in pairs
     page = markup.page("title", "intro", sections)
     assert EVIL not in page and "&lt;b&gt;a &amp; [b]&lt;/b&gt;" in page
+
+
+def test_the_first_page_says_what_panels_are_worth(panels):
+    (finding,) = MODULES["panels"].TABLE.findings(panels, {})
+    jury, cascade, grades = finding.sentences
+    assert jury.startswith("pairs, jury: accuracy 0.") and "votes of 3; minus its best member: " in jury
+    assert cascade.startswith("pairs, cascade: answers 33% of 60 items, of these right ") and "target 0.8" in cascade
+    assert grades.startswith("grades, jury: spearman ")
+
+
+def test_the_first_page_says_whether_a_merge_is_worth_it(merges):
+    (finding,) = MODULES["merge_or_jury"].TABLE.findings(merges, {})
+    assert finding.sentences[0].startswith(f"pairs, 1 merge of {EVIL}, two: clearly ahead of the best parent: 0")
+    assert "of the joint: 0" in finding.sentences[0] and len(finding.sentences) == 3
+    assert MODULES["merge_or_jury"].TABLE.findings(merges.assign(value=np.nan), {}) == []
 
 
 def shown(figure):

@@ -14,6 +14,7 @@ from judgemerge.report.table import (
     Column,
     Drawing,
     Figure,
+    Finding,
     Frame,
     Inputs,
     Material,
@@ -145,6 +146,28 @@ def _line(row: Any) -> list[str]:
     ]
 
 
+# ---- first page ----
+
+
+def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
+    """Return for each benchmark and set of parents how many merges are ahead of what they could be replaced by."""
+    sentences = []
+    for (benchmark, parents), lines in table.groupby(["benchmark", "parents"], sort=False):
+        differences = lines[lines.metric.str.startswith(_MINUS) & lines.value.notna()]
+        beside = [_beside(str(metric), of_metric) for metric, of_metric in differences.groupby("metric", sort=False)]
+        if beside:
+            n_merges = differences.judge.nunique()
+            merges = f"{n_merges} merge{'s' if n_merges > 1 else ''} of {parents}"
+            sentences.append(f"{benchmark}, {merges}: {'; '.join(beside)} (n {lines.n.max()}).")
+    words = "Clearly: the interval of the paired difference is on one side of 0. A jury asks every parent."
+    return [Finding("Is a merge worth it?", [*sentences, words])] if sentences else []
+
+
+def _beside(metric: str, rows: Frame) -> str:
+    ahead, behind = (rows.ci_low > 0).sum(), (rows.ci_high < 0).sum()
+    return f"clearly ahead of the {metric.removeprefix(_MINUS).removesuffix(']')}: {ahead}, behind it: {behind}"
+
+
 # ---- figure ----
 
 
@@ -196,8 +219,10 @@ TABLE = Table(
     sections=sections,
     names_failed_judges=True,
     in_record=True,
+    findings=findings,
     figures={
         "merge_or_jury": Figure(
+            on_first_page=True,
             label="Merge, jury of the parents, or joint training?",
             caption="Agreement with people of merges, their parents, the juries of their parents and, where there is "
             "one, a model trained on the data of all parents. Hollow marks ask several models per item, so what is to "

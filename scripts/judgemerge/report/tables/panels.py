@@ -7,12 +7,13 @@ from typing import Any
 
 from judgemerge.report.costs import Places, cost_files, cost_places, read_cost
 from judgemerge.report.drawing import DARK, Estimate, HeatMap, Panel, Series, judge_figure, mark
-from judgemerge.report.markup import Crosstab, by_benchmark, dash, grid, part, undefined_notes, value_cell
+from judgemerge.report.markup import Crosstab, by_benchmark, dash, grid, part, span, undefined_notes, value_cell
 from judgemerge.report.table import (
     ESTIMATE,
     Column,
     Drawing,
     Figure,
+    Finding,
     Frame,
     Inputs,
     Material,
@@ -179,6 +180,40 @@ def _cascades(lines: Frame, order: Sequence[str]) -> str:
     )
 
 
+# ---- first page ----
+
+
+def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
+    """Return what each jury is beside its best member, and what each cascade answers."""
+    sentences = []
+    for (judge, benchmark), lines in table.groupby(["judge", "benchmark"], sort=False):
+        row_of = {row.metric: row for row in lines.itertuples() if not math.isnan(row.value)}
+        metric = next((name for name in AGREEMENT if name in row_of), None)
+        if metric is None:
+            continue
+        if "coverage" in row_of:
+            sentences.append(f"{benchmark}, {judge}: {_answers(row_of)}")
+            continue
+        n_members = sum(name.startswith(f"{metric}[") for name in row_of)
+        worth = f", {row_of['effective_votes'].value:.1f} votes of {n_members}" if "effective_votes" in row_of else ""
+        best = next((name for name in row_of if name.startswith("difference[")), "")
+        beside = f"; minus its best member: {_span(row_of[best])}" if best else ""
+        sentences.append(
+            f"{benchmark}, {judge}: {metric} {_span(row_of[metric])}{worth}{beside} (n {row_of[metric].n})."
+        )
+    return [Finding("What juries and cascades are worth", sentences)] if sentences else []
+
+
+def _answers(row_of: Mapping[str, Any]) -> str:
+    coverage, agreement = row_of["coverage"], row_of.get("selective_agreement")
+    said = f"answers {coverage.value:.0%} of {coverage.n} items"
+    return f"{said}, of these right {_span(agreement)}, target {row_of['target'].value:g}." if agreement else f"{said}."
+
+
+def _span(row: Any) -> str:
+    return span(row.value, row.ci_low, row.ci_high)
+
+
 # ---- figure ----
 
 
@@ -239,6 +274,7 @@ TABLE = Table(
     intro=INTRO,
     sections=sections,
     names_failed_judges=True,
+    findings=findings,
     figures={
         "panels": Figure(
             label="Juries and cascades beside their best member",
