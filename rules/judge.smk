@@ -232,6 +232,35 @@ rule read_recorded:
         "../scripts/judge/read_recorded.py"
 
 
+rule assemble_jury:
+    """The verdicts of a jury or a cascade from those of its members; no model is asked."""
+    input:
+        item_sets=paths.inputs(layout.ITEMS, suites.panel_item_sets, "panel", "suite"),
+        verdicts=paths.inputs(layout.VERDICTS, suites.panel_units, "panel", "suite"),
+    output:
+        renamed(layout.VERDICTS, judge="panel"),
+        layout.PANEL_RECORD,
+    log:
+        "results/{study}/logs/assemble_jury/{panel}/{suite}.log",
+    benchmark:
+        "results/{study}/timings/assemble_jury/{panel}/{suite}.tsv"
+    wildcard_constraints:
+        panel=one_of(study.panels),
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        **small_job,
+    params:
+        panel=of(suites.panel, "panel"),
+        development=of(suites.panel_development, "panel", "suite"),
+        suites=of(suites.panel_suites, "panel", "suite"),
+        units=of(suites.panel_units, "panel", "suite"),
+        seed=settings.seed,
+        code=script_digest("judge/assemble_jury"),
+    script:
+        "../scripts/judge/assemble_jury.py"
+
+
 localrules:
     split_pairs,
     link_endpoint,
@@ -240,3 +269,4 @@ localrules:
     compare_grades,
     answer_baselines,
     read_recorded,
+    assemble_jury,

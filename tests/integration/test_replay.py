@@ -51,6 +51,21 @@ def test_both_rules_are_in_the_table(replayed):
         assert math.isclose(*map(float, pair), abs_tol=1e-9)
 
 
+def test_the_cascade_keeps_its_promise_and_answers_as_much_as_computed_elsewhere(replayed):
+    """Coverage .67 with agreement .850 were computed with other halves of the prompts.
+
+    Over 200 ways to halve them the standard deviations are .055 and .016; twice these are allowed.
+    """
+    cells = {(row["judge"], row["benchmark"], row["metric"]): row["value"] for row in rows(replayed, "panels.csv")}
+    coverage, agreement = (
+        float(cells["escalate_cascade", "trust_or_escalate", name]) for name in ("coverage", "selective_agreement")
+    )
+    assert math.isclose(coverage, 0.67, abs_tol=0.11) and math.isclose(agreement, 0.85, abs_tol=0.033)
+    assert agreement >= 0.8
+    best = float(cells["escalate_jury", "trust_or_escalate", "accuracy_first[gpt4_turbo_escalate]"])
+    assert float(cells["escalate_jury", "trust_or_escalate", "accuracy_first"]) == best
+
+
 def test_nothing_is_left_to_do(again):
     assert "Nothing to be done" in again().stderr
 

@@ -72,7 +72,7 @@ def test_the_demo_is_planned_in_no_time(repository, checkout):
     assert jobs["parse_replies"] == len(models) * len(study.suites)
     assert jobs["answer_baselines"] == len(study.suites)
     assert jobs["score_benchmark"] == jobs["compare_judges"] == len(study.benchmarks)
-    assert jobs["draw_figure"] == len(FEW_FIGURES) + 2  # of merges and of trainings
+    assert jobs["draw_figure"] == len(FEW_FIGURES) + 3  # of merges, of merges beside juries, and of trainings
     assert "fetch_source" not in jobs and "read_recorded" not in jobs
     print(f"snakemake --dry-run: {min(seconds):.2f} CPU seconds, best of 2")
     assert min(seconds) < 6  # of processors and not of the clock: other tests run beside this one
@@ -102,9 +102,9 @@ def test_one_merge_parameter_changes_its_branch_alone(repository, tmp_path, monk
         "compare_judges": len(study.benchmarks),
         "write_card": len(study.merges),  # a card shows the scores of the parents too
         **AFTER_SCORES,
-        "draw_figure": len(FEW_FIGURES) + 1,
-        "make_table": 2,
-        "render_page": len(FEW_TABLES),
+        "draw_figure": len(FEW_FIGURES) + 2,
+        "make_table": 3,
+        "render_page": len(FEW_TABLES) + 1,
     }
     monkeypatch.chdir(repository)
     jobs = announced_jobs(str(tmp_path / "denser.yaml"))
@@ -150,6 +150,8 @@ BARE = {
     "unified_table": False,
     "overlap": {"also": []},
     "pairs_from_grades": {"judges": [], "tie_resamples": 0},
+    "juries": {},
+    "cascades": {},
     "about": {"authors": []},
     "averages": {},
     "corrected": {},

@@ -20,6 +20,7 @@ Outcome = Literal["first", "second", "tie", "error", "score"]
 
 PROTOCOLS = ("pairwise", "pointwise")  # what can be judged; a set of `prompts` is only looked up elsewhere
 CLASSES = ("first", "second", "tie")
+NOT_ASKED = ("not_recorded", "no_text")  # reasons of verdicts that are none; no_text: the item's texts are not public
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 GREATEST_GRADE = 1e50
 SWAPPED = {"first": "second", "second": "first", "tie": "tie", "error": "error"}

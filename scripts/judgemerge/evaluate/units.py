@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from judgemerge.study.study import Study
 
 COMPARED = ("comparisons", "humans", "bias")  # tables of paired comparisons, of annotators, of biases
-COMPARED_WITH_PAPERS = ("agreement", "replaceability", "calibration")  # tables whose cells expected.tsv may name
+# Tables whose cells config/expected.tsv may name.
+COMPARED_WITH_PAPERS = ("agreement", "replaceability", "calibration", "panels")
 AVERAGES, PUBLISHED = "averages", "published"  # parts that are of no single benchmark
-JUDGE_KINDS = ("model", "derived", "baseline", "recorded")
+JUDGE_KINDS = ("model", "derived", "baseline", "recorded", "jury", "cascade")
 
 
 class Scores:
@@ -32,8 +33,9 @@ class Scores:
         return [*self.study.benchmarks, *averages, *([PUBLISHED] if self.published_protocols() else [])]
 
     def compared_with_papers(self) -> list[str]:
-        """Return the tables whose cells config/expected.tsv may name; not every study's judges give probabilities."""
+        """Return the tables whose cells config/expected.tsv may name; not every study has probabilities, or panels."""
         absent = [] if self.study.probability_pairs else ["calibration"]
+        absent += [] if self.study.panel_pairs else ["panels"]
         return [table for table in COMPARED_WITH_PAPERS if table not in absent]
 
     def judges_in_suites(self, benchmark: str) -> list[tuple[str, str]]:

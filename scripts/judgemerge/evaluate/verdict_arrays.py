@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.items import CLASSES, Item, Verdict
+from judgemerge.core.items import CLASSES, NOT_ASKED, Item, Verdict
 
 FIRST, SECOND, TIE, ERROR = range(4)
 CODES = {"first": FIRST, "second": SECOND, "tie": TIE, "error": ERROR}
 ORDERS = {"original": 0, "swapped": 1}
-NOT_ASKED = ("not_recorded", "no_text")  # reasons of verdicts that are none; no_text: the item's texts are not public
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError, did_you_mean, require_known
 from judgemerge.core.items import PROTOCOLS
 from judgemerge.data.checks import check_fields, check_raw_file
-from judgemerge.judge import backends, endpoints, sampling
+from judgemerge.judge import backends, endpoints, panel_checks, sampling
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.pairs_from_grades import SUFFIX
 from judgemerge.prompting.checks import check_prompt
@@ -27,6 +27,7 @@ def check(study: "Study") -> None:
     """Refuse judges that are not there, and such as cannot be asked as the study says."""
     _check_backends(study)
     _check_names(study)
+    panel_checks.check_answers(study)
     for judge in study.judges:
         if study.kind(judge) == "model":
             _check_prompts(study, judge)
@@ -54,7 +55,7 @@ def _check_backends(study: "Study") -> None:
 
 
 def _check_names(study: "Study") -> None:
-    names = {*study.model_names, *study.judges_from_grades, *BASELINES, *study.catalogues.recorded}
+    names = {*study.model_names, *study.judges_from_grades, *BASELINES, *study.catalogues.recorded, *study.panels}
     for judge in study.judges:
         require_known(judge, names, f"{study.where}: judges names the unknown judge")
         if study.kind(judge) == "recorded":

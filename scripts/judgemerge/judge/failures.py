@@ -23,7 +23,7 @@ from judgemerge.core.logs import storage_error, tell
 MARK = "failed"
 NOTE = "not judged: "
 # Rules whose jobs may fail for one judge alone; their timings go with their outputs, so that `make status` says failed.
-RULES = ("judge_suite", "judge_suite_gguf", "judge_endpoint", "read_recorded")
+RULES = ("judge_suite", "judge_suite_gguf", "judge_endpoint", "read_recorded", "assemble_jury")
 MODEL_RULES = ("download_model", "link_model", "unpack_model")  # of models that do nothing but judge
 _START = f'{{"{MARK}": '.encode()
 Key = TypeVar("Key")

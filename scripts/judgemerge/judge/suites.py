@@ -75,6 +75,32 @@ class Suites:
         """Return what the study says of the endpoint of a judge."""
         return self.settings.models[judge].endpoint
 
+    # ---- juries and cascades ----
+
+    def panel(self, panel: str) -> dict[str, Any]:
+        """Return what decides the verdicts of a jury or a cascade besides those of its members."""
+        entry = self.study.panels[panel]
+        return {"kind": entry.kind, **{key: value for key, value in entry.plain().items() if key != "baselines"}}
+
+    def panel_development(self, panel: str, suite: str) -> dict[str, list[str]]:
+        """Return benchmark of a suite → the benchmarks that a panel is fitted on for it; none: its own other half."""
+        entry = self.study.panels[panel]
+        return {name: self.study.development_of(entry, name) for name in self.study.benchmarks_of(panel, suite)}
+
+    def panel_item_sets(self, panel: str, suite: str) -> list[str]:
+        """Return the benchmarks of a suite that a panel judges, and those that it is fitted on."""
+        fitted = self.panel_development(panel, suite)
+        return list(dict.fromkeys([*fitted, *(name for names in fitted.values() for name in names)]))
+
+    def panel_units(self, panel: str, suite: str) -> list[tuple[str, str]]:
+        """Return (member, suite) of all verdicts that a panel's are assembled from."""
+        suites = dict.fromkeys(map(self.study.suite_of, self.panel_item_sets(panel, suite)))
+        return [(member, name) for member in self.study.panels[panel].members for name in suites]
+
+    def panel_suites(self, panel: str, suite: str) -> dict[str, str]:
+        """Return the suite of each benchmark of `panel_item_sets`."""
+        return {name: self.study.suite_of(name) for name in self.panel_item_sets(panel, suite)}
+
     # ---- recorded judges ----
 
     def recorded(self, judge: str, suite: str) -> dict[str, dict]:

@@ -27,6 +27,8 @@ COLOURS = {
     "quantization": "#c58b2a",
     "derived": "#e09f3e",
     "recorded": "#8d6a9f",
+    "jury": "#3f7d3f",
+    "cascade": "#8a5a44",
     "baseline": "#9a9a9a",
     "model": "#4c6a92",
 }

@@ -8,6 +8,7 @@ from judgemerge.settings.comparisons import Ablation, LabelledPart, ModelCompari
 from judgemerge.settings.embedding import Embedding
 from judgemerge.settings.judging import Judging, PairsFromGrades, Suite
 from judgemerge.settings.models import Expert, Merge, Model, Quantization, Twins
+from judgemerge.settings.panels import Cascade, Jury
 from judgemerge.settings.rehearsal import Rehearsal
 from judgemerge.settings.report import About, Average, Display, Overlap, Replaceability, Statistics
 from judgemerge.settings.searches import Screening, Search
@@ -139,7 +140,7 @@ class Settings(Section):
     )
     judges: tuple[str, ...] = key(
         "The judges: names of models, experts and merges of this study, baselines (longer, random, majority),"
-        " and recorded judges of config/recorded.yaml.",
+        " recorded judges of config/recorded.yaml, juries and cascades.",
         [],
         minItems=1,
         uniqueItems=True,
@@ -161,6 +162,15 @@ class Settings(Section):
     corrected: dict[str, LabelledPart] = key(
         "Benchmark of the suites, or model comparison, of which people labelled a part: tables/corrected_<name>.csv "
         "has the judges' numbers, those of the labels, and both together (docs/corrected.md).",
+        {},
+        **NAMES,
+    )
+    juries: dict[str, Jury] = key(
+        "Judges that vote, by name of the jury, which is a judge like any other once `judges` lists it.", {}, **NAMES
+    )
+    cascades: dict[str, Cascade] = key(
+        "Judges that are asked one after the other, by name of the cascade, which is a judge like any other once "
+        "`judges` lists it.",
         {},
         **NAMES,
     )

@@ -46,6 +46,7 @@ TIMING = "results/{study}/replies/{judge}/{suite}.timing.json"
 USAGE = "results/{study}/replies/{judge}/{suite}.usage.json"
 VERDICTS = "results/{study}/verdicts/{judge}/{suite}.jsonl"
 RECORDED_COUNTS = "results/{study}/verdicts/{recorded}/{suite}.counts.jsonl"
+PANEL_RECORD = "results/{study}/verdicts/{panel}/{suite}.panel.json"
 SIDES = "results/{study}/items/sides/{suite}.jsonl"
 
 # ---- evaluate ----

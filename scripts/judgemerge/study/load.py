@@ -10,6 +10,7 @@ from judgemerge.data.sources import load_sources
 from judgemerge.embed import checks as embed
 from judgemerge.evaluate import checks as evaluate
 from judgemerge.judge import checks as judge
+from judgemerge.judge import panel_checks
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import load_recorded
 from judgemerge.merge import checks as merge
@@ -34,6 +35,7 @@ def load_study(settings: dict, where: str, config_folder: str | Path) -> Study:
     complete = expand_grids(complete, where)
     study = Study(Settings.of(complete), load_catalogues(config_folder), where)
     _check_names(study)
+    panel_checks.check_members(study)
     twinned.check(study)
     for stage in (train, merge, quantize, data, evaluate, judge, search, compare, prompting, embed):
         stage.check(study)

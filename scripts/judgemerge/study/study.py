@@ -23,6 +23,7 @@ from judgemerge.prompting.prompts import Template, content, load_template, promp
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
 from judgemerge.settings.models import Expert, Merge, Model, Package, Prompts, Quantization
+from judgemerge.settings.panels import Panel
 from judgemerge.settings.report import Average
 from judgemerge.settings.searches import Search
 from judgemerge.settings.study_file import Settings
@@ -428,15 +429,22 @@ class Study:
         """The judges that are made of another one's grades: name → that other judge."""
         return pairs_from_grades.derived_judges(self.settings)
 
+    @cached_property
+    def panels(self) -> dict[str, Panel]:
+        """The judges that are assembled from the verdicts of others: juries, then cascades."""
+        return {**self.settings.juries, **self.settings.cascades}
+
     @property
     def grading_prompt(self) -> str | None:
         """The prompt that both responses of a pair are graded with, one by one."""
         return self.settings.pairs_from_grades.prompt or self.settings.judging.prompts.pointwise
 
     def kind(self, judge: str) -> str:
-        """Return what a judge is: `model`, `derived`, `baseline` or `recorded`."""
+        """Return what a judge is: `model`, `derived`, `baseline`, `recorded`, `jury` or `cascade`."""
         if judge in self.model_names:
             return "model"
+        if judge in self.panels:
+            return self.panels[judge].kind
         if judge in self.judges_from_grades:
             return "derived"
         return "baseline" if judge in BASELINES else "recorded"
@@ -448,6 +456,8 @@ class Study:
     def answers(self, judge: str, benchmark: str) -> bool:
         """Return whether a judge has a verdict on a benchmark."""
         kind = self.kind(judge)
+        if judge in self.panels:
+            return self._answered_by_all(self.panels[judge], benchmark)
         if kind == "recorded":
             return benchmark in self.catalogues.recorded[judge].benchmarks
         if kind == "derived":
@@ -458,6 +468,19 @@ class Study:
             )
             return self.protocol(benchmark) == "pairwise" and self.suite_of(benchmark) in suites
         return kind == "baseline" or self.prompt(judge, self.protocol(benchmark)) is not None
+
+    def _answered_by_all(self, panel: Panel, benchmark: str) -> bool:
+        """Return whether all members judge a benchmark, none was fitted on it, and what they are fitted on is run."""
+        if benchmark in panel.development or (panel.kind == "cascade" and self.protocol(benchmark) != "pairwise"):
+            return False
+        if panel.development and not self.development_of(panel, benchmark):
+            return False
+        return all(self.answers(member, benchmark) for member in panel.members)
+
+    def development_of(self, panel: Panel, benchmark: str) -> list[str]:
+        """Return the item sets of this one's protocol that a panel is fitted on; none unless all of them are run."""
+        fitting = [name for name in panel.development if self.protocol(name) == self.protocol(benchmark)]
+        return fitting if set(fitting) <= set(self.judged_sets) else []
 
     def benchmarks_of(self, judge: str, suite: str) -> list[str]:
         """Return the item sets of a suite that a judge answers: benchmarks, then development sets."""
@@ -513,6 +536,11 @@ class Study:
         if name:  # what the file says, so that a change of it is noticed
             arguments["text"] = chat_templates.load(name, f"{self.where}: chat_template of {model}")
         return arguments
+
+    @cached_property
+    def panel_pairs(self) -> list[tuple[str, str]]:
+        """Every (jury or cascade, benchmark) of those among the judges."""
+        return [(judge, name) for name in self.benchmarks for judge in self.judges_of(name) if judge in self.panels]
 
     def gives_probabilities(self, judge: str, benchmark: str) -> bool:
         """Return whether a judge's verdicts on a benchmark have probabilities; what they are, its replies say."""
@@ -584,6 +612,8 @@ class Study:
         """Return the names under which a benchmark may know the judge or a model that it was made from."""
         if judge in self.judges_from_grades:
             return self.own_models(self.judges_from_grades[judge])
+        if judge in self.panels:
+            return list(dict.fromkeys(name for one in self.panels[judge].members for name in self.own_models(one)))
         kind = self.kind(judge)
         if kind != "model":
             return self.catalogues.recorded[judge].own_models if kind == "recorded" else []

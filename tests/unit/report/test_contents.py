@@ -40,13 +40,22 @@ def test_a_study_has_the_tables_and_figures_that_it_has_data_for(demo):
     # At least these: a table of one's own is one module, and no list has it.
     assert set(demo.tables) >= {
         *("agreement", "bias", "comparisons", "humans", "items", "overlap", "replaceability", "replies", "training"),
+        "merge_or_jury",
     }
-    assert not set(demo.tables) & {"quantization", "published", "retrieval", "screening", "unified", "endpoints"}
+    assert not set(demo.tables) & {
+        "panels",
+        "quantization",
+        "published",
+        "retrieval",
+        "screening",
+        "unified",
+        "endpoints",
+    }
     assert set(demo.tables) - set(demo.pages) == {"training"}
     assert {"items", "replaceability", "replies"} <= set(demo.tabulated)
     assert set(demo.figures) >= {
         *("accuracy", "consistency", "grading", "merges", "differences", "humans"),
-        *("bias_position", "bias_length", "curves", "replaceability"),
+        *("bias_position", "bias_length", "curves", "replaceability", "merge_or_jury"),
     }
 
 

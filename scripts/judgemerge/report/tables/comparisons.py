@@ -186,7 +186,7 @@ MOST_NAMES = 6  # judges that a sentence lists
 def _beside_base(rows: Frame, kinds: Mapping[str, str]) -> list[str]:
     """Return a sentence for every base: how many models of the study are ahead of it, and behind."""
     sentences = []
-    models = [judge for judge, kind in kinds.items() if kind not in ("base", "recorded", "baseline")]
+    models = [judge for judge, kind in kinds.items() if kind not in ("base", "recorded", "baseline", "jury", "cascade")]
     for base in (judge for judge, kind in kinds.items() if kind == "base"):
         beside = against(rows, base)
         beside = beside[beside.index.isin(models)].dropna(subset="difference")
