@@ -17,7 +17,7 @@ import argparse
 import concurrent.futures
 import itertools
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from judgemerge.evaluate import bootstrap, comparisons, score  # noqa: E402
-from judgemerge.evaluate.metrics import METRICS, PROTOCOLS, metrics_for  # noqa: E402
+from judgemerge.evaluate.metrics import PROTOCOLS, metrics_for  # noqa: E402
 from judgemerge.evaluate.verdict_arrays import ERROR, TIE, BenchmarkArrays, JudgeArrays  # noqa: E402
 
 COVERAGE_TARGET = (0.935, 0.965)
@@ -37,17 +37,19 @@ FALSE_ALARM_TARGET = (0.04, 0.06)
 LEVEL = 0.95
 COVERAGE_METRICS = {
     "pairwise": ("accuracy", "accuracy_both", "consistency", "macro_f1", "kappa", "tie_rate", "error_rate"),
-    "pointwise": ("pearson", "spearman", "kendall", "mae"),
+    "pointwise": ("pearson", "spearman", "kendall", "mae", "kappa_quadratic"),
 }
+GRADE_METRICS = COVERAGE_METRICS["pointwise"]
 TEST_METRICS = {protocol: metrics_for(protocol, "comparisons") for protocol in PROTOCOLS}
 CLASS_SHARES = np.array([0.42, 0.43, 0.15])
 ERROR_SHARE = 0.02
+LARGER_SHARE = 1 / 20
 POPULATION_ITEMS = 2_000_000
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A population: `skill` is the chance to be right on a non-tie (pairwise) or the latent correlation (pointwise)."""
+    """Judges: `skill` is the chance to be right on a non-tie (pairwise) or the latent correlation (pointwise)."""
 
     name: str
     protocol: str
@@ -55,6 +57,43 @@ class Scenario:
     lean: float = 0.0
 
 
+@dataclass(frozen=True)
+class Design:
+    """How items share prompts: `n_items` items, or `n_prompts` prompts, of `sizes` (lowest and highest, uniform).
+
+    One prompt in twenty, drawn by chance, is `larger` by so many items, and the first one by `giant`. `alike`
+    multiplies the part of truth, difficulty and deviation that items of one prompt have in common.
+    """
+
+    name: str
+    n_items: int = 0
+    n_prompts: int = 0
+    sizes: tuple[int, int] = (1, 4)
+    larger: int = 0
+    giant: int = 0
+    alike: float = 1.0
+
+    def clusters(self, rng: np.random.Generator) -> np.ndarray:
+        """Return the prompt of each item, (n_items,)."""
+        low, high = self.sizes
+        if self.n_items:
+            return np.repeat(np.arange(self.n_items), rng.integers(low, high + 1, self.n_items))[: self.n_items]
+        sizes = rng.integers(low, high + 1, self.n_prompts)
+        sizes += self.larger * (rng.random(self.n_prompts) < LARGER_SHARE)
+        sizes[0] += self.giant
+        return np.repeat(np.arange(self.n_prompts), sizes)
+
+
+DESIGNS = (
+    Design("100 items", n_items=100),
+    Design("1000 items", n_items=1000),
+    Design("15 prompts, unequal", n_prompts=15, larger=15),
+    Design("40 prompts, unequal", n_prompts=40, larger=15),
+    Design("100 prompts, unequal", n_prompts=100, larger=15),
+    Design("15 prompts of 5, alike", n_prompts=15, sizes=(5, 5), alike=2.0),
+    Design("40 prompts of 5, alike", n_prompts=40, sizes=(5, 5), alike=2.0),
+    Design("40 prompts, 1 giant", n_prompts=40, giant=60),
+)
 SCENARIOS = (
     Scenario("weak", "pairwise", 0.65),
     Scenario("usual", "pairwise", 0.80),
@@ -66,14 +105,15 @@ SCENARIOS = (
 )
 
 
-def draw(scenario: Scenario, n_items: int, rng: np.random.Generator) -> tuple[BenchmarkArrays, list[JudgeArrays]]:
-    """Return one benchmark of n_items and two judges of equal merit."""
-    cluster = np.repeat(np.arange(n_items), rng.integers(1, 5, n_items))[:n_items]
+def draw(scenario: Scenario, design: Design, rng: np.random.Generator) -> tuple[BenchmarkArrays, list[JudgeArrays]]:
+    """Return one benchmark and two judges of equal merit."""
+    cluster = design.clusters(rng)
     n_clusters = int(cluster[-1]) + 1
 
     def normal(cluster_variance: float, item_variance: float) -> np.ndarray:
-        common = np.sqrt(cluster_variance) * rng.standard_normal(n_clusters)[cluster]
-        return common + np.sqrt(item_variance) * rng.standard_normal(n_items)
+        shared = cluster_variance * design.alike
+        common = np.sqrt(shared) * rng.standard_normal(n_clusters)[cluster]
+        return common + np.sqrt(cluster_variance + item_variance - shared) * rng.standard_normal(len(cluster))
 
     if scenario.protocol == "pairwise":
         truth, judges = _draw_pairwise(scenario, normal, rng)
@@ -115,24 +155,25 @@ def _draw_pointwise(scenario: Scenario, normal, rng: np.random.Generator) -> tup
 
 def population_values(scenario: Scenario, seed: int) -> dict[str, float]:
     """Return the metrics of the first judge over a sample so large that its own error does not matter."""
-    benchmark, judges = draw(scenario, POPULATION_ITEMS, np.random.default_rng([seed, 1]))
+    everything = Design("population", n_items=POPULATION_ITEMS)
+    benchmark, judges = draw(scenario, everything, np.random.default_rng([seed, 1]))
     whole = BenchmarkArrays(  # one cluster: only the sums over all items are wanted
         "population", scenario.protocol, (), benchmark.truth, np.zeros_like(benchmark.cluster), 1, frozenset()
     )
-    return score.judge_statistics(whole, judges[0], np.ones((1, 1))).values
+    return score.judge_statistics(whole, judges[0], np.ones((1, 1)), GRADE_METRICS).values
 
 
-def simulate(scenario: Scenario, n_items: int, runs: range, n_resamples: int, seed: int) -> list[dict]:
+def simulate(scenario: Scenario, design: Design, runs: range, n_resamples: int, seed: int) -> list[dict]:
     """Return one row per run and metric: interval ends (ours, percentile) and p values (ours, percentile)."""
     number = SCENARIOS.index(scenario)
     rows = []
     for run in runs:
-        rng = np.random.default_rng([seed, 2, number, n_items, run])
-        benchmark, arrays = draw(scenario, n_items, rng)
+        rng = np.random.default_rng([seed, 2, number, design.n_items or DESIGNS.index(design), run])
+        benchmark, arrays = draw(scenario, design, rng)
         weights = bootstrap.resampling_weights(benchmark.n_clusters, n_resamples, rng)
-        a, b = (score.judge_statistics(benchmark, judge, weights) for judge in arrays)
-        effective = bootstrap.effective_clusters(benchmark.cluster_sizes)
-        statistics = score.BenchmarkStatistics(benchmark, {}, effective, LEVEL)
+        a, b = (score.judge_statistics(benchmark, judge, weights, GRADE_METRICS) for judge in arrays)
+        clusters = bootstrap.Clusters(benchmark.cluster_sizes)
+        statistics = score.BenchmarkStatistics(benchmark, {}, clusters, LEVEL)
         for metric in COVERAGE_METRICS[scenario.protocol]:
             low, high = score.metric_interval(statistics, a, metric)
             plain = np.nanquantile(a.resampled[metric], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -140,16 +181,20 @@ def simulate(scenario: Scenario, n_items: int, runs: range, n_resamples: int, se
         for metric in TEST_METRICS[scenario.protocol]:
             if metric == "accuracy_first" and scenario.lean:
                 continue  # there the judges do differ in it
-            values, resampled = (a.values[metric], b.values[metric]), (a.resampled[metric], b.resampled[metric])
-            correlation = METRICS[scenario.protocol][metric].correlation
-            p = bootstrap.difference_test(values, resampled, benchmark.n_clusters, effective, LEVEL, correlation)[2]
+            p = comparisons.difference(statistics, a, b, metric)[3]
+            resampled = a.resampled[metric], b.resampled[metric]
             below = np.mean(resampled[0] < resampled[1]) + np.mean(resampled[0] == resampled[1]) / 2
             rows.append({"metric": metric, "p": p, "plain_p": 2 * min(below, 1 - below)})
         if scenario.protocol == "pairwise" and not scenario.lean:
-            right_a, right_b = (judge.codes[:, 0] == benchmark.truth for judge in arrays)
-            p = comparisons.mcnemar(int((right_a & ~right_b).sum()), int((~right_a & right_b).sum()))
-            rows.append({"metric": "accuracy_first (McNemar)", "p": p})
+            p = comparisons.mcnemar(comparisons.cluster_gains(benchmark, *arrays))
+            of_items = comparisons.mcnemar(comparisons.cluster_gains(_without_clusters(benchmark), *arrays))
+            rows.append({"metric": "accuracy_first (McNemar)", "p": p, "plain_p": of_items})
     return rows
+
+
+def _without_clusters(benchmark: BenchmarkArrays) -> BenchmarkArrays:
+    """Return the benchmark as it would be if every item had a prompt of its own."""
+    return replace(benchmark, cluster=np.arange(benchmark.n_items), n_clusters=benchmark.n_items)
 
 
 def summarise(rows: pd.DataFrame, truths: dict[str, float]) -> list[dict]:
@@ -173,9 +218,9 @@ def summarise(rows: pd.DataFrame, truths: dict[str, float]) -> list[dict]:
     return summary
 
 
-def run_all(n_runs: int, sizes: list[int], n_resamples: int, seed: int, jobs: int) -> pd.DataFrame:
-    """Return the summary rows of all scenarios and sizes; the result does not depend on the number of jobs."""
-    cells = list(itertools.product(sizes, SCENARIOS))
+def run_all(n_runs: int, designs: list[Design], n_resamples: int, seed: int, jobs: int) -> pd.DataFrame:
+    """Return the summary rows of all scenarios and designs; the result does not depend on the number of jobs."""
+    cells = list(itertools.product(designs, SCENARIOS))
     step = max(1, n_runs // 10)
     blocks = [range(start, min(start + step, n_runs)) for start in range(0, n_runs, step)]
     summary = []
@@ -186,12 +231,12 @@ def run_all(n_runs: int, sizes: list[int], n_resamples: int, seed: int, jobs: in
             cell: [pool.submit(simulate, cell[1], cell[0], block, n_resamples, seed) for block in blocks]
             for cell in cells
         }
-        for n_items, scenario in cells:
-            rows = pd.DataFrame([row for part in parts[n_items, scenario] for row in part.result()])
+        for design, scenario in cells:
+            rows = pd.DataFrame([row for part in parts[design, scenario] for row in part.result()])
             rows = rows.reindex(columns=["metric", "low", "high", "plain_low", "plain_high", "p", "plain_p"])
             for row in summarise(rows, truths[scenario]):
-                summary.append({"n": n_items, "protocol": scenario.protocol, "scenario": scenario.name} | row)
-            print(f"n = {n_items}, {scenario.protocol}, {scenario.name}: done", file=sys.stderr, flush=True)
+                summary.append({"design": design.name, "protocol": scenario.protocol, "scenario": scenario.name} | row)
+            print(f"{design.name}, {scenario.protocol}, {scenario.name}: done", file=sys.stderr, flush=True)
     return pd.DataFrame(summary)
 
 
@@ -199,7 +244,7 @@ def missed(summary: pd.DataFrame) -> list[str]:
     """Return one line per figure outside its target. McNemar is exact, so below 4 % it is cautious, not wrong."""
     lines = []
     for row in summary.to_dict("records"):
-        place = f"{row['metric']}, n = {row['n']}, {row['protocol']} {row['scenario']}"
+        place = f"{row['metric']}, {row['design']}, {row['protocol']} {row['scenario']}"
         if np.isfinite(row["coverage"]) and not COVERAGE_TARGET[0] <= row["coverage"] <= COVERAGE_TARGET[1]:
             lines.append(f"coverage {row['coverage']:.1%}: {place}")
         low = 0 if "McNemar" in row["metric"] else FALSE_ALARM_TARGET[0]
@@ -230,12 +275,12 @@ def report(summary: pd.DataFrame, n_runs: int, n_resamples: int, seed: int) -> s
         "95 %, and Wilson's interval errs on the wide side. Exact McNemar is cautious by construction, but takes",
         "items as independent, so shared prompts push it up; the bootstrap row of accuracy_first minds them.",
         "",
-        "| n | judges | metric | truth | coverage % | percentile | width | false alarms % | percentile |",
+        "| design | judges | metric | truth | coverage % | percentile | width | false alarms % | percentile |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in summary.to_dict("records"):
         cells = [
-            str(row["n"]),
+            row["design"],
             f"{row['protocol']}, {row['scenario']}",
             row["metric"],
             _cell(row["truth"], "{:.3f}"),
@@ -256,14 +301,17 @@ def _cell(value: float, form: str) -> str:
 def main() -> int:
     """Run the simulation, write the table, and return 1 when a figure is outside its target."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=2000, help="simulated studies per scenario and size")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000], help="items per benchmark")
+    parser.add_argument("--runs", type=int, default=2000, help="simulated studies per scenario and design")
+    parser.add_argument(
+        "--designs", type=int, nargs="+", default=[*range(len(DESIGNS))], help="rows of DESIGNS, from 0"
+    )
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples per study")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="processes; does not change the result")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "coverage.md")
     options = parser.parse_args()
-    summary = run_all(options.runs, options.sizes, options.resamples, options.seed, options.jobs)
+    designs = [DESIGNS[number] for number in options.designs]
+    summary = run_all(options.runs, designs, options.resamples, options.seed, options.jobs)
     summary["plain_false_alarms"] = summary["plain_false_alarms"].astype(float)
     options.output.write_text(report(summary, options.runs, options.resamples, options.seed), encoding="utf-8")
     for line in missed(summary):

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from judgemerge.evaluate.bootstrap import (
+    Clusters,
     bca_interval,
-    effective_clusters,
     generator,
     leave_one_out,
     proportion_interval,
@@ -47,9 +47,9 @@ class Sample:
         return resampling_weights(self.n_clusters, self.settings.resamples, rng)
 
     @cached_property
-    def effective(self) -> float:
-        """The number of equal clusters that say as much as these."""
-        return effective_clusters(np.bincount(self.cluster, minlength=self.n_clusters))
+    def clusters(self) -> Clusters:
+        """The clusters with their sizes."""
+        return Clusters(np.bincount(self.cluster, minlength=self.n_clusters))
 
     def count(self, *values: np.ndarray) -> np.ndarray:
         """Return the sums of each (n_units,) array over clusters: (n_values, n_clusters)."""
@@ -122,10 +122,10 @@ def estimate(
     value = float(function(counts.sum(axis=1, keepdims=True))[0])
     jackknife = function(leave_one_out(counts))
     if proportion:
-        ends = proportion_interval(value, jackknife, sample.effective, sample.settings.confidence)
+        ends = proportion_interval(value, jackknife, sample.clusters, sample.settings.confidence)
     else:
         resampled = function(weighted_sums(counts, sample.weights).astype(float))
-        ends = bca_interval(value, resampled, jackknife, sample.effective, sample.settings.confidence)
+        ends = bca_interval(value, resampled, jackknife, sample.clusters, sample.settings.confidence)
     return Estimate(value, *ends)
 
 
@@ -138,7 +138,7 @@ def grade_estimates(sample: Sample, cells: Cells, names: Sequence[str]) -> dict[
     result = {}
     for name in names:
         value = float(whole[name][0])
-        ends = bca_interval(value, resampled[name], jackknife[name], sample.effective, confidence)
+        ends = bca_interval(value, resampled[name], jackknife[name], sample.clusters, confidence)
         result[name] = Estimate(value, *ends)
     return result
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.bootstrap import (
+    Clusters,
     bca_interval,
-    effective_clusters,
     generator,
     leave_one_out,
     proportion_interval,
@@ -30,7 +30,8 @@ from judgemerge.evaluate.verdict_arrays import ERROR, BenchmarkArrays, JudgeArra
 from judgemerge.settings.report import Statistics
 
 RULES = "house"
-COLUMNS = ("judge", "benchmark", "protocol", *Measurement._fields[:-1], "rules", "note")
+COLUMNS = ("judge", "benchmark", "protocol", *Measurement._fields[:-1], "clusters", "rules", "note")
+FEW_CLUSTERS = 20  # with fewer, intervals other than Wilson's may be too narrow (benchmarks/results/coverage.md)
 PAIRWISE, POINTWISE = (METRICS[protocol] for protocol in PROTOCOLS)
 
 
@@ -55,7 +56,7 @@ class BenchmarkStatistics:
 
     benchmark: BenchmarkArrays
     judges: dict[str, JudgeStatistics]
-    effective: float
+    clusters: Clusters
     confidence: float
 
 
@@ -79,7 +80,7 @@ def benchmark_statistics(
         judge: judge_statistics(benchmark, arrays, weights, grade_metrics, settings.group_by)
         for judge, arrays in every.items()
     }
-    return BenchmarkStatistics(benchmark, judges, effective_clusters(benchmark.cluster_sizes), settings.confidence)
+    return BenchmarkStatistics(benchmark, judges, Clusters(benchmark.cluster_sizes), settings.confidence)
 
 
 def judge_statistics(
@@ -133,8 +134,9 @@ def score_benchmark(
 ) -> pd.DataFrame:
     """Return one row per judge and metric (all of the protocol unless given): value, interval, n, errors, and why not.
 
-    `n` is the number of items with texts, the same for every judge; `errors` counts the erroneous verdicts in the
-    orders that the metric uses (a missing verdict is one). Intervals: `bootstrap.py`.
+    `n` is the number of items with texts, the same for every judge, `clusters` that of the prompts that they share;
+    `errors` counts the erroneous verdicts in the orders that the metric uses (a missing verdict is one). Intervals:
+    `bootstrap.py`; the note of one that may be too narrow says so.
     """
     statistics = benchmark_statistics(items, verdicts_by_judge, settings, metrics)
     on_levels = {name for judge in statistics.judges.values() for name in judge.levels}
@@ -151,21 +153,35 @@ def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str) -
     if np.isfinite(value):
         ends = metric_interval(statistics, judge, metric)
     note = value_note(benchmark, judge, metric)
-    if not note and not np.isfinite(ends[0]):
-        few = benchmark.n_clusters < 2
-        note = "one cluster: no interval" if few else "the same in every resample: no interval"
+    note = note or interval_note(benchmark, metric, bool(np.isfinite(ends[0])))
     n = judge.levels[metric].n if metric in judge.levels else benchmark.n_items
     errors = count_errors(benchmark, judge.arrays, metric)
     *numbers, note = Measurement.of(metric, Estimate(value, *ends), n, errors, note)
-    return (judge.arrays.judge, benchmark.benchmark, benchmark.protocol, *numbers, RULES, note)
+    place = (judge.arrays.judge, benchmark.benchmark, benchmark.protocol)
+    return (*place, *numbers, benchmark.n_clusters, RULES, note)
 
 
 def metric_interval(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str) -> tuple[float, float]:
     """Return the interval of one metric: Wilson's for a proportion, BCa for everything else."""
-    value, jackknife, effective = judge.values[metric], judge.jackknife[metric], statistics.effective
-    if metric not in LEVEL_METRICS and METRICS[statistics.benchmark.protocol][metric].proportion:
-        return proportion_interval(value, jackknife, effective, statistics.confidence)
-    return bca_interval(value, judge.resampled[metric], jackknife, effective, statistics.confidence)
+    value, jackknife, clusters = judge.values[metric], judge.jackknife[metric], statistics.clusters
+    if is_proportion(statistics.benchmark.protocol, metric):
+        return proportion_interval(value, jackknife, clusters, statistics.confidence)
+    return bca_interval(value, judge.resampled[metric], jackknife, clusters, statistics.confidence)
+
+
+def is_proportion(protocol: str, metric: str) -> bool:
+    """Return whether a metric is a share of the items."""
+    return metric not in LEVEL_METRICS and METRICS[protocol][metric].proportion
+
+
+def interval_note(benchmark: BenchmarkArrays, metric: str, is_defined: bool) -> str:
+    """Return why a value has no interval, or that its interval may be too narrow; empty when neither."""
+    if not is_defined:
+        few = benchmark.n_clusters < 2
+        return "one cluster: no interval" if few else "the same in every resample: no interval"
+    if benchmark.n_clusters < FEW_CLUSTERS and not is_proportion(benchmark.protocol, metric):
+        return f"{benchmark.n_clusters} clusters: an interval from fewer than {FEW_CLUSTERS} may be too narrow"
+    return ""
 
 
 def count_errors(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str) -> int:

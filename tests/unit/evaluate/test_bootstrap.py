@@ -87,7 +87,9 @@ def test_bca_equals_scipy_when_every_item_is_its_own_cluster(seed):
     resampled = np.array([sample[rng.integers(0, 40, 40)].mean() for _ in range(4000)])
     jackknife = (sample.sum() - sample) / 39
     normal = 1 - 2 * stats.t.sf(stats.norm.ppf(0.975) * np.sqrt(39 / 40), 39)
-    got = bootstrap.bca_interval(sample.mean(), resampled, jackknife, effective=40, confidence=normal)
+    got = bootstrap.bca_interval(
+        sample.mean(), resampled, jackknife, bootstrap.Clusters(np.ones(40)), confidence=normal
+    )
     previous = stats.bootstrap((sample,), np.mean, n_resamples=100, method="BCa", rng=0)
     expected = stats.bootstrap(
         (sample,), np.mean, n_resamples=0, bootstrap_result=_with(previous, resampled), method="BCa"
@@ -108,7 +110,7 @@ def test_wilson_equals_statsmodels_for_independent_items():
         jackknife = (right - hits) / (n - 1)
         # The jackknife variance is p(1 − p)/(n − 1): Wilson's sample size is n − 1; t replaces the normal quantile.
         alpha = 2 * stats.norm.sf(stats.t.ppf(0.975, n - 1))
-        low, high = bootstrap.proportion_interval(right / n, jackknife, effective=n, confidence=0.95)
+        low, high = bootstrap.proportion_interval(right / n, jackknife, bootstrap.Clusters(np.ones(n)), 0.95)
         expected = proportion_confint(right / n * (n - 1), n - 1, alpha=alpha, method="wilson")
         assert (low, high) == pytest.approx(expected, abs=1e-12)
 
