@@ -10,7 +10,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.bootstrap import Replicated, difference_test
+from judgemerge.evaluate.bootstrap import difference_test
 from judgemerge.evaluate.estimates import DECIMALS, DEFAULTS
 from judgemerge.evaluate.metrics import METRICS, metrics_for
 from judgemerge.evaluate.score import BenchmarkStatistics, JudgeStatistics, benchmark_statistics
@@ -116,7 +116,7 @@ def difference(
     """Return a − b in a metric, the ends of its interval, and p; NaN where it is undefined for one of the judges."""
     if metric not in a.values or metric not in b.values:
         return np.nan, np.nan, np.nan, np.nan
-    of_a, of_b = (Replicated(side.values[metric], side.resampled[metric], side.jackknife[metric]) for side in (a, b))
+    of_a, of_b = a.replicates(metric), b.replicates(metric)
     correlation = METRICS[statistics.benchmark.protocol][metric].correlation
     ends_and_p = difference_test(of_a, of_b, statistics.clusters, statistics.confidence, correlation)
     return of_a.value - of_b.value, *ends_and_p

@@ -9,10 +9,9 @@ import pandas as pd
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.bootstrap import (
     Clusters,
-    bca_interval,
+    Replicated,
     generator,
     leave_one_out,
-    proportion_interval,
     resampling_weights,
     weighted_sums,
 )
@@ -24,14 +23,15 @@ from judgemerge.evaluate.counts import (
     replicated,
     scale_mismatch,
 )
-from judgemerge.evaluate.estimates import DEFAULTS, Estimate, Measurement
+from judgemerge.evaluate.estimates import DEFAULTS, Estimate, Measurement, metric_ends
 from judgemerge.evaluate.metrics import METRICS, PROTOCOLS
 from judgemerge.evaluate.verdict_arrays import ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 from judgemerge.settings.report import Statistics
 
 RULES = "house"
 COLUMNS = ("judge", "benchmark", "protocol", *Measurement._fields[:-1], "clusters", "rules", "note")
-FEW_CLUSTERS = 20  # with fewer, intervals other than Wilson's may be too narrow (benchmarks/results/coverage.md)
+# With fewer effective clusters intervals may be too narrow (benchmarks/results/coverage.md).
+FEWEST_OF_PROPORTION, FEWEST = 10, 20
 PAIRWISE, POINTWISE = (METRICS[protocol] for protocol in PROTOCOLS)
 
 
@@ -48,6 +48,10 @@ class JudgeStatistics:
     resampled: dict[str, np.ndarray]
     jackknife: dict[str, np.ndarray]
     levels: dict[str, Level] = field(default_factory=dict)
+
+    def replicates(self, metric: str) -> Replicated:
+        """Return a metric that is defined, with its resamples and without each cluster."""
+        return Replicated(self.values[metric], self.resampled[metric], self.jackknife[metric])
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str) -
     if np.isfinite(value):
         ends = metric_interval(statistics, judge, metric)
     note = value_note(benchmark, judge, metric)
-    note = note or interval_note(benchmark, metric, bool(np.isfinite(ends[0])))
+    note = note or interval_note(statistics, metric, bool(np.isfinite(ends[0])))
     n = judge.levels[metric].n if metric in judge.levels else benchmark.n_items
     errors = count_errors(benchmark, judge.arrays, metric)
     *numbers, note = Measurement.of(metric, Estimate(value, *ends), n, errors, note)
@@ -162,26 +166,21 @@ def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str) -
 
 
 def metric_interval(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str) -> tuple[float, float]:
-    """Return the interval of one metric: Wilson's for a proportion, BCa for everything else."""
-    value, jackknife, clusters = judge.values[metric], judge.jackknife[metric], statistics.clusters
-    if is_proportion(statistics.benchmark.protocol, metric):
-        return proportion_interval(value, jackknife, clusters, statistics.confidence)
-    return bca_interval(value, judge.resampled[metric], jackknife, clusters, statistics.confidence)
+    """Return the interval of one metric (`metric_ends`); correlations of levels, of a few systems, have BCa."""
+    declared = None if metric in LEVEL_METRICS else METRICS[statistics.benchmark.protocol][metric]
+    return metric_ends(declared, judge.replicates(metric), statistics.clusters, statistics.confidence)
 
 
-def is_proportion(protocol: str, metric: str) -> bool:
-    """Return whether a metric is a share of the items."""
-    return metric not in LEVEL_METRICS and METRICS[protocol][metric].proportion
-
-
-def interval_note(benchmark: BenchmarkArrays, metric: str, is_defined: bool) -> str:
+def interval_note(statistics: BenchmarkStatistics, metric: str, is_defined: bool) -> str:
     """Return why a value has no interval, or that its interval may be too narrow; empty when neither."""
+    clusters = statistics.clusters
     if not is_defined:
-        few = benchmark.n_clusters < 2
-        return "one cluster: no interval" if few else "the same in every resample: no interval"
-    if benchmark.n_clusters < FEW_CLUSTERS and not is_proportion(benchmark.protocol, metric):
-        return f"{benchmark.n_clusters} clusters: an interval from fewer than {FEW_CLUSTERS} may be too narrow"
-    return ""
+        return "one cluster: no interval" if clusters.n < 2 else "the same in every resample: no interval"
+    proportion = metric not in LEVEL_METRICS and METRICS[statistics.benchmark.protocol][metric].proportion
+    if clusters.effective >= (FEWEST_OF_PROPORTION if proportion else FEWEST):
+        return ""
+    alike = f"{clusters.n} clusters that say as much as {clusters.effective:.1f} equal ones"
+    return f"{alike}: the interval may be too narrow"
 
 
 def count_errors(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str) -> int:
