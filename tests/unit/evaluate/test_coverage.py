@@ -38,9 +38,11 @@ def test_figures_outside_the_targets_are_named(simulation):
     }
     good = row | {"coverage": 0.95, "plain_coverage": 0.92, "false_alarms": 0.05, "plain_false_alarms": 0.06}
     bad = row | {"coverage": 0.90, "plain_coverage": 0.92, "false_alarms": 0.07, "plain_false_alarms": 0.06}
-    assert simulation.missed(pd.DataFrame([good])) == []
-    assert len(simulation.missed(pd.DataFrame([good, bad]))) == 2
-    text = simulation.report(pd.DataFrame([good, bad]), 10, 10, 1)
+    assert simulation.missed(pd.DataFrame([good]), 5000) == []
+    assert len(simulation.missed(pd.DataFrame([good, bad]), 5000)) == 2
+    assert simulation.missed(pd.DataFrame([good, bad]), 50) == []  # too few runs to tell
+    assert len(simulation.outside(pd.DataFrame([good, bad]))) == 2
+    text = simulation.report(pd.DataFrame([good, bad]), 5000, 10, 1)
     assert "coverage 90.0%: kappa" in text
     assert "| 100 items | pairwise, weak | kappa | 0.500 | **95.0** | 92.0 | 0.100 | **5.0** | 6.0 |" in text
 
@@ -49,7 +51,7 @@ def test_figures_outside_the_targets_are_named(simulation):
 @pytest.mark.parametrize("design", [0, 3])
 def test_accuracy_intervals_cover(simulation, design):
     scenario = simulation.SCENARIOS[1]
-    truths = simulation.population_values(scenario, seed=3)
+    truths = simulation.population_values(scenario)
     rows = pd.DataFrame(simulation.simulate(scenario, simulation.DESIGNS[design], range(600), 400, 3))
     summary = pd.DataFrame(simulation.summarise(rows, truths)).set_index("metric")
     assert summary.loc[["accuracy", "macro_f1", "kappa"], "coverage"].between(0.925, 0.975).all()
