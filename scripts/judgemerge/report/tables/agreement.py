@@ -41,6 +41,7 @@ COLUMNS = {
     **ESTIMATE,
     "n": Column("number of items that the value is computed from"),
     "errors": Column("number of replies that could not be parsed; never counted as ties"),
+    "clusters": Column("number of prompts that the items share; empty where the interval does not use them"),
     "rules": Column("house: the protocol of this workflow; published: that of the benchmark's paper"),
     "note": Column("why a value is undefined, or why the judge has none"),
     "prompt": Column("prompt that the judge was asked with; empty where nobody asked it"),
