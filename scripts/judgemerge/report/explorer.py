@@ -1,4 +1,4 @@
-"""explorer.html: every table of a study and every item that was judged, in one file that needs no server and no network.
+"""explorer.html: every table of a study and every item that was judged, in one file that needs no server.
 
 What the page does is JavaScript in `web/`; what goes into it is decided here. The file holds an index of all items, by
 which the page filters, and the texts in blocks of compressed JSON, which the page opens when an item is looked at. A
@@ -146,9 +146,7 @@ def _judged(
 
 
 def reply_file(places: Any, judge: str, benchmark: str) -> str:
-    """Return where the replies behind a judge's verdicts lie; grades that are compared lie with the judge that gave
-    them.
-    """
+    """Return where the replies behind a judge's verdicts lie; of grades that are compared, with who gave them."""
     if not judge.endswith(SUFFIX):
         return places.path("replies", judge, benchmark)
     path = Path(places.path("replies", judge.removesuffix(SUFFIX), benchmark))

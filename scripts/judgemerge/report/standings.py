@@ -1,4 +1,4 @@
-"""Who stands where on a benchmark: values from agreement.csv, and what comparisons.csv says that cannot be told apart."""
+"""Who stands where on a benchmark: values from agreement.csv, and who comparisons.csv cannot tell apart."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,8 +12,8 @@ Row = Mapping[str, Any]  # of a CSV file: an empty cell is None
 class Cell(NamedTuple):
     """One judge on one metric.
 
-    `mark` is "best" of the best judge, "level" of one that cannot be told apart from it, else empty. `ranks` are the best
-    and the worst place that the comparisons leave open; None where the metric is not compared.
+    `mark` is "best" of the best judge, "level" of one that cannot be told apart from it, else empty. `ranks` are the
+    best and the worst place that the comparisons leave open; None where the metric is not compared.
     """
 
     value: float | None

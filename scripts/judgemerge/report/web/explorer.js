@@ -97,10 +97,10 @@
       const { value: main, low, high, n, note, mark } = cell(row);
       if (main === null || main === undefined) return h("span", { class: "quiet", title: note }, "–");
       const [sign, words] = MARKS[mark] ?? ["", ""];
-      const interval = low === null ? "" : ` [${number(low)}, ${number(high)}]`;
-      const text = [number(main), h("small", null, interval)];
+      const interval = low === null ? "" : ` [${number(low, ".3f")}, ${number(high, ".3f")}]`;
+      const text = [number(main, ".3f"), h("small", null, interval)];
       const link = known?.judges[row.judge]
-        ? h("a", { href: listAddress({ benchmark: name, judge: row.judge }), "aria-label": `${number(main)}: items of ${name} as ${row.label} judged them` }, text)
+        ? h("a", { href: listAddress({ benchmark: name, judge: row.judge }), title: `items of ${name} as ${row.label} judged them` }, text)
         : text;
       return h(Fragment, null, h("span", { class: "mark", title: words }, sign), link, h("span", { class: "quiet" }, ` n ${n}`));
     };
@@ -148,6 +148,7 @@
     const place = Object.fromEntries(about.head.map((column, number) => [column, number]));
     const columns = about.head.map((column, at) => {
       const [description, form] = about.columns[column] ?? ["", ""];
+      const isShare = rows.some((row) => typeof row[at] === "number" && !Number.isInteger(row[at]));
       const isNumber = rows.some((row) => typeof row[at] === "number") && !rows.some((row) => typeof row[at] === "string");
       return {
         id: column,
@@ -155,7 +156,7 @@
         accessorFn: (row) => row[at] ?? undefined,
         meta: {
           description, isNumber, isText: !isNumber,
-          cell: isNumber ? (value) => (value === undefined ? "" : h("span", { title: String(value) }, number(value, form))) : undefined,
+          cell: isNumber ? (value) => (value === undefined ? "" : h("span", { title: String(value) }, number(value, form || (isShare ? ".3f" : "")))) : undefined,
         },
       };
     });
@@ -204,7 +205,7 @@
         h("button", { type: "button", onClick: () => go(listAddress({})) }, "Show all")),
       h("p", { role: "status", id: "found" }, `${found.length} of ${index.n_items} items`),
       h(DataTable, {
-        rows: found, columns, label: "Items", filters: false, counted: false,
+        rows: found, columns, label: "Items", filters: false, counted: false, size: 50,
         isCurrent: last && ((row) => row.benchmark.name === last.benchmark && row.benchmark.ids[row.place] === last.item),
       }));
   }

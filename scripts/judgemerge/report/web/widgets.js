@@ -31,7 +31,7 @@ const widgets = (() => {
   function number(value, form) {
     if (typeof value !== "number") return value;
     if (form?.endsWith("%")) return (100 * value).toFixed(Number(form.slice(1, -1)) || 0) + " %";
-    if (Number.isInteger(value)) return String(value);
+    if (value === 0 || (Number.isInteger(value) && !form?.endsWith("f"))) return String(value);
     return Math.abs(value) < 0.0005 ? value.toPrecision(2) : value.toFixed(3);
   }
 
