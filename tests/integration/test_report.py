@@ -125,6 +125,20 @@ def test_the_table_shows_the_numbers_of_the_csv(browser, report):
     assert f"{value:.3f} [{low:.3f}, {high:.3f}]" in line
 
 
+def test_the_explorer_works_inside_of_the_report_and_beside_it(browser, report):
+    open_category(browser, report, "Explorer")
+    browser.switch_to.frame(open_result(browser, "Explorer", VIEW, "//iframe"))
+    find(browser, "//nav/a[.='Items']").click()
+    find(browser, "//p[@id='found']")
+    find(browser, "//a[@class='item']").click()
+    assert "Verdicts of judges" in find(browser, "//main[.//h3[.='Verdicts of judges']]").text
+    browser.switch_to.default_content()
+    beside = report.with_name("explorer.html")
+    browser.get(beside.as_uri() + "#?benchmark=demo_pairwise&judge=longer")
+    assert find(browser, "//p[@id='found']").text.startswith("300 of 600 items")
+    assert "[Explorer" in report.with_name("README.md").read_text(encoding="utf-8")
+
+
 def test_no_request_leaves_the_page(browser, report):
     for category, captions in (("Figures", FIGURES), ("Tables", TABLES)):
         for label in captions:

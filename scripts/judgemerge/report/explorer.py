@@ -19,7 +19,7 @@ from string import Template
 from typing import Any, NamedTuple
 
 from judgemerge.core import files
-from judgemerge.core.items import CLASSES, Item, Verdict, is_finite_number
+from judgemerge.core.items import CLASSES, LONE_SURROGATE, Item, Verdict, is_finite_number
 from judgemerge.judge.pairs_from_grades import SUFFIX
 from judgemerge.prompting.parsing import Reply, read_replies
 from judgemerge.report import markup
@@ -99,7 +99,7 @@ def write(
     """
     contents = read(study, description, suites, protocols, judges, pairs, writers, tables)
     text = fitting(contents, WHOLE)
-    smaller = text if len(text) <= INSIDE_REPORT else fitting(contents, INSIDE_REPORT, Path(page).name)
+    smaller = text if len(text.encode()) <= INSIDE_REPORT else fitting(contents, INSIDE_REPORT, Path(page).name)
     for path, written in ((page, text), (page_in_report, smaller)):
         with files.atomic_writer(path) as file:
             file.write(written)
@@ -365,7 +365,7 @@ def fitting(contents: Contents, limit: int, whole: str = "") -> str:
     n_items = max((len(judged.items) for judged in contents.benchmarks), default=0)
     for n, longest in _attempts(n_items):
         page = document(drawn(contents, n), _shortcomings(contents, n, longest, left_out, whole), longest)
-        if len(page) <= limit:
+        if len(page.encode()) <= limit:
             break
     return page
 
@@ -464,10 +464,10 @@ def document(contents: Contents, shortcomings: Sequence[str], longest: int | Non
     style = (WEB / STYLE).read_text("utf-8")
     return Template((WEB / PAGE).read_text("utf-8")).substitute(
         policy=policy(script, style),
-        title=html.escape(f"{contents.study}: explorer"),
-        study=html.escape(contents.study),
-        description=html.escape(contents.description),
-        shortcomings=html.escape(" ".join(shortcomings)),
+        title=escaped(f"{contents.study}: explorer"),
+        study=escaped(contents.study),
+        description=escaped(contents.description),
+        shortcomings=escaped(" ".join(shortcomings)),
         style=style,
         standings=static_tables(contents),
         index=_block("index", packed(index)),
@@ -527,12 +527,17 @@ def digest() -> str:
 # ---- without JavaScript ----
 
 
+def escaped(text: str) -> str:
+    """Return a text as HTML that shows it; half of a surrogate pair, which no file can hold, is shown as U+FFFD."""
+    return html.escape(LONE_SURROGATE.sub("\ufffd", text), quote=True)
+
+
 def static_tables(contents: Contents) -> str:
     """Return the standings of the judges as plain tables, which are there without JavaScript, too."""
     labels = {judge.name: judge.label for judge in contents.judges}
     return "".join(
-        f"<h2>{html.escape(name)}</h2><div class='scroll' tabindex='0' role='region' "
-        f"aria-label='{html.escape(name, quote=True)}'>{_static_table(standing, labels)}</div>"
+        f"<h2>{escaped(name)}</h2><div class='scroll' tabindex='0' role='region' "
+        f"aria-label='{escaped(name)}'>{_static_table(standing, labels)}</div>"
         for name, standing in contents.standings.items()
     )
 
@@ -545,10 +550,10 @@ def _static_table(standing: Standing, labels: Mapping[str, str]) -> str:
         interval = [nan if end is None else end for end in (given.low, given.high)]
         mark = {"best": " <b>best</b>", "level": " <b>=</b>", "": ""}[given.mark]
         ranks = f" <small>rank {given.ranks[0]}–{given.ranks[1]}</small>" if given.ranks else ""
-        return f"{html.escape(markup.span(given.value, *interval))}{mark}{ranks}"
+        return f"{escaped(markup.span(given.value, *interval))}{mark}{ranks}"
 
     lines = [
-        [html.escape(labels.get(judge, judge)), *(cell(cells.get(metric)) for metric in standing.metrics)]
+        [escaped(labels.get(judge, judge)), *(cell(cells.get(metric)) for metric in standing.metrics)]
         for judge, cells in standing.judges.items()
     ]
     return markup.grid(["judge", *standing.metrics], lines)
