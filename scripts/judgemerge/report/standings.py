@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from judgemerge.evaluate.metrics import PROTOCOLS, declared_metrics
-from judgemerge.report.tables.comparisons import SIGNIFICANT
+from judgemerge.report.table import SIGNIFICANT
 
 Row = Mapping[str, Any]  # of a CSV file: an empty cell is None
 
