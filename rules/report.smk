@@ -187,5 +187,4 @@ localrules:
     render_page,
     draw_figure,
     write_first_page,
-    write_explorer,
     write_run_record,
