@@ -190,7 +190,8 @@
         options.map(([value, words]) => h("option", { key: value, value }, words))));
     const bound = (name, label, step) => h("label", null, label,
       h("input", { type: "number", name, min: 0, step, value: filter[name], onInput: (event) => change(name, event.target.value, replace) }));
-    const columns = useMemo(() => itemColumns(index, filter), [index, filter.judge]);
+    const withCategories = categories.length > 0;
+    const columns = useMemo(() => itemColumns(index, filter, withCategories), [index, filter.judge, withCategories]);
     return h("section", null,
       h("h2", null, "Items"),
       h("form", { class: "filters", onSubmit: (event) => event.preventDefault() },
@@ -210,7 +211,7 @@
       }));
   }
 
-  function itemColumns(index, filter) {
+  function itemColumns(index, filter, withCategories) {
     const of = (name) => (row) => row.benchmark[name][row.place];
     const column = (id, header, accessorFn, meta = {}) => ({ id, header, accessorFn, meta });
     const columns = [
@@ -220,7 +221,9 @@
       }),
       column("benchmark", "benchmark", (row) => row.benchmark.name),
       column("start", "prompt begins", of("starts"), { isText: true }),
-      column("category", "category", (row) => row.benchmark.categories[row.benchmark.category[row.place]], { isText: true }),
+      ...(withCategories
+        ? [column("category", "category", (row) => row.benchmark.categories[row.benchmark.category[row.place]], { isText: true })]
+        : []),
       column("gap", "length gap", (row) => of("gap")(row) ?? undefined,
         { isNumber: true, description: "characters that the first response has more than the second; of a grade, those of the response" }),
       column("truth", "label", (row) => said(of("truth")(row))),
@@ -235,7 +238,7 @@
           { isNumber: true, cell: (n, row) => `${n} of ${Object.keys(row.benchmark.judges).length}` })];
     }
     return [...columns,
-      column("verdict", `verdict of ${judge}`, (row) => inShort(row.benchmark.judges[judge], row.place)),
+      column("verdict", `verdict of ${index.judges.find(({ name }) => name === judge)?.label ?? judge}`, (row) => inShort(row.benchmark.judges[judge], row.place)),
       column("grade", "beside the label", (row) => row.benchmark.judges[judge].flags[row.place],
         { cell: (_, row) => grade(index, row.benchmark.judges[judge], row.place) }),
       ...(index.benchmarks.some((benchmark) => benchmark.judges[judge]?.confidence)
