@@ -19,6 +19,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from judgemerge.report import explorer
 
+pytestmark = pytest.mark.slow
 AXE = "axe-core@4.14.1"  # MPL-2.0: fetched for this test and not kept
 HOSTILE = (
     "<script>window.hostile=1</script><img src='http://127.0.0.1:9/x.png' onerror='window.hostile=1'>"

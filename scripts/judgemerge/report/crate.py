@@ -2,8 +2,9 @@
 
 In the crate are the first page, tables, figures, scores, the record of the run, settings and catalogues, recipes, model
 manifests and cards, counts and decisions of the embedding stages, and the verdicts of models and baselines unless they
-are large. Left out are models, replies and raw data, and with them the verdicts of recorded judges, which are raw data
-of others in another form, and the explorer with the report that it stands in, which repeat the texts of items. Raw files are named by address and sha256.
+are large. Left out are models, replies and raw data; the verdicts of recorded judges, which are raw data of others in
+another form; the explorer, and the report that it stands in, which repeat the texts of items. Raw files are named by
+address and sha256.
 
 Every file that a rule made is the result of one CreateAction, whose objects are what it was made from: files of the
 crate, or raw files. Files in between that are not packed (items, replies) are skipped. The lineage is read from

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import html
 import json
+import math
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -364,10 +365,11 @@ def fitting(contents: Contents, limit: int, whole: str = "") -> str:
     contents = contents._replace(tables=tables)
     n_items = max((len(judged.items) for judged in contents.benchmarks), default=0)
     for n, longest in _attempts(n_items):
-        page = document(drawn(contents, n), _shortcomings(contents, n, longest, left_out, whole), longest)
-        if len(page.encode()) <= limit:
-            break
-    return page
+        words = _shortcomings(contents, n, longest, left_out, whole)
+        page = document(drawn(contents, n), words, longest, limit)
+        if page is not None and len(page.encode()) <= limit:
+            return page
+    return document(drawn(contents, n), words, longest)
 
 
 def _attempts(n_items: int) -> Iterator[tuple[int, int | None]]:
@@ -434,17 +436,22 @@ def in_blocks(rows: Iterable[Any], size: int = BLOCK) -> Iterator[list[Any]]:
         yield block
 
 
-def document(contents: Contents, shortcomings: Sequence[str], longest: int | None = None) -> str:
-    """Return the whole page."""
+def document(
+    contents: Contents, shortcomings: Sequence[str], longest: int | None = None, limit: float = math.inf
+) -> str | None:
+    """Return the whole page, None as soon as the texts of its items are more than `limit` bytes."""
     baselines = [judge.name for judge in contents.judges if judge.kind == "baseline"]
     blocks: list[str] = []
-    benchmarks = []
+    benchmarks, n_bytes = [], 0
     for judged in contents.benchmarks:
         index = index_of(judged, baselines) | {"blocks": [], "sizes": []}
         for block in in_blocks(texts_of(judged, longest)):
             index["blocks"].append(len(blocks))
             index["sizes"].append(len(block))
             blocks.append(packed(block))
+            n_bytes += len(blocks[-1])
+            if n_bytes > limit:
+                return None
         benchmarks.append(index)
     tables = []
     for table in contents.tables:
