@@ -4,6 +4,7 @@ What a table is made of, how it looks and what it is called stands in its module
 """
 
 from judgemerge.core.provenance import deployment_words
+from judgemerge.report import explorer
 from judgemerge.report.contents import Contents
 
 CONTENTS = Contents(study)
@@ -123,6 +124,34 @@ rule write_first_page:
         code=CONTENTS.first_page_digest(),
     script:
         "../scripts/report/write_first_page.py"
+
+
+rule write_explorer:
+    """Every table and every judged item in one page that needs no server; the report has a smaller copy of it."""
+    input:
+        CONTENTS.explorer_inputs(),
+    output:
+        page=layout.EXPLORER,
+        page_in_report=report(
+            layout.EXPLORER_IN_REPORT, caption="captions/result.rst", category="Explorer", labels={"page": "Explorer"}
+        ),
+    log:
+        "results/{study}/logs/write_explorer.log",
+    benchmark:
+        "results/{study}/timings/write_explorer.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(20),
+    params:
+        caption="Tables that sort and filter, and the items behind them: texts, votes, verdicts, replies. ``explorer.html`` beside "
+        "the report holds all of them; inside of the report browsers show two megabytes at most.",
+        page=CONTENTS.explorer_parameters(),
+        web=explorer.digest(),
+        code=script_digest("report/write_explorer"),
+    script:
+        "../scripts/report/write_explorer.py"
 
 
 rule write_run_record:

@@ -14,6 +14,7 @@ LONGEST_FIRST = (
     "test_extending.py",
     "test_failed_judges.py",
     "test_report.py",
+    "test_explorer.py",
     "test_hostile_report.py",
     "test_provenance.py",
     "test_replay.py",

@@ -1,27 +1,15 @@
 """The report in a real browser: every figure and table opens with its caption, and nothing is loaded from outside."""
 
 import csv
-import json
-import shutil
-import tempfile
 
 import pytest
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium (group `test` of pyproject.toml)")
+from browsing import chromium, find, leaves_the_page, requests  # noqa: E402
 from selenium.common.exceptions import WebDriverException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--window-size=1500,1000",
-)
 FIGURES = {
     "Accuracy by judge and benchmark": "Accuracy against the human label",
     "Position consistency and accuracy": "Position consistency (the same verdict when the two responses change places)",
@@ -53,39 +41,8 @@ def report(finished):
 @pytest.fixture(scope="module")
 def browser(report):
     """Return a headless Chromium with a fresh profile that records every request."""
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (binary and driver):
-        pytest.skip("needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-        try:
-            started.get("about:blank")
-            started.get_log("performance")  # what the browser's own start page asked for
-            yield started
-        finally:
-            started.quit()
-
-
-def requests(browser):
-    """Return the addresses of all requests since the last call."""
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
-    sockets = [event["params"]["url"] for event in events if event["method"] == "Network.webSocketCreated"]
-    return [each["request"]["url"] for each in asked] + sockets
-
-
-def leaves_the_page(address):
-    return not address.startswith(("file:", "data:", "blob:"))
-
-
-def find(browser, path):
-    """Return the first element at an XPath, as soon as there is one."""
-    return WebDriverWait(browser, 60).until(lambda page: page.find_elements(By.XPATH, path))[0]
+    with chromium() as started:
+        yield started
 
 
 def text(browser):
@@ -166,6 +123,20 @@ def test_the_table_shows_the_numbers_of_the_csv(browser, report):
     browser.switch_to.default_content()
     value, low, high = (float(accuracy[key]) for key in ("value", "ci_low", "ci_high"))
     assert f"{value:.3f} [{low:.3f}, {high:.3f}]" in line
+
+
+def test_the_explorer_works_inside_of_the_report_and_beside_it(browser, report):
+    open_category(browser, report, "Explorer")
+    browser.switch_to.frame(open_result(browser, "Explorer", VIEW, "//iframe"))
+    find(browser, "//nav/a[.='Items']").click()
+    find(browser, "//p[@id='found']")
+    find(browser, "//a[@class='item']").click()
+    assert "Verdicts of judges" in find(browser, "//main[.//h3[.='Verdicts of judges']]").text
+    browser.switch_to.default_content()
+    beside = report.with_name("explorer.html")
+    browser.get(beside.as_uri() + "#?benchmark=demo_pairwise&judge=longer")
+    assert find(browser, "//p[@id='found']").text.startswith("300 of 600 items")
+    assert "[Explorer" in report.with_name("README.md").read_text(encoding="utf-8")
 
 
 def test_no_request_leaves_the_page(browser, report):

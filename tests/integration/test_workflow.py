@@ -34,6 +34,7 @@ AFTER_SCORES = {
     "draw_figure": len(FEW_FIGURES),
     "render_page": len(FEW_TABLES) - 1,  # counts of items do not change
     "write_first_page": 1,
+    "write_explorer": 1,
     "write_run_record": 1,
     "all": 1,
 }
@@ -345,6 +346,7 @@ def test_another_study_seed_answers_the_baselines_again(finished):
                 "render_page": len(FEW_TABLES),
                 "draw_figure": len(FEW_FIGURES),
                 "write_first_page": 1,
+                "write_explorer": 1,
                 "write_run_record": 1,
                 "all": 1,
             },

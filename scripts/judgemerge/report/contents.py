@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgemerge.core.digests import script_digest
 from judgemerge.data.sources import Source
+from judgemerge.report import explorer
 from judgemerge.report.material import Places
-from judgemerge.report.table import Figure, Pair, Table, judging_pairs
+from judgemerge.report.table import Figure, Inputs, Pair, Table, judging_pairs
 from judgemerge.report.tables import TABLES, published
 from judgemerge.study.layout import (
     CARD,
     ENCODER_MANIFEST,
+    EXPLORER,
+    EXPLORER_IN_REPORT,
     EXPORT_CHECK,
     FIGURE,
     FIGURE_PNG,
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 
 MOST_FIRST_FIGURES = 3
+EXPLORER_TITLE = "Explorer: every table, every item with its votes and verdicts"
 
 
 class Entry(NamedTuple):
@@ -116,6 +120,7 @@ class Contents:
             *self.layout.each(FIGURE, self.figures),
             *self.layout.each(FIGURE_PNG, self.figures),
             *map(self.layout.path, (README, FIRST_PAGE)),
+            *(map(self.layout.path, (EXPLORER, EXPLORER_IN_REPORT)) if self.has_explorer else ()),
             *([self.layout.path(PUBLISHED_CHECK)] if published.has_expected(self.study) else []),
             *self.layout.each(EXPORT_CHECK, self.study.lora_experts),
             *self.layout.each(CARD, self.study.merges),
@@ -236,7 +241,50 @@ class Contents:
                 for name in self.first_figures
             ],
             "not_run": not_run,
-            "pages": {self.title(name): self.layout.path(PAGE, name).removeprefix(folder) for name in self.pages},
+            "pages": {
+                **({EXPLORER_TITLE: self.layout.path(EXPLORER).removeprefix(folder)} if self.has_explorer else {}),
+                **{self.title(name): self.layout.path(PAGE, name).removeprefix(folder) for name in self.pages},
+            },
+        }
+
+    @property
+    def has_explorer(self) -> bool:
+        """Whether there is something to explore: verdicts on items."""
+        return bool(judging_pairs(self.study))
+
+    @functools.cached_property
+    def written_pairs(self) -> list[Pair]:
+        """(judge, benchmark) wherever replies are kept: what models wrote, and the grades that are compared."""
+        return judging_pairs(self.study, "model", "derived")
+
+    def explorer_inputs(self) -> list[str]:
+        """Return the files that the explorer is made from: items, verdicts, replies and every table."""
+        benchmarks = list(dict.fromkeys(benchmark for _, benchmark in judging_pairs(self.study)))
+        read = self.places.paths(Inputs(items=benchmarks, verdicts=judging_pairs(self.study), tables=list(self.tables)))
+        replies = [explorer.reply_file(self.places, *pair) for pair in self.written_pairs]
+        return list(dict.fromkeys([*read, *replies]))
+
+    def explorer_parameters(self) -> dict[str, Any]:
+        """Return what `explorer.write` is told besides the two files that it writes."""
+        study = self.study
+        pairs = judging_pairs(study)
+        judges = dict.fromkeys(judge for judge, _ in pairs)
+        return {
+            "study": study.name,
+            "description": study.settings.description,
+            "suites": {benchmark: self.places.suites[benchmark] for _, benchmark in pairs},
+            "protocols": {benchmark: study.protocol(benchmark) for _, benchmark in pairs},
+            "judges": [(judge, study.labels[judge], self.kinds[judge]) for judge in judges],
+            "pairs": pairs,
+            "writers": self.written_pairs,
+            "tables": {
+                name: (
+                    self.layout.path(TABLE, name),
+                    self.title(name),
+                    {column: (about.description, about.form) for column, about in entry.table.columns.items()},
+                )
+                for name, entry in self.tables.items()
+            },
         }
 
     def figure_table(self, name: str) -> str:

@@ -1,9 +1,10 @@
 """A study's results as an RO-Crate (RO-Crate 1.1, Process Run Crate 0.5): what others need to check and cite them.
 
-In the crate are tables, figures, the report, scores, the record of the run, settings and catalogues, recipes, model
+In the crate are the first page, tables, figures, scores, the record of the run, settings and catalogues, recipes, model
 manifests and cards, counts and decisions of the embedding stages, and the verdicts of models and baselines unless they
-are large. Left out are models, replies and raw data, and with them the verdicts of recorded judges, which are raw data
-of others in another form. Raw files are named by address and sha256.
+are large. Left out are models, replies and raw data; the verdicts of recorded judges, which are raw data of others in
+another form; the explorer, and the report that it stands in, which repeat the texts of items. Raw files are named by
+address and sha256.
 
 Every file that a rule made is the result of one CreateAction, whose objects are what it was made from: files of the
 crate, or raw files. Files in between that are not packed (items, replies) are skipped. The lineage is read from
@@ -46,7 +47,8 @@ PATTERNS = (
     "embedding/**/decision.json",
     "embedding/models/*.json",
     "embedding/review/*.csv",
-    "report.html",
+    "README.md",
+    "index.html",
     "run.json",
 )
 CATALOGUES = ("sources.yaml", "benchmarks.yaml", "recorded.yaml", "expected.tsv", "study.schema.json")

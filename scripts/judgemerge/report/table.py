@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 else:  # what signatures of tables name is not imported for them
     Axes = Drawing = Frame = Material = Study = Any
 
+SIGNIFICANT = 0.05  # p after Holm's correction, below which a difference is one
 Pair = tuple[str, str]  # judge, benchmark
 Section = tuple[str, str]  # heading, HTML
 

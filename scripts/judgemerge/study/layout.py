@@ -108,6 +108,8 @@ FIGURE_PNG = "results/{study}/figures/{figure}.png"
 RUN_RECORD = "results/{study}/run.json"
 README = "results/{study}/README.md"
 FIRST_PAGE = "results/{study}/index.html"
+EXPLORER = "results/{study}/explorer.html"
+EXPLORER_IN_REPORT = "results/{study}/explorer_in_report.html"
 
 
 class Wildcards(Protocol):

@@ -140,6 +140,10 @@ def results(tmp_path):
         "models/m/model.safetensors",
         "run.json",
         "report.html",
+        "explorer.html",
+        "explorer_in_report.html",
+        "README.md",
+        "index.html",
         "items/b.jsonl",
         "replies/m/b.jsonl",
         "sources/rows",
@@ -164,6 +168,7 @@ def results(tmp_path):
 
 
 SMALL = [
+    "README.md",
     "cards/m.md",
     "checks/e.export.json",
     "embedding/chunks/target.counts.json",
@@ -174,7 +179,7 @@ SMALL = [
     "figures/f.svg",
     "models/m.json",
     "recipes/m.merge.yaml",
-    "report.html",
+    "index.html",
     "run.json",
     "scores/b.csv",
     "tables/a.csv",

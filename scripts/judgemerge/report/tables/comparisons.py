@@ -8,9 +8,19 @@ from typing import Any
 from judgemerge.evaluate.metrics import PROTOCOLS, metrics_for
 from judgemerge.report.drawing import Estimate, HeatMap, Panel, Series, judge_figure, mark, not_shown
 from judgemerge.report.markup import Crosstab, dash, details, grid, notes
-from judgemerge.report.table import Column, Drawing, Figure, Finding, Frame, Section, Table, has_judges, in_order
+from judgemerge.report.table import (
+    SIGNIFICANT,
+    Column,
+    Drawing,
+    Figure,
+    Finding,
+    Frame,
+    Section,
+    Table,
+    has_judges,
+    in_order,
+)
 
-SIGNIFICANT = 0.05
 COLUMNS = {
     "judge_a": Column("first judge of the pair"),
     "judge_b": Column("second judge of the pair"),

@@ -1,0 +1,62 @@
+"""A headless Chromium for tests of pages, and what it has asked for."""
+
+import contextlib
+import json
+import shutil
+import tempfile
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--window-size=1500,1000",
+)
+
+
+@contextlib.contextmanager
+def chromium(*flags, **preferences):
+    """Yield a browser with a fresh profile that records every request and every message."""
+    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (binary and driver):
+        pytest.skip("needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    options.add_experimental_option("prefs", preferences)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        for flag in (*FLAGS, *flags, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+        try:
+            started.get("about:blank")
+            started.get_log("performance")  # what the browser's own start page asked for
+            yield started
+        finally:
+            started.quit()
+
+
+def requests(browser):
+    """Return the addresses of all requests since the last call."""
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    sockets = [event["params"]["url"] for event in events if event["method"] == "Network.webSocketCreated"]
+    return [each["request"]["url"] for each in asked] + sockets
+
+
+def leaves_the_page(address):
+    """Return whether a request goes anywhere but to the page itself."""
+    return not address.startswith(("file:", "data:", "blob:"))
+
+
+def find(browser, path):
+    """Return the first element at an XPath, as soon as there is one."""
+    return WebDriverWait(browser, 60).until(lambda page: page.find_elements(By.XPATH, path))[0]
