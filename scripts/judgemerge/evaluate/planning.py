@@ -21,16 +21,15 @@ How well all this foretells the power of the tests themselves: benchmarks/result
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from judgemerge.evaluate import alternative_annotator as alternative
 from judgemerge.evaluate.bootstrap import effective_clusters, t_quantile
+from judgemerge.evaluate.power import power_of, reach
 
-POWER = 0.8  # with which differences are called detectable in tables
 MOST = 10**9  # beyond this number of prompts nothing is planned
 DORNER = (
     2.0  # what a judge saves at most that is no better than what it judges (Dorner, Nastl and Hardt, arXiv:2410.13341)
@@ -38,43 +37,6 @@ DORNER = (
 
 
 # ---- two judges on the same items ----
-
-
-def power_of(distance: float, effective: float, confidence: float) -> float:
-    """Return how often a two-sided t test finds a difference of so many standard errors.
-
-    The test has effective − 1 degrees of freedom, at least 1 (as in `bootstrap.t_quantile`). The power is that of
-    `statsmodels.stats.power.TTestPower`, whose solver gives up at two prompts and at a million of them.
-    """
-    bound = t_quantile(confidence, effective)
-    if effective > 1e6:
-        return float(stats.norm.sf(bound - distance) + stats.norm.cdf(-bound - distance))
-    freedom = max(effective - 1, 1)
-    wrong_side = stats.nct.cdf(-bound, freedom, distance)  # NaN where it is too small for scipy
-    return float(stats.nct.sf(bound, freedom, distance) + np.nan_to_num(wrong_side))
-
-
-@lru_cache(maxsize=4096)
-def reach(power: float, confidence: float, effective: float) -> float:
-    """Return how many standard errors a difference must be long to be found so often: 2.80 for .8, .95 and many."""
-    bound = t_quantile(confidence, effective)
-    spread = math.sqrt(1 + bound**2 / (2 * max(effective - 1, 1)))
-    longest = bound + (abs(stats.norm.ppf(power)) + 1) * spread
-    while power_of(longest, effective, confidence) < power:
-        longest *= 1.5
-    return float(optimize.brentq(lambda distance: power_of(distance, effective, confidence) - power, 0, longest))
-
-
-def detectable(low: float, high: float, effective: float, confidence: float, power: float = POWER) -> float:
-    """Return the smallest true difference that a comparison with this t interval would have shown, by chance `power`.
-
-    The standard error is half the interval over its t quantile. NaN where there is no interval, or one of width 0: no
-    spread was seen, so that nothing is known of what it takes.
-    """
-    half = (high - low) / 2
-    if not half > 0:
-        return math.nan
-    return half / t_quantile(confidence, effective) * reach(power, confidence, round(effective, 6))
 
 
 @dataclass(frozen=True)

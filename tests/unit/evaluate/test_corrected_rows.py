@@ -111,8 +111,8 @@ def test_the_judges_names_change_nothing():
 
     other = [replace(item, models=item.models[::-1]) for item in items]
     swapped = {name: [SWAPPED[vote[0]]] for name, vote in votes.items()}
-    assert [row[:13] for row in benchmark_rows(other, swapped, None, turned, list(verdicts), [], 0.95)] == [
-        row[:13] for row in one
+    assert [row[:14] for row in benchmark_rows(other, swapped, None, turned, list(verdicts), [], 0.95)] == [
+        row[:14] for row in one
     ]
 
 

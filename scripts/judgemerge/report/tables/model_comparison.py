@@ -12,7 +12,20 @@ from judgemerge.core import files
 from judgemerge.report.drawing import COLOURS, dot, finish, judge_rows, mark, panel_grid
 from judgemerge.report.markup import TEXT, details, frame, part, span
 from judgemerge.report.material import fields_of
-from judgemerge.report.table import INTERVAL, Axes, Column, Drawing, Figure, Frame, Inputs, Page, Study, Table, View
+from judgemerge.report.table import (
+    DETECTABLE,
+    INTERVAL,
+    Axes,
+    Column,
+    Drawing,
+    Figure,
+    Frame,
+    Inputs,
+    Page,
+    Study,
+    Table,
+    View,
+)
 from judgemerge.settings.comparisons import ModelComparison
 from judgemerge.study.layout import (
     ANSWERS,
@@ -38,6 +51,7 @@ COLUMNS = {
     "model": Column("model that the row is about; for differences, second − first"),
     "value": Column("the measure; empty where it is undefined"),
     **INTERVAL,
+    **DETECTABLE,
     "n": Column("number of answers, pairs or questions"),
     "errors": Column("number of replies that could not be read"),
     "note": Column("why a value is undefined"),
@@ -120,6 +134,8 @@ def _sentence(row: Any) -> str:
         return f"{name}{row.model} differs by {row.value:+.3f} (n {row.n}; {row.note})."
     sure = row.ci_low > 0 or row.ci_high < 0
     verdict = "the interval excludes 0" if sure else "the interval includes 0: no difference is shown"
+    if not sure and not math.isnan(row.detectable):
+        verdict += f", and one below {row.detectable:.3f} would hardly have been (power .8)"
     return f"{name}{row.model} differs by {signed_span(row, signed=True)}, n {row.n}; {verdict}."
 
 
