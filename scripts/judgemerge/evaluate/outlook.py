@@ -156,13 +156,14 @@ def win_variance(truths: Mapping[str, int]) -> float:
 
 
 def difference_variance(with_people: float, between: float) -> float:
-    """Return n times the variance of r_a − r_b, two judges' correlations with the same people, both `with_people`.
+    """Return n times the variance of r_a − r_b, two judges' correlations of ranks with people, both `with_people`.
 
-    `between` is that of the judges (Pearson and Filon 1898, formula 37 of Olkin and Siotani 1976).
+    `between` is that of the judges. Pearson and Filon (1898) for plain correlations, as far as those of ranks vary
+    more: by 1 + r² / 2 (Bonett and Wright 2000, doi:10.1007/BF02294183).
     """
     square = with_people**2
     covariance = between * (1 - 2 * square) - square * (1 - 2 * square - between**2) / 2
-    return 2 * ((1 - square) ** 2 - covariance)
+    return 2 * ((1 - square) ** 2 - covariance) * (1 + square / 2)
 
 
 # ---- from items and verdicts ----
@@ -348,7 +349,7 @@ def _judges(outlook: Outlook, targets: Targets) -> Need:
         "items",
         *three([one.items(targets.difference, *rule) for one in outlook.spreads]),
         outlook.n_items,
-        statistics.median(shown) if shown else None,
+        finite(statistics.median(shown)) if shown else None,
         outlook.basis["spreads"],
         "accuracy" if outlook.protocol == "pairwise" else "Spearman's correlation",
     )
@@ -412,6 +413,11 @@ def _corrected(outlook: Outlook, targets: Targets, n_labels: int | None) -> Iter
         note += f"; if many more than these {n_items:,} items are judged"
         values = with_judges(of_many=True)
     yield row("corrected by a judge", values, outlook.basis["correlations"], note)
+
+
+def finite(value: float) -> float | None:
+    """Return a number, or None for one that is not known."""
+    return value if math.isfinite(value) else None
 
 
 def three(values: Sequence[int | None]) -> tuple[int | None, int | None, int | None]:

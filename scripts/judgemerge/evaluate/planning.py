@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from judgemerge.evaluate import alternative_annotator as alternative
@@ -44,31 +44,63 @@ class Spread:
     """How far the scores of two judges are apart on single items.
 
     `squares` is E[d²]. `is_share` says that d lies between −1 and 1, so that E[d²] is the share of items on which just
-    one judge is right, as far as scores are 0 and 1; else it is taken for Var(d). `design_effect` is by how much
-    prompts widen the variance of the mean, `per_prompt` how many items there are for each effective prompt.
+    one judge is right, as far as scores are 0 and 1; else it is taken for Var(d). `cubes` is E|d|³ / E|d| and `fourths`
+    E[d⁴] / E[d²], both 1 where d is 0 or ±1. `design_effect` is by how much prompts widen the variance of the mean,
+    `per_prompt` how many items there are for each effective prompt.
     """
 
     squares: float
     is_share: bool = True
     design_effect: float = 1.0
     per_prompt: float = 1.0
+    cubes: float = 1.0
+    fourths: float = 1.0
 
     @classmethod
     def of(cls, differences: np.ndarray, cluster: np.ndarray, is_share: bool = True) -> "Spread":
         """Return what (n_items,) differences show; `cluster` is equal for items that share a prompt."""
         sizes = np.unique(cluster, return_counts=True)[1]
-        squares = float(np.mean(differences**2)) if is_share else float(np.var(differences))
         effect = float(alternative.design_effect(differences, cluster))
-        return cls(squares, is_share, effect, len(differences) / effective_clusters(sizes))
+        prompts = effect, len(differences) / effective_clusters(sizes)
+        if not is_share:
+            return cls(float(np.var(differences)), is_share, *prompts)
+        moments = [float(np.mean(np.abs(differences) ** power)) for power in range(1, 5)]
+        if not moments[0]:
+            return cls(0.0, is_share, *prompts)
+        return cls(moments[1], is_share, *prompts, moments[2] / moments[0], moments[3] / moments[1])
 
     def variance(self, difference: float) -> float:
         """Return Var(d) of judges that differ by this much: at least so often must just one of them be right."""
         return max(self.squares, abs(difference)) - difference**2 if self.is_share else self.squares
 
     def power(self, difference: float, n_items: float, confidence: float) -> float:
-        """Return how often so many items show the difference."""
-        error = math.sqrt(self.variance(difference) * self.design_effect / n_items)
-        return power_of(difference / error, n_items / self.per_prompt, confidence) if error else 1.0
+        """Return how often so many items show the difference.
+
+        That of noncentral t, which is right where d is normal, with the mean and the spread that Student's t has with
+        this d, for its mean and its variance go together: for a difference of e standard deviations of d, skewness γ
+        and excess κ, Var(t) = 1 + e² / 2 + e² κ / 4 − e γ, and E(t) is larger by 3 e κ / (8 √n) − γ / (2 √n).
+        """
+        variance = self.variance(difference)
+        if variance <= 0:
+            return 1.0
+        error = math.sqrt(variance * self.design_effect / n_items)
+        distance, effective = difference / error, n_items / self.per_prompt
+        plain = power_of(distance, effective, confidence)
+        if not self.is_share or plain > 1 - 1e-9:
+            return plain
+        normal = 1 + distance**2 / (2 * effective)
+        skewness, excess = self._beside_normal(difference)
+        size, root = difference / math.sqrt(variance), math.sqrt(n_items / self.design_effect)
+        skewed = max(normal + size**2 * excess / 4 - size * skewness, 0.1)
+        shift = (3 * size * excess / 8 - skewness / 2) / root
+        return float(stats.norm.cdf((stats.norm.ppf(plain) * math.sqrt(normal) + shift) / math.sqrt(skewed)))
+
+    def _beside_normal(self, difference: float) -> tuple[float, float]:
+        """Return skewness and excess of d, with the third moment that tilted signs give, δ E|d|³ / E|d|."""
+        squares, variance = max(self.squares, abs(difference)), self.variance(difference)
+        third = difference * self.cubes - 3 * difference * squares + 2 * difference**3
+        fourth = squares * self.fourths - 4 * difference**2 * self.cubes + 6 * difference**2 * squares
+        return third / variance**1.5, (fourth - 3 * difference**4) / variance**2 - 3
 
     def items(self, difference: float, power: float, confidence: float) -> int:
         """Return the number of items that show the difference with this power."""
@@ -76,13 +108,15 @@ class Spread:
         return math.ceil(n_prompts * self.per_prompt)
 
     def detectable(self, n_items: int, power: float, confidence: float) -> float:
-        """Return the smallest difference that so many items show: δ² = c Var(d), c = reach² · design effect / n."""
-        distance = reach(power, confidence, round(n_items / self.per_prompt, 6))
-        c = distance**2 * self.design_effect / n_items
+        """Return the smallest difference that so many items show; NaN where none is large enough."""
         if not self.is_share:
-            return math.sqrt(c * self.squares)
-        seen = math.sqrt(c * self.squares / (1 + c))
-        return seen if seen <= self.squares else c / (1 + c)
+            distance = reach(power, confidence, round(n_items / self.per_prompt, 6))
+            return distance * math.sqrt(self.squares * self.design_effect / n_items)
+        if self.power(0.999, n_items, confidence) < power:
+            return math.nan
+        return float(
+            optimize.brentq(lambda difference: self.power(difference, n_items, confidence) - power, 1e-9, 0.999)
+        )
 
 
 def smallest(is_enough: Callable[[int], bool], least: int = 2) -> int:
