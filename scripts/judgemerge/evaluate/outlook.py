@@ -13,6 +13,7 @@ prompt have an intraclass correlation of 0 to .25.
 import itertools
 import math
 import statistics
+import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -441,15 +442,17 @@ def page(rows: Sequence[Need], targets: Targets, outlooks: Sequence[Outlook]) ->
         lines += ["", f"{outlook.benchmark}: {size}{prompts}"]
         own = [row for row in rows if row.benchmark == outlook.benchmark]
         lines += [_line(row) for row in own]
-        lines += [f"    {row.question}: {row.note}" for row in own if row.note]
+        about = [f"{row.question}: {row.note}" for row in own if row.note]
         sources: dict[str, list[str]] = {}
         for row in own:
             if row.basis:
                 sources.setdefault(row.basis, []).append(row.question)
-        lines += [
-            f"    from {source}" + (f": {', '.join(questions)}" if len(sources) > 1 else "")
+        about += [
+            f"from {source}" + (f": {', '.join(questions)}" if len(sources) > 1 else "")
             for source, questions in sources.items()
         ]
+        indents = {"initial_indent": " " * 4, "subsequent_indent": " " * 6}
+        lines += [line for text in about for line in textwrap.wrap(text, 115, **indents)]
     return "\n".join(lines)
 
 

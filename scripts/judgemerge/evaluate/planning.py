@@ -192,7 +192,8 @@ def kappa_variance(table: np.ndarray, is_graded: bool = False) -> float:
     total = float(table.sum())
     is_perfect = np.isclose(np.trace(table), total)
     counts = table + 0.5 if is_perfect else table
-    result = cohens_kappa(counts, wt="quadratic" if is_graded else None)
+    with np.errstate(invalid="ignore", divide="ignore"):  # of a rater who says always the same nothing is defined
+        result = cohens_kappa(counts, wt="quadratic" if is_graded else None)
     return float(result.var_kappa) * float(counts.sum())
 
 
@@ -232,7 +233,7 @@ class Duelling:
 
     def items(self, epsilon: float, n_people: int, power: float) -> int | None:
         """Return how many items each person must label for the judge to beat enough of them; None: never."""
-        if self.margin >= epsilon:
+        if self.margin >= epsilon - alternative.SAME:
             return None
         level = passing_level(n_people)
         n_prompts = smallest(lambda n: self.power(n * self.per_prompt, epsilon, level) >= power)
