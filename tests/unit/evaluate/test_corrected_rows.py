@@ -192,6 +192,6 @@ def test_differences_say_what_they_would_have_shown_and_numbers_do_not():
     assert all(np.isnan(row.detectable) for row in rows if row not in shown)
     # Fewer labels show less.
     few = benchmark_rows(items, dict(list(votes.items())[:40]), None, verdicts, list(verdicts), [], 0.95)
-    of_few = [row for row in few if row.metric == "wins_minus_losses" and row.estimator == "labels alone"]
-    of_many = [row for row in rows if row.metric == "wins_minus_losses" and row.estimator == "labels alone"]
+    of_few = [row for row in few if row.metric == "accuracy_difference" and row.estimator == "labels alone"]
+    of_many = [row for row in rows if row.metric == "accuracy_difference" and row.estimator == "labels alone"]
     assert all(one.detectable > other.detectable for one, other in zip(of_few, of_many, strict=True))
