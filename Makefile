@@ -59,7 +59,8 @@ demo: ## run the default study, all of it made on this machine, and write its re
 	    -type f -not -path '*/__pycache__/*' -print -quit)" ]; then \
 	    $(SNAKEMAKE) --report $(REPORT:.html=.partial.html) && mv $(REPORT:.html=.partial.html) $(REPORT); \
 	fi
-	@echo "The report is $(CURDIR)/$(REPORT)"
+	@sed -n '/^## /q; s/^- //p' $(dir $(REPORT))README.md | tr -d '\\'
+	@echo "All of it: $(dir $(REPORT))README.md. The report is $(CURDIR)/$(REPORT)"
 
 rehearse: ## run all of STUDY=<file> on twins of its models: few items, few steps, no GPU (docs/rehearsing.md)
 	$(CHECK)

@@ -29,6 +29,7 @@ rule select_questions:
     params:
         comparison=of(comparisons.settings, "comparison"),
         metric_contents=of(comparisons.metric_contents, "comparison"),
+        categories=of(comparisons.categories, "comparison"),
         seed=settings.seed,
         code=script_digest("compare/select_questions"),
     script:

@@ -1,5 +1,10 @@
 """Experts → merged models, and their cards."""
 
+# A parameter only where a study maps the categories of a cocktail's examples: what others have weighed stays as it is.
+EXAMPLE_CATEGORIES = (
+    {"categories": of(merge_plan.categories, "merge")} if any(map(merge_plan.categories, study.merges)) else {}
+)
+
 
 rule check_parents:
     """Architectures, tensors and tokens of models that will be merged, compared before a GPU is used."""
@@ -45,6 +50,7 @@ rule weigh_models:
         **needed("weigh_models"),
         gpu=GPUS.weigh_models,
     params:
+        **EXAMPLE_CATEGORIES,
         merge=of(merge_plan.entry, "merge"),
         prompt_contents=of(layout.chained(study.example_prompts, prompt_contents), "merge"),
         sources=layout.SOURCES,

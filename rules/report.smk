@@ -98,6 +98,33 @@ rule draw_figure:
         "../scripts/report/draw_figure.py"
 
 
+rule write_first_page:
+    """What came out of the study, in words, with the figures that matter: README.md, and the first page of the report."""
+    input:
+        tables=each(layout.TABLE, CONTENTS.telling),
+        figures=each(layout.FIGURE, CONTENTS.first_figures),
+    output:
+        readme=layout.README,
+        page=report(
+            layout.FIRST_PAGE, caption="captions/result.rst", category="Answer", labels={"page": "What came out"}
+        ),
+    log:
+        "results/{study}/logs/write_first_page.log",
+    benchmark:
+        "results/{study}/timings/write_first_page.tsv"
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        **small_job,
+    params:
+        caption="What came out, from the tables of this study; figures and numbers below are the same as on their pages.",
+        names=CONTENTS.telling,
+        page=CONTENTS.first_page_parameters(),
+        code=CONTENTS.first_page_digest(),
+    script:
+        "../scripts/report/write_first_page.py"
+
+
 rule write_run_record:
     """run.json: everything that a number of this study depends on. Made last; fails for judges that could not judge."""
     input:
@@ -130,4 +157,5 @@ rule write_run_record:
 localrules:
     render_page,
     draw_figure,
+    write_first_page,
     write_run_record,

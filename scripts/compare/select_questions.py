@@ -10,6 +10,7 @@ if "snakemake" in globals():
             item_file=snakemake.input.item_set,
             metric_files=list(snakemake.input.metrics),
             comparison=ModelComparison.of(snakemake.params.comparison),
+            categories=snakemake.params.categories,
             seed=snakemake.params.seed,
             questions=snakemake.output.questions,
             record=snakemake.output.record,

@@ -13,7 +13,7 @@ from judgemerge.judge import backends, endpoints, failures, judging
 from judgemerge.judge.requests import ask
 from judgemerge.judge.store import Store
 from judgemerge.prompting.parsing import write_replies
-from judgemerge.prompting.prompts import by_protocol
+from judgemerge.prompting.prompts import by_protocol, with_category
 from judgemerge.settings.models import Endpoint
 
 
@@ -35,7 +35,7 @@ def main(
     variable = endpoint.api_key_variable
     settings = {**endpoint.plain(), "api_key": os.environ.get(variable) if variable else None}
     backend = backends.load("openai", manifest, settings)
-    suite_items = [judging.with_category(item, categories) for path in items for item in read_items(path)]
+    suite_items = [with_category(item, categories) for path in items for item in read_items(path)]
     # No tokenizer here: the endpoint says what is too long, and no limit of ours can be held against it.
     requests = judging.plan(suite_items, templates, backend, sys.maxsize)
     with Store.of_model(Path(store, files.read_json(manifest)["digest"][:16]), suite) as opened:

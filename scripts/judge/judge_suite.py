@@ -11,7 +11,7 @@ from judgemerge.judge import backends, failures, interpreters, judging, sampling
 from judgemerge.judge.requests import Tally, ask
 from judgemerge.judge.store import Store
 from judgemerge.prompting.parsing import write_replies
-from judgemerge.prompting.prompts import by_protocol
+from judgemerge.prompting.prompts import by_protocol, with_category
 
 
 def main(
@@ -47,7 +47,7 @@ def main(
         "max_new_tokens": max((template.max_new_tokens for template in templates.values()), default=1),
     }
     loaded = backends.load(backend, model, settings)
-    suite_items = [judging.with_category(item, categories) for path in items for item in read_items(path)]
+    suite_items = [with_category(item, categories) for path in items for item in read_items(path)]
     requests = judging.plan(suite_items, templates, loaded, max_prompt_tokens)
     with Store.of_model(Path(store, digest[:16]), suite) as opened:
         if drawing.is_on:

@@ -66,10 +66,16 @@ def read_results(path: str | Path) -> list[JudgedAnswer]:
 
 
 def select_questions(
-    item_file: str, metric_files: Sequence[str], comparison: ModelComparison, seed: int, questions: str, record: str
+    item_file: str,
+    metric_files: Sequence[str],
+    comparison: ModelComparison,
+    categories: Mapping,
+    seed: int,
+    questions: str,
+    record: str,
 ) -> int:
     """Draw the questions, refuse what no metric can be asked about, note what is lacking; return how many."""
-    every = read_items(item_file)
+    every = [prompts.with_category(item, categories) for item in read_items(item_file)]
     selected = sample_of(every, comparison.limit, seed) if comparison.limit else every
     metrics = list(map(rubric_metrics.load_metric, metric_files))
     lacking = check_questions(selected, metrics, comparison.inputs, comparison.empty_context)

@@ -33,6 +33,10 @@ class ComparisonPlan:
         """Return the item set that the questions of a comparison are drawn from."""
         return self.comparisons[comparison].questions
 
+    def categories(self, comparison: str) -> dict:
+        """Return the part of `judging.categories` that is about the questions."""
+        return self.study.categories_of([self.question_set(comparison)])
+
     def question_sets(self) -> list[str]:
         """Return the item sets that the questions of all comparisons are drawn from."""
         return list(map(self.question_set, self.comparisons))

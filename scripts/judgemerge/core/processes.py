@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from judgemerge.core import logs
@@ -44,8 +44,20 @@ def run_tool(command: list[str], threads: int, stop: Callable[[], bool] | None =
             _follow(process, command[0], stop)
     finally:
         if process.poll() is None:  # interrupted here: the tool must not go on writing
-            process.kill()
-            process.wait()
+            _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a tool and all that it has started: torchrun's workers have sessions of their own, and outlive it."""
+    import psutil
+
+    tool = psutil.Process(process.pid)
+    tree = [*tool.children(recursive=True), tool]
+    for part in tree:
+        with suppress(psutil.NoSuchProcess):
+            part.kill()
+    psutil.wait_procs(tree, timeout=10)
+    process.wait()
 
 
 def end_cleanly() -> None:
@@ -78,8 +90,7 @@ def _follow(process: subprocess.Popen, name: str, stop: Callable[[], bool] | Non
                 stream.write(chunk.decode(errors="replace"))
                 stream.flush()
         if stop is not None and stop():
-            process.terminate()
-            process.communicate()
+            _end(process)
             raise Stopped(Path(name).name)
     if process.wait() != 0:
         lines = [line for line in tail.decode(errors="replace").replace("\r", "\n").splitlines() if line.strip()]

@@ -5,7 +5,6 @@ is put together from the store at the end. So a killed, extended or renamed run 
 the same weights.
 """
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -27,15 +26,6 @@ class Presentation(NamedTuple):
     benchmark: str
     item: str
     order: Order
-
-
-def with_category(item: Item, categories: dict) -> Item:
-    """Return the item with the category whose criteria it is to get: `categories` maps benchmark → category, or → own
-    category → category. What is not mapped stays."""
-    category = categories.get(item.benchmark, item.category)
-    if isinstance(category, dict):
-        category = category.get(item.category, item.category)
-    return item if category == item.category else dataclasses.replace(item, category=category)
 
 
 def orders(template: prompts.Template) -> tuple[Order, ...]:

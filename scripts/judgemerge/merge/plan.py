@@ -42,6 +42,10 @@ class MergePlan:
         """Return one merge as the study has it; `lookup` would walk all of them for each, and grids have hundreds."""
         return self.study.merges[merge].plain()
 
+    def categories(self, merge: str) -> dict:
+        """Return the part of `judging.categories` that is about the examples of a merge."""
+        return self.study.categories_of(self.example_sets(merge))
+
     def adapter_bases(self, merge: str) -> dict[str, str]:
         """Return LoRA adapter → the model it was trained on, for those that a merge reads as adapters."""
         return {name: self.study.adapters[name] for name in self.study.adapters_of(merge)}

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from judgemerge.merge.methods import METHODS
 from judgemerge.merge.table import Method
 
+HALF_PRECISION = ("float16", "bfloat16")
+
 
 @dataclass(frozen=True)
 class Merge:
@@ -109,9 +111,12 @@ def recipe(merge: Mapping, folders: Mapping[str, str | Path]) -> dict:
         return "+".join(str(Path(part).resolve()) for part in str(folders[model]).split("+"))
 
     entry = Merge.of(merge)
+    dtypes = {"dtype": entry.dtype}
+    if entry.method.computes_wide and entry.dtype in HALF_PRECISION:
+        dtypes = {"dtype": "float32", "out_dtype": entry.dtype}
     return {
         "merge_method": entry.method.name,
-        "dtype": entry.dtype,
+        **dtypes,
         "models": [
             {"model": folder(parent), **({"parameters": parameters} if parameters else {})}
             for parent, parameters in entry.models.items()

@@ -75,8 +75,9 @@ class Method:
 
     `base_is_parent` says whether the base is also listed among the parents (SLERP interpolates away from it);
     `adapters` that parents are LoRA adapters. `is_mergekits` says that mergekit computes it unless a merge asks for
-    `engine: streamed`, `kernel` is our own arithmetic on one tensor. A kernel takes by name what it wants of `tensors`,
-    `base`, `name` (of the tensor), `seed`, `adapters`, and the parameters: one value per parent, or one of the whole.
+    `engine: streamed`, `computes_wide` that it is told to compute 16 bits in float32. `kernel` is our own arithmetic on
+    one tensor. A kernel takes by name what it wants of `tensors`, `base`, `name` (of the tensor), `seed`, `adapters`,
+    and the parameters: one value per parent, or one of the whole.
     With `by_value` it takes every value by itself, so that it may be given pieces of a tensor. `share` computes what
     several merges of one pass need of a parent: share(base, tensor, parameters of that parent in each merge); the
     kernel gets a list of these as `shared`.
@@ -92,6 +93,7 @@ class Method:
     base_is_parent: bool = False
     adapters: bool = False
     is_mergekits: bool = False
+    computes_wide: bool = False
     by_value: bool = False
     kernel: Callable | None = None
     share: Callable | None = None

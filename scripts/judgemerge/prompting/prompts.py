@@ -320,6 +320,18 @@ def _literal(name: str | None, text: str) -> str:
     return text[0 if name is None else slice(None)].translate(str.maketrans(_LITERAL))
 
 
+def with_category(item: Item, categories: Mapping[str, str | Mapping[str, str]]) -> Item:
+    """Return the item with the category whose criteria it is to get.
+
+    `categories` (study key `judging.categories`) maps an item set to a category, or to own category → category. What is
+    not mapped stays. Whatever shows items to a model asks this: judging, trials of a search, training, examples.
+    """
+    category = categories.get(item.benchmark, item.category)
+    if isinstance(category, Mapping):
+        category = category.get(item.category, item.category)
+    return item if category == item.category else replace(item, category=category)
+
+
 def render(template: Template, item: Item, order: Order) -> list[dict[str, str]]:
     """Return the chat messages that ask for a judgment of `item`, responses shown in `order`.
 

@@ -15,9 +15,11 @@ from judgemerge.study.layout import (
     EXPORT_CHECK,
     FIGURE,
     FIGURE_PNG,
+    FIRST_PAGE,
     MANIFEST,
     PAGE,
     PUBLISHED_CHECK,
+    README,
     SOURCE,
     TABLE,
     Layout,
@@ -27,6 +29,9 @@ from judgemerge.study.layout import (
 
 if TYPE_CHECKING:
     from judgemerge.study.study import Study
+
+
+MOST_FIRST_FIGURES = 3
 
 
 class Entry(NamedTuple):
@@ -110,10 +115,23 @@ class Contents:
             *self.layout.each(PAGE, self.pages),
             *self.layout.each(FIGURE, self.figures),
             *self.layout.each(FIGURE_PNG, self.figures),
+            *map(self.layout.path, (README, FIRST_PAGE)),
             *([self.layout.path(PUBLISHED_CHECK)] if published.has_expected(self.study) else []),
             *self.layout.each(EXPORT_CHECK, self.study.lora_experts),
             *self.layout.each(CARD, self.study.merges),
         ]
+
+    @property
+    def telling(self) -> list[str]:
+        """The tables that the first page says something of."""
+        return [name for name, entry in self.tables.items() if entry.table.findings]
+
+    @property
+    def first_figures(self) -> list[str]:
+        """The figures on the first page, those of one skill only where no figure has both."""
+        names = [name for name, drawing in self.figures.items() if drawing.figure.on_first_page]
+        shown = [name for name in names if not ("merges" in names and name in ("accuracy", "grading"))]
+        return shown[:MOST_FIRST_FIGURES]
 
     def recorded(self) -> list[str]:
         """Return the tables that the record of the run names."""
@@ -196,6 +214,31 @@ class Contents:
             named |= {benchmark for _, benchmark in (*of_table.verdicts, *of_table.replies, *of_table.verdict_counts)}
         return {benchmark: suite for benchmark, suite in self.places.suites.items() if benchmark in named}
 
+    def first_page_parameters(self) -> dict[str, Any]:
+        """Return what `first_page.write` is told besides the files of its tables."""
+        study, folder = self.study, self.layout.path(README).removesuffix("README.md")
+        left_out = study.left_out_suites
+        not_run = [f"Suites {', '.join(left_out)}: neither a mirror nor downloads are set."] if left_out else []
+        if study.settings.rehearsal:
+            not_run += [f"Not rehearsed: {sentence}." for sentence in study.settings.rehearsal.not_rehearsed]
+        return {
+            "study": study.name,
+            "description": study.settings.description,
+            "modules": {name: self.module(name) for name in self.telling},
+            "kinds": self.kinds,
+            "labels": study.labels,
+            "pictures": [
+                (
+                    self.figure_labels(name)["figure"],
+                    self.figure_caption(name),
+                    self.layout.path(FIGURE, name).removeprefix(folder),
+                )
+                for name in self.first_figures
+            ],
+            "not_run": not_run,
+            "pages": {self.title(name): self.layout.path(PAGE, name).removeprefix(folder) for name in self.pages},
+        }
+
     def figure_table(self, name: str) -> str:
         """Return the file that a figure is drawn from."""
         return self.layout.path(TABLE, self.figures[name].table)
@@ -233,6 +276,11 @@ class Contents:
     def figure_caption(self, name: str) -> str:
         """Return the caption of a figure."""
         return self.figures[name].figure.caption
+
+    def first_page_digest(self) -> list[str]:
+        """Return the digest of the script of the first page with each module that it calls."""
+        modules = dict.fromkeys(map(self.module, self.telling))
+        return [script_digest("report/write_first_page", tables=module) for module in modules]
 
     def digest(self, script: str, wildcard: str) -> Callable[[Wildcards], str]:
         """Return a function of a job's wildcards: the digest of a script and of the module of its table or figure."""

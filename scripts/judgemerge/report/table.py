@@ -62,6 +62,19 @@ class Page(NamedTuple):
     intro: str
 
 
+class Finding(NamedTuple):
+    """What a table answers, for the first page: plain sentences, and rows where words would be many.
+
+    The first sentence of what is `in_short` stands on top of the page, and in the terminal after `make demo`.
+    """
+
+    heading: str
+    sentences: Sequence[str] = ()
+    head: Sequence[str] = ()
+    lines: Sequence[Sequence[str]] = ()
+    in_short: bool = True
+
+
 @dataclass(frozen=True)
 class View:
     """What a page is made with besides its table: the words for judges, in order, and what else was read."""
@@ -124,6 +137,7 @@ def no_parameters(study: Study, *part: str) -> dict[str, Any]:
 class Figure:
     """A figure of a table: `draw(table, kinds, panels)` gives a Matplotlib figure.
 
+    Figures that answer what a study asks are `on_first_page`.
     `kinds` is what each judge is, in the order in which judges are shown; `panels` are names that the study gives. Only
     a study that the `condition` gives something for has such a figure.
     """
@@ -134,6 +148,7 @@ class Figure:
     condition: Callable[[Study], object] | None = None
     panels: Callable[[Study], Sequence[str]] = nothing
     about_judges: bool = True
+    on_first_page: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,8 +161,8 @@ class Table:
     judges)` gives what the page shows below its introduction, judges in the order of the study; without it each column
     is shown as it is, in a section per benchmark. With `names_failed_judges` the introduction goes on with those that
     agreement.csv has no values of. A page that needs more is made by `page(table, view, **page_parameters)`;
-    `has_page=False` is a table without one. `in_record` tables are named in run.json by their digest; `also` are
-    endings of further CSV files beside the table.
+    `has_page=False` is a table without one. `findings(table, kinds)` gives what the first page of the study says of it.
+    `in_record` tables are named in run.json by their digest; `also` are endings of further CSV files beside the table.
     """
 
     title: str
@@ -165,6 +180,7 @@ class Table:
     page_inputs: Callable[..., Inputs] = no_inputs
     page_parameters: Callable[..., dict[str, Any]] = no_parameters
     has_page: bool = True
+    findings: Callable[[Frame, Mapping[str, str]], Sequence[Finding]] | None = None
     figures: Mapping[str, Figure] = field(default_factory=dict)
     in_record: bool = False
     also: Sequence[str] = ()

@@ -55,7 +55,9 @@ class SearchPlan:
 
     def judging(self, search: str) -> dict:
         """Return how the model of a trial is asked: as the model that its search ends with."""
-        return judging_of(self.study, searching.best_name(search))
+        categories = self.study.categories_of(self.development_sets(search))
+        asked = judging_of(self.study, searching.best_name(search))
+        return asked | ({"categories": categories} if categories else {})
 
 
 def judging_of(study: "Study", model: str) -> dict:

@@ -11,7 +11,7 @@ from judgemerge.core import files
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.items import Item, read_items
 from judgemerge.core.processes import Stopped
-from judgemerge.prompting.prompts import Template, by_protocol
+from judgemerge.prompting.prompts import Template, by_protocol, with_category
 from judgemerge.search import searching, trials
 from judgemerge.search.searching import Pruner, Result
 from judgemerge.settings.searches import Search
@@ -64,7 +64,11 @@ class Trial:
     @cached_property
     def sets(self) -> dict[str, list[Item]]:
         """The items of every development set."""
-        return {name: list(read_items(path)) for name, path in self.development.items()}
+        categories = self.judging.get("categories", {})
+        return {
+            name: [with_category(item, categories) for item in read_items(path)]
+            for name, path in self.development.items()
+        }
 
     def templates(self) -> dict[str, Template]:
         """Return the prompts of the development sets by protocol."""

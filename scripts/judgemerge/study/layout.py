@@ -105,6 +105,8 @@ PAGE = "results/{study}/tables/{table}.html"
 FIGURE = "results/{study}/figures/{figure}.svg"
 FIGURE_PNG = "results/{study}/figures/{figure}.png"
 RUN_RECORD = "results/{study}/run.json"
+README = "results/{study}/README.md"
+FIRST_PAGE = "results/{study}/index.html"
 
 
 class Wildcards(Protocol):

@@ -186,6 +186,11 @@ class Study:
         """Return the item set, or the path of a file, that a merge's weights are computed from."""
         return self.merges[merge].examples
 
+    def categories_of(self, item_sets: Iterable[str]) -> dict:
+        """Return the part of `judging.categories` that is about some item sets."""
+        categories = self.settings.judging.categories
+        return {name: categories[name] for name in item_sets if name in categories}
+
     def leak_benchmarks(self, expert: str) -> list[str]:
         """Return the benchmarks that are run whose prompts an expert must not be trained on."""
         choice = self.experts[expert].drop_overlap

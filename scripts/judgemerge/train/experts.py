@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from judgemerge.core import files, models
-from judgemerge.core.items import read_items
-from judgemerge.prompting.prompts import Template, load_template
+from judgemerge.core.items import Item, read_items
+from judgemerge.prompting.prompts import Template, load_template, with_category
 from judgemerge.settings.models import Expert
 from judgemerge.train import curves, lora_targets, preferences, runs, trained_forms, training
 from judgemerge.train.llamafactory import load_form
@@ -53,7 +53,8 @@ def train_expert(
 ) -> None:
     """Train the expert, or take what was trained before, and put adapter, recipe and curve into place.
 
-    `common` is what all trainings share, and `chat`, how the chat template of the base is used. The work folder keeps
+    `common` is what all trainings share; `chat` there, how the chat template of the base is used; and `categories`, the
+    part of `judging.categories` that is about its sets. The work folder keeps
     the finished adapter: when the rule runs again for the same training, nothing is trained again.
     """
     plan, counts = _plan(Expert.of(expert), data, common, start, results.recipe)
@@ -74,13 +75,17 @@ def train_expert(
 
 def _plan(expert: Expert, data: Data, common: Mapping, start: runs.Start, where: str) -> tuple[runs.Plan, dict]:
     """Return what is trained, and the counts that the recipe begins with: examples, and items that are none."""
-    shared = {key: value for key, value in common.items() if key != "chat"}
+    shared = {key: value for key, value in common.items() if key not in ("chat", "categories")}
     settings, adapted = lora_targets.prepare(start.base, training.expert_settings(shared, expert.settings), where)
-    items = {name: read_items(path) for name, path in data.items.items()}
+
+    def read(path: str) -> list[Item]:
+        return [with_category(item, common.get("categories", {})) for item in read_items(path)]
+
+    items = {name: read(path) for name, path in data.items.items()}
     sets, by_set = training.select(items, files.read_json(data.left_out), expert.subset, start.seed)
     stage = settings["stage"]
     rows = training.rows_of_sets(sets.values(), data.templates, expert.orders, stage, expert.format)
-    held_out = training.rows_of_sets(map(read_items, data.evaluation), data.templates, "original", stage)
+    held_out = training.rows_of_sets(map(read, data.evaluation), data.templates, "original", stage)
     form = load_form(
         start.base, settings, common.get("chat", {}), where, trained_forms.longer_talks([*rows, *held_out])
     )

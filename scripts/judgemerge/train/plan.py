@@ -51,6 +51,12 @@ class TrainingPlan:
         return list(self.study.experts[expert].evaluate_on)
 
     def common(self, expert: str) -> dict:
-        """Return what all trainings share, and how the chat template of the base is used where the study says so."""
-        chat = self.study.chat(self.study.base_of(expert))
-        return shared_settings(self.study.settings) | ({"chat": chat} if chat else {})
+        """Return what all trainings share, and for what of an expert the study says more.
+
+        That is how the chat template of its base is used, and which category's criteria its items get.
+        """
+        more = {
+            "chat": self.study.chat(self.study.base_of(expert)),
+            "categories": self.study.categories_of([*self.training_sets(expert), *self.evaluation_sets(expert)]),
+        }
+        return shared_settings(self.study.settings) | {key: value for key, value in more.items() if value}

@@ -351,7 +351,7 @@ def test_two_tiny_models_are_answered_judged_read_and_tabulated(repository, tiny
     entry, metric_files, store = comparison.plain(), ["config/metrics/demo_grade.yaml"], str(tmp_path / "store")
     questions = tmp_path / "questions.jsonl"
     answer_judging.select_questions(
-        tmp_path / "items.jsonl", metric_files, comparison, 42, questions, tmp_path / "questions.json"
+        tmp_path / "items.jsonl", metric_files, comparison, {}, 42, questions, tmp_path / "questions.json"
     )
     settings = {"dtype": "float32", "batch_tokens": 4096, "threads": 1, "max_prompt_tokens": 2048}
     answers = {model: tmp_path / f"{model}.jsonl" for model in MODELS}

@@ -84,6 +84,51 @@ def test_every_method_runs(name, tmp_path, parents):
         assert not all(torch.equal(merged[tensor], values) for tensor, values in models.tensors(parent))
 
 
+# Tensors that LoRA leaves alone, so that parents have them from the base.
+UNTRAINED = ("model.embed_tokens.weight", "model.norm.weight", "model.layers.0.self_attn.q_proj.weight")
+
+
+@pytest.fixture(scope="module")
+def tuned(parents, tmp_path_factory):
+    """Return the parents as LoRA leaves them: some tensors are those of the base."""
+    base, folders = load_file(parents["base"] / "model.safetensors"), dict(parents)
+    for name in set(parents) - {"base"}:
+        folders[name] = folder = tmp_path_factory.mktemp("tuned") / name
+        shutil.copytree(parents[name], folder)
+        weights = load_file(folder / "model.safetensors") | {tensor: base[tensor] for tensor in UNTRAINED}
+        save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    return folders
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_what_no_parent_changed_is_finite_and_near_the_base(name, tmp_path, tuned):
+    merge = example(name) | {"dtype": "float16"}
+    if own_engine(merge):
+        engine.merge_all({name: merge}, tuned, {name: tmp_path / "out"})
+    else:
+        pytest.importorskip("mergekit")
+        in_this_process(recipe(merge, tuned), tmp_path / "out", merge["seed"])
+    check_result(tmp_path / "out", tuned["base"])
+    merged, base = dict(models.tensors(tmp_path / "out")), dict(models.tensors(tuned["base"]))
+    for tensor in UNTRAINED:
+        assert torch.allclose(merged[tensor].float(), base[tensor].float(), atol=0.02), tensor
+
+
+def test_multislerp_is_mergekits_but_keeps_what_three_parents_left_alone(tmp_path, tuned):
+    pytest.importorskip("mergekit")
+    merge = {**example("multislerp"), "base": "base"}
+    engine.merge_all({"ours": merge | {"engine": "streamed"}}, tuned, {"ours": tmp_path / "ours"})
+    in_this_process(recipe(merge, tuned), tmp_path / "theirs", 7)
+    ours, theirs = (dict(models.tensors(tmp_path / name)) for name in ("ours", "theirs"))
+    for name, tensor in theirs.items():
+        assert torch.allclose(ours[name], tensor, atol=1e-6), name
+    three = merge | {"models": {name: {"weight": 0.5} for name in ("one", "two", "three")}, "engine": "streamed"}
+    folders = {**tuned, "three": tuned["one"]}
+    engine.merge_all({"three": three}, folders, {"three": tmp_path / "three"})
+    merged, base = dict(models.tensors(tmp_path / "three")), dict(models.tensors(tuned["base"]))
+    assert all(torch.equal(merged[name], base[name]) for name in UNTRAINED)
+
+
 def in_this_process(settings, folder, seed):
     """Run mergekit without paying for the start of its command line (5 s each)."""
     from mergekit.config import MergeConfiguration

@@ -7,7 +7,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item
 from judgemerge.prompting.parsers import ReplySettings
 from judgemerge.prompting.parsing import parse
-from judgemerge.prompting.prompts import Template, Unrenderable, load_template, render, target
+from judgemerge.prompting.prompts import Template, Unrenderable, load_template, render, target, with_category
 
 GOOD = {
     "protocol": "pairwise",
@@ -295,3 +295,17 @@ def test_a_target_that_its_format_cannot_read_is_refused(tmp_path):
 def test_an_unknown_template_names_the_nearest(repository):
     with pytest.raises(JudgemergeError, match=r"there is no prompt 'brief_pairwize'; did you mean 'brief_pairwise'\?"):
         load_template(repository / "config" / "prompts" / "brief_pairwize.yaml")
+
+
+@pytest.mark.parametrize(
+    ("categories", "expected"),
+    [
+        ({}, "humanities"),
+        ({"mine": "writing"}, "writing"),
+        ({"mine": {"humanities": "knowledge", "stem": "science"}}, "knowledge"),
+        ({"mine": {"stem": "science"}}, "humanities"),
+        ({"another": "writing"}, "humanities"),
+    ],
+)
+def test_an_item_gets_the_criteria_of_the_category_that_the_study_names(categories, expected):
+    assert with_category(pair(category="humanities"), categories).category == expected

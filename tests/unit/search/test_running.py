@@ -1,10 +1,12 @@
 """One trial: what is trained or merged with the proposed settings, when it is given up, and what its file says."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from judgemerge.core import files
+from judgemerge.core.items import Item, write_items
 from judgemerge.core.processes import Stopped
 from judgemerge.merge import runs
 from judgemerge.search import running, trials
@@ -24,6 +26,13 @@ def trial_of(folder, search):
         development={"d": "d.jsonl"}, prompts={}, judging=JUDGING, folder=folder / "trial_1",
         result=str(folder / "trial_1.json"), sources="raw",
     )  # fmt: skip
+
+
+@pytest.fixture
+def pair():
+    """Return one item."""
+    texts = {"turns": ("Why?",), "responses": (("Because.",), ("No.",)), "truth": "first", "cluster": "why"}
+    return Item(id="p1", benchmark="mine", protocol="pairwise", origin={"source": "made", "row": 0}, **texts)
 
 
 @pytest.fixture
@@ -108,3 +117,13 @@ def test_a_merge_is_judged_and_its_weights_are_removed(tmp_path, monkeypatch):
     result = files.read_json(trial.result)
     assert (result["state"], result["value"], result["params"]) == ("complete", 0.5, {"models.a.weight": 0.2})
     assert not (trial.folder / "model").exists()
+
+
+def test_items_of_development_sets_get_the_categories_that_the_study_names(tmp_path, pair):
+    items = [dataclasses.replace(pair, benchmark="d", category="humanities")]
+    write_items(tmp_path / "d.jsonl", items)
+    trial = trial_of(tmp_path, MergeSearch.of({"merge": "m", "space": SPACE, "development": "d"}))
+    trial = dataclasses.replace(trial, development={"d": str(tmp_path / "d.jsonl")})
+    assert [item.category for item in trial.sets["d"]] == ["humanities"]
+    mapped = dataclasses.replace(trial, judging=JUDGING | {"categories": {"d": {"humanities": "knowledge"}}})
+    assert [item.category for item in mapped.sets["d"]] == ["knowledge"]

@@ -67,3 +67,16 @@ def test_what_is_screened_and_on_what():
 def test_a_study_without_a_screening_screens_nothing():
     screening = ScreeningPlan(study("unified", downloads=True))
     assert (screening.bases, screening.training_sets, screening.prompt_content) == ([], [], {})
+
+
+def test_trials_show_the_criteria_that_the_study_names_for_the_categories_of_their_sets():
+    """MT-Bench has categories for which MELD's prompt has no criteria: every trial ended at the first such item."""
+    meld = SearchPlan(study("meld", scale=None))
+    categories = meld.study.settings.judging.categories
+    for search in meld.study.searches:
+        wanted = {name: categories[name] for name in meld.development_sets(search) if name in categories}
+        assert wanted and meld.judging(search)["categories"] == wanted
+
+
+def test_a_study_that_maps_no_category_has_the_parameters_that_it_had(orpo):
+    assert "categories" not in orpo.judging("settings")

@@ -30,3 +30,11 @@ def test_an_expert_is_trained_on_its_sets_with_what_all_share(plan, expert):
     assert plan.training_sets(expert) == [f"demo_{expert}_train"]
     assert plan.evaluation_sets(expert) == []
     assert plan.common(expert).items() >= plan.study.settings.training.items()
+
+
+def test_a_training_is_told_the_categories_of_its_own_sets_alone(repository):
+    settings = load_yaml(repository / "config" / "config.yaml")
+    settings["judging"] |= {"categories": {"demo_pointwise_train": "writing", "demo_pointwise": "coding"}}
+    plan = TrainingPlan(load_study(settings, "config.yaml", repository / "config"))
+    assert plan.common("pointwise")["categories"] == {"demo_pointwise_train": "writing"}
+    assert "categories" not in plan.common("pairwise")

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from judgemerge.core.errors import JudgemergeError
 from judgemerge.merge import kernels
 from judgemerge.merge.table import NORMALIZE, WEIGHT, Parameter, fraction, merge_method, mergekit_method, required
 
@@ -93,14 +94,58 @@ mergekit_method(
     per_model=[required(WEIGHT)],
     overall=[Parameter("nuslerp_row_wise"), Parameter("nuslerp_flatten")],
 )
-mergekit_method(
-    "multislerp",
+
+
+@merge_method(
     paper="mergekit",
-    text="weighted mean on the hypersphere",
+    text="weighted mean on the hypersphere, around the base where there is one",
     base="optional",
     per_model=[required(WEIGHT)],
     overall=[Parameter("normalize_weights"), Parameter("eps")],
+    is_mergekits=True,
+    computes_wide=True,
 )
+def multislerp(
+    tensors: Sequence["torch.Tensor"],
+    weight: Sequence[float],
+    base: "torch.Tensor | None" = None,
+    normalize_weights: bool = True,
+    eps: float = 1e-8,
+) -> "torch.Tensor":
+    """Return the point that mergekit's multislerp does, 16 bits computed in float32.
+
+    A tensor in which no parent differs from the base stays as it is: LoRA leaves embeddings and norms alone, and such
+    differences have no direction. In float16 mergekit divides zero by zero there, and refuses three parents.
+    """
+    import torch
+
+    first = tensors[0]
+    wide = torch.float64 if first.dtype == torch.float64 else torch.float32
+    origin = 0 if base is None else base.reshape(-1).to(wide)
+    points = torch.stack([tensor.reshape(-1).to(wide) - origin for tensor in tensors])
+    norms = points.norm(dim=-1, keepdim=True)
+    if len(tensors) == 1 or not norms.any():
+        return first
+    weights = torch.tensor(weight, dtype=wide)
+    weights = (weights / weights.sum() if normalize_weights else weights)[:, None]
+    units = points / (norms + eps)
+    mean = (units * weights).sum(0)
+    length = mean.norm()
+    if length < eps and len(tensors) == 2:
+        merged = (points * weights).sum(0)
+    elif length < eps:
+        raise JudgemergeError(
+            "multislerp: the parents' differences cancel out in a tensor, so there is no direction between them; give "
+            "them other weights"
+        )
+    else:
+        mean = mean / length
+        tangent = ((units - (units @ mean)[:, None] * mean) * weights).sum(0)
+        angle = tangent.norm() + eps
+        merged = (mean * angle.cos() + tangent * (angle.sin() / angle)) * (norms * weights).sum()
+    return (merged + origin).reshape(first.shape).to(first.dtype)
+
+
 mergekit_method(
     "karcher",
     paper="Karcher 1977",

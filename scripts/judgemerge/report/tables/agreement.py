@@ -3,18 +3,20 @@
 import functools
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from judgemerge.evaluate.metrics import PROTOCOLS, metrics_for
 from judgemerge.report import drawing
 from judgemerge.report.drawing import Estimate, HeatMap, Panel, Series
-from judgemerge.report.markup import Crosstab, grid, notes
+from judgemerge.report.markup import Crosstab, grid, notes, span
 from judgemerge.report.table import (
     ESTIMATE,
     Axes,
     Column,
     Drawing,
     Figure,
+    Finding,
     Frame,
     Inputs,
     Page,
@@ -148,6 +150,82 @@ def _metrics_by_judge(rows: Frame, judges: Sequence[str]) -> str:
         names=lambda metric: [metric, "–".join(map(str, dict.fromkeys(sizes.loc[metric])))],
     )
     return table + notes(zip(rows.metric, rows.note, strict=True))
+
+
+# ---- first page ----
+
+_SIDES = {
+    "best model of the study": lambda kind: kind not in ("base", "recorded", "baseline"),
+    "its base": lambda kind: kind == "base",
+    "best recorded judge": lambda kind: kind == "recorded",
+    "best baseline": lambda kind: kind == "baseline",
+}
+
+
+def headline(rows: Frame) -> Frame:
+    """Return the rows of one benchmark on the metric that most judges have; accuracy over both orders goes first."""
+    candidates = [rows[rows.metric == metric] for protocol in PROTOCOLS for metric in metrics_for(protocol, "headline")]
+    return max(candidates, key=lambda part: (part.value.count(), len(part) > 0))
+
+
+def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
+    """Return who agrees best with the labels, benchmark by benchmark, beside base, recorded judges and baselines."""
+    sentences, lines, protocols = [], [], set()
+    for benchmark, rows in table[table.rules == "house"].groupby("benchmark", sort=False):
+        main = headline(rows).dropna(subset="value")
+        best = {
+            side: _best(main, {judge for judge, kind in kinds.items() if belongs(kind)})
+            for side, belongs in _SIDES.items()
+        }
+        lines.append([str(benchmark), str(rows.n.max()), *map(_in_words, best.values())])
+        judged = best["best model of the study"] or best["best recorded judge"]
+        if judged and judged.protocol not in protocols:  # a sentence for each skill; the table has the rest
+            protocols.add(judged.protocol)
+            name = (
+                f"{judged.judge}, the best of {_number(main, kinds)},"
+                if best["best model of the study"]
+                else judged.judge
+            )
+            sentences.append(
+                f"{benchmark}: {name} has {METRIC_WORDS.get(judged.metric, judged.metric)} "
+                f"{span(judged.value, judged.ci_low, judged.ci_high)} (n {judged.n}, {judged.errors} errors)."
+            )
+    note = (
+        "The best of several is chosen on the items that it is measured on, which flatters it a little; intervals are "
+        "of each judge alone, prompts resampled."
+    )
+    return (
+        [Finding("Who agrees best with the labels", [*sentences, note], ["benchmark", "n", *_SIDES], lines)]
+        if lines
+        else []
+    )
+
+
+METRIC_WORDS = {
+    "accuracy": "accuracy",
+    "accuracy_first": "accuracy in the original order",
+    "spearman": "Spearman correlation with the labels",
+}
+
+
+def _number(rows: Frame, kinds: Mapping[str, str]) -> str:
+    """Return how many models of the study have a value."""
+    n_models = sum(kinds.get(judge) not in ("recorded", "baseline") for judge in rows.judge)
+    return f"{n_models} models"
+
+
+def _best(rows: Frame, judges: Collection[str]) -> Any:
+    """Return the row with the greatest value among these judges, None where there is none."""
+    rows = rows[rows.judge.isin(judges)]
+    return next(rows.sort_values("value", ascending=False, kind="stable").itertuples(), None)
+
+
+def _in_words(row: Any) -> str:
+    if row is None:
+        return "–"
+    metric = "" if row.metric in SKILL_METRICS else f", {METRIC_WORDS.get(row.metric, row.metric)}"
+    errors = f", {row.errors} errors" if row.errors else ""
+    return f"{row.judge} {span(row.value, row.ci_low, row.ci_high)}{metric}{errors}"
 
 
 # ---- figures ----
@@ -362,6 +440,7 @@ TABLE = Table(
     page_inputs=page_inputs,
     page_parameters=page_parameters,
     in_record=True,
+    findings=findings,
     figures={
         "accuracy": Figure(
             label="Accuracy by judge and benchmark",
@@ -370,6 +449,7 @@ TABLE = Table(
             f"is the accuracy of a judge that was recorded in one order only. {HEAT_MAP}",
             draw=functools.partial(by_judge, "accuracy"),
             condition=judges_pairs,
+            on_first_page=True,
         ),
         "consistency": Figure(
             label="Position consistency and accuracy",
@@ -386,6 +466,7 @@ TABLE = Table(
             f"constant judge has none. {HEAT_MAP}",
             draw=functools.partial(by_judge, "spearman"),
             condition=judges_grades,
+            on_first_page=True,
         ),
         "merges": Figure(
             label="Merge methods on both skills",
@@ -394,6 +475,7 @@ TABLE = Table(
             draw=merges,
             condition=merges_two_skills,
             panels=skill_benchmarks,
+            on_first_page=True,
         ),
     },
 )

@@ -2,13 +2,24 @@
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judgemerge.evaluate.metrics import PROTOCOLS, metrics_for
 from judgemerge.report.drawing import Estimate, HeatMap, Panel, Series, judge_figure, mark, not_shown
 from judgemerge.report.markup import Crosstab, dash, details, grid, notes
-from judgemerge.report.table import DETECTABLE, Column, Drawing, Figure, Frame, Section, Table, has_judges, in_order
+from judgemerge.report.table import (
+    DETECTABLE,
+    Column,
+    Drawing,
+    Figure,
+    Finding,
+    Frame,
+    Section,
+    Table,
+    has_judges,
+    in_order,
+)
 
 SIGNIFICANT = 0.05
 COLUMNS = {
@@ -83,7 +94,8 @@ def sections(table: Frame, judges: Sequence[str]) -> list[Section]:
 def _benchmark(rows: Frame, judges: Sequence[str]) -> str:
     order = in_order(sorted({*rows.judge_a, *rows.judge_b}), judges)
     shown = _whole(rows, order) if len(order) <= MOST_JUDGES else _beside_best(rows, order)
-    return _resolution(headline_rows(rows)) + shown
+    sentence = resolution(headline_rows(rows))
+    return (f"<p>This set {html.escape(sentence)}.</p>" if sentence else "") + shown
 
 
 def _whole(rows: Frame, judges: Sequence[str]) -> str:
@@ -114,14 +126,13 @@ def _beside_best(rows: Frame, judges: Sequence[str]) -> str:
     return summary + grid(["judge", f"minus {best}"], lines) + missing + among
 
 
-def _resolution(rows: Frame) -> str:
-    """Return in a sentence what difference the set could show; `rows` has one row per pair of judges."""
+def resolution(rows: Frame) -> str:
+    """Return what differences the set could show; `rows` has one row per pair of judges."""
     shown = rows.detectable.dropna()
     if not len(shown):
         return ""
     ends = f" ({shown.min():.3f} to {shown.max():.3f} over {len(shown)} pairs)" if len(shown) > 1 else ""
-    metric = html.escape(rows.metric.iloc[0])
-    return f"<p>This set shows differences in {metric} from {shown.median():.3f} on{ends}; smaller ones mostly not.</p>"
+    return f"shows differences in {rows.metric.iloc[0]} from {shown.median():.3f} on{ends}, smaller ones mostly not"
 
 
 def _matrix(rows: Frame, judges: Sequence[str]) -> str:
@@ -185,6 +196,65 @@ def _p(value: float) -> str:
     return "&lt; 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+# ---- first page ----
+
+
+def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
+    """Return how many models of the study are measurably ahead of their base, and of every baseline."""
+    sentences = []
+    for benchmark, of_benchmark in table.groupby("benchmark", sort=False):
+        rows = headline_rows(of_benchmark)
+        said = [*_beside_base(rows, kinds), *_beside_baselines(rows, kinds)]
+        sentences += [f"{benchmark}: {sentence}" for sentence in said]
+        if said and (shown := resolution(rows)):
+            sentences.append(f"{benchmark} {shown} (power .8).")
+    words = f"Measurably: p < {SIGNIFICANT} after Holm's correction over all pairs of judges of the benchmark."
+    return [Finding("What is measurably better", [*sentences, words])] if sentences else []
+
+
+MOST_NAMES = 6  # judges that a sentence lists
+
+
+def _beside_base(rows: Frame, kinds: Mapping[str, str]) -> list[str]:
+    """Return a sentence for every base: how many models of the study are ahead of it, and behind."""
+    sentences = []
+    models = [judge for judge, kind in kinds.items() if kind not in ("base", "recorded", "baseline")]
+    for base in (judge for judge, kind in kinds.items() if kind == "base"):
+        beside = against(rows, base)
+        beside = beside[beside.index.isin(models)].dropna(subset="difference")
+        if len(beside):
+            ahead, behind = (_clearly(beside, sign) for sign in (1, -1))
+            sentences.append(
+                f"measurably ahead of the base {base}: {_of(ahead, len(beside))}; behind it: {len(behind)}."
+            )
+    return sentences
+
+
+def _beside_baselines(rows: Frame, kinds: Mapping[str, str]) -> list[str]:
+    """Return the sentence on judges that are ahead of each baseline, none where no baseline can be compared."""
+    beaten = {}
+    for baseline in (judge for judge, kind in kinds.items() if kind == "baseline"):
+        beside = against(rows, baseline).dropna(subset="difference")
+        if len(beside):
+            beaten[baseline] = set(_clearly(beside, 1))
+    judges = [judge for judge, kind in kinds.items() if kind != "baseline" and judge in {*rows.judge_a, *rows.judge_b}]
+    ahead = [judge for judge in judges if all(judge in names for names in beaten.values())]
+    if not (beaten and judges):
+        return []
+    return [f"measurably better than each baseline ({', '.join(beaten)}): {_of(ahead, len(judges))}."]
+
+
+def _clearly(rows: Frame, sign: int) -> list[str]:
+    """Return the judges whose difference has this sign and stays significant."""
+    return list(rows.index[(rows.p_holm < SIGNIFICANT) & (rows.difference * sign > 0)])
+
+
+def _of(judges: Sequence[str], n: int) -> str:
+    """Return how many of n judges these are, with their names where they are few."""
+    names = f" ({', '.join(judges)})" if 0 < len(judges) <= MOST_NAMES and len(judges) < n else ""
+    return f"{len(judges) or 'none'} of {n} judges{names}"
+
+
 # ---- figure ----
 
 METRICS = {"accuracy": "", "accuracy_first": ", original order", "spearman": ", Spearman"}
@@ -231,6 +301,7 @@ TABLE = Table(
     sections=sections,
     names_failed_judges=True,
     in_record=True,
+    findings=findings,
     figures={
         "differences": Figure(
             label="Paired differences from the best judge",

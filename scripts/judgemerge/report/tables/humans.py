@@ -2,12 +2,23 @@
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from judgemerge.report.drawing import HeatMap, Panel, Series, estimates, judge_figure, mark, not_shown
-from judgemerge.report.markup import Crosstab, by_benchmark, details, undefined_notes
-from judgemerge.report.table import ESTIMATE, Column, Drawing, Figure, Frame, Section, Table, has_judges, in_order
+from judgemerge.report.markup import Crosstab, by_benchmark, details, span, undefined_notes
+from judgemerge.report.table import (
+    ESTIMATE,
+    Column,
+    Drawing,
+    Figure,
+    Finding,
+    Frame,
+    Section,
+    Table,
+    has_judges,
+    in_order,
+)
 
 COLUMNS = {
     "benchmark": Column("name of the item set"),
@@ -127,6 +138,39 @@ def _pairs(rows: Frame) -> str:
     return details(summary, table.html(["annotators", "items"], names=lambda pair: [" – ".join(pair), sizes[pair]]))
 
 
+# ---- first page ----
+
+
+def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
+    """Return how far the best judge of each benchmark is below people, both against the other people's votes."""
+    sentences = []
+    rows = table[(table.against == "others") & table.metric.isin(["accuracy", "spearman"])].dropna(subset="value")
+    for benchmark, of_benchmark in rows.groupby("benchmark", sort=False):
+        metric = of_benchmark.metric.iloc[0]
+        of_metric = of_benchmark[of_benchmark.metric == metric]
+        judges = of_metric[(of_metric.kind == "judge") & ~of_metric.rater.isin(_baselines(kinds))]
+        people = next(of_metric[of_metric.kind == HUMANS].itertuples(), None)
+        best = next(judges.sort_values("value", ascending=False, kind="stable").itertuples(), None)
+        if people and best:
+            points = 100 * (people.value - best.value)
+            sentences.append(
+                f"{benchmark}: a person agrees with the other people at {metric} {_span(people)}, the best judge, "
+                f"{best.rater}, at {_span(best)}: {abs(points):.0f} points {'below' if points >= 0 else 'above'}."
+            )
+    words = (
+        "Both are compared with the other people's votes; a judge's two orders make one verdict, different ones a tie."
+    )
+    return [Finding("How far below people", [*sentences, words])] if sentences else []
+
+
+def _span(row) -> str:
+    return span(row.value, row.ci_low, row.ci_high)
+
+
+def _baselines(kinds: Mapping[str, str]) -> list[str]:
+    return [judge for judge, kind in kinds.items() if kind == "baseline"]
+
+
 # ---- figure ----
 
 _VOTES = ("single votes", "single votes, ties left out")
@@ -196,6 +240,7 @@ TABLE = Table(
     sections=sections,
     names_failed_judges=True,
     in_record=True,
+    findings=findings,
     figures={
         "humans": Figure(
             label="Human–human and human–judge agreement",

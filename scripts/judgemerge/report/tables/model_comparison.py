@@ -19,6 +19,7 @@ from judgemerge.report.table import (
     Column,
     Drawing,
     Figure,
+    Finding,
     Frame,
     Inputs,
     Page,
@@ -418,6 +419,17 @@ def _shares(panel: Axes, rows: Frame, judges: Sequence[str]) -> None:
             start += share
 
 
+def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
+    """Return the difference of the two models by every judge and metric, and who won the pairs."""
+    sentences = [_sentence(row) for row in table[table.measure == "difference"].itertuples()]
+    for judge, rows in table[(table.metric == PAIRS) & table.measure.isin(OUTCOMES)].groupby("judge", sort=False):
+        shares = ", ".join(
+            f"{OUTCOMES[row.measure][0]} {span(row.value, row.ci_low, row.ci_high)}" for row in rows.itertuples()
+        )
+        sentences.append(f"{judge}, pairs (n {rows.n.max()}): {shares}.")
+    return [Finding("What judges prefer; no person has judged these answers", sentences)] if sentences else []
+
+
 TABLE = Table(
     title="Model comparison {part}",
     caption="Two models on the same questions, judged blind: mean scores, the paired difference and the shares of"
@@ -430,12 +442,14 @@ TABLE = Table(
     page=page,
     page_inputs=page_inputs,
     page_parameters=page_parameters,
+    findings=findings,
     figures={
         "model_comparison": Figure(
             label="Model comparison {part}",
             caption="Mean scores of both models by metric, the paired difference with its interval, and the judges' "
             "verdicts on the pairs in both orders.",
             draw=draw_comparison,
+            on_first_page=True,
         ),
     },
 )

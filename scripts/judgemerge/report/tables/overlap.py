@@ -1,10 +1,10 @@
 """overlap.csv: prompts that benchmarks share with training data, by exact text and by runs of 13 words."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from judgemerge.report.markup import TEXT, plain
-from judgemerge.report.table import Column, Frame, Page, Section, Study, Table, View
+from judgemerge.report.table import Column, Finding, Frame, Page, Section, Study, Table, View
 
 COLUMNS = {
     "training": Column("name of the other item set"),
@@ -54,6 +54,14 @@ def page(table: Frame, view: View) -> Page:
     return result._replace(intro=(WARNING if warnings else NO_WARNING) + result.intro)
 
 
+def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
+    """Return the warnings, or that there are none."""
+    from judgemerge.data import overlap
+
+    warnings = overlap.warnings(table.itertuples())
+    return [Finding("Contamination", warnings or [NO_WARNING.strip()], in_short=bool(warnings))]
+
+
 TABLE = Table(
     title="Contamination: overlap with training data",
     caption="Prompts of the benchmarks that also occur in training data, or in another set that the study names: "
@@ -63,4 +71,5 @@ TABLE = Table(
     condition=has_overlap,
     intro=INTRO,
     page=page,
+    findings=findings,
 )

@@ -2,11 +2,12 @@
 
 import html
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from judgemerge.evaluate.expected import read_expected
 from judgemerge.report.markup import TEXT, by_benchmark, notes
-from judgemerge.report.table import Column, Frame, Page, Section, Study, Table, View
+from judgemerge.report.table import Column, Finding, Frame, Page, Section, Study, Table, View
 
 COLUMNS = {
     "judge": Column("name of the judge"),
@@ -80,6 +81,21 @@ def _as_printed(value: float, printed: str, metric: str) -> str:
     return f"{100 * value:.{digits}f}%" if percent else f"{value:.{digits}f}"
 
 
+def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
+    """Return how many published numbers are reproduced, and the first that are not."""
+    missed = table[table.result != "pass"]
+    sentences = [
+        f"{len(table) - len(missed)} of {len(table)} published numbers are reproduced to the last printed digit."
+    ]
+    sentences += [
+        f"Not: {row.judge}, {row.benchmark}, {row.metric}: published {row.printed}, here {row.reproduced:.6g}."
+        for row in missed.head(MOST_MISSED).itertuples()
+    ]
+    return [Finding("Published numbers", sentences)]
+
+
+MOST_MISSED = 5
+
 TABLE = Table(
     title="Published results, reproduced",
     caption="Numbers that papers printed, or that follow from the files they released, beside the reproduced ones. "
@@ -89,4 +105,5 @@ TABLE = Table(
     condition=has_expected,
     intro=INTRO,
     page=page,
+    findings=findings,
 )

@@ -2,17 +2,18 @@
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judgemerge.report.drawing import DARK, colour, dot, finish, judge_rows, kind_marks, panel_grid, reason
-from judgemerge.report.markup import grid, in_form, notes, undefined_notes, value_cell
+from judgemerge.report.markup import grid, in_form, notes, span, undefined_notes, value_cell
 from judgemerge.report.table import (
     DETECTABLE,
     ESTIMATE,
     Column,
     Drawing,
     Figure,
+    Finding,
     Frame,
     Pair,
     Section,
@@ -148,6 +149,20 @@ def _size(n_bytes: float) -> str:
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"
 
 
+def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
+    """Return how much smaller each quantization is, and how often its verdicts are those of its parent."""
+    sizes = table.drop_duplicates("judge").set_index("judge").file_bytes
+    kept = table[(table.judge != table.parent) & table.metric.isin(["same_verdict", "spearman_with_parent"])]
+    sentences = [
+        f"{row.judge} has {100 * row.file_bytes / sizes[row.parent]:.0f} % of the size of {row.parent}; "
+        f"on {row.benchmark} its {_TITLES[row.metric]} is {span(row.value, row.ci_low, row.ci_high)} "
+        f"(n {row.n}, {row.errors} errors)."
+        for row in kept.dropna(subset="value").itertuples()
+        if row.parent in sizes
+    ]
+    return [Finding("What quantization costs", sentences)] if sentences else []
+
+
 def quantized_pairs(study: Study) -> list[Pair]:
     """Return (judge, benchmark) for every quantization that answers a benchmark."""
     return [pair for pair in judging_pairs(study) if pair[0] in study.quantizations]
@@ -161,6 +176,7 @@ TABLE = Table(
     condition=quantized_pairs,
     intro=INTRO,
     sections=sections,
+    findings=findings,
     figures={
         "quantization": Figure(
             label="Quantization: agreement, verdicts kept, speed",

@@ -12,6 +12,7 @@ from judgemerge.report.table import (
     Column,
     Drawing,
     Figure,
+    Finding,
     Frame,
     Inputs,
     Material,
@@ -218,6 +219,26 @@ def _gold_only(lines: Frame, order: Sequence[str]) -> str:
     return "".join(part(str(name), _main(of_benchmark, _GOLD, order)) for name, of_benchmark in benchmarks)
 
 
+# ---- first page ----
+
+
+def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
+    """Return on each benchmark with a test which judges may replace the people, or what is said of the nearest one."""
+    answers = table[(table.metric == "answer") & table.value.notna()]
+    nearness = table[(table.metric == "advantage") & (table.rules == "house")].set_index(["benchmark", "judge"]).value
+    sentences = []
+    for benchmark, of_benchmark in answers.groupby("benchmark", sort=False):
+        passing = list(of_benchmark.judge[of_benchmark.value == 1])
+        if passing:
+            reply = f"Yes: {', '.join(passing)}, of {len(of_benchmark)} judges"
+        else:
+            nearest = max(of_benchmark.itertuples(), key=lambda row: nearness.get((row.benchmark, row.judge), -1.0))
+            why = nearest.note.removeprefix("no: ")
+            reply = f"None of {len(of_benchmark)}; the nearest is {nearest.judge} ({why})"
+        sentences.append(f"May a judge replace the people of {benchmark}? {reply}.")
+    return [Finding("May a judge replace the people?", sentences)] if sentences else []
+
+
 # ---- figure ----
 
 
@@ -263,6 +284,7 @@ TABLE = Table(
     sections=sections,
     names_failed_judges=True,
     in_record=True,
+    findings=findings,
     figures={
         "replaceability": Figure(
             label="May the judge replace people?",

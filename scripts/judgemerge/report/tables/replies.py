@@ -1,8 +1,10 @@
 """replies.csv: how the judge outputs ended, and why some could not be parsed."""
 
+from collections.abc import Mapping
+
 from judgemerge.report.markup import TEXT, plain
 from judgemerge.report.material import Material
-from judgemerge.report.table import Column, Frame, Inputs, Page, Pair, Study, Table, View, judging_pairs
+from judgemerge.report.table import Column, Finding, Frame, Inputs, Page, Pair, Study, Table, View, judging_pairs
 
 COLUMNS = {
     "judge": Column("name of the judge"),
@@ -54,6 +56,28 @@ def page(table: Frame, view: View) -> Page:
     return view.page(plain(table, COLUMNS), missing)
 
 
+def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
+    """Return how many verdicts of models could not be read, where most of them are, and who could not judge."""
+    from judgemerge.judge import failures
+
+    total, errors, cut = (int(table[column].sum()) for column in ("verdicts", "errors", "cut"))
+    sentences = [
+        f"{errors:,} of {total:,} verdicts of models could not be read; {cut:,} replies ran into the limit of tokens."
+    ]
+    for row in (
+        table[table.errors > 0].sort_values("errors", ascending=False, kind="stable").head(MOST_LINES).itertuples()
+    ):
+        sentences.append(f"{row.judge} on {row.benchmark}: {row.errors:,} of {row.verdicts:,} ({row.reasons}).")
+    missing = failures.missing(zip(table.judge, table.benchmark, table.note, strict=True)).strip()
+    return [
+        Finding(
+            "What could not be read", [*sentences, *([missing] if missing else [])], in_short=bool(errors or missing)
+        )
+    ]
+
+
+MOST_LINES = 5
+
 TABLE = Table(
     title="Judge outputs: truncation and parse failures",
     caption="How the replies of every judge ended, and why some could not be read. ``cut`` counts replies that ran "
@@ -68,4 +92,5 @@ TABLE = Table(
     "those whose end is known. errors: replies without a verdict, by reason. A cut reply is read only where its form "
     "is closed (docs/judging.md).",
     page=page,
+    findings=findings,
 )

@@ -9,9 +9,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from judgemerge.core import files
 from judgemerge.embed.plan import TARGET
 from judgemerge.report.drawing import DARK, dot, finish, judge_rows, mark, panel_grid, point
-from judgemerge.report.markup import Crosstab, frame, grid, part
+from judgemerge.report.markup import Crosstab, frame, grid, part, span
 from judgemerge.report.material import fields_of
-from judgemerge.report.table import Axes, Column, Drawing, Figure, Frame, Inputs, Page, Section, Study, Table, View
+from judgemerge.report.table import (
+    Axes,
+    Column,
+    Drawing,
+    Figure,
+    Finding,
+    Frame,
+    Inputs,
+    Page,
+    Section,
+    Study,
+    Table,
+    View,
+)
 from judgemerge.study.layout import (
     CHUNK_COUNTS,
     DECISION,
@@ -344,6 +357,25 @@ def _upright(axes: Axes, row: Any) -> None:
     point(axes, row.tuned_share, row.value, shade, "D" if by_loss else "o", not by_loss, 5)
 
 
+def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
+    """Return recall of base, tuned and mixed models, on the study's own documents and elsewhere."""
+    rows = recall_rows(table)
+    rows = rows[rows.kind.isin(["base", "tuned", "mixed", "cocktail"])]
+    lines = [
+        [task, role, str(of_task.n.max()), model_label(row.model), span(row.value, row.ci_low, row.ci_high)]
+        for (task, role), of_task in rows.groupby(["task", "role"], sort=False)
+        for row in of_task.itertuples()
+    ]
+    own = rows[rows.role == "target"].drop_duplicates("kind").set_index("kind")
+    sentences = [
+        f"Own documents, {row.metric}: {model_label(row.model)} {span(row.value, row.ci_low, row.ci_high)} "
+        f"(n {row.n}, {row.errors} rows left out)."
+        for row in own.itertuples()
+    ]
+    head = ["task", "role", "n", "model", rows.metric.iloc[0] if len(rows) else "recall"]
+    return [Finding("What tuning gained, and what it forgot", sentences, head, lines)]
+
+
 TABLE = Table(
     title="Retrieval: gains and forgetting",
     caption="Every embedding model on every task, its paired difference from the base model, why the iterations "
@@ -356,6 +388,7 @@ TABLE = Table(
     page_inputs=page_inputs,
     page_parameters=page_parameters,
     in_record=True,
+    findings=findings,
     also=["_differences"],
     figures={
         "retrieval": Figure(
@@ -364,6 +397,7 @@ TABLE = Table(
             "are resampled). The dotted line is the base model. *tuned* is the iteration that was good enough; "
             "*reranked* models sort the first texts of the fine-tuned model anew.",
             draw=draw_retrieval,
+            on_first_page=True,
             about_judges=False,
         ),
         "forgetting": Figure(
@@ -373,6 +407,7 @@ TABLE = Table(
             "end: fine-tuned. Dotted: the base's value. Each panel has its own scale. Differences with paired "
             "intervals are in ``retrieval_differences.csv``; LM-Cocktail's published tables are on the page beside it.",
             draw=forgetting,
+            on_first_page=True,
             about_judges=False,
         ),
     },

@@ -1,0 +1,13 @@
+"""Make README.md and index.html of a study: what came out, the figures that matter, and what was not run."""
+
+from judgemerge.core.logs import logged
+from judgemerge.report import first_page
+
+if "snakemake" in globals():
+    with logged(snakemake.log[0]):
+        first_page.write(
+            **snakemake.params.page,
+            tables=dict(zip(snakemake.params.names, snakemake.input.tables, strict=True)),
+            readme=snakemake.output.readme,
+            page=snakemake.output.page,
+        )
