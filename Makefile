@@ -7,6 +7,8 @@
 #   STUDY=<file>     the study that rehearse, status, costs, mirror, deploy and crate are about (config/config.yaml)
 #   OF=<name>        what people are to label: a benchmark or a comparison of models
 #   LABELS=<n>       how many
+#   DIFFERENCE=.03   between two judges, that a study is to show
+#   POWER=.8         how often it is to show that, where it is there
 #   CONFIG="…"       what lies over it, as after Snakemake's --config: CONFIG="scale=tiny downloads=true"
 
 CORES ?= all
@@ -28,7 +30,7 @@ REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
 CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
-.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo rehearse status costs sample-labels mirror deploy page crate test test-all bench torture test-cluster test-gpu test-conda test-vllm lint reference format lock container clean
+.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo rehearse plan status costs sample-labels mirror deploy page crate test test-all bench torture test-cluster test-gpu test-conda test-vllm lint reference format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +65,10 @@ demo: ## run the default study, all of it made on this machine, and write its re
 rehearse: ## run all of STUDY=<file> on twins of its models: few items, few steps, no GPU (docs/rehearsing.md)
 	$(CHECK)
 	$(SNAKEMAKE) --cores $(CORES) --rerun-incomplete --configfile "$(STUDY)" --config scale=twins $(CONFIG)
+
+plan: ## say before it runs what STUDY=<file> can show: items for DIFFERENCE=.03 with POWER=.8, labels for kappa, people, win rates; ARGS="--kappa .1"
+	$(CHECK)
+	@"$(BIN)/python" scripts/commands/plan_study.py --study "$(STUDY)" $(GIVEN) $(if $(DIFFERENCE),--difference "$(DIFFERENCE)") $(if $(POWER),--power "$(POWER)") $(ARGS)
 
 status: ## list which jobs of STUDY=<file> are done, running, failed (with the log's last line) and left
 	$(CHECK)

@@ -2,7 +2,8 @@
 
 A unit is a question, or one draw of it; intervals resample questions with all their draws. `first` is the model that
 the `second` is compared with, so a positive difference speaks for the second. Two ways to count an unread grade stand
-side by side: left out (ours), and as −1 in the mean, as the published comparison did.
+side by side: left out (ours), and as −1 in the mean, as the published comparison did. Of differences, `detectable` is
+the smallest that these questions would have shown with power .8 (evaluate/power.py).
 """
 
 import statistics
@@ -18,8 +19,10 @@ from judgemerge.compare.answering import Answer, Unit, read_answers
 from judgemerge.core import files
 from judgemerge.core.frames import write_table
 from judgemerge.core.items import read_items
+from judgemerge.evaluate.bootstrap import jackknife_deviations, leave_one_out
 from judgemerge.evaluate.counts import divide
-from judgemerge.evaluate.estimates import UNDEFINED, Estimate, draw_sample, estimate, proportion
+from judgemerge.evaluate.estimates import DECIMALS, UNDEFINED, Estimate, draw_sample, estimate, proportion
+from judgemerge.evaluate.power import detectable
 from judgemerge.settings.comparisons import ModelComparison
 from judgemerge.settings.report import Statistics
 
@@ -40,6 +43,7 @@ class Row(NamedTuple):
     value: float
     ci_low: float
     ci_high: float
+    detectable: float
     n: int
     errors: int
     note: str
@@ -64,15 +68,15 @@ class Subject(NamedTuple):
     model: str
     errors: int
 
-    def row(self, measure: str, result: Estimate, n: int, undefined: str) -> Row:
-        """Return the row of one measure; `undefined` says why it has no value."""
+    def row(self, measure: str, result: Estimate, n: int, undefined: str, shown: float = np.nan) -> Row:
+        """Return the row of one measure; `undefined` says why it has no value, `shown` what is detectable."""
         value, low, high = result.columns().values()
         note = ""
         if np.isnan(value):
             note = undefined
         elif np.isnan(low) and measure != "spread_of_draws":
             note = "no interval: one question, or the same value for every question"
-        return Row(self.judge, measure, self.metric, self.model, value, low, high, n, self.errors, note)
+        return Row(self.judge, measure, self.metric, self.model, value, low, high, shown, n, self.errors, note)
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,17 @@ class Intervals:
     def mean(self, values: Mapping[Unit, float], judge: str = "") -> Estimate:
         """Return the mean of one value per unit."""
         return self.ratio(list(values), [[float(value)] for value in values.values()], judge)
+
+    def difference(self, gaps: Mapping[Unit, float], judge: str = "") -> tuple[Estimate, float]:
+        """Return the mean of one difference per unit, and the smallest one that so many questions show."""
+        if not gaps:
+            return UNDEFINED, np.nan
+        sample = self.sample(gaps, f"model comparison {judge}")
+        without = _quotient(leave_one_out(sample.count(np.array(list(gaps.values()), dtype=float), np.ones(len(gaps)))))
+        deviations = jackknife_deviations(without)
+        error = np.sqrt((1 - 1 / max(len(deviations), 1)) * deviations @ deviations)
+        shown = detectable(float(error), sample.effective, self.settings.confidence)
+        return self.mean(gaps, judge), round(shown, DECIMALS)
 
     def ratio(self, units: Sequence[Unit], values: Sequence[Sequence[float]], judge: str = "") -> Estimate:
         """Return the mean of one value per unit, or the ratio of the sums of two."""
@@ -166,8 +181,12 @@ def _difference_rows(
     counted = {unit: second - first for unit, (first, second) in marked.items()}
     subject = Subject(judge, metric, models[1], len(units) - len(read))
     why = "no question has two grades that could be read"
-    yield subject.row("difference", intervals.mean(read, judge), len(read), why)
-    yield subject.row("difference_failures_as_minus_one", intervals.mean(counted, judge), len(counted), NOTHING_JUDGED)
+    for measure, gaps, undefined in (
+        ("difference", read, why),
+        ("difference_failures_as_minus_one", counted, NOTHING_JUDGED),
+    ):
+        result, shown = intervals.difference(gaps, judge)
+        yield subject.row(measure, result, len(gaps), undefined, shown)
 
 
 def _outcome_rows(
@@ -182,7 +201,8 @@ def _outcome_rows(
         share = proportion(sample, (codes == outcome).astype(float)) if read else UNDEFINED
         yield subject.row(outcome, share, len(read), why)
     net = {unit: {"win": 1.0, "lose": -1.0}.get(outcome, 0.0) for unit, outcome in read.items()}
-    yield subject.row("wins_minus_losses", intervals.mean(net, judge), len(read), why)
+    result, shown = intervals.difference(net, judge)
+    yield subject.row("wins_minus_losses", result, len(read), why, shown)
 
 
 def cost_rows(answers: Mapping[str, Mapping[Unit, Answer]], intervals: Intervals) -> Iterator[Row]:
@@ -206,7 +226,8 @@ def cost_rows(answers: Mapping[str, Mapping[Unit, Answer]], intervals: Intervals
             both = [unit for unit in measured[first] if unit in measured[second]]
             gaps = {unit: measured[second][unit][0] - measured[first][unit][0] for unit in both}
             subject = Subject("", "", second, len(answers[first]) - len(both))
-            yield subject.row(f"{measure}_difference", intervals.mean(gaps), len(both), "no question has both")
+            result, shown = intervals.difference(gaps)
+            yield subject.row(f"{measure}_difference", result, len(both), "no question has both", shown)
 
 
 def write_tables(

@@ -19,6 +19,7 @@ from judgemerge.embed.evaluation_sets import read_rows
 from judgemerge.evaluate import estimates
 from judgemerge.evaluate.bootstrap import Replicated, difference_test, leave_one_out, weighted_sums
 from judgemerge.evaluate.counts import divide
+from judgemerge.evaluate.power import detectable_by_interval
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def scores(task: str, clusters: Sequence[str], values_by_metric: Mapping[str, np
 def differences(
     task: str, clusters: Sequence[str], base: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray], settings
 ) -> list[dict]:
-    """Return {metric, value, ci_low, ci_high, p, n, note} of other − base: same queries, same resamples."""
+    """Return {metric, value, ci_low, ci_high, detectable, p, n, note} of other − base: same queries, same resamples."""
     sample = estimates.draw_sample(clusters, f"retrieval:{task}", settings)
     rows = []
     for metric in base:
@@ -190,7 +191,10 @@ def differences(
         low, high, p = difference_test(ours, theirs, sample.clusters, settings.confidence)
         result = estimates.Estimate(ours.value - theirs.value, low, high)
         note = _note(result, sample.n_clusters)
-        rows.append({"metric": metric, **result.columns(), "p": p, "n": len(other[metric]), "note": note})
+        shown = round(detectable_by_interval(low, high, sample.effective, settings.confidence), estimates.DECIMALS)
+        rows.append(
+            {"metric": metric, **result.columns(), "detectable": shown, "p": p, "n": len(other[metric]), "note": note}
+        )
     return rows
 
 

@@ -17,7 +17,8 @@ COLUMNS = (
     "model", "kind", "tuned_share", "task", "role", "metric", "value", "ci_low", "ci_high", "n", "errors", "note",
 )  # fmt: skip
 DIFFERENCE_COLUMNS = (
-    "model", "kind", "against", "task", "role", "metric", "value", "ci_low", "ci_high", "p", "n", "note",
+    "model", "kind", "against", "task", "role", "metric", "value", "ci_low", "ci_high", "detectable",
+    "p", "n", "note",
 )  # fmt: skip
 
 

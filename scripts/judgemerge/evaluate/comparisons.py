@@ -13,6 +13,7 @@ from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.bootstrap import difference_test
 from judgemerge.evaluate.estimates import DECIMALS, DEFAULTS
 from judgemerge.evaluate.metrics import METRICS, metrics_for
+from judgemerge.evaluate.power import detectable_by_interval
 from judgemerge.evaluate.score import BenchmarkStatistics, JudgeStatistics, benchmark_statistics
 from judgemerge.evaluate.verdict_arrays import BenchmarkArrays, JudgeArrays
 from judgemerge.settings.report import Statistics
@@ -23,7 +24,10 @@ CLUSTERED_MCNEMAR_TEST = "exact McNemar of clusters"
 
 
 class Comparison(NamedTuple):
-    """One row of comparisons.csv: a − b in one metric; `p_holm` is corrected for all pairs of judges."""
+    """One row of comparisons.csv: a − b in one metric; `p_holm` is corrected for all pairs of judges.
+
+    `detectable` is the smallest difference that the test would have found with power .8 (power.py).
+    """
 
     judge_a: str
     judge_b: str
@@ -32,6 +36,7 @@ class Comparison(NamedTuple):
     difference: float
     ci_low: float
     ci_high: float
+    detectable: float
     p: float
     p_holm: float
     test: str
@@ -140,7 +145,9 @@ def _row(
     test: str,
     note: str,
 ) -> Comparison:
-    difference, low, high = np.round(estimate, DECIMALS) + 0.0
+    shown = detectable_by_interval(*estimate[1:], statistics.effective, statistics.confidence)
+    difference, low, high, shown = np.round([*estimate, shown], DECIMALS) + 0.0
     name, n = statistics.benchmark.benchmark, statistics.benchmark.n_items
     p = float(np.round(p, DECIMALS))
-    return Comparison(a.arrays.judge, b.arrays.judge, name, metric, difference, low, high, p, np.nan, test, n, note)
+    judges = a.arrays.judge, b.arrays.judge
+    return Comparison(*judges, name, metric, difference, low, high, shown, p, np.nan, test, n, note)

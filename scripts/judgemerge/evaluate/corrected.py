@@ -28,6 +28,7 @@ import numpy as np
 from judgemerge.evaluate.bootstrap import t_quantile
 from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate
+from judgemerge.evaluate.power import detectable
 
 LEAST_LABELS = 20  # fewer labels, or labels on fewer prompts, are refused (benchmarks/results/corrected.md: few labels)
 UNSEEN = 0.5  # errors in each direction that are added to those that were seen
@@ -227,6 +228,10 @@ class Corrected:
             scale=GRADE,
         )
 
+    def detectable(self, confidence: float) -> float:
+        """Return how far from 0 a difference must be to be shown with power .8 (power.py), the variance being this."""
+        return detectable(float(np.sqrt(self.cautious_variance)), self.effective - self.n_strata + 1, confidence)
+
     def estimate(self, confidence: float) -> Estimate:
         """Return the value with its interval; no interval where nothing differs, for 0 would be no honest width."""
         variance = self.cautious_variance
@@ -319,11 +324,15 @@ def _errors(parts: Parts, residual: np.ndarray, scale: Scale, share: float) -> t
 
 
 class Comparison(NamedTuple):
-    """One mean in three ways, side by side, and the judge's distance from people where both have spoken."""
+    """One mean in three ways, side by side, and the judge's distance from people where both have spoken.
+
+    `shown` is what difference from 0 each of the three would show, the judge alone, the labels alone and corrected.
+    """
 
     judge_alone: Estimate
     labels_alone: Estimate
     corrected: Estimate
+    shown: tuple[float, float, float]
     judge_minus_people: Estimate
     share: float
     correlation: float
@@ -349,10 +358,12 @@ def compare(units: Units, scale: Scale, confidence: float, minus: Units | None =
     alone would have the variance of the corrected mean: n · Var(labels alone) / Var(corrected).
     """
     labels, both = (_difference(units, minus, scale, correct, share) for share in (0.0, None))
+    judge = alone(units, scale, minus)
     return Comparison(
-        judge_alone=alone(units, scale, confidence, minus),
+        judge_alone=judge.estimate(confidence) if judge else UNDEFINED,
         labels_alone=labels.estimate(confidence),
         corrected=both.estimate(confidence),
+        shown=tuple(one.detectable(confidence) if one else np.nan for one in (judge, labels, both)),
         judge_minus_people=_distance(units, scale, confidence, minus),
         share=both.share,
         correlation=correlation(units) if minus is None else np.nan,
@@ -360,11 +371,11 @@ def compare(units: Units, scale: Scale, confidence: float, minus: Units | None =
     )
 
 
-def alone(units: Units, scale: Scale, confidence: float, minus: Units | None = None) -> Estimate:
-    """Return the mean of all readable opinions of the judge, undefined where there are none."""
+def alone(units: Units, scale: Scale, minus: Units | None = None) -> Corrected | None:
+    """Return the mean of all readable opinions of the judge, None where there are none."""
     if not all(np.isfinite(some.judge).any() for some in (units, minus) if some is not None):
-        return UNDEFINED
-    return _difference(units, minus, scale, judged).estimate(confidence)
+        return None
+    return _difference(units, minus, scale, judged)
 
 
 def _distance(units: Units, scale: Scale, confidence: float, minus: Units | None) -> Estimate:

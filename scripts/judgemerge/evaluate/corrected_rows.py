@@ -16,7 +16,7 @@ import numpy as np
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.corrected import DIFFERENCE, GRADE, SHARE, Scale, Units, alone, compare, refusal
-from judgemerge.evaluate.estimates import UNDEFINED, Estimate
+from judgemerge.evaluate.estimates import DECIMALS, UNDEFINED, Estimate
 from judgemerge.evaluate.humans import majority
 from judgemerge.evaluate.labels import Draw, Votes
 from judgemerge.evaluate.verdict_arrays import CODES, ERROR, NOT_ASKED, ORDERS
@@ -42,6 +42,7 @@ class Row(NamedTuple):
     value: float
     ci_low: float
     ci_high: float
+    detectable: float
     n: int
     labels: int
     prompts: int
@@ -73,21 +74,29 @@ class Mean(NamedTuple):
         both = [some for some in (self.units, self.minus) if some is not None]
         refused = next(filter(None, map(refusal, both)), "")
         if refused:
-            judge = alone(self.units, self.scale, confidence, self.minus)
-            yield self._row(place, JUDGE_ALONE, judge, "")
+            judge = alone(self.units, self.scale, self.minus)
+            shown = (judge.detectable(confidence),) if judge else ()
+            yield self._row(place, JUDGE_ALONE, judge.estimate(confidence) if judge else UNDEFINED, "", *shown)
             yield from (self._row(place, name, UNDEFINED, refused) for name in (LABELS_ALONE, CORRECTED))
             return
         result = compare(self.units, self.scale, confidence, self.minus)
-        yield self._row(place, JUDGE_ALONE, result.judge_alone, "")
-        yield self._row(place, LABELS_ALONE, result.labels_alone, "")
         more = (result.share, result.correlation, result.worth)
-        yield self._row(place, CORRECTED, result.corrected, "", more)
+        yield self._row(place, JUDGE_ALONE, result.judge_alone, "", result.shown[0])
+        yield self._row(place, LABELS_ALONE, result.labels_alone, "", result.shown[1])
+        yield self._row(place, CORRECTED, result.corrected, "", result.shown[2], more)
         yield self._row(place, DISTANCE, result.judge_minus_people, "")
 
+    @property
+    def is_difference(self) -> bool:
+        """Whether 0 means that two are equal: then a row says what difference would be shown."""
+        return self.minus is not None or self.scale == DIFFERENCE
+
     def _row(
-        self, place: tuple[str, str], estimator: str, estimate: Estimate, note: str, more: tuple = (np.nan,) * 3
-    ) -> Row:
+        self, place: tuple[str, str], estimator: str, estimate: Estimate, note: str, shown: float = np.nan,
+        more: tuple = (np.nan,) * 3,
+    ) -> Row:  # fmt: skip
         value, low, high = estimate.columns().values()
+        shown = round(shown, DECIMALS) if self.is_difference and np.isfinite(shown) else np.nan
         both = [some for some in (self.units, self.minus) if some is not None]
         if not note and np.isnan(value):
             note = self.silent
@@ -100,7 +109,7 @@ class Mean(NamedTuple):
             min(some.n_label_clusters for some in both),
             sum(some.n_unread for some in both) if self.errors is None else self.errors,
         )
-        return Row(*identity, value, low, high, *counts, *(round(float(number), 12) for number in more), note)
+        return Row(*identity, value, low, high, shown, *counts, *(round(float(number), 12) for number in more), note)
 
 
 class Labelled(NamedTuple):

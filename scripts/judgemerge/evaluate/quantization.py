@@ -2,6 +2,7 @@
 
 Two errors are not the same verdict (as in position consistency), but nothing has changed either; a reply that was
 readable and no longer is has changed. Verdicts are compared order by order; all items of a prompt are drawn together.
+What agreement with people it costs is a paired difference, with the smallest one that the items would have shown.
 """
 
 import dataclasses
@@ -13,8 +14,18 @@ import numpy as np
 import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.counts import pointwise_cells
-from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Measurement, Sample, grade_estimates, proportion
+from judgemerge.evaluate.bootstrap import difference_test, weighted_sums
+from judgemerge.evaluate.counts import divide, pointwise_cells, replicated
+from judgemerge.evaluate.estimates import (
+    DECIMALS,
+    UNDEFINED,
+    Estimate,
+    Measurement,
+    Sample,
+    grade_estimates,
+    proportion,
+)
+from judgemerge.evaluate.power import detectable_by_interval
 from judgemerge.evaluate.verdict_arrays import (
     ERROR,
     FIRST,
@@ -29,11 +40,12 @@ from judgemerge.settings.report import Statistics
 COLUMNS = (
     *("judge", "parent", "type", "file_bytes", "bits_per_weight", "fallbacks", "benchmark", "protocol"),
     *Measurement._fields[:-1],
-    *("items_per_second", "prompt_tokens_per_second", "speed_note", "note"),
+    *("detectable", "items_per_second", "prompt_tokens_per_second", "speed_note", "note"),
 )
 # Against the model it is made from: readable and equal, another outcome, another winner, and ranks of grades.
 COMPARED = ("same_verdict", "changed", "flipped", "spearman_with_parent")
 AGREEMENT = {"pairwise": "accuracy", "pointwise": "spearman"}
+COST = "minus_parent"  # of agreement: accuracy_minus_parent
 
 
 class Speed(NamedTuple):
@@ -73,10 +85,17 @@ def quantization_table(
     rows = []
     for model in models:
         mine = outcomes[model.name]
-        estimates = {AGREEMENT[benchmark.protocol]: with_people(benchmark, mine, sample)}
+        agreement = AGREEMENT[benchmark.protocol]
+        estimates, shown = {agreement: with_people(benchmark, mine, sample)}, {}
         if model.name != model.parent and model.parent in outcomes:
-            estimates |= with_parent(benchmark, mine, outcomes[model.parent], sample)
-        rows += [_row(benchmark, model, mine, metric, value) for metric, value in estimates.items()]
+            parent = outcomes[model.parent]
+            estimates |= with_parent(benchmark, mine, parent, sample)
+            cost, shown[f"{agreement}_{COST}"] = minus_parent(benchmark, mine, parent, sample)
+            estimates[f"{agreement}_{COST}"] = cost
+        rows += [
+            _row(benchmark, model, mine, metric, value, shown.get(metric, np.nan))
+            for metric, value in estimates.items()
+        ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -114,12 +133,41 @@ def with_parent(
     }
 
 
+def minus_parent(
+    benchmark: BenchmarkArrays, judge: JudgeArrays, parent: JudgeArrays, sample: Sample
+) -> tuple[Estimate, float]:
+    """Return how much agreement with people a judge has over its parent, and the smallest difference that is shown.
+
+    Accuracy over the orders that both have, or Spearman's correlation; the test is that of comparisons.csv.
+    """
+    confidence, is_correlation = sample.settings.confidence, benchmark.protocol == "pointwise"
+    if is_correlation:
+        both = [replicated(pointwise_cells(benchmark, one), sample.weights, ["spearman"]) for one in (judge, parent)]
+        values = tuple(float(one.whole["spearman"][0]) for one in both)
+        resampled = tuple(one.resampled["spearman"] for one in both)
+    else:
+        orders = np.array(judge.recorded) & np.array(parent.recorded)
+        if not orders.any() or not benchmark.n_items:
+            return UNDEFINED, np.nan
+        right = [(one.codes == benchmark.truth[:, None])[:, orders].mean(axis=1) for one in (judge, parent)]
+        sums = weighted_sums(sample.count(*right, np.ones(benchmark.n_items)), sample.weights).astype(float)
+        values = tuple(float(some.mean()) for some in right)
+        resampled = tuple(divide(some, sums[2]) for some in sums[:2])
+    low, high, _ = difference_test(
+        values, resampled, sample.n_clusters, sample.effective, confidence, correlation=is_correlation
+    )
+    shown = detectable_by_interval(low, high, sample.effective, confidence)
+    return Estimate(values[0] - values[1], low, high), shown
+
+
 def _spearman(benchmark: BenchmarkArrays, judge: JudgeArrays, sample: Sample) -> Estimate:
     (value,) = grade_estimates(sample, pointwise_cells(benchmark, judge), ["spearman"]).values()
     return value
 
 
-def _row(benchmark: BenchmarkArrays, model: Model, judge: JudgeArrays, metric: str, value: Estimate) -> tuple:
+def _row(
+    benchmark: BenchmarkArrays, model: Model, judge: JudgeArrays, metric: str, value: Estimate, shown: float
+) -> tuple:
     failed = np.isnan(judge.scores)
     if benchmark.protocol == "pairwise":
         failed = judge.codes[:, np.array(judge.recorded)] == ERROR
@@ -130,7 +178,8 @@ def _row(benchmark: BenchmarkArrays, model: Model, judge: JudgeArrays, metric: s
         note = "no interval: the same in every resample, or one prompt only"
     *about, record = dataclasses.astuple(model)
     *numbers, note = Measurement.of(metric, value, benchmark.n_items, int(failed.sum()), note)
-    return (*about, benchmark.benchmark, benchmark.protocol, *numbers, *_speed_columns(record), note)
+    shown = round(shown, DECIMALS)
+    return (*about, benchmark.benchmark, benchmark.protocol, *numbers, shown, *_speed_columns(record), note)
 
 
 def _speed_columns(record: Mapping[str, Any] | None) -> tuple[float, float, str]:

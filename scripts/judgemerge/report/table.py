@@ -52,6 +52,7 @@ INTERVAL = {
     "ci_low": Column("lower end of the confidence interval"),
     "ci_high": Column("upper end of the confidence interval"),
 }
+DETECTABLE = {"detectable": Column("the smallest difference that would have been shown (power .8)")}
 ESTIMATE = {"value": Column("the metric; empty where it is undefined"), **INTERVAL}
 
 

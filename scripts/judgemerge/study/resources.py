@@ -280,7 +280,7 @@ class Needs:
 
     def _unknown(self, item_sets: Iterable[str]) -> tuple[str, ...]:
         """Return the item sets whose number of items nobody knows."""
-        return tuple(name for name in item_sets if self._known_items(name) is None)
+        return tuple(name for name in item_sets if self.study.known_items(name) is None)
 
     def screen(self, model: str) -> Need:
         """Return what the screening of one foundation model takes: some training steps, then held-out answers."""
@@ -402,8 +402,7 @@ class Needs:
 
     def _asked(self, benchmark: str) -> int:
         """Return how many items of a benchmark are judged."""
-        sizes = filter(None, (self._known_items(benchmark), self.study.limit(benchmark)))
-        return min(sizes, default=UNKNOWN_ITEMS)
+        return self.study.asked_items(benchmark) or UNKNOWN_ITEMS
 
     def trial(self, search: str) -> Need:
         """Return what one trial takes: the training or the merge, then the replies on the development sets."""
@@ -482,18 +481,7 @@ class Needs:
         return _need(memory if on_gpu else memory + judging.batch_tokens // 16, seconds)
 
     def _items(self, item_set: str) -> int:
-        return self._known_items(item_set) or UNKNOWN_ITEMS
-
-    def _known_items(self, item_set: str) -> int | None:
-        """Return the number of items as the catalogue counts, makes or estimates them, None where it does not say."""
-        spec = self.study.catalogues.benchmarks[item_set]
-        counted = spec.get("expected", {}).get("items") or spec.get("options", {}).get("n_items") or spec.get("about")
-        part = spec.get("part")
-        if part is None:
-            return counted
-        # What is counted is the whole.
-        counted = counted and math.ceil(counted * part["shares"].get(part["name"], 1))
-        return min(filter(None, (counted, part.get("draw"))), default=None)
+        return self.study.known_items(item_set) or UNKNOWN_ITEMS
 
     def _examples(self, stage: Stage) -> int:
         if stage.data == "corpus":

@@ -3,6 +3,7 @@
 Everything that can be wrong with a study is found here, before the first job. Imports nothing heavy.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -328,6 +329,25 @@ class Study:
         if rehearsal:
             limits += [rehearsal.training_items if benchmark in self.learnt_sets else rehearsal.items]
         return min(filter(None, limits), default=None)
+
+    def known_items(self, item_set: str) -> int | None:
+        """Return the number of items as the catalogue counts, makes or estimates them, None where it does not say."""
+        spec = self.catalogues.benchmarks[item_set]
+        counted = spec.get("expected", {}).get("items") or spec.get("options", {}).get("n_items") or spec.get("about")
+        part = spec.get("part")
+        if part is None:
+            return counted
+        # What is counted is the whole.
+        counted = counted and math.ceil(counted * part["shares"].get(part["name"], 1))
+        return min(filter(None, (counted, part.get("draw"))), default=None)
+
+    def asked_items(self, benchmark: str) -> int | None:
+        """Return how many items of a benchmark are judged, as far as the catalogue and the study say."""
+        return min(filter(None, (self.known_items(benchmark), self.limit(benchmark))), default=None)
+
+    def labelled_by_people(self, benchmark: str) -> bool:
+        """Return whether its gold labels are people's, not facts or what a model said."""
+        return self.catalogues.benchmarks[benchmark].get("truth_by", "people") == "people"
 
     def protocol(self, benchmark: str) -> str:
         """Return pairwise or pointwise."""

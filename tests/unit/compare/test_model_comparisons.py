@@ -151,6 +151,8 @@ def test_a_paired_interval_is_narrower_than_the_spread_between_questions():
     assert row.ci_low < row.value < row.ci_high and row.ci_low > 0
     alone = found(rows, "score", "base")
     assert row.ci_high - row.ci_low < alone.ci_high - alone.ci_low
+    assert row.detectable > (row.ci_high - row.ci_low) / 2
+    assert np.isnan(alone.detectable)
     mirrored = judge_rows(graded(tuned, base), ["quality"])
     assert found(mirrored, "difference").value == -row.value
     assert rows == judge_rows(graded(base, tuned), ["quality"])

@@ -143,11 +143,24 @@ def test_holm_runs_over_the_pairs_of_one_metric(items):
         np.testing.assert_allclose(family["p_holm"], multipletests(family["p"], method="holm")[1])
 
 
+def test_every_comparison_says_what_it_could_have_shown(items):
+    """From the interval itself: half of it is t standard errors, what is detectable with power .8 about 0.84 more."""
+    table = compare_benchmark(items, judges(items, 3), Statistics(resamples=500))
+    degrees = 40 - 1  # 80 items on 40 prompts of two
+    error = (table.ci_high - table.ci_low) / 2 / stats.t.ppf(0.975, degrees)
+    np.testing.assert_allclose(table.detectable, error * 2.8732, rtol=1e-3)
+    bound = stats.t.ppf(0.975, degrees)
+    assert stats.nct.sf(bound, degrees, 2.8732) == pytest.approx(0.8, abs=1e-4)
+    few = compare_benchmark(items[:10], judges(items[:10], 2), Statistics(resamples=500))
+    assert (few.detectable.dropna() > table.detectable.max()).all()
+
+
 def test_identical_judges_do_not_differ(items):
     verdicts = judges(items, 1)["judge0"]
     table = compare_benchmark(items, {"a": verdicts, "b": verdicts}, Statistics(resamples=100))
     assert (table["difference"] == 0).all()
     assert (table["p"] == 1).all()
+    assert table["detectable"].isna().all()
 
 
 def test_one_recorded_order_leaves_only_the_original_order(items):

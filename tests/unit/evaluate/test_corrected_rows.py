@@ -111,8 +111,8 @@ def test_the_judges_names_change_nothing():
 
     other = [replace(item, models=item.models[::-1]) for item in items]
     swapped = {name: [SWAPPED[vote[0]]] for name, vote in votes.items()}
-    assert [row[:13] for row in benchmark_rows(other, swapped, None, turned, list(verdicts), [], 0.95)] == [
-        row[:13] for row in one
+    assert [row[:14] for row in benchmark_rows(other, swapped, None, turned, list(verdicts), [], 0.95)] == [
+        row[:14] for row in one
     ]
 
 
@@ -180,3 +180,18 @@ def test_grades_of_two_models_are_compared_on_their_common_prompts():
     assert value(rows, metric="mean_grade", subject="m", estimator="judge minus people") == pytest.approx(1, abs=0.3)
     corrected = value(rows, metric="mean_grade", subject="m", estimator="corrected")
     assert abs(corrected - 5) < 0.3 < abs(value(rows, metric="mean_grade", subject="m", estimator="judge alone") - 5)
+
+
+def test_differences_say_what_they_would_have_shown_and_numbers_do_not():
+    items, truth, verdicts = pairs()
+    votes = {item.id: [truth[item.id]] for item in items[:100]}
+    rows = benchmark_rows(items, votes, None, verdicts, list(verdicts), [], 0.95)
+    compared = [row for row in rows if row.metric in ("wins_minus_losses", "accuracy_difference")]
+    shown = [row for row in compared if row.estimator in ("judge alone", "labels alone", "corrected")]
+    assert len(shown) > 5 and all(row.detectable > (row.ci_high - row.ci_low) / 2 for row in shown)
+    assert all(np.isnan(row.detectable) for row in rows if row not in shown)
+    # Fewer labels show less.
+    few = benchmark_rows(items, dict(list(votes.items())[:40]), None, verdicts, list(verdicts), [], 0.95)
+    of_few = [row for row in few if row.metric == "accuracy_difference" and row.estimator == "labels alone"]
+    of_many = [row for row in rows if row.metric == "accuracy_difference" and row.estimator == "labels alone"]
+    assert all(one.detectable > other.detectable for one, other in zip(of_few, of_many, strict=True))

@@ -259,6 +259,13 @@ def test_the_table_has_sizes_speeds_and_both_agreements(table):
     assert rows.loc[("q4", "flipped"), "value"] == pytest.approx(0.2)
     assert rows.loc[("q4", "same_verdict"), "value"] == pytest.approx(0.8)
     assert ("plain", "same_verdict") not in rows.index
+    cost = rows.loc[("q4", "accuracy_minus_parent")]
+    assert cost["value"] == pytest.approx(
+        rows.loc[("q4", "accuracy"), "value"] - rows.loc[("plain", "accuracy"), "value"]
+    )
+    assert cost["ci_low"] < cost["value"] < cost["ci_high"]
+    assert cost["detectable"] > (cost["ci_high"] - cost["ci_low"]) / 2
+    assert rows.drop(index=("q4", "accuracy_minus_parent"))["detectable"].isna().all()
     assert rows.loc[("plain", "accuracy"), "items_per_second"] == 20.0
     assert np.isnan(rows.loc[("q4", "accuracy"), "items_per_second"])
     assert rows.loc[("q4", "accuracy"), "speed_note"] == "not judged in one go, so no rate"
@@ -267,7 +274,7 @@ def test_the_table_has_sizes_speeds_and_both_agreements(table):
 def test_page_and_figure_show_every_model_and_why_a_speed_is_missing(table):
     ((heading, content),) = sections(table)
     assert heading.endswith("(n = 30)")
-    for text in ("Q4_K_M", "5,000.0", "5.10", "20.00", "0.200", "not judged in one go", "2 × Q5_0"):
+    for text in ("Q4_K_M", "5,000.0", "5.10", "20.00", "0.200", "<small>shows 0.", "not judged in one go", "2 × Q5_0"):
         assert text in content
     figure = TABLE.figures["quantization"].draw(table, {"plain": "model", "q4": "quantization"}, [])
     shown = {text.get_text() for axes in figure.axes for text in [*axes.get_yticklabels(), *axes.texts]}

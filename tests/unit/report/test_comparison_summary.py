@@ -12,6 +12,7 @@ def comparisons(*rows, benchmark="bench"):
     records = []
     for judge_a, judge_b, metric, difference, *test in rows:
         spread = {"difference": difference, "ci_low": difference - 0.1, "ci_high": difference + 0.2, "p": 0.01}
+        spread |= {"detectable": 0.2}
         records.append(
             {"judge_a": judge_a, "judge_b": judge_b, "benchmark": benchmark, "metric": metric, **spread}
             | {"p_holm": 0.03, "test": test[0] if test else "bootstrap", "n": 50, "note": ""}

@@ -30,7 +30,15 @@ def differences(rows):
     return pd.DataFrame(
         [
             {"judge_a": a, "judge_b": b, "benchmark": "pairs", "metric": "accuracy", "difference": difference}
-            | {"ci_low": difference - 0.1, "ci_high": difference + 0.1, "p": p, "p_holm": p, "test": "", "n": 50}
+            | {
+                "ci_low": difference - 0.1,
+                "ci_high": difference + 0.1,
+                "detectable": 0.15,
+                "p": p,
+                "p_holm": p,
+                "test": "",
+                "n": 50,
+            }
             for a, b, difference, p in rows
         ]
     )
@@ -56,9 +64,11 @@ def test_only_what_stays_significant_counts_as_better():
     rows = [("one", "small", 0.2, 0.01), ("two", "small", 0.1, 0.2), ("longer", "one", -0.3, 0.001)]
     rows += [("longer", "two", -0.2, 0.2), ("longer", "small", 0.0, 1.0), ("one", "two", 0.1, 0.3)]
     (finding,) = comparisons.findings(differences(rows), KINDS)
-    assert finding.sentences[:2] == [
+    assert finding.sentences[:3] == [
         "pairs: measurably ahead of the base small: 1 of 2 judges (one); behind it: 0.",
         "pairs: measurably better than each baseline (longer): 1 of 3 judges (one).",
+        "pairs shows differences in accuracy from 0.150 on (0.150 to 0.150 over 6 pairs), smaller ones mostly not "
+        "(power .8).",
     ]
 
 

@@ -210,11 +210,13 @@ def test_a_page_of_many_judges_shows_the_best_and_stays_small():
     skill = {judge: number / 100 for number, judge in enumerate(judges)}
     rows = [
         {"judge_a": a, "judge_b": b, "benchmark": "bench", "metric": metric, "difference": skill[a] - skill[b],
-         "ci_low": -1.0, "ci_high": 1.0, "p": 0.5, "p_holm": rng.random(), "test": "bootstrap", "n": 90, "note": ""}
+         "ci_low": -1.0, "ci_high": 1.0, "detectable": 0.1 + number / 1000, "p": 0.5, "p_holm": rng.random(),
+         "test": "bootstrap", "n": 90, "note": ""}
         for number, a in enumerate(judges) for b in judges[number + 1 :] for metric in ("accuracy", "kappa", "macro_f1")
     ]  # fmt: skip
     ((heading, html),) = comparison_pages.sections(pd.DataFrame(rows), judges)
     assert heading == "bench (n = 90)"
+    assert "shows differences in accuracy from 0.111 on (0.100 to 0.138 over 780 pairs)" in html
     assert f"each judge minus the best, {judges[-1]}. All 780 pairs of 40 judges" in html
     beside, among = html.split("The 12 best judges among each other")
     assert beside.index(f"<td>{judges[-2]}</td>") < beside.index(f"<td>{judges[0]}</td>")

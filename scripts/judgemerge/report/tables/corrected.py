@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from judgemerge.report.drawing import DARK, dot, finish, judge_rows, mark, panel_grid
 from judgemerge.report.markup import Crosstab, details, grid, notes, part, span
 from judgemerge.report.material import Material
-from judgemerge.report.table import INTERVAL, Column, Drawing, Figure, Frame, Inputs, Section, Study, Table
+from judgemerge.report.table import DETECTABLE, INTERVAL, Column, Drawing, Figure, Frame, Inputs, Section, Study, Table
 from judgemerge.study.layout import JUDGED_ANSWERS, JUDGED_BY, QUESTIONS, Layout
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ COLUMNS = {
     "estimator": Column("judge alone, labels alone, corrected (PPI++), or judge minus people where both have spoken"),
     "value": Column("the estimate; empty where it is undefined or refused"),
     **INTERVAL,
+    **DETECTABLE,
     "n": Column("number of units that the judge was asked about: pairs or answers"),
     "labels": Column("number of units that people labelled"),
     "prompts": Column("number of prompts with a label"),
@@ -150,17 +151,22 @@ def _metric(metric: str, rows: Frame) -> str:
     rows = rows.fillna({"judge_b": "", "subject": ""})
     both = {(row.judge, row.judge_b, row.subject): row for row in rows[rows.estimator == CORRECTED].itertuples()}
     table = Crosstab(rows, ("judge", "judge_b", "subject"), "estimator", _cell)
+    has_differences = any(not math.isnan(row.detectable) for row in both.values())
     lines = [
         [
             html.escape(_name(*key)),
             *(table.cells.get((key, name), "") for name in table.columns),
             *(_number(value) for value in (row.judge_share, row.correlation)),
             *map(str, (_number(row.worth, ".0f"), row.labels, row.n)),
+            *([_number(row.detectable, ".3f")] if has_differences else []),
         ]
         for key, row in both.items()
         if not math.isnan(row.value)
     ]
-    shown = grid(["", *map(str, table.columns), "λ", "correlation", "worth", "labels", "n"], lines) if lines else ""
+    more = ["corrected shows from"] if has_differences else []
+    shown = (
+        grid(["", *map(str, table.columns), "λ", "correlation", "worth", "labels", "n", *more], lines) if lines else ""
+    )
     refused = [(_name(*key), row.note) for key, row in both.items() if math.isnan(row.value)]
     if refused:
         shown += details(f"Not given for {len(refused)} of {len(both)}: too few labels", notes(refused))

@@ -13,6 +13,7 @@ from judgemerge.report.drawing import COLOURS, dot, finish, judge_rows, mark, pa
 from judgemerge.report.markup import TEXT, details, frame, part, span
 from judgemerge.report.material import fields_of
 from judgemerge.report.table import (
+    DETECTABLE,
     INTERVAL,
     Axes,
     Column,
@@ -51,6 +52,7 @@ COLUMNS = {
     "model": Column("model that the row is about; for differences, second − first"),
     "value": Column("the measure; empty where it is undefined"),
     **INTERVAL,
+    **DETECTABLE,
     "n": Column("number of answers, pairs or questions"),
     "errors": Column("number of replies that could not be read"),
     "note": Column("why a value is undefined"),
@@ -133,6 +135,8 @@ def _sentence(row: Any) -> str:
         return f"{name}{row.model} differs by {row.value:+.3f} (n {row.n}; {row.note})."
     sure = row.ci_low > 0 or row.ci_high < 0
     verdict = "the interval excludes 0" if sure else "the interval includes 0: no difference is shown"
+    if not sure and not math.isnan(row.detectable):
+        verdict += f", and one below {row.detectable:.3f} would hardly have been (power .8)"
     return f"{name}{row.model} differs by {signed_span(row, signed=True)}, n {row.n}; {verdict}."
 
 

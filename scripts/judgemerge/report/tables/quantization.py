@@ -3,10 +3,12 @@
 import html
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from judgemerge.report.drawing import DARK, colour, dot, finish, judge_rows, kind_marks, panel_grid, reason
 from judgemerge.report.markup import grid, in_form, notes, span, undefined_notes, value_cell
 from judgemerge.report.table import (
+    DETECTABLE,
     ESTIMATE,
     Column,
     Drawing,
@@ -33,6 +35,7 @@ COLUMNS = {
     **ESTIMATE,
     "n": Column("number of items"),
     "errors": Column("number of unreadable verdicts"),
+    **DETECTABLE,
     "items_per_second": Column("items judged per second of one whole run of the suite"),
     "prompt_tokens_per_second": Column("prompt tokens read per second of that run"),
     "speed_note": Column("how the speed was measured, or why there is none"),
@@ -44,12 +47,15 @@ INTRO = (
     "the suite, weights already loaded; a suite put together from several runs has none. Same verdict: share of "
     "verdicts that can be read and are the unquantized judge's, order by order; changed: share with another outcome, "
     "one that can no longer be read (or only now) included; flipped: share in which the winner is the other response. "
-    "What is neither the same nor changed could be read from neither. Values have {confidence} intervals, prompts "
-    "resampled as clusters."
+    "What is neither the same nor changed could be read from neither. What agreement with people it costs is a paired "
+    "difference; beside it, the smallest one that these items would have shown (power .8). Values have {confidence} "
+    "intervals, prompts resampled as clusters."
 )
 _TITLES = {
     "accuracy": "accuracy",
     "spearman": "Spearman with people",
+    "accuracy_minus_parent": "accuracy − unquantized",
+    "spearman_minus_parent": "Spearman − unquantized",
     "same_verdict": "same verdict",
     "changed": "changed",
     "flipped": "flipped",
@@ -88,9 +94,15 @@ def _line(rows: Frame, metrics: list[str]) -> list[str]:
         f"{first.file_bytes / 1e6:,.1f}",
         f"{first.bits_per_weight:.2f}",
         in_form(first.items_per_second, ".2f"),
-        *(value_cell(by_metric[metric]) if metric in by_metric else "" for metric in metrics),
+        *(_cell(by_metric[metric]) if metric in by_metric else "" for metric in metrics),
         str(first.errors),
     ]
+
+
+def _cell(row: Any) -> str:
+    """Return a value with its interval; a difference says from where on it would be shown."""
+    shown = "" if math.isnan(row.detectable) else f" <small>shows {row.detectable:.3f}</small>"
+    return value_cell(row) + shown
 
 
 # ---- figure ----

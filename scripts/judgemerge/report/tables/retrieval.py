@@ -167,7 +167,8 @@ def _signed(row: Any) -> str:
     if math.isnan(row.ci_low):
         return f"{row.value:+.3f} <small>{html.escape(str(row.note))}</small>"
     clear = row.ci_low > 0 or row.ci_high < 0
-    text = f"{row.value:+.3f} <small>[{row.ci_low:+.3f}, {row.ci_high:+.3f}] p {row.p:.2g} n {row.n}</small>"
+    text = f"{row.value:+.3f} <small>[{row.ci_low:+.3f}, {row.ci_high:+.3f}] p {row.p:.2g} n {row.n}"
+    text += "</small>" if math.isnan(row.detectable) else f", shows {row.detectable:.3f}</small>"
     return f"<b>{text}</b>" if clear else text
 
 
