@@ -19,7 +19,7 @@ from judgemerge.compare.answering import Answer, Unit, read_answers
 from judgemerge.core import files
 from judgemerge.core.frames import write_table
 from judgemerge.core.items import read_items
-from judgemerge.evaluate.bootstrap import jackknife_deviations, leave_one_out
+from judgemerge.evaluate.bootstrap import jackknife_variance, leave_one_out
 from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import DECIMALS, UNDEFINED, Estimate, draw_sample, estimate, proportion
 from judgemerge.evaluate.power import detectable
@@ -99,10 +99,12 @@ class Intervals:
         if not gaps:
             return UNDEFINED, np.nan
         sample = self.sample(gaps, f"model comparison {judge}")
-        without = _quotient(leave_one_out(sample.count(np.array(list(gaps.values()), dtype=float), np.ones(len(gaps)))))
-        deviations = jackknife_deviations(without)
-        error = np.sqrt((1 - 1 / max(len(deviations), 1)) * deviations @ deviations)
-        shown = detectable(float(error), sample.effective, self.settings.confidence)
+        counts = sample.count(np.array(list(gaps.values()), dtype=float), np.ones(len(gaps)))
+        whole = float(_quotient(counts.sum(axis=1, keepdims=True))[0])
+        influence = sample.clusters.influence(whole, _quotient(leave_one_out(counts)))
+        spread = sample.clusters.spread(influence)
+        error = np.sqrt(jackknife_variance(influence, spread))
+        shown = detectable(float(error), spread.freedom + 1, self.settings.confidence)
         return self.mean(gaps, judge), round(shown, DECIMALS)
 
     def ratio(self, units: Sequence[Unit], values: Sequence[Sequence[float]], judge: str = "") -> Estimate:

@@ -188,12 +188,20 @@ def differences(
     rows = []
     for metric in base:
         ours, theirs = (_replicated(sample, values_of_model[metric]) for values_of_model in (other, base))
-        low, high, p = difference_test(ours, theirs, sample.clusters, settings.confidence)
-        result = estimates.Estimate(ours.value - theirs.value, low, high)
+        test = difference_test(ours, theirs, sample.clusters, settings.confidence)
+        result = estimates.Estimate(ours.value - theirs.value, test.low, test.high)
         note = _note(result, sample.n_clusters)
-        shown = round(detectable_by_interval(low, high, sample.effective, settings.confidence), estimates.DECIMALS)
+        shown = detectable_by_interval(test.low, test.high, test.freedom + 1, settings.confidence)
+        shown = round(shown, estimates.DECIMALS)
         rows.append(
-            {"metric": metric, **result.columns(), "detectable": shown, "p": p, "n": len(other[metric]), "note": note}
+            {
+                "metric": metric,
+                **result.columns(),
+                "detectable": shown,
+                "p": test.p,
+                "n": len(other[metric]),
+                "note": note,
+            }
         )
     return rows
 

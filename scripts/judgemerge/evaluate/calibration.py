@@ -241,8 +241,8 @@ def _estimate(
         return Estimate(value, math.nan, math.nan)
     jackknife, confidence = np.concatenate(left_out), sample.settings.confidence
     if name in PROPORTIONS:
-        return Estimate(value, *proportion_interval(value, jackknife, sample.effective, confidence))
-    return Estimate(value, *bca_interval(value, np.concatenate(resampled), jackknife, sample.effective, confidence))
+        return Estimate(value, *proportion_interval(value, jackknife, sample.clusters, confidence))
+    return Estimate(value, *bca_interval(value, np.concatenate(resampled), jackknife, sample.clusters, confidence))
 
 
 def _blocks(weights: np.ndarray, cluster: np.ndarray) -> Iterator[np.ndarray]:

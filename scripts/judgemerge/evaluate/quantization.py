@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.bootstrap import difference_test, weighted_sums
+from judgemerge.evaluate.bootstrap import Replicated, difference_test, leave_one_out, weighted_sums
 from judgemerge.evaluate.counts import divide, pointwise_cells, replicated
 from judgemerge.evaluate.estimates import (
     DECIMALS,
@@ -143,21 +143,24 @@ def minus_parent(
     confidence, is_correlation = sample.settings.confidence, benchmark.protocol == "pointwise"
     if is_correlation:
         both = [replicated(pointwise_cells(benchmark, one), sample.weights, ["spearman"]) for one in (judge, parent)]
-        values = tuple(float(one.whole["spearman"][0]) for one in both)
-        resampled = tuple(one.resampled["spearman"] for one in both)
+        sides = [
+            Replicated(float(one.whole["spearman"][0]), one.resampled["spearman"], one.jackknife["spearman"])
+            for one in both
+        ]
     else:
         orders = np.array(judge.recorded) & np.array(parent.recorded)
         if not orders.any() or not benchmark.n_items:
             return UNDEFINED, np.nan
         right = [(one.codes == benchmark.truth[:, None])[:, orders].mean(axis=1) for one in (judge, parent)]
-        sums = weighted_sums(sample.count(*right, np.ones(benchmark.n_items)), sample.weights).astype(float)
-        values = tuple(float(some.mean()) for some in right)
-        resampled = tuple(divide(some, sums[2]) for some in sums[:2])
-    low, high, _ = difference_test(
-        values, resampled, sample.n_clusters, sample.effective, confidence, correlation=is_correlation
-    )
-    shown = detectable_by_interval(low, high, sample.effective, confidence)
-    return Estimate(values[0] - values[1], low, high), shown
+        counts = sample.count(*right, np.ones(benchmark.n_items))
+        drawn, without = weighted_sums(counts, sample.weights).astype(float), leave_one_out(counts)
+        sides = [
+            Replicated(float(right[side].mean()), divide(drawn[side], drawn[2]), divide(without[side], without[2]))
+            for side in (0, 1)
+        ]
+    test = difference_test(*sides, sample.clusters, confidence, correlation=is_correlation)
+    shown = detectable_by_interval(test.low, test.high, test.freedom + 1, confidence)
+    return Estimate(sides[0].value - sides[1].value, test.low, test.high), shown
 
 
 def _spearman(benchmark: BenchmarkArrays, judge: JudgeArrays, sample: Sample) -> Estimate:
