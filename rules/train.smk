@@ -167,7 +167,8 @@ rule train_expert:
     input:
         item_sets=paths.inputs(layout.ITEMS, training_plan.training_sets, "expert"),
         left_out=layout.LEFT_OUT,
-        compared=[paths.path(layout.PARENTS_REPORT)] if merge_plan.groups else [],
+        # The comparison of models goes first; other code that compares them is no reason to train again.
+        compared=ancient([paths.path(layout.PARENTS_REPORT)]) if merge_plan.groups else [],
         prompts=of(layout.chained(study.training_prompts, prompt_files), "expert"),
         texts=of(layout.chained(study.training_prompts, prompt_texts), "expert"),
         evaluation=paths.inputs(layout.ITEMS, training_plan.evaluation_sets, "expert"),
