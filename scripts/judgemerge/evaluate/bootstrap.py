@@ -23,7 +23,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 MAX_EXACT_FLOAT32 = 2**24  # whole numbers up to here are exact in float32, and so are sums of them
 ALIKE = np.linspace(0, 1, 21)  # the correlations of items of one cluster among which the likeliest is taken
@@ -174,7 +174,7 @@ class Clusters:
 
 def t_quantile(confidence: float, effective: float) -> float:
     """Return the two-sided t quantile with effective − 1 degrees of freedom (at least 1)."""
-    return float(stats.t.ppf((1 + confidence) / 2, max(effective - 1, 1)))
+    return float(special.stdtrit(max(effective - 1, 1), (1 + confidence) / 2))
 
 
 def jackknife_variance(influence: np.ndarray, spread: Spread) -> float:
@@ -224,7 +224,7 @@ def bca_interval(
         return np.nan, np.nan
     below = np.mean(resampled < value - 1e-12) + np.mean(np.abs(resampled - value) <= 1e-12) / 2
     edge = 0.5 / resampled.size
-    bias = stats.norm.ppf(np.clip(below, edge, 1 - edge))
+    bias = special.ndtri(np.clip(below, edge, 1 - edge))
     deviations = jackknife_deviations(jackknife)
     squares = float(deviations @ deviations)
     acceleration = float((deviations**3).sum()) / (6 * squares**1.5) if squares > NO_VARIANCE else 0.0
@@ -257,7 +257,7 @@ def _bca_level(z: float, bias: float, acceleration: float) -> float:
     slope = 1 - acceleration * shifted
     if slope <= 0:  # beyond the pole of the acceleration the level is the extreme one on that side
         return float(shifted > 0)
-    return float(stats.norm.cdf(bias + shifted / slope))
+    return float(special.ndtr(bias + shifted / slope))
 
 
 def difference_test(
@@ -287,7 +287,7 @@ def difference_test(
     if error < 1e-12:
         return difference, difference, 1.0 if abs(difference) < 1e-12 else np.nan
     half = slope * spread.t_quantile(confidence) * error
-    p = 2 * stats.t.sf(abs(gap) / error, max(spread.freedom, 1))
+    p = 2 * special.stdtr(max(spread.freedom, 1), -abs(gap) / error)
     return difference - half, difference + half, float(p)
 
 
