@@ -23,7 +23,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 MAX_EXACT_FLOAT32 = 2**24  # whole numbers up to here are exact in float32, and so are sums of them
 ALIKE = np.linspace(0, 1, 21)  # the correlations of items of one cluster among which the likeliest is taken
@@ -122,12 +122,13 @@ class Clusters:
     @cached_property
     def _variances(self) -> np.ndarray:
         """The variance of a cluster's sum, m (1 + (m − 1) ρ), for each ρ of ALIKE: (n_rho, n_clusters)."""
-        sizes = np.maximum(self.sizes, 1).astype(float)
-        return sizes * (1 + (sizes - 1) * ALIKE[:, None])
+        return self.sizes * (1 + (self.sizes - 1) * ALIKE[:, None])
 
     @cached_property
     def _precisions(self) -> tuple[np.ndarray, np.ndarray]:
-        return 1 / self._variances, np.log(self._variances)
+        """One over these variances and their logarithms, (n_rho, n_clusters) each; 0 for clusters without an item."""
+        variances = np.where(self.sizes > 0, self._variances, 1.0)
+        return (self.sizes > 0) / variances, np.log(variances)
 
     @cached_property
     def _spreads(self) -> list[Spread]:
@@ -145,7 +146,8 @@ class Clusters:
         mean = self._variances @ (1 + diagonal)
         squares = together**2 * sums[0] ** 2 - 4 * together * sums[0] * sums[1] + 2 * sums[0] * sums[2]
         squares += 2 * sums[1] ** 2 + self._variances**2 @ (1 + 2 * diagonal)
-        return [Spread(*map(float, both)) for both in zip(sums[0] / mean, mean**2 / squares, strict=True)]
+        with np.errstate(divide="ignore", invalid="ignore"):  # one cluster has all items: nothing is known
+            return [Spread(*map(float, both)) for both in zip(sums[0] / mean, mean**2 / squares, strict=True)]
 
     def influence(self, value: float, jackknife: np.ndarray) -> np.ndarray:
         """Return by how much each cluster moves a value, (n_clusters,); `jackknife` is the value without each.
@@ -163,7 +165,7 @@ class Clusters:
         The ρ of the highest normal likelihood is taken (Imbens and Kolesár 2016, doi:10.1162/REST_a_00552, estimate it
         from pairs of items, which most metrics do not have). Sizes alone (Kish) would be right for ρ = 0 only.
         """
-        defined = np.isfinite(influence)
+        defined = np.isfinite(influence) & (self.sizes > 0)
         squares = np.where(defined, influence, 0.0) ** 2
         if squares.sum() < NO_VARIANCE or np.ptp(self.sizes) == 0:
             return self._spreads[0]
@@ -174,7 +176,7 @@ class Clusters:
 
 def t_quantile(confidence: float, effective: float) -> float:
     """Return the two-sided t quantile with effective − 1 degrees of freedom (at least 1)."""
-    return float(stats.t.ppf((1 + confidence) / 2, max(effective - 1, 1)))
+    return float(special.stdtrit(max(effective - 1, 1), (1 + confidence) / 2))
 
 
 def jackknife_variance(influence: np.ndarray, spread: Spread) -> float:
@@ -224,7 +226,7 @@ def bca_interval(
         return np.nan, np.nan
     below = np.mean(resampled < value - 1e-12) + np.mean(np.abs(resampled - value) <= 1e-12) / 2
     edge = 0.5 / resampled.size
-    bias = stats.norm.ppf(np.clip(below, edge, 1 - edge))
+    bias = special.ndtri(np.clip(below, edge, 1 - edge))
     deviations = jackknife_deviations(jackknife)
     squares = float(deviations @ deviations)
     acceleration = float((deviations**3).sum()) / (6 * squares**1.5) if squares > NO_VARIANCE else 0.0
@@ -257,7 +259,7 @@ def _bca_level(z: float, bias: float, acceleration: float) -> float:
     slope = 1 - acceleration * shifted
     if slope <= 0:  # beyond the pole of the acceleration the level is the extreme one on that side
         return float(shifted > 0)
-    return float(stats.norm.cdf(bias + shifted / slope))
+    return float(special.ndtr(bias + shifted / slope))
 
 
 class DifferenceTest(NamedTuple):
@@ -299,7 +301,7 @@ def difference_test(
     if error < 1e-12:
         return DifferenceTest(difference, difference, 1.0 if abs(difference) < 1e-12 else np.nan, spread.freedom)
     half = slope * spread.t_quantile(confidence) * error
-    p = 2 * stats.t.sf(abs(gap) / error, max(spread.freedom, 1))
+    p = 2 * special.stdtr(max(spread.freedom, 1), -abs(gap) / error)
     return DifferenceTest(difference - half, difference + half, float(p), spread.freedom)
 
 

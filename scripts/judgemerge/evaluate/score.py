@@ -32,6 +32,7 @@ RULES = "house"
 COLUMNS = ("judge", "benchmark", "protocol", *Measurement._fields[:-1], "clusters", "rules", "note")
 # With fewer effective clusters intervals may be too narrow (benchmarks/results/coverage.md).
 FEWEST_OF_PROPORTION, FEWEST = 10, 20
+TOO_NARROW = "the interval may be too narrow"
 PAIRWISE, POINTWISE = (METRICS[protocol] for protocol in PROTOCOLS)
 
 
@@ -180,7 +181,7 @@ def interval_note(statistics: BenchmarkStatistics, metric: str, is_defined: bool
     if clusters.effective >= (FEWEST_OF_PROPORTION if proportion else FEWEST):
         return ""
     alike = f"{clusters.n} clusters that say as much as {clusters.effective:.1f} equal ones"
-    return f"{alike}: the interval may be too narrow"
+    return f"{alike}: {TOO_NARROW}"
 
 
 def count_errors(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str) -> int:

@@ -124,11 +124,15 @@ def prompt_sections(prompts: Mapping[str, Mapping[str, str]], wordings: Mapping[
 
 
 def _judges_by_metric(rows: Frame, judges: Sequence[str]) -> str:
+    from judgemerge.evaluate.score import TOO_NARROW
+
     metrics = [metric for metric in rows.metric.unique() if not _is_redundant(rows, metric)]
     counts = rows.groupby("judge")[["n", "errors"]].max()
-    return Crosstab(rows, "judge", "metric").html(
+    table = Crosstab(rows, "judge", "metric").html(
         ["judge", "n", "errors"], in_order(rows.judge, judges), metrics, lambda judge: [judge, *counts.loc[judge]]
     )
+    warned = rows[rows.metric.isin(metrics) & rows.note.astype(str).str.contains(TOO_NARROW, regex=False)]
+    return table + notes(zip(warned.metric, warned.note, strict=True))
 
 
 def _is_redundant(rows: Frame, metric: str) -> bool:
