@@ -107,6 +107,8 @@ ELSEWHERE = {
     "ablation": "test_ablation.py",
     "corrected": "test_corrected_rows.py",
     "replaceability": "test_replaceability_page.py",
+    "reliability": "test_calibration_page.py",
+    "risk_coverage": "test_calibration_page.py",
     "sweep": "test_ablation.py",
     "curves": "test_search_figures.py",
     "search": "test_search_figures.py",
