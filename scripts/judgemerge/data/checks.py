@@ -29,7 +29,7 @@ def check(study: "Study") -> None:
 def _check_suites(study: "Study") -> None:
     suites: dict[str, str] = {}
     for suite, entry in study.settings.suites.items():
-        for development in entry.development:
+        for development in entry.development_sets:
             _check_development(study, suite, development)
         for benchmark in entry.benchmarks:
             require_item_set(study, benchmark, f"suites.{suite}.benchmarks names the unknown benchmark")
@@ -49,7 +49,7 @@ def _check_development(study: "Study", suite: str, development: str) -> None:
     """Refuse a development set that is a benchmark, has rows of one, or is learnt by a model of the study."""
     key = f"suites.{suite}.development"
     require_item_set(study, development, f"{key} names the unknown item set")
-    others = [name for name, entry in study.settings.suites.items() if development in entry.development]
+    others = [name for name, entry in study.settings.suites.items() if development in entry.development_sets]
     if others[0] != suite:
         raise JudgemergeError(
             f"{study.where}: development set '{development}' stands twice (suites.{others[0]}, suites.{suite}); keep "

@@ -11,11 +11,12 @@ class Suite(Section):
     """A list of benchmarks that one job answers with one judge."""
 
     benchmarks: tuple[str, ...] = key("Names from config/benchmarks.yaml.", minItems=1)
-    development: tuple[str, ...] = key(
+    development: tuple[str, ...] | None = key(
         "Item sets that the judges of the suite answer as well, and that stand in no table of agreement: the "
         "probabilities of verdicts are calibrated on them, and tables/calibration.csv shows what that does on the "
         "benchmarks (docs/calibration.md). Never a benchmark of any suite.",
-        [],
+        None,
+        minItems=1,
         uniqueItems=True,
     )
     optional: bool = key("Run only when raw files are available: with a mirror, or with downloads=true.", False)
@@ -29,7 +30,12 @@ class Suite(Section):
     @property
     def item_sets(self) -> tuple[str, ...]:
         """What judges answer: the benchmarks, then the development sets."""
-        return (*self.benchmarks, *self.development)
+        return (*self.benchmarks, *self.development_sets)
+
+    @property
+    def development_sets(self) -> tuple[str, ...]:
+        """The development sets; empty where there are none."""
+        return self.development or ()
 
 
 @section

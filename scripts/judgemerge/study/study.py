@@ -129,7 +129,7 @@ class Study:
         names += [name for expert in self.experts.values() for name in expert.evaluate_on]
         names += [*screening.train_on, *screening.evaluate_on] if screening else []
         names += self.comparisons.question_sets()
-        names += [name for suite in self.suites for name in self.settings.suites[suite].development]
+        names += [name for suite in self.suites for name in self.settings.suites[suite].development_sets]
         return [name for name in dict.fromkeys(names) if name in self.catalogues.benchmarks]  # others are refused later
 
     def models_by_origin(self, origin: str) -> list[str]:
@@ -248,13 +248,16 @@ class Study:
 
     def calibration_sets(self, benchmark: str) -> list[str]:
         """Return the development sets of a benchmark's suite that have its protocol."""
-        sets = self.settings.suites[self.suite_of(benchmark)].development
+        sets = self.settings.suites[self.suite_of(benchmark)].development_sets
         return [name for name in sets if self.protocol(name) == self.protocol(benchmark)]
 
     @cached_property
     def judged_sets(self) -> list[str]:
         """Every item set that judges answer: the benchmarks that are run, and the development sets of their suites."""
-        return [*self.benchmarks, *(name for suite in self.suites for name in self.settings.suites[suite].development)]
+        return [
+            *self.benchmarks,
+            *(name for suite in self.suites for name in self.settings.suites[suite].development_sets),
+        ]
 
     @cached_property
     def item_sets(self) -> list[str]:

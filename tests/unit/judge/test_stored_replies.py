@@ -87,6 +87,18 @@ def test_a_judged_suite_is_found_in_its_store(name, stores, silent):
     assert (stores / name / "suite.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["choices", "likelihood"])
+def test_verdicts_of_an_old_store_gain_probabilities_and_nothing_is_asked(name, stores, silent):
+    (prompt,) = PROMPTS[name]
+    items = [item for item in read_items(stores / "items.jsonl") if item.protocol == "pairwise"]
+    templates = {"pairwise": load_template(stores / "prompts" / f"{prompt}.yaml")}
+    with Store.of_model(stores / name, "suite") as store:
+        verdicts = judging.verdicts(items, templates, silent, 1000, store)
+    read = [verdict for verdict in verdicts if verdict.outcome != "error"]
+    assert read and all(verdict.confidence == max(verdict.probabilities.values()) for verdict in read)
+    assert all(sum(verdict.probabilities.values()) == pytest.approx(1) for verdict in read)
+
+
 @pytest.mark.parametrize("name", ANSWERS)
 def test_the_answers_of_a_model_are_found_in_their_store(name, stores, silent):
     questions = [dataclasses.replace(item, responses=()) for item in read_items(stores / "items.jsonl")]
