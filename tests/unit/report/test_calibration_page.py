@@ -65,6 +65,17 @@ def test_an_empty_table_says_so(table):
     assert "No verdict has a probability" in content
 
 
+def test_the_first_page_says_who_is_too_sure(table):
+    (finding,) = MODULES["calibration"].TABLE.findings(table, KINDS)
+    held, alone = finding.sentences
+    assert held.startswith("Are judges of held as often right as they say? As right as they say: good; too sure: <b>a")
+    assert held.endswith(" points.") and "of alone" in alone
+    modest = table[table.metric == "overconfidence"].assign(value=-0.1, ci_low=-0.2, ci_high=-0.05)
+    (finding,) = MODULES["calibration"].TABLE.findings(modest, KINDS)
+    assert "Too modest: good by 10 points" in finding.sentences[0]
+    assert MODULES["calibration"].TABLE.findings(table[:0], KINDS) == []
+
+
 @pytest.mark.parametrize("name", ["reliability", "risk_coverage"])
 def test_the_figures_have_a_panel_for_everything(table, name):
     figure = FIGURES[name](table, KINDS, [])

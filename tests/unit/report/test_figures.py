@@ -109,6 +109,8 @@ ELSEWHERE = {
     "replaceability": "test_replaceability_page.py",
     "panels": "test_panels_page.py",
     "merge_or_jury": "test_panels_page.py",
+    "reliability": "test_calibration_page.py",
+    "risk_coverage": "test_calibration_page.py",
     "sweep": "test_ablation.py",
     "curves": "test_search_figures.py",
     "search": "test_search_figures.py",

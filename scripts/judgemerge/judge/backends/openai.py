@@ -29,13 +29,13 @@ import tenacity
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.judge.backends import LOGPROBS, Batch, Completion, Failure, GenerationParameters, ScoringBackend
+from judgemerge.judge.backends import Batch, Completion, Failure, GenerationParameters, ScoringBackend
 from judgemerge.judge.endpoints import CHAT, base_url, gives_logprobs
 from judgemerge.settings.models import Endpoint
 
 logger = logging.getLogger(__name__)
 
-ABILITIES = (LOGPROBS,)  # of an endpoint whose settings ask for them
+ABILITIES = ("logprobs",)  # of an endpoint whose settings ask for them
 ENVIRONMENT = "stats"
 SELECTABLE = False
 # How an endpoint is asked. None of it decides a reply, so none is part of the identity.

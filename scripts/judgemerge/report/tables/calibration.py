@@ -12,6 +12,7 @@ from judgemerge.report.table import (
     Column,
     Drawing,
     Figure,
+    Finding,
     Frame,
     Inputs,
     Material,
@@ -217,6 +218,24 @@ def _bins(raw: Frame, order: Sequence[str]) -> str:
     return grid(["judge", "confidence", "items", "mean confidence", "agreement"], body)
 
 
+# ---- first page ----
+
+
+def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
+    """Return for each benchmark which judges are too sure of themselves, which too modest, and which neither."""
+    lines = table[(table.metric == "overconfidence") & table.value.notna()]
+    sentences = []
+    for benchmark, rows in lines.groupby("benchmark", sort=False):
+        groups: dict[str, list[str]] = {}
+        for row in rows.itertuples():
+            tendency = "too sure" if row.ci_low > 0 else "too modest" if row.ci_high < 0 else "as right as they say"
+            points = "" if tendency == "as right as they say" else f" by {100 * abs(row.value):.0f} points"
+            groups.setdefault(tendency, []).append(f"{row.judge}{points}")
+        said = "; ".join(f"{tendency}: {', '.join(judges)}" for tendency, judges in groups.items())
+        sentences.append(f"Are judges of {benchmark} as often right as they say? {said[0].upper()}{said[1:]}.")
+    return [Finding("Can their probabilities be trusted?", sentences, in_short=False)] if sentences else []
+
+
 # ---- figures ----
 
 MOST_COLUMNS = 5
@@ -312,6 +331,7 @@ TABLE = Table(
     intro=INTRO,
     sections=sections,
     names_failed_judges=True,
+    findings=findings,
     in_record=True,
     figures={
         "reliability": Figure(
