@@ -6,6 +6,7 @@ import random
 import subprocess
 import tarfile
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -182,6 +183,24 @@ def test_an_item_shows_all_there_is(browser, page):
     find(browser, "//h3[.='What the judges wrote']")
     text = find(browser, "//main").text
     assert "Good morning" in text and "Label: 5" in text and "verdicts alone" in text
+
+
+def test_a_judge_may_say_how_sure_it_is(browser, tmp_path):
+    contents = cases.study()
+    pairs, grades = contents.benchmarks
+    sure = [
+        SimpleNamespace(**vars(verdict) | {"confidence": p, "probabilities": {"first": p, "second": 1 - p}})
+        for verdict, p in zip(pairs.verdicts["big"], (0.9, 0.8, 0.6, 0.5, 0.95, 0.95, 0.7, 0.7), strict=True)
+    ]
+    pairs = pairs._replace(verdicts=dict(pairs.verdicts) | {"big": sure})
+    page = written(tmp_path, contents._replace(benchmarks=[pairs, grades]))
+    opened(browser, page, "#?judge=big")
+    find(browser, "//input[@name='confidence_from']").send_keys(".84")
+    until(browser, lambda: count(browser) == "2 of 6 items")
+    assert column(browser, 0) == ["pair 0", "pair 2"]
+    assert [cell.split()[-1] for cell in column(browser, 9)] == ["0.850", "0.950"]
+    find(browser, "//a[@class='item']").click()
+    find(browser, "//p[.='Probability: first 0.900, second 0.100']")
 
 
 def test_an_address_without_an_item_says_so(browser, page):
