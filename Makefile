@@ -60,7 +60,7 @@ demo: ## run the default study, all of it made on this machine, and write its re
 	    $(SNAKEMAKE) --report $(REPORT:.html=.partial.html) && mv $(REPORT:.html=.partial.html) $(REPORT); \
 	fi
 	@sed -n '/^## /q; s/^- //p' $(dir $(REPORT))README.md | tr -d '\\'
-	@echo "All of it: $(dir $(REPORT))README.md. The report is $(CURDIR)/$(REPORT)"
+	@echo "All of it: $(dir $(REPORT))README.md, item by item: $(dir $(REPORT))explorer.html. The report is $(CURDIR)/$(REPORT)"
 
 rehearse: ## run all of STUDY=<file> on twins of its models: few items, few steps, no GPU (docs/rehearsing.md)
 	$(CHECK)

@@ -6,6 +6,7 @@ import random
 import subprocess
 import tarfile
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -184,6 +185,24 @@ def test_an_item_shows_all_there_is(browser, page):
     assert "Good morning" in text and "Label: 5" in text and "verdicts alone" in text
 
 
+def test_a_judge_may_say_how_sure_it_is(browser, tmp_path):
+    contents = cases.study()
+    pairs, grades = contents.benchmarks
+    sure = [
+        SimpleNamespace(**vars(verdict) | {"confidence": p, "probabilities": {"first": p, "second": 1 - p}})
+        for verdict, p in zip(pairs.verdicts["big"], (0.9, 0.8, 0.6, 0.5, 0.95, 0.95, 0.7, 0.7), strict=True)
+    ]
+    pairs = pairs._replace(verdicts=dict(pairs.verdicts) | {"big": sure})
+    page = written(tmp_path, contents._replace(benchmarks=[pairs, grades]))
+    opened(browser, page, "#?judge=big")
+    find(browser, "//input[@name='confidence_from']").send_keys(".84")
+    until(browser, lambda: count(browser) == "2 of 6 items")
+    assert column(browser, 0) == ["pair 0", "pair 2"]
+    assert [cell.split()[-1] for cell in column(browser, 9)] == ["0.850", "0.950"]
+    find(browser, "//a[@class='item']").click()
+    find(browser, "//p[.='Probability: first 0.900, second 0.100']")
+
+
 def test_an_address_without_an_item_says_so(browser, page):
     opened(browser, page, "#pairs/nowhere")
     assert "This page has no such item" in find(browser, "//p[@role='alert']").text
@@ -250,13 +269,15 @@ def test_hostile_texts_are_shown_and_do_nothing(browser, tmp_path):
     assert boxes[1].startswith("x" * 1000) and HOSTILE in boxes[3]
 
 
-def test_a_page_that_is_tampered_with_says_what_it_cannot_read(browser, page, tmp_path):
+@pytest.mark.parametrize(("block", "words"), [("block-0", "cannot be read"), ("index", "cannot be opened")])
+def test_a_page_that_is_tampered_with_says_what_it_cannot_read(browser, page, tmp_path, block, words):
     text = page.read_text(encoding="utf-8")
-    start = text.index(">", text.index('id="block-0"')) + 1
+    start = text.index(">", text.index(f'id="{block}"')) + 1
     broken = tmp_path / "broken.html"
     broken.write_text(text[:start] + "AAAA" + text[start + 4 :], encoding="utf-8")
-    opened(browser, broken, "#pairs/pair%200")
-    assert "cannot be read" in find(browser, "//p[@role='alert']").text
+    browser.get("about:blank")
+    browser.get(broken.as_uri() + "#pairs/pair%200")
+    assert words in find(browser, "//p[@role='alert']").text
 
 
 def test_a_script_that_is_not_ours_does_not_run(browser, page, tmp_path):

@@ -448,5 +448,11 @@
     render(h(Page, { index, ...words }), page);
   }
 
-  start();
+  start().catch((error) => {
+    const note = document.createElement("p");
+    note.className = "warning";
+    note.setAttribute("role", "alert");
+    note.textContent = `Items and tables cannot be opened: ${error.message}. The page needs a browser of 2023 or later, and the whole file.`;
+    document.querySelector("main").prepend(note);
+  });
 })();
