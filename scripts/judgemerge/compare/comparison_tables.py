@@ -19,10 +19,10 @@ from judgemerge.compare.answering import Answer, Unit, read_answers
 from judgemerge.core import files
 from judgemerge.core.frames import write_table
 from judgemerge.core.items import read_items
-from judgemerge.evaluate.bootstrap import jackknife_deviations, leave_one_out
+from judgemerge.evaluate.bootstrap import leave_one_out
 from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import DECIMALS, UNDEFINED, Estimate, draw_sample, estimate, proportion
-from judgemerge.evaluate.power import detectable
+from judgemerge.evaluate.power import detectable_mean
 from judgemerge.settings.comparisons import ModelComparison
 from judgemerge.settings.report import Statistics
 
@@ -100,10 +100,9 @@ class Intervals:
             return UNDEFINED, np.nan
         sample = self.sample(gaps, f"model comparison {judge}")
         without = _quotient(leave_one_out(sample.count(np.array(list(gaps.values()), dtype=float), np.ones(len(gaps)))))
-        deviations = jackknife_deviations(without)
-        error = np.sqrt((1 - 1 / max(len(deviations), 1)) * deviations @ deviations)
-        shown = detectable(float(error), sample.effective, self.settings.confidence)
-        return self.mean(gaps, judge), round(shown, DECIMALS)
+        mean = self.mean(gaps, judge)
+        shown = detectable_mean(mean.value, without, sample.clusters, self.settings.confidence)
+        return mean, round(shown, DECIMALS)
 
     def ratio(self, units: Sequence[Unit], values: Sequence[Sequence[float]], judge: str = "") -> Estimate:
         """Return the mean of one value per unit, or the ratio of the sums of two."""

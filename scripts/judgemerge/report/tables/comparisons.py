@@ -33,15 +33,15 @@ COLUMNS = {
     **DETECTABLE,
     "p": Column("p value of the test"),
     "p_holm": Column("p value after Holm's correction over all pairs of judges of the benchmark, metric and test"),
-    "test": Column("paired bootstrap with Student's t, or exact McNemar test"),
+    "test": Column("paired bootstrap with Student's t, or exact McNemar test, of clusters where items share prompts"),
     "n": Column("number of items that both judged"),
     "note": Column("why a difference is undefined"),
 }
 INTRO = (
     "Every two judges of a benchmark on the same items. Differences have {confidence} intervals from a paired "
     "bootstrap (Student's t with its standard error) in which all items of a prompt are drawn together, for both "
-    "judges at once. Accuracy in the original order is also tested with the exact McNemar test, which takes items as "
-    "independent. p is corrected by Holm over all pairs of judges within one benchmark, metric and test; * marks "
+    "judges at once. Accuracy in the original order is also tested with the exact McNemar test, of whole prompts where "
+    "items share them. p is corrected by Holm over all pairs of judges within one benchmark, metric and test; * marks "
     f"p < {SIGNIFICANT} after that. Each pair has a smallest difference that the set would have shown in "
     "four of five studies (power .8, before Holm's correction); that a smaller one was not shown says little."
 )
