@@ -261,6 +261,14 @@ def outside(summary: pd.DataFrame, allowed: float = 0.0) -> list[str]:
     return lines
 
 
+def _options(summary: pd.DataFrame, n_runs: int, n_resamples: int, seed: int) -> str:
+    """Return the options that make this summary."""
+    numbers = {design.name: str(number) for number, design in enumerate(DESIGNS)}
+    designs = " ".join(numbers[name] for name in summary["design"].unique())
+    judges = " ".join(summary["scenario"].unique())
+    return f"--runs {n_runs} --designs {designs} --judges {judges} --resamples {n_resamples} --seed {seed}"
+
+
 def _misses(share: float, low: float, high: float, allowed: float) -> bool:
     return bool(np.isfinite(share)) and not low - allowed <= share <= high + allowed
 
@@ -282,10 +290,11 @@ def report(summary: pd.DataFrame, n_runs: int, n_resamples: int, seed: int) -> s
     lines = [
         "# Are the intervals honest?",
         "",
-        "Made by `benchmarks/simulate_coverage.py`, which describes the simulated population; do not edit.",
+        f"Made by `python benchmarks/simulate_coverage.py {_options(summary, n_runs, n_resamples, seed)}`,",
+        "which describes the simulated population; do not edit.",
         f"{n_runs} runs per scenario and design, {n_resamples} resamples, seed {seed}. The simulation's own error is "
         f"±{100 * noise(n_runs):.1f} points for coverage and for false alarms;",
-        "`--runs 5000 --resamples 1000 --designs 0 1 2 3 4 5 6 7` brings it down to ±0.6, and adds 1000 items.",
+        "`--runs 5000 --resamples 1000 --designs 0 1 2 3 4 5 6 7`, for all judges, brings it down to ±0.6.",
         "Wanted: 95 % intervals that hold the truth in 93.5–96.5 % of runs; tests at 5 % with a false-positive rate of "
         "4–6 %.",
         "*percentile* is what plain percentile intervals and tests would have given on the same resamples, and for",

@@ -122,12 +122,13 @@ class Clusters:
     @cached_property
     def _variances(self) -> np.ndarray:
         """The variance of a cluster's sum, m (1 + (m − 1) ρ), for each ρ of ALIKE: (n_rho, n_clusters)."""
-        sizes = np.maximum(self.sizes, 1).astype(float)
-        return sizes * (1 + (sizes - 1) * ALIKE[:, None])
+        return self.sizes * (1 + (self.sizes - 1) * ALIKE[:, None])
 
     @cached_property
     def _precisions(self) -> tuple[np.ndarray, np.ndarray]:
-        return 1 / self._variances, np.log(self._variances)
+        """One over these variances and their logarithms, (n_rho, n_clusters) each; 0 for clusters without an item."""
+        variances = np.where(self.sizes > 0, self._variances, 1.0)
+        return (self.sizes > 0) / variances, np.log(variances)
 
     @cached_property
     def _spreads(self) -> list[Spread]:
@@ -145,7 +146,8 @@ class Clusters:
         mean = self._variances @ (1 + diagonal)
         squares = together**2 * sums[0] ** 2 - 4 * together * sums[0] * sums[1] + 2 * sums[0] * sums[2]
         squares += 2 * sums[1] ** 2 + self._variances**2 @ (1 + 2 * diagonal)
-        return [Spread(*map(float, both)) for both in zip(sums[0] / mean, mean**2 / squares, strict=True)]
+        with np.errstate(divide="ignore", invalid="ignore"):  # one cluster has all items: nothing is known
+            return [Spread(*map(float, both)) for both in zip(sums[0] / mean, mean**2 / squares, strict=True)]
 
     def influence(self, value: float, jackknife: np.ndarray) -> np.ndarray:
         """Return by how much each cluster moves a value, (n_clusters,); `jackknife` is the value without each.
@@ -163,7 +165,7 @@ class Clusters:
         The ρ of the highest normal likelihood is taken (Imbens and Kolesár 2016, doi:10.1162/REST_a_00552, estimate it
         from pairs of items, which most metrics do not have). Sizes alone (Kish) would be right for ρ = 0 only.
         """
-        defined = np.isfinite(influence)
+        defined = np.isfinite(influence) & (self.sizes > 0)
         squares = np.where(defined, influence, 0.0) ** 2
         if squares.sum() < NO_VARIANCE or np.ptp(self.sizes) == 0:
             return self._spreads[0]

@@ -135,6 +135,14 @@ def test_equal_clusters_have_the_usual_degrees_of_freedom():
     assert clusters.spread(np.random.default_rng(0).normal(size=9)) == pytest.approx((9 / 8, 8))
 
 
+def test_clusters_without_items_change_nothing():
+    influence = np.random.default_rng(2).normal(size=7)
+    with_empty = bootstrap.Clusters(np.append(UNEQUAL, 0)).spread(np.append(influence, 0.0))
+    assert with_empty == pytest.approx(bootstrap.Clusters(UNEQUAL).spread(influence))
+    alone = bootstrap.Clusters(np.array([4, 0]))
+    assert np.isnan(bootstrap.proportion_interval(0.5, np.array([np.nan, 0.5]), alone, 0.95)).all()
+
+
 def test_clusters_whose_items_go_together_have_fewer_degrees_of_freedom():
     clusters = bootstrap.Clusters(np.repeat([2, 17], [38, 2]))
     independent, together = (clusters.spread(clusters.sizes**power) for power in (0.5, 1.0))
