@@ -19,10 +19,10 @@ from judgemerge.compare.answering import Answer, Unit, read_answers
 from judgemerge.core import files
 from judgemerge.core.frames import write_table
 from judgemerge.core.items import read_items
-from judgemerge.evaluate.bootstrap import jackknife_variance, leave_one_out
+from judgemerge.evaluate.bootstrap import leave_one_out
 from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import DECIMALS, UNDEFINED, Estimate, draw_sample, estimate, proportion
-from judgemerge.evaluate.power import detectable
+from judgemerge.evaluate.power import detectable_mean
 from judgemerge.settings.comparisons import ModelComparison
 from judgemerge.settings.report import Statistics
 
@@ -99,13 +99,10 @@ class Intervals:
         if not gaps:
             return UNDEFINED, np.nan
         sample = self.sample(gaps, f"model comparison {judge}")
-        counts = sample.count(np.array(list(gaps.values()), dtype=float), np.ones(len(gaps)))
-        whole = float(_quotient(counts.sum(axis=1, keepdims=True))[0])
-        influence = sample.clusters.influence(whole, _quotient(leave_one_out(counts)))
-        spread = sample.clusters.spread(influence)
-        error = np.sqrt(jackknife_variance(influence, spread))
-        shown = detectable(float(error), spread.freedom + 1, self.settings.confidence)
-        return self.mean(gaps, judge), round(shown, DECIMALS)
+        without = _quotient(leave_one_out(sample.count(np.array(list(gaps.values()), dtype=float), np.ones(len(gaps)))))
+        mean = self.mean(gaps, judge)
+        shown = detectable_mean(mean.value, without, sample.clusters, self.settings.confidence)
+        return mean, round(shown, DECIMALS)
 
     def ratio(self, units: Sequence[Unit], values: Sequence[Sequence[float]], judge: str = "") -> Estimate:
         """Return the mean of one value per unit, or the ratio of the sums of two."""

@@ -10,10 +10,10 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.bootstrap import NO_TEST, DifferenceTest, difference_test
+from judgemerge.evaluate.bootstrap import difference_test
 from judgemerge.evaluate.estimates import DECIMALS, DEFAULTS
 from judgemerge.evaluate.metrics import METRICS, metrics_for
-from judgemerge.evaluate.power import detectable_by_interval
+from judgemerge.evaluate.power import detectable_difference
 from judgemerge.evaluate.score import BenchmarkStatistics, JudgeStatistics, benchmark_statistics
 from judgemerge.evaluate.verdict_arrays import BenchmarkArrays, JudgeArrays
 from judgemerge.settings.report import Statistics
@@ -78,18 +78,18 @@ def add_holm(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _bootstrap_row(statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics, metric: str) -> Comparison:
-    gap, of_gap = difference(statistics, a, b, metric)
-    return _row(statistics, a, b, metric, gap, of_gap, BOOTSTRAP_TEST)
+    gap, low, high, p = difference(statistics, a, b, metric)
+    return _row(statistics, a, b, metric, (gap, low, high), p, BOOTSTRAP_TEST, _note(statistics, gap, p))
 
 
 def _mcnemar_row(statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics) -> Comparison:
     """Exact McNemar on "right in the original order"; the interval is the bootstrap's."""
     benchmark = statistics.benchmark
     test = CLUSTERED_MCNEMAR_TEST if benchmark.n_clusters < benchmark.n_items else MCNEMAR_TEST
-    gap, of_gap = difference(statistics, a, b, "accuracy_first")
+    gap, low, high, _ = difference(statistics, a, b, "accuracy_first")
     is_tested = np.isfinite(gap) and benchmark.n_clusters > 1
     p = mcnemar(cluster_gains(benchmark, a.arrays, b.arrays)) if is_tested else np.nan
-    return _row(statistics, a, b, "accuracy_first", gap, of_gap._replace(p=p), test)
+    return _row(statistics, a, b, "accuracy_first", (gap, low, high), p, test, _note(statistics, gap, p))
 
 
 def cluster_gains(benchmark: BenchmarkArrays, a: JudgeArrays, b: JudgeArrays) -> np.ndarray:
@@ -117,13 +117,14 @@ def mcnemar(gains: np.ndarray) -> float:
 
 def difference(
     statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics, metric: str
-) -> tuple[float, DifferenceTest]:
-    """Return a − b in a metric and its test; NaN where it is undefined for one of the judges."""
+) -> tuple[float, float, float, float]:
+    """Return a − b in a metric, the ends of its interval, and p; NaN where it is undefined for one of the judges."""
     if metric not in a.values or metric not in b.values:
-        return np.nan, NO_TEST
+        return np.nan, np.nan, np.nan, np.nan
     of_a, of_b = a.replicates(metric), b.replicates(metric)
     correlation = METRICS[statistics.benchmark.protocol][metric].correlation
-    return of_a.value - of_b.value, difference_test(of_a, of_b, statistics.clusters, statistics.confidence, correlation)
+    ends_and_p = difference_test(of_a, of_b, statistics.clusters, statistics.confidence, correlation)
+    return of_a.value - of_b.value, *ends_and_p
 
 
 def _note(statistics: BenchmarkStatistics, difference: float, p: float) -> str:
@@ -139,13 +140,17 @@ def _row(
     a: JudgeStatistics,
     b: JudgeStatistics,
     metric: str,
-    gap: float,
-    of_gap: DifferenceTest,
+    estimate: tuple[float, float, float],
+    p: float,
     test: str,
+    note: str,
 ) -> Comparison:
-    shown = detectable_by_interval(of_gap.low, of_gap.high, of_gap.freedom + 1, statistics.confidence)
-    numbers = np.round([gap, of_gap.low, of_gap.high, shown, of_gap.p], DECIMALS) + 0.0
+    shown = np.nan
+    if np.isfinite(estimate[1]):
+        both = a.replicates(metric), b.replicates(metric)
+        shown = detectable_difference(*both, estimate[1:], statistics.clusters, statistics.confidence)
+    difference, low, high, shown = np.round([*estimate, shown], DECIMALS) + 0.0
     name, n = statistics.benchmark.benchmark, statistics.benchmark.n_items
+    p = float(np.round(p, DECIMALS))
     judges = a.arrays.judge, b.arrays.judge
-    note = _note(statistics, gap, of_gap.p)
-    return Comparison(*judges, name, metric, *map(float, numbers), np.nan, test, n, note)
+    return Comparison(*judges, name, metric, difference, low, high, shown, p, np.nan, test, n, note)

@@ -211,9 +211,14 @@ class Corrected:
 
     @property
     def cautious_variance(self) -> float:
-        """The variance with those errors among the labels; that of grades also for the mean and λ being fitted."""
-        variance = self.variance * (self.size / (self.size + 2 * UNSEEN)) ** 2 + self.unseen
-        return variance if self.scale.is_bounded else variance * self.size / max(self.size - 2, 1)
+        """The variance with those errors among the labels.
+
+        That of grades is for the mean and λ being fitted, n / (n − 2), and not below what unseen errors leave: grades
+        differ from each other, so that only a judge that agrees with all labels has seen no error.
+        """
+        if not self.scale.is_bounded:
+            return max(self.variance * self.size / max(self.size - 2, 1), self.unseen)
+        return self.variance * (self.size / (self.size + 2 * UNSEEN)) ** 2 + self.unseen
 
     def minus(self, other: "Corrected") -> "Corrected":
         """Return the difference of two means over units of the same prompts, which may differ together."""

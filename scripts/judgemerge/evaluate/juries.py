@@ -123,8 +123,8 @@ def paired_difference(statistics: BenchmarkStatistics, a: str, b: str, metric: s
     judges = [statistics.judges[name] for name in (a, b)]
     if not all(metric in judge.values for judge in judges):
         return UNDEFINED
-    gap, test = difference(statistics, *judges, metric)
-    return Estimate(gap, test.low, test.high)
+    gap, low, high, _ = difference(statistics, *judges, metric)
+    return Estimate(gap, low, high)
 
 
 def best_of(statistics: BenchmarkStatistics, judges: Sequence[str], metric: str) -> str | None:

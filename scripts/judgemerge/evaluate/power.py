@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import optimize, stats
 
-from judgemerge.evaluate.bootstrap import t_quantile
+from judgemerge.evaluate.bootstrap import Clusters, Replicated, jackknife_variance, t_quantile
 
 POWER = 0.8  # with which differences are called detectable in tables
 
@@ -51,3 +51,22 @@ def detectable(error: float, effective: float, confidence: float, power: float =
 def detectable_by_interval(low: float, high: float, effective: float, confidence: float) -> float:
     """Return the same of a comparison with a t interval: the standard error is half of it over the t quantile."""
     return detectable((high - low) / 2 / t_quantile(confidence, effective), effective, confidence)
+
+
+def detectable_difference(
+    a: Replicated, b: Replicated, ends: tuple[float, float], clusters: Clusters, confidence: float
+) -> float:
+    """Return the same of `bootstrap.difference_test`, which gave these ends: with its degrees of freedom."""
+    if not np.isfinite(ends).all():
+        return math.nan
+    freedom = clusters.spread(clusters.influence(a.value - b.value, a.jackknife - b.jackknife)).freedom
+    return detectable_by_interval(*ends, freedom + 1, confidence)
+
+
+def detectable_mean(value: float, jackknife: np.ndarray, clusters: Clusters, confidence: float) -> float:
+    """Return the same of a mean difference, from its value without each cluster, (n_clusters,)."""
+    if clusters.n < 2 or not np.isfinite(value):
+        return math.nan
+    influence = clusters.influence(value, jackknife)
+    spread = clusters.spread(influence)
+    return detectable(math.sqrt(jackknife_variance(influence, spread)), spread.freedom + 1, confidence)

@@ -25,7 +25,7 @@ from judgemerge.evaluate.estimates import (
     grade_estimates,
     proportion,
 )
-from judgemerge.evaluate.power import detectable_by_interval
+from judgemerge.evaluate.power import detectable_difference
 from judgemerge.evaluate.verdict_arrays import (
     ERROR,
     FIRST,
@@ -142,25 +142,26 @@ def minus_parent(
     """
     confidence, is_correlation = sample.settings.confidence, benchmark.protocol == "pointwise"
     if is_correlation:
-        both = [replicated(pointwise_cells(benchmark, one), sample.weights, ["spearman"]) for one in (judge, parent)]
-        sides = [
+        cells = [replicated(pointwise_cells(benchmark, one), sample.weights, ["spearman"]) for one in (judge, parent)]
+        both = [
             Replicated(float(one.whole["spearman"][0]), one.resampled["spearman"], one.jackknife["spearman"])
-            for one in both
+            for one in cells
         ]
     else:
         orders = np.array(judge.recorded) & np.array(parent.recorded)
         if not orders.any() or not benchmark.n_items:
             return UNDEFINED, np.nan
-        right = [(one.codes == benchmark.truth[:, None])[:, orders].mean(axis=1) for one in (judge, parent)]
-        counts = sample.count(*right, np.ones(benchmark.n_items))
-        drawn, without = weighted_sums(counts, sample.weights).astype(float), leave_one_out(counts)
-        sides = [
-            Replicated(float(right[side].mean()), divide(drawn[side], drawn[2]), divide(without[side], without[2]))
-            for side in (0, 1)
-        ]
-    test = difference_test(*sides, sample.clusters, confidence, correlation=is_correlation)
-    shown = detectable_by_interval(test.low, test.high, test.freedom + 1, confidence)
-    return Estimate(sides[0].value - sides[1].value, test.low, test.high), shown
+        both = [_share(sample, (one.codes == benchmark.truth[:, None])[:, orders]) for one in (judge, parent)]
+    low, high, _ = difference_test(*both, sample.clusters, confidence, is_correlation)
+    shown = detectable_difference(*both, (low, high), sample.clusters, confidence)
+    return Estimate(both[0].value - both[1].value, low, high), shown
+
+
+def _share(sample: Sample, right: np.ndarray) -> Replicated:
+    """Return the share of verdicts that are right, (n_items, n_orders), in every resample and without each cluster."""
+    counts = sample.count(right.mean(axis=1), np.ones(len(right)))
+    resampled, without = weighted_sums(counts, sample.weights).astype(float), leave_one_out(counts)
+    return Replicated(float(right.mean()), divide(*resampled), divide(*without))
 
 
 def _spearman(benchmark: BenchmarkArrays, judge: JudgeArrays, sample: Sample) -> Estimate:
