@@ -56,8 +56,10 @@ class SearchPlan:
     def judging(self, search: str) -> dict:
         """Return how the model of a trial is asked: as the model that its search ends with."""
         categories = self.study.categories_of(self.development_sets(search))
-        asked = judging_of(self.study, searching.best_name(search))
-        return asked | ({"categories": categories} if categories else {})
+        more = {"categories": categories} if categories else {}
+        if self.study.settings.rehearsal:  # random weights write nothing that could be read, and no metric is defined
+            more["value_of_nothing"] = 0.0
+        return judging_of(self.study, searching.best_name(search)) | more
 
 
 def judging_of(study: "Study", model: str) -> dict:

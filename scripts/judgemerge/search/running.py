@@ -1,6 +1,7 @@
 """Running one trial of a search: an expert trained, or models merged, with the proposed settings; then judged."""
 
 import dataclasses
+import math
 import shutil
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -76,10 +77,16 @@ class Trial:
         return by_protocol(paths, self.sources, self.judging.get("reply_tokens"))
 
     def judge(self, backend, *pruning: Any) -> tuple[dict[str, Any], bool]:
-        """Judge, keep the verdicts, and return {value, n, errors} and whether all items were judged."""
+        """Judge, keep the verdicts, and return {value, n, errors} and whether all items were judged.
+
+        A value that is not defined stays so, but in a rehearsal, which has to go on.
+        """
         metrics, limit = searching.targets(self.search), self.judging["max_prompt_tokens"]
         verdicts, is_complete = trials.judge(self.sets, self.templates(), backend, limit, metrics, *pruning)
-        return trials.finish(self.folder, self.sets, verdicts, metrics), is_complete
+        result = trials.finish(self.folder, self.sets, verdicts, metrics)
+        if math.isnan(result["value"]):
+            result["value"] = self.judging.get("value_of_nothing", result["value"])
+        return result, is_complete
 
     def write(self, state: str, **values: Any) -> None:
         """Write the result."""

@@ -180,6 +180,7 @@ class _Cut:
 
     def _search(self, entry: Mapping[str, Any], plain: Plain) -> Plain:
         """Return a search of few rounds; of a grid two parameters with two choices each are left."""
+        self.note("the choice among trials: those without a readable reply count 0")
         small = {**entry, "pruning_every": min(entry["pruning_every"], SMALL_STEP), "pruning_after": 0}
         if entry["sampler"] != "grid":
             sizes = {name: min(entry[name], self.sizes.trials) for name in ("rounds", "width")}

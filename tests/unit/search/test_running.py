@@ -127,3 +127,13 @@ def test_items_of_development_sets_get_the_categories_that_the_study_names(tmp_p
     assert [item.category for item in trial.sets["d"]] == ["humanities"]
     mapped = dataclasses.replace(trial, judging=JUDGING | {"categories": {"d": {"humanities": "knowledge"}}})
     assert [item.category for item in mapped.sets["d"]] == ["knowledge"]
+
+
+@pytest.mark.parametrize(("asked", "expected"), [({}, "nan"), ({"value_of_nothing": 0.0}, "0.0")])
+def test_a_trial_without_a_defined_value_counts_nothing_in_a_rehearsal_alone(tmp_path, monkeypatch, asked, expected):
+    monkeypatch.setattr(trials, "judge", lambda *arguments: ({"d": []}, True))
+    monkeypatch.setattr(trials, "finish", lambda *arguments: {"value": float("nan"), "n": 2, "errors": 2})
+    trial = trial_of(tmp_path, MergeSearch.of({"merge": "m", "space": SPACE, "development": "d"}))
+    trial = dataclasses.replace(trial, development={}, judging=JUDGING | asked)
+    values, _ = trial.judge("backend")
+    assert str(values["value"]) == expected

@@ -80,3 +80,8 @@ def test_trials_show_the_criteria_that_the_study_names_for_the_categories_of_the
 
 def test_a_study_that_maps_no_category_has_the_parameters_that_it_had(orpo):
     assert "categories" not in orpo.judging("settings")
+
+
+def test_a_search_goes_on_in_a_rehearsal_without_a_readable_reply():
+    assert "value_of_nothing" not in SearchPlan(study("prometheus")).judging("dare_linear")
+    assert SearchPlan(study("prometheus", scale="twins")).judging("dare_linear")["value_of_nothing"] == 0.0
