@@ -17,7 +17,7 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.embed import EvaluationRow
 from judgemerge.embed.evaluation_sets import read_rows
 from judgemerge.evaluate import estimates
-from judgemerge.evaluate.bootstrap import difference_test, weighted_sums
+from judgemerge.evaluate.bootstrap import Replicated, difference_test, leave_one_out, weighted_sums
 from judgemerge.evaluate.counts import divide
 
 
@@ -186,18 +186,22 @@ def differences(
     sample = estimates.draw_sample(clusters, f"retrieval:{task}", settings)
     rows = []
     for metric in base:
-        means, resampled = [], []
-        for values_of_model in (other[metric], base[metric]):
-            counts = sample.count(values_of_model, np.ones(len(values_of_model)))
-            means.append(float(_mean(counts.sum(axis=1, keepdims=True))[0]))
-            resampled.append(_mean(weighted_sums(counts, sample.weights).astype(float)))
-        low, high, p = difference_test(
-            tuple(means), tuple(resampled), sample.n_clusters, sample.effective, settings.confidence
-        )
-        result = estimates.Estimate(means[0] - means[1], low, high)
+        ours, theirs = (_replicated(sample, values_of_model[metric]) for values_of_model in (other, base))
+        low, high, p = difference_test(ours, theirs, sample.clusters, settings.confidence)
+        result = estimates.Estimate(ours.value - theirs.value, low, high)
         note = _note(result, sample.n_clusters)
         rows.append({"metric": metric, **result.columns(), "p": p, "n": len(other[metric]), "note": note})
     return rows
+
+
+def _replicated(sample: estimates.Sample, values: np.ndarray) -> Replicated:
+    """Return the mean of values, (n_units,), in every resample and without each cluster."""
+    counts = sample.count(values, np.ones(len(values)))
+    return Replicated(
+        float(_mean(counts.sum(axis=1, keepdims=True))[0]),
+        _mean(weighted_sums(counts, sample.weights).astype(float)),
+        _mean(leave_one_out(counts)),
+    )
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:

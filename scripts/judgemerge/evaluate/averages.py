@@ -15,13 +15,14 @@ def average_table(
 
     An average is {benchmarks: names}, or {categories_of: benchmark, categories: names or {new: names}}. `scores` are
     rows of scores/{benchmark}.csv by benchmark, `groups` those of its table of bias with aspect "category". The parts
-    are taken as independent (`mean_of`); n and errors are sums. A judge without a value on one part has none, and the
-    note names that part; a metric that no judge has on every part is left out.
+    are taken as independent (`mean_of`); n and errors are sums, and so are clusters, which categories do not say. A
+    judge without a value on one part has none, and the note names that part; a metric that no judge has on every part
+    is left out.
     """
     parts = []
     for name, average in averages.items():
         parts += _rows(name, _parts(average, scores, groups))
-    return pd.DataFrame(parts, columns=list(COLUMNS))
+    return pd.DataFrame(parts, columns=list(COLUMNS)).astype({"clusters": "Int64"})
 
 
 def _parts(
@@ -56,5 +57,6 @@ def _rows(name: str, parts: Mapping[str, pd.DataFrame]) -> list[tuple]:
         row = UNDEFINED if missing else mean_of(estimates)
         note = f"mean of {len(parts)}: {', '.join(parts)}" if not missing else f"no value on {', '.join(missing)}"
         mean = Measurement.of(metric, row, int(rows.n.sum()), int(rows.errors.sum()), note)
-        result.append((judge, name, rows.protocol.iloc[0], *mean[:-1], RULES, note))
+        clusters = rows.clusters.sum(skipna=False) if "clusters" in rows else pd.NA
+        result.append((judge, name, rows.protocol.iloc[0], *mean[:-1], clusters, RULES, note))
     return result

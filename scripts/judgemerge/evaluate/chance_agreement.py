@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from judgemerge.evaluate.bootstrap import jackknife_deviations, leave_one_out, proportion_interval, t_quantile
+from judgemerge.evaluate.bootstrap import jackknife_variance, leave_one_out, proportion_interval
 from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Sample
 
@@ -181,18 +181,18 @@ def group_estimates(kappas: GroupKappas, sample: Sample) -> dict[str, Estimate]:
 
 
 def jackknife_estimate(value: np.ndarray, without: np.ndarray, sample: Sample) -> Estimate:
-    """Return a value, (1,), with value ± t · s, s² = (G − 1)/G Σ (mean − value without g)², `without` (n_clusters,).
+    """Return a value, (1,), with value ± t · s, s² being the jackknife's variance, `without` (n_clusters,).
 
-    Degrees of freedom are the effective clusters less one. Undefined with fewer than two clusters.
+    Degrees of freedom as everywhere (`Clusters.spread`). Undefined with fewer than two clusters.
     """
-    number, n_clusters = float(value[0]), sample.n_clusters
+    number = float(value[0])
     if not np.isfinite(number):
         return UNDEFINED
-    deviations = jackknife_deviations(without)
-    if n_clusters < 2 or len(deviations) < 2:
+    if sample.n_clusters < 2 or np.isfinite(without).sum() < 2:
         return Estimate(number, np.nan, np.nan)
-    spread = np.sqrt((n_clusters - 1) / n_clusters * float(deviations @ deviations))
-    half = t_quantile(sample.settings.confidence, sample.effective) * spread
+    influence = sample.clusters.influence(number, without)
+    spread = sample.clusters.spread(influence)
+    half = spread.t_quantile(sample.settings.confidence) * np.sqrt(jackknife_variance(influence, spread))
     return Estimate(number, number - half, number + half) if half > 0 else Estimate(number, np.nan, np.nan)
 
 
@@ -206,7 +206,7 @@ def deflation_estimates(one: np.ndarray, other: np.ndarray, n_classes: int, samp
     level = sample.settings.confidence
     (raw, kappa), (raws, kappas) = measures(counts.sum(axis=1, keepdims=True)), measures(leave_one_out(counts))
     return {
-        "gold_agreement": Estimate(float(raw[0]), *proportion_interval(float(raw[0]), raws, sample.effective, level)),
+        "gold_agreement": Estimate(float(raw[0]), *proportion_interval(float(raw[0]), raws, sample.clusters, level)),
         "gold_kappa": jackknife_estimate(kappa, kappas, sample),
         "kappa_deflation": jackknife_estimate(100 * (raw - kappa), 100 * (raws - kappas), sample),
     }

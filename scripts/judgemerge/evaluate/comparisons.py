@@ -14,10 +14,12 @@ from judgemerge.evaluate.bootstrap import difference_test
 from judgemerge.evaluate.estimates import DECIMALS, DEFAULTS
 from judgemerge.evaluate.metrics import METRICS, metrics_for
 from judgemerge.evaluate.score import BenchmarkStatistics, JudgeStatistics, benchmark_statistics
+from judgemerge.evaluate.verdict_arrays import BenchmarkArrays, JudgeArrays
 from judgemerge.settings.report import Statistics
 
 BOOTSTRAP_TEST = "paired cluster bootstrap t"
 MCNEMAR_TEST = "exact McNemar"
+CLUSTERED_MCNEMAR_TEST = "exact McNemar of clusters"
 
 
 class Comparison(NamedTuple):
@@ -46,9 +48,8 @@ def compare_benchmark(
     """Return one row per two judges and metric: a − b, interval, p, p after Holm, and the test used.
 
     `metrics` are those that judges are compared by unless given. Pairwise benchmarks also get exact McNemar rows for
-    accuracy_first, beside the bootstrap's: McNemar takes items as independent, so where items share prompts the
-    bootstrap row is the one to quote. A metric that one of the two judges does not define (one recorded order, constant
-    scores) has empty cells and a note.
+    accuracy_first, beside the bootstrap's; where items share prompts that test is made of whole prompts. A metric that
+    one of the two judges does not define (one recorded order, constant scores) has empty cells and a note.
     """
     of_grades = metrics or metrics_for("pointwise", "comparisons")
     statistics = benchmark_statistics(items, verdicts_by_judge, settings, of_grades)
@@ -72,46 +73,53 @@ def add_holm(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _bootstrap_row(statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics, metric: str) -> Comparison:
-    difference, low, high, p = _difference(statistics, a, b, metric)
-    return _row(statistics, a, b, metric, (difference, low, high), p, BOOTSTRAP_TEST, _note(statistics, difference, p))
+    gap, low, high, p = difference(statistics, a, b, metric)
+    return _row(statistics, a, b, metric, (gap, low, high), p, BOOTSTRAP_TEST, _note(statistics, gap, p))
 
 
 def _mcnemar_row(statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics) -> Comparison:
-    """Exact McNemar on "right in the original order"; the interval is the bootstrap's, which minds clusters."""
+    """Exact McNemar on "right in the original order"; the interval is the bootstrap's."""
     benchmark = statistics.benchmark
-    difference, low, high, _ = _difference(statistics, a, b, "accuracy_first")
-    if not np.isfinite(difference):
-        note = _note(statistics, difference, np.nan)
-        return _row(statistics, a, b, "accuracy_first", (difference, low, high), np.nan, MCNEMAR_TEST, note)
-    right_a, right_b = (judge.arrays.codes[:, 0] == benchmark.truth for judge in (a, b))
-    p = mcnemar(int((right_a & ~right_b).sum()), int((~right_a & right_b).sum()))
-    clustered = benchmark.n_clusters < benchmark.n_items
-    notes = [f"takes items as independent, but {benchmark.n_clusters} clusters"] if clustered else []
-    notes += ["one cluster: no interval"] if benchmark.n_clusters < 2 else []
-    note = "; ".join(notes)
-    return _row(statistics, a, b, "accuracy_first", (difference, low, high), p, MCNEMAR_TEST, note)
+    test = CLUSTERED_MCNEMAR_TEST if benchmark.n_clusters < benchmark.n_items else MCNEMAR_TEST
+    gap, low, high, _ = difference(statistics, a, b, "accuracy_first")
+    is_tested = np.isfinite(gap) and benchmark.n_clusters > 1
+    p = mcnemar(cluster_gains(benchmark, a.arrays, b.arrays)) if is_tested else np.nan
+    return _row(statistics, a, b, "accuracy_first", (gap, low, high), p, test, _note(statistics, gap, p))
 
 
-def mcnemar(only_a: int, only_b: int) -> float:
-    """Return the exact two-sided p of McNemar's test from the two discordant counts; 1 when there are none."""
-    return float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+def cluster_gains(benchmark: BenchmarkArrays, a: JudgeArrays, b: JudgeArrays) -> np.ndarray:
+    """Return per cluster how many items only a gets right minus those that only b does, in the original order."""
+    right_a, right_b = ((judge.codes[:, 0] == benchmark.truth).astype(float) for judge in (a, b))
+    return np.bincount(benchmark.cluster, weights=right_a - right_b, minlength=benchmark.n_clusters)
 
 
-def _difference(
+def mcnemar(gains: np.ndarray) -> float:
+    """Return the exact two-sided p of McNemar's test from whole numbers, (n_clusters,): wins of a minus wins of b.
+
+    Were the judges alike, each cluster's gain could as well have the other sign: p is the share of all signs with which
+    the sum is as far from 0 as it is. With one item per cluster that is McNemar's test (1947); with more it minds that
+    items of a cluster go together, as the tests of Obuchowski (1998) and Durkalski et al. (2003) do for many clusters.
+    """
+    sizes, numbers = np.unique(np.abs(gains[gains != 0]).astype(int), return_counts=True)
+    chances = np.ones(1)  # of the sum of the gains that are positive
+    for size, number in zip(sizes, numbers, strict=True):
+        one = np.zeros(size * number + 1)
+        one[::size] = stats.binom.pmf(np.arange(number + 1), number, 0.5)
+        chances = np.convolve(chances, one)
+    sums = 2 * np.arange(len(chances)) - (len(chances) - 1)
+    return float(min(chances[np.abs(sums) >= abs(int(gains.sum()))].sum(), 1.0))
+
+
+def difference(
     statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics, metric: str
 ) -> tuple[float, float, float, float]:
+    """Return a − b in a metric, the ends of its interval, and p; NaN where it is undefined for one of the judges."""
     if metric not in a.values or metric not in b.values:
         return np.nan, np.nan, np.nan, np.nan
-    values = (a.values[metric], b.values[metric])
-    ends_and_p = difference_test(
-        values,
-        (a.resampled[metric], b.resampled[metric]),
-        statistics.benchmark.n_clusters,
-        statistics.effective,
-        statistics.confidence,
-        correlation=METRICS[statistics.benchmark.protocol][metric].correlation,
-    )
-    return values[0] - values[1], *ends_and_p
+    of_a, of_b = a.replicates(metric), b.replicates(metric)
+    correlation = METRICS[statistics.benchmark.protocol][metric].correlation
+    ends_and_p = difference_test(of_a, of_b, statistics.clusters, statistics.confidence, correlation)
+    return of_a.value - of_b.value, *ends_and_p
 
 
 def _note(statistics: BenchmarkStatistics, difference: float, p: float) -> str:

@@ -12,8 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from judgemerge.evaluate.bootstrap import (
+    Clusters,
+    Replicated,
     bca_interval,
-    effective_clusters,
+    fisher_interval,
     generator,
     leave_one_out,
     proportion_interval,
@@ -21,7 +23,7 @@ from judgemerge.evaluate.bootstrap import (
     weighted_sums,
 )
 from judgemerge.evaluate.counts import Cells, Outcomes, divide, replicated
-from judgemerge.evaluate.metrics import METRICS, metrics_for
+from judgemerge.evaluate.metrics import METRICS, Metric, metrics_for
 from judgemerge.settings.report import Statistics
 
 DECIMALS = 12  # rounds away what BLAS libraries add in different orders, so that tables are the same everywhere
@@ -47,9 +49,9 @@ class Sample:
         return resampling_weights(self.n_clusters, self.settings.resamples, rng)
 
     @cached_property
-    def effective(self) -> float:
-        """The number of equal clusters that say as much as these."""
-        return effective_clusters(np.bincount(self.cluster, minlength=self.n_clusters))
+    def clusters(self) -> Clusters:
+        """The clusters with their sizes."""
+        return Clusters(np.bincount(self.cluster, minlength=self.n_clusters))
 
     def count(self, *values: np.ndarray) -> np.ndarray:
         """Return the sums of each (n_units,) array over clusters: (n_values, n_clusters)."""
@@ -122,15 +124,27 @@ def estimate(
     value = float(function(counts.sum(axis=1, keepdims=True))[0])
     jackknife = function(leave_one_out(counts))
     if proportion:
-        ends = proportion_interval(value, jackknife, sample.effective, sample.settings.confidence)
+        ends = proportion_interval(value, jackknife, sample.clusters, sample.settings.confidence)
     else:
         resampled = function(weighted_sums(counts, sample.weights).astype(float))
-        ends = bca_interval(value, resampled, jackknife, sample.effective, sample.settings.confidence)
+        ends = bca_interval(value, resampled, jackknife, sample.clusters, sample.settings.confidence)
     return Estimate(value, *ends)
 
 
+def metric_ends(
+    metric: Metric | None, replicates: Replicated, clusters: Clusters, confidence: float
+) -> tuple[float, float]:
+    """Return the interval of a metric: Wilson's of a proportion, Fisher's of a correlation, else BCa."""
+    value, resampled, jackknife = replicates
+    if metric is not None and metric.proportion:
+        return proportion_interval(value, jackknife, clusters, confidence)
+    if metric is not None and (metric.correlation or metric.fisher):
+        return fisher_interval(value, jackknife, clusters, confidence)
+    return bca_interval(value, resampled, jackknife, clusters, confidence)
+
+
 def grade_estimates(sample: Sample, cells: Cells, names: Sequence[str]) -> dict[str, Estimate]:
-    """Return the pointwise metrics of these names with BCa intervals; undefined ones where there is no cluster."""
+    """Return the pointwise metrics of these names with intervals; undefined ones where there is no cluster."""
     if sample.n_clusters == 0 or not len(cells.truth):
         return dict.fromkeys(names, UNDEFINED)
     whole, resampled, jackknife = replicated(cells, sample.weights, names)
@@ -138,7 +152,8 @@ def grade_estimates(sample: Sample, cells: Cells, names: Sequence[str]) -> dict[
     result = {}
     for name in names:
         value = float(whole[name][0])
-        ends = bca_interval(value, resampled[name], jackknife[name], sample.effective, confidence)
+        replicates = Replicated(value, resampled[name], jackknife[name])
+        ends = metric_ends(METRICS["pointwise"][name], replicates, sample.clusters, confidence)
         result[name] = Estimate(value, *ends)
     return result
 

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.bootstrap import difference_test
+from judgemerge.evaluate.comparisons import difference
 from judgemerge.evaluate.estimates import DECIMALS, UNDEFINED, Estimate, Sample, proportion
 from judgemerge.evaluate.humans import combined_codes
 from judgemerge.evaluate.judging_costs import Cost, total
-from judgemerge.evaluate.metrics import METRICS, metrics_for
+from judgemerge.evaluate.metrics import metrics_for
 from judgemerge.evaluate.score import (
     BenchmarkStatistics,
     benchmark_statistics,
@@ -120,19 +120,8 @@ def agreement_row(statistics: BenchmarkStatistics, panel: str, judge: str, metri
 
 def paired_difference(statistics: BenchmarkStatistics, a: str, b: str, metric: str) -> Estimate:
     """Return the agreement of a minus that of b on the same items, with the interval of comparisons.csv."""
-    judges = [statistics.judges[name] for name in (a, b)]
-    if not all(metric in judge.values for judge in judges):
-        return UNDEFINED
-    values, resampled = ([getattr(judge, kind)[metric] for judge in judges] for kind in ("values", "resampled"))
-    low, high, _ = difference_test(
-        tuple(values),
-        tuple(resampled),
-        statistics.benchmark.n_clusters,
-        statistics.effective,
-        statistics.confidence,
-        correlation=METRICS[statistics.benchmark.protocol][metric].correlation,
-    )
-    return Estimate(values[0] - values[1], low, high)
+    value, low, high, _ = difference(statistics, statistics.judges[a], statistics.judges[b], metric)
+    return Estimate(value, low, high)
 
 
 def best_of(statistics: BenchmarkStatistics, judges: Sequence[str], metric: str) -> str | None:

@@ -8,11 +8,10 @@ import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.bootstrap import (
-    bca_interval,
-    effective_clusters,
+    Clusters,
+    Replicated,
     generator,
     leave_one_out,
-    proportion_interval,
     resampling_weights,
     weighted_sums,
 )
@@ -24,13 +23,16 @@ from judgemerge.evaluate.counts import (
     replicated,
     scale_mismatch,
 )
-from judgemerge.evaluate.estimates import DEFAULTS, Estimate, Measurement
+from judgemerge.evaluate.estimates import DEFAULTS, Estimate, Measurement, metric_ends
 from judgemerge.evaluate.metrics import METRICS, PROTOCOLS
 from judgemerge.evaluate.verdict_arrays import ERROR, BenchmarkArrays, JudgeArrays, benchmark_arrays, judge_arrays
 from judgemerge.settings.report import Statistics
 
 RULES = "house"
-COLUMNS = ("judge", "benchmark", "protocol", *Measurement._fields[:-1], "rules", "note")
+COLUMNS = ("judge", "benchmark", "protocol", *Measurement._fields[:-1], "clusters", "rules", "note")
+# With fewer effective clusters intervals may be too narrow (benchmarks/results/coverage.md).
+FEWEST_OF_PROPORTION, FEWEST = 10, 20
+TOO_NARROW = "the interval may be too narrow"
 PAIRWISE, POINTWISE = (METRICS[protocol] for protocol in PROTOCOLS)
 
 
@@ -48,6 +50,10 @@ class JudgeStatistics:
     jackknife: dict[str, np.ndarray]
     levels: dict[str, Level] = field(default_factory=dict)
 
+    def replicates(self, metric: str) -> Replicated:
+        """Return a metric that is defined, with its resamples and without each cluster."""
+        return Replicated(self.values[metric], self.resampled[metric], self.jackknife[metric])
+
 
 @dataclass(frozen=True)
 class BenchmarkStatistics:
@@ -55,7 +61,7 @@ class BenchmarkStatistics:
 
     benchmark: BenchmarkArrays
     judges: dict[str, JudgeStatistics]
-    effective: float
+    clusters: Clusters
     confidence: float
 
 
@@ -79,7 +85,7 @@ def benchmark_statistics(
         judge: judge_statistics(benchmark, arrays, weights, grade_metrics, settings.group_by)
         for judge, arrays in every.items()
     }
-    return BenchmarkStatistics(benchmark, judges, effective_clusters(benchmark.cluster_sizes), settings.confidence)
+    return BenchmarkStatistics(benchmark, judges, Clusters(benchmark.cluster_sizes), settings.confidence)
 
 
 def judge_statistics(
@@ -133,8 +139,9 @@ def score_benchmark(
 ) -> pd.DataFrame:
     """Return one row per judge and metric (all of the protocol unless given): value, interval, n, errors, and why not.
 
-    `n` is the number of items with texts, the same for every judge; `errors` counts the erroneous verdicts in the
-    orders that the metric uses (a missing verdict is one). Intervals: `bootstrap.py`.
+    `n` is the number of items with texts, the same for every judge, `clusters` that of the prompts that they share;
+    `errors` counts the erroneous verdicts in the orders that the metric uses (a missing verdict is one). Intervals:
+    `bootstrap.py`; the note of one that may be too narrow says so.
     """
     statistics = benchmark_statistics(items, verdicts_by_judge, settings, metrics)
     on_levels = {name for judge in statistics.judges.values() for name in judge.levels}
@@ -151,21 +158,30 @@ def _row(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str) -
     if np.isfinite(value):
         ends = metric_interval(statistics, judge, metric)
     note = value_note(benchmark, judge, metric)
-    if not note and not np.isfinite(ends[0]):
-        few = benchmark.n_clusters < 2
-        note = "one cluster: no interval" if few else "the same in every resample: no interval"
+    note = note or interval_note(statistics, metric, bool(np.isfinite(ends[0])))
     n = judge.levels[metric].n if metric in judge.levels else benchmark.n_items
     errors = count_errors(benchmark, judge.arrays, metric)
     *numbers, note = Measurement.of(metric, Estimate(value, *ends), n, errors, note)
-    return (judge.arrays.judge, benchmark.benchmark, benchmark.protocol, *numbers, RULES, note)
+    place = (judge.arrays.judge, benchmark.benchmark, benchmark.protocol)
+    return (*place, *numbers, benchmark.n_clusters, RULES, note)
 
 
 def metric_interval(statistics: BenchmarkStatistics, judge: JudgeStatistics, metric: str) -> tuple[float, float]:
-    """Return the interval of one metric: Wilson's for a proportion, BCa for everything else."""
-    value, jackknife, effective = judge.values[metric], judge.jackknife[metric], statistics.effective
-    if metric not in LEVEL_METRICS and METRICS[statistics.benchmark.protocol][metric].proportion:
-        return proportion_interval(value, jackknife, effective, statistics.confidence)
-    return bca_interval(value, judge.resampled[metric], jackknife, effective, statistics.confidence)
+    """Return the interval of one metric (`metric_ends`); correlations of levels, of a few systems, have BCa."""
+    declared = None if metric in LEVEL_METRICS else METRICS[statistics.benchmark.protocol][metric]
+    return metric_ends(declared, judge.replicates(metric), statistics.clusters, statistics.confidence)
+
+
+def interval_note(statistics: BenchmarkStatistics, metric: str, is_defined: bool) -> str:
+    """Return why a value has no interval, or that its interval may be too narrow; empty when neither."""
+    clusters = statistics.clusters
+    if not is_defined:
+        return "one cluster: no interval" if clusters.n < 2 else "the same in every resample: no interval"
+    proportion = metric not in LEVEL_METRICS and METRICS[statistics.benchmark.protocol][metric].proportion
+    if clusters.effective >= (FEWEST_OF_PROPORTION if proportion else FEWEST):
+        return ""
+    alike = f"{clusters.n} clusters that say as much as {clusters.effective:.1f} equal ones"
+    return f"{alike}: {TOO_NARROW}"
 
 
 def count_errors(benchmark: BenchmarkArrays, judge: JudgeArrays, metric: str) -> int:

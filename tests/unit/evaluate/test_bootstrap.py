@@ -15,6 +15,7 @@ from judgemerge.evaluate.verdict_arrays import benchmark_arrays
 from judgemerge.settings.report import Statistics
 
 N_RESAMPLES = 200
+NARROW = "{n} clusters that say as much as {effective:.1f} equal ones: the interval may be too narrow"
 
 
 def repeated(items, seed):
@@ -87,7 +88,9 @@ def test_bca_equals_scipy_when_every_item_is_its_own_cluster(seed):
     resampled = np.array([sample[rng.integers(0, 40, 40)].mean() for _ in range(4000)])
     jackknife = (sample.sum() - sample) / 39
     normal = 1 - 2 * stats.t.sf(stats.norm.ppf(0.975) * np.sqrt(39 / 40), 39)
-    got = bootstrap.bca_interval(sample.mean(), resampled, jackknife, effective=40, confidence=normal)
+    got = bootstrap.bca_interval(
+        sample.mean(), resampled, jackknife, bootstrap.Clusters(np.ones(40)), confidence=normal
+    )
     previous = stats.bootstrap((sample,), np.mean, n_resamples=100, method="BCa", rng=0)
     expected = stats.bootstrap(
         (sample,), np.mean, n_resamples=0, bootstrap_result=_with(previous, resampled), method="BCa"
@@ -108,9 +111,88 @@ def test_wilson_equals_statsmodels_for_independent_items():
         jackknife = (right - hits) / (n - 1)
         # The jackknife variance is p(1 − p)/(n − 1): Wilson's sample size is n − 1; t replaces the normal quantile.
         alpha = 2 * stats.norm.sf(stats.t.ppf(0.975, n - 1))
-        low, high = bootstrap.proportion_interval(right / n, jackknife, effective=n, confidence=0.95)
+        low, high = bootstrap.proportion_interval(right / n, jackknife, bootstrap.Clusters(np.ones(n)), 0.95)
         expected = proportion_confint(right / n * (n - 1), n - 1, alpha=alpha, method="wilson")
         assert (low, high) == pytest.approx(expected, abs=1e-12)
+
+
+UNEQUAL = np.array([3, 1, 4, 20, 2, 2, 5])
+
+
+@pytest.mark.parametrize("number", range(0, 21, 4))
+def test_spread_equals_the_moments_of_the_quadratic_form(number):
+    """E[rᵀr] and Var[rᵀr] of r = S − h ΣS by matrices; S has the variances of a model with this correlation."""
+    clusters, size = bootstrap.Clusters(UNEQUAL), len(UNEQUAL)
+    variances = UNEQUAL * (1 + (UNEQUAL - 1) * bootstrap.ALIKE[number])
+    centring = np.eye(size) - np.outer(clusters.shares, np.ones(size))
+    form = np.sqrt(np.outer(variances, variances)) * (centring.T @ centring)
+    expected = variances.sum() / np.trace(form), np.trace(form) ** 2 / np.trace(form @ form)
+    assert clusters._spreads[number] == pytest.approx(expected)
+
+
+def test_equal_clusters_have_the_usual_degrees_of_freedom():
+    clusters = bootstrap.Clusters(np.full(9, 4))
+    assert clusters.spread(np.random.default_rng(0).normal(size=9)) == pytest.approx((9 / 8, 8))
+
+
+def test_clusters_without_items_change_nothing():
+    influence = np.random.default_rng(2).normal(size=7)
+    with_empty = bootstrap.Clusters(np.append(UNEQUAL, 0)).spread(np.append(influence, 0.0))
+    assert with_empty == pytest.approx(bootstrap.Clusters(UNEQUAL).spread(influence))
+    alone = bootstrap.Clusters(np.array([4, 0]))
+    assert np.isnan(bootstrap.proportion_interval(0.5, np.array([np.nan, 0.5]), alone, 0.95)).all()
+
+
+def test_clusters_whose_items_go_together_have_fewer_degrees_of_freedom():
+    clusters = bootstrap.Clusters(np.repeat([2, 17], [38, 2]))
+    independent, together = (clusters.spread(clusters.sizes**power) for power in (0.5, 1.0))
+    assert together.freedom < 4 < 12 < independent.freedom < 39
+    assert together.inflation > independent.inflation > 40 / 39
+
+
+def test_shares_are_covered_when_two_large_prompts_are_all_right_or_all_wrong():
+    sizes, rng, held = np.repeat([1, 16], [38, 2]), np.random.default_rng(3), []
+    clusters = bootstrap.Clusters(sizes)
+    for _ in range(1000):
+        right = sizes * (rng.random(40) < 0.6)
+        jackknife = (right.sum() - right) / (sizes.sum() - sizes)
+        low, high = bootstrap.proportion_interval(right.sum() / sizes.sum(), jackknife, clusters, 0.95)
+        held.append(low <= 0.6 <= high)
+    assert 0.94 < np.mean(held) < 0.965  # 0.932 with degrees of freedom from the effective number of clusters
+
+
+def test_fisher_interval_is_close_to_the_textbook_and_undefined_at_the_ends():
+    x, noise = np.random.default_rng(5).normal(size=(2, 2000))
+    y = 0.6 * x + 0.8 * noise
+    value = np.corrcoef(x, y)[0, 1]
+    without = np.array([np.corrcoef(np.delete(x, i), np.delete(y, i))[0, 1] for i in range(2000)])
+    clusters = bootstrap.Clusters(np.ones(2000))
+    expected = np.tanh(np.arctanh(value) + np.array([-1, 1]) * 1.96 / np.sqrt(1997))
+    assert bootstrap.fisher_interval(value, without, clusters, 0.95) == pytest.approx(expected, abs=0.002)
+    for number in (1.0, -1.0, 0.5):
+        assert np.isnan(bootstrap.fisher_interval(number, np.full(2000, number), clusters, 0.95)).all()
+
+
+@pytest.mark.parametrize(
+    ("n_clusters", "of_kappa", "of_accuracy"), [(20, "", ""), (19, NARROW, ""), (9, NARROW, NARROW)]
+)
+def test_few_clusters_are_counted_and_noted_where_an_interval_may_be_too_narrow(n_clusters, of_kappa, of_accuracy):
+    items = [pair(i, "first" if i % 3 else "tie", cluster=i // 2) for i in range(2 * n_clusters)]
+    outcomes = [item.truth if i % 4 else "second" for i, item in enumerate(items)]
+    verdicts = {"j": both(items, outcomes, outcomes)}
+    table = score_benchmark(items, verdicts, Statistics(resamples=100)).set_index("metric")
+    assert (table["clusters"] == n_clusters).all()
+    assert table.loc["kappa", "note"] == of_kappa.format(n=n_clusters, effective=n_clusters)
+    assert table.loc["accuracy", "note"] == of_accuracy.format(n=n_clusters, effective=n_clusters)
+
+
+def test_one_giant_prompt_among_many_is_noted():
+    items = [pair(i, "first" if i % 3 else "tie", cluster=max(i - 30, 0)) for i in range(70)]
+    outcomes = [item.truth if i % 4 else "second" for i, item in enumerate(items)]
+    table = score_benchmark(items, {"j": both(items, outcomes, outcomes)}, Statistics(resamples=100))
+    expected = NARROW.format(n=40, effective=4.9)
+    assert (table["clusters"] == 40).all()
+    assert set(table.set_index("metric").loc[["accuracy", "kappa"], "note"]) == {expected}
 
 
 def test_same_seed_gives_the_same_bytes_and_another_seed_does_not():

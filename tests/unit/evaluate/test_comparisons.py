@@ -1,5 +1,7 @@
 """Paired comparisons: differences, McNemar, Holm, and what is undefined."""
 
+import itertools
+
 import numpy as np
 import pytest
 from agreement_cases import both, pair, point, random_pairwise, said
@@ -7,8 +9,15 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from judgemerge.evaluate.bootstrap import difference_test
-from judgemerge.evaluate.comparisons import BOOTSTRAP_TEST, MCNEMAR_TEST, Comparison, compare_benchmark, mcnemar
+from judgemerge.evaluate.bootstrap import Clusters, Replicated, difference_test
+from judgemerge.evaluate.comparisons import (
+    BOOTSTRAP_TEST,
+    CLUSTERED_MCNEMAR_TEST,
+    MCNEMAR_TEST,
+    Comparison,
+    compare_benchmark,
+    mcnemar,
+)
 from judgemerge.evaluate.score import score_benchmark
 from judgemerge.settings.report import Statistics
 
@@ -35,7 +44,7 @@ def test_table_has_every_pair_metric_and_test(items):
     assert list(table.columns) == list(Comparison._fields)
     assert len(table) == 6 * (6 + 1)
     assert (table["n"] == 80).all()
-    assert set(table["test"]) == {BOOTSTRAP_TEST, MCNEMAR_TEST}
+    assert set(table["test"]) == {BOOTSTRAP_TEST, CLUSTERED_MCNEMAR_TEST}
 
 
 def test_differences_are_those_of_the_scores_and_change_sign_with_the_order(items):
@@ -76,7 +85,45 @@ def test_accuracy_test_is_close_to_the_paired_t_test_without_clusters():
 def test_mcnemar_equals_statsmodels(seed):
     only_a, only_b = np.random.default_rng(seed).integers(0, 30, 2)
     expected = statsmodels_mcnemar([[5, only_a], [only_b, 7]], exact=True).pvalue
-    assert mcnemar(int(only_a), int(only_b)) == pytest.approx(expected if only_a + only_b else 1.0)
+    assert mcnemar(gains(only_a, only_b)) == pytest.approx(expected if only_a + only_b else 1.0)
+
+
+def gains(only_a, only_b):
+    return np.repeat([1, -1, 0], [only_a, only_b, 5])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_mcnemar_of_clusters_counts_all_signs(seed):
+    gained = np.random.default_rng(seed).integers(-4, 5, 11)
+    sums = [abs(int(np.dot(signs, gained))) for signs in itertools.product((-1, 1), repeat=11)]
+    assert mcnemar(gained) == pytest.approx(np.mean([total >= abs(gained.sum()) for total in sums]))
+
+
+def test_mcnemar_minds_that_items_share_prompts():
+    rng = np.random.default_rng(1)
+    alarms = {"clusters": 0, "items": 0}
+    for _ in range(400):
+        of_prompts = rng.choice([-1, 1], 25)  # five items of a prompt all go the same way
+        alarms["clusters"] += mcnemar(5 * of_prompts) <= 0.05
+        alarms["items"] += mcnemar(np.repeat(of_prompts, 5)) <= 0.05
+    assert alarms["clusters"] <= 0.05 * 400 < 0.25 * 400 < alarms["items"]
+
+
+def test_mcnemar_row_of_clustered_items_is_the_test_of_prompts():
+    items = [pair(i, "first", cluster=i // 5) for i in range(20)]
+    a, b = both(items, ["first"] * 20, ["first"] * 20), both(items, ["second"] * 20, ["first"] * 20)
+    table = compare_benchmark(items, {"a": a, "b": b}, Statistics(resamples=100)).set_index("test")
+    assert MCNEMAR_TEST not in table.index
+    row = table.loc[CLUSTERED_MCNEMAR_TEST]
+    assert (row["p"], row["note"]) == (2 / 2**4, "")  # four prompts, not twenty items
+
+
+def test_one_cluster_has_no_test():
+    items = [pair(i, "first", cluster=0) for i in range(20)]
+    a, b = both(items, ["first"] * 20, ["first"] * 20), both(items, ["second"] * 20, ["first"] * 20)
+    table = compare_benchmark(items, {"a": a, "b": b}, Statistics(resamples=100))
+    of_accuracy = table[table["metric"].str.startswith("accuracy")]
+    assert of_accuracy["p"].isna().all() and set(of_accuracy["note"]) == {"one cluster: no test"}
 
 
 def test_mcnemar_row_counts_right_in_the_original_order():
@@ -84,7 +131,7 @@ def test_mcnemar_row_counts_right_in_the_original_order():
     a = both(items, ["first"] * 9 + ["error"], ["second"] * 10)
     b = both(items, ["second"] * 8 + ["first"] * 2, ["first"] * 10)
     row = compare_benchmark(items, {"a": a, "b": b}, Statistics(resamples=100)).set_index("test").loc[MCNEMAR_TEST]
-    assert row["p"] == pytest.approx(mcnemar(8, 1))
+    assert row["p"] == pytest.approx(mcnemar(gains(8, 1)))
     assert row["difference"] == pytest.approx(0.7)
     assert row["note"] == ""
 
@@ -138,7 +185,8 @@ def test_one_judge_makes_an_empty_table_and_seed_decides():
 def test_correlations_are_compared_on_the_z_scale(a, b):
     rng = np.random.default_rng(0)
     resampled = [np.tanh(np.arctanh(r) + rng.normal(0, 0.1, 5000)) for r in (a, b)]
-    low, high, p = difference_test((a, b), resampled, 50, 50, 0.95, correlation=True)
+    sides = [Replicated(r, drawn, np.full(50, r)) for r, drawn in zip((a, b), resampled, strict=True)]
+    low, high, p = difference_test(*sides, Clusters(np.ones(50)), 0.95, correlation=True)
     gap, error = np.arctanh(a) - np.arctanh(b), 0.1 * np.sqrt(2) * np.sqrt(50 / 49)
     assert p == pytest.approx(2 * stats.t.sf(abs(gap) / error, 49), rel=0.25, abs=1e-9)
     assert low <= a - b <= high
@@ -147,8 +195,8 @@ def test_correlations_are_compared_on_the_z_scale(a, b):
 
 def test_a_perfect_correlation_falls_back_to_the_plain_scale():
     rng = np.random.default_rng(0)
-    low, high, p = difference_test(
-        (1.0, 0.5), (np.ones(500), rng.normal(0.5, 0.1, 500)), 50, 50, 0.95, correlation=True
-    )
+    perfect = Replicated(1.0, np.ones(500), np.ones(50))
+    other = Replicated(0.5, rng.normal(0.5, 0.1, 500), np.full(50, 0.5))
+    low, high, p = difference_test(perfect, other, Clusters(np.ones(50)), 0.95, correlation=True)
     assert 0 < low < 0.5 < high
     assert p < 0.001

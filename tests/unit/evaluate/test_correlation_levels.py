@@ -5,7 +5,7 @@ import pytest
 from agreement_cases import point, said
 from scipy import stats
 
-from judgemerge.evaluate.score import score_benchmark
+from judgemerge.evaluate.score import TOO_NARROW, score_benchmark
 from judgemerge.settings.report import Statistics
 
 CORRELATION = {"pearson": stats.pearsonr, "spearman": stats.spearmanr, "kendall": stats.kendalltau}
@@ -36,7 +36,8 @@ def test_both_levels_are_those_of_scipy(name):
     found = table(items, scores)
     system = found.loc[f"{name}_system"]
     assert system["value"] == pytest.approx(CORRELATION[name](truth.mean(axis=0), score.mean(axis=0))[0])
-    assert (system["n"], system["note"]) == (5, "")
+    assert (system["n"], system["clusters"]) == (5, 12)
+    assert system["note"] == f"12 clusters that say as much as 12.0 equal ones: {TOO_NARROW}"
     defined = [(t, s) for t, s in zip(truth, score, strict=True) if np.ptp(t) and np.ptp(s)]
     summary = found.loc[f"{name}_summary"]
     assert summary["value"] == pytest.approx(np.mean([CORRELATION[name](t, s)[0] for t, s in defined]))

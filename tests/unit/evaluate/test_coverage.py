@@ -21,28 +21,38 @@ def simulation():
 
 @pytest.mark.parametrize("index", [0, 3, 5])
 def test_runs_do_not_depend_on_how_they_are_split(simulation, index):
-    scenario = simulation.SCENARIOS[index]
-    whole = simulation.simulate(scenario, 30, range(4), 50, seed=1)
-    parts = [row for runs in (range(0, 3), range(3, 4)) for row in simulation.simulate(scenario, 30, runs, 50, seed=1)]
+    scenario, design = simulation.SCENARIOS[index], simulation.DESIGNS[index]
+    whole = simulation.simulate(scenario, design, range(4), 50, seed=1)
+    parts = [part for runs in (range(0, 3), range(3, 4)) for part in simulation.simulate(scenario, design, runs, 50, 1)]
     pd.testing.assert_frame_equal(pd.DataFrame(whole), pd.DataFrame(parts))
 
 
 def test_figures_outside_the_targets_are_named(simulation):
-    row = {"n": 100, "protocol": "pairwise", "scenario": "weak", "metric": "kappa", "truth": 0.5, "width": 0.1}
+    row = {
+        "design": "100 items",
+        "protocol": "pairwise",
+        "scenario": "weak",
+        "metric": "kappa",
+        "truth": 0.5,
+        "width": 0.1,
+    }
     good = row | {"coverage": 0.95, "plain_coverage": 0.92, "false_alarms": 0.05, "plain_false_alarms": 0.06}
     bad = row | {"coverage": 0.90, "plain_coverage": 0.92, "false_alarms": 0.07, "plain_false_alarms": 0.06}
-    assert simulation.missed(pd.DataFrame([good])) == []
-    assert len(simulation.missed(pd.DataFrame([good, bad]))) == 2
-    text = simulation.report(pd.DataFrame([good, bad]), 10, 10, 1)
+    assert simulation.missed(pd.DataFrame([good]), 5000) == []
+    assert len(simulation.missed(pd.DataFrame([good, bad]), 5000)) == 2
+    assert simulation.missed(pd.DataFrame([good, bad]), 50) == []  # too few runs to tell
+    assert len(simulation.outside(pd.DataFrame([good, bad]))) == 2
+    text = simulation.report(pd.DataFrame([good, bad]), 5000, 10, 1)
     assert "coverage 90.0%: kappa" in text
-    assert "| 100 | pairwise, weak | kappa | 0.500 | **95.0** | 92.0 | 0.100 | **5.0** | 6.0 |" in text
+    assert "| 100 items | pairwise, weak | kappa | 0.500 | **95.0** | 92.0 | 0.100 | **5.0** | 6.0 |" in text
 
 
 @pytest.mark.slow
-def test_accuracy_intervals_cover(simulation):
+@pytest.mark.parametrize("design", [0, 3])
+def test_accuracy_intervals_cover(simulation, design):
     scenario = simulation.SCENARIOS[1]
-    truths = simulation.population_values(scenario, seed=3)
-    rows = pd.DataFrame(simulation.simulate(scenario, 100, range(600), 400, seed=3))
+    truths = simulation.population_values(scenario)
+    rows = pd.DataFrame(simulation.simulate(scenario, simulation.DESIGNS[design], range(600), 400, 3))
     summary = pd.DataFrame(simulation.summarise(rows, truths)).set_index("metric")
     assert summary.loc[["accuracy", "macro_f1", "kappa"], "coverage"].between(0.925, 0.975).all()
     assert summary.loc[["accuracy", "macro_f1", "kappa"], "false_alarms"].between(0.025, 0.075).all()

@@ -94,6 +94,14 @@ def test_judges_come_in_the_order_of_the_study_and_none_is_lost(frames, name):
     assert "<td>one_order</td>" in unknown
 
 
+def test_metrics_whose_intervals_may_be_too_narrow_are_named():
+    item_set = [pair(i, CLASSES[i % 3], cluster=i // 3) for i in range(30)]
+    table = score.score_benchmark(item_set, verdicts(item_set, ["judge"]), FEW)
+    ((_, text),) = agreement.sections(table, ["judge"])
+    (warning,) = re.findall("<p><b>([^<]*)</b>: 10 clusters that say as much as 10.0 equal ones", text)
+    assert "kappa" in warning and "accuracy" not in warning
+
+
 def test_the_matrix_has_row_minus_column(frames):
     table = frames["comparisons"]
     pairs = table[(table["metric"] == "accuracy_first") & table["test"].str.startswith("paired")]

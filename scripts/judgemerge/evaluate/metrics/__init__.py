@@ -31,7 +31,7 @@ Need = Literal["one_scale", "whole_numbers", "items"]
 Use = Literal["search", "headline", "comparisons", "groups", "raters", "card"]
 ONE_OF = {"protocol": get_args(Protocol), "orders": get_args(Orders)}
 SOME_OF = {"needs": get_args(Need), "uses": get_args(Use)}
-OF_TYPE = {"proportion": bool, "correlation": bool, "lower_is_better": bool, "undefined": str}
+OF_TYPE = {"proportion": bool, "correlation": bool, "fisher": bool, "lower_is_better": bool, "undefined": str}
 FOREIGN = {"pairwise": "needs", "pointwise": "orders"}  # what a metric of the protocol cannot declare
 PROTOCOLS = ("pairwise", "pointwise")
 ORDER_NAMES = ("first", "swapped")  # as metrics of one order are called
@@ -46,6 +46,7 @@ class Metric:
       "recorded" is of those that were asked.
     - `proportion`: a share of (nearly) all items, with Wilson's interval in place of the bootstrap's.
     - `correlation`: NaN where either side is constant; differences of two are tested on Fisher's scale.
+    - `fisher`: its interval is made on Fisher's scale, as that of every correlation.
     - `needs` (grades): "one_scale", undefined where judge and people use different scales; "whole_numbers"; "items",
       what is counted over all items, with or without a readable verdict.
     - `uses`: "search", it says how good a judge is, and a search may name it; "headline", shown first of comparisons;
@@ -61,6 +62,7 @@ class Metric:
     orders: Orders = "both"
     proportion: bool = False
     correlation: bool = False
+    fisher: bool = False
     needs: tuple[Need, ...] = ()
     uses: tuple[Use, ...] = ()
     lower_is_better: bool = False

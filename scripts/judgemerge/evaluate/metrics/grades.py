@@ -60,6 +60,7 @@ def mae(grades: Grades) -> np.ndarray:
 @metric(
     "kappa_quadratic",
     protocol="pointwise",
+    fisher=True,
     needs=("one_scale", "whole_numbers"),
     undefined="the judge's scores are constant",
 )

@@ -41,6 +41,7 @@ COLUMNS = {
     **ESTIMATE,
     "n": Column("number of items that the value is computed from"),
     "errors": Column("number of replies that could not be parsed; never counted as ties"),
+    "clusters": Column("number of prompts that the items share; empty where the interval does not use them"),
     "rules": Column("house: the protocol of this workflow; published: that of the benchmark's paper"),
     "note": Column("why a value is undefined, or why the judge has none"),
     "prompt": Column("prompt that the judge was asked with; empty where nobody asked it"),
@@ -123,11 +124,15 @@ def prompt_sections(prompts: Mapping[str, Mapping[str, str]], wordings: Mapping[
 
 
 def _judges_by_metric(rows: Frame, judges: Sequence[str]) -> str:
+    from judgemerge.evaluate.score import TOO_NARROW
+
     metrics = [metric for metric in rows.metric.unique() if not _is_redundant(rows, metric)]
     counts = rows.groupby("judge")[["n", "errors"]].max()
-    return Crosstab(rows, "judge", "metric").html(
+    table = Crosstab(rows, "judge", "metric").html(
         ["judge", "n", "errors"], in_order(rows.judge, judges), metrics, lambda judge: [judge, *counts.loc[judge]]
     )
+    warned = rows[rows.metric.isin(metrics) & rows.note.astype(str).str.contains(TOO_NARROW, regex=False)]
+    return table + notes(zip(warned.metric, warned.note, strict=True))
 
 
 def _is_redundant(rows: Frame, metric: str) -> bool:

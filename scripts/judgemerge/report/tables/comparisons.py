@@ -21,15 +21,15 @@ COLUMNS = {
     "ci_high": Column("upper end of the paired confidence interval"),
     "p": Column("p value of the test"),
     "p_holm": Column("p value after Holm's correction over all pairs of judges of the benchmark, metric and test"),
-    "test": Column("paired bootstrap with Student's t, or exact McNemar test"),
+    "test": Column("paired bootstrap with Student's t, or exact McNemar test, of clusters where items share prompts"),
     "n": Column("number of items that both judged"),
     "note": Column("why a difference is undefined"),
 }
 INTRO = (
     "Every two judges of a benchmark on the same items. Differences have {confidence} intervals from a paired "
     "bootstrap (Student's t with its standard error) in which all items of a prompt are drawn together, for both "
-    "judges at once. Accuracy in the original order is also tested with the exact McNemar test, which takes items as "
-    "independent. p is corrected by Holm over all pairs of judges within one benchmark, metric and test; * marks "
+    "judges at once. Accuracy in the original order is also tested with the exact McNemar test, of whole prompts where "
+    "items share them. p is corrected by Holm over all pairs of judges within one benchmark, metric and test; * marks "
     f"p < {SIGNIFICANT} after that."
 )
 MOST_JUDGES = 12  # a matrix of more is too wide to read, and its pairs are too many for a page
