@@ -120,11 +120,8 @@ def agreement_row(statistics: BenchmarkStatistics, panel: str, judge: str, metri
 
 def paired_difference(statistics: BenchmarkStatistics, a: str, b: str, metric: str) -> Estimate:
     """Return the agreement of a minus that of b on the same items, with the interval of comparisons.csv."""
-    judges = [statistics.judges[name] for name in (a, b)]
-    if not all(metric in judge.values for judge in judges):
-        return UNDEFINED
-    gap, low, high, _ = difference(statistics, *judges, metric)
-    return Estimate(gap, low, high)
+    value, low, high, _ = difference(statistics, statistics.judges[a], statistics.judges[b], metric)
+    return Estimate(value, low, high)
 
 
 def best_of(statistics: BenchmarkStatistics, judges: Sequence[str], metric: str) -> str | None:
