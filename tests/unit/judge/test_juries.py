@@ -1,5 +1,6 @@
 """Juries: what several judges say together, and what their votes weigh."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -135,5 +136,6 @@ def test_the_record_names_what_was_fitted_on_what():
         ("second half of the prompts", 2),
         ("first half of the prompts", 2),
     ]
-    _, record = juries.weights_by_item(items, verdicts, {"other": items}, {"other": verdicts}, 1)
+    others = [dataclasses.replace(item, turns=("another question",)) for item in items]
+    _, record = juries.weights_by_item(items, verdicts, {"other": others}, {"other": verdicts}, 1)
     assert [(one["fitted_on"], one["judges"]) for one in record] == [("other", 4)]
