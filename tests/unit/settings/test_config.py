@@ -131,7 +131,7 @@ def test_defaults_are_filled_at_every_depth():
     full = config.read(given, "study.yaml").plain()
     assert given == before
     assert full["threads"] == 2
-    assert full["suites"]["pairs"] == {"benchmarks": ["demo_pairwise"], "development": [], "optional": False}
+    assert full["suites"]["pairs"] == {"benchmarks": ["demo_pairwise"], "optional": False}
     assert full["models"]["m"]["make"]["corpus"]["seed"] == 1
     assert full["models"]["m"]["make"]["layers"] == 4
     assert full["models"]["found"] == {"path": "here"}
