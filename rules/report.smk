@@ -6,6 +6,7 @@ What a table is made of, how it looks and what it is called stands in its module
 from judgemerge.core.provenance import deployment_words
 from judgemerge.report import explorer
 from judgemerge.report.contents import Contents
+from judgemerge.report.inert import packed
 
 CONTENTS = Contents(study)
 
@@ -65,7 +66,7 @@ rule render_page:
         **small_job,
     params:
         caption=of(CONTENTS.caption, "table"),
-        page=of(CONTENTS.page_parameters, "table"),
+        page=of(layout.chained(CONTENTS.page_parameters, packed), "table"),
         code=CONTENTS.digest("report/render_page", "table"),
     script:
         "../scripts/report/render_page.py"
@@ -93,7 +94,7 @@ rule draw_figure:
         **small_job,
     params:
         caption=of(CONTENTS.figure_caption, "figure"),
-        figure=of(CONTENTS.figure_parameters, "figure"),
+        figure=of(layout.chained(CONTENTS.figure_parameters, packed), "figure"),
         code=CONTENTS.digest("report/draw_figure", "figure"),
     script:
         "../scripts/report/draw_figure.py"
@@ -120,8 +121,8 @@ rule write_first_page:
     params:
         caption="What came out, from the tables of this study; figures and numbers below are the same as on their pages.",
         names=CONTENTS.telling,
-        page=CONTENTS.first_page_parameters(),
-        code=CONTENTS.first_page_digest(),
+        page=packed(CONTENTS.first_page_parameters()),
+        code=CONTENTS.first_page_digest("report/write_first_page"),
     script:
         "../scripts/report/write_first_page.py"
 
@@ -147,7 +148,7 @@ rule write_explorer:
     params:
         caption="Tables that sort and filter, and the items behind them: texts, votes, verdicts, replies. ``explorer.html`` beside "
         "the report holds all of them; inside of the report browsers show two megabytes at most.",
-        page=CONTENTS.explorer_parameters(),
+        page=packed(CONTENTS.explorer_parameters()),
         web=explorer.digest(),
         code=script_digest("report/write_explorer"),
     script:

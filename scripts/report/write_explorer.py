@@ -2,11 +2,12 @@
 
 from judgemerge.core.logs import logged
 from judgemerge.report import explorer
+from judgemerge.report.inert import unpacked
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         explorer.write(
-            **snakemake.params.page,
+            **unpacked(snakemake.params.page),
             page=snakemake.output.page,
             page_in_report=snakemake.output.page_in_report,
         )

@@ -2,11 +2,12 @@
 
 from judgemerge.core.logs import logged
 from judgemerge.report import first_page
+from judgemerge.report.inert import unpacked
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
         first_page.write(
-            **snakemake.params.page,
+            **unpacked(snakemake.params.page),
             tables=dict(zip(snakemake.params.names, snakemake.input.tables, strict=True)),
             readme=snakemake.output.readme,
             page=snakemake.output.page,

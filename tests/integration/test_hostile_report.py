@@ -64,6 +64,7 @@ def report(repository, tmp_path_factory):
             "suites": {"own": {"benchmarks": ["hostile"]}},
             "judges": ["far", "longer", "random"],
             "judging": {"prompts": {"pairwise": "brief_pairwise"}},
+            "display": {"labels": {"longer": HOSTILE}},
         }
         (folder / "hostile.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
         run = runner(folder)

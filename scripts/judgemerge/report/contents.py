@@ -325,10 +325,10 @@ class Contents:
         """Return the caption of a figure."""
         return self.figures[name].figure.caption
 
-    def first_page_digest(self) -> list[str]:
+    def first_page_digest(self, script: str) -> list[str]:
         """Return the digest of the script of the first page with each module that it calls."""
         modules = dict.fromkeys(map(self.module, self.telling))
-        return [script_digest("report/write_first_page", tables=module) for module in modules]
+        return [script_digest(script, tables=module) for module in modules]
 
     def digest(self, script: str, wildcard: str) -> Callable[[Wildcards], str]:
         """Return a function of a job's wildcards: the digest of a script and of the module of its table or figure."""

@@ -162,7 +162,10 @@ def rules_with_scripts():
         for block in re.split(r"(?m)^(?=(?:use )?rule )", path.read_text("utf-8")):
             script = re.search(r'"\.\./scripts/([\w/]+)\.py"', block)
             if script:
-                digest = re.search(r'code=(?:(?:script_digest|CONTENTS\.digest)\("([\w/]+)"|of\(([\w.]+))', block)
+                digest = re.search(
+                    r'code=(?:(?:script_digest|CONTENTS\.digest|CONTENTS\.first_page_digest)\("([\w/]+)"|of\(([\w.]+))',
+                    block,
+                )
                 yield path.name, script[1], digest and (digest[1] or digest[2])
 
 
