@@ -47,7 +47,7 @@ def test_the_plan_is_printed_before_the_first_job(models):
 def test_short_rules_stay_out_of_the_queue(models):
     rules = [job["rule"] for job in models.jobs]
     long = {"export_expert", "merge_models", "score_benchmark", "compare_judges", "check_overlap", "check_export"}
-    # Some tables take long, and one rule makes them all; the explorer reads all items. A linear merge has nothing to weigh.
+    # One rule makes all tables, and some take long; so does the explorer. A linear merge has nothing to weigh.
     tables = ["make_table"] * 4
     assert sorted(rules) == sorted([*tables, "write_explorer", *long, *(GPU_RULES - {"weigh_models"})])
     assert models.first < 20
