@@ -184,7 +184,7 @@ def simulate(scenario: Scenario, design: Design, runs: range, n_resamples: int, 
         for metric in TEST_METRICS[scenario.protocol]:
             if metric == "accuracy_first" and scenario.lean:
                 continue  # there the judges do differ in it
-            p = comparisons.difference(statistics, a, b, metric)[3]
+            p = comparisons.difference(statistics, a, b, metric)[1].p
             resampled = a.resampled[metric], b.resampled[metric]
             below = np.mean(resampled[0] < resampled[1]) + np.mean(resampled[0] == resampled[1]) / 2
             rows.append({"metric": metric, "p": p, "plain_p": 2 * min(below, 1 - below)})

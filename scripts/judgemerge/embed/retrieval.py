@@ -19,7 +19,7 @@ from judgemerge.embed.evaluation_sets import read_rows
 from judgemerge.evaluate import estimates
 from judgemerge.evaluate.bootstrap import Replicated, difference_test, leave_one_out, weighted_sums
 from judgemerge.evaluate.counts import divide
-from judgemerge.evaluate.power import detectable_difference
+from judgemerge.evaluate.power import detectable_by_test
 
 
 @dataclass(frozen=True)
@@ -188,15 +188,11 @@ def differences(
     rows = []
     for metric in base:
         ours, theirs = (_replicated(sample, values_of_model[metric]) for values_of_model in (other, base))
-        low, high, p = difference_test(ours, theirs, sample.clusters, settings.confidence)
-        result = estimates.Estimate(ours.value - theirs.value, low, high)
-        note = _note(result, sample.n_clusters)
-        shown = round(
-            detectable_difference(ours, theirs, (low, high), sample.clusters, settings.confidence), estimates.DECIMALS
-        )
-        rows.append(
-            {"metric": metric, **result.columns(), "detectable": shown, "p": p, "n": len(other[metric]), "note": note}
-        )
+        test = difference_test(ours, theirs, sample.clusters, settings.confidence)
+        result = estimates.Estimate(ours.value - theirs.value, test.low, test.high)
+        shown = round(detectable_by_test(test, settings.confidence), estimates.DECIMALS)
+        about = {"n": len(other[metric]), "note": _note(result, sample.n_clusters)}
+        rows.append({"metric": metric, **result.columns(), "detectable": shown, "p": test.p, **about})
     return rows
 
 

@@ -262,10 +262,22 @@ def _bca_level(z: float, bias: float, acceleration: float) -> float:
     return float(special.ndtr(bias + shifted / slope))
 
 
+class DifferenceTest(NamedTuple):
+    """Interval ends and two-sided p of a difference, and the degrees of freedom of its standard error."""
+
+    low: float
+    high: float
+    p: float
+    freedom: float
+
+
+NO_TEST = DifferenceTest(np.nan, np.nan, np.nan, np.nan)
+
+
 def difference_test(
     a: Replicated, b: Replicated, clusters: Clusters, confidence: float, correlation: bool = False
-) -> tuple[float, float, float]:
-    """Return interval ends and two-sided p of a − b, two judges on the same items and resamples.
+) -> DifferenceTest:
+    """Return the test of a − b, two judges on the same items and resamples.
 
     Student's t with the bootstrap standard error, its shortfall and degrees of freedom as for one judge, from what each
     cluster adds to the difference: the difference of two judges on the same items is nearly symmetric, so t needs no
@@ -278,7 +290,7 @@ def difference_test(
     difference = a.value - b.value
     defined = np.isfinite(a.resampled) & np.isfinite(b.resampled)
     if clusters.n < 2 or not np.isfinite(difference) or defined.sum() < 2:
-        return np.nan, np.nan, np.nan
+        return NO_TEST
     gap, gaps, slope = difference, (a.resampled - b.resampled)[defined], 1.0
     if correlation and max(_largest(side, defined) for side in (a, b)) < 1 - 1e-9:
         gap = np.arctanh(a.value) - np.arctanh(b.value)
@@ -287,10 +299,10 @@ def difference_test(
     spread = clusters.spread(clusters.influence(difference, a.jackknife - b.jackknife))
     error = gaps.std(ddof=1) * np.sqrt(spread.inflation)
     if error < 1e-12:
-        return difference, difference, 1.0 if abs(difference) < 1e-12 else np.nan
+        return DifferenceTest(difference, difference, 1.0 if abs(difference) < 1e-12 else np.nan, spread.freedom)
     half = slope * spread.t_quantile(confidence) * error
     p = 2 * special.stdtr(max(spread.freedom, 1), -abs(gap) / error)
-    return difference - half, difference + half, float(p)
+    return DifferenceTest(difference - half, difference + half, float(p), spread.freedom)
 
 
 def _largest(side: Replicated, defined: np.ndarray) -> float:

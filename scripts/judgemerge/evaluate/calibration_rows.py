@@ -13,9 +13,9 @@ import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.core.probabilities import Probabilities, mean
-from judgemerge.evaluate import calibration
+from judgemerge.evaluate import calibration, estimates
 from judgemerge.evaluate.calibration import METHODS, Confidences, Point
-from judgemerge.evaluate.estimates import DECIMALS, Estimate
+from judgemerge.evaluate.estimates import Estimate
 from judgemerge.evaluate.verdict_arrays import NOT_ASKED, benchmark_arrays
 from judgemerge.settings.report import Statistics
 
@@ -162,8 +162,5 @@ def _named(metric: str, way: str, *restrictions: str) -> str:
 
 
 def table_of(rows: Iterable[Row]) -> pd.DataFrame:
-    """Return rows as the table, numbers rounded so that every machine writes the same digits."""
-    table = pd.DataFrame(list(rows), columns=list(Row._fields))
-    numbers = list(NUMBERS)
-    table[numbers] = table[numbers].astype(float).round(DECIMALS) + 0.0  # + 0.0 makes −0.0 into 0.0
-    return table
+    """Return rows as the table."""
+    return estimates.table_of(Row, rows, NUMBERS)

@@ -10,10 +10,10 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.bootstrap import difference_test
+from judgemerge.evaluate.bootstrap import NO_TEST, DifferenceTest, difference_test
 from judgemerge.evaluate.estimates import DECIMALS, DEFAULTS
 from judgemerge.evaluate.metrics import METRICS, metrics_for
-from judgemerge.evaluate.power import detectable_difference
+from judgemerge.evaluate.power import detectable_by_test
 from judgemerge.evaluate.score import BenchmarkStatistics, JudgeStatistics, benchmark_statistics
 from judgemerge.evaluate.verdict_arrays import BenchmarkArrays, JudgeArrays
 from judgemerge.settings.report import Statistics
@@ -78,18 +78,17 @@ def add_holm(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _bootstrap_row(statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics, metric: str) -> Comparison:
-    gap, low, high, p = difference(statistics, a, b, metric)
-    return _row(statistics, a, b, metric, (gap, low, high), p, BOOTSTRAP_TEST, _note(statistics, gap, p))
+    return _row(statistics, a, b, metric, *difference(statistics, a, b, metric), BOOTSTRAP_TEST)
 
 
 def _mcnemar_row(statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics) -> Comparison:
     """Exact McNemar on "right in the original order"; the interval is the bootstrap's."""
     benchmark = statistics.benchmark
-    test = CLUSTERED_MCNEMAR_TEST if benchmark.n_clusters < benchmark.n_items else MCNEMAR_TEST
-    gap, low, high, _ = difference(statistics, a, b, "accuracy_first")
+    kind = CLUSTERED_MCNEMAR_TEST if benchmark.n_clusters < benchmark.n_items else MCNEMAR_TEST
+    gap, test = difference(statistics, a, b, "accuracy_first")
     is_tested = np.isfinite(gap) and benchmark.n_clusters > 1
     p = mcnemar(cluster_gains(benchmark, a.arrays, b.arrays)) if is_tested else np.nan
-    return _row(statistics, a, b, "accuracy_first", (gap, low, high), p, test, _note(statistics, gap, p))
+    return _row(statistics, a, b, "accuracy_first", gap, test._replace(p=p), kind)
 
 
 def cluster_gains(benchmark: BenchmarkArrays, a: JudgeArrays, b: JudgeArrays) -> np.ndarray:
@@ -117,14 +116,14 @@ def mcnemar(gains: np.ndarray) -> float:
 
 def difference(
     statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeStatistics, metric: str
-) -> tuple[float, float, float, float]:
-    """Return a − b in a metric, the ends of its interval, and p; NaN where it is undefined for one of the judges."""
+) -> tuple[float, DifferenceTest]:
+    """Return a − b in a metric, and its test; NaN where it is undefined for one of the judges."""
     if metric not in a.values or metric not in b.values:
-        return np.nan, np.nan, np.nan, np.nan
+        return np.nan, NO_TEST
     of_a, of_b = a.replicates(metric), b.replicates(metric)
     correlation = METRICS[statistics.benchmark.protocol][metric].correlation
-    ends_and_p = difference_test(of_a, of_b, statistics.clusters, statistics.confidence, correlation)
-    return of_a.value - of_b.value, *ends_and_p
+    test = difference_test(of_a, of_b, statistics.clusters, statistics.confidence, correlation)
+    return of_a.value - of_b.value, test
 
 
 def _note(statistics: BenchmarkStatistics, difference: float, p: float) -> str:
@@ -140,17 +139,12 @@ def _row(
     a: JudgeStatistics,
     b: JudgeStatistics,
     metric: str,
-    estimate: tuple[float, float, float],
-    p: float,
-    test: str,
-    note: str,
+    gap: float,
+    test: DifferenceTest,
+    kind: str,
 ) -> Comparison:
-    shown = np.nan
-    if np.isfinite(estimate[1]):
-        both = a.replicates(metric), b.replicates(metric)
-        shown = detectable_difference(*both, estimate[1:], statistics.clusters, statistics.confidence)
-    difference, low, high, shown = np.round([*estimate, shown], DECIMALS) + 0.0
-    name, n = statistics.benchmark.benchmark, statistics.benchmark.n_items
-    p = float(np.round(p, DECIMALS))
-    judges = a.arrays.judge, b.arrays.judge
-    return Comparison(*judges, name, metric, difference, low, high, shown, p, np.nan, test, n, note)
+    shown = detectable_by_test(test, statistics.confidence)
+    numbers = map(float, np.round([gap, test.low, test.high, shown, test.p], DECIMALS) + 0.0)
+    judges, benchmark = (a.arrays.judge, b.arrays.judge), statistics.benchmark
+    note = _note(statistics, gap, test.p)
+    return Comparison(*judges, benchmark.benchmark, metric, *numbers, np.nan, kind, benchmark.n_items, note)

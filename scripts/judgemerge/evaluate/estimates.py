@@ -4,12 +4,13 @@
 annotator's, one category's), so each part draws its own weights over its own clusters.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from judgemerge.evaluate.bootstrap import (
     Clusters,
@@ -92,6 +93,14 @@ class Measurement(NamedTuple):
     def of(cls, metric: str, estimate: Estimate, n: int, errors: int = 0, note: str = "") -> "Measurement":
         """Return the measurement of an estimate, rounded as in tables."""
         return cls(metric, **estimate.columns(), n=n, errors=errors, note=note)
+
+
+def table_of(kind: type, rows: Iterable[Any], numbers: Sequence[str] = ("value", "ci_low", "ci_high")) -> pd.DataFrame:
+    """Return rows of a NamedTuple as a table, `numbers` rounded so that every machine writes the same digits."""
+    table = pd.DataFrame(list(rows), columns=list(kind._fields))
+    numbers = list(numbers)
+    table[numbers] = table[numbers].astype(float).round(DECIMALS) + 0.0  # + 0.0 makes −0.0 into 0.0
+    return table
 
 
 def mean_of(parts: Sequence[Estimate]) -> Estimate:

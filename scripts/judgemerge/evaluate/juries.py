@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
+from judgemerge.evaluate import estimates
 from judgemerge.evaluate.comparisons import difference
-from judgemerge.evaluate.estimates import DECIMALS, UNDEFINED, Estimate, Sample, proportion
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Sample, proportion
 from judgemerge.evaluate.humans import combined_codes
 from judgemerge.evaluate.judging_costs import Cost, total
 from judgemerge.evaluate.metrics import metrics_for
@@ -120,8 +121,8 @@ def agreement_row(statistics: BenchmarkStatistics, panel: str, judge: str, metri
 
 def paired_difference(statistics: BenchmarkStatistics, a: str, b: str, metric: str) -> Estimate:
     """Return the agreement of a minus that of b on the same items, with the interval of comparisons.csv."""
-    value, low, high, _ = difference(statistics, statistics.judges[a], statistics.judges[b], metric)
-    return Estimate(value, low, high)
+    value, test = difference(statistics, statistics.judges[a], statistics.judges[b], metric)
+    return Estimate(value, test.low, test.high)
 
 
 def best_of(statistics: BenchmarkStatistics, judges: Sequence[str], metric: str) -> str | None:
@@ -191,7 +192,4 @@ def _row(judge: str, benchmark: str, metric: str, value: Estimate, **more: float
 
 def table_of(rows: Sequence[Row]) -> pd.DataFrame:
     """Return rows as the table."""
-    table = pd.DataFrame(list(rows), columns=list(Row._fields))
-    numbers = ["value", "ci_low", "ci_high"]
-    table[numbers] = table[numbers].astype(float).round(DECIMALS)
-    return table
+    return estimates.table_of(Row, rows)

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.estimates import DECIMALS, UNDEFINED, Estimate
+from judgemerge.evaluate import estimates
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate
 from judgemerge.evaluate.juries import agreement_row, best_of, common_metric, paired_difference
 from judgemerge.evaluate.metrics import metrics_for
 from judgemerge.evaluate.score import BenchmarkStatistics, JudgeStatistics, benchmark_statistics, metric_interval
@@ -194,7 +195,4 @@ def _difference_rows(
 
 def table_of(rows: Sequence[Row]) -> pd.DataFrame:
     """Return rows as the table."""
-    table = pd.DataFrame(list(rows), columns=list(Row._fields))
-    numbers = ["value", "ci_low", "ci_high", "tokens"]
-    table[numbers] = table[numbers].astype(float).round(DECIMALS)
-    return table.astype({"models": "Int64"})
+    return estimates.table_of(Row, rows, ["value", "ci_low", "ci_high", "tokens"]).astype({"models": "Int64"})

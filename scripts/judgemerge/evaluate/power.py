@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import optimize, stats
 
-from judgemerge.evaluate.bootstrap import Clusters, Replicated, jackknife_variance, t_quantile
+from judgemerge.evaluate.bootstrap import Clusters, DifferenceTest, jackknife_variance, t_quantile
 
 POWER = 0.8  # with which differences are called detectable in tables
 
@@ -53,14 +53,9 @@ def detectable_by_interval(low: float, high: float, effective: float, confidence
     return detectable((high - low) / 2 / t_quantile(confidence, effective), effective, confidence)
 
 
-def detectable_difference(
-    a: Replicated, b: Replicated, ends: tuple[float, float], clusters: Clusters, confidence: float
-) -> float:
-    """Return the same of `bootstrap.difference_test`, which gave these ends: with its degrees of freedom."""
-    if not np.isfinite(ends).all():
-        return math.nan
-    freedom = clusters.spread(clusters.influence(a.value - b.value, a.jackknife - b.jackknife)).freedom
-    return detectable_by_interval(*ends, freedom + 1, confidence)
+def detectable_by_test(test: DifferenceTest, confidence: float) -> float:
+    """Return the same of a paired test, with its degrees of freedom."""
+    return detectable_by_interval(test.low, test.high, test.freedom + 1, confidence)
 
 
 def detectable_mean(value: float, jackknife: np.ndarray, clusters: Clusters, confidence: float) -> float:

@@ -25,7 +25,7 @@ from judgemerge.evaluate.estimates import (
     grade_estimates,
     proportion,
 )
-from judgemerge.evaluate.power import detectable_difference
+from judgemerge.evaluate.power import detectable_by_test
 from judgemerge.evaluate.verdict_arrays import (
     ERROR,
     FIRST,
@@ -152,9 +152,8 @@ def minus_parent(
         if not orders.any() or not benchmark.n_items:
             return UNDEFINED, np.nan
         both = [_share(sample, (one.codes == benchmark.truth[:, None])[:, orders]) for one in (judge, parent)]
-    low, high, _ = difference_test(*both, sample.clusters, confidence, is_correlation)
-    shown = detectable_difference(*both, (low, high), sample.clusters, confidence)
-    return Estimate(both[0].value - both[1].value, low, high), shown
+    test = difference_test(*both, sample.clusters, confidence, is_correlation)
+    return Estimate(both[0].value - both[1].value, test.low, test.high), detectable_by_test(test, confidence)
 
 
 def _share(sample: Sample, right: np.ndarray) -> Replicated:

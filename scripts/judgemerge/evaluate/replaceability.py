@@ -15,8 +15,9 @@ import pandas as pd
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate import alternative_annotator as alternative
 from judgemerge.evaluate import chance_agreement as chance
+from judgemerge.evaluate import estimates
 from judgemerge.evaluate.counts import divide, scale_mismatch
-from judgemerge.evaluate.estimates import DECIMALS, UNDEFINED, Estimate, Sample, draw_sample, estimate, proportion
+from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Sample, draw_sample, estimate, proportion
 from judgemerge.evaluate.humans import combined_codes
 from judgemerge.evaluate.panels import Labelling
 from judgemerge.evaluate.tables import was_asked
@@ -286,8 +287,5 @@ def _decimal(value: float, digits: int) -> str:
 
 
 def table_of(rows: Iterable[Row]) -> pd.DataFrame:
-    """Return rows as the table, numbers rounded so that every machine writes the same digits."""
-    table = pd.DataFrame(list(rows), columns=list(Row._fields))
-    numbers = list(NUMBERS)
-    table[numbers] = table[numbers].astype(float).round(DECIMALS) + 0.0  # + 0.0 makes −0.0 into 0.0
-    return table
+    """Return rows as the table."""
+    return estimates.table_of(Row, rows, NUMBERS)

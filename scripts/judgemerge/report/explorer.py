@@ -81,24 +81,9 @@ class Contents(NamedTuple):
     standings: Mapping[str, Standing]
 
 
-def write(
-    study: str,
-    description: str,
-    suites: Mapping[str, str],
-    protocols: Mapping[str, str],
-    judges: Sequence[Sequence[str]],
-    pairs: Sequence[Sequence[str]],
-    writers: Sequence[Sequence[str]],
-    tables: Mapping[str, tuple[str, str, Mapping[str, Sequence[str]]]],
-    page: str,
-    page_in_report: str,
-) -> None:
-    """Write the page, and the copy of it that the report shows.
-
-    `judges` are (name, label, kind), `pairs` (judge, benchmark) of all verdicts, `writers` those with replies, `tables`
-    name → (path, title, columns).
-    """
-    contents = read(study, description, suites, protocols, judges, pairs, writers, tables)
+def write(page: str, page_in_report: str, **of_study: Any) -> None:
+    """Write the page, and the copy of it that the report shows; `of_study` is what `read` is told."""
+    contents = read(**of_study)
     text = fitting(contents, WHOLE)
     smaller = text if len(text.encode()) <= INSIDE_REPORT else fitting(contents, INSIDE_REPORT, Path(page).name)
     for path, written in ((page, text), (page_in_report, smaller)):
@@ -116,7 +101,11 @@ def read(
     writers: Sequence[Sequence[str]],
     tables: Mapping[str, tuple[str, str, Mapping[str, Sequence[str]]]],
 ) -> Contents:
-    """Return what the files of a study hold; the arguments are those of `write`."""
+    """Return what the files of a study hold.
+
+    `judges` are (name, label, kind), `pairs` (judge, benchmark) of all verdicts, `writers` those with replies, `tables`
+    name → (path, title, columns).
+    """
     material = Material(study, suites)
     pairs, writers = list(map(tuple, pairs)), set(map(tuple, writers))
     benchmarks = [

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from judgemerge.evaluate.metrics import PROTOCOLS, declared_metrics
-from judgemerge.report.table import SIGNIFICANT
+from judgemerge.report.table import SIGNIFICANT, Frame
 
 Row = Mapping[str, Any]  # of a CSV file: an empty cell is None
 
@@ -74,6 +74,12 @@ def headline_metrics() -> list[str]:
     declared = [(name, words) for protocol in PROTOCOLS for name, words in declared_metrics(protocol).items()]
     first = [(name, words) for name, words in declared if "headline" in words.get("uses", ())]
     return [name for name, words in sorted(first, key=lambda pair: pair[1].get("orders", "both") != "both")]
+
+
+def shown_first(rows: Frame, column: str) -> Frame:
+    """Return the rows of one benchmark on the metric of which most have a value in `column`."""
+    candidates = [rows[rows.metric == metric] for metric in headline_metrics()]
+    return max(candidates, key=lambda part: (part[column].count(), len(part) > 0))
 
 
 def is_lower_better(metric: str) -> bool:

@@ -90,6 +90,19 @@ class View:
         return Page(sections, self.intro.format(confidence=self.confidence, **words) + more)
 
 
+NOT_MODELS = ("recorded", "baseline", "jury", "cascade")  # kinds of judges that no model of the study is
+
+
+def of_kind(kinds: Mapping[str, str], *wanted: str) -> list[str]:
+    """Return the judges of these kinds, in the order of the study."""
+    return [judge for judge, kind in kinds.items() if kind in wanted]
+
+
+def models_of(kinds: Mapping[str, str]) -> list[str]:
+    """Return the judges that are models of the study, bases among them."""
+    return [judge for judge, kind in kinds.items() if kind not in NOT_MODELS]
+
+
 def has_judges(study: Study) -> list[str]:
     """The study judges something."""
     return study.judges

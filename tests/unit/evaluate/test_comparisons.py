@@ -199,7 +199,7 @@ def test_correlations_are_compared_on_the_z_scale(a, b):
     rng = np.random.default_rng(0)
     resampled = [np.tanh(np.arctanh(r) + rng.normal(0, 0.1, 5000)) for r in (a, b)]
     sides = [Replicated(r, drawn, np.full(50, r)) for r, drawn in zip((a, b), resampled, strict=True)]
-    low, high, p = difference_test(*sides, Clusters(np.ones(50)), 0.95, correlation=True)
+    low, high, p, _ = difference_test(*sides, Clusters(np.ones(50)), 0.95, correlation=True)
     gap, error = np.arctanh(a) - np.arctanh(b), 0.1 * np.sqrt(2) * np.sqrt(50 / 49)
     assert p == pytest.approx(2 * stats.t.sf(abs(gap) / error, 49), rel=0.25, abs=1e-9)
     assert low <= a - b <= high
@@ -210,6 +210,6 @@ def test_a_perfect_correlation_falls_back_to_the_plain_scale():
     rng = np.random.default_rng(0)
     perfect = Replicated(1.0, np.ones(500), np.ones(50))
     other = Replicated(0.5, rng.normal(0.5, 0.1, 500), np.full(50, 0.5))
-    low, high, p = difference_test(perfect, other, Clusters(np.ones(50)), 0.95, correlation=True)
+    low, high, p, _ = difference_test(perfect, other, Clusters(np.ones(50)), 0.95, correlation=True)
     assert 0 < low < 0.5 < high
     assert p < 0.001

@@ -60,6 +60,17 @@ def test_a_study_of_recorded_judges_alone_names_the_best_of_them():
     assert finding.lines[0][2:4] == ["–", "–"]
 
 
+def test_a_base_that_is_better_than_what_was_made_of_it_is_named():
+    (finding,) = agreement.findings(scores(small=0.9, one=0.7, two=0.8), KINDS)
+    assert finding.sentences[0].startswith("pairs: small, the best of 3 models, has accuracy 0.900")
+
+
+def test_a_jury_is_no_model_and_has_a_column_where_there_is_one():
+    (finding,) = agreement.findings(scores(small=0.5, one=0.7, three=0.8), KINDS | {"three": "jury"})
+    assert finding.sentences[0].startswith("pairs: one, the best of 2 models,")
+    assert finding.head[4] == "best jury or cascade" and finding.lines[0][4].startswith("three 0.800")
+
+
 def test_only_what_stays_significant_counts_as_better():
     rows = [("one", "small", 0.2, 0.01), ("two", "small", 0.1, 0.2), ("longer", "one", -0.3, 0.001)]
     rows += [("longer", "two", -0.2, 0.2), ("longer", "small", 0.0, 1.0), ("one", "two", 0.1, 0.3)]

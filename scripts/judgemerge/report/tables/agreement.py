@@ -6,10 +6,10 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from judgemerge.evaluate.metrics import PROTOCOLS, metrics_for
 from judgemerge.report import drawing
 from judgemerge.report.drawing import Estimate, HeatMap, Panel, Series
 from judgemerge.report.markup import Crosstab, grid, notes, span
+from judgemerge.report.standings import shown_first
 from judgemerge.report.table import (
     ESTIMATE,
     Axes,
@@ -28,6 +28,8 @@ from judgemerge.report.table import (
     in_order,
     judges_grades,
     judges_pairs,
+    models_of,
+    of_kind,
 )
 
 if TYPE_CHECKING:
@@ -159,53 +161,6 @@ def _metrics_by_judge(rows: Frame, judges: Sequence[str]) -> str:
 
 # ---- first page ----
 
-_SIDES = {
-    "best model of the study": lambda kind: kind not in ("base", "recorded", "baseline"),
-    "its base": lambda kind: kind == "base",
-    "best recorded judge": lambda kind: kind == "recorded",
-    "best baseline": lambda kind: kind == "baseline",
-}
-
-
-def headline(rows: Frame) -> Frame:
-    """Return the rows of one benchmark on the metric that most judges have; accuracy over both orders goes first."""
-    candidates = [rows[rows.metric == metric] for protocol in PROTOCOLS for metric in metrics_for(protocol, "headline")]
-    return max(candidates, key=lambda part: (part.value.count(), len(part) > 0))
-
-
-def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
-    """Return who agrees best with the labels, benchmark by benchmark, beside base, recorded judges and baselines."""
-    sentences, lines, protocols = [], [], set()
-    for benchmark, rows in table[table.rules == "house"].groupby("benchmark", sort=False):
-        main = headline(rows).dropna(subset="value")
-        best = {
-            side: _best(main, {judge for judge, kind in kinds.items() if belongs(kind)})
-            for side, belongs in _SIDES.items()
-        }
-        lines.append([str(benchmark), str(rows.n.max()), *map(_in_words, best.values())])
-        judged = best["best model of the study"] or best["best recorded judge"]
-        if judged and judged.protocol not in protocols:  # a sentence for each skill; the table has the rest
-            protocols.add(judged.protocol)
-            name = (
-                f"{judged.judge}, the best of {_number(main, kinds)},"
-                if best["best model of the study"]
-                else judged.judge
-            )
-            sentences.append(
-                f"{benchmark}: {name} has {METRIC_WORDS.get(judged.metric, judged.metric)} "
-                f"{span(judged.value, judged.ci_low, judged.ci_high)} (n {judged.n}, {judged.errors} errors)."
-            )
-    note = (
-        "The best of several is chosen on the items that it is measured on, which flatters it a little; intervals are "
-        "of each judge alone, prompts resampled."
-    )
-    return (
-        [Finding("Who agrees best with the labels", [*sentences, note], ["benchmark", "n", *_SIDES], lines)]
-        if lines
-        else []
-    )
-
-
 METRIC_WORDS = {
     "accuracy": "accuracy",
     "accuracy_first": "accuracy in the original order",
@@ -213,10 +168,43 @@ METRIC_WORDS = {
 }
 
 
-def _number(rows: Frame, kinds: Mapping[str, str]) -> str:
-    """Return how many models of the study have a value."""
-    n_models = sum(kinds.get(judge) not in ("recorded", "baseline") for judge in rows.judge)
-    return f"{n_models} models"
+def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
+    """Return who agrees best with the labels of each benchmark: models, base, panels, recorded judges, baselines."""
+    bases = of_kind(kinds, "base")
+    sides = {
+        "best model of the study": [judge for judge in models_of(kinds) if judge not in bases],
+        "its base": bases,
+        "best jury or cascade": of_kind(kinds, "jury", "cascade"),
+        "best recorded judge": of_kind(kinds, "recorded"),
+        "best baseline": of_kind(kinds, "baseline"),
+    }
+    sides = {side: judges for side, judges in sides.items() if judges}
+    sentences, lines = {}, []
+    for benchmark, rows in table[table.rules == "house"].groupby("benchmark", sort=False):
+        main = shown_first(rows, "value").dropna(subset="value")
+        best = (_best(main, judges) for judges in sides.values())
+        lines.append([str(benchmark), str(rows.n.max()), *map(_in_words, best)])
+        if sentence := _sentence(str(benchmark), main, kinds):
+            sentences.setdefault(rows.protocol.iloc[0], sentence)  # one for each skill; the table has the rest
+    if not lines:
+        return []
+    note = (
+        "The best of several is chosen on the items that it is measured on, which flatters it a little; intervals are "
+        "of each judge alone, prompts resampled."
+    )
+    head = ["benchmark", "n", *sides]
+    return [Finding("Who agrees best with the labels", [*sentences.values(), note], head, lines)]
+
+
+def _sentence(benchmark: str, rows: Frame, kinds: Mapping[str, str]) -> str:
+    """Return what the best model of the study has, bases included, else the best recorded judge; empty without both."""
+    models = rows[rows.judge.isin(models_of(kinds))]
+    best = _best(models, models_of(kinds)) or _best(rows, of_kind(kinds, "recorded"))
+    if best is None:
+        return ""
+    name = f"{best.judge}, the best of {len(models)} models," if len(models) > 1 else best.judge
+    metric, value = METRIC_WORDS.get(best.metric, best.metric), span(best.value, best.ci_low, best.ci_high)
+    return f"{benchmark}: {name} has {metric} {value} (n {best.n}, {best.errors} errors)."
 
 
 def _best(rows: Frame, judges: Collection[str]) -> Any:

@@ -5,9 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from judgemerge.evaluate.metrics import PROTOCOLS, metrics_for
 from judgemerge.report.drawing import Estimate, HeatMap, Panel, Series, judge_figure, mark, not_shown
 from judgemerge.report.markup import Crosstab, dash, details, grid, notes
+from judgemerge.report.standings import shown_first
 from judgemerge.report.table import (
     DETECTABLE,
     SIGNIFICANT,
@@ -20,6 +20,8 @@ from judgemerge.report.table import (
     Table,
     has_judges,
     in_order,
+    models_of,
+    of_kind,
 )
 
 COLUMNS = {
@@ -45,6 +47,7 @@ INTRO = (
     f"p < {SIGNIFICANT} after that. Each pair has a smallest difference that the set would have shown in "
     "four of five studies (power .8, before Holm's correction); that a smaller one was not shown says little."
 )
+MOST_NAMES = 6  # judges that a sentence lists
 MOST_JUDGES = 12  # a matrix of more is too wide to read, and its pairs are too many for a page
 
 # ---- which rows are shown first ----
@@ -56,9 +59,7 @@ def headline_rows(rows: Frame) -> Frame:
     Accuracy over both orders goes before accuracy in the original order, which judges recorded in one order have, too.
     Where a metric has two tests (exact McNemar) the first is kept, which is the bootstrap's.
     """
-    rows = rows.drop_duplicates(["judge_a", "judge_b", "metric"])
-    candidates = [rows[rows.metric == metric] for protocol in PROTOCOLS for metric in metrics_for(protocol, "headline")]
-    return max(candidates, key=lambda part: (part.difference.count(), len(part) > 0))
+    return shown_first(rows.drop_duplicates(["judge_a", "judge_b", "metric"]), "difference")
 
 
 def against(rows: Frame, judge: str) -> Frame:
@@ -212,14 +213,12 @@ def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
     return [Finding("What is measurably better", [*sentences, words])] if sentences else []
 
 
-MOST_NAMES = 6  # judges that a sentence lists
-
-
 def _beside_base(rows: Frame, kinds: Mapping[str, str]) -> list[str]:
     """Return a sentence for every base: how many models of the study are ahead of it, and behind."""
     sentences = []
-    models = [judge for judge, kind in kinds.items() if kind not in ("base", "recorded", "baseline", "jury", "cascade")]
-    for base in (judge for judge, kind in kinds.items() if kind == "base"):
+    bases = of_kind(kinds, "base")
+    models = [judge for judge in models_of(kinds) if judge not in bases]
+    for base in bases:
         beside = against(rows, base)
         beside = beside[beside.index.isin(models)].dropna(subset="difference")
         if len(beside):
@@ -233,7 +232,7 @@ def _beside_base(rows: Frame, kinds: Mapping[str, str]) -> list[str]:
 def _beside_baselines(rows: Frame, kinds: Mapping[str, str]) -> list[str]:
     """Return the sentence on judges that are ahead of each baseline, none where no baseline can be compared."""
     beaten = {}
-    for baseline in (judge for judge, kind in kinds.items() if kind == "baseline"):
+    for baseline in of_kind(kinds, "baseline"):
         beside = against(rows, baseline).dropna(subset="difference")
         if len(beside):
             beaten[baseline] = set(_clearly(beside, 1))

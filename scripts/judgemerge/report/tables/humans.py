@@ -18,6 +18,7 @@ from judgemerge.report.table import (
     Table,
     has_judges,
     in_order,
+    of_kind,
 )
 
 COLUMNS = {
@@ -148,7 +149,7 @@ def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
     for benchmark, of_benchmark in rows.groupby("benchmark", sort=False):
         metric = of_benchmark.metric.iloc[0]
         of_metric = of_benchmark[of_benchmark.metric == metric]
-        judges = of_metric[(of_metric.kind == "judge") & ~of_metric.rater.isin(_baselines(kinds))]
+        judges = of_metric[(of_metric.kind == "judge") & ~of_metric.rater.isin(of_kind(kinds, "baseline"))]
         people = next(of_metric[of_metric.kind == HUMANS].itertuples(), None)
         best = next(judges.sort_values("value", ascending=False, kind="stable").itertuples(), None)
         if people and best:
@@ -165,10 +166,6 @@ def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
 
 def _span(row) -> str:
     return span(row.value, row.ci_low, row.ci_high)
-
-
-def _baselines(kinds: Mapping[str, str]) -> list[str]:
-    return [judge for judge, kind in kinds.items() if kind == "baseline"]
 
 
 # ---- figure ----

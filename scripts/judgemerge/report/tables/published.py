@@ -9,6 +9,7 @@ from judgemerge.evaluate.expected import read_expected
 from judgemerge.report.markup import TEXT, by_benchmark, notes
 from judgemerge.report.table import Column, Finding, Frame, Page, Section, Study, Table, View
 
+MOST_MISSED = 5  # numbers that the first page names
 COLUMNS = {
     "judge": Column("name of the judge"),
     "benchmark": Column("name of the item set"),
@@ -93,8 +94,6 @@ def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
     ]
     return [Finding("Published numbers", sentences)]
 
-
-MOST_MISSED = 5
 
 TABLE = Table(
     title="Published results, reproduced",

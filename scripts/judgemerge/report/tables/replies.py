@@ -6,6 +6,7 @@ from judgemerge.report.markup import TEXT, plain
 from judgemerge.report.material import Material
 from judgemerge.report.table import Column, Finding, Frame, Inputs, Page, Pair, Study, Table, View, judging_pairs
 
+MOST_LINES = 5  # judges with unreadable replies that the first page names
 COLUMNS = {
     "judge": Column("name of the judge"),
     "benchmark": Column("name of the item set"),
@@ -75,8 +76,6 @@ def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
         )
     ]
 
-
-MOST_LINES = 5
 
 TABLE = Table(
     title="Judge outputs: truncation and parse failures",
