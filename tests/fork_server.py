@@ -2,8 +2,8 @@
 
 Every start is a process of its own, with the folder, environment, standard streams and exit code of a usual one. In the
 place of the tool stands a client of the same name, which is ended with what it started, and the other way round. The
-clients lie in one folder, and what they start takes the `python` there for its own: scripts of Snakemake's jobs start by
-a fork, too, with the packages imported that most of them need. Nothing of judgemerge is: checkouts differ.
+clients lie in one folder, and what they start takes the `python` there for its own: scripts of Snakemake's jobs start
+by a fork, too, with the packages imported that most of them need. Nothing of judgemerge is: checkouts differ.
 """
 
 import atexit

@@ -57,6 +57,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path, monkeypatch):
 def gguf_of(folder, path, pre="llama-bpe", architecture="llama", matrices="F32"):
     """Write a Llama with a byte-level BPE as GGUF: the rows of queries and keys interleaved."""
     import gguf
+
     from judgemerge.train import gguf_models
 
     config, tokenizer = (json.loads((folder / name).read_text()) for name in ("config.json", "tokenizer.json"))
