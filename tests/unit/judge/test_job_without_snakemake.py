@@ -1,4 +1,4 @@
-"""What the tests of the real vLLM start is the rule's own script; here with Transformers, so that it does not fall behind."""
+"""What `make test-vllm` and `make test-gpu` start, here with Transformers, so that neither falls behind the rest."""
 
 import json
 import subprocess
@@ -23,3 +23,11 @@ def test_the_script_of_the_rule_runs_as_the_tests_of_vllm_start_it(repository, t
     assert process.returncode == 0, process.stderr + (tmp_path / "job.log").read_text(encoding="utf-8")
     replies = list(read_jsonl(tmp_path / "replies.jsonl"))
     assert len(replies) == 4 and all(row["prompt_tokens"] > 0 for row in replies), replies
+
+
+def test_the_script_for_a_new_cluster_judges_on_a_cpu(repository, tmp_path):
+    command = [sys.executable, repository / "tests" / "gpu" / "run.py", "--folder", tmp_path]
+    command += ["--only", "make_model", "judge_transformers"]
+    process = subprocess.run(command, env={"CUDA_VISIBLE_DEVICES": "", "PATH": ""}, capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert process.stdout.startswith("CPU run: no GPU here") and "4 replies" in process.stdout

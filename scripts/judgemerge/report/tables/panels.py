@@ -43,9 +43,9 @@ COLUMNS = {
 INTRO = (
     "Juries and cascades are assembled from the verdicts of their members; no model was asked for them. A jury gains "
     "by errors that cancel: k members whose errors have the mean correlation ρ are worth k / (1 + (k − 1) ρ) "
-    "independent votes. The best member is chosen on the same items, so it is a little flattered; the difference shows "
-    "from where on these items would have told the two apart. An item costs a jury what it costs all members, a cascade "
-    "what it costs those that are asked. {confidence} intervals, prompts as clusters. docs/panels.md explains every number."
+    "independent votes. The best member is chosen on the same items, so it is a little flattered; its difference shows "
+    "what these items could have told apart. An item costs a jury what it costs all members, a cascade what it costs "
+    "those that are asked. {confidence} intervals, prompts as clusters. docs/panels.md explains every number."
 )
 AGREEMENT = ("accuracy", "accuracy_first", "spearman")
 _CASCADE = {"coverage": "answered", "selective_agreement": "agreement on these", "target": "target"}
