@@ -10,7 +10,7 @@ from judgemerge.compare.answer_judging import PAIRS
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.labels import sheet
-from judgemerge.label.drawing import LabelFiles, draw_units, read_shown, write_draw
+from judgemerge.label.drawing import LabelFiles, corrected_entry, draw_units, read_shown, write_draw
 from study_options import read_study, run_command
 
 
@@ -37,10 +37,9 @@ def main(
     with files.atomic_writer(paths.sheet) as file:
         file.write(sheet(drawn, items))
     words = "A, B or tie" if drawn.protocol == "pairwise" else "a grade"
-    more = "" if metric == PAIRS else f", metric: {metric}"
     return (
         f"{paths.sheet}: {len(drawn.drawn)} of {len(items)} to label; fill in `vote` ({words}), then add to the study\n"
-        f"corrected:\n  {of}: {{votes: {paths.sheet}, draw: {paths.draw}{more}}}"
+        f"{corrected_entry(of, paths.sheet, paths, metric)}"
     )
 
 

@@ -110,7 +110,7 @@ def whole_scale(grades: list[float], of: str) -> list[float]:
         raise JudgemergeError(f"the scale of '{of}' is not known: {why}; give it, e.g. --scale 1-10")
     if max(grades) - min(grades) >= MOST:
         raise JudgemergeError(
-            f"the grades of '{of}' reach from {min(grades):g} to {max(grades):g}, and a page shows at most {MOST}; give "
-            "--scale with a step, e.g. --scale 0-100:10"
+            f"the grades of '{of}' reach from {min(grades):g} to {max(grades):g}, and a page shows at most {MOST}; "
+            "give --scale with a step, e.g. --scale 0-100:10"
         )
     return [float(grade) for grade in range(int(min(grades)), int(max(grades)) + 1)]

@@ -7,6 +7,7 @@ hold names of models.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -15,11 +16,11 @@ from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import SWAPPED, Item
 from judgemerge.evaluate.labels import Draw, Drawn
-from judgemerge.label.choices import LEFT, RIGHT, Choice, Value
+from judgemerge.label.choices import LEFT, RIGHT, TIE, Choice, Value
 from judgemerge.label.votes import LabelVote, VoteFile, annotator_name, same_annotator, text_digest
 from judgemerge.settings.report import Statistics
 
-SIDES = {LEFT: "first", RIGHT: "second", "tie": "tie"}
+SIDES = {LEFT: "first", RIGHT: "second", TIE: "tie"}
 LONGEST_TIME = 86_400  # seconds on one unit; whatever is longer was no labelling
 
 
@@ -54,6 +55,10 @@ class Desk:
         self._agreement: tuple[object, list[dict]] = (None, [])
         self.votes.votes()  # a file that cannot be right is refused before anybody labels
 
+    def settle(self) -> None:
+        """Return when nothing is being written, and let nothing be written any more: the end of the server."""
+        self._lock.acquire()
+
     # ---- what is asked ----
 
     def about(self) -> dict[str, Any]:
@@ -61,6 +66,8 @@ class Desk:
         with self._lock:
             return {
                 **self.question._asdict(),
+                "draw": files.sha256_text(str(self.drawn.seed), *(one.unit for one in self.drawn.drawn))[:16],
+                "level": f"{100 * self.settings.confidence:g} %",
                 "isPair": self.is_pairwise,
                 "choices": [choice.plain() for choice in self.choices],
                 "n": len(self.by_label),
@@ -70,10 +77,7 @@ class Desk:
     def progress(self) -> list[dict[str, Any]]:
         """Return who has labelled how many, in the order in which they began."""
         with self._lock:
-            counts: dict[str, int] = {}
-            for vote in self.votes.votes():
-                counts[vote.annotator] = counts.get(vote.annotator, 0) + 1
-            return [{"name": name, "done": n} for name, n in counts.items()]
+            return [{"name": name, "done": n} for name, n in counts_of(self.votes.votes()).items()]
 
     def order(self, annotator: str) -> list[int]:
         """Return the numbers of all units in the order in which an annotator gets them."""
@@ -134,7 +138,7 @@ class Desk:
             if before and before[0].vote != said:
                 raise Conflict("another page of yours said something else of this one; undo that first")
             if not before:
-                spent = None if seconds is None else round(min(max(float(seconds), 0.0), LONGEST_TIME), 1)
+                spent = None if seconds is None else round(float(min(max(0.0, seconds), LONGEST_TIME)), 1)
                 now = datetime.now(UTC).isoformat(timespec="seconds")
                 digest = text_digest(self.items[unit])
                 shown = turned if self.is_pairwise else None
@@ -198,7 +202,15 @@ def more_texts(item: Item) -> list[tuple[str, str]]:
 
 def finished(votes: Sequence[LabelVote], n: int) -> list[LabelVote]:
     """Return the votes of those who have labelled all n units."""
-    counts: dict[str, int] = {}
-    for vote in votes:
-        counts[vote.annotator] = counts.get(vote.annotator, 0) + 1
+    counts = counts_of(votes)
     return [vote for vote in votes if counts[vote.annotator] == n]
+
+
+def counts_of(votes: Sequence[LabelVote]) -> dict[str, int]:
+    """Return annotator → number of votes, in the order in which they began."""
+    return dict(Counter(vote.annotator for vote in votes))
+
+
+def kept_values(choices: Sequence[Choice]) -> list[Value]:
+    """Return what may stand in the file of votes for these choices."""
+    return [SIDES.get(choice.value, choice.value) for choice in choices]

@@ -1,7 +1,7 @@
 """What people can be shown of a study, and the draw of what they are: of a benchmark, or of a comparison of models.
 
-Draws are files in a folder of labels: `make label` and `make sample-labels` share them, so that a sheet and the page ask
-about the same units.
+Draws are files in a folder of labels: `make label` and `make sample-labels` share them, so that a sheet and the page
+ask about the same units.
 """
 
 from collections.abc import Mapping, Sequence
@@ -136,3 +136,9 @@ def kept_draw(path: Path, items: Items, of: str, **asked: object) -> Draw:
 def write_draw(path: Path, drawn: Draw) -> None:
     """Write the record of a draw."""
     files.write_json(path, drawn.plain())
+
+
+def corrected_entry(of: str, votes: Path, paths: LabelFiles, metric: str) -> str:
+    """Return what a study says to have its judges corrected by votes."""
+    more = "" if metric == PAIRS else f", metric: {metric}"
+    return f"corrected:\n  {of}: {{votes: {votes}, draw: {paths.draw}{more}}}"

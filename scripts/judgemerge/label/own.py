@@ -8,6 +8,8 @@ from judgemerge.core import files
 from judgemerge.core.items import Item
 from judgemerge.label.votes import LabelVote
 
+RUBRIC = ("rubric", "criterion")  # what prompts with a rubric show of an item's own
+
 
 def own_rows(items: Mapping[str, Item], votes: Sequence[LabelVote]) -> Iterator[dict[str, Any]]:
     """Yield the items that have a vote, in the order of their ids, with these votes in place of their own."""
@@ -18,6 +20,7 @@ def own_rows(items: Mapping[str, Item], votes: Sequence[LabelVote]) -> Iterator[
         item = items[unit]
         row = {"id": unit, "prompt": item.turns, "responses": item.responses, "cluster": item.cluster}
         more = {"models": item.models or None, "category": item.category, "reference": item.reference}
+        more |= {name: item.extra.get(name) for name in RUBRIC}
         yield row | {name: value for name, value in more.items() if value is not None} | {"votes": by_unit[unit]}
 
 
@@ -30,10 +33,13 @@ def catalogue_entry(name: str, path: Path, of: str, rows: Sequence[Mapping[str, 
     """Return the entry of config/benchmarks.yaml that makes a benchmark of the rows."""
     sides = range(len(rows[0]["responses"]))
     is_pairwise = len(sides) == 2
-    fields = {"id": "id", "prompt": "prompt", "responses": [f"responses.{side}" for side in sides], "cluster": "cluster"}
+    fields = {name: name for name in ("id", "prompt", "responses", "cluster")}
+    fields["responses"] = [f"responses.{side}" for side in sides]
     if any("models" in row for row in rows):
         fields["models"] = [f"models.{side}" for side in sides]
     fields |= {key: key for key in ("category", "reference") if any(key in row for row in rows)}
+    if extra := [key for key in RUBRIC if any(key in row for row in rows)]:
+        fields["extra"] = extra
     annotators = {vote["annotator"] for row in rows for vote in row["votes"]}
     people = "one person" if len(annotators) == 1 else f"{len(annotators)} people"
     return {

@@ -2,8 +2,8 @@
 
 A row is one vote of one annotator, in the order in which they were given: `item`, `vote` in the benchmark's own order
 (first, second, tie) or a grade, `annotator`; and for who studies how people vote `turned` (whether the second answer
-stood left), `seconds`, `at` (UTC), and `text`, a digest of what was shown. `evaluate/labels.py` reads it as the votes of
-a `corrected` entry, whatever the sheet of the same draw says.
+stood left), `seconds`, `at` (UTC), and `text`, a digest of what was shown. `evaluate/labels.py` reads it as the votes
+of a `corrected` entry, whatever the sheet of the same draw says.
 """
 
 import contextlib
