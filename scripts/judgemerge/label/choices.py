@@ -93,7 +93,7 @@ def prompt_ends(study: Study, benchmark: str) -> list[float]:
     judges = [judge for judge in study.judges_of(benchmark) if study.kind(judge) == "model"]
     names = {study.prompt(judge, "pointwise") for judge in judges} - {None}
     replies = [study.template(name).reply for name in sorted(names)]
-    return [end for reply in replies for end in (reply.minimum, reply.maximum) if end is not None]
+    return [float(end) for reply in replies for end in (reply.minimum, reply.maximum) if end is not None]
 
 
 def labels_of(items: Iterable[Item]) -> list[float]:
