@@ -98,7 +98,7 @@ def read_votes(path: Path, items: Mapping[str, Item], values: Iterable[str | flo
         if type(vote.vote) not in (str, int, float) or vote.vote not in values:
             listed = ", ".join(f"{value:g}" if isinstance(value, float | int) else value for value in sorted(values))
             raise JudgemergeError(f"{where}: vote is {vote.vote!r}, not one of {listed}; correct the row, or the scale")
-        if not isinstance(vote.annotator, str) or vote.annotator != annotator_name(vote.annotator):
+        if not is_name(vote.annotator) or vote.annotator != one_line(vote.annotator):
             raise JudgemergeError(f"{where}: annotator is {vote.annotator!r}, not a name; give one")
         if vote.text is not None and vote.text != text_digest(items[vote.item]):
             raise JudgemergeError(
@@ -121,10 +121,19 @@ def text_digest(item: Item) -> str:
 
 def annotator_name(text: object) -> str:
     """Return a name as it is written in the file: one line of letters that can be seen."""
-    name = " ".join(unicodedata.normalize("NFC", text).split()) if isinstance(text, str) else ""
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+    if not is_name(text):
         raise JudgemergeError(f"a name has 1 to {LONGEST_NAME} letters that can be seen; write another one")
-    return name
+    return one_line(text)
+
+
+def is_name(text: object) -> bool:
+    """Return whether a text can be the name of an annotator."""
+    return isinstance(text, str) and 1 <= len(one_line(text)) <= LONGEST_NAME and one_line(text).isprintable()
+
+
+def one_line(text: str) -> str:
+    """Return a text with one space where it has white space, and every letter in its usual form."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def same_annotator(name: str, annotators: Iterable[str]) -> str:

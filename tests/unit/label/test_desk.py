@@ -310,7 +310,8 @@ def test_those_who_are_not_done_do_not_count(part):
         ({"vote": True, "annotator": "a"}, "vote is True"),
         ({"vote": None, "annotator": "a"}, "vote is None"),
         ({"vote": "tie", "annotator": " a"}, "annotator is ' a', not a name"),
-        ({"vote": "tie", "annotator": 3}, "a name has 1 to 60 letters"),
+        ({"vote": "tie", "annotator": 3}, "annotator is 3, not a name"),
+        ({"vote": "tie", "annotator": ""}, "row 1: annotator is '', not a name"),
         ({"vote": "tie", "annotator": "a", "text": "0" * 16}, "was given to another text"),
     ],
 )
