@@ -107,6 +107,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, port: int, key: str, desk: Desk):
         self.key, self.desk, self.page = key, desk, Page.of()
+        self._connections: set[socket.socket] = set()
         super().__init__((HOST, port), Handler)
 
     @property
@@ -120,6 +121,23 @@ class Server(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = HOST, self.server_address[1]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a connection in a thread of its own, and remember it until it ends."""
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection."""
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Let go of the port, and of browsers that keep a connection for what they may ask next."""
+        super().server_close()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a browser that went away in the middle of an answer."""

@@ -3,28 +3,14 @@
 import http.client
 import json
 import socket
-import threading
-from contextlib import contextmanager
 
 import pytest
+from label_cases import serving
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.label.page import Page
 from judgemerge.label.server import Address, earlier_address, keep_address, opened, sole_desk
-
-
-@contextmanager
-def serving(desk, earlier=None):
-    server = opened(desk, None, earlier)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@
   const { useEffect, useMemo, useRef, useState } = preactHooks;
   const { Short, Reading } = widgets;
   const AGAIN = 1000; // milliseconds until something is asked again of a desk that is away
-  const GLANCE = 250; // milliseconds after an item has appeared in which no key counts: it was meant for the last one
+  const GLANCE = 200; // milliseconds after an item has appeared in which no key counts: it was meant for the last one
   const NAMES = ["A", "B"];
 
   // ---- the address: #key=…&who=… ----
