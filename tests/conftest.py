@@ -11,23 +11,25 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 # Files whose tests take longest come first, so that no worker is left with one of them at the end.
 LONGEST_FIRST = (
-    "test_extending.py",
-    "test_failed_judges.py",
-    "test_report.py",
-    "test_explorer.py",
-    "test_hostile_report.py",
     "test_provenance.py",
-    "test_replay.py",
-    "test_workflow.py",
-    "test_plan.py",
+    "test_extending.py",
+    "test_report.py",
     "test_documented_commands.py",
-    "test_reworded_config.py",
-    "test_training.py",
-    "test_merging.py",
+    "test_failed_judges.py",
+    "test_hostile_report.py",
     "test_merging_descriptions.py",
-    "test_merging_engine.py",
-    "test_unified.py",
+    "test_calibration_study.py",
+    "test_reworded_config.py",
+    "test_workflow.py",
+    "test_labelling.py",
+    "test_training.py",
+    "test_explorer.py",
+    "test_plan.py",
     "test_figures.py",
+    "test_unified.py",
+    "test_replay.py",
+    "test_merging.py",
+    "test_merging_engine.py",
 )
 
 
