@@ -282,7 +282,12 @@ def render_locks(choices: dict, pins: dict[str, Pin], alone: str | None = None) 
                 body += pin.block(marker)
         torch = "" if alone in (*WITH_TORCH, *WITHOUT_TORCH) else " torch comes first, in its CPU build."
         header = ALONE_HEADER if alone else OPTIONAL_HEADER if group else LOCK_HEADER
-        said = {"group": (group or "").removesuffix("-cpu") if alone else group, "torch": torch, "choices": choices_digest(choices, alone), "pins": digest(body)}
+        said = {
+            "group": (group or "").removesuffix("-cpu") if alone else group,
+            "torch": torch,
+            "choices": choices_digest(choices, alone),
+            "pins": digest(body),
+        }
         locks[name] = header.format(**said) + body
     return locks
 

@@ -1,8 +1,9 @@
 """Fetch the JavaScript libraries of explorer.html and of the documentation's site from the npm registry, by `npm pack`.
 
 What is fetched stands in LIBRARIES and OF_SITE; files come to scripts/judgemerge/report/web/vendor/ and to
-tools/site_vendor/, with each library's licence, and manifest.json says version, licence and checksum of each. `--check` compares the files with the manifest, offline.
-Call it after a change of a version: `.venv/bin/python tools/vendor_web.py`.
+tools/site_vendor/, with each library's licence, and manifest.json says version, licence and checksum of each.
+`--check` compares the files with the manifest, offline. Call it after a change of a version:
+`.venv/bin/python tools/vendor_web.py`.
 """
 
 import argparse
