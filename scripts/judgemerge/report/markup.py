@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from judgemerge.report import addresses
 from judgemerge.report.table import Column, Section
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ ul.warning { background: #fbe3e4; padding: .6rem 2rem; max-width: 60rem; }
 h3 { font-size: .95rem; margin: 1rem 0 .2rem; }
 details { margin: .6rem 0; }
 summary { cursor: pointer; color: #4c6a92; }
+a { color: inherit; text-decoration: underline dotted #4c6a92; text-underline-offset: 2px; }
+a:hover, a:focus { color: #4c6a92; text-decoration-style: solid; }
 """
 
 
@@ -73,7 +76,7 @@ def formatted(rows: "pd.DataFrame", columns: Mapping[str, Column]) -> str:
     """Return rows as an HTML table, each column in its form."""
     has_interval = set(INTERVAL) <= set(rows)
     cells = {}
-    for name in rows:
+    for name in rows.columns.drop(addresses.COLUMN, errors="ignore"):
         form = columns[name].form if name in columns else ""
         if has_interval and name in INTERVAL[1:]:
             continue
@@ -81,7 +84,16 @@ def formatted(rows: "pd.DataFrame", columns: Mapping[str, Column]) -> str:
             cells[name] = [span(row.value, row.ci_low, row.ci_high, form or ".3f") for row in rows.itertuples()]
         else:
             cells[name] = [in_form(value, form) for value in rows[name]]
-    return grid(list(cells), [[html.escape(cell) for cell in line] for line in zip(*cells.values(), strict=True)])
+    shown = {name: list(map(html.escape, column)) for name, column in cells.items()}
+    linked = "value" if "value" in shown else next((name for name in addresses.ABOUT if name in shown), "")
+    if addresses.COLUMN in rows and linked:
+        shown[linked] = [link(cell, to) for cell, to in zip(shown[linked], rows[addresses.COLUMN], strict=True)]
+    return grid(list(shown), list(zip(*shown.values(), strict=True)))
+
+
+def link(content: str, address: str) -> str:
+    """Return HTML that leads to an address; without one it is as it was."""
+    return f"<a href='{html.escape(address, quote=True)}'>{content}</a>" if address and content else content
 
 
 def in_form(value: Any, form: str) -> str:
@@ -139,7 +151,10 @@ def dash(note: object) -> str:
 
 
 def value_cell(row: Any, with_n: bool = False) -> str:
-    """Return the cell of a row with metric, value, ci_low, ci_high, note (and n): `value [low, high]`."""
+    """Return the cell of a row with metric, value, ci_low, ci_high, note (and n): `value [low, high]`.
+
+    The value of a row with an address leads to the items behind it.
+    """
     from judgemerge.evaluate.published import COUNTS
 
     if math.isnan(row.value):
@@ -147,7 +162,8 @@ def value_cell(row: Any, with_n: bool = False) -> str:
     interval = "" if math.isnan(row.ci_low) else f" <small>[{row.ci_low:.3f}, {row.ci_high:.3f}]</small>"
     is_count = row.metric.partition("[")[0] in COUNTS
     size = f" <small>n {row.n}</small>" if with_n else ""
-    return f"{row.value:.0f}" if is_count else f"{row.value:.3f}{interval}{size}"
+    value = link(f"{row.value:.0f}" if is_count else f"{row.value:.3f}", getattr(row, addresses.COLUMN, ""))
+    return value if is_count else f"{value}{interval}{size}"
 
 
 def sized_cell(row: Any) -> str:
