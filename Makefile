@@ -30,7 +30,7 @@ REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
 CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
-.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page venv-site site demo rehearse plan status costs sample-labels mirror deploy page crate test test-all bench torture test-cluster test-gpu test-conda test-vllm lint reference format lock container clean
+.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page venv-site site picture demo rehearse plan status costs sample-labels mirror deploy page crate test test-all bench torture test-cluster test-gpu test-conda test-vllm lint reference format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,11 @@ site: ## build the documentation as a site of files with search; a link to nothi
 	@$(MAKE) --no-print-directory venv-site
 	NO_MKDOCS_2_WARNING=1 .venv-site/bin/mkdocs build --strict --quiet $(ARGS)
 	@echo "Open $(CURDIR)/site/index.html"
+
+picture: ## draw the picture of README.md anew, from the study replay; CONFIG="mirror=DIR" or CONFIG="downloads=true"
+	$(CHECK)
+	$(SNAKEMAKE) --cores $(CORES) --rerun-incomplete --configfile config/studies/replay.yaml $(GIVEN) -- results/replay/tables/humans.csv
+	"$(BIN)/python" tools/draw_picture.py --from results/replay/tables/humans.csv
 
 demo: ## run the default study, all of it made on this machine, and write its report
 	@$(MAKE) --no-print-directory venv
