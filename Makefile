@@ -83,7 +83,7 @@ plan: ## say before it runs what STUDY=<file> can show: items for DIFFERENCE=.03
 	$(CHECK)
 	@"$(BIN)/python" scripts/commands/plan_study.py --study "$(STUDY)" $(GIVEN) $(if $(DIFFERENCE),--difference "$(DIFFERENCE)") $(if $(POWER),--power "$(POWER)") $(ARGS)
 
-status: ## list which jobs of STUDY=<file> are done, running, failed (with the log's last line) and left
+status: ## list which jobs of STUDY=<file> are done, running (how far, how long), failed (with the log's last line) and left
 	$(CHECK)
 	@"$(BIN)/python" scripts/commands/show_status.py --study "$(STUDY)" $(GIVEN)
 
