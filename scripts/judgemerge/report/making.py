@@ -1,6 +1,7 @@
 """From a table's module to files: the CSV table, its page, its figures."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from judgemerge.core import files
@@ -11,7 +12,8 @@ from judgemerge.report.material import Material
 from judgemerge.report.table import View
 from judgemerge.report.tables import TABLES
 
-LINKS = "Values lead to their items in explorer.html; inside of report.html they do not, there Explorer is an entry."
+IN_EXPLORER = "This table in the explorer: to sort, to filter, and from each row to its items"
+LINKS = "Values lead to their items there. Inside of report.html these links lead nowhere; there Explorer is an entry."
 
 
 def make_table(module: str, study: str, suites: Mapping[str, str], parameters: Mapping[str, Any], path: str) -> None:
@@ -47,7 +49,8 @@ def render(
     view = View(declared.intro, list(labels.values()), f"{100 * confidence:g} %", material)
     texts = [column for column, about in declared.columns.items() if about.form == markup.TEXT]
     rows = addresses.with_addresses(read_table(table, texts), set(map(tuple, explored)), "../")
-    is_linked = addresses.COLUMN in rows
+    to_explorer = markup.link(IN_EXPLORER, addresses.of_table(Path(path).stem, "../"))
+    lead = f"<p>{to_explorer}. {LINKS}</p>" if explored else ""
     rows = with_labels(rows, labels)
     if declared.page:
         contents = declared.page(rows, view, **parameters)
@@ -56,8 +59,7 @@ def render(
         contents = view.page(sections, material.failed_judges() if declared.names_failed_judges else "")
     descriptions = {column: about.description for column, about in declared.columns.items()}
     with files.atomic_writer(path) as file:
-        intro = f"{contents.intro} {LINKS}" if is_linked else contents.intro
-        file.write(markup.page(title, intro, contents.sections, descriptions))
+        file.write(markup.page(title, contents.intro, contents.sections, descriptions, lead))
 
 
 def draw(

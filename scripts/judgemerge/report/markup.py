@@ -35,15 +35,20 @@ a:hover, a:focus { color: #4c6a92; text-decoration-style: solid; }
 """
 
 
-def page(title: str, intro: str, sections: Sequence[Section], columns: Mapping[str, str] | None = None) -> str:
-    """Return a whole page; `sections` are (heading, HTML made by this module), `columns` what those of the CSV mean."""
+def page(
+    title: str, intro: str, sections: Sequence[Section], columns: Mapping[str, str] | None = None, lead: str = ""
+) -> str:
+    """Return a whole page; `sections` are (heading, HTML made by this module), `columns` what those of the CSV mean.
+
+    `lead` is HTML that follows the introduction.
+    """
     body = "".join(
         f"<h2>{html.escape(heading)}</h2><div class='scroll'>{content}</div>" for heading, content in sections
     )
     body += details("Columns of the CSV file", _definitions(columns)) if columns else ""
     return (
         f"<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>{html.escape(title)}</title>"
-        f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1><p>{html.escape(intro)}</p>{body}</body></html>\n"
+        f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1><p>{html.escape(intro)}</p>{lead}{body}</body></html>\n"
     )
 
 

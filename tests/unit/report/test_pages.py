@@ -275,6 +275,7 @@ def test_values_of_a_page_lead_to_their_items(frames, tmp_path, name):
     page = written([("judge", "bench")])
     assert "<a href='../explorer.html#?benchmark=bench&amp;judge=judge'>" in page and "The Judge" in page
     assert page.count("explorer.html#") < page.count("<td>") and making.LINKS in page
+    assert "../explorer.html#:page" in page
     assert "judge=one_order" not in page
     assert "explorer.html" not in written([])
     if EVIL in set(frames[name].get("judge", [])):
