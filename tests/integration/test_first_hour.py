@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("selenium.webdriver", reason="needs selenium (group `test` of pyproject.toml)")
 import explorer_cases as cases
+import label_cases
 from browsing import chromium, find, leaves_the_page, requests
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -128,3 +129,14 @@ def test_the_caption_of_a_figure_leads_to_its_table(browser, study):
     browser.get((study / "index.html").as_uri())
     find(browser, "//p/a[contains(@href, 'explorer.html#:')]").click()
     assert find(browser, "//main//h2[.!='']").text
+
+
+def test_labelling_shows_an_item_and_its_keys(browser, tmp_path, keep):
+    """tests/integration/test_labelling.py labels all thirty; here somebody looks at the page."""
+    with label_cases.serving(label_cases.open_part(tmp_path, 30).desk) as server:
+        browser.get(f"{server.address.url}&who=anna")
+        find(browser, "//h2[.='Number 1 of 30']")
+        keep(browser, "labelling")
+        asked = requests(browser)
+        assert [address for address in asked if not address.startswith("http://127.0.0.1:")] == []
+        browser.get("about:blank")
