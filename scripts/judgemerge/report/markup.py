@@ -158,6 +158,7 @@ def dash(note: object) -> str:
 def value_cell(row: Any, with_n: bool = False) -> str:
     """Return the cell of a row with metric, value, ci_low, ci_high, note (and n): `value [low, high]`.
 
+    A difference, where the table says so (`detectable`), names the smallest one that would have been shown.
     The value of a row with an address leads to the items behind it.
     """
     from judgemerge.evaluate.published import COUNTS
@@ -166,9 +167,11 @@ def value_cell(row: Any, with_n: bool = False) -> str:
         return dash(row.note)
     interval = "" if math.isnan(row.ci_low) else f" <small>[{row.ci_low:.3f}, {row.ci_high:.3f}]</small>"
     is_count = row.metric.partition("[")[0] in COUNTS
+    least = getattr(row, "detectable", math.nan)
+    shown = "" if math.isnan(least) else f" <small>shows {least:.3f}</small>"
     size = f" <small>n {row.n}</small>" if with_n else ""
     value = link(f"{row.value:.0f}" if is_count else f"{row.value:.3f}", getattr(row, addresses.COLUMN, ""))
-    return value if is_count else f"{value}{interval}{size}"
+    return value if is_count else f"{value}{interval}{shown}{size}"
 
 
 def sized_cell(row: Any) -> str:
