@@ -43,6 +43,7 @@ def main(
     paths = LabelFiles.of(directory, of, metric)
     with sole_desk(paths.desk) as earlier:
         desk = open_desk(study, Part(of, metric, scale, not no_ties), paths, Wish(labels, seed, by, equal))
+        desk.votes.clear()
         server = opened(desk, port, earlier)
         keep_address(paths.desk, server.address)
         announce(server, paths)

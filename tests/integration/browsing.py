@@ -66,6 +66,13 @@ def find(browser, path):
     return WebDriverWait(browser, 60).until(lambda page: page.find_elements(By.XPATH, path))[0]
 
 
+def screenshot(browser, name):
+    """Save a picture of the page where JUDGEMERGE_SCREENSHOTS names a folder; that of the documents is made so."""
+    folder = os.environ.get("JUDGEMERGE_SCREENSHOTS")
+    if folder:
+        assert browser.save_screenshot(os.path.join(folder, f"{name}.png"))
+
+
 def axe_text(folder):
     """Return the text of axe-core, or skip where npm cannot fetch it."""
     try:

@@ -13,7 +13,7 @@ import sys
 import pytest
 
 pytest.importorskip("selenium.webdriver", reason="needs selenium (group `test` of pyproject.toml)")
-from browsing import chromium, find
+from browsing import chromium, find, screenshot
 from selenium.webdriver.common.keys import Keys
 from test_extending import Reader, blocks
 from test_labelling_page import SHOWN, number, press, until
@@ -110,6 +110,9 @@ class Labeller(Reader):
         self.choose(anna, 5)
         browser.refresh()
         until(browser, number(6, 30))
+        browser.set_window_size(1100, 560)
+        screenshot(browser, "labelling")
+        browser.set_window_size(1500, 1000)
         self.choose(lambda shown: (anna(shown) + 1) % 3, 1)  # a slip
         press(browser, "u")
         shown = until(browser, number(6, 30))

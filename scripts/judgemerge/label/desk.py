@@ -191,11 +191,13 @@ class Desk:
 
 def more_texts(item: Item) -> list[tuple[str, str]]:
     """Return what people need besides prompt and answers, under its heading: what counts, inputs, a reference."""
+    is_metric = "evaluation_criteria" in item.extra  # of a comparison: its words stand at the choices
+    prompt = f"<query>\n{item.turns[-1]}\n</query>\n"
     texts = (
         ("Instructions to the assistant", item.extra.get("system")),
-        ("What the answer is based on", item.extra.get("inputs")),
+        ("What the answer is based on", str(item.extra.get("inputs") or "").removeprefix(prompt.strip()).strip()),
         ("Reference answer", item.reference),
-        ("What counts", item.extra.get("rubric") or item.extra.get("criterion")),
+        ("What counts", None if is_metric else item.extra.get("rubric") or item.extra.get("criterion")),
     )
     return [(name, text) for name, text in texts if isinstance(text, str) and text.strip()]
 

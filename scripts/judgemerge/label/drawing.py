@@ -15,7 +15,8 @@ from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, read_items, read_verdicts
 from judgemerge.evaluate.labels import Draw, draw, strata_of
-from judgemerge.study.layout import ANSWERS, ITEMS, QUESTIONS, VERDICTS, Layout
+from judgemerge.prompting.rubric_metrics import Metric, load_metric, metric_sources
+from judgemerge.study.layout import ANSWERS, ITEMS, QUESTIONS, SOURCE, SOURCES, VERDICTS, Layout
 from judgemerge.study.study import Study
 
 Items = Mapping[str, Item]  # by unit
@@ -55,13 +56,26 @@ def read_shown(study: Study, of: str, metric: str = PAIRS) -> dict[str, Item]:
     else:
         questions, answers = layout.path(QUESTIONS, of), layout.each(ANSWERS, study.comparisons.answers(of))
         require(study, [questions, *answers])
-        metrics = {entry.name: entry for entry in study.comparisons.metrics(of)}
-        if metric not in (PAIRS, *metrics):
-            raise JudgemergeError(f"comparison '{of}' has no metric '{metric}'; it has {', '.join(metrics) or 'none'}")
-        shown = list(shown_items(comparison, questions, answers, metrics.get(metric)))
+        shown = list(shown_items(comparison, questions, answers, metric_of(study, of, metric)))
     if not shown:
         raise JudgemergeError(f"'{of}' of {study.where} has nothing that people could label: no item is left")
     return {item.id: item for item in shown}
+
+
+def metric_of(study: Study, of: str, metric: str) -> Metric | None:
+    """Return the metric by which answers of a comparison are graded, with its words; None where pairs are compared.
+
+    Words of others lie in raw files, which a study that has judged by them has fetched.
+    """
+    if metric == PAIRS:
+        return None
+    files_by_name = {path.stem: path for path in study.comparisons.metric_files(of)}
+    if metric not in files_by_name:
+        listed = ", ".join(files_by_name) or "none"
+        raise JudgemergeError(f"comparison '{of}' has no metric '{metric}'; it has {listed}")
+    layout, path = Layout(study.name), files_by_name[metric]
+    require(study, layout.each(SOURCE, metric_sources(path)))
+    return load_metric(path, layout.path(SOURCES))
 
 
 def with_writers(study: Study, of: str, metric: str, items: Items) -> Items:
@@ -105,6 +119,8 @@ def draw_units(
     study: Study, of: str, items: Items, labels: int, seed: int | None, by: str, equal: bool, metric: str
 ) -> Draw:
     """Return a draw of so many of the items, by the study's seed where none is given."""
+    if labels < 1:
+        raise JudgemergeError(f"{labels} labels of '{of}' are asked for; ask for one or more")
     protocol = next(iter(items.values())).protocol
     seed = study.settings.seed if seed is None else seed
     return draw(strata(study, of, by, items), labels, seed, equal, of=of, metric=metric, protocol=protocol, by=by)

@@ -8,9 +8,8 @@ from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.labels import Draw
 from judgemerge.label.choices import Choice, choices_of
 from judgemerge.label.desk import Desk, Question, kept_values
-from judgemerge.label.drawing import Items, LabelFiles, draw_units, kept_draw, read_shown, write_draw
+from judgemerge.label.drawing import Items, LabelFiles, draw_units, kept_draw, metric_of, read_shown, write_draw
 from judgemerge.label.votes import VoteFile
-from judgemerge.prompting.rubric_metrics import Metric
 from judgemerge.study.study import Study
 
 TITLES = {"pairwise": "Which answer is better?", "pointwise": "How good is the answer?"}
@@ -40,19 +39,12 @@ def open_desk(study: Study, part: Part, paths: LabelFiles, wish: Wish) -> Desk:
     protocol, judgeable = next((item.protocol, item.judgeable) for item in items.values())
     if not judgeable:
         raise JudgemergeError(f"the texts of '{part.of}' are not public, so nobody can be shown them; label others")
-    metric = metric_of(study, part)
+    metric = metric_of(study, part.of, part.metric)
     choices = choices_of(study, part.of, metric, items.values(), part.scale, part.with_ties)
     drawn = drawn_units(study, part, items, paths.draw, wish)
     question = Question(TITLES[protocol], metric.criteria if metric else "")
     votes = vote_file(paths.votes, drawn, items, choices)
     return Desk(drawn, items, question, choices, votes, study.settings.statistics)
-
-
-def metric_of(study: Study, part: Part) -> Metric | None:
-    """Return the metric by which answers are graded; None for pairs and benchmarks."""
-    if part.metric == PAIRS:
-        return None
-    return next(metric for metric in study.comparisons.metrics(part.of) if metric.name == part.metric)
 
 
 def drawn_units(study: Study, part: Part, items: Items, path: Path, wish: Wish) -> Draw:

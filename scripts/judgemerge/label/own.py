@@ -46,7 +46,7 @@ def catalogue_entry(name: str, path: Path, of: str, rows: Sequence[Mapping[str, 
         name: {
             "loader": "jsonl",
             "protocol": "pairwise" if is_pairwise else "pointwise",
-            "description": f"{len(rows)} items of {of}, labelled by {people}",
+            "description": f"{len(rows)} item{'s' * (len(rows) > 1)} of {of}, labelled by {people}",
             "truth": "majority of the votes, an even split being a tie" if is_pairwise else "mean of the votes",
             "sources": {"rows": str(path)},
             "options": {"fields": fields | {"votes": "votes", "vote": "vote", "annotator": "annotator"}},

@@ -58,8 +58,14 @@ def sole_desk(path: Path) -> Iterator[Address | None]:
 
     The system gives the lock back however a server ends.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise JudgemergeError(
+            f"{path}: labels cannot be kept here ({error.strerror}); name another folder (DIR=…)"
+        ) from None
+    with open(descriptor, "r+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

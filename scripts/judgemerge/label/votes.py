@@ -7,6 +7,7 @@ of a `corrected` entry, whatever the sheet of the same draw says.
 """
 
 import contextlib
+import glob
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -46,6 +47,11 @@ class VoteFile:
         self._version: object = None
         self._votes: list[LabelVote] = []
 
+    def clear(self) -> None:
+        """Remove what writers that were killed have left of a file; to be called where nobody else writes."""
+        for part in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.part"):
+            part.unlink(missing_ok=True)
+
     def votes(self) -> list[LabelVote]:
         """Return the votes in the order in which they were given; a row that cannot be right is refused."""
         if not self.path.exists():
@@ -67,11 +73,6 @@ class VoteFile:
         files.write_jsonl(self.path, (vote.row() for vote in votes))
         sync_folder(self.path.parent)
         self._votes, self._version = votes, files.version(self.path)
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether somebody has taken the file away since it was written."""
-        return self._version is not None and not self.path.exists()
 
 
 def sync_folder(folder: Path) -> None:

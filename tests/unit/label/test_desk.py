@@ -111,6 +111,17 @@ def test_a_desk_that_was_killed_goes_on_where_it_was(part):
     assert after.undo("anna", 7)["last"]["label"] == 2
 
 
+def test_what_a_killed_writer_has_left_is_removed(part):
+    opened = part()
+    opened.desk.vote("anna", 2, "left")
+    torn = opened.path.with_name(f".{opened.path.name}.ab12cd.part")
+    others = opened.path.with_name(".other.votes.jsonl.ab12cd.part")
+    for path in (torn, others):
+        path.write_text('{"item": "to')
+    opened.desk.votes.clear()
+    assert not torn.exists() and others.exists() and len(part().desk.votes.votes()) == 1
+
+
 def test_what_others_add_to_the_file_is_kept(part):
     opened = part()
     opened.desk.vote("anna", 2, "left")

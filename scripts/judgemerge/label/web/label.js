@@ -138,12 +138,15 @@
         answers(number))));
   }
 
+  /** Return the words of a choice beside its key, which may be the first of them. */
+  const wordsBeside = ({ key, words }) => (words === key ? "" : words.startsWith(`${key}: `) ? words.slice(key.length + 2) : words);
+
   function Choices({ about, say, undo, later, last, blocked }) {
-    return h("fieldset", { class: "choices" },
+    return h("fieldset", { class: about.choices.some((choice) => choice.words.length > 40) ? "choices long" : "choices" },
       h("legend", null, about.title),
       about.choices.map((choice) => h("button", {
         key: choice.key, type: "button", class: "say", disabled: blocked, "aria-keyshortcuts": choice.key, onClick: () => say(choice.value),
-      }, h("kbd", null, choice.key), " ", String(choice.value) === choice.words && choice.key === choice.words ? "" : choice.words)),
+      }, h("kbd", null, choice.key), " ", wordsBeside(choice))),
       h("span", { class: "others" },
         h("button", { type: "button", disabled: blocked || !last, "aria-keyshortcuts": "u", onClick: undo }, h("kbd", null, "u"), " Undo"),
         h("button", { type: "button", disabled: blocked || !later, "aria-keyshortcuts": "l", onClick: later }, h("kbd", null, "l"), " Later")));
