@@ -92,7 +92,10 @@ def no_errors(browser):
 def test_the_answer_is_on_the_first_screen(browser, study, keep):
     browser.get((study / "index.html").as_uri())
     height = browser.execute_script("return window.innerHeight")
-    in_sight = [*browser.find_elements(By.CSS_SELECTOR, "ul:first-of-type > li"), find(browser, "//img")]
+    in_sight = [
+        *browser.find_elements(By.CSS_SELECTOR, "ul:first-of-type > li"),
+        find(browser, "//div[@role='region'][img]"),
+    ]
     in_sight.append(find(browser, "//a[@href='explorer.html']"))
     shown = [one for one in in_sight if one.is_displayed()]
     assert len(shown) >= 4 and all(one.rect["y"] + one.rect["height"] <= height for one in shown)

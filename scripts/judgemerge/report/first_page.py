@@ -23,6 +23,7 @@ FIRST, LAST = ("agreement", "comparisons", "humans", "replaceability"), ("publis
 IN_SHORT = 5  # sentences on top: what a terminal shows after `make demo`
 MOST_SENTENCES, MOST_LINES = 4, 6  # of a finding in README.md
 # What Markdown would not show as it is: a bracket only before a link's address, a line only outside of a word.
+MARKS = re.compile(r"``([^`]+)``|\*([^*\s][^*]*)\*")
 SPECIAL = re.compile(r"([\\`*<>|]|(?<=\])\(|(?<!\w)_|_(?!\w)|^[#+-])")
 
 
@@ -85,7 +86,7 @@ def write(
         texts = [column for column, about in declared.columns.items() if about.form == markup.TEXT]
         of_table = declared.findings(with_labels(read_table(tables[name], texts), labels), of_labels)
         findings += [finding._replace(table=name) for finding in of_table]
-    figures = [Picture(*each) for each in pictures]
+    figures = [Picture(*each)._replace(caption=without_marks(each[1])) for each in pictures]
     items = addresses_of(explored, labels)
     result = FirstPage(study, description, findings, figures, not_run, pages, page_of, items)
     with files.atomic_writer(readme) as file:
@@ -100,6 +101,11 @@ def addresses_of(explored: Iterable[Sequence[str]], labels: Mapping[str, str]) -
     of_benchmarks = {("", benchmark): addresses.of_items(benchmark) for _, benchmark in pairs}
     of_judges = {(labels.get(judge, judge), name): addresses.of_items(name, judge) for judge, name in pairs}
     return of_benchmarks | of_judges
+
+
+def without_marks(caption: str) -> str:
+    """Return a caption of the report, where words are marked as code or emphasised, as plain text."""
+    return MARKS.sub(r"\1\2", caption)
 
 
 def address(text: str, page: FirstPage) -> str:
@@ -189,7 +195,7 @@ def html_page(page: FirstPage, folder: Path) -> str:
     explorer = next((title for title, path in page.pages.items() if path == addresses.EXPLORER), "")
     answer = _list(page.in_short()) if page.findings else ""
     answer += f"<p><b>{markup.link(html.escape(explorer), addresses.EXPLORER)}</b></p>" if explorer else ""
-    answer += _image(first, folder, "max-height: 22rem") if first else ""
+    answer += _image(first, folder, "max-height: 23rem; overflow: auto") if first else ""
     sections = [("In short", answer)] if answer else []
     folded = [(_summary(finding), _unfolded(finding, page)) for finding in page.findings]
     folded += [(picture.label, _image(picture, folder)) for picture in others]
@@ -225,9 +231,12 @@ def _html_table(finding: Finding, page: FirstPage) -> str:
     return f"<div class='scroll'>{markup.grid(finding.head, lines)}</div>"
 
 
-def _image(picture: Picture, folder: Path, size: str = "") -> str:
+def _image(picture: Picture, folder: Path, box: str = "") -> str:
+    """Return a figure with its caption; in a `box` that is too small for it one scrolls, so that it stays readable."""
     data = base64.b64encode((folder / picture.path).read_bytes()).decode()
     words = html.escape(picture.caption, quote=True)
     numbers = markup.link("Its numbers, and their items", addresses.of_table(picture.table)) if picture.table else ""
-    style = "; ".join(filter(None, ("max-width: 100%", size)))
-    return f"<img src='data:image/svg+xml;base64,{data}' alt='{words}' style='{style}'><p>{words} {numbers}</p>"
+    image = f"<img src='data:image/svg+xml;base64,{data}' alt='{words}' style='max-width: 100%'>"
+    label = html.escape(picture.label, quote=True)
+    image = f"<div role='region' tabindex='0' aria-label='{label}' style='{box}'>{image}</div>" if box else image
+    return f"{image}<p>{words} {numbers}</p>"

@@ -302,3 +302,8 @@ def test_cells_lead_to_the_items_that_the_explorer_has(long_page):
 def test_names_stand_in_addresses_as_the_explorer_reads_them():
     assert addresses.of_items("a b", "x&y/ü", "../") == "../explorer.html#?benchmark=a+b&judge=x%26y%2F%C3%BC"
     assert addresses.of_table("search_ä/b") == "explorer.html#:search_%C3%A4/b"
+
+
+def test_captions_are_plain_text_on_the_first_page():
+    caption = "The dashed line is ``majority``; *tuned* is better, 2 * 3 * 4 stays."
+    assert first_page.without_marks(caption) == "The dashed line is majority; tuned is better, 2 * 3 * 4 stays."
