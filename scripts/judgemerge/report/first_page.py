@@ -22,8 +22,8 @@ from judgemerge.report.tables import TABLES
 FIRST, LAST = ("agreement", "comparisons", "humans", "replaceability"), ("published", "overlap", "replies")
 IN_SHORT = 5  # sentences on top: what a terminal shows after `make demo`
 MOST_SENTENCES, MOST_LINES = 4, 6  # of a finding in README.md
+MARKS = re.compile(r"``([^`]+)``|\*([^*\s][^*]*)\*")  # of code and emphasis in captions of the report
 # What Markdown would not show as it is: a bracket only before a link's address, a line only outside of a word.
-MARKS = re.compile(r"``([^`]+)``|\*([^*\s][^*]*)\*")
 SPECIAL = re.compile(r"([\\`*<>|]|(?<=\])\(|(?<!\w)_|_(?!\w)|^[#+-])")
 
 
