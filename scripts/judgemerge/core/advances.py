@@ -68,8 +68,9 @@ def latest(text: str) -> Advance | None:
 
 
 def _backwards(text: str) -> Iterator[str]:
-    """Yield the lines of a text, redraws of progress bars among them, from the last to the first."""
-    return (line.strip() for line in reversed(text.replace("\r", "\n").split("\n")) if line.strip())
+    """Yield the lines that may say how far a job is, redraws of progress bars among them, from the last to the first."""
+    lines = reversed(text.replace("\r", "\n").split("\n"))
+    return (line.strip() for line in lines if "%|" in line or " of " in line)
 
 
 class OneLine:
