@@ -68,7 +68,7 @@ def latest(text: str) -> Advance | None:
 
 
 def _backwards(text: str) -> Iterator[str]:
-    """Yield the lines that may say how far a job is, redraws of progress bars among them, from the last to the first."""
+    """Yield the lines that may say how far a job is, redraws of progress bars among them, the last one first."""
     lines = reversed(text.replace("\r", "\n").split("\n"))
     return (line.strip() for line in lines if "%|" in line or " of " in line)
 
