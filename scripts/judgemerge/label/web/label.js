@@ -9,7 +9,7 @@
   const { useEffect, useMemo, useRef, useState } = preactHooks;
   const { Short, Reading } = widgets;
   const AGAIN = 1000; // milliseconds until something is asked again of a desk that is away
-  const GLANCE = 200; // milliseconds after an item has appeared in which no key counts: it was meant for the last one
+  const GLANCE = 200; // milliseconds after an item has appeared in which no haste counts: it was meant for the last one
   const NAMES = ["A", "B"];
 
   // ---- the address: #key=…&who=… ----
@@ -61,7 +61,7 @@
   }
 
   const stateOf = (who, onTrouble) => desk(`/state?${new URLSearchParams({ who })}`, undefined, onTrouble);
-  const itemOf = (who, label) => desk(`/item?${new URLSearchParams({ who, label })}`);
+  const itemOf = (who, label, onTrouble) => desk(`/item?${new URLSearchParams({ who, label })}`, undefined, onTrouble);
 
   // ---- what has been chosen and is not kept yet ----
 
@@ -145,7 +145,8 @@
     return h("fieldset", { class: about.choices.some((choice) => choice.words.length > 40) ? "choices long" : "choices" },
       h("legend", null, about.title),
       about.choices.map((choice) => h("button", {
-        key: choice.key, type: "button", class: "say", disabled: blocked, "aria-keyshortcuts": choice.key, onClick: () => say(choice.value),
+        key: choice.key, type: "button", class: "say", disabled: blocked, "aria-keyshortcuts": choice.key,
+        onClick: (event) => say(choice.value, event.detail > 1),
       }, h("kbd", null, choice.key), " ", wordsBeside(choice))),
       h("span", { class: "others" },
         h("button", { type: "button", disabled: blocked || !last, "aria-keyshortcuts": "u", onClick: undo }, h("kbd", null, "u"), " Undo"),
@@ -186,7 +187,7 @@
 
     /** Return the promise of an item's texts, each asked for once. */
     const texts = (label) => {
-      if (!items.has(label)) items.set(label, itemOf(who, label));
+      if (!items.has(label)) items.set(label, itemOf(who, label, setTrouble));
       return items.get(label);
     };
 
@@ -249,9 +250,9 @@
     }, [item, paused]);
 
     const ready = Boolean(state && item && item.label === label && !busy && !paused);
-    const tooEarly = () => performance.now() - shownAt.current < GLANCE;
-    const say = (choice) => {
-      if (!ready) return;
+    /** Keep a choice; a hasty one, by a key or the second half of a double click, was perhaps meant for the last item. */
+    const say = (choice, isHasty) => {
+      if (!ready || (isHasty && performance.now() - shownAt.current < GLANCE)) return;
       const said = { who, label, choice, seconds: watch.current.seconds() };
       waiting.set(said);
       void send("/vote", said);
@@ -267,7 +268,7 @@
       setWords("Put off to the end.");
     };
     const actions = { u: undo, l: later, p: () => pause(!paused) };
-    for (const choice of about.choices) actions[choice.key] = () => (tooEarly() ? undefined : say(choice.value));
+    for (const choice of about.choices) actions[choice.key] = () => say(choice.value, true);
     useKeys(actions, keys && state !== null);
 
     if (refusal) return h(Failure, { error: refusal });
