@@ -30,7 +30,7 @@ REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
 CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
-.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo rehearse plan status costs label labels sample-labels mirror deploy page crate test test-all bench torture test-cluster test-small test-gpu test-conda test-vllm lint reference format lock container clean
+.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page venv-site site picture demo rehearse plan status costs label labels sample-labels mirror deploy page crate test test-all bench torture test-cluster test-small test-gpu test-conda test-vllm lint reference format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,19 @@ venv-vllm: ## make .venv-vllm, in which jobs judge with vLLM; on a login node TO
 
 venv-page: ## add what `make page` needs
 	@$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --with page
+
+venv-site: ## make .venv-site, which builds the documentation as a site: `make site` does this by itself
+	@$(PYTHON) setup_env.py --alone site
+
+site: ## build the documentation as a site of files with search; a link to nothing ends it
+	@$(MAKE) --no-print-directory venv-site
+	NO_MKDOCS_2_WARNING=1 .venv-site/bin/mkdocs build --strict --quiet $(ARGS)
+	@echo "Open $(CURDIR)/site/index.html"
+
+picture: ## draw the picture of README.md anew, from the study replay; CONFIG="mirror=DIR" or CONFIG="downloads=true"
+	$(CHECK)
+	$(SNAKEMAKE) --cores $(CORES) --rerun-incomplete --configfile config/studies/replay.yaml $(GIVEN) -- results/replay/tables/humans.csv
+	"$(BIN)/python" tools/draw_picture.py --from results/replay/tables/humans.csv
 
 demo: ## run the default study, all of it made on this machine, and write its report
 	@$(MAKE) --no-print-directory venv
@@ -70,7 +83,7 @@ plan: ## say before it runs what STUDY=<file> can show: items for DIFFERENCE=.03
 	$(CHECK)
 	@"$(BIN)/python" scripts/commands/plan_study.py --study "$(STUDY)" $(GIVEN) $(if $(DIFFERENCE),--difference "$(DIFFERENCE)") $(if $(POWER),--power "$(POWER)") $(ARGS)
 
-status: ## list which jobs of STUDY=<file> are done, running, failed (with the log's last line) and left
+status: ## list which jobs of STUDY=<file> are done, running (how far, how long), failed (with the log's last line) and left
 	$(CHECK)
 	@"$(BIN)/python" scripts/commands/show_status.py --study "$(STUDY)" $(GIVEN)
 

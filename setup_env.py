@@ -5,8 +5,8 @@ proves with one import that training can start. Needs the standard library only.
 change of the lock the environment is made anew beside the old one, which stays usable until the new one is complete.
 pip checks the checksum of every file but torch's, whose build depends on the machine.
 --with adds what few need, see OPTIONAL. --alone vllm makes .venv-vllm, a second environment for judging with vLLM,
-whose packages do not fit beside the others. --check makes nothing: it says whether there is an environment to work
-with.
+whose packages do not fit beside the others; --alone site makes .venv-site, which builds the documentation. --check
+makes nothing: it says whether there is an environment to work with.
 """
 
 import argparse
@@ -37,7 +37,12 @@ OPTIONAL = {
     "gpu": "import deepspeed, bitsandbytes",
 }
 # What has an environment of its own: where, and what proves that it works.
-ALONE = {"vllm": (".venv-vllm", "import vllm, jsonschema; from transformers import AutoTokenizer, GenerationMixin")}
+ALONE = {
+    "vllm": (".venv-vllm", "import vllm, jsonschema; from transformers import AutoTokenizer, GenerationMixin"),
+    "site": (".venv-site", "import material.plugins.search.plugin, mkdocs.commands.build"),
+}
+WITH_CPU_LOCK = ("vllm",)  # of ALONE: another package where there is no GPU
+WITHOUT_TORCH = ("site",)  # of ALONE: no torch goes with it
 UNFINISHED = ".judgemerge-unfinished"
 
 
@@ -76,6 +81,8 @@ def choose_build(wish, system, machine, nvidia):
 
 def lock_alone(group, wish, system, nvidia):
     """Return the lock of an environment of its own: vLLM is another package for machines without a GPU of NVIDIA's."""
+    if group not in WITH_CPU_LOCK:
+        return ROOT / f"requirements-{group}.lock"
     has_gpu = system == "Linux" and (nvidia if wish == "auto" else wish == "default")
     return ROOT / f"requirements-{group}{'' if has_gpu else '-cpu'}.lock"
 
@@ -83,6 +90,18 @@ def lock_alone(group, wish, system, nvidia):
 def has_torch(lock):
     """Tell whether a lock has torch, being for one build of it alone."""
     return "\ntorch==" in lock.read_text()
+
+
+def needs_torch(group, lock):
+    """Tell whether torch has to be installed before the lock of a group of ALONE."""
+    return group not in WITHOUT_TORCH and not has_torch(lock)
+
+
+def room(group, lock):
+    """Return about how much room an environment takes on disk."""
+    if group in WITHOUT_TORCH:
+        return "100 MB"
+    return "10 GB" if lock and has_torch(lock) else "2 GB"
 
 
 def torch_version():
@@ -284,7 +303,7 @@ def fill_alone(folder, build, prompt, group, lock):
     """Make a whole environment of a group that has one for itself."""
     clear(folder)
     create(folder, prompt)
-    if not has_torch(lock):
+    if needs_torch(group, lock):
         install_torch(folder, build)
     install_lock(folder, lock)
     smoke_test(folder, ALONE[group][1])
@@ -371,8 +390,7 @@ def make(folder, build, group=None, lock=None):
     fresh = beside(folder, "new")
     check_folder_beside(fresh)
     check_folder_beside(beside(folder, "old"))
-    room = "10 GB" if lock and has_torch(lock) else "2 GB"
-    print(f"Making {folder}: a few minutes and about {room}, once.", flush=True)
+    print(f"Making {folder}: a few minutes and about {room(group, lock)}, once.", flush=True)
     fresh.mkdir(parents=True, exist_ok=True)
     with only_one(fresh):
         try:
@@ -429,7 +447,7 @@ def bring_about(folder, wish, build, groups):
 
 def bring_about_alone(folder, build, group, lock):
     """Make the environment of a group that has one for itself, unless it is there."""
-    build = "default" if has_torch(lock) else build
+    build = build if needs_torch(group, lock) else "default"
     if not is_ready(folder, build, lock):
         make(folder, build, group, lock)
         print(f"Ready: {folder}")

@@ -93,7 +93,7 @@ rule draw_figure:
     resources:
         **small_job,
     params:
-        caption=of(CONTENTS.figure_caption, "figure"),
+        caption=of(CONTENTS.figure_caption_in_report, "figure"),
         figure=of(layout.chained(CONTENTS.figure_parameters, packed), "figure"),
         code=CONTENTS.digest("report/draw_figure", "figure"),
     script:

@@ -9,7 +9,7 @@ import pytest
 from workflow_runs import copy_workflow, runner
 
 BLOCK = re.compile(r"^```(\w+)(?: (title|after)=\"([^\"]+)\")?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-EDIT = re.compile(r"replacing `(.+)` by `(.+)` in (\S+)")
+EDIT = re.compile(r"replacing '(.+)' by '(.+)' in (\S+)")
 CATALOGUES = ("config/benchmarks.yaml", "config/recorded.yaml", "config/sources.yaml")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 

@@ -160,3 +160,12 @@ def test_a_falsified_number_fails_and_is_named(replayed, again):
     assert failed == ["accuracy_both", "no_such_metric"]
     path.write_text(true, encoding="utf-8")
     assert again(f"{TABLES}/published.ok").returncode == 0
+
+
+def test_the_picture_of_the_readme_has_the_values_of_this_study(replayed, monkeypatch, tmp_path):
+    import draw_picture
+
+    recorded = draw_picture.RECORDED.read_text(encoding="utf-8")
+    monkeypatch.setattr(draw_picture, "RECORDED", tmp_path / "rows.csv")
+    draw_picture.record(replayed / TABLES / "humans.csv")
+    assert (tmp_path / "rows.csv").read_text(encoding="utf-8") == recorded

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TextIO
 
+from judgemerge.core.advances import OneLine, in_words
 from judgemerge.core.errors import JudgemergeError
 
 _SECONDS_BETWEEN_LOG_LINES = 5.0
 _screen: TextIO | None = None
+_one_line: OneLine | None = None  # what tools see in place of the terminal
 _output = 1  # file descriptor of the standard output outside the block
 STORAGE = {
     errno.ENOSPC: "make room there",
@@ -162,9 +164,27 @@ def _wait_for_lock(log: IO, path: str | Path) -> None:
             fcntl.flock(log, fcntl.LOCK_EX)
 
 
-def screen() -> TextIO | None:
+def screen() -> TextIO | OneLine | None:
     """Return the terminal, None when the job's messages do not go to one."""
-    return _screen if _screen is not None and _screen.isatty() else None
+    if _screen is None or not _screen.isatty():
+        return None
+    return _one_line or _screen
+
+
+@contextlib.contextmanager
+def in_one_line(name: str) -> Iterator[None]:
+    """Let tools that run in the block show one line on the terminal, how far they are; the log has everything."""
+    global _one_line
+    terminal = screen()
+    if terminal is None:
+        yield
+        return
+    _one_line = OneLine(_screen, name)
+    try:
+        yield
+    finally:
+        _one_line.close()
+        _one_line = None
 
 
 def release() -> None:
@@ -176,20 +196,22 @@ def release() -> None:
 
 
 class Progress:
-    """A progress bar on a terminal, and a line in the log every few seconds."""
+    """A progress bar on a terminal, and a line in the log every few seconds, with the time that the rest will take."""
 
     def __init__(self, what: str):
         """`what` names the things counted, e.g. `prompts`."""
         self.what = what
         self.last_line = time.monotonic()
+        self.begin: tuple[float, int] | None = None  # when how many were finished: the first, before weights are loaded
         self.bar = None
 
     def __call__(self, done: int, total: int) -> None:
         """Report that `done` of `total` are finished."""
         now = time.monotonic()
         if done in (0, total) or now - self.last_line > _SECONDS_BETWEEN_LOG_LINES:
-            print(f"{done} of {total} {self.what}", file=sys.stderr, flush=True)
+            print(f"{done} of {total} {self.what}{self._rest(done, total, now)}", file=sys.stderr, flush=True)
             self.last_line = now
+        self.begin = self.begin or (now, done)
         if screen() is None:
             return
         if self.bar is None:
@@ -199,3 +221,9 @@ class Progress:
         self.bar.update(done - self.bar.n)
         if done == total:
             self.bar.close()
+
+    def _rest(self, done: int, total: int, now: float) -> str:
+        begin, done_before = self.begin or (now, done)
+        if done in (done_before, total):
+            return ""
+        return f", about {in_words((total - done) * (now - begin) / (done - done_before))} left"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgemerge.core.digests import script_digest
 from judgemerge.data.sources import Source
-from judgemerge.report import explorer
+from judgemerge.report import addresses, explorer
 from judgemerge.report.material import Places
 from judgemerge.report.table import Figure, Inputs, Pair, Table, judging_pairs
 from judgemerge.report.tables import TABLES, published
@@ -204,6 +204,7 @@ class Contents:
             "labels": self.study.labels,
             "confidence": self.study.settings.statistics.confidence,
             "parameters": table.page_parameters(self.study, *part),
+            "explored": judging_pairs(self.study),
         }
 
     def module(self, name: str) -> str:
@@ -237,9 +238,14 @@ class Contents:
                     self.figure_labels(name)["figure"],
                     self.figure_caption(name),
                     self.layout.path(FIGURE, name).removeprefix(folder),
+                    self.figures[name].table if self.has_explorer else "",
                 )
                 for name in self.first_figures
             ],
+            "page_of": {
+                name: self.layout.path(PAGE, name).removeprefix(folder) for name in self.telling if name in self.pages
+            },
+            "explored": judging_pairs(study),
             "not_run": not_run,
             "pages": {
                 **({EXPLORER_TITLE: self.layout.path(EXPLORER).removeprefix(folder)} if self.has_explorer else {}),
@@ -324,6 +330,15 @@ class Contents:
     def figure_caption(self, name: str) -> str:
         """Return the caption of a figure."""
         return self.figures[name].figure.caption
+
+    def figure_caption_in_report(self, name: str) -> str:
+        """Return the caption of a figure with a link to its table in the explorer, which lies beside the report."""
+        caption = self.figure_caption(name)
+        if not self.has_explorer:
+            return caption
+        return (
+            f"{caption}\n\n`The numbers behind it, and their items <{addresses.of_table(self.figures[name].table)}>`__"
+        )
 
     def first_page_digest(self, script: str) -> list[str]:
         """Return the digest of the script of the first page with each module that it calls."""

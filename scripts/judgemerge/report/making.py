@@ -1,15 +1,19 @@
 """From a table's module to files: the CSV table, its page, its figures."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.frames import of_judges, read_table, with_labels, write_table
-from judgemerge.report import drawing, markup
+from judgemerge.report import addresses, drawing, markup
 from judgemerge.report.material import Material
 from judgemerge.report.table import View
 from judgemerge.report.tables import TABLES
+
+IN_EXPLORER = "This table in the explorer: to sort, to filter, and from each row to its items"
+LINKS = "Values lead to their items there. Inside of report.html these links lead nowhere; there Explorer is an entry."
 
 
 def make_table(module: str, study: str, suites: Mapping[str, str], parameters: Mapping[str, Any], path: str) -> None:
@@ -34,13 +38,20 @@ def render(
     confidence: float,
     parameters: Mapping[str, Any],
     path: str,
+    explored: Sequence[Sequence[str]] = (),
 ) -> None:
-    """Write a table as a page: what its module shows, then what each column means."""
+    """Write a table as a page: what its module shows, then what each column means.
+
+    Values of the judges and benchmarks that are `explored` lead to their items in the explorer beside the tables.
+    """
     declared = TABLES.load(module).TABLE
     material = Material(study, suites)
     view = View(declared.intro, list(labels.values()), f"{100 * confidence:g} %", material)
     texts = [column for column, about in declared.columns.items() if about.form == markup.TEXT]
-    rows = with_labels(read_table(table, texts), labels)
+    rows = addresses.with_addresses(read_table(table, texts), set(map(tuple, explored)), "../")
+    to_explorer = markup.link(IN_EXPLORER, addresses.of_table(Path(path).stem, "../"))
+    lead = f"<p>{to_explorer}. {LINKS}</p>" if explored else ""
+    rows = with_labels(rows, labels)
     if declared.page:
         contents = declared.page(rows, view, **parameters)
     else:
@@ -48,7 +59,7 @@ def render(
         contents = view.page(sections, material.failed_judges() if declared.names_failed_judges else "")
     descriptions = {column: about.description for column, about in declared.columns.items()}
     with files.atomic_writer(path) as file:
-        file.write(markup.page(title, contents.intro, contents.sections, descriptions))
+        file.write(markup.page(title, contents.intro, contents.sections, descriptions, lead))
 
 
 def draw(

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from judgemerge.report import addresses
 from judgemerge.report.table import Column, Section
 
 if TYPE_CHECKING:
@@ -29,18 +30,25 @@ ul.warning { background: #fbe3e4; padding: .6rem 2rem; max-width: 60rem; }
 h3 { font-size: .95rem; margin: 1rem 0 .2rem; }
 details { margin: .6rem 0; }
 summary { cursor: pointer; color: #4c6a92; }
+a { color: inherit; text-decoration: underline dotted #4c6a92; text-underline-offset: 2px; }
+a:hover, a:focus { color: #4c6a92; text-decoration-style: solid; }
 """
 
 
-def page(title: str, intro: str, sections: Sequence[Section], columns: Mapping[str, str] | None = None) -> str:
-    """Return a whole page; `sections` are (heading, HTML made by this module), `columns` what those of the CSV mean."""
+def page(
+    title: str, intro: str, sections: Sequence[Section], columns: Mapping[str, str] | None = None, lead: str = ""
+) -> str:
+    """Return a whole page; `sections` are (heading, HTML made by this module), `columns` what those of the CSV mean.
+
+    `lead` is HTML that follows the introduction.
+    """
     body = "".join(
         f"<h2>{html.escape(heading)}</h2><div class='scroll'>{content}</div>" for heading, content in sections
     )
     body += details("Columns of the CSV file", _definitions(columns)) if columns else ""
     return (
         f"<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>{html.escape(title)}</title>"
-        f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1><p>{html.escape(intro)}</p>{body}</body></html>\n"
+        f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1><p>{html.escape(intro)}</p>{lead}{body}</body></html>\n"
     )
 
 
@@ -73,7 +81,7 @@ def formatted(rows: "pd.DataFrame", columns: Mapping[str, Column]) -> str:
     """Return rows as an HTML table, each column in its form."""
     has_interval = set(INTERVAL) <= set(rows)
     cells = {}
-    for name in rows:
+    for name in rows.columns.drop(addresses.COLUMN, errors="ignore"):
         form = columns[name].form if name in columns else ""
         if has_interval and name in INTERVAL[1:]:
             continue
@@ -81,7 +89,16 @@ def formatted(rows: "pd.DataFrame", columns: Mapping[str, Column]) -> str:
             cells[name] = [span(row.value, row.ci_low, row.ci_high, form or ".3f") for row in rows.itertuples()]
         else:
             cells[name] = [in_form(value, form) for value in rows[name]]
-    return grid(list(cells), [[html.escape(cell) for cell in line] for line in zip(*cells.values(), strict=True)])
+    shown = {name: list(map(html.escape, column)) for name, column in cells.items()}
+    linked = "value" if "value" in shown else next((name for name in addresses.ABOUT if name in shown), "")
+    if addresses.COLUMN in rows and linked:
+        shown[linked] = [link(cell, to) for cell, to in zip(shown[linked], rows[addresses.COLUMN], strict=True)]
+    return grid(list(shown), list(zip(*shown.values(), strict=True)))
+
+
+def link(content: str, address: str) -> str:
+    """Return HTML that leads to an address; without one it is as it was."""
+    return f"<a href='{html.escape(address, quote=True)}'>{content}</a>" if address and content else content
 
 
 def in_form(value: Any, form: str) -> str:
@@ -142,6 +159,7 @@ def value_cell(row: Any, with_n: bool = False) -> str:
     """Return the cell of a row with metric, value, ci_low, ci_high, note (and n): `value [low, high]`.
 
     A difference, where the table says so (`detectable`), names the smallest one that would have been shown.
+    The value of a row with an address leads to the items behind it.
     """
     from judgemerge.evaluate.published import COUNTS
 
@@ -152,7 +170,8 @@ def value_cell(row: Any, with_n: bool = False) -> str:
     least = getattr(row, "detectable", math.nan)
     shown = "" if math.isnan(least) else f" <small>shows {least:.3f}</small>"
     size = f" <small>n {row.n}</small>" if with_n else ""
-    return f"{row.value:.0f}" if is_count else f"{row.value:.3f}{interval}{shown}{size}"
+    value = link(f"{row.value:.0f}" if is_count else f"{row.value:.3f}", getattr(row, addresses.COLUMN, ""))
+    return value if is_count else f"{value}{interval}{shown}{size}"
 
 
 def sized_cell(row: Any) -> str:

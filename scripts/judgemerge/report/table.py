@@ -66,7 +66,8 @@ class Page(NamedTuple):
 class Finding(NamedTuple):
     """What a table answers, for the first page: plain sentences, and rows where words would be many.
 
-    The first sentence of what is `in_short` stands on top of the page, and in the terminal after `make demo`.
+    The first sentence of what is `in_short` stands on top of the page, and in the terminal after `make demo`. What is
+    `Linked` in a line leads to its items. The first page notes the name of the `table`.
     """
 
     heading: str
@@ -74,6 +75,7 @@ class Finding(NamedTuple):
     head: Sequence[str] = ()
     lines: Sequence[Sequence[str]] = ()
     in_short: bool = True
+    table: str = ""
 
 
 @dataclass(frozen=True)

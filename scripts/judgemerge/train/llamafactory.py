@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from judgemerge.core import files
+from judgemerge.core import files, logs
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.processes import run_tool
 from judgemerge.prompting import chat_templates
@@ -118,4 +118,11 @@ def _run(
         path.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
         command = [*launcher, *command, verb, str(path)]
         # DISABLE_VERSION_CHECK: the check insists on audio and vision packages that text never touches.
-        run_tool(command, threads, stop, DISABLE_VERSION_CHECK="1", **added, **environment)
+        with logs.in_one_line(f"{verb} {_name(recipe)}"):
+            run_tool(command, threads, stop, DISABLE_VERSION_CHECK="1", **added, **environment)
+
+
+def _name(recipe: Mapping) -> str:
+    """Return what a terminal calls a training: the folder of the expert, a trial or a model that it is for."""
+    folder = Path(recipe.get("output_dir") or recipe.get("export_dir") or ".")
+    return folder.parents[1].name if folder.name == "output" else folder.name

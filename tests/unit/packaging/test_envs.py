@@ -122,13 +122,25 @@ def test_lock_leaves_torch_to_the_machine():
     assert not {name for name in names if name in ("torch", "torchvision", "torchaudio") or name.startswith("nvidia")}
 
 
-@pytest.mark.parametrize("alone", make_envs.resolutions())
+@pytest.mark.parametrize("alone", [one for one in make_envs.resolutions() if one not in make_envs.WITHOUT_TORCH])
 def test_what_torch_needs_in_turn_is_locked(alone):
     """Torch itself is left out of most locks, and who comes by torch alone was, too."""
     asked = CHOICES["tool"]["uv"]["dependency-metadata"][0]["requires-dist"]
     pins = make_envs.all_pins(make_envs.read_locks(ROOT), alone)
     assert {re.match(r"[\w-]+", requirement)[0] for requirement in asked} <= pins.keys()
     assert {"mpmath", "markupsafe"} <= pins.keys()
+
+
+def test_the_site_has_an_environment_that_nothing_else_is_in():
+    """Whoever builds the documentation downloads no torch, and whoever judges no theme."""
+    locks = make_envs.read_locks(ROOT)
+    site = make_envs.all_pins(locks, "site")
+    assert {"mkdocs", "mkdocs-material"} <= site.keys() and not {"torch", "numpy"} & site.keys()
+    assert "mkdocs" not in make_envs.all_pins(locks)
+    assert set(make_envs.WITHOUT_TORCH) == set(setup_env.WITHOUT_TORCH)
+    assert setup_env.lock_alone("site", "auto", "Linux", True) == ROOT / "requirements-site.lock"
+    assert not setup_env.needs_torch("site", ROOT / "requirements-site.lock")
+    assert "torch" not in "".join(re.findall("^#.*", locks["requirements-site.lock"], flags=re.MULTILINE))
 
 
 def test_vllm_is_one_version_with_the_torch_of_the_rest():

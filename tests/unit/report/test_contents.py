@@ -101,3 +101,19 @@ def test_tables_with_parts_come_once_for_each(repository, monkeypatch):
         assert contents.title(f"search_{search}") == f"Search {search}"
         assert contents.page_inputs(f"search_{search}") == [f"results/orpo_tiny/tables/search_{search}.importance.csv"]
         assert contents.figure_labels(f"search_{search}") == {"figure": f"Search {search}"}
+
+
+def test_captions_of_figures_lead_to_their_table_in_the_explorer_where_there_is_one(demo, repository):
+    caption = demo.figure_caption_in_report("accuracy")
+    assert caption.startswith(demo.figure_caption("accuracy"))
+    assert caption.endswith("`The numbers behind it, and their items <explorer.html#:agreement>`__")
+    path = "config/studies/embedder.yaml"
+    embedder = Contents(load_study({**load_yaml(path), "scale": "tiny"}, path, "config"))
+    assert not embedder.has_explorer
+    assert all(embedder.figure_caption_in_report(name) == embedder.figure_caption(name) for name in embedder.figures)
+
+
+def test_first_page_and_pages_are_told_what_the_explorer_has(demo):
+    first, page = demo.first_page_parameters(), demo.page_parameters("agreement")
+    assert ("ties", "demo_pairwise") in first["explored"] and first["explored"] == page["explored"]
+    assert first["page_of"]["agreement"] == "tables/agreement.html" and first["pictures"][0][3] == "agreement"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from judgemerge.report import first_page
+from judgemerge.report import addresses, first_page
+from judgemerge.report.addresses import Linked
 from judgemerge.report.first_page import FirstPage, Picture, escaped, html_page, in_reading_order, markdown
 from judgemerge.report.table import Finding
 from judgemerge.report.tables import TABLES, agreement, comparisons, humans, overlap, replaceability, replies
@@ -218,3 +219,91 @@ def test_every_study_says_something_first(repository, monkeypatch):
         assert json.dumps(contents.first_page_parameters())  # plain values: they are parameters of a job
         assert len(contents.first_figures) <= 3
     assert {name for name in TABLES.names if TABLES.load(name).TABLE.findings} >= {"retrieval", "model_comparison"}
+
+
+def many_benchmarks(n):
+    """Return rows of comparisons.csv on so many benchmarks: `one` is ahead of its base on every second one."""
+    pairs = [("one", "small"), ("longer", "small"), ("longer", "one")]
+    return pd.concat(
+        differences([(a, b, 0.2, 0.01 if b == "small" and number % 2 else 0.5) for a, b in pairs]).assign(
+            benchmark=f"set_{number}"
+        )
+        for number in range(n)
+    )
+
+
+def test_many_benchmarks_are_a_sentence_and_a_table_not_a_list():
+    (finding,) = comparisons.findings(many_benchmarks(13), KINDS)
+    assert finding.sentences[:2] == [
+        "A model of the study is measurably ahead of the base small on 6 of 13 benchmarks, and one is behind it on 0.",
+        "A judge is measurably better than each baseline (longer) on 0 of 13 benchmarks.",
+    ]
+    assert len(finding.sentences) == 3 and len(finding.lines) == 13
+    assert finding.lines[1] == ["set_1", "1 of 1", "0 of 1", "none of 2 judges", "0.150"]
+    assert len(finding.head) == len(finding.lines[0])
+    assert not comparisons.findings(many_benchmarks(3), KINDS)[0].lines
+
+
+def test_quantizations_are_told_by_the_benchmark_where_they_lose_most():
+    from judgemerge.report.tables import quantization
+
+    rows = [("big", "big", "size", 1.0, "a", 100), ("four", "big", "same_verdict", 0.9, "a", 36)]
+    rows += [("four", "big", "same_verdict", 0.8, "b", 36), ("four", "big", "spearman_with_parent", 0.7, "c", 36)]
+    columns = ["judge", "parent", "metric", "value", "benchmark", "file_bytes"]
+    table = pd.DataFrame(rows, columns=columns).assign(ci_low=0.5, ci_high=1.0, n=10, errors=0)
+    (finding,) = quantization.findings(table, KINDS)
+    assert [sentence.partition("; ")[2].partition(" is ")[0] for sentence in finding.sentences] == [
+        "on b, the least of 2 benchmarks, its same verdict",
+        "on c its Spearman with the unquantized",
+    ]
+
+
+@pytest.fixture
+def long_page(tmp_path):
+    """Return a page of many benchmarks and the folder of its figures."""
+    (tmp_path / "figures").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "figures" / f"{name}.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>", encoding="utf-8")
+    lines = [[Linked(f"set_{n}", f"set_{n}"), Linked("One .8", f"set_{n}", "Number One"), "–"] for n in range(20)]
+    finding = Finding(
+        "Agreement", [f"sentence {n}" for n in range(30)], ["benchmark", "best", "n"], lines, table="agree"
+    )
+    pictures = [Picture(name, f"about {name}", f"figures/{name}.svg", "agree") for name in ("one", "two")]
+    explored = [("one", "set_0"), ("one", "set_1")]
+    items = first_page.addresses_of(explored, {"one": "Number One"})
+    pages = {"Explorer": "explorer.html", "Agreement": "tables/agree.html"}
+    return FirstPage(
+        "study", "", [finding], pictures, ["not this"], pages, {"agree": "tables/agree.html"}, items
+    ), tmp_path
+
+
+def test_beyond_the_first_screen_everything_is_folded(long_page):
+    document = html_page(*long_page)
+    unfolded = document.partition("<details>")[0]
+    assert unfolded.count("<li>") == 1 and unfolded.count("<img") == 1 and "explorer.html" in unfolded
+    assert "<summary>Agreement (20 rows)</summary>" in document and document.count("<img") == 2
+    assert "sentence 29" in document and "set_19" in document  # nothing is lost
+
+
+def test_the_readme_says_what_it_leaves_out_and_where_that_is(long_page):
+    text = markdown(long_page[0])
+    assert "sentence 3" in text and "sentence 4" not in text and "set_5" in text and "set_6" not in text
+    assert "26 more sentences and 14 more rows: [the page of this table](tables/agree.html), [index.html]" in text
+
+
+def test_cells_lead_to_the_items_that_the_explorer_has(long_page):
+    document = html_page(*long_page)
+    assert "<a href='explorer.html#?benchmark=set_0&amp;judge=one'>One .8</a>" in document
+    assert "<a href='explorer.html#?benchmark=set_1'>set_1</a>" in document
+    assert "benchmark=set_2" not in document  # the explorer has no items of it
+    assert "<a href='explorer.html#:agree'>" in document
+
+
+def test_names_stand_in_addresses_as_the_explorer_reads_them():
+    assert addresses.of_items("a b", "x&y/ü", "../") == "../explorer.html#?benchmark=a+b&judge=x%26y%2F%C3%BC"
+    assert addresses.of_table("search_ä/b") == "explorer.html#:search_%C3%A4/b"
+
+
+def test_captions_are_plain_text_on_the_first_page():
+    caption = "The dashed line is ``majority``; *tuned* is better, 2 * 3 * 4 stays."
+    assert first_page.without_marks(caption) == "The dashed line is majority; tuned is better, 2 * 3 * 4 stays."

@@ -9,7 +9,8 @@ from agreement_cases import both, pair, point, said
 
 from judgemerge.core.frames import read_table
 from judgemerge.evaluate import comparisons, score, tables
-from judgemerge.report import markup
+from judgemerge.report import making, markup
+from judgemerge.report.table import Column
 from judgemerge.report.tables import agreement, bias, humans, score_consistency
 from judgemerge.report.tables import comparisons as comparison_pages
 from judgemerge.settings.report import Statistics
@@ -250,3 +251,39 @@ def test_one_cluster_has_no_interval_and_no_nan_on_any_page():
     row = {"judge": "one", "benchmark": "bench", "statement": "s", "value": 1.0, "ci_low": np.nan, "ci_high": np.nan}
     [(_, text)] = score_consistency.sections(pd.DataFrame([row | {"n": 1, "errors": 0, "note": ""}]))
     assert "1.000 (n = 1, errors 0)" in text
+
+
+@pytest.mark.parametrize("name", ["bias", "humans"])
+def test_values_of_a_page_lead_to_their_items(frames, tmp_path, name):
+    """Of judges and benchmarks that the explorer has, by their names, whatever they are called on the page."""
+    frames[name].to_csv(tmp_path / "table.csv", index=False)
+    frames["agreement"].to_csv(tmp_path / "agreement.csv", index=False)
+    settings = {"study": "s", "suites": {}, "confidence": 0.95, "parameters": {}, "title": name}
+
+    class Reading(making.Material):
+        def table(self, name):
+            return read_table(tmp_path / f"{name}.csv")
+
+    def written(explored):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(making, "Material", Reading)
+            labels = {"judge": "The Judge", EVIL: EVIL}
+            paths = {"table": tmp_path / "table.csv", "path": tmp_path / "page.html"}
+            making.render(name, labels=labels, explored=explored, **settings, **paths)
+        return (tmp_path / "page.html").read_text(encoding="utf-8")
+
+    page = written([("judge", "bench")])
+    assert "<a href='../explorer.html#?benchmark=bench&amp;judge=judge'>" in page and "The Judge" in page
+    assert page.count("explorer.html#") < page.count("<td>") and making.LINKS in page
+    assert "../explorer.html#:page" in page
+    assert "judge=one_order" not in page
+    assert "explorer.html" not in written([])
+    if EVIL in set(frames[name].get("judge", [])):
+        assert "judge=%3Cscript%3E" in written([(EVIL, "bench")])
+
+
+def test_a_page_without_a_module_of_its_own_links_its_values():
+    rows = pd.DataFrame({"judge": ["a", "b"], "value": [0.5, 0.25], "address": ["../explorer.html#?x=1&y=2", ""]})
+    table = markup.formatted(rows, {"value": Column("share", ".0%")})
+    assert "<td><a href='../explorer.html#?x=1&amp;y=2'>50%</a></td>" in table and "<td>25%</td>" in table
+    assert "address" not in table

@@ -1,7 +1,9 @@
 """`make status`: which jobs are done, running, failed and left, and why some failed."""
 
+import contextlib
 import fcntl
 import os
+import time
 
 import pytest
 
@@ -71,3 +73,55 @@ def test_the_report_names_failed_jobs_with_their_last_words(job, tmp_path):
     assert "  log: step 3" in lines
     assert lines[-1].endswith("DUE TO TIME LIMIT ***") and "7.log" in lines[-1]
     assert "lock" in progress.report("demo", [other], True, tmp_path)[-1]
+
+
+@pytest.fixture
+def running(tmp_path):
+    """Return a function: a job that holds its log, in which a text stands."""
+
+    def begin(text, name="log", **fields):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        log = os.open(tmp_path / name, os.O_RDONLY)
+        closing.callback(os.close, log)
+        fcntl.flock(log, fcntl.LOCK_EX)
+        return Job("train", name, True, True, name, None, **fields)
+
+    with contextlib.ExitStack() as closing:
+        yield begin
+
+
+def test_running_jobs_say_how_far_they_are(running, tmp_path):
+    judging = running("loading\n64 of 120 prompts, about 27 s left\n", "a")
+    training = running("{'loss': '0.25', 'epoch': '1'}\r 30%|## | 30/94 [00:10<01:40, 3it/s]", "b")
+    other = running("copying\n", "c")
+    lines = progress.report("demo", [judging, training, other], True, tmp_path)
+    assert "running train a: 64 of 120 prompts, about 27 s left" in lines
+    assert "running train b: 30 of 94 steps, loss 0.25, about 2 min left" in lines
+    assert lines[lines.index("running train c") + 1] == "  c: copying"
+    assert "The rest takes about 2 min, one job after another." in lines
+
+
+def test_a_job_that_has_said_nothing_for_long_is_told(running, tmp_path):
+    silent = running("64 of 120 prompts, about 27 s left\n", "a")
+    hour_ago = time.time() - 3600
+    os.utime(tmp_path / "a", (hour_ago, hour_ago))
+    (line,) = [line for line in progress.report("demo", [silent], True, tmp_path) if line.startswith("running")]
+    assert line.endswith("(it said so 60 min ago)")
+
+
+def test_the_rest_takes_what_jobs_of_the_same_rule_took(tmp_path):
+    for name, seconds in (("a", 100), ("b", 200)):
+        (tmp_path / name).write_text(f"s\th:m:s\n{seconds}\t0:00:01\n", encoding="utf-8")
+    done = [Job("judge", name, False, False, None, name) for name in "ab"]
+    left = [Job("judge", name, True, False, None, name) for name in "cd"]
+    lines = progress.report("demo", [*done, *left, Job("merge", "x", True, False, None, None)], False, tmp_path)
+    assert lines[-1] == (
+        "The rest takes about 5 min, one job after another; besides, of rules that have finished no job yet: merge (1)."
+    )
+    assert not [line for line in progress.report("demo", done, False, tmp_path) if "The rest" in line]
+
+
+def test_a_search_tells_its_trials(tmp_path):
+    trials = [Job("merge_trial", f"ties_{n}", n > 1, False, None, None, search="ties") for n in range(5)]
+    lines = progress.report("demo", trials, False, tmp_path)
+    assert "search ties: 5 trials, 2 done, 0 running, 0 failed, 3 left" in lines

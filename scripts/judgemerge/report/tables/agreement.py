@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from judgemerge.report import drawing
+from judgemerge.report.addresses import Linked
 from judgemerge.report.drawing import Estimate, HeatMap, Panel, Series
 from judgemerge.report.markup import Crosstab, grid, notes, span
 from judgemerge.report.standings import shown_first
@@ -183,7 +184,7 @@ def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
     for benchmark, rows in table[table.rules == "house"].groupby("benchmark", sort=False):
         main = shown_first(rows, "value").dropna(subset="value")
         best = (_best(main, judges) for judges in sides.values())
-        lines.append([str(benchmark), str(rows.n.max()), *map(_in_words, best)])
+        lines.append([Linked(str(benchmark), str(benchmark)), str(rows.n.max()), *map(_in_words, best)])
         if sentence := _sentence(str(benchmark), main, kinds):
             sentences.setdefault(rows.protocol.iloc[0], sentence)  # one for each skill; the table has the rest
     if not lines:
@@ -218,7 +219,7 @@ def _in_words(row: Any) -> str:
         return "–"
     metric = "" if row.metric in SKILL_METRICS else f", {METRIC_WORDS.get(row.metric, row.metric)}"
     errors = f", {row.errors} errors" if row.errors else ""
-    return f"{row.judge} {span(row.value, row.ci_low, row.ci_high)}{metric}{errors}"
+    return Linked(f"{row.judge} {span(row.value, row.ci_low, row.ci_high)}{metric}{errors}", row.benchmark, row.judge)
 
 
 # ---- figures ----

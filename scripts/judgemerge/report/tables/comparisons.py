@@ -2,9 +2,10 @@
 
 import html
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from judgemerge.report.addresses import Linked
 from judgemerge.report.drawing import Estimate, HeatMap, Panel, Series, judge_figure, mark, not_shown
 from judgemerge.report.markup import Crosstab, dash, details, grid, notes
 from judgemerge.report.standings import shown_first
@@ -200,37 +201,103 @@ def _p(value: float) -> str:
 # ---- first page ----
 
 
+MOST_IN_WORDS = 3  # benchmarks, beyond which the first page has a table of them
+
+
+class Ahead(NamedTuple):
+    """What is measurably ahead of a judge, of how many; `behind` are those that the judge is ahead of."""
+
+    of: str
+    judges: Sequence[str]
+    n: int
+    behind: Sequence[str] = ()
+
+
 def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
     """Return how many models of the study are measurably ahead of their base, and of every baseline."""
-    sentences = []
+    of_benchmarks = {}
     for benchmark, of_benchmark in table.groupby("benchmark", sort=False):
         rows = headline_rows(of_benchmark)
-        said = [*_beside_base(rows, kinds), *_beside_baselines(rows, kinds)]
-        sentences += [f"{benchmark}: {sentence}" for sentence in said]
-        if said and (shown := resolution(rows)):
-            sentences.append(f"{benchmark} {shown} (power .8).")
+        bases, baselines = _beside_base(rows, kinds), _beside_baselines(rows, kinds)
+        if bases or baselines:
+            of_benchmarks[str(benchmark)] = (bases, baselines, rows)
+    if not of_benchmarks:
+        return []
+    heading = "What is measurably better"
     words = f"Measurably: p < {SIGNIFICANT} after Holm's correction over all pairs of judges of the benchmark."
-    return [Finding("What is measurably better", [*sentences, words])] if sentences else []
-
-
-def _beside_base(rows: Frame, kinds: Mapping[str, str]) -> list[str]:
-    """Return a sentence for every base: how many models of the study are ahead of it, and behind."""
+    if len(of_benchmarks) > MOST_IN_WORDS:
+        return [Finding(heading, [*_over_benchmarks(of_benchmarks), words], *_by_benchmark(of_benchmarks))]
     sentences = []
+    for benchmark, (bases, baselines, rows) in of_benchmarks.items():
+        sentences += [f"{benchmark}: {sentence}" for sentence in _in_words(bases, baselines)]
+        if shown := resolution(rows):
+            sentences.append(f"{benchmark} {shown} (power .8).")
+    return [Finding(heading, [*sentences, words])]
+
+
+def _in_words(bases: Sequence[Ahead], baselines: Ahead | None) -> Iterator[str]:
+    """Yield what is said of one benchmark."""
+    for base in bases:
+        ahead = _of(base.judges, base.n)
+        yield f"measurably ahead of the base {base.of}: {ahead}; behind it: {len(base.behind)}."
+    if baselines:
+        yield f"measurably better than each baseline ({baselines.of}): {_of(baselines.judges, baselines.n)}."
+
+
+def _over_benchmarks(of_benchmarks: Mapping[str, tuple[Sequence[Ahead], Ahead | None, Frame]]) -> Iterator[str]:
+    """Yield what is said of many benchmarks together: on how many of them there is a judge that is ahead, or behind."""
+    names = dict.fromkeys(base.of for bases, _, _ in of_benchmarks.values() for base in bases)
+    for name in names:
+        beside = [base for bases, _, _ in of_benchmarks.values() for base in bases if base.of == name]
+        ahead, behind = sum(bool(base.judges) for base in beside), sum(bool(base.behind) for base in beside)
+        yield (
+            f"A model of the study is measurably ahead of the base {name} on {ahead} of {len(beside)} benchmarks, and "
+            f"one is behind it on {behind}."
+        )
+    baselines = [ahead for _, ahead, _ in of_benchmarks.values() if ahead]
+    if baselines:
+        n = sum(bool(ahead.judges) for ahead in baselines)
+        yield (
+            f"A judge is measurably better than each baseline ({baselines[0].of}) on {n} of {len(baselines)} "
+            "benchmarks."
+        )
+
+
+def _by_benchmark(
+    of_benchmarks: Mapping[str, tuple[Sequence[Ahead], Ahead | None, Frame]],
+) -> tuple[list[str], list[list[str]]]:
+    """Return head and rows of a table: how many judges are ahead and behind on each benchmark, what would be shown."""
+    names = list(dict.fromkeys(base.of for bases, _, _ in of_benchmarks.values() for base in bases))
+    head = ["benchmark", *(f"{words} {name}" for name in names for words in ("ahead of", "behind"))]
+    lines = []
+    for benchmark, (bases, baselines, rows) in of_benchmarks.items():
+        beside = {base.of: base for base in bases}
+        counts = [
+            f"{len(judges)} of {beside[name].n}" if name in beside else "–"
+            for name in names
+            for judges in ((beside[name].judges, beside[name].behind) if name in beside else ((), ()))
+        ]
+        better = _of(baselines.judges, baselines.n) if baselines else "–"
+        shown = rows.detectable.dropna()
+        lines.append([Linked(benchmark, benchmark), *counts, better, f"{shown.median():.3f}" if len(shown) else "–"])
+    return [*head, "better than each baseline", "shows differences from (power .8)"], lines
+
+
+def _beside_base(rows: Frame, kinds: Mapping[str, str]) -> list[Ahead]:
+    """Return for every base which models of the study are ahead of it, and which behind."""
+    beside_bases = []
     bases = of_kind(kinds, "base")
     models = [judge for judge in models_of(kinds) if judge not in bases]
     for base in bases:
         beside = against(rows, base)
         beside = beside[beside.index.isin(models)].dropna(subset="difference")
         if len(beside):
-            ahead, behind = (_clearly(beside, sign) for sign in (1, -1))
-            sentences.append(
-                f"measurably ahead of the base {base}: {_of(ahead, len(beside))}; behind it: {len(behind)}."
-            )
-    return sentences
+            beside_bases.append(Ahead(base, _clearly(beside, 1), len(beside), _clearly(beside, -1)))
+    return beside_bases
 
 
-def _beside_baselines(rows: Frame, kinds: Mapping[str, str]) -> list[str]:
-    """Return the sentence on judges that are ahead of each baseline, none where no baseline can be compared."""
+def _beside_baselines(rows: Frame, kinds: Mapping[str, str]) -> Ahead | None:
+    """Return the judges that are ahead of each baseline, None where no baseline can be compared."""
     beaten = {}
     for baseline in of_kind(kinds, "baseline"):
         beside = against(rows, baseline).dropna(subset="difference")
@@ -238,9 +305,7 @@ def _beside_baselines(rows: Frame, kinds: Mapping[str, str]) -> list[str]:
             beaten[baseline] = set(_clearly(beside, 1))
     judges = [judge for judge, kind in kinds.items() if kind != "baseline" and judge in {*rows.judge_a, *rows.judge_b}]
     ahead = [judge for judge in judges if all(judge in names for names in beaten.values())]
-    if not (beaten and judges):
-        return []
-    return [f"measurably better than each baseline ({', '.join(beaten)}): {_of(ahead, len(judges))}."]
+    return Ahead(", ".join(beaten), ahead, len(judges)) if beaten and judges else None
 
 
 def _clearly(rows: Frame, sign: int) -> list[str]:

@@ -143,16 +143,22 @@ def _size(n_bytes: float) -> str:
 
 
 def findings(table: Frame, kinds: Mapping[str, str]) -> list[Finding]:
-    """Return how much smaller each quantization is, and how often its verdicts are those of its parent."""
+    """Return how much smaller each quantization is, and how often its verdicts are those of its parent.
+
+    Where it judges several benchmarks, on the one where they are least often.
+    """
     sizes = table.drop_duplicates("judge").set_index("judge").file_bytes
     kept = table[(table.judge != table.parent) & table.metric.isin(["same_verdict", "spearman_with_parent"])]
-    sentences = [
-        f"{row.judge} has {100 * row.file_bytes / sizes[row.parent]:.0f} % of the size of {row.parent}; "
-        f"on {row.benchmark} its {_TITLES[row.metric]} is {span(row.value, row.ci_low, row.ci_high)} "
-        f"(n {row.n}, {row.errors} errors)."
-        for row in kept.dropna(subset="value").itertuples()
-        if row.parent in sizes
-    ]
+    kept = kept[kept.parent.isin(sizes.index)].dropna(subset="value")
+    sentences = []
+    for _, rows in kept.groupby(["judge", "metric"], sort=False):
+        row = rows.sort_values("value", kind="stable").iloc[0]
+        least = f", the least of {len(rows)} benchmarks," if len(rows) > 1 else ""
+        sentences.append(
+            f"{row.judge} has {100 * row.file_bytes / sizes[row.parent]:.0f} % of the size of {row.parent}; "
+            f"on {row.benchmark}{least} its {_TITLES[row.metric]} is {span(row.value, row.ci_low, row.ci_high)} "
+            f"(n {row.n}, {row.errors} errors)."
+        )
     return [Finding("What quantization costs", sentences)] if sentences else []
 
 
