@@ -1,10 +1,10 @@
 """A study's results as an RO-Crate (RO-Crate 1.1, Process Run Crate 0.5): what others need to check and cite them.
 
 In the crate are the first page, tables, figures, scores, the record of the run, settings and catalogues, recipes, model
-manifests and cards, the datasheet, counts and decisions of the embedding stages, and the verdicts of models and baselines
-unless they are large. Left out are models, replies and raw data; the verdicts of recorded judges, which are raw data of others in
-another form; the explorer, and the report that it stands in, which repeat the texts of items. Raw files are named by
-address and sha256.
+manifests and cards, the datasheet, counts and decisions of the embedding stages, and the verdicts of models and
+baselines unless they are large. Left out are models, replies and raw data; the verdicts of recorded judges, which are
+raw data of others in another form; the explorer, and the report that it stands in, which repeat the texts of items. Raw
+files are named by address and sha256.
 
 Every job is one CreateAction with times and a tool of its own: the rule, and the packages that do its work. Its results
 and objects are files of the crate, raw files, and files in between that are not packed (items, replies), which are
