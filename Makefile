@@ -5,7 +5,8 @@
 #   WORKERS=2        how many tests run side by side
 #   TORCH=auto       which build of torch it gets: auto, cpu or default
 #   STUDY=<file>     the study that rehearse, status, costs, mirror, deploy, crate and export are about (config/config.yaml)
-#   A=, B=<folder>   the results of two runs that are compared
+#   A=<folder>       the results of the first of two runs that are compared
+#   B=<folder>       those of the second
 #   OF=<name>        what people are to label: a benchmark or a comparison of models
 #   LABELS=<n>       how many
 #   DIFFERENCE=.03   between two judges, that a study is to show

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-import pack_crate
+import finished_study
 from judgemerge.core import provenance
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.files import sha256_file, sha256_text
@@ -32,6 +32,7 @@ CITATION = {
     "keywords": ["a", "b"],
     "authors": [{"name": "The developers"}],
 }
+CRATE = ("ro-crate-metadata.json", "crate", ["ro-crate-preview.html"])
 URL = "https://example.org/rows.jsonl"
 DATE = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 
@@ -411,9 +412,9 @@ def test_a_crate_replaces_nothing_but_a_crate(tmp_path, files, sentence):
         (target / name).write_text(content)
     if sentence:
         with pytest.raises(JudgemergeError, match=sentence):
-            pack_crate._check_replaceable(target)
+            finished_study.check_replaceable(target, *CRATE)
     else:
-        pack_crate._check_replaceable(target)
+        finished_study.check_replaceable(target, *CRATE)
 
 
 def test_a_crate_behind_a_link_is_replaced_where_it_lies(tmp_path):
@@ -421,6 +422,6 @@ def test_a_crate_behind_a_link_is_replaced_where_it_lies(tmp_path):
     (tmp_path / "there" / "earlier").touch()
     (tmp_path / "fresh").mkdir()
     (tmp_path / "link").symlink_to("there")
-    pack_crate._replace((tmp_path / "link").resolve(), tmp_path / "fresh")
+    finished_study.replace((tmp_path / "link").resolve(), tmp_path / "fresh")
     assert (tmp_path / "link").is_symlink() and list((tmp_path / "there").iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "there"]

@@ -2,7 +2,7 @@
 
 import csv
 import json
-import subprocess
+import runpy
 import sys
 
 import pytest
@@ -225,15 +225,20 @@ def test_runs_of_nothing_in_common_and_folders_without_a_run_are_refused(run, tm
         read_run(tmp_path)
 
 
-def test_the_command_writes_all_flips_and_says_by_its_status_whether_the_gate_passes(run, repository, tmp_path):
+def test_the_command_writes_all_flips(run, tmp_path):
     a, b = run("a", {"judge": judged()}), run("b", {"judge": judged(range(20))})
     text, passes = compare_runs.main(str(a), str(b), flips=str(tmp_path / "new" / "flips.jsonl"), shown=3)
     assert "40 of 180 verdicts flip:" in text and "… and 37 more" in text
     rows = list(read_jsonl(tmp_path / "new" / "flips.jsonl"))
     assert len(rows) == 40 and rows[0]["change"] == "lost" and not passes
-    command = [sys.executable, repository / "scripts/commands/compare_runs.py", "--a", a, "--b"]
-    statuses = [
-        subprocess.run([*command, *more], capture_output=True, text=True).returncode
-        for more in ((b, "--margin", "0.7"), (b, "--allow", "0"), (tmp_path,))
-    ]
-    assert statuses == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("more", "status"), [(("--margin", "0.7"), 0), (("--allow", "0"), 1), (("--allow", "x"), 2)])
+def test_its_exit_status_is_for_a_gate(run, monkeypatch, capsys, more, status):
+    a, b = run("a", {"judge": judged()}), run("b", {"judge": judged(range(20))})
+    monkeypatch.setattr(sys, "argv", ["compare_runs.py", "--a", str(a), "--b", str(b), *more])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(compare_runs.__file__, run_name="__main__")
+    assert int(ended.value.code) == status
+    out, err = capsys.readouterr()
+    assert ("Gate (" in out) == (status < 2) and ("--allow is 'x'" in err) == (status == 2)
