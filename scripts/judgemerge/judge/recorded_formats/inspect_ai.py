@@ -54,13 +54,19 @@ def check(entry: dict, where: str) -> None:
 
 def samples_of(path: Path, options: Mapping) -> Iterator[Row]:
     """Yield the samples of one epoch with the fields answer, value and explanation of the scorer, and reply."""
-    number = 0
+    epochs: dict[int, int] = {}  # epoch → how many samples it has
     for sample in _logged(path):
-        if sample.get("epoch", 1) != options.get("epoch", 1):
-            continue
-        row = Row(path, number, {name: value for name, value in sample.items() if name not in ("events", "messages")})
-        number += 1
-        yield Row(path, row.number, {**row.data, **_of_scorer(row, options), "reply": _reply(row)})
+        epoch = sample.get("epoch", 1)
+        epochs[epoch] = epochs.get(epoch, 0) + 1
+        if epoch == options.get("epoch", 1):
+            kept = {name: value for name, value in sample.items() if name not in ("events", "messages")}
+            row = Row(path, epochs[epoch] - 1, kept)
+            yield Row(path, row.number, {**row.data, **_of_scorer(row, options), "reply": _reply(row)})
+    if epochs and options.get("epoch", 1) not in epochs:
+        raise JudgemergeError(
+            f"{path}: has no samples of epoch {options.get('epoch', 1)}, only of {', '.join(map(str, epochs))}; correct "
+            "options.epoch"
+        )
 
 
 def _of_scorer(row: Row, options: Mapping) -> dict[str, Any]:

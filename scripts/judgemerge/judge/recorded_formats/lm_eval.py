@@ -72,7 +72,7 @@ def _derived(row: Row) -> dict[str, Any]:
 
 def _choices(row: Row) -> list[str]:
     """Return the texts whose likelihoods were asked for; nothing for a task whose model wrote."""
-    arguments = row.get("arguments", (dict, list))
+    arguments = row.value("arguments") or {}
     calls = [list(one.values()) for one in arguments.values()] if isinstance(arguments, dict) else arguments
     texts = [call[1] for call in calls if isinstance(call, list) and len(call) > 1]
     return [text.strip() for text in texts] if all(isinstance(text, str) for text in texts) else []
