@@ -63,9 +63,9 @@ def samples_of(path: Path, options: Mapping) -> Iterator[Row]:
             row = Row(path, epochs[epoch] - 1, kept)
             yield Row(path, row.number, {**row.data, **_of_scorer(row, options), "reply": _reply(row)})
     if epochs and options.get("epoch", 1) not in epochs:
+        known = ", ".join(map(str, epochs))
         raise JudgemergeError(
-            f"{path}: has no samples of epoch {options.get('epoch', 1)}, only of {', '.join(map(str, epochs))}; correct "
-            "options.epoch"
+            f"{path}: has no samples of epoch {options.get('epoch', 1)}, only of {known}; correct options.epoch"
         )
 
 
