@@ -417,6 +417,17 @@ def test_a_crate_replaces_nothing_but_a_crate(tmp_path, files, sentence):
         finished_study.check_replaceable(target, *CRATE)
 
 
+def test_an_export_replaces_nothing_but_an_export(tmp_path):
+    (tmp_path / "export.json").write_text('{"files": {"README.md": ""}}')
+    (tmp_path / "README.md").touch()
+    finished_study.check_replaceable(tmp_path, "export.json", "export")
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(
+        JudgemergeError, match=r"holds mine.txt, which is no part of its export; give another folder as DIR"
+    ):
+        finished_study.check_replaceable(tmp_path, "export.json", "export")
+
+
 def test_a_crate_behind_a_link_is_replaced_where_it_lies(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "earlier").touch()
