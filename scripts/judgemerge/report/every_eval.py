@@ -22,6 +22,7 @@ from judgemerge.report.material import Material
 from judgemerge.study.study import Study
 
 SCHEMA = "0.3.0"
+LONGEST_MATCH = 200  # characters
 LIBRARY = "judgemerge"
 INTERVALS = "by prompts: Wilson for proportions, Fisher's scale for correlations, else BCa bootstrap"
 UNKNOWN = {"deployment_type": "unknown", "model_availability": "unknown"}
@@ -248,6 +249,11 @@ def is_right(item: Item, verdict: Verdict) -> bool | None:
     return (verdict.outcome if verdict.score is None else verdict.score) == item.truth
 
 
+def matched(verdict: Verdict, allowed: bool) -> str | None:
+    """Return what was matched in a reply; where texts are not handed on, only what is too short to be one."""
+    return verdict.raw if allowed or len(verdict.raw or "") <= LONGEST_MATCH else None
+
+
 def sha256(text: str) -> str:
     """Return the digest of a text in UTF-8."""
     return hashlib.sha256(text.encode()).hexdigest()
@@ -285,7 +291,7 @@ def _replies(study: Study, material: Material, judge: str, benchmark: str) -> di
 def _sample(item: Item, verdict: Verdict, reply: Reply | None, permission: sharing.Permission) -> dict[str, Any]:
     """Return one line: input and output as texts where these may be handed on, else a digest and what was matched."""
     asked, reference = asked_text(item, verdict.order), [str(item.truth)]
-    written = (reply.reply if reply and permission.allowed else None) or verdict.raw or ""
+    written = (reply.reply if reply and permission.allowed else None) or matched(verdict, permission.allowed) or ""
     answer = "" if verdict.outcome == "error" else verdict.outcome if verdict.score is None else f"{verdict.score:g}"
     right = bool(is_right(item, verdict))
     line = {

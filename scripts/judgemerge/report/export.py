@@ -20,7 +20,6 @@ from judgemerge.report.material import Material
 from judgemerge.study.study import Study
 
 MANIFEST = "export.json"
-LONGEST_MATCH = 200  # characters of what a parser matched in a reply that are handed on where texts are not
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 DIGESTED = ("turns", "responses", "reference")
 ABOUT_FILES = """\
@@ -115,7 +114,6 @@ def item_row(item: Item, allowed: bool) -> dict[str, Any]:
 
 def verdict_row(judge: str, item: Item, verdict: Verdict, allowed: bool) -> dict[str, Any]:
     """Return a verdict as a row; what was matched in the reply only where it cannot be a text of the item."""
-    raw = verdict.raw if allowed or len(verdict.raw or "") <= LONGEST_MATCH else None
     return {
         "judge": judge,
         "benchmark": item.benchmark,
@@ -125,7 +123,7 @@ def verdict_row(judge: str, item: Item, verdict: Verdict, allowed: bool) -> dict
         "score": verdict.score,
         "right": every_eval.is_right(item, verdict),
         "reason": verdict.reason,
-        "raw": raw,
+        "raw": every_eval.matched(verdict, allowed),
         "cut": verdict.cut,
         "confidence": verdict.confidence,
         "probabilities": json.dumps(verdict.probabilities) if verdict.probabilities else None,
