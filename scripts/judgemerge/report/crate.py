@@ -270,7 +270,7 @@ def build(
     entities |= {name: _kept(crate, name) for name in dict.fromkeys(between)}
     for number, one in enumerate(derived, 1):
         properties = {
-            "name": f"{one.rule}: {', '.join(one.results)}",
+            "name": f"{one.rule}: {', '.join(name.removeprefix(KEPT) for name in one.results)}",
             "description": f"A job of the Snakemake rule {one.rule}",
             "endTime": (one.end or date).isoformat(timespec="seconds"),
         }

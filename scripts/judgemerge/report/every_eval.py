@@ -246,7 +246,7 @@ def is_right(item: Item, verdict: Verdict) -> bool | None:
     """Return whether a verdict is the gold label; an error is not; None where there is no gold label."""
     if item.truth is None:
         return None
-    return (verdict.outcome if verdict.score is None else verdict.score) == item.truth
+    return (verdict.outcome if isinstance(item.truth, str) else verdict.score) == item.truth
 
 
 def matched(verdict: Verdict, allowed: bool) -> str | None:

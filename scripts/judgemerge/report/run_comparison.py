@@ -250,9 +250,9 @@ def _change(a: Verdict, b: Verdict, truth: str | float | None) -> str:
 
 def _distance(verdict: Verdict, truth: str | float) -> float:
     """Return how far a verdict is from the truth: 0 or 1 for a class, the distance of a grade; an error is farthest."""
-    if verdict.outcome == "error":
-        return 1.0 if isinstance(truth, str) else math.inf
-    return float(verdict.outcome != truth) if verdict.score is None else abs(verdict.score - float(truth))
+    if isinstance(truth, str):
+        return float(verdict.outcome != truth)
+    return math.inf if verdict.score is None else abs(verdict.score - truth)
 
 
 def _compared(

@@ -300,6 +300,7 @@ def test_every_step_has_a_tool_with_its_version(results, tmp_path, monkeypatch):
     replies = entities["#r/replies.jsonl"]
     assert (replies["sha256"], replies["contentSize"]) == (sha256_file(tmp_path / "r" / "replies.jsonl"), "2")
     assert not {"sha256", "contentSize"} & entities["#r/gone"].keys()
+    assert entities["#job-3"]["name"] == "judge_suite: r/replies.jsonl, r/gone"
     assert entities["#job-3"]["startTime"] == entities["#job-3"]["endTime"] == DATE.isoformat()
 
 
