@@ -100,11 +100,11 @@ crate: ## pack the results of STUDY=<file> as an RO-Crate in DIR=<folder> (resul
 	$(CHECK)
 	"$(BIN)/python" scripts/commands/pack_crate.py --study "$(STUDY)" $(GIVEN) $(if $(DIR),--dir "$(DIR)")
 
-export: ## write the results of STUDY=<file> for others: items and verdicts as a data set with its card, Every Eval Ever records, into DIR=<folder> (results/<study>/export)
+export: ## write results of STUDY=<file> for others into DIR=<folder> (results/<study>/export): items and verdicts as a data set, Every Eval Ever records
 	$(CHECK)
 	@"$(BIN)/python" scripts/commands/export_study.py --study "$(STUDY)" $(GIVEN) $(if $(DIR),--dir "$(DIR)")
 
-compare: ## compare two runs of a study, A=<results folder> and B=<results folder>: verdicts that flipped, agreement; fails where it fell; ARGS="--allow 1% --margin .02 --flips FILE"
+compare: ## compare the results of two runs, A=<folder> B=<folder>: verdicts that flipped, agreement; fails where it fell; ARGS="--allow 1% --margin .02"
 	$(CHECK)
 	@"$(BIN)/python" scripts/commands/compare_runs.py --a "$(A)" --b "$(B)" $(ARGS)
 
