@@ -32,7 +32,7 @@ REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
 CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
-.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo rehearse plan status costs sample-labels mirror deploy page crate export compare test test-all bench torture test-cluster test-gpu test-conda test-vllm lint reference format lock container clean
+.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo rehearse plan status costs sample-labels mirror deploy page crate export compare test test-all bench torture test-cluster test-small test-gpu test-conda test-vllm lint reference format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,6 +129,10 @@ torture: ## kill a running study at 50 seeded moments and compare what comes out
 test-cluster: ## run the workflow on a real SLURM, started on this machine for the tests and taken down again
 	@$(MAKE) --no-print-directory venv
 	tests/cluster/run.sh "$(BIN)/python" $(ARGS)
+
+test-small: ## tune, merge and judge with small real weights from the package registry: the scales `small`, cut to ten items
+	@$(MAKE) --no-print-directory venv
+	"$(BIN)/python" -m pytest -rs tests/integration/test_small_scales.py $(ARGS)
 
 test-gpu: ## first on a new cluster, on a node with a GPU: judge, train, merge there, in minutes; ARGS="--mirror DIR"
 	$(CHECK)

@@ -32,7 +32,7 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 SMOKE_TEST = "import llamafactory.train.tuner"
 # Groups that are installed on request only, and what proves that they work. llama-cpp-python is built from source.
 OPTIONAL = {
-    "quantize": "import llama_cpp, gguf",
+    "quantize": "import llama_cpp",
     "page": "import streamlit",
     "gpu": "import deepspeed, bitsandbytes",
 }

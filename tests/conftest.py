@@ -74,18 +74,8 @@ def tiny_models(tmp_path_factory) -> dict[str, Path]:
     return {name: folder / name for name in ("base", "one", "two")}
 
 
-@pytest.fixture(scope="session")
-def forked_tools(tmp_path_factory) -> Path:
-    """Return a folder with the tools that merge and train, which start there by a fork."""
-    folder = tmp_path_factory.mktemp("tools")
-    servers = [fork_server.start(name, folder) for name in ("mergekit-yaml", "llamafactory-cli")]
-    yield folder
-    for server in servers:
-        fork_server.stop(server)
-
-
 @pytest.fixture
-def tools_on_path(monkeypatch, forked_tools) -> None:
+def tools_on_path(monkeypatch) -> None:
     """Let child processes find tools: those that start by a fork, then all that are installed beside this Python."""
-    folders = [str(forked_tools), os.path.dirname(sys.executable), os.environ["PATH"]]
+    folders = [str(fork_server.tools()), os.path.dirname(sys.executable), os.environ["PATH"]]
     monkeypatch.setenv("PATH", os.pathsep.join(folders))

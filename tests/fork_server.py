@@ -1,23 +1,34 @@
-"""Tools started by a fork: a process that has imported a tool forks for every start, and saves 2 to 10 CPU seconds.
+"""Tools started by a fork: a process that has imported a tool forks for every start, and saves 1 to 10 CPU seconds.
 
 Every start is a process of its own, with the folder, environment, standard streams and exit code of a usual one. In the
-place of the tool stands a client of the same name, which is ended with what it started, and the other way round.
+place of the tool stands a client of the same name, which is ended with what it started, and the other way round. The
+clients lie in one folder, and what they start takes the `python` there for its own: scripts of Snakemake's jobs start
+by a fork, too, with the packages imported that most of them need. Nothing of judgemerge is: checkouts differ.
 """
 
+import atexit
+import functools
+import gc
 import importlib
 import json
 import os
+import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
 from pathlib import Path
 from typing import Any
 
 # Where the tool begins, and what else it imports when it runs.
 TOOLS = {
+    "python": (
+        *("__main__", "snakemake.script", "pandas", "scipy.stats", "statsmodels.stats.multitest", "sklearn.metrics"),
+        *("seaborn", "matplotlib.pyplot", "jsonschema", "transformers.models.llama.modeling_llama"),
+    ),
     "snakemake": ("snakemake.cli", "jsonschema", "snakemake.executors.local", "snakemake.report"),
     "mergekit-yaml": ("mergekit.scripts.run_yaml",),
     "llamafactory-cli": ("llamafactory.cli", "llamafactory.launcher", "llamafactory.train.tuner"),
@@ -30,6 +41,16 @@ sys.path.insert(0, {tests!r})
 import fork_server
 fork_server.ask({address!r})
 """
+
+
+@functools.cache
+def tools() -> Path:
+    """Return the folder with the clients of all tools; their servers end with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="judgemerge"))
+    atexit.register(shutil.rmtree, folder)
+    for name in TOOLS:
+        atexit.register(stop, start(name, folder))
+    return folder
 
 
 def start(name: str, folder: Path) -> subprocess.Popen:
@@ -59,6 +80,8 @@ def stop(server: subprocess.Popen) -> None:
 
 def ask(address: str) -> None:
     """Let the server run the tool with the arguments and streams of this process, and end as it does."""
+    if Path(address).stem == "python" and not sys.argv[1].endswith(".py"):  # an option: only scripts are run by a fork
+        os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(address)
     socket.send_fds(connection, [b"."], [0, 1, 2])
@@ -78,7 +101,7 @@ def ask(address: str) -> None:
 # ---- the server ----
 
 
-def serve(name: str, address: str) -> int | None:
+def serve(name: str, address: str) -> Any:
     """Fork for every client until standard input is closed."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
@@ -88,10 +111,12 @@ def serve(name: str, address: str) -> int | None:
     while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
         connection, _ = listener.accept()
         module, *_ = map(importlib.import_module, TOOLS[name])
+        gc.freeze()  # or every process looks through all of this once more before it ends
         child = os.fork()
         if child == 0:
             listener.close()
-            return _run(connection, name, module.main)
+            _become(connection, name, str(Path(address).with_name("python")))
+            return module.main()
         connection.close()
         children = {one for one in {*children, child} if not os.waitpid(one, os.WNOHANG)[0]}
     for child in children:
@@ -99,8 +124,8 @@ def serve(name: str, address: str) -> int | None:
     return None
 
 
-def _run(connection: socket.socket, name: str, main: Callable[[], Any]) -> Any:
-    """Become the process that runs the tool, and leave one behind that tells the client how it ended."""
+def _become(connection: socket.socket, name: str, python: str) -> None:
+    """Become the process that the client asks for, and leave one behind that tells it how that ended."""
     _, streams, _, _ = socket.recv_fds(connection, 1, 3)
     request = json.loads(connection.makefile("rb").readline())
     child = os.fork()
@@ -120,7 +145,15 @@ def _run(connection: socket.socket, name: str, main: Callable[[], Any]) -> Any:
         sys.modules["torch"].set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count()))
     sys.path[0] = os.path.dirname(sys.executable)
     sys.argv = [os.path.join(sys.path[0], name), *request["arguments"]]
-    return main()
+    sys.executable = python
+
+
+def main() -> None:
+    """Run a script as `python` does."""
+    del sys.argv[0]
+    sys.path[0] = os.path.dirname(os.path.realpath(sys.argv[0]))
+    sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def _watch(connection: socket.socket, child: int) -> None:

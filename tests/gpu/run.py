@@ -96,7 +96,7 @@ def judge(place: Place, backend: str) -> str:
 def texts_in(path: Path) -> list[str]:
     """Return the replies in a file of verdicts."""
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    return [reply["reply"] for line in lines for reply in line["orders"].values() if reply["reply"]]
+    return [reply["reply"] for line in lines for reply in line["orders"] if reply["reply"]]
 
 
 def judge_transformers(place: Place) -> str:

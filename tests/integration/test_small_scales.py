@@ -72,7 +72,6 @@ def ten_items(repository):
 
 @pytest.fixture(scope="module")
 def unified(repository, tmp_path_factory, checkout, snakemake, mirror):
-    pytest.importorskip("gguf", reason="needs gguf: make venv-quantize")
     return run(ten_items(repository), tmp_path_factory, checkout, snakemake, "--config", f"mirror={mirror}")
 
 

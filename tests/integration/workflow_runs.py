@@ -1,13 +1,10 @@
 """How integration tests copy the workflow and run Snakemake in the copy."""
 
-import atexit
 import fcntl
-import functools
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -28,16 +25,6 @@ FEW = ("--configfile", "few.yaml")
 REPLAY = ("--configfile", "config/studies/replay.yaml")
 
 
-@functools.cache
-def forked_snakemake() -> Path:
-    """Return a Snakemake that starts by a fork."""
-    folder = Path(tempfile.mkdtemp(prefix="judgemerge"))
-    server = fork_server.start("snakemake", folder)
-    atexit.register(shutil.rmtree, folder)
-    atexit.register(fork_server.stop, server)
-    return folder / "snakemake"
-
-
 def copy_workflow(repository: Path, folder: Path) -> Path:
     """Copy the workflow without its results to `folder` and return it; compiled modules save every run their making."""
     for name in PARTS:
@@ -56,7 +43,7 @@ def runner(folder: Path) -> Callable[..., subprocess.CompletedProcess]:
         environment = os.environ | tools | (variables or {})
         environment.pop("JUDGEMERGE_MIRROR", None)
         cores = [] if "--profile" in arguments else ["--cores", "2"]
-        command = [forked_snakemake(), *cores, *arguments]
+        command = [fork_server.tools() / "snakemake", *cores, *arguments]
         streams = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
         return subprocess.run(command, cwd=folder, env=environment, timeout=600, **streams)
 

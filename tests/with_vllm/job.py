@@ -18,6 +18,14 @@ class Files(list):
     timing = property(lambda self: self[1])
 
 
+class Parameters(SimpleNamespace):
+    """Parameters by name, of which some may be missing."""
+
+    def get(self, name: str, default: object = None) -> object:
+        """Return a parameter, or `default`."""
+        return getattr(self, name, default)
+
+
 def run(job: dict) -> None:
     """Run the script on a job: `folder`, `model`, `items`, `prompts`, and what differs from the defaults below."""
     folder = Path(job["folder"])
@@ -30,7 +38,7 @@ def run(job: dict) -> None:
         wildcards=SimpleNamespace(suite="suite"),
         threads=1,
         resources=SimpleNamespace(batch_tokens=job.get("batch_tokens", 4096), judge_gpus=job.get("gpus", 0)),
-        params=SimpleNamespace(
+        params=Parameters(
             backend=job["backend"],
             sources=None,
             categories={},

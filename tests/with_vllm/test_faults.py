@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
 from conftest import Done, described
 from safetensors.torch import load_file, save_file
 
@@ -29,10 +30,11 @@ def children(pid: int) -> dict[int, str]:
     return found
 
 
-def wait_for(condition, seconds=300, every=0.05):
-    """Wait until a condition holds."""
+def wait_for(condition, process=None, seconds=300, every=0.05):
+    """Wait until a condition holds; a process that it depends on must not end before."""
     end = time.monotonic() + seconds
     while not condition():
+        assert process is None or process.poll() is None, process.communicate()
         assert time.monotonic() < end, "waited in vain"
         time.sleep(every)
 
@@ -53,7 +55,7 @@ def failed(done) -> str:
 def test_a_killed_job_keeps_what_was_answered_and_asks_the_rest(start, judge, items, tiny_models, tmp_path):
     model, folder = tiny_models["base"], tmp_path / "killed"
     process = start("job", "vllm", described("vllm", folder, model, items, **SLOW), folder)
-    wait_for(lambda: len(lines_in(folder)) > 2)
+    wait_for(lambda: len(lines_in(folder)) > 2, process)
     below = children(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -61,7 +63,7 @@ def test_a_killed_job_keeps_what_was_answered_and_asks_the_rest(start, judge, it
     assert 2 < len(kept) < 36 and not (folder / "replies.jsonl").exists()
     assert all(json.loads(line)["prompt"] for line in kept)
     # No process of vLLM lives on with the weights.
-    wait_for(lambda: not any(Path(f"/proc/{number}/cmdline").exists() for number in below), 60)
+    wait_for(lambda: not any(Path(f"/proc/{number}/cmdline").exists() for number in below), seconds=60)
 
     done = judge("vllm", folder, model, items, **SLOW)
     assert done.process.returncode == 0, done.log[-3000:]
@@ -75,9 +77,10 @@ def test_a_process_that_dies_ends_the_job_with_one_sentence(start, items, tiny_m
     job = described("vllm", folder, tiny_models["base"], items, **SLOW)
     # As on a GPU: without one, our own process computes.
     process = start("job", "vllm", job, folder, VLLM_ENABLE_V1_MULTIPROCESSING="1")
-    wait_for(lambda: len(lines_in(folder)) > 2)
-    worker = max(children(process.pid))
-    os.kill(worker, signal.SIGKILL)
+    wait_for(lambda: len(lines_in(folder)) > 2, process)
+    # The one that holds the weights; numbers of processes say nothing, they start anew after the largest.
+    worker = max(psutil.Process(process.pid).children(recursive=True), key=lambda child: child.memory_info().rss)
+    worker.kill()
     stdout, stderr = process.communicate(timeout=120)
     done = Done(folder, process, stdout, stderr)
     sentence = failed(done)

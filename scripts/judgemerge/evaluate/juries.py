@@ -20,6 +20,7 @@ from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Sample, proportio
 from judgemerge.evaluate.humans import combined_codes
 from judgemerge.evaluate.judging_costs import Cost, total
 from judgemerge.evaluate.metrics import metrics_for
+from judgemerge.evaluate.power import detectable_by_test
 from judgemerge.evaluate.score import (
     BenchmarkStatistics,
     benchmark_statistics,
@@ -36,7 +37,7 @@ NOTHING_ANSWERED = "no judge is sure enough anywhere: nothing is answered"
 
 
 class Row(NamedTuple):
-    """One row; `metric` names the member that it is about in brackets."""
+    """One row; `metric` names the member that it is about in brackets; `detectable` is a difference's (power.py)."""
 
     judge: str
     benchmark: str
@@ -44,6 +45,7 @@ class Row(NamedTuple):
     value: float
     ci_low: float = math.nan
     ci_high: float = math.nan
+    detectable: float = math.nan
     n: int = 0
     errors: int = 0
     rules: str = "house"
@@ -119,10 +121,11 @@ def agreement_row(statistics: BenchmarkStatistics, panel: str, judge: str, metri
     )
 
 
-def paired_difference(statistics: BenchmarkStatistics, a: str, b: str, metric: str) -> Estimate:
-    """Return the agreement of a minus that of b on the same items, with the interval of comparisons.csv."""
+def paired_difference(statistics: BenchmarkStatistics, a: str, b: str, metric: str) -> dict[str, float]:
+    """Return the agreement of a minus that of b on the same items, with the numbers of comparisons.csv."""
     value, test = difference(statistics, statistics.judges[a], statistics.judges[b], metric)
-    return Estimate(value, test.low, test.high)
+    interval = Estimate(value, test.low, test.high) if math.isfinite(value) else UNDEFINED
+    return {**interval.columns(), "detectable": detectable_by_test(test, statistics.confidence)}
 
 
 def best_of(statistics: BenchmarkStatistics, judges: Sequence[str], metric: str) -> str | None:
@@ -136,9 +139,9 @@ def _difference_row(statistics: BenchmarkStatistics, panel: PanelOfJudges, metri
     benchmark, best = statistics.benchmark, best_of(statistics, panel.members, metric)
     if best is None:
         return _row(panel.name, benchmark.benchmark, "difference", UNDEFINED, note="no member has a value")
-    value = paired_difference(statistics, panel.name, best, metric)
-    note = BEST_NOTE if math.isfinite(value.value) else "undefined for the panel"
-    return _row(panel.name, benchmark.benchmark, f"difference[{best}]", value, n=benchmark.n_items, note=note)
+    numbers = paired_difference(statistics, panel.name, best, metric)
+    note = BEST_NOTE if math.isfinite(numbers["value"]) else "undefined for the panel"
+    return Row(panel.name, benchmark.benchmark, f"difference[{best}]", **numbers, n=benchmark.n_items, note=note)
 
 
 # ---- cascades ----
@@ -192,4 +195,4 @@ def _row(judge: str, benchmark: str, metric: str, value: Estimate, **more: float
 
 def table_of(rows: Sequence[Row]) -> pd.DataFrame:
     """Return rows as the table."""
-    return estimates.table_of(Row, rows)
+    return estimates.table_of(Row, rows, ["value", "ci_low", "ci_high", "detectable"])

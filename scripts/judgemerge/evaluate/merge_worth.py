@@ -15,7 +15,7 @@ import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate import estimates
-from judgemerge.evaluate.estimates import UNDEFINED, Estimate
+from judgemerge.evaluate.estimates import Estimate
 from judgemerge.evaluate.juries import agreement_row, best_of, common_metric, paired_difference
 from judgemerge.evaluate.metrics import metrics_for
 from judgemerge.evaluate.score import BenchmarkStatistics, JudgeStatistics, benchmark_statistics, metric_interval
@@ -29,7 +29,7 @@ UNTAUGHT = "not trained on {protocol} items"
 
 
 class Row(NamedTuple):
-    """One row: a contender's agreement, or a merge minus a contender (metric `minus[…]`)."""
+    """One row: a contender's agreement, or a merge minus a contender (metric `minus[…]`, with `detectable`)."""
 
     parents: str
     benchmark: str
@@ -39,6 +39,7 @@ class Row(NamedTuple):
     value: float
     ci_low: float = math.nan
     ci_high: float = math.nan
+    detectable: float = math.nan
     models: int | None = None
     tokens: float = math.nan
     n: int = 0
@@ -135,7 +136,7 @@ def _row(
     tokens = sum(family.tokens.get(name, math.nan) for name in asked)
     return Row(
         *(", ".join(family.parents), found.benchmark, contender, judge, metric),
-        *(found.value, found.ci_low, found.ci_high, models, tokens, found.n, found.errors),
+        *(found.value, found.ci_low, found.ci_high, math.nan, models, tokens, found.n, found.errors),
         "; ".join(filter(None, [found.note, note])),
     )
 
@@ -155,7 +156,7 @@ def _mean_row(statistics: BenchmarkStatistics, family: Family, parents: Sequence
     numbers = Estimate(value, *ends).columns()
     return Row(
         *(", ".join(family.parents), statistics.benchmark.benchmark, "mean", MEAN, metric, *numbers.values()),
-        *(1, tokens, statistics.benchmark.n_items),
+        *(math.nan, 1, tokens, statistics.benchmark.n_items),
     )
 
 
@@ -182,12 +183,10 @@ def _difference_rows(
     others = {"best parent": best} if best else {}
     others |= {name: name for name in RULES if name in statistics.judges} | {name: name for name in joint}
     for name, judge in others.items():
-        value = paired_difference(statistics, merge, judge, metric)
-        numbers = (value if math.isfinite(value.value) else UNDEFINED).columns()
         note = f"{best}, the best of the parents on these items" if name == "best parent" else ""
         yield Row(
             *(", ".join(family.parents), statistics.benchmark.benchmark, "merge", merge, f"minus[{name}]"),
-            *numbers.values(),
+            **paired_difference(statistics, merge, judge, metric),
             n=statistics.benchmark.n_items,
             note=note,
         )
@@ -195,4 +194,6 @@ def _difference_rows(
 
 def table_of(rows: Sequence[Row]) -> pd.DataFrame:
     """Return rows as the table."""
-    return estimates.table_of(Row, rows, ["value", "ci_low", "ci_high", "tokens"]).astype({"models": "Int64"})
+    return estimates.table_of(Row, rows, ["value", "ci_low", "ci_high", "detectable", "tokens"]).astype(
+        {"models": "Int64"}
+    )

@@ -139,15 +139,20 @@ def dash(note: object) -> str:
 
 
 def value_cell(row: Any, with_n: bool = False) -> str:
-    """Return the cell of a row with metric, value, ci_low, ci_high, note (and n): `value [low, high]`."""
+    """Return the cell of a row with metric, value, ci_low, ci_high, note (and n): `value [low, high]`.
+
+    A difference, where the table says so (`detectable`), names the smallest one that would have been shown.
+    """
     from judgemerge.evaluate.published import COUNTS
 
     if math.isnan(row.value):
         return dash(row.note)
     interval = "" if math.isnan(row.ci_low) else f" <small>[{row.ci_low:.3f}, {row.ci_high:.3f}]</small>"
     is_count = row.metric.partition("[")[0] in COUNTS
+    least = getattr(row, "detectable", math.nan)
+    shown = "" if math.isnan(least) else f" <small>shows {least:.3f}</small>"
     size = f" <small>n {row.n}</small>" if with_n else ""
-    return f"{row.value:.0f}" if is_count else f"{row.value:.3f}{interval}{size}"
+    return f"{row.value:.0f}" if is_count else f"{row.value:.3f}{interval}{shown}{size}"
 
 
 def sized_cell(row: Any) -> str:

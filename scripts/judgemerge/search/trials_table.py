@@ -1,13 +1,15 @@
 """search_{search}.csv: every trial with its value and interval, and its difference to the study's own setting."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from judgemerge.core.items import Item, read_items, read_verdicts
 from judgemerge.evaluate.comparisons import compare_benchmark
-from judgemerge.evaluate.estimates import UNDEFINED, Estimate, mean_of
+from judgemerge.evaluate.estimates import DECIMALS, UNDEFINED, Estimate, mean_of
 from judgemerge.evaluate.score import score_benchmark
 from judgemerge.search import searching
 from judgemerge.search.searching import Result
@@ -19,10 +21,14 @@ LAST = ("n", "errors", "best", "note")  # what only some trials have stands befo
 
 
 class OfSet(NamedTuple):
-    """What the trials are worth on one development set, by their numbers; `differences` are to trial 0."""
+    """What the trials are worth on one development set, by their numbers; `differences` are to trial 0.
+
+    `detectable` are the smallest differences to trial 0 that the set could have shown.
+    """
 
     values: Mapping[str, Estimate]
     differences: Mapping[str, Estimate]
+    detectable: Mapping[str, float]
 
 
 def trials_table(
@@ -43,7 +49,7 @@ def trials_table(
     sets = {
         name: _of_set(read_items(development[name]), name, metric, complete, settings)
         if metric != searching.EVALUATION_LOSS  # a loss has no interval: it is one number per training
-        else OfSet({}, {})
+        else OfSet({}, {}, {})
         for name, metric in searching.targets(search).items()
     }
     quoted, best = searching.published(search), searching.best(search, results).trial
@@ -64,6 +70,9 @@ def _row(
     row |= {name: params.get(name) for name in search.space}
     row |= {"metric": searching.label(search), "value": result.value, "ci_low": value.low, "ci_high": value.high}
     row |= {"difference": difference.value, "difference_low": difference.low, "difference_high": difference.high}
+    # Sets of their own prompts do not know each other, so their errors add up as those of a mean do.
+    least = [of_set.detectable.get(trial, math.nan) for of_set in sets.values()]
+    row |= {"detectable": float(np.round(math.hypot(*least) / len(least), DECIMALS))}
     if len(targets) > 1:
         row |= {f"{name}.{metric}": sets[name].values.get(trial, UNDEFINED).value for name, metric in targets.items()}
     row |= {"evaluation_loss": result.evaluation_loss} if result.evaluation_loss is not None else {}
@@ -82,9 +91,11 @@ def _of_set(items: Iterable[Item], name: str, metric: str, complete: Mapping[str
         row.judge: Estimate(row.value, row.ci_low, row.ci_high) for row in scores.itertuples() if row.metric == metric
     }
     pairs = compare_benchmark(items, verdicts, settings, [metric])
-    differences = {
-        row.judge_b: Estimate(-row.difference, -row.ci_high, -row.ci_low)
-        for row in pairs.itertuples()
-        if row.metric == metric and "bootstrap" in row.test and row.judge_a == "0"
-    }
-    return OfSet(values, differences)
+    to_default = [
+        row for row in pairs.itertuples() if row.metric == metric and "bootstrap" in row.test and row.judge_a == "0"
+    ]
+    return OfSet(
+        values,
+        {row.judge_b: Estimate(-row.difference, -row.ci_high, -row.ci_low) for row in to_default},
+        {row.judge_b: row.detectable for row in to_default},
+    )

@@ -34,7 +34,7 @@ def lacking(jobs: Iterable[tuple[str, str]]) -> str | None:
         rules.setdefault(Path(file).stem, set()).add(rule)
     for environment, names in sorted(rules.items()):
         if reason := _reason(environment):
-            return f"{', '.join(sorted(names))} need {reason}"
+            return f"{', '.join(sorted(names))} {'needs' if len(names) == 1 else 'need'} {reason}"
     return None
 
 

@@ -52,8 +52,7 @@ def read(path: str | Path) -> Contents:
         from gguf import GGUFReader
     except ModuleNotFoundError:
         raise JudgemergeError(
-            f"{path}: reading a GGUF file takes the package gguf; run `make venv-quantize`, or start Snakemake with "
-            "--sdm conda"
+            f"{path}: reading a GGUF file takes the package gguf; run `make venv`, or start Snakemake with --sdm conda"
         ) from None
     try:
         reader = GGUFReader(path)

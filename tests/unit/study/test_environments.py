@@ -1,9 +1,11 @@
 """Which environment a job runs in, and what a run says that lacks one."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
+from judgemerge.core.catalogues import load_yaml
 from judgemerge.study import needed_here
 from judgemerge.study.environments import Environments
 from judgemerge.study.load import load_study
@@ -27,6 +29,8 @@ STUDY = {
         "judges": {"plain": {"backend": "transformers"}},
     },
 }
+STUDIES = Path(__file__).resolve().parents[3] / "config" / "studies"
+SCALES = [(path, scale) for path in sorted(STUDIES.glob("*.yaml")) for scale in load_yaml(path).get("scales") or {}]
 SEARCHES = {
     "rank": {"expert": "plain", "space": {"lora_rank": {"choices": [8, 16]}}, "development": "demo_pairwise_base"},
     "bits": {"expert": "four_bits", "space": {"lora_rank": {"choices": [8, 16]}}, "development": "demo_pairwise_base"},
@@ -60,6 +64,16 @@ def test_a_training_runs_where_the_packages_of_its_settings_are(environments):
     assert several.of_training("plain") == "../envs/train_gpu.yaml"
     assert plain.of_training("plain") == "../envs/train.yaml"
     assert [one.of_trial("rank"), one.of_trial("bits")] == ["../envs/search.yaml", "../envs/search_gpu.yaml"]
+
+
+@pytest.mark.parametrize(("path", "scale"), SCALES, ids=[f"{path.stem}-{scale}" for path, scale in SCALES])
+def test_on_a_machine_without_gpus_the_usual_environment_is_enough(repository, path, scale):
+    """What a study writes with on GPUs does not reach its scales for laptops, which would end at the first judge."""
+    study = load_study(load_yaml(path) | {"scale": scale}, path.name, repository / "config")
+    if study.settings.gpus == 0:
+        models = [judge for judge in study.judges if study.kind(judge) == "model"]
+        found = {Environments(study).of_replies(model) for model in models}
+        assert found <= {"../envs/judge.yaml", "../envs/quantize.yaml"}
 
 
 @pytest.mark.parametrize(

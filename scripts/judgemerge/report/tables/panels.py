@@ -9,6 +9,7 @@ from judgemerge.report.costs import Places, cost_files, cost_places, read_cost
 from judgemerge.report.drawing import DARK, Estimate, HeatMap, Panel, Series, judge_figure, mark
 from judgemerge.report.markup import Crosstab, by_benchmark, dash, grid, part, span, undefined_notes, value_cell
 from judgemerge.report.table import (
+    DETECTABLE,
     ESTIMATE,
     Column,
     Drawing,
@@ -33,6 +34,7 @@ COLUMNS = {
         "coverage, selective_agreement, target. `agreement` where the panel could not judge"
     ),
     **ESTIMATE,
+    **DETECTABLE,
     "n": Column("number of items; of selective_agreement, of those that are answered"),
     "errors": Column("number of verdicts that could not be read, or of items that nobody answers"),
     "rules": Column("house"),
@@ -41,9 +43,9 @@ COLUMNS = {
 INTRO = (
     "Juries and cascades are assembled from the verdicts of their members; no model was asked for them. A jury gains "
     "by errors that cancel: k members whose errors have the mean correlation ρ are worth k / (1 + (k − 1) ρ) "
-    "independent votes. The best member is chosen on the same items, so it is a little flattered. An item costs a jury "
-    "what it costs all members, a cascade what it costs those that are asked. {confidence} intervals, prompts as "
-    "clusters. docs/panels.md explains every number."
+    "independent votes. The best member is chosen on the same items, so it is a little flattered; its difference shows "
+    "what these items could have told apart. An item costs a jury what it costs all members, a cascade what it costs "
+    "those that are asked. {confidence} intervals, prompts as clusters. docs/panels.md explains every number."
 )
 AGREEMENT = ("accuracy", "accuracy_first", "spearman")
 _CASCADE = {"coverage": "answered", "selective_agreement": "agreement on these", "target": "target"}

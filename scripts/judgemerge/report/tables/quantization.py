@@ -3,7 +3,6 @@
 import html
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from judgemerge.report.drawing import DARK, colour, dot, finish, judge_rows, kind_marks, panel_grid, reason
 from judgemerge.report.markup import grid, in_form, notes, span, undefined_notes, value_cell
@@ -94,15 +93,9 @@ def _line(rows: Frame, metrics: list[str]) -> list[str]:
         f"{first.file_bytes / 1e6:,.1f}",
         f"{first.bits_per_weight:.2f}",
         in_form(first.items_per_second, ".2f"),
-        *(_cell(by_metric[metric]) if metric in by_metric else "" for metric in metrics),
+        *(value_cell(by_metric[metric]) if metric in by_metric else "" for metric in metrics),
         str(first.errors),
     ]
-
-
-def _cell(row: Any) -> str:
-    """Return a value with its interval; a difference says from where on it would be shown."""
-    shown = "" if math.isnan(row.detectable) else f" <small>shows {row.detectable:.3f}</small>"
-    return value_cell(row) + shown
 
 
 # ---- figure ----

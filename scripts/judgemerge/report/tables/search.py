@@ -19,6 +19,7 @@ COLUMNS = {
     "difference": Column("value minus that of trial 0 on the same items"),
     "difference_low": Column("lower end of its confidence interval"),
     "difference_high": Column("upper end of its confidence interval"),
+    "detectable": Column("the smallest difference that the development sets would have shown (power .8)"),
     "n": Column("number of items; the columns before it are single development sets, losses, and published values"),
     "errors": Column("number of unreadable verdicts"),
     "best": Column("whether this is the trial that the search ends with"),
