@@ -16,10 +16,16 @@ from judgemerge.report import run_comparison
 
 
 def main(
-    a: str, b: str, allow: str | None = None, margin: float | None = None, flips: str | None = None, shown: int = 10
+    a: str,
+    b: str,
+    allow: str | None = None,
+    margin: float | None = None,
+    other_items: bool = False,
+    flips: str | None = None,
+    shown: int = 10,
 ) -> tuple[str, bool]:
     """Return what is to be said of two runs, and whether the gate passes; `flips` is a file that lists all of them."""
-    gate = run_comparison.Gate.of(allow, margin)
+    gate = run_comparison.Gate.of(allow, margin, other_items)
     comparison = run_comparison.compare_runs(run_comparison.read_run(a), run_comparison.read_run(b))
     reasons = run_comparison.failures_of(comparison, gate)
     if flips:
@@ -42,6 +48,9 @@ def parsed() -> argparse.Namespace:
         metavar="M",
         help="how far agreement may fall: the interval of the difference has to exclude more (unless given, a fall "
         "that is shown after Holm's correction does not pass)",
+    )
+    parser.add_argument(
+        "--other-items", action="store_true", help="pass although items of A are others in B, or not there"
     )
     parser.add_argument("--flips", metavar="FILE", help="write all verdicts that flipped as JSON lines")
     parser.add_argument("--shown", type=int, default=10, metavar="N", help="how many of them to print (10)")

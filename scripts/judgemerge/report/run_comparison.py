@@ -87,6 +87,7 @@ class Compared(NamedTuple):
     mcnemar: float = NAN
     n: int = 0
     untested: str = ""
+    absent: int = 0  # verdicts of A on these items that B has not
 
     @property
     def sign(self) -> int:
@@ -109,19 +110,20 @@ class Inputs(NamedTuple):
 
 
 class Gate(NamedTuple):
-    """What may differ: flips per judge and benchmark, a number or a share of its verdicts, and a fall in agreement."""
+    """What may differ: flips per judge and benchmark (a number, or a share of the verdicts), agreement, items."""
 
     allowed: float | None = None
     is_share: bool = False
     margin: float | None = None
+    other_items: bool = False
 
     @classmethod
-    def of(cls, allow: str | None = None, margin: float | None = None) -> "Gate":
+    def of(cls, allow: str | None = None, margin: float | None = None, other_items: bool = False) -> "Gate":
         """Return the gate of what was typed: `12`, or `1%` of the verdicts; a margin in units of the metric."""
         if margin is not None and not (math.isfinite(margin) and margin >= 0):
             raise JudgemergeError(f"--margin is {margin:g}; give how far agreement may fall, 0.02 for example")
         if allow is None:
-            return cls(margin=margin)
+            return cls(margin=margin, other_items=other_items)
         number, is_share = allow.removesuffix("%"), allow.endswith("%")
         if (
             not number.replace(".", "", 1).isdecimal()
@@ -131,7 +133,7 @@ class Gate(NamedTuple):
             and float(number) > 100
         ):
             raise JudgemergeError(f"--allow is '{allow}'; give how many verdicts may flip (12), or what share (1%)")
-        return cls(float(number) / (100 if is_share else 1), is_share, margin)
+        return cls(float(number) / (100 if is_share else 1), is_share, margin, other_items)
 
 
 class RunComparison(NamedTuple):
@@ -216,13 +218,16 @@ def _decisive(item: Item) -> tuple:
 
 def flips_of(
     judge: str, benchmark: str, items: Mapping[str, Item], a: Iterable[Verdict], b: Iterable[Verdict]
-) -> tuple[list[Flip], int]:
-    """Return the verdicts on these items that differ, in the order of run A, and how many both runs have."""
+) -> tuple[list[Flip], int, int]:
+    """Return the verdicts on these items that differ, in the order of run A, how many both runs have, and A alone."""
     of_b = {(one.item, one.order): one for one in b if one.reason not in NOT_ASKED}
-    flips, n_both = [], 0
+    flips, n_both, n_absent = [], 0, 0
     for verdict in a:
+        if verdict.item not in items or verdict.reason in NOT_ASKED:
+            continue
         other = of_b.get((verdict.item, verdict.order))
-        if other is None or verdict.item not in items or verdict.reason in NOT_ASKED:
+        if other is None:
+            n_absent += 1
             continue
         n_both += 1
         if (verdict.outcome, verdict.score) != (other.outcome, other.score):
@@ -231,7 +236,7 @@ def flips_of(
             flips.append(
                 Flip(judge, benchmark, verdict.item, verdict.order, *said, truth, _change(verdict, other, truth))
             )
-    return flips, n_both
+    return flips, n_both, n_absent
 
 
 def _said(verdict: Verdict) -> str:
@@ -262,9 +267,9 @@ def _compared(
     items = {item.id: item for item in inputs.same}
     rows = []
     for judge, (a, b) in verdicts.items():
-        flips, n_both = flips_of(judge, inputs.benchmark, items, a, b)
+        flips, n_both, n_absent = flips_of(judge, inputs.benchmark, items, a, b)
         unreadable = tuple(sum(one.outcome == "error" and one.item in items for one in side) for side in (a, b))
-        rows.append(Compared(judge, inputs.benchmark, n_both, flips, unreadable))
+        rows.append(Compared(judge, inputs.benchmark, n_both, flips, unreadable, absent=n_absent))
     labelled = [item for item in inputs.same if item.truth is not None]
     differing = [row.judge for row in rows if row.flips]
     if not labelled or not differing:
@@ -360,8 +365,13 @@ def _short(value: Any) -> str:
 def failures_of(comparison: RunComparison, gate: Gate) -> list[str]:
     """Return why the gate does not pass, in sentences; nothing where it does."""
     reasons = [f"B lacks {name}" for name in comparison.missing]
+    if not gate.other_items:
+        lost = [one for one in comparison.inputs if one.changed or one.only_a]
+        reasons += [f"{words}; --other-items lets that pass" for words in _of_inputs(lost)]
     for row in comparison.compared:
         where = f"{row.judge} on {row.benchmark}"
+        if row.absent:
+            reasons.append(f"{where}: B lacks {row.absent} of {row.absent + row.verdicts} verdicts")
         limit = None if gate.allowed is None else gate.allowed * (row.verdicts if gate.is_share else 1)
         if limit is not None and len(row.flips) > limit + 1e-9:
             reasons.append(f"{where}: {len(row.flips)} of {row.verdicts} verdicts flip, {_allowed(gate)} may")

@@ -156,8 +156,8 @@ def test_grades_are_compared_by_their_distance_from_the_truth():
     a = [graded(items["g1"], 1.0), graded(items["g2"], 4.0), graded(items["g3"], 3.0), graded(items["g4"], 3.0)]
     error = Verdict("g4", "original", "error", reason="no_score")
     b = [graded(items["g1"], 2.0), graded(items["g2"], 3.0), graded(items["g3"], 3.0), error]
-    flips, n = flips_of("judge", "grades", items, a, b)
-    assert n == 4
+    flips, n, absent = flips_of("judge", "grades", items, a, b)
+    assert (n, absent) == (4, 0)
     assert [(flip.item, flip.a, flip.b, flip.change) for flip in flips] == [
         ("g1", "1", "2", "lost"), ("g2", "4", "3", "gained"), ("g4", "3", "error (no_score)", "lost"),
     ]  # fmt: skip
@@ -169,7 +169,7 @@ def test_an_unreadable_verdict_is_a_flip_and_one_that_was_not_asked_is_none(run)
     after["pairs"][1] = Verdict("p0", "swapped", "error", reason="not_recorded")
     row = compared(run("a", {"judge": before}), run("b", {"judge": after})).compared[0]
     assert [(flip.b, flip.change) for flip in row.flips] == [("error (no_verdict)", "lost")]
-    assert (row.verdicts, row.unreadable) == (2 * N - 1, (0, 2))
+    assert (row.verdicts, row.unreadable, row.absent) == (2 * N - 1, (0, 2), 1)
 
 
 def test_agreement_that_is_defined_no_more_does_not_pass(run):
@@ -215,6 +215,16 @@ def test_what_differs_besides_is_said(run):
     ):
         assert f"  {line}\n" in text
     assert "description" not in text and "grades:" not in text
+    (reason,) = failures_of(compared(a, b), Gate.of())
+    assert reason.startswith("items of pairs: 2 with other texts") and reason.endswith("; --other-items lets that pass")
+    assert failures_of(compared(a, b), Gate.of(other_items=True)) == []
+
+
+def test_an_order_that_was_not_asked_any_more_does_not_pass(run):
+    after = judged()
+    after["pairs"] = [one for one in after["pairs"] if one.order == "original"]
+    comparison = compared(run("a", {"judge": judged()}), run("b", {"judge": after}))
+    assert failures_of(comparison, Gate.of()) == ["judge on pairs: B lacks 60 of 120 verdicts"]
 
 
 def test_runs_of_nothing_in_common_and_folders_without_a_run_are_refused(run, tmp_path):
