@@ -8,7 +8,7 @@
 #   A=<folder>       the results of the first of two runs that are compared
 #   B=<folder>       those of the second
 #   OF=<name>        what people are to label: a benchmark or a comparison of models
-#   LABELS=<n>       how many
+#   LABELS=<n>       how many; `label` goes on with what has been drawn without it
 #   DIFFERENCE=.03   between two judges, that a study is to show
 #   POWER=.8         how often it is to show that, where it is there
 #   CONFIG="…"       what lies over it, as after Snakemake's --config: CONFIG="scale=tiny downloads=true"
@@ -32,7 +32,7 @@ REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
 CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
-.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo rehearse plan status costs sample-labels mirror deploy page crate export compare test test-all bench torture test-cluster test-small test-gpu test-conda test-vllm lint reference format lock container clean
+.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page demo rehearse plan status costs label labels sample-labels mirror deploy page crate export compare test test-all bench torture test-cluster test-small test-gpu test-conda test-vllm lint reference format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,14 @@ status: ## list which jobs of STUDY=<file> are done, running, failed (with the l
 costs: ## list the CPU and GPU hours that the results of STUDY=<file> took, per rule
 	$(CHECK)
 	@"$(BIN)/python" scripts/commands/show_costs.py --study "$(STUDY)" $(GIVEN)
+
+label: ## label LABELS=<n> of OF=<benchmark or comparison> blind on a web page of this machine; stop and go on at any time; ARGS="--scale 1-5"
+	$(CHECK)
+	@"$(BIN)/python" scripts/commands/label.py --study "$(STUDY)" $(GIVEN) --of "$(OF)" $(if $(LABELS),--labels "$(LABELS)") $(if $(DIR),--dir "$(DIR)") $(ARGS)
+
+labels: ## say who has labelled how much of OF=<name> and how far people agree, and write it as a benchmark of your own
+	$(CHECK)
+	@"$(BIN)/python" scripts/commands/show_labels.py --study "$(STUDY)" $(GIVEN) --of "$(OF)" $(if $(DIR),--dir "$(DIR)") $(ARGS)
 
 sample-labels: ## draw LABELS=<n> of OF=<benchmark or comparison> for people to label, into DIR=<folder> (labels); ARGS="--by category"
 	$(CHECK)

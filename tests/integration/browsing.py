@@ -2,7 +2,10 @@
 
 import contextlib
 import json
+import os
 import shutil
+import subprocess
+import tarfile
 import tempfile
 
 import pytest
@@ -10,6 +13,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+AXE = "axe-core@4.14.1"  # MPL-2.0: fetched for tests and not kept
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -60,3 +64,21 @@ def leaves_the_page(address):
 def find(browser, path):
     """Return the first element at an XPath, as soon as there is one."""
     return WebDriverWait(browser, 60).until(lambda page: page.find_elements(By.XPATH, path))[0]
+
+
+def screenshot(browser, name):
+    """Save a picture of the page where JUDGEMERGE_SCREENSHOTS names a folder; that of the documents is made so."""
+    folder = os.environ.get("JUDGEMERGE_SCREENSHOTS")
+    if folder:
+        assert browser.save_screenshot(os.path.join(folder, f"{name}.png"))
+
+
+def axe_text(folder):
+    """Return the text of axe-core, or skip where npm cannot fetch it."""
+    try:
+        command = ["npm", "pack", AXE, "--silent", "--pack-destination", str(folder)]
+        subprocess.run(command, check=True, capture_output=True, timeout=60, cwd=folder, env=os.environ)
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"needs axe-core, which npm cannot fetch here: {error}")
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        return archive.extractfile("package/axe.min.js").read().decode()

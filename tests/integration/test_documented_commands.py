@@ -1,6 +1,7 @@
 """Every command of the documents, run as far as that costs little: Snakemake plans it, make prints it, scripts do it.
 
-docs/corrected.md, extending.md and provenance.md have tests of their own, which write the files that they need.
+docs/corrected.md, extending.md, labelling.md and provenance.md have tests of their own, which write the files that they
+need.
 """
 
 import os
@@ -20,6 +21,7 @@ PAGES = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").
 ELSEWHERE = {
     "corrected.md": "test_corrected_page.py",
     "extending.md": "test_extending.py",
+    "labelling.md": "test_labelling.py",
     "provenance.md": "test_provenance.py",
 }
 INLINE = re.compile(r"`((?:\w+=\S+ )*(?:\.venv/bin/)?(?:snakemake|python3?|make) [^`]+)`")

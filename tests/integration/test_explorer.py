@@ -1,10 +1,7 @@
 """The explorer in a real browser: tables, filters, addresses, keys, foreign texts, speed, and who can use it."""
 
 import json
-import os
 import random
-import subprocess
-import tarfile
 import time
 from types import SimpleNamespace
 
@@ -12,7 +9,7 @@ import pytest
 
 pytest.importorskip("selenium.webdriver", reason="needs selenium (group `test` of pyproject.toml)")
 import explorer_cases as cases
-from browsing import chromium, find, leaves_the_page, requests
+from browsing import axe_text, chromium, find, leaves_the_page, requests
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -21,7 +18,6 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from judgemerge.report import explorer
 
 pytestmark = pytest.mark.slow
-AXE = "axe-core@4.14.1"  # MPL-2.0: fetched for this test and not kept
 HOSTILE = (
     "<script>window.hostile=1</script><img src='http://127.0.0.1:9/x.png' onerror='window.hostile=1'>"
     "<svg onload=window.hostile=1></svg></script></style></textarea><!-- <![CDATA[ ${window.hostile=1} {{7*7}} ]]>"
@@ -348,14 +344,7 @@ def test_five_thousand_items_are_filtered_in_less_than_a_second(browser, large):
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory):
     """Return the text of axe-core, or skip where npm cannot fetch it."""
-    folder = tmp_path_factory.mktemp("axe")
-    try:
-        command = ["npm", "pack", AXE, "--silent", "--pack-destination", str(folder)]
-        subprocess.run(command, check=True, capture_output=True, timeout=60, cwd=folder, env=os.environ)
-    except (OSError, subprocess.SubprocessError) as error:
-        pytest.skip(f"needs axe-core, which npm cannot fetch here: {error}")
-    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        return archive.extractfile("package/axe.min.js").read().decode()
+    return axe_text(tmp_path_factory.mktemp("axe"))
 
 
 @pytest.mark.parametrize(

@@ -89,14 +89,14 @@ def test_a_process_that_dies_ends_the_job_with_one_sentence(start, items, tiny_m
 
 
 def test_weights_that_are_incomplete(judge, items, tiny_models, tmp_path):
-    """What is cut off or changed is found before, by our own check of the files."""
+    """vLLM's own check passes over linear layers, and would compute with whatever is in memory."""
     model = tmp_path / "incomplete"
     shutil.copytree(tiny_models["base"], model)
     tensors = load_file(model / "model.safetensors")
     del tensors["model.layers.1.mlp.down_proj.weight"]
     save_file(tensors, model / "model.safetensors", {"format": "pt"})
     sentence = failed(judge("vllm", tmp_path / "job", model, items, BRIEF))
-    assert sentence.startswith(f"{model}: vLLM cannot load the model (") and sentence.endswith("get the model again")
+    assert sentence.startswith(f"{model}: the weights lack the tensor model.layers.1.mlp.down_proj.weight; get the")
 
 
 def test_more_memory_than_there_is(judge, items, tiny_models, tmp_path):

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from judgemerge.core import architectures
 from judgemerge.merge.streams import Weights, Writer, replace_weights
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def restore(output: str | Path, reference: str | Path, left_out: Collection[str]
         return
     packed = [name for name in merged.entries if name not in expected and name not in left_out]
     source = {name: name for name in expected if name in merged.entries}
-    model = _model(output) if packed else None
+    model = architectures.without_weights(output) if packed else None
     parts = dict(_parts(model, {name: merged.entries[name].shape for name in packed}))
     for name, stored in parts.items():
         source |= dict.fromkeys(stored, name)
@@ -51,7 +52,7 @@ def _write(
             writer.add(name, merged.get(name))
             continue
         if source[name] not in held:
-            held = {source[name]: _taken_apart(model, {source[name]: merged.get(source[name])})}
+            held = {source[name]: architectures.taken_apart(model, {source[name]: merged.get(source[name])})}
         writer.add(name, held[source[name]][name])
     writer.finish()
     replace_weights(output, fresh)
@@ -62,21 +63,5 @@ def _parts(model, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, 
     import torch
 
     for name, shape in shapes.items():
-        stored = _taken_apart(model, {name: torch.empty(shape, device="meta")})
+        stored = architectures.taken_apart(model, {name: torch.empty(shape, device="meta")})
         yield name, {part: tuple(tensor.shape) for part, tensor in stored.items() if part != name}
-
-
-def _model(folder: Path):
-    """Return the model of a folder without its weights."""
-    import torch
-    import transformers
-
-    config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    with torch.device("meta"):
-        return getattr(transformers, config.architectures[0])(config)
-
-
-def _taken_apart(model, loaded: dict[str, "torch.Tensor"]) -> dict[str, "torch.Tensor"]:
-    from transformers.core_model_loading import revert_weight_conversion
-
-    return revert_weight_conversion(model, loaded)

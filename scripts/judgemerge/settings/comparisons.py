@@ -91,14 +91,15 @@ class LabelledPart(Section):
     checks = {"anyOf": [{"required": ["votes"]}, {"required": ["from_truth"]}]}
 
     votes: str | None = key(
-        "File with the votes: a sheet of `make sample-labels`, filled in, or rows with `item`, `vote` and, if there "
-        "are several people, `annotator` (CSV, TSV or JSON lines). Pairs are voted on with A, B or tie.",
+        "File with the votes: that of `make label`, a sheet of `make sample-labels`, filled in, or rows with `item`, "
+        "`vote` and, if there are several people, `annotator` (CSV, TSV or JSON lines). Pairs are voted on with A, B "
+        "or tie.",
         None,
         minLength=1,
     )
     draw: str | None = key(
-        "The record of what was drawn, which `make sample-labels` wrote beside the sheet. Unset: every item with a "
-        "vote was drawn with the same chance.",
+        "The record of what was drawn, which `make label` or `make sample-labels` wrote beside the votes. Unset: every "
+        "item with a vote was drawn with the same chance.",
         None,
         minLength=1,
     )

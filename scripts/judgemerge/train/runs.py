@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from judgemerge.core import files, models
+from judgemerge.core import architectures, files, models
 from judgemerge.train import training, training_audit
 from judgemerge.train.llamafactory import train
 from judgemerge.train.trained_forms import Form
@@ -24,7 +24,8 @@ class Start:
 
     @classmethod
     def at(cls, model: str, manifest: str, seed: int, threads: int, work: str) -> "Start":
-        """Return the start at a model of the study, whose manifest has its digest."""
+        """Return the start at a model of the study, whose manifest has its digest and whose files are complete."""
+        architectures.check_complete(model)
         return cls(model, models.described(model, manifest)["digest"], seed, threads, work)
 
 

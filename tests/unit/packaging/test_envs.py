@@ -583,7 +583,7 @@ def test_make_works_in_folders_with_spaces(tmp_path, venv):
 
 
 @pytest.mark.parametrize(
-    "target", ["status", "costs", "mirror", "deploy", "crate", "lint", "format", "lock", "container"]
+    "target", ["status", "costs", "label", "labels", "mirror", "deploy", "crate", "lint", "format", "lock", "container"]
 )
 def test_make_targets_that_ask_make_no_environment(target):
     done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True)

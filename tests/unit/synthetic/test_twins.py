@@ -3,16 +3,17 @@
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 import transformers
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoTokenizer
 
-from judgemerge.core import files, models
+from judgemerge.core import architectures, files, models
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.data.sources import load_sources
@@ -94,6 +95,18 @@ def test_tensors_have_the_names_of_the_hub_and_load_without_a_gap(name, folders)
     assert str(model.dtype) == f"torch.{config['torch_dtype']}"
     with torch.inference_mode():
         assert torch.isfinite(model(torch.tensor([[5, 6, 7, 300]]))[0]).all()
+
+
+@pytest.mark.parametrize("name", twins.names())
+def test_a_tensor_that_the_files_lack_is_named_and_no_other(name, folders, tmp_path):
+    folder = folders[name]
+    assert architectures.missing_weights(folder) == []
+    gone = max(name for name in models.tensor_shapes(folder) if "layer" in name)
+    shutil.copytree(folder, tmp_path / "gapped")
+    for path in models.weight_files(tmp_path / "gapped"):
+        kept = {name: tensor for name, tensor in load_file(path).items() if name != gone}
+        save_file(kept, path, {"format": "pt"})
+    assert architectures.missing_weights(tmp_path / "gapped") == [gone]
 
 
 def test_a_download_would_leave_out_what_is_no_part_of_the_model(folders, tmp_path):

@@ -25,6 +25,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from judgemerge.core import architectures
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge import batching, decoding
 from judgemerge.judge.backends import Completion, GenerationParameters, ScoringBackend, not_finite
@@ -85,11 +86,14 @@ class Transformers(ScoringBackend):
         """The weights, from safetensors, never running code that came with them."""
         how = {"dtype": self.dtype, "use_safetensors": True, "trust_remote_code": False, "device_map": self.placement}
         try:
-            model = AutoModelForCausalLM.from_pretrained(self.folder, **how).eval()
+            model, said = AutoModelForCausalLM.from_pretrained(self.folder, output_loading_info=True, **how)
         except SafetensorError as error:
             raise JudgemergeError(
                 f"{self.folder}: the weights cannot be read ({error}); delete model and manifest, and make it again"
             ) from None
+        if missing := sorted(said["missing_keys"]):  # these were drawn at random
+            raise JudgemergeError(architectures.incomplete(self.folder, missing))
+        model.eval()
         # A sampling setting shipped with a model would only print warnings: decoding is greedy here.
         model.generation_config.temperature = None
         model.generation_config.top_p = None

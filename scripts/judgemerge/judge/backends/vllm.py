@@ -23,6 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from judgemerge.core import architectures
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.logs import Overheard
 from judgemerge.judge import option_scores
@@ -103,6 +104,7 @@ class VLLM(Backend):
     @cached_property
     def engine(self) -> "Engine":
         """vLLM's engine, the weights in processes of its own."""
+        architectures.check_complete(self.folder)  # vLLM's own check passes over all linear layers
         set_environment(self.threads)
         try:
             with self.heard.of_children():
