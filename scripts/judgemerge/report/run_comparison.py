@@ -19,7 +19,7 @@ from judgemerge.core.items import NOT_ASKED, Item, Verdict, read_items, read_ver
 from judgemerge.evaluate.comparisons import cluster_gains, difference, mcnemar
 from judgemerge.evaluate.metrics import metrics_for
 from judgemerge.evaluate.power import detectable_by_test
-from judgemerge.evaluate.score import BenchmarkStatistics, benchmark_statistics
+from judgemerge.evaluate.score import RULES, BenchmarkStatistics, benchmark_statistics
 from judgemerge.judge import failures
 from judgemerge.report.standings import is_lower_better
 from judgemerge.settings.report import Statistics
@@ -167,6 +167,7 @@ def read_run(folder: str | Path) -> Run:
     if not table.is_file():
         raise JudgemergeError(f"{table} is missing; a study that judges nothing has no verdicts to compare")
     agreement = read_table(table)
+    agreement = agreement[agreement.rules == RULES]  # papers count people among the judges, too
     pairs = dict.fromkeys(zip(agreement.judge, agreement.benchmark, strict=True))
     return Run(folder, record, suites, [pair for pair in pairs if pair[1] in suites])
 

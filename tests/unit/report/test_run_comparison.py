@@ -69,8 +69,11 @@ def run(tmp_path):
             write_verdicts(folder / "verdicts" / judge / "all.jsonl", by_benchmark)
         (folder / "tables").mkdir(exist_ok=True)
         with open(folder / "tables" / "agreement.csv", "w", newline="") as file:
-            rows = [(judge, benchmark) for judge, by_benchmark in verdicts.items() for benchmark in by_benchmark]
-            csv.writer(file).writerows([("judge", "benchmark"), *rows, ("judge", "an_average")])
+            rows = [
+                (judge, benchmark, "house") for judge, by_benchmark in verdicts.items() for benchmark in by_benchmark
+            ]
+            others = [("judge", "an_average", "house"), ("humans", "pairs", "published")]
+            csv.writer(file).writerows([("judge", "benchmark", "rules"), *rows, *others])
         study = {"suites": {"all": {"benchmarks": ["pairs", "grades"]}}, "statistics": STATISTICS, **(settings or {})}
         about = {"study": "few", "git": {"commit": "c" * 40, "dirty": False}, "settings": study, **record}
         (folder / "run.json").write_text(json.dumps(about))
