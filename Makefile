@@ -4,7 +4,9 @@
 #   VENV=.venv       where that environment is
 #   WORKERS=2        how many tests run side by side
 #   TORCH=auto       which build of torch it gets: auto, cpu or default
-#   STUDY=<file>     the study that rehearse, status, costs, mirror, deploy and crate are about (config/config.yaml)
+#   STUDY=<file>     the study that rehearse, status, costs, mirror, deploy, crate and export are about (config/config.yaml)
+#   A=<folder>       the results of the first of two runs that are compared
+#   B=<folder>       those of the second
 #   OF=<name>        what people are to label: a benchmark or a comparison of models
 #   LABELS=<n>       how many; `label` goes on with what has been drawn without it
 #   DIFFERENCE=.03   between two judges, that a study is to show
@@ -30,7 +32,7 @@ REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
 CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
-.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page venv-site site picture demo rehearse plan status costs label labels sample-labels mirror deploy page crate test test-all bench torture test-cluster test-small test-gpu test-conda test-vllm lint reference format lock container clean
+.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page venv-site site picture demo rehearse plan status costs label labels sample-labels mirror deploy page crate export compare test test-all bench torture test-cluster test-small test-gpu test-conda test-vllm lint reference format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -118,6 +120,14 @@ page: ## judge pasted answers with MODEL=<folder, .gguf or address> on a web pag
 crate: ## pack the results of STUDY=<file> as an RO-Crate in DIR=<folder> (results/<study>/crate)
 	$(CHECK)
 	"$(BIN)/python" scripts/commands/pack_crate.py --study "$(STUDY)" $(GIVEN) $(if $(DIR),--dir "$(DIR)")
+
+export: ## write results of STUDY=<file> for others into DIR=<folder> (results/<study>/export): items and verdicts as a data set, Every Eval Ever records
+	$(CHECK)
+	@"$(BIN)/python" scripts/commands/export_study.py --study "$(STUDY)" $(GIVEN) $(if $(DIR),--dir "$(DIR)")
+
+compare: ## compare the results of two runs, A=<folder> B=<folder>: verdicts that flipped, agreement; fails where it fell; ARGS="--allow 1% --margin .02"
+	$(CHECK)
+	@"$(BIN)/python" scripts/commands/compare_runs.py --a "$(A)" --b "$(B)" $(ARGS)
 
 test: ## check style, then test every promise once, in about a quarter of an hour; ARGS="-k merging" goes to pytest
 	@$(MAKE) --no-print-directory venv

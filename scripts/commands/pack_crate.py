@@ -5,40 +5,32 @@ Example: python scripts/commands/pack_crate.py --study config/studies/replay.yam
 
 import datetime
 import os
-import shutil
-import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 import _package  # noqa: F401
+from finished_study import check_replaceable, finished_study, replace
 from judgemerge.core import files
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.prompting import chat_templates
 from judgemerge.report import crate
+from judgemerge.report.datasheet import datasheet
 from judgemerge.study.study import Study
-from study_options import CHECKSUMS, read_study, run_command, workflow_arguments
+from study_options import run_command
 
 ROOT = Path(__file__).resolve().parents[2]
-METADATA = "ro-crate-metadata.json"
+METADATA, PREVIEW = "ro-crate-metadata.json", "ro-crate-preview.html"
 
 
 def main(study_file: str, config: Sequence[str] = (), directory: str | None = None) -> str:
     """Write and check the crate; return a sentence saying where it is and what is in it."""
-    study = read_study(study_file, config)
-    results = Path("results", study.name)
-    command = f"snakemake --cores all {' '.join(workflow_arguments(study_file, config))}"
-    if not (results / "run.json").is_file():
-        raise JudgemergeError(f"{results}/run.json is missing; run `{command}` first")
-    record = files.read_json(results / "run.json")
-    lineage = crate.parse_summary(_summary(study_file, config, study, record))
-    crate.check_finished(lineage, command)
+    study, results, record, lineage = finished_study(study_file, config)
     target = Path(directory or results / "crate")
-    _check_replaceable(target)
+    check_replaceable(target, METADATA, "crate", [PREVIEW])
     with tempfile.TemporaryDirectory(dir=results, prefix=".crate.") as folder:
         fresh = Path(folder, "crate")
         files_to_pack = _chosen(study, record, lineage, results, Path(folder))
@@ -47,7 +39,7 @@ def main(study_file: str, config: Sequence[str] = (), directory: str | None = No
         if problems:
             raise JudgemergeError("; ".join(problems))
         files.make_group_readable(fresh)
-        _replace(Path(os.path.realpath(target)), fresh)
+        replace(Path(os.path.realpath(target)), fresh)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     dirty = "" if record["git"]["dirty"] is False else "; made from code that is not a clean commit"
     about = study.settings.about
@@ -56,57 +48,8 @@ def main(study_file: str, config: Sequence[str] = (), directory: str | None = No
     return f"{target}: {len(files_to_pack)} files, {size / 1e6:.1f} MB, checked{dirty}{hint}"
 
 
-def _check_replaceable(target: Path) -> None:
-    """Refuse a target that holds anything but an earlier crate: what it does not list was put there by somebody."""
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise JudgemergeError(f"{target}: is no folder; give another one as DIR")
-    present = {path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir()}
-    if not present and not any(target.iterdir()):
-        return
-    if METADATA not in present:
-        raise JudgemergeError(f"{target}: is not empty and no crate; give another folder as DIR")
-    listed = {entity["@id"] for entity in files.read_json(target / METADATA)["@graph"]}
-    others = sorted(present - listed - {METADATA, "ro-crate-preview.html"})
-    if others:
-        raise JudgemergeError(f"{target}: holds {others[0]}, which is no part of its crate; give another folder as DIR")
-
-
-def _replace(target: Path, fresh: Path) -> None:
-    """Put the fresh crate in the place of the earlier one, which goes once the new one is there."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    earlier = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."), "earlier")
-    try:
-        if target.exists():
-            target.rename(earlier)
-        shutil.move(fresh, target)
-    except OSError:
-        if earlier.exists() and not target.exists():
-            earlier.rename(target)
-        raise
-    finally:
-        if target.exists():
-            shutil.rmtree(earlier.parent)
-
-
-def _summary(study_file: str, config: Sequence[str], study: Study, record: dict) -> str:
-    """Return what Snakemake says of every file of the study, optional suites included when they were run."""
-    optional = [suite.benchmarks for suite in study.settings.suites.values() if suite.optional]
-    ran = any(Path("results", study.name, f"scores/{name}.csv").exists() for names in optional for name in names)
-    # Any mirror will do: nothing is fetched, and where raw files came from is no part of what decides a result.
-    overrides = ["downloads=true"] if record["settings"]["downloads"] else ["mirror=."] if ran else []
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--nolock", "--detailed-summary", *CHECKSUMS]
-    command += workflow_arguments(study_file, [*overrides, *config])
-    environment = {name: value for name, value in os.environ.items() if name != "JUDGEMERGE_MIRROR"}
-    run = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if run.returncode:
-        raise JudgemergeError(f"`{' '.join(command[1:])}` failed: {run.stderr.strip()[:500]}")
-    return run.stdout
-
-
 def _chosen(
-    study: Study, record: dict, lineage: dict[str, crate.Made], results: Path, scratch: Path
+    study: Study, record: dict, lineage: Mapping[str, crate.Made], results: Path, scratch: Path
 ) -> dict[str, Path]:
     """Return all files of the crate: results, resolved settings, catalogues, prompts that are used, licence."""
     own_judges = [judge for judge in study.judges if study.kind(judge) != "recorded"]
@@ -117,6 +60,9 @@ def _chosen(
     }
     files_to_pack[crate.STUDY] = scratch / "study.yaml"
     files_to_pack[crate.STUDY].write_text(yaml.safe_dump(record["settings"], sort_keys=False), encoding="utf-8")
+    files_to_pack[crate.DATASHEET] = scratch / crate.DATASHEET
+    lines = [f"# Datasheet of the study {study.name}", "", *datasheet(study, record, results)]
+    files_to_pack[crate.DATASHEET].write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     files_to_pack |= {f"config/{name}": ROOT / "config" / name for name in crate.CATALOGUES}
     files_to_pack |= {f"config/prompts/{name}.yaml": study.catalogues.prompts[name] for name in study.prompts_used}
     chat_template_files = [chat_templates.file_of(name) for name in study.chat_templates]
@@ -126,7 +72,7 @@ def _chosen(
 
 
 def _derive_and_write(
-    record: dict, lineage: dict[str, crate.Made], files_to_pack: dict[str, Path], results: Path, fresh: Path
+    record: dict, lineage: Mapping[str, crate.Made], files_to_pack: dict[str, Path], results: Path, fresh: Path
 ) -> None:
     """Write the crate, with one derivation per job that made a file of it."""
     packed = {path.as_posix(): name for name, path in files_to_pack.items() if path.is_relative_to(results)}

@@ -39,6 +39,7 @@ def test_a_finished_study_is_packed_and_packed_again(finished, pack):
         "say them in `about` of the study\n"
     )
     assert {"tables/agreement.csv", "run.json", "config/study.yaml", "verdicts/longer/few_pairs.jsonl"} <= names
+    assert "### demo_pairwise\n" in (crate / "DATASHEET.md").read_text(encoding="utf-8")
     assert not any(name.startswith(("items/", "replies/", "sources/", "store/")) for name in names)
     assert not any("earlier" in name or name.endswith(".safetensors") for name in names)
     assert (crate / "tables/agreement.csv").read_bytes() == (
@@ -65,6 +66,18 @@ def test_every_result_of_the_study_is_derived(finished, pack):
     }
     assert "tables/agreement.csv" in made["figures/accuracy.svg"]
     shutil.rmtree(crate)
+
+
+def test_a_finished_study_is_exported(finished, pack):
+    command = [sys.executable, "scripts/commands/export_study.py", "--study", "few.yaml", "--dir", "given"]
+    process = subprocess.run(command, cwd=finished.folder, capture_output=True, text=True, timeout=300)
+    assert process.returncode == 0, process.stderr
+    folder = finished.folder / "given"
+    written = json.loads((folder / "export.json").read_text(encoding="utf-8"))["files"]
+    assert process.stdout.startswith(f"given: {len(written) + 1} files, ") and "no licence, say it in" in process.stdout
+    tables = {f"{kind}/{name}.jsonl" for kind in ("items", "verdicts") for name in ("demo_pairwise", "demo_pointwise")}
+    assert set(written) == {"README.md", *tables}  # baselines alone: no records of models
+    shutil.rmtree(folder)
 
 
 def test_results_that_are_out_of_date_are_not_packed(finished, pack):

@@ -36,6 +36,8 @@ PACKAGES = [
     "pyyaml",
 ]
 
+SHARED_ENVIRONMENT = "the environment of Snakemake"
+
 
 def git_state(folder: str | Path) -> dict:
     """Return {commit, dirty} of the checkout at `folder`; both None outside a git checkout."""
@@ -54,7 +56,7 @@ def git_state(folder: str | Path) -> dict:
 
 def deployment_words(methods: Iterable[Enum]) -> str:
     """Return how the software of the rules is deployed: conda, apptainer, or the environment of Snakemake itself."""
-    return ", ".join(sorted(method.name.lower() for method in methods)) or "the environment of Snakemake"
+    return ", ".join(sorted(method.name.lower() for method in methods)) or SHARED_ENVIRONMENT
 
 
 def versions() -> dict[str, str]:

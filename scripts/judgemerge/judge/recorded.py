@@ -189,6 +189,8 @@ def _rows(format: str, role: str, path: Path, options: dict) -> Iterator[Row]:
     form = recorded_format(format)
     if hasattr(form, "rows"):
         return form.rows(path)
+    if hasattr(form, "samples"):
+        return form.samples(path, _settings(format, role, options).get("rows"), options)
     return read_rows(path, _settings(format, role, options).get("rows"))
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from judgemerge.core.card_metadata import head, licence_fields
+from judgemerge.merge.model_index import model_index
 from judgemerge.merge.recipes import Making, Merge
 
 if TYPE_CHECKING:
@@ -20,12 +22,17 @@ _VERSIONS = ("python", "mergekit", "torch", "transformers", "safetensors", "nump
 
 
 class About(NamedTuple):
-    """What a study knows of a merge besides: its own name, its prompts, its licence, parent → name on the hub."""
+    """What a study knows of a merge besides: its own name, its prompts, parent → name on the hub, the merge's licence.
+
+    `source` is the address where the study is published, `confidence` the coverage of the intervals.
+    """
 
     study: str = ""
     prompts: str = ""
     repos: Mapping[str, str] = MappingProxyType({})
     licence: str | None = None
+    source: str | None = None
+    confidence: float = 0.95
 
 
 def card(
@@ -43,15 +50,9 @@ def card(
     making, versions, digest = Making.of(manifest["made_by"]), manifest["versions"], manifest.get("digest")
     merge, of_study = Merge.of(making.merge), About(**(about or {}))
     engine = "judgemerge" if merge.is_ours else "mergekit"
+    rows = None if agreement is None else _of_rules(agreement, metrics)
     lines = [
-        "---",
-        "library_name: transformers",
-        *([f"license: {of_study.licence.lower()}"] if of_study.licence else []),
-        yaml.safe_dump({"base_model": [of_study.repos.get(parent, parent) for parent in making.parents]}).rstrip(),
-        "base_model_relation: merge",
-        f"tags: [merge, {engine}]",
-        "---",
-        "",
+        *head(_metadata(name, making, of_study, engine, rows)),
         f"# {name}",
         "",
         f"A merge by `{merge.method.name}` ({merge.method.paper}): {merge.method.text}. Computed by {engine}.",
@@ -81,9 +82,28 @@ def card(
         "",
         ", ".join(f"{tool} {versions[tool]}" for tool in _VERSIONS if tool in versions),
         "",
-        *_agreement(name, making.parents, agreement, metrics),
+        *_agreement(name, making.parents, rows),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _metadata(name: str, making: Making, about: About, engine: str, rows: "pd.DataFrame | None") -> dict[str, Any]:
+    """Return what the hub reads: licence, what the merge was made from, and its agreement with people."""
+    source = {"name": f"judgemerge, study {about.study}", "url": about.source} if about.source else {}
+    index = [] if rows is None else model_index(name, rows[rows.judge == name], about.confidence, source)
+    return {
+        "library_name": "transformers",
+        **licence_fields(about.licence),
+        "base_model": [about.repos.get(parent, parent) for parent in making.parents],
+        "base_model_relation": "merge",
+        "tags": ["merge", engine],
+        **({"model-index": index} if index else {}),
+    }
+
+
+def _of_rules(table: "pd.DataFrame", metrics: Collection[str]) -> "pd.DataFrame":
+    """Return the rows that a card shows: of our own rules, in these metrics."""
+    return table[(table.rules == "house") & table.metric.isin(metrics)]
 
 
 def _recipe(entry: Mapping) -> dict:
@@ -125,10 +145,9 @@ def _left_out(names: Sequence[str]) -> list[str]:
     return [f"Left out ({what}): {', '.join(names)}.", ""] if names else []
 
 
-def _agreement(name: str, parents: Mapping, table: "pd.DataFrame | None", metrics: Collection[str]) -> list[str]:
-    if table is None:
+def _agreement(name: str, parents: Mapping, rows: "pd.DataFrame | None") -> list[str]:
+    if rows is None:
         return []
-    rows = table[(table.rules == "house") & table.metric.isin(metrics)]
     of_merge = rows[rows.judge == name]
     if of_merge.empty:
         return ["## Agreement with people", "", "Not judged in this study.", ""]

@@ -73,5 +73,7 @@ class MergePlan:
             "study": study.name,
             "prompts": ", ".join(sorted(filter(None, prompts))),
             "repos": {name: entry.repo for name, entry in entries.items() if isinstance(entry, HubModel)},
-            "licence": study.settings.about.licence,
+            "licence": study.settings.about.model_licence,
+            "source": study.settings.about.source,
+            "confidence": study.settings.statistics.confidence,
         }

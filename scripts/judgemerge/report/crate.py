@@ -1,14 +1,15 @@
 """A study's results as an RO-Crate (RO-Crate 1.1, Process Run Crate 0.5): what others need to check and cite them.
 
 In the crate are the first page, tables, figures, scores, the record of the run, settings and catalogues, recipes, model
-manifests and cards, counts and decisions of the embedding stages, and the verdicts of models and baselines unless they
-are large. Left out are models, replies and raw data; the verdicts of recorded judges, which are raw data of others in
-another form; the explorer, and the report that it stands in, which repeat the texts of items. Raw files are named by
-address and sha256.
+manifests and cards, the datasheet, counts and decisions of the embedding stages, and the verdicts of models and
+baselines unless they are large. Left out are models, replies and raw data; the verdicts of recorded judges, which are
+raw data of others in another form; the explorer, and the report that it stands in, which repeat the texts of items. Raw
+files are named by address and sha256.
 
-Every file that a rule made is the result of one CreateAction, whose objects are what it was made from: files of the
-crate, or raw files. Files in between that are not packed (items, replies) are skipped. The lineage is read from
-`snakemake --detailed-summary`.
+Every job is one CreateAction with times and a tool of its own: the rule, and the packages that do its work. Its results
+and objects are files of the crate, raw files, and files in between that are not packed (items, replies), which are
+described and not included. What stands behind such a file is an object, too, so that a reader who passes over it finds
+the same origins. The lineage is read from `snakemake --detailed-summary`.
 """
 
 import datetime
@@ -19,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rocrate.model.contextentity import ContextEntity
 from rocrate.model.entity import Entity
@@ -29,7 +31,7 @@ from rocrate.utils import as_list
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.provenance import seconds_of
+from judgemerge.core.provenance import SHARED_ENVIRONMENT, seconds_of
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 LICENCE = "https://spdx.org/licenses/"
@@ -53,6 +55,28 @@ PATTERNS = (
 )
 CATALOGUES = ("sources.yaml", "benchmarks.yaml", "recorded.yaml", "expected.tsv", "study.schema.json")
 STUDY = "config/study.yaml"
+DATASHEET = "DATASHEET.md"
+KEPT = "#"  # begins the name of a file that is described and not included
+HASHED = 200_000_000  # bytes up to which such a file has its sha256
+# The packages that do the work of a rule; those of other rules are what Python and judgemerge bring along.
+TOOLS = {
+    "make_model": ("llamafactory", "transformers", "torch"),
+    "train_expert": ("llamafactory", "peft", "transformers", "torch"),
+    "export_expert": ("llamafactory", "peft", "torch"),
+    "train_trial": ("llamafactory", "peft", "transformers", "torch"),
+    "merge_models": ("mergekit", "safetensors", "torch"),
+    "merge_trial": ("mergekit", "safetensors", "torch"),
+    "quantize_model": ("llama-cpp-python", "gguf"),
+    "judge_suite_gguf": ("llama-cpp-python",),
+    "score_benchmark": ("numpy", "scipy"),
+    "compare_judges": ("numpy", "scipy", "statsmodels"),
+    "make_table": ("pandas", "scipy", "krippendorff"),
+    "draw_figure": ("matplotlib", "seaborn"),
+    "train_encoder": ("sentence-transformers", "transformers", "torch"),
+    "mix_embedders": ("safetensors", "torch"),
+    "score_pairs": ("sentence-transformers", "bm25s", "torch"),
+}
+BACKENDS = {"transformers": ("transformers", "torch"), "vllm": ("vllm",)}  # of the rule judge_suite
 # The catalogue whose entry decides what a rule makes, beside the settings of the study.
 DECIDED_BY = {
     "fetch_source": "config/sources.yaml",
@@ -79,9 +103,10 @@ class Made:
 
 @dataclass(frozen=True)
 class Derivation:
-    """One job: the files of the crate it made, what they were made from (files of the crate, or `source:` keys), when.
+    """One job: what it made, what that was made from, and when.
 
-    `start` is None where nothing says how long the job took.
+    Names are those of files of the crate, `source:` keys, or begin with KEPT. `start` is None where nothing says how
+    long the job took.
     """
 
     rule: str
@@ -128,25 +153,42 @@ def files_to_pack(results: Path, judges: Iterable[str]) -> dict[str, Path]:
 def derivations(
     lineage: Mapping[str, Made], packed: Mapping[str, str], sources: Mapping[str, str], configs: Iterable[str]
 ) -> list[Derivation]:
-    """Return one derivation per job that made a packed file.
+    """Return one derivation per job that a packed file comes from, first those that made one.
 
     `packed` maps paths as Snakemake knows them to paths in the crate, `sources` raw files to their keys; `configs` are
     the files of `config/` in the crate.
     """
     configs = set(configs)
     jobs: dict[str, list[str]] = {}
-    for path in packed:
-        if path in lineage:
-            jobs.setdefault(lineage[path].job, []).append(path)
+    for path in _needed(lineage, packed, sources):
+        jobs.setdefault(lineage[path].job, []).append(path)
     results = []
     for paths in jobs.values():
+        direct = (source for source in lineage[paths[0]].inputs if source in lineage and source not in sources)
         objects = dict.fromkeys(_origins(paths[0], lineage, packed, sources))
+        objects |= dict.fromkeys(_name(source, packed) for source in direct)
         deciding = [STUDY, *(DECIDED_BY[rule] for rule in _rules(paths[0], lineage, packed) if rule in DECIDED_BY)]
         objects |= dict.fromkeys(name for name in deciding if name in configs)
-        names = tuple(packed[path] for path in paths)
+        names = dict.fromkeys(_name(path, packed) for path in paths)
         job = lineage[paths[0]]
-        results.append(Derivation(job.rule, names, tuple(objects), *_times(paths, job.job)))
+        results.append(Derivation(job.rule, tuple(names), tuple(objects), *_times(paths, job.job)))
     return results
+
+
+def _needed(lineage: Mapping[str, Made], packed: Mapping[str, str], sources: Mapping[str, str]) -> list[str]:
+    """Return the files that a rule made and that the packed ones come from, these first; raw files are none."""
+    needed = dict.fromkeys(path for path in packed if path in lineage)
+    waiting = list(needed)
+    while waiting:
+        inputs = [path for path in lineage[waiting.pop(0)].inputs if path in lineage and path not in sources]
+        waiting += [path for path in inputs if path not in needed]
+        needed |= dict.fromkeys(inputs)
+    return list(needed)
+
+
+def _name(path: str, packed: Mapping[str, str]) -> str:
+    """Return what a file is called in the crate; a model stands for its manifest."""
+    return packed.get(path) or packed.get(f"{path}.json") or f"{KEPT}{path}"
 
 
 def _times(paths: Sequence[str], log: str) -> tuple[datetime.datetime | None, datetime.datetime | None]:
@@ -214,6 +256,8 @@ def build(
         root["publisher"] = _author(crate, "#publisher", {"name": about["publisher"]})
     if "licence" in about:
         root["license"] = _licence(crate, about["licence"])
+    if "source" in about:
+        root["isBasedOn"] = crate.add(ContextEntity(crate, about["source"], _published(about["source"])))
     software = _software(crate, record, citation, f"{citation['version']}, {code}")
     software["license"] = _licence(crate, citation["license"])
     developers = [_author(crate, f"#developer-{n}", entry) for n, entry in enumerate(citation["authors"], 1)]
@@ -222,16 +266,18 @@ def build(
     entities = {name: _packed(crate, name, path) for name, path in packed.items()}
     for key, source in record["sources"].items():
         entities[f"source:{key}"] = _source(crate, key, source, date)
+    between = [name for one in derived for name in (*one.results, *one.objects) if name.startswith(KEPT)]
+    entities |= {name: _kept(crate, name) for name in dict.fromkeys(between)}
     for number, one in enumerate(derived, 1):
         properties = {
-            "name": f"{one.rule}: {', '.join(one.results)}",
+            "name": f"{one.rule}: {', '.join(name.removeprefix(KEPT) for name in one.results)}",
             "description": f"A job of the Snakemake rule {one.rule}",
             "endTime": (one.end or date).isoformat(timespec="seconds"),
         }
         if one.start is not None:
             properties["startTime"] = one.start.isoformat(timespec="seconds")
         if one.rule not in instruments:
-            instruments[one.rule] = _rule(crate, one.rule, software)
+            instruments[one.rule] = _rule(crate, one.rule, software, tools_of(one.rule, record))
         action = crate.add_action(instruments[one.rule], f"#job-{number}", properties=properties)
         for role, names in (("object", one.objects), ("result", one.results)):
             if names:  # RO-Crate 1.1 wants no lists of one, and no empty ones
@@ -256,8 +302,26 @@ def _software(crate: ROCrate, record: dict, citation: dict, version: str) -> Sof
     return crate.add(SoftwareApplication(crate, f"swh:1:rev:{commit}" if commit else "#judgemerge", properties))
 
 
-def _rule(crate: ROCrate, rule: str, software: SoftwareApplication) -> Entity:
-    """Return the rule that made some files, a part of the code."""
+def _published(source: str) -> dict[str, str]:
+    return {"@type": "CreativeWork", "name": "Where the study is published", "url": source}
+
+
+def tools_of(rule: str, record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the packages that do the work of a rule with their versions, as far as the record of the run knows them.
+
+    Where every rule has an environment of its own, the record has the versions of its own rule's alone.
+    """
+    if record.get("deployment", SHARED_ENVIRONMENT) != SHARED_ENVIRONMENT:
+        return {}
+    judging = record["settings"].get("judging", {})
+    backends = [judging.get("backend"), *(entry.get("backend") for entry in judging.get("judges", {}).values())]
+    of_backends = [name for backend in backends if backend for name in BACKENDS.get(backend, ())]
+    names = of_backends if rule == "judge_suite" else TOOLS.get(rule, ())
+    return {name: record["versions"][name] for name in names if name in record["versions"]}
+
+
+def _rule(crate: ROCrate, rule: str, software: SoftwareApplication, versions: Mapping[str, str]) -> Entity:
+    """Return the rule that made some files, a part of the code, with the packages that do its work."""
     properties = {
         "name": f"Snakemake rule {rule} of judgemerge",
         "softwareVersion": software["softwareVersion"],
@@ -265,7 +329,17 @@ def _rule(crate: ROCrate, rule: str, software: SoftwareApplication) -> Entity:
     }
     if software.url:
         properties["url"] = software.url
-    return crate.add(SoftwareApplication(crate, f"#rule-{rule}", properties))
+    entity = crate.add(SoftwareApplication(crate, f"#rule-{rule}", properties))
+    tools = [_tool(crate, name, version) for name, version in versions.items()]
+    if tools:
+        entity.append_to("softwareRequirements", tools, compact=True)
+    return entity
+
+
+def _tool(crate: ROCrate, name: str, version: str) -> Entity:
+    address = f"https://pypi.org/project/{name}/{version.partition('+')[0]}/"
+    properties = {"name": name, "softwareVersion": version, "url": address}
+    return crate.add(SoftwareApplication(crate, f"#tool-{name}", properties))
 
 
 def _licence(crate: ROCrate, name: str) -> Entity:
@@ -294,6 +368,17 @@ def _kind(name: str) -> str:
 def _packed(crate: ROCrate, name: str, path: Path) -> Entity:
     properties = {"name": name, "encodingFormat": _kind(path.name), "sha256": files.sha256_file(path)}
     return crate.add_file(path, name, properties=properties, record_size=True)
+
+
+def _kept(crate: ROCrate, name: str) -> Entity:
+    """Return a file between others that is not included: its name, and size and digest where it is still there."""
+    path = Path(name.removeprefix(KEPT))
+    properties = {"@type": "CreativeWork", "name": path.as_posix(), "description": "Not included in the crate"}
+    if path.is_file():
+        properties["contentSize"] = str(path.stat().st_size)
+        if path.stat().st_size <= HASHED:
+            properties["sha256"] = files.sha256_file(path)
+    return crate.add(ContextEntity(crate, name, properties))
 
 
 def _source(crate: ROCrate, key: str, source: dict, date: datetime.datetime) -> Entity:

@@ -21,7 +21,7 @@ class Author(Section):
 
 @section
 class About(Section):
-    """Authors and licence of the results, for `make crate`. A crate that is to be published needs both."""
+    """Authors, licence and source of the results, for `make crate`, `make export` and cards; none is made up."""
 
     authors: tuple[Author, ...] = key("The people or institutions that made the results, as in a CITATION.cff.", [])
     publisher: str | None = key("Who publishes the results.", None, minLength=1)
@@ -29,6 +29,15 @@ class About(Section):
         "Licence of the results: an SPDX name (CC-BY-4.0) or an address.",
         None,
         pattern=r"^(https?://\S+|[A-Za-z0-9.+-]+)$",
+    )
+    model_licence: str | None = key(
+        "Licence of the models that the study makes, for their cards; theirs follows from that of the models they were "
+        "made from: an SPDX name, a name that the Hugging Face hub knows (llama3.1, gemma), or an address.",
+        None,
+        pattern=r"^(https?://\S+|[A-Za-z0-9.+-]+)$",
+    )
+    source: str | None = key(
+        "Where the study is published, its repository for example: an address.", None, pattern=r"^https?://\S+$"
     )
 
 

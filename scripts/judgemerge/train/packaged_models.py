@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from judgemerge.core import files, models
+from judgemerge.core.card_metadata import head, licence_fields
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.data import packages
 from judgemerge.prompting import chat_templates
@@ -49,11 +50,7 @@ def card(name: str, package: Package, credit: packages.Credit) -> str:
     unpacked = " Its GGUF file was unpacked to 32 bits a weight." if package.file.endswith(models.QUANTIZED) else ""
     return "\n".join(
         [
-            "---",
-            "library_name: transformers",
-            *([f"license: {credit.licence.lower()}"] if credit.licence else []),
-            "---",
-            "",
+            *head({"library_name": "transformers", **licence_fields(credit.licence)}),
             f"# {name}",
             "",
             origin + unpacked,

@@ -50,5 +50,8 @@ def test_given_weights_are_not_computed(plan):
 def test_a_card_is_told_the_prompts_of_a_merge_that_judges(plan):
     mean = {"method": "linear", **EQUAL}
     both = plan(mean=mean, idle=mean)
-    assert both.about("mean") == {"study": "small", "prompts": "brief_pairwise", "repos": {}, "licence": None}
+    assert both.about("mean") == {
+        "study": "small", "prompts": "brief_pairwise", "repos": {},
+        "licence": None, "source": None, "confidence": 0.95,
+    }  # fmt: skip
     assert both.about("idle")["prompts"] == ""

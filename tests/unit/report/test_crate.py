@@ -3,12 +3,14 @@
 import datetime
 import json
 import os
+import re
 
 import pytest
 
-import pack_crate
+import finished_study
+from judgemerge.core import provenance
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.core.files import sha256_text
+from judgemerge.core.files import sha256_file, sha256_text
 from judgemerge.report import crate
 from judgemerge.report.crate import (
     Derivation,
@@ -30,6 +32,7 @@ CITATION = {
     "keywords": ["a", "b"],
     "authors": [{"name": "The developers"}],
 }
+CRATE = ("ro-crate-metadata.json", "crate", ["ro-crate-preview.html"])
 URL = "https://example.org/rows.jsonl"
 DATE = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 
@@ -41,6 +44,7 @@ ABOUT = {
     ],
     "publisher": "A library",
     "licence": "CC-BY-4.0",
+    "source": "https://example.org/study",
 }
 
 
@@ -49,8 +53,13 @@ def record(commit="a" * 40, dirty=False, about=None):
     return {
         "study": "few",
         "git": {"commit": commit, "dirty": dirty},
-        "settings": {"study": "few", "description": "Two judges.", "about": about or {}},
-        "versions": {"python": "3.11.7"},
+        "settings": {
+            "study": "few",
+            "description": "Two judges.",
+            "about": about or {},
+            "judging": {"backend": "transformers", "judges": {"other": {"backend": "openai"}}},
+        },
+        "versions": {"python": "3.11.7", "torch": "2.13.0+cpu", "scipy": "1.17.1"},
         "sources": {
             "rows": {"url": URL, "sha256": digest, "licence": "MIT", "bytes": 12},
             "data/mine.jsonl": {"url": "data/mine.jsonl", "sha256": digest, "licence": "not stated"},
@@ -89,7 +98,7 @@ def test_a_summary_is_read():
     assert len(made) == SUMMARY.count("\n") - 1
 
 
-def test_what_lies_between_is_passed_over():
+def test_what_lies_between_is_named_with_what_is_behind_it():
     derived = {one.results: one for one in derivations(parse_summary(SUMMARY), PACKED, SOURCES, CONFIGS)}
     both = derived["tables/a.csv", "tables/a.html"]
     assert both == Derivation("collect", both.results, ("scores/b.csv", "config/study.yaml"))
@@ -98,15 +107,27 @@ def test_what_lies_between_is_passed_over():
         "source:rows",
         "verdicts/m/b.jsonl",
         "source:data/mine.jsonl",
+        "#r/items/b.jsonl",
+        "#r/verdicts/x/b.jsonl",
         "config/study.yaml",
         "config/benchmarks.yaml",
         "config/sources.yaml",
         "config/recorded.yaml",
     )
     verdicts = derived[("verdicts/m/b.jsonl",)]
-    assert verdicts.objects[:3] == ("source:rows", "models/m.json", "config/prompts/p.yaml")
+    assert verdicts.objects[:4] == ("source:rows", "models/m.json", "config/prompts/p.yaml", "#r/replies/m/b.jsonl")
     assert derived[("models/m.json",)].objects == ("config/study.yaml",)
-    assert len(derived) == 4
+
+
+def test_a_job_whose_files_are_not_packed_is_a_step_of_its_own():
+    derived = {one.results: one for one in derivations(parse_summary(SUMMARY), PACKED, SOURCES, CONFIGS)}
+    judged = derived[("#r/replies/m/b.jsonl",)]
+    assert judged.rule == "judge_suite"
+    assert judged.objects[:3] == ("source:rows", "models/m.json", "#r/items/b.jsonl")
+    assert derived[("#r/items/b.jsonl",)].objects[0] == "source:rows"
+    assert derived[("#r/verdicts/x/b.jsonl",)].rule == "read_recorded"
+    assert not any("sources" in name for names in derived for name in names)
+    assert len(derived) == 7
 
 
 def test_results_that_a_run_would_change_are_refused():
@@ -229,6 +250,7 @@ def test_who_made_it_when_and_under_which_licence(packed):
     assert root["datePublished"] == "2026-01-02"
     assert root["license"] == {"@id": "https://spdx.org/licenses/CC-BY-4.0"}
     assert entities[root["publisher"]["@id"]]["name"] == "A library"
+    assert root["isBasedOn"] == {"@id": "https://example.org/study"}
     page = (packed / "ro-crate-preview.html").read_text(encoding="utf-8")
     assert "<a href='https://spdx.org/licenses/CC-BY-4.0'>CC-BY-4.0</a>" in page
     assert [entities[author["@id"]]["name"] for author in root["author"]] == ["Ada Lovelace", "A laboratory"]
@@ -240,7 +262,7 @@ def test_who_made_it_when_and_under_which_licence(packed):
 def test_what_the_study_does_not_say_is_not_in_the_crate(results, tmp_path):
     crate.write(build(record(), files_to_pack(results, ["m"]), DERIVED, CITATION, DATE), tmp_path / "crate")
     entities = graph(tmp_path / "crate")
-    assert not {"author", "publisher", "license"} & entities["./"].keys()
+    assert not {"author", "publisher", "license", "isBasedOn"} & entities["./"].keys()
     assert "agent" not in entities["#job-1"]
     assert problems(tmp_path / "crate") == []
     software = entities[f"swh:1:rev:{'a' * 40}"]
@@ -258,6 +280,44 @@ def test_every_job_has_its_own_times(tmp_path, monkeypatch):
     assert (derived["collect"].end, derived["collect"].start) == (DATE, DATE - datetime.timedelta(seconds=12.5))
     assert (derived["score_benchmark"].end, derived["score_benchmark"].start) == (DATE, None)
     assert derived["parse_replies"].end is None
+
+
+def test_every_step_has_a_tool_with_its_version(results, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "replies.jsonl").write_text("{}", encoding="utf-8")
+    derived = [*DERIVED, Derivation("judge_suite", ("#r/replies.jsonl", "#r/gone"), ("models/m.json",), DATE, DATE)]
+    crate.write(build(record(), files_to_pack(results, ["m"]), derived, CITATION, DATE), tmp_path / "crate")
+    assert problems(tmp_path / "crate") == []
+    entities = graph(tmp_path / "crate")
+    rules = {one["name"]: one for one in entities.values() if one["@id"].startswith("#rule-")}
+    scored, judged = (rules[f"Snakemake rule {name} of judgemerge"] for name in ("score_benchmark", "judge_suite"))
+    assert scored["softwareRequirements"] == {"@id": "#tool-scipy"}
+    torch = entities[judged["softwareRequirements"]["@id"]]
+    assert (torch["name"], torch["softwareVersion"]) == ("torch", "2.13.0+cpu")
+    assert torch["url"] == "https://pypi.org/project/torch/2.13.0/"
+    assert "softwareRequirements" not in rules["Snakemake rule collect of judgemerge"]
+    replies = entities["#r/replies.jsonl"]
+    assert (replies["sha256"], replies["contentSize"]) == (sha256_file(tmp_path / "r" / "replies.jsonl"), "2")
+    assert not {"sha256", "contentSize"} & entities["#r/gone"].keys()
+    assert entities["#job-3"]["name"] == "judge_suite: r/replies.jsonl, r/gone"
+    assert entities["#job-3"]["startTime"] == entities["#job-3"]["endTime"] == DATE.isoformat()
+
+
+def test_versions_of_other_environments_are_not_made_up():
+    of_conda = record() | {"deployment": "conda"}
+    assert crate.tools_of("score_benchmark", record()) == {"scipy": "1.17.1"}
+    assert crate.tools_of("score_benchmark", of_conda) == {}
+    of_vllm = record()
+    of_vllm["settings"]["judging"] = {"backend": "vllm"}
+    assert crate.tools_of("judge_suite", of_vllm) == {}  # it is in an environment of its own, and not in the record
+
+
+def test_tools_are_named_for_rules_that_there_are(repository):
+    text = "".join(path.read_text(encoding="utf-8") for path in (repository / "rules").glob("*.smk"))
+    rules = set(re.findall(r"^(?:rule|checkpoint|use rule \w+ as) (\w+)", text, re.MULTILINE))
+    assert crate.TOOLS.keys() <= rules
+    assert {name for names in crate.TOOLS.values() for name in names} <= set(provenance.PACKAGES)
 
 
 def test_every_table_names_code_and_sources(packed):
@@ -353,9 +413,20 @@ def test_a_crate_replaces_nothing_but_a_crate(tmp_path, files, sentence):
         (target / name).write_text(content)
     if sentence:
         with pytest.raises(JudgemergeError, match=sentence):
-            pack_crate._check_replaceable(target)
+            finished_study.check_replaceable(target, *CRATE)
     else:
-        pack_crate._check_replaceable(target)
+        finished_study.check_replaceable(target, *CRATE)
+
+
+def test_an_export_replaces_nothing_but_an_export(tmp_path):
+    (tmp_path / "export.json").write_text('{"files": {"README.md": ""}}')
+    (tmp_path / "README.md").touch()
+    finished_study.check_replaceable(tmp_path, "export.json", "export")
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(
+        JudgemergeError, match=r"holds mine.txt, which is no part of its export; give another folder as DIR"
+    ):
+        finished_study.check_replaceable(tmp_path, "export.json", "export")
 
 
 def test_a_crate_behind_a_link_is_replaced_where_it_lies(tmp_path):
@@ -363,6 +434,6 @@ def test_a_crate_behind_a_link_is_replaced_where_it_lies(tmp_path):
     (tmp_path / "there" / "earlier").touch()
     (tmp_path / "fresh").mkdir()
     (tmp_path / "link").symlink_to("there")
-    pack_crate._replace((tmp_path / "link").resolve(), tmp_path / "fresh")
+    finished_study.replace((tmp_path / "link").resolve(), tmp_path / "fresh")
     assert (tmp_path / "link").is_symlink() and list((tmp_path / "there").iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "there"]

@@ -127,7 +127,7 @@ def read_rows(path: str | Path, layout: Mapping | None = None) -> Iterator[Row]:
         if not isinstance(data, dict):
             raise JudgemergeError(f"{path}: row {number} is {type(data).__name__}, not an object with named fields")
         row = _parsed(Row(Path(path), number, data), layout.get("json", ()))
-        if _is_wanted(row, layout.get("where", {})):
+        if is_wanted(row, layout.get("where", {})):
             yield row
 
 
@@ -190,7 +190,8 @@ def _parsed(row: Row, fields: Collection[str]) -> Row:
     return Row(row.file, row.number, {**row.data, **cache}) if cache else row
 
 
-def _is_wanted(row: Row, conditions: Mapping) -> bool:
+def is_wanted(row: Row, conditions: Mapping) -> bool:
+    """Return whether a row has one of the values that `where` names in each of its fields."""
     for field, values in conditions.items():
         value = row.find(field)
         texts = [spelled(one) for one in (values if isinstance(values, list) else [values])]

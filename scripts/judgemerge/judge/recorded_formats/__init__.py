@@ -9,7 +9,9 @@ has
   to items by number or id (`_joins.by_key`), and texts must agree wherever the file has them (`_joins.check_text`). A
   reply that cannot be read is an error `unparsed`, never a tie; an item without a row is an error `not_recorded`;
 * optionally `VERDICT_FIELDS`: the fields whose values counts.json lists, also of rows that belong to no item;
-* optionally `rows(path) -> Iterator[Row]`, where a file is none that `benchmarks/_rows.read_rows` reads;
+* optionally `rows(path) -> Iterator[Row]`, where a file is none that `benchmarks/_rows.read_rows` reads, or
+  `samples(path, layout, options) -> Iterator[Row]`, where the judge's options decide what a row is (`layout` is
+  `options.rows`);
 * optionally `has_probabilities(options, role)`: whether a file says how likely verdicts are, which `read` then gives;
 * optionally `check(entry, where)`: refuses an entry of the catalogue that cannot be right.
 

@@ -9,20 +9,15 @@ from judgemerge.data.benchmarks._rows import Row, normalise, read_rows
 from judgemerge.judge.recorded_formats import Recorded
 
 
-def by_key(
-    path: Path,
-    key_of: Callable[[Row], Hashable],
-    layout: dict | None = None,
-    is_wanted: Callable[[Row], bool] | None = None,
-) -> dict[Hashable, Row]:
-    """Return the rows of a file by their key; a key that occurs twice raises JudgemergeError."""
-    rows = {}
-    for row in filter(is_wanted, read_rows(path, layout)) if is_wanted else read_rows(path, layout):
+def by_key(rows: Path | Iterable[Row], key_of: Callable[[Row], Hashable]) -> dict[Hashable, Row]:
+    """Return rows, or those of a file, by their key; a key that occurs twice raises JudgemergeError."""
+    keyed: dict[Hashable, Row] = {}
+    for row in read_rows(rows) if isinstance(rows, Path) else rows:
         key = key_of(row)
-        if key in rows:
-            raise row.error(f"a second verdict on {key}, after row {rows[key].number}")
-        rows[key] = row
-    return rows
+        if key in keyed:
+            raise row.error(f"a second verdict on {key}, after row {keyed[key].number}")
+        keyed[key] = row
+    return keyed
 
 
 def recorded(

@@ -23,7 +23,7 @@ not among the labels, null, and NaN are errors `unparsed`, never a tie; counts.j
 probability (absent, null, NaN) counts like any other, only not where probabilities are looked at.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from judgemerge.core.catalogues import check_keys
@@ -48,6 +48,7 @@ FIELDS = {
 }
 ROUNDED = 0.01  # by how much probabilities that were written with few digits may sum to more than 1
 OF_A_ROLE = {"fields": dict, "labels": dict, "rows": dict}
+RowsOf = Callable[[Path, Mapping | None], Iterator[Row]]  # rows of a file by its `rows`; other formats have their own
 
 
 def check(entry: dict, where: str) -> None:
@@ -141,11 +142,13 @@ def _labels(settings: dict, where: str) -> dict:
     return labels or (_fields.OUR_WORDS if protocol == "pairwise" else {})
 
 
-def read(paths: dict[str, Path], items: list[Item], options: dict) -> Iterator[Recorded]:
+def read(paths: dict[str, Path], items: list[Item], options: dict, rows_of: RowsOf = read_rows) -> Iterator[Recorded]:
     """Yield the verdicts on the items, in their order; `options.roles` says what is different for a role."""
     settings = {role: settings_of(options, options.get("roles", {}).get(role)) for role in paths}
     by_pair = _is_by_pair(paths, settings)
-    rows = {role: _rows(paths[role], settings[role], items, options, role if by_pair else None) for role in paths}
+    rows = {
+        role: _rows(paths[role], settings[role], items, options, role if by_pair else None, rows_of) for role in paths
+    }
     labels = {role: _labels(settings[role], str(paths[role])) for role in paths}
     for item in items:
         for order in (order for order in ORDERS if order in rows):
@@ -159,7 +162,9 @@ def read(paths: dict[str, Path], items: list[Item], options: dict) -> Iterator[R
             yield _recorded(item, order, row, fields, labels[order], back != turned)
 
 
-def _rows(path: Path, settings: dict, items: list[Item], options: dict, order: str | None) -> dict[str, Row]:
+def _rows(
+    path: Path, settings: dict, items: list[Item], options: dict, order: str | None, rows_of: RowsOf
+) -> dict[str, Row]:
     """Return the rows of a file by item id, or by row number where it has no ids; with `order` those of that order."""
     fields = settings["fields"]
     answer = next(name for name in PROTOCOLS if name in fields)
@@ -175,7 +180,8 @@ def _rows(path: Path, settings: dict, items: list[Item], options: dict, order: s
         named = models.get(id_of(row, fields))
         return named is not None and _fields.is_turned(row, fields, named) == (order == "swapped")
 
-    rows = by_key(path, lambda row: id_of(row, fields), settings["rows"], is_wanted if order else None)
+    every = rows_of(path, settings["rows"])
+    rows = by_key(filter(is_wanted, every) if order else every, lambda row: id_of(row, fields))
     likely = fields.get("probability", {})
     missing = [*_fields.names_of(fields[answer]), *([fields["reply"]] if "reply" in fields else [])]
     missing += [likely] if isinstance(likely, str) else likely.values()
@@ -227,10 +233,10 @@ def _probabilities(row: Row, fields: Mapping, answer: str | float) -> dict[str, 
     return likely or None
 
 
-def unknown_ids(role: str, path: Path, item_ids: set[str], options: dict) -> list[str]:
+def unknown_ids(role: str, path: Path, item_ids: set[str], options: dict, rows_of: RowsOf = read_rows) -> list[str]:
     """Return the ids of a file that are no item's, as far as the file has ids."""
     settings = settings_of(options, options.get("roles", {}).get(role))
     if "item" not in settings["fields"]:
         return []
-    ids = (id_of(row, settings["fields"]) for row in read_rows(path, settings["rows"]))
+    ids = (id_of(row, settings["fields"]) for row in rows_of(path, settings["rows"]))
     return [name for name in ids if name not in item_ids]
