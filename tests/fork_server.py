@@ -53,6 +53,11 @@ def tools() -> Path:
     return folder
 
 
+def python() -> str:
+    """Return the Python whose scripts start by a fork; not for tests of what an interpreter does as it starts."""
+    return str(tools() / "python")
+
+
 def start(name: str, folder: Path) -> subprocess.Popen:
     """Put the client of a tool into `folder` and start its server, which imports the tool when it is first asked for.
 

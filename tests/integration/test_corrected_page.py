@@ -3,8 +3,8 @@
 import csv
 import shutil
 import subprocess
-import sys
 
+import fork_server
 import pytest
 from test_extending import Reader, blocks
 from workflow_runs import copy_workflow
@@ -19,7 +19,7 @@ class Corrector(Reader):
                 super().run(line)
                 continue
             given = dict(word.split("=", 1) for word in line.split()[2:])
-            command = [sys.executable, "scripts/commands/sample_labels.py", "--study", given["STUDY"]]
+            command = [fork_server.python(), "scripts/commands/sample_labels.py", "--study", given["STUDY"]]
             command += ["--of", given["OF"], "--labels", given["LABELS"]]
             process = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
             assert process.returncode == 0, process.stderr

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fork_server
 import pytest
 
 from judgemerge.core import files
@@ -91,8 +92,8 @@ def _effective(command):
 
 
 def shell(command, folder, environment=None, timeout=300):
-    tools = os.path.dirname(sys.executable)
-    environment = {**os.environ, "PATH": tools + os.pathsep + os.environ["PATH"], **(environment or {})}
+    path = os.pathsep.join([str(fork_server.tools()), os.path.dirname(sys.executable), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, **(environment or {})}
     return subprocess.run(
         ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout
     )

@@ -5,6 +5,7 @@ import io
 import re
 from pathlib import Path
 
+import fork_server
 import pytest
 from workflow_runs import copy_workflow, runner
 
@@ -112,7 +113,6 @@ def test_the_page_is_true_from_top_to_bottom(repository, tmp_path):
 def test_the_merge_method_of_the_page_merges(repository, tmp_path, tiny_models):
     import os
     import subprocess
-    import sys
 
     from judgemerge.core import models
 
@@ -121,7 +121,7 @@ def test_the_merge_method_of_the_page_merges(repository, tmp_path, tiny_models):
     (text,) = (text for _, _, _, value, text in blocks(repository / "docs" / "extending.md") if value == name)
     (tmp_path / name).write_text(text, encoding="utf-8")
     folders = {"one": tiny_models["one"], "two": tiny_models["two"], "again": tiny_models["two"]}
-    command = [sys.executable, "scripts/commands/merge.py", "--method=middle", "--set=distance=0.5"]
+    command = [fork_server.python(), "scripts/commands/merge.py", "--method=middle", "--set=distance=0.5"]
     command += [f"--model={parent}={folder}" for parent, folder in folders.items()]
     command += [f"--base={tiny_models['base']}", f"--output={tmp_path / 'merged'}"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 
+import fork_server
 import pytest
 
 pytest.importorskip("selenium.webdriver", reason="needs selenium (group `test` of pyproject.toml)")
@@ -75,7 +76,7 @@ class Labeller(Reader):
                 self.said = self.told("show_labels.py", "--study", given["STUDY"], "--of", given["OF"])
 
     def told(self, script, *arguments):
-        command = [sys.executable, f"scripts/commands/{script}", *arguments]
+        command = [fork_server.python(), f"scripts/commands/{script}", *arguments]
         process = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
         assert process.returncode == 0, process.stderr
         return process.stdout

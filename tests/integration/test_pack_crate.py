@@ -3,8 +3,8 @@
 import json
 import shutil
 import subprocess
-import sys
 
+import fork_server
 import pytest
 
 from judgemerge.report.crate import problems
@@ -17,7 +17,7 @@ def pack(finished, repository):
         shutil.copy(repository / name, finished.folder / name)
 
     def run(*arguments):
-        command = [sys.executable, "scripts/commands/pack_crate.py", "--study", "few.yaml", *arguments]
+        command = [fork_server.python(), "scripts/commands/pack_crate.py", "--study", "few.yaml", *arguments]
         return subprocess.run(command, cwd=finished.folder, capture_output=True, text=True, timeout=300)
 
     return run
@@ -69,7 +69,7 @@ def test_every_result_of_the_study_is_derived(finished, pack):
 
 
 def test_a_finished_study_is_exported(finished, pack):
-    command = [sys.executable, "scripts/commands/export_study.py", "--study", "few.yaml", "--dir", "given"]
+    command = [fork_server.python(), "scripts/commands/export_study.py", "--study", "few.yaml", "--dir", "given"]
     process = subprocess.run(command, cwd=finished.folder, capture_output=True, text=True, timeout=300)
     assert process.returncode == 0, process.stderr
     folder = finished.folder / "given"
@@ -102,7 +102,7 @@ def test_a_folder_with_other_things_is_left_alone(finished, pack):
 
 
 def test_a_study_that_never_ran_is_named(finished, repository):
-    command = [sys.executable, "scripts/commands/pack_crate.py", "--study", "config/studies/replay.yaml"]
+    command = [fork_server.python(), "scripts/commands/pack_crate.py", "--study", "config/studies/replay.yaml"]
     process = subprocess.run(command, cwd=finished.folder, capture_output=True, text=True, timeout=300)
     assert process.returncode == 1
     sentence = (

@@ -3,8 +3,8 @@
 import re
 import shutil
 import subprocess
-import sys
 
+import fork_server
 import pytest
 import yaml
 from workflow_runs import runner
@@ -24,7 +24,7 @@ def plan(process):
 
 
 def show(folder, script, study="few.yaml", *arguments):
-    command = [sys.executable, f"scripts/commands/{script}.py", "--study", study, *arguments]
+    command = [fork_server.python(), f"scripts/commands/{script}.py", "--study", study, *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 

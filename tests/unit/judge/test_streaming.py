@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import fork_server
 import pytest
 from endpoint_server import Answer, reply, serving
 from hypothesis import given, settings
@@ -284,7 +285,7 @@ def test_long_input_is_read_in_no_time(text):
 
 
 def command(repository, *arguments, text="", **others):
-    script = [sys.executable, str(repository / "scripts" / "commands" / "judge.py"), *map(str, arguments)]
+    script = [fork_server.python(), str(repository / "scripts" / "commands" / "judge.py"), *map(str, arguments)]
     return subprocess.run(script, input=text, capture_output=True, text=True, timeout=120, cwd=repository, **others)
 
 

@@ -1,7 +1,6 @@
 """LoRA adapters merged without export: against arithmetic, peft and mergekit; and the plain command."""
 
-import sys
-
+import fork_server
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -225,7 +224,8 @@ def test_the_command_weighs_by_examples_and_reads_adapters(tmp_path, tiny_models
 def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path, tiny_models, repository):
     import subprocess
 
-    script = [sys.executable, str(repository / "scripts" / "commands" / "merge.py"), "--output", str(tmp_path / "x")]
+    merge = str(repository / "scripts" / "commands" / "merge.py")
+    script = [fork_server.python(), merge, "--output", str(tmp_path / "x")]
     told = subprocess.run([*script, "--model", f"a={tiny_models['one']}:0.4"], capture_output=True, text=True)
     assert told.returncode == 1
     assert told.stderr == "merge.py: merge 'x' has weights that sum to 0.4; a cocktail needs a sum of 1\n"
