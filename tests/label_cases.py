@@ -37,7 +37,7 @@ def open_part(folder, n=10, protocol="pairwise", seed=1, items=None, choices=Non
     choices = choices or (pair_choices() if protocol == "pairwise" else grade_choices([1.0, 2.0, 3.0, 4.0, 5.0]))
     shown = {one.unit: by_unit[one.unit] for one in drawn.drawn}
     votes = VoteFile(folder / "set.votes.jsonl", shown, kept_values(choices))
-    desk = Desk(drawn, by_unit, Question(question), choices, votes, Statistics(resamples=200))
+    desk = Desk(drawn, Question(question), choices, votes, Statistics(resamples=200))
     return SimpleNamespace(desk=desk, drawn=drawn, items=by_unit, path=votes.path)
 
 

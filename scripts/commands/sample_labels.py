@@ -10,7 +10,7 @@ from judgemerge.compare.answer_judging import PAIRS
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.labels import sheet
-from judgemerge.label.drawing import LabelFiles, corrected_entry, draw_units, read_shown, write_draw
+from judgemerge.label.drawing import LabelFiles, corrected_entry, draw_units, read_shown
 from study_options import read_study, run_command
 
 
@@ -33,7 +33,7 @@ def main(
         if path.exists():
             raise JudgemergeError(f"{path} is there already, and may hold votes; move it away, or name another --dir")
     drawn = draw_units(study, of, items, labels, seed, by, equal, metric)
-    write_draw(paths.draw, drawn)
+    files.write_json(paths.draw, drawn.plain())
     with files.atomic_writer(paths.sheet) as file:
         file.write(sheet(drawn, items))
     words = "A, B or tie" if drawn.protocol == "pairwise" else "a grade"

@@ -9,12 +9,13 @@ import yaml
 
 import _package  # noqa: F401
 from judgemerge.compare.answer_judging import PAIRS
+from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.label.agreement import agreements
 from judgemerge.label.desk import Desk, counts_of, finished
 from judgemerge.label.drawing import LabelFiles, corrected_entry, with_writers
 from judgemerge.label.opening import Part, Wish, open_desk
-from judgemerge.label.own import catalogue_entry, own_rows, write_own
+from judgemerge.label.own import catalogue_entry, own_rows
 from label import DIRECTORY, METRIC, NO_TIES, OF, SCALE
 from study_options import read_study, run_command
 
@@ -36,7 +37,7 @@ def main(
     if not votes:
         raise JudgemergeError(f"{paths.votes} has no vote yet; label some: make label STUDY={study_file} OF={of}")
     rows = list(own_rows(with_writers(study, of, metric, desk.items), votes))
-    write_own(paths.items, rows)
+    files.write_jsonl(paths.items, rows)
     entry = catalogue_entry(f"{of}_labelled" if metric == PAIRS else f"{of}_{metric}_labelled", paths.items, of, rows)
     return "\n\n".join(
         (

@@ -79,8 +79,8 @@ def timings(folder: str | Path) -> list[dict]:
 
 
 def seconds_of(path: str | Path) -> float | None:
-    """Return the seconds in one benchmark file of Snakemake; None where it says nothing."""
-    return _number(_last_row(path).get("s"))
+    """Return the seconds in one benchmark file of Snakemake; None where it says nothing, or is not there."""
+    return _number(_last_row(path).get("s")) if Path(path).is_file() else None
 
 
 def _last_row(path: str | Path) -> dict[str, str]:

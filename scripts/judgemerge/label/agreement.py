@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from judgemerge.core.items import Item
-from judgemerge.evaluate.bootstrap import fisher_interval, leave_one_out
-from judgemerge.evaluate.chance_agreement import grade_counts, grade_kappa
+from judgemerge.evaluate.bootstrap import fisher_interval
+from judgemerge.evaluate.chance_agreement import grade_counts, grade_kappa, pair_kappa
 from judgemerge.evaluate.estimates import Estimate, Sample, confusion_estimates, draw_sample, proportion
 from judgemerge.evaluate.verdict_arrays import CODES
 from judgemerge.label.votes import LabelVote
@@ -78,10 +78,9 @@ def _pair(one: str, other: str, sides: list[list], items: Sequence[Item], settin
 def weighted_kappa(sample: Sample, ours: np.ndarray, theirs: np.ndarray) -> Estimate:
     """Return kappa with quadratic weights of two people's grades, (n,) each, with Fisher's interval."""
     centre = np.concatenate([ours, theirs]).mean()
-    counts = sample.count(*grade_counts(ours - centre, theirs - centre))
-    value = float(grade_kappa(counts.sum(axis=1, keepdims=True))[0])
-    without = grade_kappa(leave_one_out(counts))
-    return Estimate(value, *fisher_interval(value, without, sample.clusters, sample.settings.confidence))
+    kappa = pair_kappa(grade_counts(ours - centre, theirs - centre), sample.cluster, grade_kappa)
+    ends = fisher_interval(kappa.value, kappa.without, sample.clusters, sample.settings.confidence)
+    return Estimate(kappa.value, *ends)
 
 
 def _row(one: str, other: str, metric: str, estimate: Estimate, n: int) -> Agreement:

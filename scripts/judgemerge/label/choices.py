@@ -12,7 +12,7 @@ from judgemerge.study.study import Study
 LEFT, RIGHT, TIE = "left", "right", "tie"  # what is chosen of a pair, as it is shown
 MOST = 20  # grades that fit beside each other
 # Of grades that no digit stands for. The page keeps u, l and p for itself.
-LETTERS = "abcdefghijkmnoq"
+LETTERS = "abcdefghijkmnoqrstvwxyz"
 SCALE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*(?:-|–|to|\.\.)\s*(-?\d+(?:\.\d+)?)\s*(?:(?::|by)\s*(\d+(?:\.\d+)?)\s*)?")
 
 Value = str | float

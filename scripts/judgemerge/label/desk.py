@@ -8,7 +8,7 @@ hold names of models.
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -41,18 +41,17 @@ class Desk:
     def __init__(
         self,
         drawn: Draw,
-        items: Mapping[str, Item],
         question: Question,
         choices: Sequence[Choice],
         votes: VoteFile,
         settings: Statistics,
     ):
         self.drawn, self.question, self.choices, self.votes, self.settings = drawn, question, choices, votes, settings
-        self.items = {one.unit: items[one.unit] for one in drawn.drawn}
+        self.items = votes.items
         self.by_label = {one.label: one for one in drawn.drawn}
         self.is_pairwise = drawn.protocol == "pairwise"
         self._lock = threading.RLock()
-        self._agreement: tuple[object, list[dict]] = (None, [])
+        self._agreement: tuple[list[LabelVote], list[dict]] = ([], [])
         self.votes.votes()  # a file that cannot be right is refused before anybody labels
 
     def settle(self) -> None:
@@ -97,7 +96,7 @@ class Desk:
         return {
             "label": label,
             "turns": list(item.turns),
-            "answers": answers[::-1] if self.is_turned(self._known(annotator), unit) else answers,
+            "answers": answers[::-1] if self.is_turned(annotator_name(annotator), unit) else answers,
             "more": [[name, text] for name, text in more_texts(item)],
         }
 
@@ -114,13 +113,11 @@ class Desk:
 
     def agreement(self) -> list[dict[str, Any]]:
         """Return how far every two people agree who have labelled everything."""
-        from judgemerge.label.agreement import agreements  # takes seconds, in which people can label
+        from judgemerge.label.agreement import agreements  # imports for seconds, which the server begins with
 
-        votes = self.votes.votes()
-        version = len(votes), votes[-1:], sum(map(hash, votes))
-        if self._agreement[0] != version:
-            rows = agreements(self.items, finished(votes, len(self.items)), self.settings)
-            self._agreement = version, [row.plain() for row in rows]
+        votes = finished(self.votes.votes(), len(self.items))
+        if self._agreement[0] != votes:
+            self._agreement = votes, [row.plain() for row in agreements(self.items, votes, self.settings)]
         return self._agreement[1]
 
     # ---- what is said ----

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from judgemerge.compare.answer_judging import PAIRS
 from judgemerge.compare.label_items import shown_items
-from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item, read_items, read_verdicts
 from judgemerge.evaluate.labels import Draw, draw, strata_of
@@ -147,11 +146,6 @@ def kept_draw(path: Path, items: Items, of: str, **asked: object) -> Draw:
             "another folder (DIR=…)"
         )
     return drawn
-
-
-def write_draw(path: Path, drawn: Draw) -> None:
-    """Write the record of a draw."""
-    files.write_json(path, drawn.plain())
 
 
 def corrected_entry(of: str, votes: Path, paths: LabelFiles, metric: str) -> str:

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from judgemerge.compare.answer_judging import PAIRS
+from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.labels import Draw
-from judgemerge.label.choices import Choice, choices_of
+from judgemerge.label.choices import choices_of
 from judgemerge.label.desk import Desk, Question, kept_values
-from judgemerge.label.drawing import Items, LabelFiles, draw_units, kept_draw, metric_of, read_shown, write_draw
+from judgemerge.label.drawing import Items, LabelFiles, draw_units, kept_draw, metric_of, read_shown
 from judgemerge.label.votes import VoteFile
 from judgemerge.study.study import Study
 
@@ -40,25 +41,49 @@ def open_desk(study: Study, part: Part, paths: LabelFiles, wish: Wish) -> Desk:
     if not judgeable:
         raise JudgemergeError(f"the texts of '{part.of}' are not public, so nobody can be shown them; label others")
     metric = metric_of(study, part.of, part.metric)
-    choices = choices_of(study, part.of, metric, items.values(), part.scale, part.with_ties)
     drawn = drawn_units(study, part, items, paths.draw, wish)
+    part = as_before(part, paths.draw)
+    choices = choices_of(study, part.of, metric, items.values(), part.scale, part.with_ties)
     question = Question(TITLES[protocol], metric.criteria if metric else "")
-    votes = vote_file(paths.votes, drawn, items, choices)
-    return Desk(drawn, items, question, choices, votes, study.settings.statistics)
+    shown = {one.unit: items[one.unit] for one in drawn.drawn}
+    votes = VoteFile(paths.votes, shown, kept_values(choices))
+    return Desk(drawn, question, choices, votes, study.settings.statistics)
 
 
 def drawn_units(study: Study, part: Part, items: Items, path: Path, wish: Wish) -> Draw:
     """Return the draw that is there, if it is what is wished for, else a new one."""
     if path.exists():
+        if wish.equal:
+            raise JudgemergeError(
+                f"{path} is there, and --equal is for a new draw; leave it out, or name another DIR=…"
+            )
         asked = {"labels": wish.labels, "seed": wish.seed, "by": wish.by}
         return kept_draw(path, items, part.of, metric=part.metric, **asked)
     if wish.labels is None:
         raise JudgemergeError(f"{path} is not there, so nothing has been drawn yet: say how many are to be (LABELS=60)")
     drawn = draw_units(study, part.of, items, wish.labels, wish.seed, wish.by or "", wish.equal, part.metric)
-    write_draw(path, drawn)
+    files.write_json(path, drawn.plain())
     return drawn
 
 
-def vote_file(path: Path, drawn: Draw, items: Items, choices: list[Choice]) -> VoteFile:
-    """Return the file of votes on the units of a draw."""
-    return VoteFile(path, {one.unit: items[one.unit] for one in drawn.drawn}, kept_values(choices))
+def as_before(part: Part, path: Path) -> Part:
+    """Return the part with the scale and the ties that people were given before, which the record of the draw keeps.
+
+    They are written there when they are first given; others than before would not fit the votes that are there.
+    """
+    record = files.read_json(path)
+    kept = {name: record[name] for name in ("scale", "with_ties") if name in record}
+    given = {
+        name: getattr(part, name)
+        for name in ("scale", "with_ties")
+        if getattr(part, name) != Part._field_defaults[name]
+    }
+    for name in kept.keys() & given.keys():
+        if kept[name] != given[name]:
+            raise JudgemergeError(
+                f"{path} has {name} {kept[name]!r}, and {given[name]!r} is asked for now; leave it out to go on, or "
+                "name another folder (DIR=…)"
+            )
+    if given.keys() - kept.keys():
+        files.write_json(path, record | given)
+    return part._replace(**(given | kept))

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from judgemerge.core import files
 from judgemerge.core.items import Item
 from judgemerge.label.votes import LabelVote
 
@@ -22,11 +21,6 @@ def own_rows(items: Mapping[str, Item], votes: Sequence[LabelVote]) -> Iterator[
         more = {"models": item.models or None, "category": item.category, "reference": item.reference}
         more |= {name: item.extra.get(name) for name in RUBRIC}
         yield row | {name: value for name, value in more.items() if value is not None} | {"votes": by_unit[unit]}
-
-
-def write_own(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the items with their votes as JSON lines."""
-    files.write_jsonl(path, map(dict, rows))
 
 
 def catalogue_entry(name: str, path: Path, of: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

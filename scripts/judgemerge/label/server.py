@@ -12,10 +12,12 @@ import json
 import os
 import secrets
 import socket
+import socketserver
+import sys
 import threading
 from collections.abc import Iterator
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -97,22 +99,23 @@ def opened(desk: Desk, port: int | None, earlier: Address | None) -> "Server":
     """Return the server at a port: the one that is wanted, else the earlier one, else the first that is free."""
     key = earlier.key if earlier else secrets.token_urlsafe(18)
     wanted = [port] if port else [*([earlier.port] if earlier else []), *range(FIRST_PORT, FIRST_PORT + PORTS)]
+    page = Page.of()
     for number in wanted:
         with contextlib.suppress(OSError, OverflowError):
-            return Server(number, key, desk)
+            return Server(number, key, desk, page)
     listed = f"port {port} is" if port else f"ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are"
     raise JudgemergeError(f"{listed} not to be had on {HOST}; name another one: --port 9000")
 
 
-class Server(ThreadingHTTPServer):
+class Server(socketserver.ThreadingTCPServer):
     """Serves one desk on this machine."""
 
     daemon_threads = True
     allow_reuse_address = True  # a server that was killed comes back at once
     request_queue_size = 32
 
-    def __init__(self, port: int, key: str, desk: Desk):
-        self.key, self.desk, self.page = key, desk, Page.of()
+    def __init__(self, port: int, key: str, desk: Desk, page: Page):
+        self.key, self.desk, self.page = key, desk, page
         self._connections: set[socket.socket] = set()
         super().__init__((HOST, port), Handler)
 
@@ -120,13 +123,6 @@ class Server(ThreadingHTTPServer):
     def address(self) -> Address:
         """Where it is."""
         return Address(self.server_address[1], self.key)
-
-    def server_bind(self) -> None:
-        """Take the port, without asking a name server what this machine is called."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = HOST, self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer a connection in a thread of its own, and remember it until it ends."""
@@ -146,7 +142,9 @@ class Server(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that went away in the middle of an answer."""
+        """Say nothing of a browser that went away in the middle of an answer, and all of anything else."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 class Refused(Exception):

@@ -165,9 +165,10 @@ def derivations(
     results = []
     for paths in jobs.values():
         direct = (source for source in lineage[paths[0]].inputs if source in lineage and source not in sources)
-        objects = dict.fromkeys(_origins(paths[0], lineage, packed, sources))
+        objects = dict.fromkeys(_origins(paths[0], lineage, packed, sources, set()))
         objects |= dict.fromkeys(_name(source, packed) for source in direct)
-        deciding = [STUDY, *(DECIDED_BY[rule] for rule in _rules(paths[0], lineage, packed) if rule in DECIDED_BY)]
+        rules = _rules(paths[0], lineage, packed, set())
+        deciding = [STUDY, *(DECIDED_BY[rule] for rule in rules if rule in DECIDED_BY)]
         objects |= dict.fromkeys(name for name in deciding if name in configs)
         names = dict.fromkeys(_name(path, packed) for path in paths)
         job = lineage[paths[0]]
@@ -198,15 +199,18 @@ def _times(paths: Sequence[str], log: str) -> tuple[datetime.datetime | None, da
         return None, None
     end = datetime.datetime.fromtimestamp(max(times), datetime.UTC)
     timing = Path(log.replace("/logs/", "/timings/", 1)).with_suffix(".tsv")
-    seconds = seconds_of(timing) if timing.is_file() else None
+    seconds = seconds_of(timing)
     return None if seconds is None else end - datetime.timedelta(seconds=seconds), end
 
 
 def _origins(
-    path: str, lineage: Mapping[str, Made], packed: Mapping[str, str], sources: Mapping[str, str]
+    path: str, lineage: Mapping[str, Made], packed: Mapping[str, str], sources: Mapping[str, str], seen: set[str]
 ) -> Iterator[str]:
-    """Yield what a file was made from, passing over files that are not packed; a model stands for its manifest."""
-    for source in lineage[path].inputs:
+    """Yield what a file was made from, passing over files that are not packed; a model stands for its manifest.
+
+    `seen` are the files that were passed before: rounds of a search use all earlier ones, on very many paths.
+    """
+    for source in _unseen(lineage[path].inputs, seen):
         if source in sources:
             yield f"source:{sources[source]}"
         elif source in packed:
@@ -214,15 +218,23 @@ def _origins(
         elif f"{source}.json" in packed:
             yield packed[f"{source}.json"]
         elif source in lineage:
-            yield from _origins(source, lineage, packed, sources)
+            yield from _origins(source, lineage, packed, sources, seen)
 
 
-def _rules(path: str, lineage: Mapping[str, Made], packed: Mapping[str, str]) -> Iterator[str]:
-    """Yield the rules of the jobs that a derivation sums up."""
+def _rules(path: str, lineage: Mapping[str, Made], packed: Mapping[str, str], seen: set[str]) -> Iterator[str]:
+    """Yield the rules of the jobs that a derivation sums up; `seen` are the files that were passed before."""
     yield lineage[path].rule
-    for source in lineage[path].inputs:
+    for source in _unseen(lineage[path].inputs, seen):
         if source in lineage and source not in packed:
-            yield from _rules(source, lineage, packed)
+            yield from _rules(source, lineage, packed, seen)
+
+
+def _unseen(paths: Iterable[str], seen: set[str]) -> Iterator[str]:
+    """Yield the paths that are not in `seen`, and put them there."""
+    for path in paths:
+        if path not in seen:
+            seen.add(path)
+            yield path
 
 
 def build(

@@ -32,7 +32,7 @@ def _about(study: Study, record: Mapping[str, Any]) -> Iterator[str]:
     about, git = study.settings.about, record["git"]
     yield study.settings.description or "Agreement of judges with people."
     yield ""
-    names = [entry.name or " ".join(filter(None, (entry.given_names, entry.family_names))) for entry in about.authors]
+    names = [author.full_name for author in about.authors]
     said = {
         "Authors of the results": ", ".join(names),
         "Publisher": about.publisher,

@@ -1,8 +1,8 @@
 """Agreement of judges as records of Every Eval Ever (schema 0.3.0, https://pypi.org/project/every-eval-ever/).
 
 One record is one judge: its agreement on every benchmark in every metric of our own rules, with intervals. Beside it
-lie its verdicts, one line per item and order, where they may be handed on. What the schema wants and a study does not
-know is `unknown`, never made up.
+lie its verdicts, one line per item and order, where they and the items may be handed on. What the schema wants and a
+study does not know is `unknown`, never made up.
 """
 
 import hashlib
@@ -117,8 +117,7 @@ def namespace(study: Study) -> str:
     """Return whose models those of the study are: its publisher, its first author, where nobody is named its name."""
     about = study.settings.about
     first = about.authors[0] if about.authors else None
-    author = first and (first.name or " ".join(filter(None, (first.given_names, first.family_names))))
-    return slug(about.publisher or author or study.name)
+    return slug(about.publisher or (first and first.full_name) or study.name)
 
 
 def model_info(study: Study, record: Mapping[str, Any], judge: str) -> dict[str, Any]:
@@ -153,7 +152,7 @@ def model_info(study: Study, record: Mapping[str, Any], judge: str) -> dict[str,
 
 def _source_metadata(study: Study, judge: str) -> dict[str, Any]:
     about = study.settings.about
-    names = [entry.name or " ".join(filter(None, (entry.given_names, entry.family_names))) for entry in about.authors]
+    names = [author.full_name for author in about.authors]
     is_own = judge in study.model_names and judge not in study.models
     said = {"source_name": f"judgemerge, study {study.name}", "source_type": "evaluation_run"}
     said |= {"source_organization_name": about.publisher or ", ".join(names) or "unknown"}
@@ -260,21 +259,22 @@ def sha256(text: str) -> str:
 
 
 def _samples(study: Study, material: Material, judge: str, results: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Yield what a judge said of every item with a gold label, where that may be handed on."""
+    """Yield what a judge said of every item with a gold label, where that and the item may be handed on."""
     results = set(results)
     for benchmark in study.benchmarks:
         if not study.answers(judge, benchmark) or material.reason(judge, benchmark):
             continue
         if not sharing.of_verdicts(study, judge, benchmark).allowed:
             continue
-        permission = sharing.of_items(study, benchmark)
+        if not sharing.of_items(study, benchmark).allowed:  # whether a verdict is right would tell the label
+            continue
         items = {item.id: item for item in material.items(benchmark)}
         replies = _replies(study, material, judge, benchmark)
         metric = next((name for name in ("accuracy", "accuracy_first") if f"{benchmark}/{name}" in results), None)
         for verdict in material.verdicts(judge, benchmark):
             item = items.get(verdict.item)
             if item is not None and item.truth is not None and verdict.reason not in NOT_ASKED:
-                line = _sample(item, verdict, replies.get((verdict.item, verdict.order)), permission)
+                line = _sample(item, verdict, replies.get((verdict.item, verdict.order)))
                 yield line | ({"evaluation_result_id": f"{benchmark}/{metric}"} if metric else {})
 
 
@@ -288,34 +288,30 @@ def _replies(study: Study, material: Material, judge: str, benchmark: str) -> di
     return replies
 
 
-def _sample(item: Item, verdict: Verdict, reply: Reply | None, permission: sharing.Permission) -> dict[str, Any]:
-    """Return one line: input and output as texts where these may be handed on, else a digest and what was matched."""
+def _sample(item: Item, verdict: Verdict, reply: Reply | None) -> dict[str, Any]:
+    """Return one line: what was asked, what was answered, and whether that is the gold label."""
     asked, reference = asked_text(item, verdict.order), [str(item.truth)]
-    written = (reply.reply if reply and permission.allowed else None) or matched(verdict, permission.allowed) or ""
-    answer = "" if verdict.outcome == "error" else verdict.outcome if verdict.score is None else f"{verdict.score:g}"
+    written = (reply.reply if reply else None) or verdict.raw or ""
     right = bool(is_right(item, verdict))
     line = {
         "evaluation_name": item.benchmark,
         "sample_id": item.id,
         "sample_hash": sha256(asked + "".join(reference)),
         "interaction_type": "single_turn",
-        "input": {"raw": asked if permission.allowed else f"sha256:{sha256(asked)}", "reference": reference},
+        "input": {"raw": asked, "reference": reference},
         "output": {"raw": [written]},
         "answer_attribution": [
             {
                 "turn_idx": 0,
                 "source": "output.raw",
-                "extracted_value": answer,
+                "extracted_value": verdict.answer or "",
                 "extraction_method": "parser of judgemerge",
                 "is_terminal": True,
             }
         ],
         "evaluation": {"score": float(right), "is_correct": right},
-        "metadata": {"order": verdict.order}
-        | ({} if permission.allowed else {"texts": f"not handed on, {permission.reason}"}),
+        "metadata": {"order": verdict.order},
     }
-    if not permission.allowed:
-        line["input"]["reference"] = []
     if verdict.outcome == "error":
         line["error"] = verdict.reason
     if reply and reply.prompt_tokens is not None and reply.reply_tokens is not None:

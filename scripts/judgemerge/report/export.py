@@ -27,9 +27,10 @@ Each benchmark has two tables. `items/` has the items: where texts may be handed
 else ids alone. `sha256` is that of the JSON list [turns, responses, reference] without blanks, in UTF-8, so that who
 has the texts can check that they are the same; `source` and `row` (from 0) say where an item stands in the raw file.
 `verdicts/` has what every judge said of every item, both orders: `outcome` in the benchmark's own order, or `score`;
-`right` says whether it is the gold label, `reason` why a reply could not be read, `raw` what was matched in it,
-`confidence` how likely the judge finds its verdict. `every_eval_ever/` has the agreement of every judge with people as
-records of [Every Eval Ever](https://evalevalai.com), with intervals; `model_cards/` the cards of merged models."""
+`right` says whether it is the gold label, where that may be handed on, `reason` why a reply could not be read, `raw`
+what was matched in it, `confidence` how likely the judge finds its verdict. `every_eval_ever/` has the agreement of
+every judge with people as records of [Every Eval Ever](https://evalevalai.com), with intervals; `model_cards/` the
+cards of merged models."""
 
 
 def write(
@@ -113,7 +114,10 @@ def item_row(item: Item, allowed: bool) -> dict[str, Any]:
 
 
 def verdict_row(judge: str, item: Item, verdict: Verdict, allowed: bool) -> dict[str, Any]:
-    """Return a verdict as a row; what was matched in the reply only where it cannot be a text of the item."""
+    """Return a verdict as a row.
+
+    Where texts and labels are not handed on, `right` would tell the label, and what was matched may be a text.
+    """
     return {
         "judge": judge,
         "benchmark": item.benchmark,
@@ -121,7 +125,7 @@ def verdict_row(judge: str, item: Item, verdict: Verdict, allowed: bool) -> dict
         "order": verdict.order,
         "outcome": verdict.outcome,
         "score": verdict.score,
-        "right": every_eval.is_right(item, verdict),
+        "right": every_eval.is_right(item, verdict) if allowed else None,
         "reason": verdict.reason,
         "raw": every_eval.matched(verdict, allowed),
         "cut": verdict.cut,

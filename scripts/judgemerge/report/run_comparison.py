@@ -242,9 +242,7 @@ def flips_of(
 
 def _said(verdict: Verdict) -> str:
     """Return a verdict in a word; an error with its reason."""
-    if verdict.outcome == "error":
-        return f"error ({verdict.reason})"
-    return verdict.outcome if verdict.score is None else f"{verdict.score:g}"
+    return verdict.answer or f"error ({verdict.reason})"
 
 
 def _change(a: Verdict, b: Verdict, truth: str | float | None) -> str:

@@ -18,6 +18,11 @@ class Author(Section):
     name: str | None = key("Name of an institution.", None, minLength=1)
     website: str | None = key("Address of an institution.", None, pattern="^https?://")
 
+    @property
+    def full_name(self) -> str:
+        """The name of the institution, or the names of the person."""
+        return self.name or " ".join(filter(None, (self.given_names, self.family_names)))
+
 
 @section
 class About(Section):

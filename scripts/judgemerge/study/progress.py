@@ -3,7 +3,6 @@
 How long the rest takes follows from what jobs of the same rule took, which their timings have.
 """
 
-import csv
 import re
 import time
 from collections import Counter, defaultdict
@@ -12,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from judgemerge.core import advances
+from judgemerge.core import advances, provenance
 from judgemerge.core.logs import is_being_written
 
 if TYPE_CHECKING:
     from judgemerge.study.plan import AnnouncedJob
 
 STATES = ("done", "running", "failed", "left")
-# What Slurm says when it ends a job; the job itself cannot say it any more.
 LONG_AGO = 60  # seconds since a job has said something, from which on that is told
+# What Slurm says when it ends a job; the job itself cannot say it any more.
 KILLED = re.compile(r"(error: .*(CANCELLED|DUE TO|exceeded|oom|OOM).*|.*Exceeded job memory limit.*)")
 
 
@@ -98,15 +97,6 @@ def how_far(log: Path) -> tuple[str, float]:
     return advance.words() + ago, left
 
 
-def seconds_taken(timing: Path) -> float | None:
-    """Return the seconds that a job took, None where it has not finished."""
-    try:
-        with open(timing, encoding="utf-8", newline="") as file:
-            return float(next(csv.DictReader(file, delimiter="\t"))["s"])
-    except (OSError, StopIteration, KeyError, TypeError, ValueError):
-        return None
-
-
 def killed_by(job: Job, slurm_logs: str | Path) -> str:
     """Return what Slurm's newest log of the job says about its end, with the log's path; "" when it says nothing."""
     logs = Path(slurm_logs, f"rule_{job.rule}", job.name.replace("/", "_")).glob("*.log")
@@ -170,7 +160,7 @@ def rest_lines(states: Sequence[tuple[Job, str]], folder: str | Path = ".") -> I
     """
     seconds, taken = 0.0, defaultdict(list)
     for job, _ in states:
-        if job.timing and (of_job := seconds_taken(Path(folder, job.timing))) is not None:
+        if job.timing and (of_job := provenance.seconds_of(Path(folder, job.timing))) is not None:
             taken[job.rule].append(of_job)
     unknown: Counter[str] = Counter()
     for job, name in states:

@@ -44,6 +44,7 @@ def test_pairs_have_the_keys_one_two_three():
 @pytest.mark.parametrize(
     ("scale", "keys"),
     [("1-5", "12345"), ("0-3", "0123"), ("1-10", "1234567890"), ("0-10", "0123456789a"), ("0-1:0.25", "0abc1"),
+     ("5-100:5", "50abcdefghijkmnoqrst"),
      ("-1 to 1", "a01"), ("1–3", "123")],
 )  # fmt: skip
 def test_every_grade_has_a_key(scale, keys):

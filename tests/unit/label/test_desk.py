@@ -13,7 +13,7 @@ from judgemerge.data.benchmarks import load_items
 from judgemerge.evaluate.labels import read_labels
 from judgemerge.label.agreement import agreements
 from judgemerge.label.desk import Conflict, finished, more_texts
-from judgemerge.label.own import catalogue_entry, own_rows, write_own
+from judgemerge.label.own import catalogue_entry, own_rows
 from judgemerge.label.votes import LabelVote
 from judgemerge.settings.comparisons import LabelledPart
 from judgemerge.settings.report import Statistics
@@ -286,7 +286,7 @@ def test_votes_make_a_benchmark_of_ones_own(part, tmp_path, protocol):
     opened.desk.undo("ben", opened.desk.order("ben")[-1])
     rows = list(own_rows(opened.items, opened.desk.votes.votes()))
     path = tmp_path / "own.jsonl"
-    write_own(path, rows)
+    files.write_jsonl(path, rows)
     ((name, entry),) = catalogue_entry("mine", path, "set", rows).items()
     items, counts = load_items(name, entry, {"rows": path})
     assert counts["votes"] == 23 and len(items) == 12

@@ -53,6 +53,19 @@ def compared(place):
     return study
 
 
+def test_scale_and_ties_are_kept_with_the_draw(demo):
+    first = opened(demo, "demo_pointwise", 5, scale="1-5")
+    assert [choice.value for choice in first.choices] == [1, 2, 3, 4, 5]
+    assert opened(demo, "demo_pointwise").choices == first.choices
+    with pytest.raises(JudgemergeError, match="has scale '1-5', and '1-7' is asked for now"):
+        opened(demo, "demo_pointwise", scale="1-7")
+    opened(demo, "demo_pairwise", 5)
+    assert len(opened(demo, "demo_pairwise", with_ties=False).choices) == 2
+    assert len(opened(demo, "demo_pairwise").choices) == 2
+    with pytest.raises(JudgemergeError, match="--equal is for a new draw"):
+        opened(demo, "demo_pairwise", wish=Wish(equal=True))
+
+
 def opened(study, of, labels=None, wish=None, folder="labels", **part):
     part = Part(of, **part)
     return open_desk(study, part, LabelFiles.of(folder, of, part.metric), wish or Wish(labels))

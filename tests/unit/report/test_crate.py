@@ -98,6 +98,15 @@ def test_a_summary_is_read():
     assert len(made) == SUMMARY.count("\n") - 1
 
 
+def test_a_file_that_many_others_use_is_passed_once():
+    """Rounds of a search use all earlier ones: there are more paths from the first to the last than can be walked."""
+    lineage = {"r/0": Made("train_trial", "r/logs/0.log", ("r/sources/rows",), "ok")}
+    for n in range(1, 40):
+        lineage[f"r/{n}"] = Made("train_trial", f"r/logs/{n}.log", tuple(f"r/{before}" for before in range(n)), "ok")
+    steps = derivations(lineage, {"r/39": "best.json"}, SOURCES, CONFIGS)
+    assert len(steps) == 40 and all("source:rows" in step.objects for step in steps)
+
+
 def test_what_lies_between_is_named_with_what_is_behind_it():
     derived = {one.results: one for one in derivations(parse_summary(SUMMARY), PACKED, SOURCES, CONFIGS)}
     both = derived["tables/a.csv", "tables/a.html"]

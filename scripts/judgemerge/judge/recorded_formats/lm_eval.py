@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from judgemerge.core import probabilities
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.data.benchmarks._rows import Row, read_rows
 from judgemerge.judge.recorded_formats import _samples, jsonl
@@ -90,10 +91,8 @@ def _is_likelihood(answer: Any) -> bool:
 
 def _likeliest(choices: list[str], logarithms: list[float]) -> dict[str, Any]:
     """Return the likeliest choice, and how likely each is among them; two that are equally likely are no verdict."""
-    highest = max(logarithms)
-    weights = [math.exp(one - highest) for one in logarithms]
-    shares = {choice: weight / sum(weights) for choice, weight in zip(choices, weights, strict=True)}
-    best = [choice for choice, one in zip(choices, logarithms, strict=True) if one == highest]
+    shares = probabilities.normalised(choices, logarithms)
+    best = [choice for choice, one in zip(choices, logarithms, strict=True) if one == max(logarithms)]
     answer = best[0] if len(best) == 1 else None
     return {"answer": answer, "reply": None, "likely": max(shares.values()), "likely_of": shares}
 
