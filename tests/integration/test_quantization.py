@@ -85,6 +85,43 @@ def replies_of(backend, texts, skip=()):
     }
 
 
+# ---- drawn replies, and replies told while they are written ----
+
+
+def test_a_reply_is_told_while_it_is_written(f16, asks):
+    for parameters in (GenerationParameters(NEW_TOKENS), GenerationParameters(NEW_TOKENS, 1.0, 0.9, seed=5)):
+        told = []
+        whole = f16.write(asks[0].text, parameters, told.append)
+        seeds = [] if parameters.is_greedy else [5]
+        ((_, alone),) = (pair for batch in f16.complete([asks[0].text], parameters, (), seeds) for pair in batch)
+        assert whole == alone and len(told) == whole.reply_tokens
+        assert all(whole.text.startswith(part) for part in told)
+
+
+def test_a_drawn_reply_depends_on_its_own_seed_alone(f16, asks):
+    texts = [one.text for one in asks[:12]]
+    how = GenerationParameters(NEW_TOKENS, 1.2, 0.95, repetition_penalty=1.1)
+
+    def drawn(texts, seeds):
+        return {index: reply.text for batch in f16.complete(texts, how, (), seeds) for index, reply in batch}
+
+    once = drawn(texts, list(range(12)))
+    assert drawn(texts, list(range(12))) == once and drawn(texts, list(range(100, 112))) != once
+    assert sum(drawn(texts[n : n + 1], [n])[0] == once[n] for n in range(12)) >= 11  # neighbours change last bits
+    assert len(set(once.values())) > 6
+
+
+def test_a_seed_draws_what_it_draws_with_transformers(f16, plain, asks):
+    texts = [asks[0].text] * 60
+    how = GenerationParameters(3, 0.8, 0.9, 0.005, 1.3)
+    llama, torch_ = (
+        {index: reply.text for batch in one.complete(texts, how, (), range(60)) for index, reply in batch}
+        for one in (f16, plain)
+    )
+    same = sum(llama[index] == torch_[index] for index in range(60))
+    assert same >= 55 and len(set(llama.values())) > 20  # F16 rounds: now and then another word wins
+
+
 # ---- files and manifests ----
 
 

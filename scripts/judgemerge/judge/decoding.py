@@ -212,6 +212,19 @@ def checked(choose: Chooser, error: Exception) -> Chooser:
     return choose_checked
 
 
+def overheard(choose: Chooser, tell: Callable[[list[int]], None]) -> Chooser:
+    """Return a chooser that tells the tokens chosen so far for the first row."""
+    chosen: list[int] = []
+
+    def choose_and_tell(ids: torch.Tensor, logits: torch.Tensor, numbers: list[int]) -> torch.Tensor:
+        tokens = choose(ids, logits, numbers)
+        chosen.append(int(tokens[0]))
+        tell(chosen)
+        return tokens
+
+    return choose_and_tell
+
+
 @torch.inference_mode()
 def reply(
     reader: Reader, batch: Sequence[Group], n_new: int, stop: Sequence[int], choose: Chooser = greedy

@@ -376,6 +376,10 @@ class Chat:
         text = self.tokenizer.decode(ids[:end], skip_special_tokens=not strays)
         return text, min(end + 1, len(ids)), "stop" if end < len(ids) else "length"
 
+    def so_far(self, ids: Sequence[int]) -> str:
+        """Return what there is of a reply that is being written, without the half of a character at its end."""
+        return self.reply(ids)[0].rstrip("\ufffd")
+
 
 def special_ids(tokenizer) -> set[int]:
     """Return the tokens that a decoded text leaves out."""

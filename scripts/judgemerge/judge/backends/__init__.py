@@ -15,7 +15,7 @@ Each backend is one module here, imported only when it is asked for, and nothing
 * optionally `SELECTABLE = False`: a study does not choose it, because the manifests of its models name it.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -77,6 +77,7 @@ class Failure:
 
 
 Batch = list[tuple[int, Completion | Failure]]
+Tell = Callable[[str], None]
 
 
 class Backend(Protocol):
@@ -109,6 +110,17 @@ class Backend(Protocol):
         on its own seed alone and not on the batch that it is in.
         """
         ...
+
+    def write(self, text: str, parameters: GenerationParameters, tell: Tell) -> Completion | Failure:
+        """Return the reply to one text, and tell what there is of it while it grows; here, only once it is whole.
+
+        It is the reply that `complete` gives to this text alone. What `tell` raises ends the reply.
+        """
+        seeds = () if parameters.is_greedy else (parameters.seed,)
+        ((_, reply),) = (pair for batch in self.complete([text], parameters, (), seeds) for pair in batch)
+        if isinstance(reply, Completion):
+            tell(reply.text)
+        return reply
 
 
 class ScoringBackend(Backend, Protocol):

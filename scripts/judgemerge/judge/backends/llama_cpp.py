@@ -1,4 +1,4 @@
-"""Greedy completion and log-probabilities of quantized models (GGUF) with llama.cpp.
+"""Completion, greedy or drawn, and log-probabilities of quantized models (GGUF) with llama.cpp.
 
 It runs on the CPU, or on a GPU where it was built for one. Prompts are rendered and tokenized as for the model they
 were made from, by its own tokenizer, so that a quantization differs from its parent in the weights alone. They are
@@ -10,7 +10,7 @@ import ctypes
 import os
 import sys
 import weakref
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -20,19 +20,21 @@ from transformers import AutoTokenizer
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.judge.backends import Batch, Completion, GenerationParameters, ScoringBackend
+from judgemerge.judge.backends import Batch, Completion, GenerationParameters, ScoringBackend, Tell
 from judgemerge.judge.option_scores import Question
 from judgemerge.prompting.chat_templates import Chat
 from judgemerge.quantize import quantizing
 
 llama_cpp = quantizing.load_llama_cpp()
 
-ABILITIES = ("logprobs",)
+ABILITIES = ("sampling", "logprobs")
 ENVIRONMENT = "quantize"
 SELECTABLE = False
 REPLIES_AT_ONCE = 8
 TOKENS_AT_ONCE = 512  # read in one step of the arithmetic
 WARNINGS = (3, 4)  # ggml's levels of warnings and errors; below them it tells every tensor
+Row = tuple[int, int, int, bool]  # token, position, sequence, whether what follows it is wanted
+Choose = Callable[[list[int], np.ndarray], int]  # the tokens so far, the logits after them → the next token
 SHARED = 0  # the sequence that holds what the prompts of a batch have in common
 
 
@@ -42,7 +44,7 @@ def load(folder: str | Path, settings: Mapping) -> "LlamaCpp":
 
 
 class LlamaCpp(ScoringBackend):
-    """One quantized model; greedy, prompts with a common beginning side by side."""
+    """One quantized model; prompts with a common beginning side by side."""
 
     abilities = ABILITIES
 
@@ -111,11 +113,26 @@ class LlamaCpp(ScoringBackend):
             for whole_batch in batches(prompts, n_cells, max_new_tokens):
                 batch = [index for index in whole_batch if index not in skip]
                 if batch:
-                    replies = session.complete([prompts[index] for index in batch], max_new_tokens, self.stop)
+                    choose = choosers(parameters, batch, seeds)
+                    replies = session.complete([prompts[index] for index in batch], max_new_tokens, self.stop, choose)
                     pairs = zip(batch, replies, strict=True)
                     yield [(index, self._completion(prompts[index], reply)) for index, reply in pairs]
         finally:
             session.close()
+
+    def write(self, text: str, parameters: GenerationParameters, tell: Tell) -> Completion:
+        """Return the reply to one text, and tell what there is of it after every token."""
+        (prompt,) = self._ids([text])
+        self.prepare()
+        n_cells = len(prompt) + parameters.max_new_tokens
+        session = Session(self.weights, n_cells, self.threads)
+        choose = choosers(parameters, [0], [parameters.seed])
+        try:
+            told = lambda ids: tell(self.chat.so_far(ids))  # noqa: E731
+            (reply,) = session.complete([prompt], parameters.max_new_tokens, self.stop, choose, told)
+        finally:
+            session.close()
+        return self._completion(prompt, reply)
 
     def continuation(self, messages: list[dict[str, str]], reply: str) -> str:
         """Return what follows `render(messages)` when the assistant answers `reply`, the end of its turn included."""
@@ -209,6 +226,24 @@ class Weights:
         return list(ids[:count])
 
 
+def choosers(parameters: GenerationParameters, batch: Sequence[int], seeds: Sequence[int]) -> "list[Choose] | None":
+    """Return what draws the tokens of each text of a batch, None where the likeliest is always taken.
+
+    Without seeds of their own, those of the texts follow from the seed of the call and their places.
+    """
+    if parameters.is_greedy:
+        return None
+    import torch
+
+    from judgemerge.judge.backends.transformers import Sampler
+
+    def chooser(seed: int) -> Choose:
+        sampler = Sampler(parameters, [seed])
+        return lambda ids, logits: int(sampler(torch.tensor([ids]), torch.from_numpy(logits)[None], [0]))
+
+    return [chooser(seeds[index] if seeds else (parameters.seed << 20) + index) for index in batch]
+
+
 class Session:
     """A cache of `n_cells` tokens and what was read into it."""
 
@@ -232,8 +267,15 @@ class Session:
         self.batch = llama_cpp.llama_batch_init(self.step, 0, 1)
         self.shared: list[int] = []
 
-    def complete(self, prompts: Sequence[list[int]], max_new_tokens: int, stop: Collection[int]) -> list[list[int]]:
-        """Return the tokens of each reply, the one that ended it included."""
+    def complete(
+        self,
+        prompts: Sequence[list[int]],
+        max_new_tokens: int,
+        stop: Collection[int],
+        choose: list[Choose] | None = None,
+        tell: Callable[[list[int]], None] | None = None,
+    ) -> list[list[int]]:
+        """Return the tokens of each reply, the one that ended it included; `tell` hears the first as it grows."""
         begun = min(common(prompts), min(map(len, prompts)) - 1)  # the last token is read last: it gives the first word
         self._share(prompts[0][:begun])
         rows = []
@@ -241,7 +283,7 @@ class Session:
             llama_cpp.llama_memory_seq_cp(self.memory, SHARED, sequence, 0, -1)
             rest = range(begun, len(prompt))
             rows += [(prompt[position], position, sequence, position == len(prompt) - 1) for position in rest]
-        next_tokens = self._read(rows)
+        next_tokens = self._read(rows, prompts, choose)
         replies = [[] for _ in prompts]
         while next_tokens:
             rows = []
@@ -250,7 +292,10 @@ class Session:
                 reply.append(token)
                 if token not in stop and len(reply) < max_new_tokens:
                     rows.append((token, len(prompts[sequence - 1]) + len(reply) - 1, sequence, True))
-            next_tokens = self._read(rows)
+            if tell:
+                tell(replies[0])
+            said = [prompt + reply for prompt, reply in zip(prompts, replies, strict=True)] if choose else prompts
+            next_tokens = self._read(rows, said, choose)
         self._forget(len(prompts))
         return replies
 
@@ -284,11 +329,19 @@ class Session:
         self.shared = list(tokens)
         self._read([(token, position, SHARED, False) for position, token in enumerate(tokens) if position >= n_cached])
 
-    def _read(self, rows: Sequence[tuple[int, int, int, bool]]) -> dict[int, int]:
-        """Read (token, position, sequence, is_last) rows; return the likeliest next token after each last."""
-        return {sequence: int(values.argmax()) for sequence, values in self._logits(rows)}
+    def _read(
+        self, rows: Sequence[Row], said: Sequence[list[int]] = (), choose: list[Choose] | None = None
+    ) -> dict[int, int]:
+        """Return the next token after each last one of the rows.
 
-    def _logits(self, rows: Sequence[tuple[int, int, int, bool]]) -> Iterator[tuple[int, np.ndarray]]:
+        It is the likeliest, or what `choose` draws, per sequence, after the tokens that were `said` in it.
+        """
+        return {
+            sequence: choose[sequence - 1](said[sequence - 1], values) if choose else int(values.argmax())
+            for sequence, values in self._logits(rows)
+        }
+
+    def _logits(self, rows: Sequence[Row]) -> Iterator[tuple[int, np.ndarray]]:
         """Read (token, position, sequence, is_wanted) rows; yield (sequence, logits) after each that is wanted.
 
         An array is llama.cpp's own and holds until the next one is asked for.

@@ -29,8 +29,9 @@ import tenacity
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.judge.backends import Batch, Completion, Failure, GenerationParameters, ScoringBackend
+from judgemerge.judge.backends import Batch, Completion, Failure, GenerationParameters, ScoringBackend, Tell
 from judgemerge.judge.endpoints import CHAT, base_url, gives_logprobs
+from judgemerge.judge.event_streams import TYPE, EventStream
 from judgemerge.settings.models import Endpoint
 
 logger = logging.getLogger(__name__)
@@ -129,6 +130,20 @@ class OpenAI(ScoringBackend):
         limit = {self.entry.limit_key: parameters.max_new_tokens}
         yield from self._answers([(text, limit, ()) for text in texts], skip)
 
+    def write(self, text: str, parameters: GenerationParameters, tell: Tell) -> Completion | Failure:
+        """Return the reply to one prompt, and tell what has come of it; a server that does not stream sends it whole.
+
+        At a temperature above 0, temperature and top_p stand in the place of those of the endpoint's settings.
+        """
+        how = {} if parameters.is_greedy else {"temperature": parameters.temperature, "top_p": parameters.top_p}
+        extra = {**how, self.entry.limit_key: parameters.max_new_tokens, "stream": True}
+        self._stop.clear()
+        with self._client() as client:
+            reply = self._ask(client, text, extra, (), tell)
+        if isinstance(reply, Completion):
+            tell(reply.text)
+        return reply
+
     def continuation(self, messages: list[dict[str, str]], reply: str) -> str:
         """Refuse to score a whole response: an endpoint gives log-probabilities of what it writes alone."""
         raise JudgemergeError(
@@ -192,7 +207,9 @@ class OpenAI(ScoringBackend):
 
     # ---- one prompt ----
 
-    def _ask(self, client: httpx.Client, text: str, extra: dict, labels: tuple[str, ...]) -> Completion | Failure:
+    def _ask(
+        self, client: httpx.Client, text: str, extra: dict, labels: tuple[str, ...], tell: Tell | None = None
+    ) -> Completion | Failure:
         body = {**self.entry.settings, "model": self.entry.model, "messages": json.loads(text), **extra}
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_TryAgain),
@@ -204,7 +221,7 @@ class OpenAI(ScoringBackend):
         )
         try:
             # Nobody knows the length before the reply; four characters per token is a usual English guess.
-            result = retrying(self._attempt, client, body, len(text) / 4 + extra[self.entry.limit_key], labels)
+            result = retrying(self._attempt, client, body, len(text) / 4 + extra[self.entry.limit_key], labels, tell)
         except _TryAgain as error:
             result = Failure("endpoint_error", str(error))
         if isinstance(result, Failure):
@@ -213,11 +230,11 @@ class OpenAI(ScoringBackend):
         return result
 
     def _attempt(
-        self, client: httpx.Client, body: dict, estimate: float, labels: tuple[str, ...]
+        self, client: httpx.Client, body: dict, estimate: float, labels: tuple[str, ...], tell: Tell | None
     ) -> Completion | Failure:
         spent = self._wait_for_turn(estimate)
         self._count("requests")
-        result = self._read(*self._post(client, body), labels)
+        result = self._read(*self._post(client, body, tell), labels)
         if isinstance(result, Completion) and result.prompt_tokens is not None and result.reply_tokens is not None:
             spent[1] = result.prompt_tokens + result.reply_tokens
         return result
@@ -233,14 +250,18 @@ class OpenAI(ScoringBackend):
                 seconds, entry = window.take(amount)
         return entry
 
-    def _post(self, client: httpx.Client, body: dict) -> tuple[httpx.Response, bytes]:
+    def _post(self, client: httpx.Client, body: dict, tell: Tell | None) -> tuple[httpx.Response, bytes]:
         """Return the response and its bytes; a reply that takes longer than `timeout` seconds in all is given up."""
         deadline = time.monotonic() + self.entry.timeout
         content = bytearray()
         try:
             with client.stream("POST", self.url, json=body) as response:
+                comes_in_events = TYPE in response.headers.get("content-type", "") and response.status_code == 200
+                events = EventStream(tell) if tell and comes_in_events else None
                 for piece in response.iter_bytes():
                     content += piece
+                    if events:
+                        events.take(piece)
                     if len(content) > MAXIMUM_BYTES:
                         raise _TryAgain(f"more than {MAXIMUM_BYTES >> 20} MB came as one reply")
                     if time.monotonic() > deadline:
@@ -249,7 +270,10 @@ class OpenAI(ScoringBackend):
             raise _TryAgain(f"no reply within {self.entry.timeout:g} s") from None
         except httpx.HTTPError as error:  # refused, cut, or no HTTP at all
             raise _TryAgain(self._shown(str(error) or type(error).__name__)) from None
-        return response, bytes(content)
+        whole = events.whole() if events else bytes(content)
+        if whole is None:
+            raise _TryAgain("the reply broke off before its end")
+        return response, whole
 
     def _read(self, response: httpx.Response, content: bytes, labels: tuple[str, ...] = ()) -> Completion | Failure:
         status = response.status_code

@@ -6,7 +6,7 @@ Transformers' own `generate`: what they keep of a beginning depends on what foll
 and the text tokenized without further special tokens: a second BOS would shift every answer.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -28,7 +28,7 @@ from transformers import (
 from judgemerge.core import architectures
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge import batching, decoding
-from judgemerge.judge.backends import Completion, GenerationParameters, ScoringBackend, not_finite
+from judgemerge.judge.backends import Completion, GenerationParameters, ScoringBackend, Tell, not_finite
 from judgemerge.judge.option_scores import Question
 from judgemerge.prompting.chat_templates import Chat
 
@@ -144,6 +144,15 @@ class Transformers(ScoringBackend):
             completions = [self._completion(ids, len(rows[index])) for index, ids in zip(order, replies, strict=True)]
             yield list(zip(order, completions, strict=True))
 
+    def write(self, text: str, parameters: GenerationParameters, tell: Tell) -> Completion:
+        """Return the reply to one text, and tell what there is of it after every token."""
+        rows = self._tokens([text])
+        reader = decoding.Reader(self.model, rows, 0)
+        seeds = [] if parameters.is_greedy else [parameters.seed]
+        batch = batching.single_rows(rows, [1])
+        (ids,) = self._reply(reader, batch, [0], parameters, seeds, lambda ids: tell(self.chat.so_far(ids)))
+        return self._completion(ids, len(rows[0]))
+
     def _reply(
         self,
         reader: decoding.Reader,
@@ -151,10 +160,12 @@ class Transformers(ScoringBackend):
         order: list[int],
         parameters: GenerationParameters,
         seeds: list[int],
+        tell: Callable[[list[int]], None] | None = None,
     ) -> list[list[int]]:
         """Return the tokens of one batch's replies; torch's generators are left as they were."""
         n_new, samples = parameters.max_new_tokens, not parameters.is_greedy
         choose = Sampler(parameters, seeds) if samples else decoding.greedy
+        choose = decoding.overheard(choose, tell) if tell else choose
         choose = decoding.checked(choose, not_finite(self.folder, str(self.dtype)))
         with torch.random.fork_rng(enabled=samples):
             if samples and not seeds:
