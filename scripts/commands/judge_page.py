@@ -1,4 +1,4 @@
-"""A web page on this machine: paste a question and one or two answers, see the verdict in both orders and the feedback.
+"""A web page on this machine: judge an item or a list of them, see verdicts, scores and feedback; chat with the model.
 
 Example: python scripts/commands/judge_page.py --model results/demo/models/dare_ties --prompt brief_pairwise
 
@@ -8,7 +8,6 @@ Markdown in it is ever interpreted. Needs streamlit (make venv-page).
 
 import argparse
 import importlib.util
-import json
 import os
 import sys
 import tempfile
@@ -30,11 +29,6 @@ FLAGS = {
     "client.showErrorDetails": "none",
 }
 MOST_NEW_TOKENS = 2048  # room for the longest reply that a prompt of config/prompts asks for
-ANSWERS = {
-    "pairwise": {"response_a": "Answer A", "response_b": "Answer B"},
-    "pointwise": {"response": "Answer"},
-}
-OUTCOMES = {"first": "answer A is better", "second": "answer B is better", "tie": "both are equally good"}
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -76,6 +70,8 @@ def page() -> None:
     """Draw the page; Streamlit calls this again at every click."""
     import streamlit as st
 
+    from judgemerge.page import drawing
+
     @st.cache_resource(show_spinner="Loading the model …")
     def loaded(arguments: tuple[str, ...]):
         scratch = tempfile.TemporaryDirectory()
@@ -83,90 +79,9 @@ def page() -> None:
 
     arguments = tuple(sys.argv[1:])
     choices = options(list(arguments))
-    st.set_page_config(page_title="judgemerge", layout="wide")
-    st.title("Which answer is better?")
-    templates_by_name = templates(choices)
-    template = templates_by_name[st.selectbox("Prompt", list(templates_by_name), key="template")]
-    with st.form("record", border=False):
-        record = fields(st, template)
-        pressed = st.form_submit_button("Judge")
-    if not pressed:
-        return
-    missing = [name for name, value in record.items() if name not in ("reference", "category") and not value.strip()]
-    if missing:
-        plain(st, f"Fill in: {', '.join(label(name, template.protocol) for name in missing)}")
-        return
-    filled = {name: value for name, value in record.items() if value.strip()}
-    try:
-        backend, lock, _ = loaded(arguments)
-        judge = streaming.Judge(backend, template, choices.max_prompt_tokens)
-        with st.spinner("Judging …"), lock:
-            (result,) = judge.answer([streaming.Record(1, json.dumps(filled))])
-    except JudgemergeError as error:
-        plain(st, f"Not judged: {error}")
-        return
-    show(st, result)
-
-
-def fields(st, template: prompts.Template) -> dict[str, str]:
-    """Draw what the prompt asks for; return it by key of a record."""
-    record = {"prompt": st.text_area(label("prompt", template.protocol), key="prompt", height=100)}
-    names = ANSWERS[template.protocol]
-    for column, name in zip(st.columns(len(names)), names, strict=True):
-        record[name] = column.text_area(names[name], key=name, height=200)
-    if "category" in template.fields or "criteria" in template.fields:
-        categories = sorted(template.criteria)
-        choose = (lambda: st.selectbox("Category", categories)) if categories else (lambda: st.text_input("Category"))
-        record["category"] = choose()
-    for name in ("reference", *template.extra_fields):
-        if name in template.fields:
-            record[name] = st.text_area(label(name, template.protocol), key=f"field_{name}")
-    return record
-
-
-def label(name: str, protocol: str) -> str:
-    """Return what a key of a record is called on the page."""
-    return {"prompt": "Question", **ANSWERS[protocol]}.get(name, name.replace("_", " ").capitalize())
-
-
-def show(st, result: streaming.Result | streaming.Fault) -> None:
-    """Draw a result: the verdict, then each order with its scores and feedback."""
-    if isinstance(result, streaming.Fault):
-        plain(st, f"Not judged: {result.error}")
-        return
-    st.subheader("Verdict")
-    plain(st, headline(result))
-    is_pair = result.protocol == "pairwise"
-    for column, order in zip(st.columns(len(result.orders)), result.orders, strict=True):
-        with column:
-            if is_pair:
-                first = "A" if order.order == "original" else "B"
-                st.subheader(f"With answer {first} shown first")
-                plain(st, OUTCOMES.get(order.outcome, f"no verdict ({order.reason})"))
-            for name, scores in zip("AB", order.scores, strict=False):
-                st.caption(f"Scores of answer {name}" if is_pair else "Scores")
-                lines = [f"{dimension}: {value:g}" for dimension, value in scores.dimensions.items()]
-                overall = [] if scores.overall is None else [f"Overall: {scores.overall:g}"]
-                plain(st, "\n".join([*lines, *overall]))
-            st.caption("Feedback")
-            plain(st, order.feedback or f"none ({order.reason})")
-
-
-def headline(result: streaming.Result) -> str:
-    """Return the verdict in one sentence."""
-    reasons = ", ".join(sorted(set(result.reasons)))
-    if result.protocol == "pointwise":
-        return f"Score: {result.score:g}" if result.score is not None else f"No score ({reasons})"
-    if result.consistent is False:
-        return "No verdict: it changes with the order of the answers"
-    if result.verdict is None:
-        return f"No verdict ({reasons})"
-    return f"In both orders {OUTCOMES[result.verdict]}"
-
-
-def plain(st, text: str) -> None:
-    """Draw text as it is. Every word that may come from a model goes through here: nothing in it is interpreted."""
-    st.code(text, language=None, wrap_lines=True)
+    model = f"{choices.name} at {choices.model}" if choices.name else choices.model
+    opened = lambda: loaded(arguments)[:2]  # noqa: E731
+    drawing.draw(drawing.Page(model, templates(choices), choices.max_prompt_tokens, opened))
 
 
 def in_streamlit() -> bool:
