@@ -43,18 +43,16 @@ def draw(page: Page) -> None:
         temperature = st.slider("Temperature", 0.0, 2.0, TEMPERATURE, 0.05, key="chat_temperature")
         top_p = st.slider("Top p", 0.05, 1.0, TOP_P, 0.05, key="chat_top_p")
         most = st.slider("Most tokens of an answer", 16, 2048, MOST_TOKENS, 16, key="chat_most")
-    for message in talk.messages:
-        _message(message["role"], message["content"])
-    here = st.container()
+    here = st.container()  # what was said stands above the field that it is typed into
     question = st.chat_input("Say something to the model", key="chat_input")
     if question:
         talk.ask(question)
-        with here:
-            _message("user", question)
-            parameters = GenerationParameters(most, temperature, top_p, seed=secrets.randbits(31))
-            _answer(page, talk, system, parameters)
-    if talk.note:
-        with here:
+    with here:
+        for message in talk.messages:
+            _message(message["role"], message["content"])
+        if question:
+            _answer(page, talk, system, GenerationParameters(most, temperature, top_p, seed=secrets.randbits(31)))
+        if talk.note:
             words(talk.note)
     if talk.messages:
         with st.container(horizontal=True):

@@ -88,6 +88,7 @@ class Run:
     settings: Settings
     judged: list[Judged] = field(default_factory=list)
     is_on: bool = True
+    fault: str = ""  # what ended it
     seconds: float = 0.0
 
     @property
@@ -361,6 +362,8 @@ def a_list(page: Page, settings: Settings) -> None:
     elif run and not run.is_over:
         n_left = len(run.records) - len(run.judged)
         buttons.button(f"Go on with the other {n_left}", key="go_on", on_click=_turn, args=(run, True))
+    if run and run.fault:
+        plain(f"Not judged: {run.fault}")
     if is_on:
         _go_on(page, run)
     if run and run.judged:
@@ -377,7 +380,7 @@ def _begin(records: list[Record], settings: Settings) -> None:
 
 
 def _turn(run: Run, is_on: bool) -> None:
-    run.is_on = is_on
+    run.is_on, run.fault = is_on, ""
 
 
 def _go_on(page: Page, run: Run) -> None:
@@ -397,14 +400,12 @@ def _go_on(page: Page, run: Run) -> None:
         try:
             run.judged += judged(page, settings, part, slots.tell if slots else None)
         except JudgemergeError as error:
-            run.is_on = False
-            place.empty()
-            plain(f"Not judged: {error}")
-            return
+            run.fault = str(error)
+            break
         run.seconds += time.monotonic() - begin
     run.is_on = False
     place.empty()
-    st.rerun()  # the button that stops it goes
+    st.rerun()  # other buttons belong to it now
 
 
 def _parts(run: Run) -> Iterator[list[Record]]:
