@@ -110,7 +110,8 @@ def press(browser):
 
 def shown(browser):
     """Return the plain texts on the page, in their order."""
-    return [element.text for element in browser.find_elements(By.CSS_SELECTOR, "[data-testid='stCode'] code")]
+    where = "[data-testid='stCode'] code, [data-testid='stText']"
+    return [element.text for element in browser.find_elements(By.CSS_SELECTOR, where)]
 
 
 def until_shown(browser, text):
@@ -190,6 +191,104 @@ def test_a_model_folder(browser, repository, tiny_models):
         press(browser)
         until_shown(browser, "No score (cut)")  # an untrained model does not stop
         assert any(text and "score" not in text for text in shown(browser))
+
+
+# ---- a list, and a chat: the whole way ----
+
+ROWS = [
+    {"id": 1, "question_body": "one?", "answer1_body": "GOOD", "answer2_body": "BAD", "category": "math", "label": "A"},
+    {"id": 2, "question_body": "two?", "answer1_body": "BAD", "answer2_body": "GOOD", "category": "coding"},
+    {"id": 3, "question_body": "three?", "answer1_body": "GOOD"},
+]
+
+
+def judged_or_said(body, n):
+    """Judge pairs by their words in MELD's form, answer everything else as an attack; word by word."""
+    text = body["messages"][-1]["content"]
+    if "Answer A" in text:
+        a, b = (8, 3) if text.index("GOOD") < text.index("BAD") else (3, 8)
+        said = (
+            f"@@@{{response A: Scores per dimension: ['<b>Depth</b>': {a}, 'Overall Score': {a}]}}"
+            f"@@@{{response B: Scores per dimension: ['<b>Depth</b>': {b}, 'Overall Score': {b}]}}"
+            f"###Final Result: {{{'A' if a > b else 'B'}}}&&&Detailed Evaluation Feedback: {{{ATTACK}}}***"
+        )
+    else:
+        said = ATTACK
+    events = [{"choices": [{"delta": {"content": word}}]} for word in re.findall(r"\s*\S+", said)]
+    events.append({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+    text = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+    return Answer(text.encode(), headers={"Content-Type": "text/event-stream"})
+
+
+def tab(browser, name):
+    waiting(browser).until(lambda b: b.find_element(By.XPATH, f"//*[@role='tab'][contains(., '{name}')]")).click()
+
+
+def press_button(browser, name):
+    button = f"//button[not(@disabled)][.//p[starts-with(normalize-space(), '{name}')]]"
+    waiting(browser).until(lambda b: b.find_element(By.XPATH, button)).click()
+
+
+def widths(browser, width, scheme):
+    """Show the page in a window of some width, dark or light; return what is wider than the window, and the colour."""
+    size = {"width": width, "height": 1100, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    browser.refresh()
+    waiting(browser).until(lambda b: b.find_element(By.XPATH, "//*[@role='tab']"))
+    wide = "document.documentElement.scrollWidth - window.innerWidth"
+    colour = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+    return browser.execute_script(f"return [{wide}, {colour}]")
+
+
+@pytest.mark.long
+def test_a_list_and_a_chat_the_whole_way(browser, repository, tmp_path):
+    (tmp_path / "list.json").write_text(json.dumps(ROWS, indent=2))
+    behaviour = {"behavior": "allow", "downloadPath": str(tmp_path / "downloads")}
+    browser.execute_cdp_cmd("Page.setDownloadBehavior", behaviour)
+    arguments = ("--name", "m", "--prompt", "meld_brief_pairwise")
+    with (
+        serving(judged_or_said) as server,
+        running(repository, "--model", server.url, *arguments) as address,
+    ):
+        hosts(browser)
+        browser.get(address)
+        tab(browser, "A list")
+        upload = waiting(browser).until(lambda b: b.find_element(By.CSS_SELECTOR, "input[type=file]"))
+        upload.send_keys(str(tmp_path / "list.json"))
+        press_button(browser, "Judge 3 records")
+        until_shown(browser, "3 of 3 records judged with prompt meld_brief_pairwise")
+        for name in ("JSON", "CSV"):
+            press_button(browser, f"Download as {name}")
+        json_file, csv_file = (tmp_path / "downloads" / f"judged.{kind}" for kind in ("json", "csv"))
+        waiting(browser).until(lambda b: json_file.is_file() and csv_file.is_file())
+        first, second, third = json.loads(json_file.read_bytes())
+        assert first["label"] == "A" and first["judgemerge"]["verdict"] == "first"
+        assert second["judgemerge"]["verdict"] == "second" and third["judgemerge"]["key"] == "response_b"
+        assert first["judgemerge"]["judged_with"]["prompt"] == "meld_brief_pairwise"
+        assert csv_file.read_text().count("is better") == 2
+
+        tab(browser, "Chat")
+        field = waiting(browser).until(
+            lambda b: b.find_element(By.CSS_SELECTOR, "[data-testid='stChatInput'] textarea")
+        )
+        field.send_keys("Hello?" + Keys.ENTER)
+        until_shown(browser, "[click](javascript:window.hacked=4)")
+        waiting(browser).until(lambda b: any(re.fullmatch(r"[\d.]+ s", text) for text in shown(b)))
+        texts = shown(browser)
+        assert "Hello?" in texts and any(ATTACK.strip() in text for text in texts)
+        assert browser.execute_script("return window.hacked") is None
+        inside = "document.querySelector('[data-testid=stMain]')"
+        for element in ("script", "iframe", "a[href^=javascript]", "strong", "b", "img[src=x]"):
+            count = browser.execute_script(f"return {inside}.querySelectorAll('{element}').length")
+            assert count == 0, element
+        assert hosts(browser) == {address.split("/")[2]}
+
+        light, dark = (widths(browser, 390, scheme) for scheme in ("light", "dark"))
+        assert light[0] <= 0 and dark[0] <= 0 and light[1] != dark[1]
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 REFUSED = {
