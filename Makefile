@@ -113,7 +113,7 @@ deploy: ## write Modelfiles for Ollama for the quantizations of STUDY=<file>
 	$(CHECK) --with quantize
 	$(SNAKEMAKE) --cores $(CORES) --rerun-incomplete --configfile "$(STUDY)" $(GIVEN) -- deploy
 
-page: ## judge pasted answers with MODEL=<folder, .gguf or address> on a web page of this machine; ARGS="--port 8502"
+page: ## judge an item or a list, or chat, with MODEL=<folder, .gguf or address> on a web page of this machine; ARGS="--port 8502"
 	@$(MAKE) --no-print-directory venv-page
 	"$(BIN)/python" scripts/commands/judge_page.py --model "$(MODEL)" $(ARGS)
 

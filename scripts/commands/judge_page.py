@@ -70,7 +70,7 @@ def page() -> None:
     """Draw the page; Streamlit calls this again at every click."""
     import streamlit as st
 
-    from judgemerge.page import drawing
+    from judgemerge.page import drawing, parts
 
     @st.cache_resource(show_spinner="Loading the model …")
     def loaded(arguments: tuple[str, ...]):
@@ -81,7 +81,7 @@ def page() -> None:
     choices = options(list(arguments))
     model = f"{choices.name} at {choices.model}" if choices.name else choices.model
     opened = lambda: loaded(arguments)[:2]  # noqa: E731
-    drawing.draw(drawing.Page(model, templates(choices), choices.max_prompt_tokens, opened))
+    drawing.draw(parts.Page(model, templates(choices), choices.max_prompt_tokens, opened))
 
 
 def in_streamlit() -> bool:

@@ -1,4 +1,4 @@
 """The page on this machine: one item judged, a list of them judged, a chat with the model; what it shows and hands out.
 
-`drawing` and `chatting` are Streamlit's; the other modules know nothing of it.
+asking, criteria, overlap and results know nothing of Streamlit; the other modules draw with it.
 """

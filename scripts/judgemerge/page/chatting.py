@@ -9,7 +9,7 @@ import streamlit as st
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge.backends import Completion, Failure, GenerationParameters
-from judgemerge.page.drawing import SECONDS_BETWEEN, Page, plain, words
+from judgemerge.page.parts import SECONDS_BETWEEN, Page, plain, words
 
 TEMPERATURE, TOP_P, MOST_TOKENS = 0.7, 0.95, 512
 

@@ -13,7 +13,7 @@ from judgemerge.core.errors import JudgemergeError  # noqa: E402
 from judgemerge.judge import streaming  # noqa: E402
 from judgemerge.judge.backends import Backend, Completion, Failure, GenerationParameters  # noqa: E402
 from judgemerge.page import asking, overlap  # noqa: E402
-from judgemerge.page.drawing import Page  # noqa: E402
+from judgemerge.page.parts import Page  # noqa: E402
 
 SCORES = (
     "@@@{{response A: Scores per dimension: ['Depth': {0}, 'Overall Score': {0}]}}"
@@ -210,15 +210,15 @@ def test_a_list_that_breaks_off_goes_on_where_it_was(page, says):
 
 
 def test_whoever_stops_a_list_keeps_what_was_judged(page, says):
-    from judgemerge.page import drawing
+    from judgemerge.page import lists
 
     page = press(upload(page, LIST[:2]), "Judge 2 records")
-    stopped = drawing.Run(session_run(page).records, session_run(page).settings, session_run(page).judged[:1])
+    stopped = lists.Run(session_run(page).records, session_run(page).settings, session_run(page).judged[:1])
     page.session_state["run"] = stopped  # as a click in the middle leaves it
     n_asked = len(says.asked)
     page = run(page)
     assert len(session_run(page).judged) == 2 and len(says.asked) == n_asked + 2
-    drawing._turn(stopped, False)
+    lists._turn(stopped, False)
     assert not stopped.is_on
 
 
