@@ -144,6 +144,12 @@ def desk(tiny_models, tmp_path_factory):
     (folder / "DIR").mkdir()
     files.write_jsonl(folder / "few.jsonl", [{"input": "Why?", "output": "So."}, {"input": "When?", "output": "Now."}])
     files.write_jsonl(folder / "pairs.jsonl", [{"prompt": "2+2?", "response_a": "4", "response_b": "5"}])
+    files.write_jsonl(
+        folder / "answers.jsonl", [{"prompt": "2+2?", "response": "4", "query": "2+2?", "reference": "4"}]
+    )
+    question = {"question_body": "2+2?", "category": "math"}  # in the names of MELD-Eval
+    files.write_json(folder / "pairs.json", [{**question, "answer1_body": "4", "answer2_body": "5"}])
+    files.write_json(folder / "grades.json", [{**question, "answer_body": "4"}])
     return folder
 
 

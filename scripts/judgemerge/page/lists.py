@@ -61,9 +61,10 @@ def draw(page: Page, settings: Settings) -> None:
     for_all = f"Judge {len(records)} record{'s' if len(records) != 1 else ''}"
     buttons = st.container(horizontal=True)
     is_on = bool(run and run.is_on)
-    if records:
-        begin = {"on_click": _begin, "args": (records, settings)}
-        buttons.button(for_all, type="primary", key="judge_list", disabled=is_on, **begin)
+    # No callback: it would be given what was chosen when the page was drawn before.
+    if records and buttons.button(for_all, type="primary", key="judge_list", disabled=is_on):
+        st.session_state["run"] = Run(records, settings)
+        st.rerun()
     if is_on:
         buttons.button("Stop", key="stop_list", on_click=_turn, args=(run, False))
     elif run and not run.is_over:
@@ -80,10 +81,6 @@ def draw(page: Page, settings: Settings) -> None:
 @st.cache_data(max_entries=2, show_spinner="Reading the file …")
 def _read(data: bytes) -> list[Record]:
     return list(streaming.split(streaming.read_lines(io.BytesIO(data))))
-
-
-def _begin(records: list[Record], settings: Settings) -> None:
-    st.session_state["run"] = Run(records, settings)
 
 
 def _turn(run: Run, is_on: bool) -> None:

@@ -10,6 +10,7 @@ pytest.importorskip("streamlit", reason="needs streamlit (make venv-page)")
 from streamlit.testing.v1 import AppTest  # noqa: E402
 
 from judgemerge.core.errors import JudgemergeError  # noqa: E402
+from judgemerge.data.sources import load_sources  # noqa: E402
 from judgemerge.judge import streaming  # noqa: E402
 from judgemerge.judge.backends import Backend, Completion, Failure, GenerationParameters  # noqa: E402
 from judgemerge.page import asking, overlap  # noqa: E402
@@ -250,6 +251,31 @@ def test_files_without_records(page):
     assert any("The file holds no record" in text for text in shown(upload(page, b"[]")))
     page = press(upload(page, b"[{]"), "Judge 1 record")
     assert session_run(page).judged[0].result.error.startswith("line 1: column 3 is not JSON")
+
+
+def test_melds_demo_with_melds_own_files(says, repository, mirror, tmp_path):
+    """Its templates, its criteria and its list, as its readers have them."""
+    for name, source in load_sources(repository / "config" / "sources.yaml").items():
+        if name.startswith(("meld_template", "meld_criteria")):
+            (tmp_path / name).symlink_to(source.copy(mirror))
+    names = ("meld_pairwise_reference", "meld_pairwise")
+    folder = repository / "config" / "prompts"
+    templates = {name: streaming.find_template(name, folder, tmp_path) for name in names}
+    says.reply = lambda messages: SCORES.format(8, 3, "A")
+    page = AppTest.from_function(script, args=(Page("m", templates, 99999, lambda: (says, threading.Lock())),))
+    page.default_timeout = 30
+    rows = json.loads(next(mirror.glob("Bound2-2/MELD-Eval/*/data/test/pairwise/MELD-Test.json")).read_bytes())[:2]
+    page = press(upload(page.run(), [rows[0], {**rows[1], "reference": ""}]), "Judge 2")
+    texts = [text for text, _ in says.asked]
+    assert len(texts) == 4 and ["[Reference]" in text for text in texts] == [True, True, False, False]
+    assert all(f"[Query]: {row['question_body']}" in text for row, text in zip(rows, texts[::2], strict=True))
+    assert all(one.result.consistent is False for one in session_run(page).judged)  # A whatever is shown first
+    offered = page.multiselect(key="criteria").options
+    assert len(offered) > 30 and "Step-by-step explanation" in offered
+    page.multiselect(key="criteria").set_value(["Step-by-step explanation", "Kindness: Be kind."])
+    press(page, "Judge 2")
+    chosen = says.asked[-1][0].partition("[Criteria start]")[2].partition("[Criteria end]")[0].strip()
+    assert chosen.startswith("1.Step-by-step explanation: ") and chosen.endswith("\n2.Kindness: Be kind.")
 
 
 # ---- manner ----
