@@ -131,8 +131,11 @@ def _how_far(run: Run) -> str:
 def _question(record: Record) -> str:
     """Return the beginning of the question of a record, for finding it again."""
     value = None if record.fault else streaming.parsed(record.text)[0]
-    text = value.get(loose_records.key_of(value, "prompt"), "") if isinstance(value, dict) else ""
-    return " ".join(str(text).split())[:160]
+    if not isinstance(value, dict):
+        return ""
+    question = value.get("turns") or value.get(loose_records.key_of(value, "prompt"), "")
+    texts = question if isinstance(question, list) else [question]
+    return " ".join(" ".join(map(str, texts)).split())[:160]
 
 
 def _summary(page: Page, run: Run) -> None:
@@ -145,7 +148,7 @@ def _summary(page: Page, run: Run) -> None:
             for share in results.shares(run.judged)
         ]
     )
-    left, right = st.columns([2, 3])
+    left, right = st.columns(2)
     with left:
         st.dataframe(counted, hide_index=True, column_config={"%": st.column_config.NumberColumn(format="%.1f")})
     means = results.means(run.judged)
@@ -154,6 +157,8 @@ def _summary(page: Page, run: Run) -> None:
             chart(means)
             st.caption("Mean scores; lines are 95 % intervals over records")
     table = pd.DataFrame([results.flat(one) for one in run.judged])
+    if "fault" in table and not table["fault"].any():
+        table = table.drop(columns="fault")
     table.insert(2, "question", [_question(one.record) for one in run.judged])
     wide = {name: st.column_config.TextColumn(width="medium") for name in ("question", "fault")}
     event = st.dataframe(

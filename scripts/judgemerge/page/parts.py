@@ -59,6 +59,7 @@ def order_names(settings: Settings) -> list[str]:
 def chart(means: Sequence[results.Mean]) -> None:
     """Draw scores per dimension as bars, one per answer, with the intervals of means."""
     rows = [{**row._asdict(), "answer": f"Answer {row.answer}".strip()} for row in means]
+    legend = alt.Legend(orient="top") if len({row["answer"] for row in rows}) > 1 else None
     highest = max(max(row.score, row.high or 0) for row in means)
     top = next((end for end in (1, 5, 10, 100) if highest <= end), highest)
     base = alt.Chart(alt.Data(values=rows)).encode(
@@ -67,9 +68,7 @@ def chart(means: Sequence[results.Mean]) -> None:
     )
     bars = base.mark_bar().encode(
         x=alt.X("score:Q", title=None, scale=alt.Scale(domain=[0, top], clamp=True), axis=alt.Axis(tickCount=5)),
-        color=alt.Color(
-            "answer:N", title=None, legend=alt.Legend(orient="top") if len({r["answer"] for r in rows}) > 1 else None
-        ),
+        color=alt.Color("answer:N", title=None, scale=alt.Scale(range=COLOURS), legend=legend),
         tooltip=["dimension:N", "answer:N", alt.Tooltip("score:Q", format=".2f"), "n:Q"],
     )
     lines = (

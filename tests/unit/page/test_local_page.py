@@ -249,6 +249,8 @@ def test_overlap_is_a_column_for_whoever_asks(page):
 
 def test_files_without_records(page):
     assert any("The file holds no record" in text for text in shown(upload(page, b"[]")))
+    page = press(upload(page, b'3\n{"turns": ["a", "b"]}\nx'), "Judge 3 records")
+    assert page.dataframe[1].value["question"].tolist() == ["", "a b", ""]
     page = press(upload(page, b"[{]"), "Judge 1 record")
     assert session_run(page).judged[0].result.error.startswith("line 1: column 3 is not JSON")
 
