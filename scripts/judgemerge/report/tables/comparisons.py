@@ -46,7 +46,7 @@ INTRO = (
     "bootstrap (Student's t with its standard error) in which all items of a prompt are drawn together, for both "
     "judges at once. Accuracy in the original order is also tested with the exact McNemar test, of whole prompts where "
     "items share them. p is corrected by Holm over all pairs of judges, compared or not, within one benchmark, metric "
-    f"and test; * marks p < {SIGNIFICANT} after that. Each pair has a smallest difference that the set would have shown "
+    f"and test; * marks p < {SIGNIFICANT} after that. Each pair has a smallest difference that would have been shown "
     "in four of five studies (power .8, before Holm's correction); that a smaller one was not shown says little."
 )
 MOST_NAMES = 6  # judges that a sentence lists
