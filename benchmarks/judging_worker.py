@@ -45,33 +45,40 @@ def backend(name: str, model: Path) -> Answer:
         if questions := work.get("questions"):
             return in_order(loaded.score([(text, tuple(options)) for text, options in questions]), len(questions))
         loaded.reuse_prefix = work.get("reuse", True)
-        parameters = backends.GenerationParameters(work["n_new"])
-        return in_order(loaded.complete(work["texts"], parameters), len(work["texts"]))
+        return ours(loaded, work["texts"], work["n_new"])
 
     return answer
 
 
-def loop(model: Path) -> Answer:
-    """Return the loop of the published systems: tokenize, generate and decode prompt after prompt."""
+def ours(loaded: "Transformers", texts: list[str], n_new: int) -> list[str]:  # noqa: F821
+    """Return replies in the order of the texts."""
+    from judgemerge.judge.backends import GenerationParameters
+
+    return in_order(loaded.complete(texts, GenerationParameters(n_new)), len(texts))
+
+
+def one_at_a_time(loaded: "Transformers", texts: list[str], n_new: int) -> list[str]:  # noqa: F821
+    """Return what the loop of the published systems writes: tokenize, generate and decode prompt after prompt."""
     import torch
 
+    replies = []
+    stop = {"eos_token_id": loaded.stop, "pad_token_id": loaded.stop[0]}
+    for text in texts:
+        encoded = loaded.tokenizer(text, add_special_tokens=False, return_tensors="pt").to(loaded.device)
+        with torch.inference_mode():
+            written = loaded.model.generate(**encoded, do_sample=False, max_new_tokens=n_new, **stop)
+        reply = written[0, encoded["input_ids"].shape[1] :]
+        replies.append(loaded.tokenizer.decode(reply, skip_special_tokens=True))
+    return replies
+
+
+def loop(model: Path) -> Answer:
+    """Return what asks prompt after prompt, with the attention that Transformers comes with."""
     from judgemerge.judge.backends.transformers import Transformers
 
     loaded = Transformers(model, "float32", BATCH_TOKENS, 1)
     loaded.model.set_attn_implementation("sdpa")
-
-    @torch.inference_mode()
-    def answer(work: dict) -> list[str]:
-        replies = []
-        for text in work["texts"]:
-            encoded = loaded.tokenizer(text, add_special_tokens=False, return_tensors="pt")
-            stop = {"eos_token_id": loaded.stop, "pad_token_id": loaded.stop[0]}
-            written = loaded.model.generate(**encoded, do_sample=False, max_new_tokens=work["n_new"], **stop)
-            reply = written[0, encoded["input_ids"].shape[1] :]
-            replies.append(loaded.tokenizer.decode(reply, skip_special_tokens=True))
-        return replies
-
-    return answer
+    return lambda work: one_at_a_time(loaded, work["texts"], work["n_new"])
 
 
 def harness(model: Path, batch: int) -> Answer:

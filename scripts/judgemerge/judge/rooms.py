@@ -17,7 +17,7 @@ class Room(CacheLayerMixin):
         self.filled = width
         self.is_initialized = True
         self.keys, self.values = (
-            tensor.new_zeros(n_rows, tensor.shape[1], width + n_new, tensor.shape[3]) for tensor in (keys, values)
+            tensor.new_empty(n_rows, tensor.shape[1], width + n_new, tensor.shape[3]) for tensor in (keys, values)
         )
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
@@ -32,6 +32,8 @@ class Room(CacheLayerMixin):
     def put_row(self, row: int, length: int, parts: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
         """Copy the keys and values of a row's tokens, of which there are `length`, part after part."""
         place = self.filled - length
+        for tensor in (self.keys, self.values):
+            tensor[row, :, :place] = 0  # masked, but what is no number would be none with a weight of 0 either
         for keys, values in parts:
             end = place + keys.shape[2]
             self.keys[row, :, place:end], self.values[row, :, place:end] = keys[0], values[0]
