@@ -85,20 +85,23 @@ class Slice:
         """Return what attention gives, (1, tokens, heads, size of a head), and keep keys and values of the layer."""
         self.n_layers_seen += 1
         self.store.layers[layer] = (key, value)
-        output = torch.empty(1, query.shape[2], query.shape[1], value.shape[3], dtype=value.dtype)
+        parts = []
         for start, n_before, places, masks in self.spans:
             keys, values = _gathered(places, layer)
             for begin, end, mask in masks:
-                output[:, start + begin : start + end] = scaled_dot_product_attention(
-                    query[:, :, start + begin : start + end],
-                    keys[:, :, : n_before + end],
-                    values[:, :, : n_before + end],
-                    attn_mask=mask,
-                    is_causal=mask is None,
-                    scale=scaling,
-                    enable_gqa=True,
-                ).transpose(1, 2)
-        return output
+                n_keys = n_before + end
+                parts.append(
+                    scaled_dot_product_attention(
+                        query[:, :, start + begin : start + end],
+                        keys if n_keys == keys.shape[2] else keys[:, :, :n_keys],
+                        values if n_keys == values.shape[2] else values[:, :, :n_keys],
+                        attn_mask=mask,
+                        is_causal=mask is None,
+                        scale=scaling,
+                        enable_gqa=True,
+                    )
+                )
+        return torch.cat(parts, dim=2).transpose(1, 2)
 
 
 def _mask(n_tokens: int, n_keys: int) -> torch.Tensor | None:
