@@ -42,6 +42,8 @@ def backend(name: str, model: Path) -> Answer:
     loaded.prepare()
 
     def answer(work: dict) -> list[str]:
+        if name == "vllm":
+            loaded.engine.core.reset_prefix_cache()  # it would know the prompts from the run before
         if questions := work.get("questions"):
             return in_order(loaded.score([(text, tuple(options)) for text, options in questions]), len(questions))
         loaded.reuse_prefix = work.get("reuse", True)

