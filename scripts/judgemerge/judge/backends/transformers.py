@@ -27,7 +27,7 @@ from transformers import (
 
 from judgemerge.core import architectures
 from judgemerge.core.errors import JudgemergeError
-from judgemerge.judge import batching, decoding
+from judgemerge.judge import batching, decoding, packing
 from judgemerge.judge.backends import Completion, GenerationParameters, ScoringBackend, Tell, not_finite
 from judgemerge.judge.option_scores import Question
 from judgemerge.prompting.chat_templates import Chat
@@ -134,7 +134,7 @@ class Transformers(ScoringBackend):
         """
         rows = self._tokens(texts)
         prefix, groups = self._shared(rows, [1] * len(rows))
-        reader = decoding.Reader(self.model, rows, prefix)
+        reader = self._reader(rows, prefix)
         for whole_batch in batching.batches(rows, groups, self.batch_tokens, parameters.max_new_tokens):
             batch = batching.without(whole_batch, skip)
             if not batch:
@@ -147,15 +147,15 @@ class Transformers(ScoringBackend):
     def write(self, text: str, parameters: GenerationParameters, tell: Tell) -> Completion:
         """Return the reply to one text, and tell what there is of it after every token."""
         rows = self._tokens([text])
-        reader = decoding.Reader(self.model, rows, 0)
+        prefix, batch = self._shared(rows, [1])
+        reader = self._reader(rows, prefix)
         seeds = [] if parameters.is_greedy else [parameters.seed]
-        batch = batching.single_rows(rows, [1])
         (ids,) = self._reply(reader, batch, [0], parameters, seeds, lambda ids: tell(self.chat.so_far(ids)))
         return self._completion(ids, len(rows[0]))
 
     def _reply(
         self,
-        reader: decoding.Reader,
+        reader: decoding.Reader | packing.PackedReader,
         batch: list[batching.Group],
         order: list[int],
         parameters: GenerationParameters,
@@ -185,6 +185,18 @@ class Transformers(ScoringBackend):
         prefix = batching.shared_by_all(rows, tails)
         return prefix, batching.groups(rows, tails, prefix, self.batch_tokens)
 
+    def _reader(self, rows: list[list[int]], prefix: int) -> decoding.Reader | packing.PackedReader:
+        """Return what reads rows, of which all begin with the same `prefix` tokens."""
+        if self.packs:
+            return packing.PackedReader(self.model, rows, prefix, self.reuse_prefix)
+        return decoding.Reader(self.model, rows, prefix, caching=not self.forgets)
+
+    @cached_property
+    def packs(self) -> bool:
+        """Whether prompts are read without padding: on a CPU, by a model that can."""
+        is_grouped = self.model.config._attn_implementation == decoding.GROUPED
+        return is_grouped and not self.forgets and packing.packs(self.model)
+
     @cached_property
     def forgets(self) -> bool:
         """Whether some layer does not attend to everything before, or has no attention; unknown kinds count as such."""
@@ -211,12 +223,12 @@ class Transformers(ScoringBackend):
         rows = [row for _, row in passes]
         tails = [len(row) - len(open_questions[number].text) + 1 for number, row in passes]
         prefix, groups = self._shared(rows, tails)
-        reader = decoding.Reader(self.model, rows, prefix, caching=not self.forgets)
+        reader = self._reader(rows, prefix)
         skipped = {place for place, (number, _) in enumerate(passes) if number in skip}
         for whole_batch in batching.batches(rows, groups, self.batch_tokens, 0):
             completions = []
-            for part in reader.slices(batching.without(whole_batch, skipped)):
-                for place, logits in reader.last_logits(part, tails):
+            for ends in reader.tail_logits(batching.without(whole_batch, skipped), tails):
+                for place, logits in ends:
                     number, row = passes[place]
                     question = open_questions[number]
                     question.take(row, logits)
