@@ -38,8 +38,8 @@ rule judge_suite:
         item_sets=paths.inputs(layout.ITEMS, suites.item_sets, "judge", "suite"),
         prompts=of(layout.chained(suites.prompts, prompt_files), "judge", "suite"),
         texts=of(layout.chained(suites.prompts, prompt_texts), "judge", "suite"),
-        model=renamed(layout.MODEL, model="judge"),
-        manifest=renamed(layout.MANIFEST, model="judge"),
+        model=paths.one(layout.MODEL, study.model_of, "judge"),
+        manifest=paths.one(layout.MANIFEST, study.model_of, "judge"),
     output:
         layout.REPLIES,
         timing=layout.TIMING,
@@ -48,7 +48,7 @@ rule judge_suite:
     benchmark:
         "results/{study}/timings/judge_suite/{judge}/{suite}.tsv"
     wildcard_constraints:
-        judge=one_of(study.model_names - set(study.quantizations) - set(ENDPOINTS)),
+        judge=one_of(study.asked_names - set(suites.quantized) - set(ENDPOINTS)),
         suite=one_of(suites.names),
     conda:
         of(environments.of_replies, "judge")
@@ -78,7 +78,7 @@ rule judge_suite:
 # A rule of its own: the cluster profile, which knows a job by its rule, sends these, which may need no GPU, elsewhere.
 use rule judge_suite as judge_suite_gguf with:
     wildcard_constraints:
-        judge=one_of(study.quantizations),
+        judge=one_of(suites.quantized),
         suite=one_of(suites.names),
 
 

@@ -184,7 +184,9 @@ class Needs:
 
     def size(self, model: str) -> Size:
         """Return a model's size: from its files, else as the study says, else as its parents let expect."""
-        size, study = self.size_of_files(model), self.study
+        study = self.study
+        model = study.model_of(model)
+        size = self.size_of_files(model)
         if size is not None:
             return size
         if model in study.searched or model in study.experts:
@@ -322,6 +324,7 @@ class Needs:
 
     def judging_gpus(self, judge: str) -> int:
         """Return the GPUs of a judge; a quantization has some only where the study says that llama.cpp can use them."""
+        judge = self.study.model_of(judge)
         judging, quantization = self.study.settings.judging, self.study.quantizations.get(judge)
         if not self.gpus.judge_suite or (quantization and not quantization.gpu):
             return 0
@@ -364,7 +367,9 @@ class Needs:
     def _weights(self, judge: str) -> float:
         """Return the bytes of a judge's weights in memory."""
         size = self.size(judge)
-        if judge in self.study.quantizations:  # llama.cpp reads the weights as they are in the file
+        if (
+            self.study.model_of(judge) in self.study.quantizations
+        ):  # llama.cpp reads the weights as they are in the file
             return size.bytes
         width = BYTES.get(self.study.settings.judging.dtype)
         return size.parameters * width if width else size.bytes

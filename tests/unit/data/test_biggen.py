@@ -6,7 +6,8 @@ import pytest
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Vote
-from judgemerge.data.benchmarks import load_catalogue, load_items
+from judgemerge.data import stand_ins
+from judgemerge.data.benchmarks import _rubric_prompt, load_catalogue, load_items
 from judgemerge.data.sources import load_sources
 from judgemerge.data.stand_ins.rows import biggen, biggen_row
 from judgemerge.prompting.prompts import load_template, render
@@ -42,6 +43,17 @@ def test_answers_have_the_truth_that_the_entry_names(tmp_path):
     assert (item.extra["criterion"], item.extra["system_prompt"]) == ("Is it right?", "Be brief.")
     by_gpt4, _ = load(tmp_path, rows, form="answers", truth="gpt4_score")
     assert [(item.truth, item.votes) for item in by_gpt4] == [(3.0, ()), (1.0, ())]
+
+
+def test_the_whole_request_is_in_the_papers_words(tmp_path):
+    stand_ins.write("prometheus_prompts", tmp_path / "words")
+    (tmp_path / "rows.json").write_text(json.dumps([biggen_row(1, human_score=4)]))
+    spec = {"loader": "biggen", "protocol": "pointwise", "sources": {"rows": "r", "words": "w"},
+            "options": {"form": "answers", "truth": "human_score"}}  # fmt: skip
+    (item,), _ = load_items("bgb", spec, {"rows": tmp_path / "rows.json", "words": tmp_path / "words"})
+    request = _rubric_prompt.split(item.extra["published_prompt"])
+    assert (request.instruction, request.response) == (item.turns[0], item.responses[0][0])
+    assert (request.reference, request.rubric) == ("Best.", item.extra["rubric"])
 
 
 def test_a_file_of_ones_own_answers_needs_no_grades(tmp_path):

@@ -14,20 +14,25 @@ answers: items to be graded, one per instance and writer. `options.truth` names 
 
 Judges are shown `input` alone, as in the paper's evaluation; the system prompt that the answering models had is kept in
 `extra.system_prompt`, and stands before the question in form `prompts`, which models are to answer. The category is the
-capability; the cluster is the instance. No F1 is published.
+capability; the cluster is the instance. With a file in the role `words` (Prometheus' prompts, a Python file that is
+read and not run) `extra.published_prompt` is the whole request with the reference answer, as the paper's evaluation
+made it. No F1 is published.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from judgemerge.core.items import Item, Vote
 from judgemerge.data.benchmarks import UNLABELLED, Entry
 from judgemerge.data.benchmarks._rows import Row, checked_options, form_of, read_rows
 from judgemerge.data.benchmarks._rubric_prompt import SCORES, rubric_text
+from judgemerge.prompting.published_texts import python_text
 
 PEOPLE = "human_score"
 UNREAD = -1
+REQUEST = "ABSOLUTE_PROMPT"
 
 
 def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]:
@@ -36,7 +41,20 @@ def load(paths: dict[str, Path], spec: Entry, counts: Counter) -> Iterator[Item]
     checked_options(spec, form=str, truth=str, unlabelled=bool)
     rows = list(rows_of(paths["rows"]))
     counts.update(rows=len(rows))
-    yield from items_of(rows, spec, counts)
+    words = python_text(paths["words"], REQUEST, spec.where) if "words" in paths else None
+    for item in items_of(rows, spec, counts):
+        yield item if words is None else _with_request(item, words)
+
+
+def _with_request(item: Item, words: str) -> Item:
+    """Return an answer with the whole request that the paper's evaluation made of it."""
+    request = words.format(
+        instruction=item.turns[0],
+        response=item.responses[0][0],
+        reference_answer=item.reference,
+        rubric=item.extra["rubric"],
+    )
+    return replace(item, extra=item.extra | {"published_prompt": request})
 
 
 def rows_of(path: Path) -> Iterator[Row]:
