@@ -1,4 +1,6 @@
-"""A judge that grades both responses of pairs on their own, in a study: drawn replies, and verdicts from grades."""
+"""A judge that grades both responses of pairs on their own, and one under another prompt, in a study: their replies."""
+
+import csv
 
 import pytest
 import yaml
@@ -14,6 +16,7 @@ STUDY = {
     "pairs_from_grades": {"judges": ["near"], "prompt": "brief_pointwise", "suites": ["pairs"]},
     "judging": {
         "prompts": {"pairwise": "brief_pairwise"},
+        "variants": {"chosen": {"judges": ["near"], "pairwise": "brief_pairwise_choice"}},
         "sampling": {"temperature": 0.5, "runs": 2, "seed": 1},
         "retries": 1,
     },
@@ -25,7 +28,8 @@ def test_both_responses_are_graded_and_compared(repository, tiny_models, tmp_pat
     settings = STUDY | {"models": {"near": {"path": str(tiny_models["base"])}}}
     (folder / "sides.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     wanted = "results/sides/verdicts/near_from_grades/pairs.jsonl"
-    process = runner(folder)("--configfile", "sides.yaml", "--", wanted)
+    compared = "results/sides/tables/variants.csv"
+    process = runner(folder)("--configfile", "sides.yaml", "--", wanted, compared)
     assert process.returncode == 0, (process.stdout + process.stderr)[-3000:]
     replies = list(read_jsonl(folder / "results/sides/replies/near/pairs_from_grades.jsonl"))
     assert len(replies) == 8 and {row["run"] for row in replies} == {1}, "one grade for each of two responses"
@@ -34,3 +38,15 @@ def test_both_responses_are_graded_and_compared(repository, tiny_models, tmp_pat
         (item, order) for item in {row["item"] for row in verdicts} for order in ("original", "swapped")
     )
     assert len(verdicts) == 8
+    usual, other = (
+        list(read_jsonl(folder / f"results/sides/replies/{name}/pairs.jsonl")) for name in ("near", "near_chosen")
+    )
+    assert {row["item"] for row in usual} == {row["item"] for row in other}
+    assert {row["prompt"] for row in usual}.isdisjoint(row["prompt"] for row in other)
+    assert len(list((folder / "results/sides/store").iterdir())) == 1, "both have the same weights"
+    assert not (folder / "results/sides/models/near_chosen").exists()
+    rows = list(csv.DictReader((folder / compared).read_text().splitlines()))
+    assert [(row["judge"], row["asked"], row["n"]) for row in rows] == [
+        ("near", "usual", "4"), ("near", "variant", "4"), ("near", "variant_minus_usual", "4"),
+    ]  # fmt: skip
+    assert rows[2]["prompt"] == "brief_pairwise_choice − brief_pairwise"
