@@ -45,6 +45,7 @@ MINUTES_TO_START = 10
 SCORING_MB = 600
 GRADES_SECONDS = 25  # one judge, 14,000 continuous grades, 10,000 resamples: measured on one core
 UNKNOWN_ITEMS = 1000
+CHECKPOINTS = 10  # of a training whose length is not known before it
 GPU_GB = 80.0  # memory of one GPU, unless the study says what its own have
 FILLED = 0.9  # of which weights can take so much
 # What a training asks for whose length nobody knows, at every attempt: it goes on at its checkpoint.
@@ -139,6 +140,7 @@ STEPS = {
     "quantize_model": ("quantize", "quantization"),
     "judge_suite": ("judge", "judge", "suite"),
     "judge_suite_gguf": ("judge", "judge", "suite"),
+    "judge_checkpoints": ("checkpoints", "expert"),
     "screen_base": ("screen", "model"),
     "train_trial": ("trial", "search"),
     "merge_trial": ("trial", "search"),
@@ -424,6 +426,20 @@ class Needs:
         )
         unknown = (*making.unknown, *judging.unknown)
         return Need(max(making.mem_mb, judging.mem_mb), runtime, expected, unknown, making.longest)
+
+    def checkpoints(self, expert: str) -> Need:
+        """Return what judging the checkpoints of an expert takes: the base is loaded for each, most of them guessed."""
+        study, kept = self.study, self.study.experts[expert].checkpoints
+        units = [
+            (self._items(name) * len(ORDERS[study.protocol(name)]), self._new_tokens(expert, name))
+            for name in kept.sets
+        ]
+        one = self._inference(expert, units)
+        n_models = 2 + (len(kept.steps) if kept.steps else CHECKPOINTS)  # the base and the end besides
+        minutes = [
+            MINUTES_TO_START + n_models * (getattr(one, name) - MINUTES_TO_START) for name in ("runtime", "expected")
+        ]
+        return dataclasses.replace(one, runtime=minutes[0], expected=minutes[1])
 
     def keep(self, search: str) -> Need:
         """Return what the model of the best trial takes: an export, or the merge again."""

@@ -24,7 +24,7 @@ from judgemerge.prompting import chat_templates, rubric_metrics
 from judgemerge.prompting.prompts import Template, content, load_template, prompt_sources, shortened
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
-from judgemerge.settings.models import Expert, Merge, Model, Package, Prompts, Quantization
+from judgemerge.settings.models import Checkpoints, Expert, Merge, Model, Package, Prompts, Quantization
 from judgemerge.settings.panels import Panel
 from judgemerge.settings.report import Average
 from judgemerge.settings.searches import Search
@@ -128,10 +128,15 @@ class Study:
         screening = self.settings.screening
         names = [name for entry in self.searches.values() for name in searching.targets(entry)]
         names += [name for expert in self.experts.values() for name in expert.evaluate_on]
+        names += [name for kept in self._kept_checkpoints.values() for name in kept.sets]
         names += [*screening.train_on, *screening.evaluate_on] if screening else []
         names += self.comparisons.question_sets()
         names += [name for suite in self.suites for name in self.settings.suites[suite].development_sets]
         return [name for name in dict.fromkeys(names) if name in self.catalogues.benchmarks]  # others are refused later
+
+    @cached_property
+    def _kept_checkpoints(self) -> dict[str, Checkpoints]:
+        return {name: expert.checkpoints for name, expert in self.experts.items() if expert.checkpoints}
 
     def models_by_origin(self, origin: str) -> list[str]:
         """Return the models that are to be got by `make`, `repo`, `path`, `twin` or `endpoint`."""
@@ -300,6 +305,11 @@ class Study:
         held = [name for name in self.judged_sets if name not in self.benchmarks]
         also |= dict.fromkeys(filter(is_there, held), "calibration of probabilities")
         also |= {name: f"development of search {', '.join(searches[name])}" for name in filter(is_there, searches)}
+        also |= {
+            name: f"choice of a checkpoint of {expert}"
+            for expert, kept in self._kept_checkpoints.items()
+            for name in filter(is_there, kept.sets)
+        }
         return also | {item_set: ", ".join(users) for item_set, users in self.training_sets.items()}
 
     @cached_property
