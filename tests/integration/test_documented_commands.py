@@ -144,6 +144,10 @@ def desk(tiny_models, tmp_path_factory):
     (folder / "DIR").mkdir()
     files.write_jsonl(folder / "few.jsonl", [{"input": "Why?", "output": "So."}, {"input": "When?", "output": "Now."}])
     files.write_jsonl(folder / "pairs.jsonl", [{"prompt": "2+2?", "response_a": "4", "response_b": "5"}])
+    rubric = "[Is it right?]\n" + "\n".join(f"Score {score}: It is {score}." for score in range(1, 6))
+    more = {"rubric": rubric, "criterion": "Is it right?", "reference": "4", "context": "2 and 2 are 4."}
+    files.write_jsonl(folder / "graded.jsonl", [{"prompt": "2+2?", "response": "5", **more}])
+    files.write_jsonl(folder / "compared.jsonl", [{"prompt": "2+2?", "response_a": "4", "response_b": "5", **more}])
     return folder
 
 
