@@ -1,4 +1,4 @@
-"""A judge that grades both responses of pairs on their own, and one under another prompt, in a study: their replies."""
+"""Judges in a study that grade both responses of pairs, that are asked with another prompt, that are a checkpoint."""
 
 import csv
 
@@ -6,12 +6,22 @@ import pytest
 import yaml
 from workflow_runs import copy_workflow, runner
 
-from judgemerge.core.files import read_jsonl
+from judgemerge.core.files import read_json, read_jsonl, sha256_file
+from judgemerge.train.checkpoints import folder_of
 
 pytestmark = pytest.mark.slow
 STUDY = {
     "study": "sides",
     "suites": {"pairs": {"benchmarks": ["demo_pairwise"], "limit": 4}},
+    "base": "near",
+    "training": {"cutoff_len": 512, "max_steps": 3, "lora_rank": 4, "flash_attn": "sdpa", "learning_rate": 0.01},
+    "experts": {
+        "tuned": {
+            "train_on": ["demo_pairwise_train"],
+            "subset": {"first": 8},
+            "checkpoints": {"every": 1, "development": {"demo_pairwise_development": "accuracy"}, "choose": "best"},
+        }
+    },
     "judges": ["near", "longer"],
     "pairs_from_grades": {"judges": ["near"], "prompt": "brief_pointwise", "suites": ["pairs"]},
     "judging": {
@@ -29,7 +39,12 @@ def test_both_responses_are_graded_and_compared(repository, tiny_models, tmp_pat
     (folder / "sides.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     wanted = "results/sides/verdicts/near_from_grades/pairs.jsonl"
     compared = "results/sides/tables/variants.csv"
-    process = runner(folder)("--configfile", "sides.yaml", "--", wanted, compared)
+    along = [
+        "results/sides/tables/checkpoints.csv",
+        "results/sides/figures/checkpoints.svg",
+        "results/sides/models/tuned.json",
+    ]
+    process = runner(folder)("--configfile", "sides.yaml", "--", wanted, compared, *along)
     assert process.returncode == 0, (process.stdout + process.stderr)[-3000:]
     replies = list(read_jsonl(folder / "results/sides/replies/near/pairs_from_grades.jsonl"))
     assert len(replies) == 8 and {row["run"] for row in replies} == {1}, "one grade for each of two responses"
@@ -43,10 +58,17 @@ def test_both_responses_are_graded_and_compared(repository, tiny_models, tmp_pat
     )
     assert {row["item"] for row in usual} == {row["item"] for row in other}
     assert {row["prompt"] for row in usual}.isdisjoint(row["prompt"] for row in other)
-    assert len(list((folder / "results/sides/store").iterdir())) == 1, "both have the same weights"
+    assert len(list((folder / "results/sides/store").glob("*/pairs.jsonl"))) == 1, "both have the same weights"
     assert not (folder / "results/sides/models/near_chosen").exists()
     rows = list(csv.DictReader((folder / compared).read_text().splitlines()))
     assert [(row["judge"], row["asked"], row["n"]) for row in rows] == [
         ("near", "usual", "4"), ("near", "variant", "4"), ("near", "variant_minus_usual", "4"),
     ]  # fmt: skip
     assert rows[2]["prompt"] == "brief_pairwise_choice − brief_pairwise"
+    steps = list(csv.DictReader((folder / along[0]).read_text().splitlines()))
+    assert [row["step"] for row in steps] == ["0", "1", "2", "3"] and {row["errors"] for row in steps} != {""}
+    choice = read_json(folder / "results/sides/checkpoints/tuned.json")
+    assert [row["step"] for row in steps if row["chosen"] == "True"] == [str(choice["chosen"])] and choice["chosen"] > 0
+    taken = folder_of(folder / "results/sides/adapters/tuned", choice["chosen"])
+    made_by = read_json(folder / along[2])["made_by"]
+    assert made_by["adapter"] == sha256_file(taken / "adapter_model.safetensors")
