@@ -33,42 +33,53 @@ STUDY = {
 }
 
 
-def test_both_responses_are_graded_and_compared(repository, tiny_models, tmp_path):
-    folder = copy_workflow(repository, tmp_path)
+ALONG = ("tables/checkpoints.csv", "figures/checkpoints.svg", "models/tuned.json")
+
+
+@pytest.fixture(scope="module")
+def folder(repository, tiny_models, tmp_path_factory):
+    folder = copy_workflow(repository, tmp_path_factory.mktemp("sides"))
     settings = STUDY | {"models": {"near": {"path": str(tiny_models["base"])}}}
     (folder / "sides.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    wanted = "results/sides/verdicts/near_from_grades/pairs.jsonl"
-    compared = "results/sides/tables/variants.csv"
-    along = [
-        "results/sides/tables/checkpoints.csv",
-        "results/sides/figures/checkpoints.svg",
-        "results/sides/models/tuned.json",
-    ]
-    process = runner(folder)("--configfile", "sides.yaml", "--", wanted, compared, *along)
+    return folder
+
+
+def make(folder, *wanted):
+    process = runner(folder)("--configfile", "sides.yaml", "--", *(f"results/sides/{path}" for path in wanted))
     assert process.returncode == 0, (process.stdout + process.stderr)[-3000:]
-    replies = list(read_jsonl(folder / "results/sides/replies/near/pairs_from_grades.jsonl"))
+
+
+def test_both_responses_are_graded_and_a_judge_is_asked_twice(folder):
+    wanted, compared = "verdicts/near_from_grades/pairs.jsonl", "tables/variants.csv"
+    make(folder, wanted, compared)
+    results = folder / "results/sides"
+    replies = list(read_jsonl(results / "replies/near/pairs_from_grades.jsonl"))
     assert len(replies) == 8 and {row["run"] for row in replies} == {1}, "one grade for each of two responses"
-    verdicts = list(read_jsonl(folder / wanted))
+    verdicts = list(read_jsonl(results / wanted))
     assert sorted((row["item"], row["order"]) for row in verdicts) == sorted(
         (item, order) for item in {row["item"] for row in verdicts} for order in ("original", "swapped")
     )
     assert len(verdicts) == 8
-    usual, other = (
-        list(read_jsonl(folder / f"results/sides/replies/{name}/pairs.jsonl")) for name in ("near", "near_chosen")
-    )
+    usual, other = (list(read_jsonl(results / f"replies/{name}/pairs.jsonl")) for name in ("near", "near_chosen"))
     assert {row["item"] for row in usual} == {row["item"] for row in other}
     assert {row["prompt"] for row in usual}.isdisjoint(row["prompt"] for row in other)
-    assert len(list((folder / "results/sides/store").glob("*/pairs.jsonl"))) == 1, "both have the same weights"
-    assert not (folder / "results/sides/models/near_chosen").exists()
-    rows = list(csv.DictReader((folder / compared).read_text().splitlines()))
+    assert len(list((results / "store").glob("*/pairs.jsonl"))) == 1, "both have the same weights"
+    assert not (results / "models/near_chosen").exists()
+    rows = list(csv.DictReader((results / compared).read_text().splitlines()))
     assert [(row["judge"], row["asked"], row["n"]) for row in rows] == [
         ("near", "usual", "4"), ("near", "variant", "4"), ("near", "variant_minus_usual", "4"),
     ]  # fmt: skip
     assert rows[2]["prompt"] == "brief_pairwise_choice − brief_pairwise"
-    steps = list(csv.DictReader((folder / along[0]).read_text().splitlines()))
-    assert [row["step"] for row in steps] == ["0", "1", "2", "3"] and {row["errors"] for row in steps} != {""}
-    choice = read_json(folder / "results/sides/checkpoints/tuned.json")
+
+
+@pytest.mark.long
+def test_checkpoints_are_judged_and_the_best_one_is_exported(folder):
+    make(folder, *ALONG)
+    results = folder / "results/sides"
+    steps = list(csv.DictReader((results / ALONG[0]).read_text().splitlines()))
+    assert [row["step"] for row in steps] == ["0", "1", "2", "3"] and {row["n"] for row in steps} == {"60"}
+    choice = read_json(results / "checkpoints/tuned.json")
     assert [row["step"] for row in steps if row["chosen"] == "True"] == [str(choice["chosen"])] and choice["chosen"] > 0
-    taken = folder_of(folder / "results/sides/adapters/tuned", choice["chosen"])
-    made_by = read_json(folder / along[2])["made_by"]
+    taken = folder_of(results / "adapters/tuned", choice["chosen"])
+    made_by = read_json(results / ALONG[2])["made_by"]
     assert made_by["adapter"] == sha256_file(taken / "adapter_model.safetensors")
