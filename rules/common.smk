@@ -50,7 +50,7 @@ wildcard_constraints:
     merge=one_of(study.merges),
     quantization=one_of(study.quantizations),
     model=one_of(study.model_names),
-    judge=one_of(study.model_names),
+    judge=one_of(study.asked_names),
     suite=one_of(settings.suites),
     recorded=one_of(study.catalogues.recorded),
 

@@ -38,8 +38,8 @@ rule judge_suite:
         item_sets=paths.inputs(paths.ITEMS, suites.item_sets, "judge", "suite"),
         prompts=of(chained(suites.prompts, prompt_files), "judge", "suite"),
         texts=of(chained(suites.prompts, prompt_texts), "judge", "suite"),
-        model=renamed(paths.MODEL, model="judge"),
-        manifest=renamed(paths.MANIFEST, model="judge"),
+        model=paths.one(paths.MODEL, study.model_of, "judge"),
+        manifest=paths.one(paths.MANIFEST, study.model_of, "judge"),
     output:
         paths.REPLIES,
         timing=paths.TIMING,
@@ -48,7 +48,7 @@ rule judge_suite:
     benchmark:
         "<benchmarks>/judge_suite/{judge}/{suite}.tsv"
     wildcard_constraints:
-        judge=one_of(study.model_names - set(study.quantizations) - set(ENDPOINTS)),
+        judge=one_of(study.asked_names - set(suites.quantized) - set(ENDPOINTS)),
         suite=one_of(suites.names),
     conda:
         of(environments.of_replies, "judge")
@@ -78,7 +78,7 @@ rule judge_suite:
 # A rule of its own: the cluster profile, which knows a job by its rule, sends these, which may need no GPU, elsewhere.
 use rule judge_suite as judge_suite_gguf with:
     wildcard_constraints:
-        judge=one_of(study.quantizations),
+        judge=one_of(suites.quantized),
         suite=one_of(suites.names),
 
 

@@ -5,10 +5,11 @@ Both end in tables; training.csv holds the training curves of the study's own ex
 
 from functools import partial
 
-from judgemerge.search.plan import ScreeningPlan, SearchPlan
+from judgemerge.search.plan import CheckpointPlan, ScreeningPlan, SearchPlan
 
 search_plan = SearchPlan(study)
 screening_plan = ScreeningPlan(study)
+checkpoint_plan = CheckpointPlan(study)
 of_target = partial(chained, study.target_of)  # asks about the expert or merge that a search starts from
 # What a trial reads, is told and needs, whatever is searched for.
 trial_inputs = dict(
@@ -282,6 +283,66 @@ rule tabulate_screening:
         "../scripts/search/tabulate_screening.py"
 
 
+rule judge_checkpoints:
+    """Verdicts of the base, the kept checkpoints and the end of one training on development sets; nothing is exported."""
+    input:
+        adapter=paths.ADAPTER,
+        recipe=paths.TRAINING_RECIPE,
+        development=paths.inputs(paths.ITEMS, checkpoint_plan.development_sets, "expert"),
+        prompts=of(chained(checkpoint_plan.prompts, prompt_files), "expert"),
+        texts=of(chained(checkpoint_plan.prompts, prompt_texts), "expert"),
+        model=paths.one(paths.MODEL, study.base_of, "expert"),
+        manifest=paths.one(paths.MANIFEST, study.base_of, "expert"),
+    output:
+        paths.CHECKPOINT_VERDICTS,
+    log:
+        "<logs>/judge_checkpoints/{expert}.log",
+    benchmark:
+        "<benchmarks>/judge_checkpoints/{expert}.tsv"
+    wildcard_constraints:
+        expert=one_of(checkpoint_plan.experts),
+    conda:
+        "../envs/train.yaml"
+    threads: settings.threads
+    resources:
+        **needed("judge_checkpoints"),
+        gpu=GPUS.judge_suite,
+    params:
+        sets=of(checkpoint_plan.development_sets, "expert"),
+        prompts=of(checkpoint_plan.prompts, "expert"),
+        prompt_contents=of(chained(checkpoint_plan.prompts, prompt_contents), "expert"),
+        judging=of(checkpoint_plan.judging, "expert"),
+        sources=paths.SOURCES,
+        store=paths.STORE,
+    script:
+        "../scripts/search/judge_checkpoints.py"
+
+
+rule choose_checkpoint:
+    """The step that stands for an expert: the end of its training, or the best checkpoint on development sets."""
+    input:
+        verdicts=paths.CHECKPOINT_VERDICTS,
+        development=paths.inputs(paths.ITEMS, checkpoint_plan.development_sets, "expert"),
+    output:
+        paths.CHECKPOINT_CHOICE,
+    log:
+        "<logs>/choose_checkpoint/{expert}.log",
+    benchmark:
+        "<benchmarks>/choose_checkpoint/{expert}.tsv"
+    wildcard_constraints:
+        expert=one_of(checkpoint_plan.experts),
+    conda:
+        "../envs/stats.yaml"
+    resources:
+        **small_job,
+    params:
+        sets=of(checkpoint_plan.development_sets, "expert"),
+        kept=of(checkpoint_plan.settings, "expert"),
+        code=script_digest("search/choose_checkpoint"),
+    script:
+        "../scripts/search/choose_checkpoint.py"
+
+
 rule collect_curves:
     """training.csv: what was logged while the experts were trained, one below the other."""
     input:
@@ -308,4 +369,5 @@ localrules:
     choose_trial,
     tabulate_search,
     tabulate_screening,
+    choose_checkpoint,
     collect_curves,

@@ -190,7 +190,7 @@ rule train_expert:
         **needed("train_expert"),
         gpu=0 if TRAINING_NODES else GPUS.train_expert,
     params:
-        expert=lookup(within=settings.plain(), dpath="experts/{expert}"),
+        expert=of(training_plan.expert, "expert"),
         prompts=of(study.training_prompts, "expert"),
         prompt_contents=of(chained(study.training_prompts, prompt_contents), "expert"),
         sources=paths.SOURCES,
@@ -206,6 +206,7 @@ rule export_expert:
     input:
         adapter=paths.ADAPTER,
         recipe=paths.TRAINING_RECIPE,
+        choice=paths.inputs(paths.CHECKPOINT_CHOICE, training_plan.choices, "expert"),
         model=paths.one(paths.MODEL, study.base_of, "expert"),
         manifest=paths.one(paths.MANIFEST, study.base_of, "expert"),
     output:
@@ -229,6 +230,7 @@ rule check_export:
     input:
         item_sets=paths.inputs(paths.ITEMS, training_plan.training_sets, "expert"),
         adapter=paths.ADAPTER,
+        choice=paths.inputs(paths.CHECKPOINT_CHOICE, training_plan.choices, "expert"),
         exported=renamed(paths.MODEL, model="expert"),
         model=paths.one(paths.MODEL, study.base_of, "expert"),
     output:

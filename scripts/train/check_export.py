@@ -3,7 +3,7 @@
 from judgemerge.core import files
 from judgemerge.core.logs import logged
 from judgemerge.prompting.chat_templates import Chat
-from judgemerge.train import exports
+from judgemerge.train import checkpoints, exports
 
 N_PROMPTS, N_CHARACTERS = 4, 2000  # a few are enough: a wrong scale or a missing layer shows in the first logits
 
@@ -23,7 +23,7 @@ if "snakemake" in globals():
     with logged(snakemake.log[0]):
         main(
             base=snakemake.input.model,
-            adapter=snakemake.input.adapter,
+            adapter=checkpoints.chosen(snakemake.input.adapter, snakemake.input.choice),
             exported=snakemake.input.exported,
             rows=["\n".join(row["turns"]) for path in snakemake.input.item_sets for row in files.read_jsonl(path)],
             threads=snakemake.threads,

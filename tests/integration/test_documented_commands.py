@@ -150,6 +150,10 @@ def desk(tiny_models, tmp_path_factory):
     question = {"question_body": "2+2?", "category": "math"}  # in the names of MELD-Eval
     files.write_json(folder / "pairs.json", [{**question, "answer1_body": "4", "answer2_body": "5"}])
     files.write_json(folder / "grades.json", [{**question, "answer_body": "4"}])
+    rubric = "[Is it right?]\n" + "\n".join(f"Score {score}: It is {score}." for score in range(1, 6))
+    more = {"rubric": rubric, "criterion": "Is it right?", "reference": "4", "context": "2 and 2 are 4."}
+    files.write_jsonl(folder / "graded.jsonl", [{"prompt": "2+2?", "response": "5", **more}])
+    files.write_jsonl(folder / "compared.jsonl", [{"prompt": "2+2?", "response_a": "4", "response_b": "5", **more}])
     return folder
 
 

@@ -12,6 +12,7 @@ _EXPLAINED = {"explanation", "explanation_swapped"}
 _SCORED = {"scores", "scores_first", "scores_second", "scores_first_swapped", "scores_second_swapped"}
 FIELDS: dict[str, set[str]] = {
     "autoj": {"category", "scenario", "human", *_EXPLAINED},
+    "biggen": {"reference", "category", "rubric", "criterion", "task", "system_prompt", "published_prompt"},
     "demo": {"category", "hidden", "n_good", *_EXPLAINED, *_SCORED},
     "gpt4_pair": {"reference", "question_id", "game", *_EXPLAINED},
     "llmbar": {*_EXPLAINED},

@@ -10,12 +10,13 @@ from typing import NamedTuple
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.settings.study_file import Settings
 
-SIDES = {"direct": "pointwise", "pairwise": "pairwise"}
+# What a cell can be: agreement of grades or of pairs; alpha over runs of grades; transitivity of pairs.
+SIDES = {"direct": "pointwise", "pairwise": "pairwise", "runs": "pointwise", "triples": "pairwise"}
 MEAN = "mean"
 
 
 class Cell(NamedTuple):
-    """One value of a published table as it was printed; `side` is direct or pairwise."""
+    """One value of a published table as it was printed; `side` is one of SIDES."""
 
     row: str
     side: str
@@ -53,7 +54,7 @@ def as_number(printed: str, where: str) -> float:
 def variant_judges(settings: Settings) -> list[str]:
     """Return the judges that the tables and the sweep need, in their order."""
     tables = settings.ablation.tables.values() if settings.ablation else ()
-    named = [judge for table in tables for judge in table.rows.values()]
+    named = [judge for table in tables for judges in table.judges().values() for judge in judges]
     return list(dict.fromkeys([*named, *sweep_shares(settings)]))
 
 

@@ -6,20 +6,28 @@ are plain means of what both sides have, without an interval.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
 from judgemerge.core.items import Item, Verdict
-from judgemerge.evaluate.ablation import MEAN, SIDES, Cell, as_number
+from judgemerge.evaluate.ablation import MEAN, Cell, as_number
 from judgemerge.evaluate.counts import divide
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Measurement, Sample, draw_sample, estimate, proportion
+from judgemerge.evaluate.published.prometheus import answers_between
 from judgemerge.evaluate.verdict_arrays import ERROR, TIE, benchmark_arrays, judge_arrays
 from judgemerge.settings.report import Statistics
 
-METRICS = {"direct": "pearson", "pairwise": "accuracy without ties"}
-SIDE_OF = {protocol: side for side, protocol in SIDES.items()}
+METRICS = {
+    "direct": "pearson",
+    "pairwise": "accuracy without ties",
+    "runs": "alpha_runs",
+    "triples": "transitivity of the labels",
+}
+SIDE_OF = {"pointwise": "direct", "pairwise": "pairwise"}
 NOT_RUN = "not run: its file or suite is not part of this run"
+QUOTED = "only quoted: no judge of this study stands for this row"
 Measured = Mapping[tuple[str, str], Measurement]  # by judge and benchmark
 
 
@@ -67,23 +75,42 @@ def pearson(sample: Sample, truth: np.ndarray, score: np.ndarray) -> Estimate:
     return estimate(sample, counts, function)
 
 
+def transitivity_of_labels(
+    items: Sequence[Item], verdicts: Sequence[Verdict], judge: str, settings: Statistics
+) -> Measurement:
+    """Return the paper's transitivity (published/prometheus.py) of one judge, with an interval."""
+    benchmark = benchmark_arrays(items)
+    between, outcomes = answers_between(benchmark), judge_arrays(benchmark, judge, verdicts).codes[:, 0]
+    name, errors = f"{benchmark.benchmark}/ablation triples", int(between[outcomes == ERROR].sum())
+    sample = draw_sample([item.cluster for item in benchmark.items], name, settings)
+    counts = sample.count(between * (outcomes == benchmark.truth), between)
+    value = estimate(sample, counts, lambda sums: divide(sums[0], sums[1])) if between.any() else UNDEFINED
+    note = "" if between.any() else "no three answers to one instruction"
+    return Measurement.of(METRICS["triples"], value, int(between.sum()), errors, note)
+
+
 def ablation_table(
-    tables: Mapping[str, Mapping[str, str]],
+    tables: Mapping[str, Mapping[str, str | Sequence[str]]],
     cells: Mapping[str, Sequence[Cell]],
     benchmarks: Mapping[str, str],
     measured: Measured,
+    consistency: Mapping[str, Measured] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Return one row per row and column of each published table, columns COLUMNS.
 
-    `tables` gives the judge of each row by name, `cells` the published cells by name, `benchmarks` column → benchmark,
-    and `measured` what `measure` returns.
+    `tables` gives the judge of each row by name, or several, or none (the row is only quoted), `cells` the published
+    cells by name, `benchmarks` column → benchmark, `measured` what `measure` returns, and `consistency` the same for
+    the sides that are no agreement, by side.
     """
+    by_side = {side: measured if side in SIDE_OF.values() else consistency.get(side, {}) for side in METRICS}
     rows = [
         row
         for table, judges in tables.items()
-        for name, judge in judges.items()
+        for name, of_row in judges.items()
+        for judge in ([of_row] if isinstance(of_row, str) else of_row or [""])
         for side in METRICS
-        for row in _side_rows((table, name, judge, side), cells[table], benchmarks, measured)
+        if any(cell.side == side for cell in cells[table])
+        for row in _side_rows((table, name, judge, side), cells[table], benchmarks, by_side[side])
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -106,12 +133,14 @@ def _side_rows(
         and (judge, benchmark) in measured
         and measured[judge, benchmark].metric == METRICS[side]
     ]
-    not_run = Measurement.of(METRICS[side], UNDEFINED, 0, note=NOT_RUN)
+    not_run = Measurement.of(METRICS[side], UNDEFINED, 0, note=NOT_RUN if judge else QUOTED)
     parts = [measured[pair] for column in columns if (pair := (judge, benchmarks.get(column))) in measured]
     for column in (*columns, *unprinted):
         benchmark = benchmarks.get(column, "")
         yield _row(place, column, benchmark, measured.get((judge, benchmark), not_run), printed.get(column))
-    yield _row(place, MEAN, "", _mean(parts, side, len(columns)), printed.get(MEAN))
+    if MEAN in {cell.column for cell in cells if cell.side == side}:
+        mean = _mean(parts, side, len(columns)) if judge else not_run
+        yield _row(place, MEAN, "", mean, printed.get(MEAN))
 
 
 def _row(place: tuple[str, str, str, str], column: str, benchmark: str, value: Measurement, cell: Cell | None) -> Row:

@@ -67,11 +67,12 @@ def _check_ablation(study: "Study") -> None:
         cells = ablation.read_published(table.published)
         row_names = {cell.row for cell in cells}
         columns = {cell.column for cell in cells} - {ablation.MEAN}
-        for row, judge in table.rows.items():
+        for row, judges in table.judges().items():
             require_known(row, row_names, f"{where}.tables.{name}.rows names the row")
-            if judge not in study.judges:
-                near = did_you_mean(judge, study.judges)
-                raise JudgemergeError(f"{where}.tables.{name}.rows.{row} is '{judge}', no judge of this study{near}")
+            for judge in judges:
+                if judge not in study.judges:
+                    near, key = did_you_mean(judge, study.judges), f"{where}.tables.{name}.rows.{row}"
+                    raise JudgemergeError(f"{key} is '{judge}', no judge of this study{near}")
         if not columns & set(entry.benchmarks):
             raise JudgemergeError(
                 f"{where}.benchmarks names no column of {table.published}: {', '.join(sorted(columns))}"

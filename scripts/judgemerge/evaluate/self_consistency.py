@@ -168,10 +168,17 @@ def _sampled_rows(
     items: Sequence[Item], replies: Sequence[Reply], reply: ReplySettings, settings: Statistics
 ) -> list[Measurement]:
     rows = redraw_rows(items, [(row.item, row.draws or 1) for row in replies], settings)
+    return [*rows, *alpha_of_replies(items, replies, reply, settings)]
+
+
+def alpha_of_replies(
+    items: Sequence[Item], replies: Sequence[Reply], reply: ReplySettings, settings: Statistics
+) -> list[Measurement]:
+    """Return alpha over the runs of sampled grades; nothing where there was one run."""
     runs = sampling.by_run(replies, reply)
-    if len(runs) > 1:
-        scores: dict[str, list[float]] = {}
-        for verdict in (verdict for verdicts in runs.values() for verdict in verdicts if verdict.score is not None):
-            scores.setdefault(verdict.item, []).append(verdict.score)
-        rows.append(alpha_row(items, scores, settings))
-    return rows
+    if len(runs) < 2:
+        return []
+    scores: dict[str, list[float]] = {}
+    for verdict in (verdict for verdicts in runs.values() for verdict in verdicts if verdict.score is not None):
+        scores.setdefault(verdict.item, []).append(verdict.score)
+    return [alpha_row(items, scores, settings)]

@@ -27,6 +27,7 @@ def check(study: "Study") -> None:
     """Refuse judges that are not there, and such as cannot be asked as the study says."""
     _check_backends(study)
     _check_names(study)
+    _check_variants(study)
     panel_checks.check_answers(study)
     for judge in study.judges:
         if study.kind(judge) == "model":
@@ -55,12 +56,12 @@ def _check_backends(study: "Study") -> None:
 
 
 def _check_names(study: "Study") -> None:
-    names = {*study.model_names, *study.judges_from_grades, *BASELINES, *study.catalogues.recorded, *study.panels}
+    names = {*study.asked_names, *study.judges_from_grades, *BASELINES, *study.catalogues.recorded, *study.panels}
     for judge in study.judges:
         require_known(judge, names, f"{study.where}: judges names the unknown judge")
         if study.kind(judge) == "recorded":
             _check_recorded(study, judge)
-    models = [name for name in study.judges if study.kind(name) == "model"]
+    models = [name for name in study.settings.judges if study.kind(name) == "model"]
     for judge in study.settings.judging.judges:
         require_known(judge, models, f"{study.where}: judging.judges names the unknown judge")
 
@@ -120,6 +121,31 @@ def _check_draws(study: "Study") -> None:
         )
 
 
+def _check_variants(study: "Study") -> None:
+    """Refuse variants of what is no model among the judges, and such as ask nothing else, or nothing at all."""
+    models = [judge for judge in study.settings.judges if study.kind(judge) == "model"]
+    for judge, (model, name, entry) in study.variants.items():
+        key = f"{study.where}: judging.variants.{name}"
+        require_known(model, models, f"{key}.judges names what is no model among the judges:")
+        if model in study.models_by_origin("endpoint"):
+            raise JudgemergeError(
+                f"{key}.judges names '{model}', an endpoint; give it a second entry in models, with other prompts in "
+                "judging.judges, and the replies are shared"
+            )
+        if judge in {*study.model_names, *study.judges_from_grades, *study.catalogues.recorded, *study.panels}:
+            raise JudgemergeError(f"{key} makes a judge '{judge}', and there is another one of that name; rename it")
+        for suite in entry.suites or ():
+            require_known(suite, study.settings.suites, f"{key}.suites names the unknown suite")
+        for protocol in PROTOCOLS:
+            own = study.prompt(judge, protocol)
+            if own is not None and own == study.prompt(model, protocol):
+                raise JudgemergeError(
+                    f"{key}.{protocol} is '{own}', which '{model}' is asked with anyway; name another"
+                )
+        if not _answers_any(study, judge):
+            raise JudgemergeError(f"{key} judges nothing: no benchmark of its suites has the protocol of its prompts")
+
+
 def _check_pairs_from_grades(study: "Study") -> None:
     """Refuse derived judges without a judge, a prompt for grades or pairs to compare."""
     section, prompt, key = study.settings.pairs_from_grades, study.grading_prompt, f"{study.where}: pairs_from_grades"
@@ -156,7 +182,7 @@ def _check_sampling(study: "Study", judge: str) -> None:
 def _check_division(study: "Study", judge: str) -> None:
     """Refuse GPUs among which vLLM cannot divide a judge's attention heads, as far as their number is known."""
     judging = study.settings.judging
-    n_gpus = judging.for_judge(judge).gpus or judging.gpus or 1
+    n_gpus = judging.for_judge(study.model_of(judge)).gpus or judging.gpus or 1
     if study.backend_of(judge) != "vllm" or not study.settings.gpus:
         return
     for root in study.roots(judge):

@@ -51,7 +51,7 @@ def _listed(members: tuple[str, ...]) -> str:
 def _check_name(study: "Study", name: str, where: str) -> None:
     if name in study.settings.juries and name in study.settings.cascades:
         raise JudgemergeError(f"{study.where}: '{name}' stands in juries and in cascades; rename one")
-    taken = {*study.model_names, *study.judges_from_grades, *BASELINES, *study.catalogues.recorded}
+    taken = {*study.asked_names, *study.judges_from_grades, *BASELINES, *study.catalogues.recorded}
     if name in taken:
         raise JudgemergeError(f"{where} has the name of another judge; rename it")
 
@@ -66,7 +66,7 @@ def _check_member(study: "Study", name: str, panel: Panel, member: str, where: s
         )
     if member in BASELINES and not panel.baselines:
         raise JudgemergeError(f"{key} names the baseline '{member}', which reads nothing; remove it, or set baselines")
-    known = {*study.model_names, *study.judges_from_grades, *BASELINES, *study.catalogues.recorded}
+    known = {*study.asked_names, *study.judges_from_grades, *BASELINES, *study.catalogues.recorded}
     require_known(member, known, f"{key} names the unknown judge")
     if member not in study.judges:
         raise JudgemergeError(f"{key} names '{member}', which `judges` does not list; add it there")

@@ -46,6 +46,11 @@ class Suites:
     # ---- how judges are asked ----
 
     @property
+    def quantized(self) -> list[str]:
+        """Return the judges whose weights are quantized, their variants included."""
+        return [judge for judge in self.study.asked_names if self.study.model_of(judge) in self.study.quantizations]
+
+    @property
     def grading_prompts(self) -> dict[str, str]:
         """Protocol → prompt for what derived judges compare the grades of; empty where there are none."""
         return {"pointwise": self.study.grading_prompt} if self.study.judges_from_grades else {}

@@ -60,6 +60,12 @@ class Drawing(NamedTuple):
 
 def kinds_of(study: "Study") -> dict[str, str]:
     """Return what each judge is, in the order in which figures show them: base, experts, merges, others."""
+    kinds = _kinds_of_models(study)
+    return kinds | {judge: kinds[one.model] for judge, one in study.variants.items()}
+
+
+def _kinds_of_models(study: "Study") -> dict[str, str]:
+    """Return what each judge is; variants are what their model is, which `kinds_of` says."""
     kinds = {judge: study.kind(judge) for judge in study.judges}
     bases = {study.settings.base, *map(study.base_of, study.experts)}
     kinds |= {judge: "base" for judge in kinds if judge in bases}
@@ -151,7 +157,7 @@ class Contents:
 
     def manifests(self) -> list[str]:
         """Return the manifests of every model that a judge or a merge of the study uses."""
-        judges = [judge for judge in self.study.judges if self.study.kind(judge) == "model"]
+        judges = [self.study.model_of(judge) for judge in self.study.judges if self.study.kind(judge) == "model"]
         encoders = self.study.embedding.final_models if self.study.embedding else []
         names = dict.fromkeys([*judges, *self.study.comparisons.models_and_judges()])
         return [*self.layout.each(MANIFEST, names), *self.layout.each(ENCODER_MANIFEST, encoders)]

@@ -63,6 +63,7 @@ TOOLS = {
     "make_model": ("llamafactory", "transformers", "torch"),
     "train_expert": ("llamafactory", "peft", "transformers", "torch"),
     "export_expert": ("llamafactory", "peft", "torch"),
+    "judge_checkpoints": ("peft", "transformers", "torch"),
     "train_trial": ("llamafactory", "peft", "transformers", "torch"),
     "merge_models": ("mergekit", "safetensors", "torch"),
     "merge_trial": ("mergekit", "safetensors", "torch"),

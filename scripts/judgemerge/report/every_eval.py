@@ -122,14 +122,15 @@ def namespace(study: Study) -> str:
 
 def model_info(study: Study, record: Mapping[str, Any], judge: str) -> dict[str, Any]:
     """Return what is known of the model behind a judge; models of the hub and endpoints have their own names."""
-    kind, entry = study.kind(judge), study.models.get(judge)
+    model = study.model_of(judge)
+    kind, entry = study.kind(judge), study.models.get(model)
     details = {**UNKNOWN, "judge": judge, "kind": kind}
     identity = f"{namespace(study)}/{study.name}-{judge}"
     engine = None
     if kind == "model":
         engine = study.backend_of(judge)
         details |= OPEN if entry and entry.repo else {"deployment_type": "self_deployed"}
-        details |= {"digest": record["models"][judge]} if isinstance(record.get("models", {}).get(judge), str) else {}
+        details |= {"digest": record["models"][model]} if isinstance(record.get("models", {}).get(model), str) else {}
         details |= {"made_from": ", ".join(study.made_from(judge))} if study.made_from(judge) else {}
     if entry and entry.repo:
         identity, details = entry.repo, details | {"revision": str(entry.revision)}
@@ -153,7 +154,8 @@ def model_info(study: Study, record: Mapping[str, Any], judge: str) -> dict[str,
 def _source_metadata(study: Study, judge: str) -> dict[str, Any]:
     about = study.settings.about
     names = [author.full_name for author in about.authors]
-    is_own = judge in study.model_names and judge not in study.models
+    model = study.model_of(judge)
+    is_own = model in study.model_names and model not in study.models
     said = {"source_name": f"judgemerge, study {study.name}", "source_type": "evaluation_run"}
     said |= {"source_organization_name": about.publisher or ", ".join(names) or "unknown"}
     said |= {"source_organization_url": about.source} if about.source else {}

@@ -18,6 +18,7 @@ from judgemerge.search.searching import (
     targets,
 )
 from judgemerge.settings import config, training_keys
+from judgemerge.settings.models import Checkpoints
 from judgemerge.settings.searches import Choices, Search, Span
 
 if TYPE_CHECKING:
@@ -49,6 +50,37 @@ def check(study: "Study") -> None:
             for value in span.choices if isinstance(span, Choices) else (span.low, span.high):
                 _check_value(study, search, parameter, value, where)
         _check_fields(study, name)
+    for name, expert in study.experts.items():
+        if expert.checkpoints:
+            _check_checkpoints(study, name, expert.checkpoints)
+
+
+def _check_checkpoints(study: "Study", name: str, kept: Checkpoints) -> None:
+    """Refuse checkpoints that nothing judges, or that are chosen by what the study is tested on."""
+    where = f"{study.where}: experts.{name}.checkpoints"
+    if kept.every and kept.steps:
+        raise JudgemergeError(f"{where} has every and steps, which both say what is kept; leave one out")
+    if not kept.sets:
+        raise JudgemergeError(f"{where} has no development; name an item set and its metric that they are judged by")
+    if "early_stopping_steps" in study.training(name):
+        raise JudgemergeError(f"{where} and early_stopping_steps both say which step counts; leave one out")
+    for development, metric in kept.sets.items():
+        _check_development(study, development, where)
+        _check_known_metric(study, development, metric, where)
+        protocol = study.protocol(development)
+        prompt, key = study.prompt(name, protocol), f"judging.prompts.{protocol}"
+        if prompt is None:
+            raise JudgemergeError(f"{where}: there is no {protocol} prompt to judge '{development}' with; set {key}")
+        template = study.template(prompt)
+        check_fields(study, template, template.fields, [development], f"experts.{name}", "its development sets", key)
+    if any(map(lower_is_better, kept.sets.values())):
+        raise JudgemergeError(f"{where}: of mae less is better, and a checkpoint is chosen by more; leave mae out")
+    for merge in study.merges:
+        if kept.choose == "best" and name in study.adapters_of(merge):
+            raise JudgemergeError(
+                f"{study.where}: merges.{merge} reads '{name}' as an adapter, which is the end of its training, but "
+                f"experts.{name}.checkpoints.choose is best; set adapters: false, or choose: last"
+            )
 
 
 def _check_value(study: "Study", search: Search, parameter: str, value: float | str | bool, where: str) -> None:
@@ -127,6 +159,14 @@ def _check_span(parameter: str, span: Span, where: str) -> None:
         raise JudgemergeError(f"{where}: space.{parameter} goes from {span.low} to {span.high}; give low below high")
     if span.log and span.low <= 0:
         raise JudgemergeError(f"{where}: space.{parameter} has log: true, which needs low above 0")
+
+
+def _check_known_metric(study: "Study", development: str, metric: str, where: str) -> None:
+    protocol = study.protocol(development)
+    metrics = searched_metrics(protocol)
+    if metric not in metrics:
+        near = did_you_mean(metric, metrics)
+        raise JudgemergeError(f"{where}: metric '{metric}' is no metric to choose {protocol} judges by{near}")
 
 
 def _check_metric(study: "Study", name: str, development: str, metric: str, where: str) -> None:

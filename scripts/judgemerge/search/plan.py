@@ -29,7 +29,8 @@ class SearchPlan:
     def target_settings(self, search: str) -> dict:
         """Return the expert or merge that a search starts from."""
         target = self.study.target_of(search)
-        return (self.study.experts.get(target) or self.study.merges[target]).plain()
+        entry = (self.study.experts.get(target) or self.study.merges[target]).plain()
+        return {key: value for key, value in entry.items() if key != "checkpoints"}  # trials keep none
 
     # ---- trials ----
 
@@ -60,6 +61,37 @@ class SearchPlan:
         if self.study.settings.rehearsal:  # random weights write nothing that could be read, and no metric is defined
             more["value_of_nothing"] = 0.0
         return judging_of(self.study, searching.best_name(search)) | more
+
+
+class CheckpointPlan:
+    """The judging of checkpoints of one study, as its rules ask about it, by the name of the expert."""
+
+    def __init__(self, study: "Study"):
+        """Answer from the settings of `study`."""
+        self.study = study
+
+    @property
+    def experts(self) -> list[str]:
+        """Return the experts whose checkpoints are kept."""
+        return [name for name, entry in self.study.experts.items() if entry.checkpoints]
+
+    def development_sets(self, expert: str) -> list[str]:
+        """Return the item sets that the checkpoints of an expert are judged on."""
+        return list(self.study.experts[expert].checkpoints.sets)
+
+    def settings(self, expert: str) -> dict:
+        """Return what is said of the checkpoints of an expert."""
+        return self.study.experts[expert].checkpoints.plain()
+
+    def prompts(self, expert: str) -> dict[str, str]:
+        """Return protocol → prompt for them: that of the expert."""
+        protocols = dict.fromkeys(map(self.study.protocol, self.development_sets(expert)))
+        return {protocol: self.study.prompt(expert, protocol) for protocol in protocols}
+
+    def judging(self, expert: str) -> dict:
+        """Return how a checkpoint is asked: as the expert."""
+        categories = self.study.categories_of(self.development_sets(expert))
+        return judging_of(self.study, expert) | ({"categories": categories} if categories else {})
 
 
 def judging_of(study: "Study", model: str) -> dict:

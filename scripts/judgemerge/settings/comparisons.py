@@ -1,6 +1,8 @@
 """Comparisons of two models by their answers, and of variants of one judge."""
 
-from judgemerge.settings.section import Section, key, section
+from typing import Annotated
+
+from judgemerge.settings.section import Section, key, limits, section
 
 
 @section
@@ -72,7 +74,14 @@ class AblationTable(Section):
     """One published table of variants."""
 
     published: str = key("File with the printed values: row, side, column, value, source.")
-    rows: dict[str, str] = key("Row of the table → judge of this study.", minProperties=1)
+    rows: dict[str, str | Annotated[tuple[str, ...], limits(uniqueItems=True)]] = key(
+        "Row of the table → judge of this study, or several of them; `[]` for a row that is only quoted.",
+        minProperties=1,
+    )
+
+    def judges(self) -> dict[str, tuple[str, ...]]:
+        """Return the judges that stand for each row; none for one that is only quoted."""
+        return {row: (judges,) if isinstance(judges, str) else tuple(judges) for row, judges in self.rows.items()}
 
 
 @section

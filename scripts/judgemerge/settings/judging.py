@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from judgemerge.settings.models import Prompts, chat_template, template_arguments
-from judgemerge.settings.section import Section, key, section
+from judgemerge.settings.section import NAMES, Section, key, section
 
 
 @section
@@ -72,6 +72,20 @@ class JudgeSettings(Section):
 
 
 @section
+class Variant(Section):
+    """Judges that are asked once more with other prompts: `linear` then appears among the judges as `linear_<variant>`
+    too, and tables/variants.csv has the paired difference. Weights and stored replies are shared.
+    """
+
+    checks = {"anyOf": [{"required": ["pairwise"]}, {"required": ["pointwise"]}]}
+
+    judges: tuple[str, ...] = key("Models among the judges.", minItems=1, uniqueItems=True)
+    pairwise: str | None = key("Prompt for pairs; without one the variant judges no pairs.", None)
+    pointwise: str | None = key("Prompt for single answers; without one the variant grades none.", None)
+    suites: tuple[str, ...] | None = key("Suites that the variant judges; unset means all.", None, uniqueItems=True)
+
+
+@section
 class Sampling(Section):
     """Sampling replies instead of decoding greedily (scripts/judgemerge/judge/sampling.py)."""
 
@@ -89,6 +103,12 @@ class Judging(Section):
     prompts: Prompts = key("Prompt per protocol, from config/prompts/.", {})
     judges: dict[str, JudgeSettings] = key(
         "Prompts, backend and other settings of single judges, where they differ from the ones above.", {}
+    )
+    variants: dict[str, Variant] = key(
+        "Judges that are also asked with other prompts, by name of the variant: grading without the reference answer "
+        "beside grading with it, say (docs/judging.md).",
+        {},
+        **NAMES,
     )
     backend: str = key(
         "Backend of judges with safetensors weights, a module of scripts/judgemerge/judge/backends/; vllm "

@@ -244,6 +244,37 @@ class Subset(PartOfSet):
 
 
 @section
+class Checkpoints(Section):
+    """Checkpoints of a training that are kept and judged on development sets: agreement as a curve beside the loss."""
+
+    checks = {"anyOf": [{"required": ["every"]}, {"required": ["steps"]}]}
+
+    every: int | None = key("Steps between two kept checkpoints; the end of the training is kept too.", None, minimum=1)
+    steps: tuple[int, ...] | None = key(
+        "The steps whose checkpoints are kept, in place of `every`; the end of the training is kept too.",
+        None,
+        minItems=1,
+        uniqueItems=True,
+    )
+    development: dict[str, str] | None = key(
+        "Item set → metric of the agreement tables; their mean is what a checkpoint is worth. Never a benchmark of any "
+        "suite, and never a set that is trained on.",
+        None,
+        minProperties=1,
+    )
+    choose: Literal["last", "best"] = key(
+        "The checkpoint that is exported, merged and judged as the expert: the end of the training (last), or that "
+        "which is worth most on the development sets, the earlier one of equals (best).",
+        "last",
+    )
+
+    @property
+    def sets(self) -> dict[str, str]:
+        """The development sets, each with its metric."""
+        return self.development or {}
+
+
+@section
 class Expert(Section):
     """A model that is trained here from a base."""
 
@@ -277,6 +308,7 @@ class Expert(Section):
         "is left out and counted in the recipe. It is never cut.",
         "refuse",
     )
+    checkpoints: Checkpoints | None = key(default=None)
     settings: LlamaFactory = key("LLaMA-Factory keys of this expert, on top of `training`.", {}, **LLAMAFACTORY)
 
 

@@ -30,6 +30,8 @@ ADAPTER = "results/{study}/adapters/{expert}"
 LEFT_OUT = "results/{study}/recipes/{expert}.left_out.json"
 TRAINING_LOG = "results/{study}/training_logs/{expert}.csv"
 TRAINING_RECIPE = "results/{study}/recipes/{expert}.train.yaml"
+CHECKPOINT_VERDICTS = "results/{study}/checkpoints/{expert}.verdicts.jsonl"
+CHECKPOINT_CHOICE = "results/{study}/checkpoints/{expert}.json"
 EXPORT_CHECK = "results/{study}/checks/{expert}.export.json"
 TRAINING = "results/{study}/training/{expert}"
 

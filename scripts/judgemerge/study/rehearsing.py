@@ -77,7 +77,7 @@ class _Cut:
             "downloads": True,
             "training": self._common_training(plain),
             "experts": {
-                name: expert | {"settings": self.training(expert["settings"])}
+                name: expert | {"settings": self.training(expert["settings"])} | self._checkpoints(expert)
                 for name, expert in plain["experts"].items()
             },
             "models": {name: self._model(entry) for name, entry in plain["models"].items()},
@@ -130,6 +130,13 @@ class _Cut:
         if keys.get("deepspeed", "none") != "none" and not is_installed("deepspeed"):
             self.note(f"DeepSpeed ({keys.pop('deepspeed')}), which is not installed here")
         return keys
+
+    def _checkpoints(self, expert: Mapping[str, Any]) -> Plain:
+        """Return the checkpoints of an expert, where some are kept: one after every short step."""
+        if "checkpoints" not in expert:
+            return {}
+        kept = {key: value for key, value in expert["checkpoints"].items() if key != "steps"}
+        return {"checkpoints": kept | {"every": SMALL_STEP}}
 
     def _screening(self, screening: Mapping[str, Any]) -> Plain:
         return {

@@ -46,6 +46,7 @@ MINUTES_TO_START = 10
 SCORING_MB = 600
 GRADES_SECONDS = 25  # one judge, 14,000 continuous grades, 10,000 resamples: measured on one core
 UNKNOWN_ITEMS = 1000
+CHECKPOINTS = 10  # of a training whose length is not known before it
 GPU_GB = 80.0  # memory of one GPU, unless the study says what its own have
 FILLED = 0.9  # of which weights can take so much
 # What a training asks for whose length nobody knows, at every attempt: it goes on at its checkpoint.
@@ -140,6 +141,7 @@ STEPS = {
     "quantize_model": ("quantize", "quantization"),
     "judge_suite": ("judge", "judge", "suite"),
     "judge_suite_gguf": ("judge", "judge", "suite"),
+    "judge_checkpoints": ("checkpoints", "expert"),
     "screen_base": ("screen", "model"),
     "train_trial": ("trial", "search"),
     "merge_trial": ("trial", "search"),
@@ -185,7 +187,9 @@ class Needs:
 
     def size(self, model: str) -> Size:
         """Return a model's size: from its files, else as the study says, else as its parents let expect."""
-        size, study = self.size_of_files(model), self.study
+        study = self.study
+        model = study.model_of(model)
+        size = self.size_of_files(model)
         if size is not None:
             return size
         if model in study.searched or model in study.experts:
@@ -328,6 +332,7 @@ class Needs:
 
     def judging_gpus(self, judge: str) -> int:
         """Return the GPUs of a judge; a quantization has some only where the study says that llama.cpp can use them."""
+        judge = self.study.model_of(judge)
         judging, quantization = self.study.settings.judging, self.study.quantizations.get(judge)
         if not self.gpus.judge_suite or (quantization and not quantization.gpu):
             return 0
@@ -370,7 +375,9 @@ class Needs:
     def _weights(self, judge: str) -> float:
         """Return the bytes of a judge's weights in memory."""
         size = self.size(judge)
-        if judge in self.study.quantizations:  # llama.cpp reads the weights as they are in the file
+        if (
+            self.study.model_of(judge) in self.study.quantizations
+        ):  # llama.cpp reads the weights as they are in the file
             return size.bytes
         width = BYTES.get(self.study.settings.judging.dtype)
         return size.parameters * width if width else size.bytes
@@ -425,6 +432,20 @@ class Needs:
         )
         unknown = (*making.unknown, *judging.unknown)
         return Need(max(making.mem_mb, judging.mem_mb), runtime, expected, unknown, making.longest)
+
+    def checkpoints(self, expert: str) -> Need:
+        """Return what judging the checkpoints of an expert takes: the base is loaded for each, most of them guessed."""
+        study, kept = self.study, self.study.experts[expert].checkpoints
+        units = [
+            (self._items(name) * len(ORDERS[study.protocol(name)]), self._new_tokens(expert, name))
+            for name in kept.sets
+        ]
+        one = self._inference(expert, units)
+        n_models = 2 + (len(kept.steps) if kept.steps else CHECKPOINTS)  # the base and the end besides
+        minutes = [
+            MINUTES_TO_START + n_models * (getattr(one, name) - MINUTES_TO_START) for name in ("runtime", "expected")
+        ]
+        return dataclasses.replace(one, runtime=minutes[0], expected=minutes[1])
 
     def keep(self, search: str) -> Need:
         """Return what the model of the best trial takes: an export, or the merge again."""

@@ -5,7 +5,7 @@ Everything that can be wrong with a study is found here, before the first job. I
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,11 +19,12 @@ from judgemerge.embed.plan import EmbeddingPlan
 from judgemerge.judge import pairs_from_grades
 from judgemerge.judge.baselines import BASELINES
 from judgemerge.judge.recorded import RecordedJudge
+from judgemerge.judge.variants import VariantJudge, variant_judges
 from judgemerge.prompting import chat_templates, rubric_metrics
 from judgemerge.prompting.prompts import Template, content, load_template, prompt_sources, shortened
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
-from judgemerge.settings.models import Expert, Merge, Model, Package, Prompts, Quantization
+from judgemerge.settings.models import Checkpoints, Expert, Merge, Model, Package, Prompts, Quantization
 from judgemerge.settings.panels import Panel
 from judgemerge.settings.report import Average
 from judgemerge.settings.searches import Search
@@ -127,10 +128,15 @@ class Study:
         screening = self.settings.screening
         names = [name for entry in self.searches.values() for name in searching.targets(entry)]
         names += [name for expert in self.experts.values() for name in expert.evaluate_on]
+        names += [name for kept in self._kept_checkpoints.values() for name in kept.sets]
         names += [*screening.train_on, *screening.evaluate_on] if screening else []
         names += self.comparisons.question_sets()
         names += [name for suite in self.suites for name in self.settings.suites[suite].development_sets]
         return [name for name in dict.fromkeys(names) if name in self.catalogues.benchmarks]  # others are refused later
+
+    @cached_property
+    def _kept_checkpoints(self) -> dict[str, Checkpoints]:
+        return {name: expert.checkpoints for name, expert in self.experts.items() if expert.checkpoints}
 
     def models_by_origin(self, origin: str) -> list[str]:
         """Return the models that are to be got by `make`, `repo`, `path`, `twin` or `endpoint`."""
@@ -177,6 +183,8 @@ class Study:
             return [self.base_of(model)]
         if model in self.quantizations:
             return [self.quantizations[model].model]
+        if model in self.variants:
+            return [self.variants[model].model]
         return [self.target_of(self.searched[model])] if model in self.searched else []
 
     def allowed_differences(self, merge: str) -> list[str]:
@@ -297,6 +305,11 @@ class Study:
         held = [name for name in self.judged_sets if name not in self.benchmarks]
         also |= dict.fromkeys(filter(is_there, held), "calibration of probabilities")
         also |= {name: f"development of search {', '.join(searches[name])}" for name in filter(is_there, searches)}
+        also |= {
+            name: f"choice of a checkpoint of {expert}"
+            for expert, kept in self._kept_checkpoints.items()
+            for name in filter(is_there, kept.sets)
+        }
         return also | {item_set: ", ".join(users) for item_set, users in self.training_sets.items()}
 
     @cached_property
@@ -444,13 +457,27 @@ class Study:
 
     @cached_property
     def judges(self) -> list[str]:
-        """Every judge, in the order of the study file, then those that compare their grades."""
-        return [*self.settings.judges, *self.judges_from_grades]
+        """Every judge, in the order of the study file, then those that compare their grades, then variants."""
+        return [*self.settings.judges, *self.judges_from_grades, *self.variants]
 
     @cached_property
     def judges_from_grades(self) -> dict[str, str]:
         """The judges that are made of another one's grades: name → that other judge."""
         return pairs_from_grades.derived_judges(self.settings)
+
+    @cached_property
+    def variants(self) -> Mapping[str, VariantJudge]:
+        """The judges that are another one's model under other prompts, by name."""
+        return variant_judges(self.settings)
+
+    @property
+    def asked_names(self) -> set[str]:
+        """Every name under which a model can be asked to judge: models, and their variants."""
+        return {*self.model_names, *self.variants}
+
+    def model_of(self, judge: str) -> str:
+        """Return the model whose weights a judge answers with: another one's for a variant, else its own."""
+        return self.variants[judge].model if judge in self.variants else judge
 
     @cached_property
     def panels(self) -> dict[str, Panel]:
@@ -464,7 +491,7 @@ class Study:
 
     def kind(self, judge: str) -> str:
         """Return what a judge is: `model`, `derived`, `baseline`, `recorded`, `jury` or `cascade`."""
-        if judge in self.model_names:
+        if judge in self.asked_names:
             return "model"
         if judge in self.panels:
             return self.panels[judge].kind
@@ -497,6 +524,9 @@ class Study:
                 else self.settings.pairs_from_grades.suites
             )
             return self.protocol(benchmark) == "pairwise" and self.suite_of(benchmark) in suites
+        suites = self.variants[judge].entry.suites if judge in self.variants else None
+        if suites is not None and self.suite_of(benchmark) not in suites:
+            return False
         return kind == "baseline" or self.prompt(judge, self.protocol(benchmark)) is not None
 
     def _answered_by_all(self, panel: Panel, benchmark: str) -> bool:
@@ -519,8 +549,10 @@ class Study:
     def prompt(self, judge: str, protocol: str) -> str | None:
         """Return the prompt a judge is asked with, None when it has none for the protocol.
 
-        A quantization is asked as the model it was made from, unless it has prompts of its own.
+        A quantization is asked as the model it was made from, unless it has prompts of its own; a variant has its own.
         """
+        if judge in self.variants:
+            return getattr(self.variants[judge].entry, protocol, None)
         judging = self.settings.judging
         is_as_source = judge in self.quantizations and judge not in judging.judges
         settings = judging.for_judge(self.quantizations[judge].model if is_as_source else judge)
@@ -528,10 +560,11 @@ class Study:
 
     def backend(self, judge: str) -> str:
         """Return what a judge with weights in safetensors answers with."""
-        return self.settings.judging.for_judge(judge).backend or self.settings.judging.backend
+        return self.settings.judging.for_judge(self.model_of(judge)).backend or self.settings.judging.backend
 
     def backend_of(self, model: str) -> str:
         """Return the backend that any model of the study answers with, endpoints and quantizations included."""
+        model = self.model_of(model)
         if model in self.models_by_origin("endpoint"):
             return "openai"
         return "llama_cpp" if model in self.quantizations else self.backend(model)
@@ -553,7 +586,7 @@ class Study:
         What is made from a model is asked as that model is, unless `judging.judges` says otherwise. Empty where nothing
         is said, so that finished jobs of such a study stay finished.
         """
-        judging = self.settings.judging
+        judging, model = self.settings.judging, self.model_of(model)
         quantized = self.quantizations[model].model if model in self.quantizations else ""
         entries = [judging.for_judge(model), judging.for_judge(quantized)]
         entries += [self.models[root] for root in (self.roots(model) if model in self.model_names else [])]

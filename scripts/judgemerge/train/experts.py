@@ -1,6 +1,7 @@
 """Training one expert: item sets → examples in the form of its base → LLaMA-Factory → adapter, recipe and curve."""
 
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ import yaml
 from judgemerge.core import files, models
 from judgemerge.core.items import Item, read_items
 from judgemerge.prompting.prompts import Template, load_template, with_category
-from judgemerge.settings.models import Expert
-from judgemerge.train import curves, lora_targets, preferences, runs, trained_forms, training
+from judgemerge.settings.models import Checkpoints, Expert
+from judgemerge.train import checkpoints, curves, lora_targets, preferences, runs, trained_forms, training
 from judgemerge.train.llamafactory import load_form
 
 
@@ -57,8 +58,10 @@ def train_expert(
     part of `judging.categories` that is about its sets. The work folder keeps
     the finished adapter: when the rule runs again for the same training, nothing is trained again.
     """
-    plan, counts = _plan(Expert.of(expert), data, common, start, results.recipe)
-    trained = runs.run(plan, start, watch)
+    section = Expert.of(expert)
+    kept = section.checkpoints
+    plan, counts = _plan(section, data, common, start, results.recipe)
+    trained = runs.run(plan, start, watch or (checkpoints.saver_of_space(kept) if kept else None))
     curves.write(results.curve, curves.state_of(trained.output))
     with files.atomic_writer(results.recipe) as file:
         about = {**counts, "threads": start.threads, "asked_by": plan.form.chat.text}
@@ -68,15 +71,24 @@ def train_expert(
             shutil.rmtree(other)
     part = Path(f"{results.adapter}.part")
     shutil.copytree(trained.output, part, ignore=shutil.ignore_patterns("checkpoint-*"), dirs_exist_ok=True)
+    if kept:
+        _keep_checkpoints(kept, trained, part, results.recipe)
     models.move_into_place(part, results.adapter)
     for checkpoint in trained.output.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
 
 
+def _keep_checkpoints(kept: Checkpoints, trained: runs.Run, part: Path, where: str) -> None:
+    steps, end = checkpoints.keep(kept, trained.output, trained.folder, part), checkpoints.last_step(trained.output)
+    if too_late := checkpoints.lacking(kept, steps, end):
+        print(f"{where}: the training ended with step {end}, so there is no checkpoint {too_late}", file=sys.stderr)
+
+
 def _plan(expert: Expert, data: Data, common: Mapping, start: runs.Start, where: str) -> tuple[runs.Plan, dict]:
     """Return what is trained, and the counts that the recipe begins with: examples, and items that are none."""
     shared = {key: value for key, value in common.items() if key not in ("chat", "categories")}
-    settings, adapted = lora_targets.prepare(start.base, training.expert_settings(shared, expert.settings), where)
+    own = expert.settings | (checkpoints.settings(expert.checkpoints) if expert.checkpoints else {})
+    settings, adapted = lora_targets.prepare(start.base, training.expert_settings(shared, own), where)
 
     def read(path: str) -> list[Item]:
         return [with_category(item, common.get("categories", {})) for item in read_items(path)]

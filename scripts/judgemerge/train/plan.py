@@ -42,6 +42,22 @@ class TrainingPlan:
 
     # ---- experts ----
 
+    def expert(self, expert: str) -> dict:
+        """Return what decides a training of what the study says of an expert.
+
+        Which checkpoint is taken, and what they are judged on, is decided after it.
+        """
+        entry = self.study.experts[expert].plain()
+        if "checkpoints" not in entry:
+            return entry
+        kept = {key: value for key, value in entry["checkpoints"].items() if key in ("every", "steps")}
+        return entry | {"checkpoints": kept}
+
+    def choices(self, expert: str) -> list[str]:
+        """Return the expert where one of its checkpoints is taken for it, else nothing."""
+        kept = self.study.experts[expert].checkpoints
+        return [expert] if kept and kept.choose == "best" else []
+
     def training_sets(self, expert: str) -> list[str]:
         """Return the item sets that an expert is trained on."""
         return list(self.study.experts[expert].train_on)

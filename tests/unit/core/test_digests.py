@@ -20,6 +20,7 @@ EXPENSIVE = {
     "fetch_source",
     "generate_answers",
     "judge_answers",
+    "judge_checkpoints",
     "judge_endpoint",
     "judge_suite",
     "keep_merged",

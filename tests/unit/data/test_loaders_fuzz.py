@@ -63,8 +63,10 @@ CASES = {
 
 
 def rows_of(path, n):
-    """Return the first rows of a JSON list or a file of JSON lines."""
+    """Return the first rows of a JSON list, of an object of rows over several lines, or of a file of JSON lines."""
     start = path.read_text(encoding="utf-8")[:64].lstrip("\ufeff \r\n\t")
+    if start.startswith("{\n"):
+        return list(json.loads(path.read_text(encoding="utf-8")).values())[:n]
     rows = json.loads(path.read_text(encoding="utf-8")) if start.startswith("[") else list(read_jsonl(path))
     return rows[:n]
 

@@ -11,6 +11,7 @@ from judgemerge.prompting.prompts import load_template, prompt_sources
 
 # What loaders' docstrings name as odd, and whether the stand-ins have it: item set → counts that are not 0.
 ODD = {
+    "biggen_human": ("without_score",),
     "autoj_pairwise_train": ("critique_undecided", "critique_against_people"),
     "mtbench_gpt4_train": ("second_turns", "errors", "with_reference"),
     "meld_pairwise_train": ("unreadable",),
@@ -59,7 +60,7 @@ def test_every_prompt_and_metric_finds_its_words(folder, repository, catalogues)
             (folder / key).write_text("words")
     prompts = sorted((repository / "config/prompts").glob("*.yaml"))
     asked = [path for path in prompts if set(prompt_sources(path)) & set(stand_ins.FILES)]
-    assert len(asked) == 15
+    assert len(asked) == 19
     for path in asked:
         assert load_template(path, folder).user.strip()
     metrics = sorted((repository / "config/metrics").glob("flow_judge_*.yaml"))

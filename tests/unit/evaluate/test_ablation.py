@@ -282,3 +282,64 @@ def test_published_grades_count_exact_hits():
     found = {row.metric: (row.value, row.n, row.errors) for row in published_rows(Case(items, {"j": verdicts}))}
     assert found["exact"] == (pytest.approx(1 / 3), 3, 1)
     assert found["pearson"] == (pytest.approx(1.0), 3, 1)
+
+
+# ---- several judges per row, rows that are only quoted, runs and triples ----
+
+
+def test_a_row_has_several_judges_or_is_only_quoted():
+    value = Measurement("pearson", 0.5, 0.4, 0.6, 10, 1)
+    measured = {(judge, "vicuna_absolute"): value for judge in ("theirs", "ours")}
+    cells = [Cell(row, "direct", "vicuna", ".642", "a paper") for row in ("Linear", "GPT-4")]
+    rows = {"Linear": ("theirs", "ours"), "GPT-4": ()}
+    table = ablation_tables.ablation_table({"t": rows}, {"t": cells}, {"vicuna": "vicuna_absolute"}, measured)
+    assert [(row.row, row.judge, row.published) for row in table.itertuples()] == [
+        ("Linear", "theirs", 0.642),
+        ("Linear", "ours", 0.642),
+        ("GPT-4", "", 0.642),
+    ]
+    assert table.note.iloc[2] == ablation_tables.QUOTED and "mean" not in set(table.column)
+    text = "".join(content for _, content in ablation_page.sections(table))
+    assert "Linear (ours)" in text and "GPT-4 (" not in text
+    figure = FIGURES["ablation"](table, {"theirs": "model", "ours": "merge"}, ["t"])
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names == ["Linear (theirs)", "Linear (ours)", "GPT-4"]
+
+
+def test_runs_and_triples_stand_beside_what_the_paper_printed():
+    items = [pair(x + y, x, y, "first") for x, y in itertools.combinations("abcd", 2)]
+    verdicts = [verdict for item in items for verdict in said(item.id, "second" if item.id == "ad" else "first")]
+    triples = ablation_tables.transitivity_of_labels(items, verdicts, "j", FEW)
+    published = {row.metric: row for row in published_rows(Case(items, {"j": verdicts})) if row.judge == "j"}
+    assert (triples.value, triples.n) == (published["transitivity"].value, published["transitivity"].n) == (0.5, 4)
+    alpha = Measurement("alpha_runs", 0.6, 0.5, 0.7, 9, 0)
+    cells = [Cell("A", "runs", "vicuna", ".6018", "p"), Cell("A", "triples", "preference", "97.60%", "p")]
+    table = ablation_tables.ablation_table(
+        {"t": {"A": "j"}},
+        {"t": cells},
+        {"vicuna": "v", "preference": "pairs"},
+        {("j", "v"): Measurement("pearson", 0.1, 0.0, 0.2, 9, 0)},
+        {"runs": {("j", "v"): alpha}, "triples": {("j", "pairs"): triples}},
+    )
+    assert list(zip(table.side, table.metric, table.value, table.published, strict=True)) == [
+        ("runs", "alpha_runs", 0.6, 0.6018),
+        ("triples", "transitivity of the labels", 0.5, 0.976),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "n", "cell", "value"),
+    [
+        (3, 62, ("Prometheus-2 8x7B", "direct", "feedback"), 0.898),
+        (4, 52, ("Prometheus-2 7B", "pairwise", "autoj"), 0.7507),
+        (13, 39, ("Prometheus-2 8x7B", "runs", "flask"), 0.7874),
+        (14, 10, ("Prometheus-2 7B", "triples", "preference"), 0.976),
+        (15, 30, ("Prometheus-2 7B, Direct2Pair", "pairwise", "mt_hj"), 0.6324),
+        (16, 24, ("Prometheus-2 7B, without the reference", "direct", "flask"), 0.425),
+    ],
+)
+def test_the_other_tables_of_the_paper_are_quoted(repository, table, n, cell, value):
+    cells = read_published(repository / f"config/published/prometheus_table{table}.tsv")
+    values = {(one.row, one.side, one.column): as_number(one.value, "x") for one in cells}
+    assert len(values) == len(cells) == n and values[cell] == pytest.approx(value)
+    assert {one.source for one in cells} == {one.source for one in cells if f"Table {table}" in one.source}

@@ -1,10 +1,13 @@
 """Prompts in the words that a judge was published with: taken from Python files, which are read and never run."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import Item
+from judgemerge.data import stand_ins
 from judgemerge.prompting import rubric_metrics
 from judgemerge.prompting.prompts import Unrenderable, load_template, prompt_sources, render
 from judgemerge.prompting.published_texts import python_arguments, python_text
@@ -217,3 +220,22 @@ def test_every_published_prompt_and_metric_of_the_catalogue_loads(repository):
     assert {"flow_judge", "flow_judge_no_inputs", "meld_pairwise", "meld_pointwise"} <= published
     for path in (repository / "config/metrics").glob("flow_judge_*.yaml"):
         assert rubric_metrics.load_metric(path).maximum in (1, 3, 5)
+
+
+@pytest.mark.parametrize("reference", [False, True])
+@pytest.mark.parametrize("kind", ["absolute", "relative"])
+def test_a_retrieved_context_stands_after_the_instruction_in_the_makers_words(repository, tmp_path, kind, reference):
+    stand_ins.write("prometheus_prompts", tmp_path / "prometheus_prompts")
+    name = f"prometheus_{kind}_context{'_reference' if reference else ''}_published"
+    prompt = load_template(repository / f"config/prompts/{name}.yaml", tmp_path)
+    extra = {"context": "Stone floats.", "rubric": "[Right?]", "criterion": "Right?"}
+    item = (
+        pair(extra=extra)
+        if kind == "relative"
+        else pair(extra=extra, protocol="pointwise", responses=(("Because.",),), truth=3)
+    )
+    text = render(prompt, item, "original")[-1]["content"]
+    assert "###The instruction to evaluate:\nWhy?\n\nContext:\nStone floats.\n\n###Response" in text
+    assert ("###Reference Answer (Score 5):\nSo." in text) == reference
+    with pytest.raises(Unrenderable, match="no_context"):
+        render(prompt, replace(item, extra={"rubric": "[Right?]", "criterion": "Right?"}), "original")

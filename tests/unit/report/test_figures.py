@@ -112,6 +112,8 @@ ELSEWHERE = {
     "reliability": "test_calibration_page.py",
     "risk_coverage": "test_calibration_page.py",
     "sweep": "test_ablation.py",
+    "variants": "test_variant_rows.py",
+    "checkpoints": "test_checkpoints.py",
     "curves": "test_search_figures.py",
     "search": "test_search_figures.py",
     "screening": "test_search_figures.py",

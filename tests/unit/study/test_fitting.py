@@ -188,7 +188,10 @@ def test_every_prompt_can_be_filled_from_some_set_of_the_catalogue(repository):
     """Those that show a metric's own fields, or a context, take them from metrics and files of one's own."""
     catalogue = benchmarks.load_catalogue(repository / "config" / "benchmarks.yaml")
     sets = [({"rubric", "criterion"} | item_fields.of(spec), spec["protocol"]) for spec in catalogue.values()]
-    own = item_fields.of({"loader": "jsonl", "options": {"fields": {"extra": ["context"]}}}) | {"rubric", "criterion"}
+    own = item_fields.of({"loader": "jsonl", "options": {"fields": {"reference": "best", "extra": ["context"]}}}) | {
+        "rubric",
+        "criterion",
+    }
     sets += [(own, "pairwise"), (own, "pointwise")]
     given = {"prompt", "response", "response_a", "response_b", "verdict", "score", "output"}
     for path in sorted((repository / "config" / "prompts").glob("*.yaml")):

@@ -47,7 +47,11 @@ def test_what_is_published_stays_but_for_numbers_of_steps_and_what_needs_a_gpu(r
         changed = {key for key in {*published, *rehearsed} if published.get(key) != rehearsed.get(key)}
         assert changed <= cut | for_gpus, expert
         published, rehearsed = (study.experts[expert].plain() for study in (full, rehearsal))
-        assert {**published, "settings": {}} == {**rehearsed, "settings": {}}
+        kept, few = (one.get("checkpoints", {}) for one in (published, rehearsed))
+        assert {**few, "every": None} == {**{key: kept[key] for key in kept if key != "steps"}, "every": None}
+        assert few.get("every", 1) == 1
+        same = {"settings": {}, "checkpoints": None}
+        assert {**published, **same} == {**rehearsed, **same}
     for merge, entry in full.merges.items():
         assert rehearsal.merges[merge].plain() == entry.plain()
     for prompts in ("prompts_used", "asked_prompts"):

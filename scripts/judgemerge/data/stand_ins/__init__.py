@@ -57,6 +57,7 @@ FILES: dict[str, StandIn] = {
     "prometheus_preference_bench": StandIn(partial(rows.request_pairs, "bench"), _write_json),
     "prometheus_mtbench_human": StandIn(partial(rows.request_pairs, "votes", ties=True), _write_json),
     "prometheus_flask": StandIn(rows.flask, _write_json),
+    "biggen_people": StandIn(rows.biggen, _write_parquet),
     "feedback_collection": StandIn(rows.feedback_collection, _write_json),
     **{
         f"preference_collection_{number}": StandIn(partial(rows.preference_collection, number, N_FILES), _write_parquet)

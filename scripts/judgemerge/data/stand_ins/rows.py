@@ -208,6 +208,33 @@ def flask(n_rows: int = 24) -> list[dict]:
     return made
 
 
+def biggen_row(number: int, writer: str = "writer_0", **fields: object) -> dict:
+    """Return a row of BiGGen-Bench: an instance with its rubric, an answer, and who wrote it."""
+    words = ("bad", "weak", "fair", "good", "great")
+    descriptions = {f"score{n}_description": f"It is {word}." for n, word in zip(SCORES, words, strict=True)}
+    capability = ("planning", "reasoning", "grounding")[number % 3]
+    return {
+        "id": f"{capability}_task_{number}", "capability": capability, "task": "task", "instance_idx": number,
+        "system_prompt": "Be brief.", "input": question("biggen", number), "reference_answer": "Best.",
+        "score_rubric": {"criteria": "Is it right?", **descriptions},
+        "response": sentence("biggen", number, writer), "model_name": writer, **fields,
+    }  # fmt: skip
+
+
+def biggen(n_instances: int = 8, n_writers: int = 3) -> list[dict]:
+    """Return answers to BiGGen-Bench that people and GPT-4 graded; of one in nine nobody's grade is there."""
+    made = []
+    for number in range(n_instances):
+        for writer in range(n_writers):
+            grade = 1 + (number + writer) % 5
+            people = -1 if (number * n_writers + writer) % 9 == 8 else grade
+            scores = {"human_score": people, "gpt4_score": max(1, grade - writer % 2), "gpt4_feedback": "So it is."}
+            scores |= {"gpt4_04_turbo_score": grade, "claude_score": None if number == 3 else grade}
+            scores |= {"prometheus_8x7b_score": [grade, None, 1], "prometheus_8x7b_bgb_score": [grade, -1, grade]}
+            made.append(biggen_row(number, f"writer_{writer}", **scores))
+    return made
+
+
 def request_pairs(of: str, n_rows: int = 24, ties: bool = False) -> list[dict]:
     """Return pairs of requests, some of them ties where `ties` says so."""
     return [

@@ -95,22 +95,27 @@ def _transitivity(benchmark: BenchmarkArrays, judge: JudgeArrays) -> Iterator[Ro
     judge puts y above x. That is the accuracy on the pairs that have an answer between them, counted once per answer
     between. Whether the judge contradicts itself is in tables/self_consistency.csv.
     """
+    between, outcomes = answers_between(benchmark), judge.codes[:, 0]
+    if between.any():
+        hits, unread = (np.repeat(codes, between) for codes in (outcomes == benchmark.truth, outcomes == ERROR))
+        yield rate(judge.judge, "transitivity", hits, unread)
+
+
+def answers_between(benchmark: BenchmarkArrays) -> np.ndarray:
+    """Return per pair, (n_items,), how many answers to its instruction the labels put between its two; ties have 0."""
     above: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for item, truth in zip(benchmark.items, benchmark.truth, strict=True):
-        if truth != TIE:
-            better = item.responses[truth]
-            above[item.cluster][_text(item.responses[1 - truth])].add(_text(better))
-    hits, unread = [], []
-    for item, truth, outcome in zip(benchmark.items, benchmark.truth, judge.codes[:, 0], strict=True):
-        if truth == TIE:
-            continue
-        graph = above[item.cluster]
-        better, worse = _text(item.responses[truth]), _text(item.responses[1 - truth])
-        between = sum(better in graph.get(middle, ()) for middle in graph.get(worse, ()))
-        hits += [outcome == truth] * between
-        unread += [outcome == ERROR] * between
-    if hits:
-        yield rate(judge.judge, "transitivity", np.array(hits), np.array(unread))
+    decided = [
+        (place, item.cluster, _text(item.responses[truth]), _text(item.responses[1 - truth]))
+        for place, (item, truth) in enumerate(zip(benchmark.items, benchmark.truth, strict=True))
+        if truth != TIE
+    ]
+    for _, cluster, better, worse in decided:
+        above[cluster][worse].add(better)
+    counts = np.zeros(benchmark.n_items, dtype=int)
+    for place, cluster, better, worse in decided:
+        graph = above[cluster]
+        counts[place] = sum(better in graph.get(middle, ()) for middle in graph.get(worse, ()))
+    return counts
 
 
 def _text(turns: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from judgemerge.evaluate.ablation import MEAN, read_published, variant_judges
+from judgemerge.evaluate.ablation import SIDES as PROTOCOLS
 from judgemerge.report.drawing import DARK, colour, dot, finish, head, judge_panels, kind_marks, mark, not_shown
 from judgemerge.report.markup import Crosstab, details, notes, part, value_cell
 from judgemerge.report.material import Material
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 COLUMNS = {
     "table": Column("name of the published table in the study file"),
     "row": Column("row of the published table"),
-    "judge": Column("judge of this study that stands for the row"),
-    "side": Column("direct (grades) or pairwise"),
+    "judge": Column("judge of this study that stands for the row; empty where the row is only quoted"),
+    "side": Column("direct (grades), pairwise, runs (of grades), or triples (of pairs)"),
     "column": Column("column of the published table, or their mean"),
     "benchmark": Column("item set that stands for the column"),
-    "metric": Column("Pearson correlation for grades, accuracy without human ties for pairs"),
+    "metric": Column(
+        "Pearson correlation for grades, accuracy without human ties for pairs; Krippendorff's alpha over runs; the "
+        "paper's transitivity, whose premises are the labels"
+    ),
     "value": Column("our value"),
     "ci_low": Column("lower end of its confidence interval"),
     "ci_high": Column("upper end of its confidence interval"),
@@ -62,9 +66,9 @@ def _published_table(rows: Frame) -> str:
 
 
 def _side(side: str, rows: Frame) -> str:
-    columns = [column for column in rows.column.unique() if column != MEAN] + [MEAN]
+    columns = sorted(rows.column.unique(), key=MEAN.__eq__)
     table = Crosstab(rows, ("row", "judge"), "column", _cell).html(
-        ["row (our judge)"], columns=columns, names=lambda key: [f"{key[0]} ({key[1]})"]
+        ["row (our judge)"], columns=columns, names=lambda key: [f"{key[0]} ({key[1]})" if key[1] else key[0]]
     )
     errors = rows[rows.errors > 0]
     counted = ((f"{row.row}, {row.column}", f"{row.errors} verdicts could not be read") for row in errors.itertuples())
@@ -81,12 +85,19 @@ def _cell(row) -> str:
 
 # ---- figure ----
 
-SIDES = {"direct": "grades: Pearson correlation", "pairwise": "pairs: accuracy without human ties"}
+SIDES = {
+    "direct": "grades: Pearson correlation",
+    "pairwise": "pairs: accuracy without human ties",
+    "runs": "grades: alpha over runs",
+    "triples": "pairs: transitivity of the labels",
+}
 
 
 def ablation(table: Frame, kinds: dict[str, str], panels: Sequence[str]) -> Drawing:
     """One panel per column of one published table, one row per variant: ours filled, the quoted value hollow."""
     rows = table[table.table.isin(panels) & (table.column != MEAN)]
+    several = rows.groupby("row").judge.transform("nunique") > 1
+    rows = rows.assign(row=rows.row.where(~several, rows.row + " (" + rows.judge + ")"))
     parts = {key: part.set_index("row") for key, part in rows.groupby(["side", "column"], sort=False)}
     measured = {key: part for key, part in parts.items() if part.value.notna().any() or part.n.max() > 0}
     names = list(rows.row.unique())
@@ -95,12 +106,13 @@ def ablation(table: Frame, kinds: dict[str, str], panels: Sequence[str]) -> Draw
         panel = axes[f"{side}/{column}"]
         for row in of_column.itertuples():  # a row may lack a column, which is then its judge's alone
             position = names.index(row.Index)
-            dot(panel, position, row, colour(row.judge, kinds))
+            if row.judge:
+                dot(panel, position, row, colour(row.judge, kinds))
             if not math.isnan(row.published):
                 panel.plot(row.published, position, "D", color=DARK, markerfacecolor="none", markersize=4.5, zorder=5)
         head(panel, benchmark_title(of_column.benchmark.iloc[0], of_column), 2.8)
         panel.set_xlabel(SIDES[side], fontsize=8)
-    marks = [*kind_marks(rows.judge, kinds), mark("published, quoted", marker="D", filled=False)]
+    marks = [*kind_marks(filter(None, rows.judge), kinds), mark("published, quoted", marker="D", filled=False)]
     missing = [column for side, column in parts if (side, column) not in measured]
     return finish(figure, "", marks, not_shown(missing, "the benchmark is not part of this run"))
 
@@ -126,6 +138,28 @@ def variant_pairs(study: Study) -> list[Pair]:
     ]
 
 
+def side_pairs(study: Study, side: str) -> list[Pair]:
+    """Return (judge, benchmark) that a side which is no agreement needs: of judges in tables with such cells."""
+    protocol, ablation = PROTOCOLS[side], study.settings.ablation
+    tables = [
+        table
+        for table in published_tables(study).values()
+        if any(cell.side == side for cell in read_published(table.published))
+    ]
+    judges = {judge for table in tables for judges in table.judges().values() for judge in judges}
+    benchmarks = set(ablation.benchmarks.values()) if ablation else set()
+    pairs = [pair for pair in variant_pairs(study) if pair[0] in judges and pair[1] in benchmarks]
+    return [pair for pair in pairs if study.protocol(pair[1]) == protocol]
+
+
+def run_pairs(study: Study) -> list[Pair]:
+    """Return (judge, benchmark) of the grades that were sampled several times, for the tables with alpha over runs."""
+    sampling = study.settings.judging.sampling
+    if sampling.runs < 2 or not sampling.temperature:
+        return []
+    return [pair for pair in side_pairs(study, "runs") if study.kind(pair[0]) == "model"]
+
+
 def measure_pairs(material: Material, pairs: Sequence[Pair], statistics: dict) -> "dict[Pair, Measurement]":
     """Return what `evaluate.ablation_tables.measure` says of every pair whose judge did not fail."""
     from judgemerge.evaluate.ablation_tables import measure
@@ -147,13 +181,19 @@ def published_tables(study: Study) -> "dict[str, AblationTable]":
 def inputs(study: Study) -> Inputs:
     """Return items and verdicts of the variants, and the published tables."""
     files = [table.published for table in published_tables(study).values()]
-    return Inputs.of_pairs(variant_pairs(study), files=files)
+    return Inputs.of_pairs(variant_pairs(study), replies=run_pairs(study), files=files)
 
 
 def parameters(study: Study) -> dict[str, Any]:
     """Return which judge stands for which row, which benchmark for which column, and how intervals are computed."""
+    prompts = {
+        (judge, name): f"config/prompts/{study.prompt(judge, study.protocol(name))}.yaml"
+        for judge, name in run_pairs(study)
+    }
     return {
         "pairs": variant_pairs(study),
+        "runs": prompts,
+        "triples": side_pairs(study, "triples"),
         "tables": {name: table.plain() for name, table in published_tables(study).items()},
         "benchmarks": study.settings.ablation.benchmarks,
         "statistics": study.settings.statistics.plain(),
@@ -161,7 +201,13 @@ def parameters(study: Study) -> dict[str, Any]:
 
 
 def rows(
-    material: Material, pairs: list[Pair], tables: dict[str, dict], benchmarks: dict[str, str], statistics: dict
+    material: Material,
+    pairs: list[Pair],
+    runs: dict[Pair, str],
+    triples: list[Pair],
+    tables: dict[str, dict],
+    benchmarks: dict[str, str],
+    statistics: dict,
 ) -> Frame:
     """Return one row per row and column of each published table."""
     from judgemerge.evaluate.ablation_tables import ablation_table
@@ -169,8 +215,35 @@ def rows(
 
     about = {name: AblationTable.of(table) for name, table in tables.items()}
     cells = {name: read_published(table.published) for name, table in about.items()}
-    judges = {name: table.rows for name, table in about.items()}
-    return ablation_table(judges, cells, benchmarks, measure_pairs(material, pairs, statistics))
+    judges = {name: table.judges() for name, table in about.items()}
+    consistency = _consistency(material, runs, triples, statistics)
+    return ablation_table(judges, cells, benchmarks, measure_pairs(material, pairs, statistics), consistency)
+
+
+def _consistency(
+    material: Material, runs: dict[Pair, str], triples: list[Pair], statistics: dict
+) -> "dict[str, dict[Pair, Measurement]]":
+    """Return what the sides `runs` and `triples` show, by judge and benchmark."""
+    from judgemerge.evaluate.ablation_tables import transitivity_of_labels
+    from judgemerge.evaluate.self_consistency import alpha_of_replies
+    from judgemerge.prompting.prompts import load_template
+    from judgemerge.settings.report import Statistics
+
+    settings, items = Statistics.of(statistics), material.items_of([*runs, *triples])
+    alphas = {
+        (judge, name): measured
+        for (judge, name), prompt in runs.items()
+        if not material.reason(judge, name)
+        for measured in alpha_of_replies(
+            items[name], material.replies(judge, name), load_template(prompt).reply, settings
+        )
+    }
+    verdicts = material.verdicts_of(triples)
+    transitive = {
+        (judge, name): transitivity_of_labels(items[name], said, judge, settings)
+        for (judge, name), said in verdicts.items()
+    }
+    return {"runs": alphas, "triples": transitive}
 
 
 def page_parameters(study: Study) -> dict[str, bool]:
