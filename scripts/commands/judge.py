@@ -20,17 +20,16 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO
 
 import _package  # noqa: F401
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.places import catalogue_folder
 from judgemerge.judge import backends, interpreters, streaming
 from judgemerge.prompting import chat_templates
 
-CONFIG = Path(__file__).resolve().parents[2] / "config"
-PROMPTS, METRICS = CONFIG / "prompts", CONFIG / "metrics"
+PROMPTS, METRICS = catalogue_folder() / "prompts", catalogue_folder() / "metrics"
 
 
 def main(judge: streaming.Judge, source: IO[bytes], output: IO[str], batch: int) -> Counter:

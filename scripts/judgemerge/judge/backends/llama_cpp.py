@@ -28,6 +28,7 @@ from judgemerge.quantize import quantizing
 llama_cpp = quantizing.load_llama_cpp()
 
 ABILITIES = ("logprobs",)
+EXTRA = "llama_cpp"
 ENVIRONMENT = "quantize"
 SELECTABLE = False
 REPLIES_AT_ONCE = 8
