@@ -1,12 +1,14 @@
 """Judging outside a study: JSON records in, verdicts of both orders out, for `scripts/commands/judge.py` and the page.
 
 A record is one JSON object: `prompt` (or `turns`), then `response_a` and `response_b` for a pair, `response` for a
-single answer (or `responses`, as in item files); `id`, `reference`, `category` if there are any. Every other key is a
-field that a prompt may ask for (`rubric`, say). What cannot be judged gives an error record; nothing stops the stream.
+single answer (or `responses`, as in item files); `id`, `reference`, `category` if there are any. Other projects' names
+of these are read too, and lists of records (data/loose_records.py). Every other key is a field that a prompt may ask
+for (`rubric`, say). What cannot be judged gives an error record; nothing stops the stream.
 """
 
 import dataclasses
 import difflib
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from typing import IO, Any, NamedTuple
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import SWAPPED, Item, Order, Outcome
+from judgemerge.data import loose_records
 from judgemerge.judge import backends, endpoints, judging
 from judgemerge.judge.backends import LOGPROBS, Backend
 from judgemerge.judge.requests import Request, ask
@@ -27,6 +30,7 @@ from judgemerge.prompting.rubric_metrics import Metric
 from judgemerge.settings.models import Endpoint
 
 MOST_CHARACTERS = 4_000_000  # of one record
+TOO_LONG = f"the record is longer than {MOST_CHARACTERS} characters; shorten it"
 # Keys of an item file that mean nothing here: the answer of people is not looked at.
 IGNORED = ("benchmark", "protocol", "truth", "votes", "models", "cluster", "origin")
 _ANSWERS = {"pairwise": ("response_a", "response_b"), "pointwise": ("response",)}
@@ -133,8 +137,16 @@ class Record:
 
 
 def read_lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a stream; of a line that is too long only the beginning, so that memory stays bounded."""
+    """Yield the lines of a stream; of a line that is too long only the beginning, so that memory stays bounded.
+
+    Where the stream begins with a list, all of it is its last line.
+    """
+    is_begun = False
     while line := stream.readline(MOST_CHARACTERS + 2):
+        if not is_begun and loose_records.begins_list(line):
+            yield line + stream.read(loose_records.MOST_BYTES)
+            return
+        is_begun = is_begun or bool(line.strip())
         rest = line
         while not rest.endswith(b"\n") and (rest := stream.readline(MOST_CHARACTERS)):
             pass
@@ -142,14 +154,30 @@ def read_lines(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def split(lines: Iterable[bytes]) -> Iterator[Record]:
-    """Yield one record per line that is not blank, and one per object that is indented over several lines.
+    """Yield one record per entry of a list, or per line that is not blank and per object indented over several lines.
 
     Such an object begins with `{` and ends with `}` at the start of a line. One that is never completed is given back
     as its lines, each to be refused by itself.
     """
+    numbered = enumerate(lines, 1)
+    number, first = next(((number, line) for number, line in numbered if line.strip()), (1, b""))
+    if loose_records.begins_list(first):
+        text = first + b"".join(line for _, line in numbered)
+        yield from (_of_entry(entry) for entry in loose_records.entries(text, number))
+    else:
+        yield from _split_lines(itertools.chain([(number, first)], numbered))
+
+
+def _of_entry(entry: loose_records.Entry) -> Record:
+    """Return an entry of a list as a record."""
+    too_long = len(entry.text) > MOST_CHARACTERS
+    return Record(entry.line, "", TOO_LONG) if too_long else Record(*entry)
+
+
+def _split_lines(numbered: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
     unfinished: list[Record] = []
     n_characters = 0  # of the lines in `unfinished`
-    for number, line in enumerate(lines, 1):
+    for number, line in numbered:
         record = _decoded(number, line)
         if not record.text.strip() and record.fault is None:
             continue
@@ -184,7 +212,7 @@ def _is_unfinished(record: Record) -> bool:
 def _decoded(number: int, line: bytes) -> Record:
     line = line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf" if number == 1 else b"")
     if len(line) > MOST_CHARACTERS:
-        return Record(number, "", f"the record is longer than {MOST_CHARACTERS} characters; shorten it")
+        return Record(number, "", TOO_LONG)
     try:
         return Record(number, line.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -212,7 +240,7 @@ def read_item(record: Record, template: Template) -> Item:
         raise BadRecord(None, f"the record is {_kind(value)}; give one JSON object per line")
     _check_text(value)
     protocol = template.protocol
-    turns = _turns(value, "prompt" if "turns" not in value else "turns")
+    turns = _turns(value)
     responses = _responses(value, protocol)
     known_keys = {"id", "prompt", "turns", "responses", "reference", "category", "extra", *_ANSWERS[protocol], *IGNORED}
     extra = value.get("extra") or {}
@@ -231,7 +259,7 @@ def read_item(record: Record, template: Template) -> Item:
         truth=None,
         cluster="",
         origin={},
-        reference=_optional_text(value, "reference"),
+        reference=loose_records.stated(_optional_text(value, "reference")),
         category=_optional_text(value, "category"),
         extra=extra,
     )
@@ -256,11 +284,12 @@ def _check_text(value: Any) -> None:
         raise BadRecord(None, "a text holds half of a character (a lone surrogate); remove it") from None
 
 
-def _turns(value: dict, key: str) -> tuple[str, ...]:
+def _turns(value: dict) -> tuple[str, ...]:
+    key = "turns" if "turns" in value else loose_records.key_of(value, "prompt")
     if key not in value:
         near = difflib.get_close_matches(key, value, n=1)
         raise BadRecord(key, f"key '{key}' is missing; {f'is {near[0]!r} meant?' if near else 'add the question'}")
-    return _texts(value[key], key)
+    return _texts(loose_records.question_of(value, key), key)
 
 
 def _responses(value: dict, protocol: str) -> tuple[tuple[str, ...], ...]:
@@ -271,12 +300,13 @@ def _responses(value: dict, protocol: str) -> tuple[tuple[str, ...], ...]:
             what = f"{len(entries)} of them" if isinstance(entries, list) else _kind(entries)
             raise BadRecord("responses", f"key 'responses' is {what}; a {protocol} prompt takes a list of {len(names)}")
         return tuple(_texts(entry, "responses") for entry in entries)
-    for name in names:
-        if name not in value:
+    keys = [loose_records.key_of(value, name) for name in names]
+    for key in keys:
+        if key not in value:
             other = _ANSWERS["pointwise" if protocol == "pairwise" else "pairwise"]
-            hint = f" is {protocol} and" if any(key in value for key in other) else ""
-            raise BadRecord(name, f"key '{name}' is missing; the prompt{hint} takes {' and '.join(names)}")
-    return tuple(_texts(value[name], name) for name in names)
+            hint = f" is {protocol} and" if any(loose_records.key_of(value, name) in value for name in other) else ""
+            raise BadRecord(key, f"key '{key}' is missing; the prompt{hint} takes {' and '.join(names)}")
+    return tuple(_texts(value[key], key) for key in keys)
 
 
 def _texts(value: Any, key: str) -> tuple[str, ...]:
@@ -294,11 +324,12 @@ def _optional_text(value: dict, key: str) -> str | None:
 
 
 def _id(value: dict, line: int) -> str:
-    name = value.get("id")
+    key = loose_records.key_of(value, "id")
+    name = value.get(key)
     if name is None:
         return str(line)
     if isinstance(name, bool) or not isinstance(name, (str, int)):
-        raise BadRecord("id", f"key 'id' is {_kind(name)}; give a text or a whole number")
+        raise BadRecord(key, f"key '{key}' is {_kind(name)}; give a text or a whole number")
     return str(name)
 
 
