@@ -1,4 +1,4 @@
-"""Where things lie that go with the package: beside scripts/ in a checkout, in the package itself where it is installed.
+"""Where things lie that go with the package: in a checkout beside it, installed in the package itself.
 
 setup.py puts them there; nothing is in the repository twice.
 """
