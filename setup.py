@@ -1,7 +1,7 @@
 """What `pip install .` installs: the package with the commands and the catalogues in it, and what these need.
 
-pyproject.toml says which packages an installation has ([tool.judgemerge.package]) and, in its dependency groups, which
-versions of them. Groups that are resolved alone (vLLM's) may want others: a version that not all of them allow is left open.
+pyproject.toml says which packages an installation has ([tool.judgemerge.package]), its dependency groups which versions
+of them. Groups that are resolved alone (vLLM's) may want others: a version that not all of them allow is left open.
 """
 
 import re

@@ -7,6 +7,7 @@ Records, prompts and results are those of `judgemerge judge` (docs/judging.md); 
 """
 
 import dataclasses
+import gc
 import json
 import os
 import tempfile
@@ -39,6 +40,7 @@ class Judged:
     """What one judge made of some records, in their order.
 
     `results` has a `Result` per record, or a `Fault` that says why it could not be read. Iterating gives the results.
+    A record of a file that is no object is empty here.
     """
 
     judge: str
@@ -183,6 +185,7 @@ class Judge:
     def close(self) -> None:
         """Let go of the model; the next question loads it again."""
         self._backend = None
+        gc.collect()  # a model is held by circles, and the next one may need its memory
         if self._scratch is not None:
             self._scratch.cleanup()
             self._scratch = None
@@ -203,16 +206,25 @@ class Judge:
         progress: bool = False,
     ) -> Judged:
         """Return what becomes of records, for the protocol of the prompt; `progress` shows a bar on standard error."""
-        records = tuple(records)
-        template = self.template(protocol)
-        judge = streaming.Judge(
-            self.backend(), template, self._settings["max_prompt_tokens"],
-            None if orders == "both" else (orders,), self._find_metric(template),
-        )  # fmt: skip
         lines = [_line(number, record) for number, record in enumerate(records, 1)]
-        results = judge.answer(lines, **({"progress": _bar(self.name)} if progress else {}))
-        items = [item_of(line, template) for line in lines]
-        return Judged(self.name, template.protocol, records, tuple(results), tuple(items))
+        return self.judge_lines(lines, protocol, orders, progress)
+
+    def judge_lines(
+        self,
+        lines: Sequence[Record],
+        protocol: str | None = None,
+        orders: Orders = "both",
+        progress: bool = False,
+    ) -> Judged:
+        """Return what becomes of records as `streaming.split` reads them from a file; as `judge` does."""
+        template, longest = self.template(protocol), self._settings["max_prompt_tokens"]
+        shown = None if orders == "both" else (orders,)
+        judge = streaming.Judge(self.backend(), template, longest, shown, self._find_metric(template))
+        results = judge.answer(list(lines), **({"progress": _bar(self.name)} if progress else {}))
+        values = [streaming.parsed(line.text)[0] if line.fault is None else None for line in lines]
+        records = tuple(value if isinstance(value, dict) else {} for value in values)
+        items = tuple(item_of(line, template) for line in lines)
+        return Judged(self.name, template.protocol, records, tuple(results), items)
 
     def template(self, protocol: str | None = None) -> Template:
         """Return the prompt for a protocol; one that was given for the other protocol is refused."""

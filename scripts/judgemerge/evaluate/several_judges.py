@@ -92,11 +92,11 @@ def agreement_between(
 ) -> pd.DataFrame:
     """Return how far every two judges agree, and the mean over all pairs (`judge_a` "mean").
 
-    Of pairs the share of equal verdicts (`agreement`) and kappa, of grades the metrics between two raters. A pair that a
-    judge decides differently in its two orders is a tie (MT-Bench's rule). `clusters` are those of all items.
+    Of pairs the share of equal verdicts (`agreement`) and kappa, of grades the metrics between two raters. A judge that
+    contradicts itself between the orders of a pair says tie (MT-Bench's rule). `clusters` are those of all items.
     """
     asked = [dataclasses.replace(item, truth="tie" if item.protocol == "pairwise" else 0.0) for item in items]
-    benchmark = benchmark_arrays(asked)  # which leaves out what nobody has labelled: that does not matter here
+    benchmark = benchmark_arrays(asked)  # a truth, any, for all: items that nobody labelled count here, too
     answers = {judge: _answers(benchmark, judge, verdicts) for judge, verdicts in verdicts_by_judge.items()}
     rows, of_pairs = [], []
     for one, other in itertools.combinations(answers, 2):
