@@ -15,6 +15,9 @@ PUBLIC = {
     "Judged": "judgemerge.api.judging",
     "agreement": "judgemerge.api.agreement",
     "compare": "judgemerge.api.agreement",
+    "mix_models": "judgemerge.api.mixing",
+    "mix_models_by_layers": "judgemerge.api.mixing",
+    "mix_models_with_data": "judgemerge.api.mixing",
     "JudgemergeError": "judgemerge.core.errors",
 }
 __all__ = list(PUBLIC)

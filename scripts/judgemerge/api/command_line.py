@@ -22,6 +22,7 @@ COMMANDS = {
     "judge": Command("judge", "judge single items with one model or several, outside a study"),
     "page": Command("judge_page", "judge on a web page of this machine", "page"),
     "merge": Command("merge", "merge models with any method", "merge"),
+    "mix": Command("mix", "mix models by weights, or by a few examples, as LM-Cocktail does", "merge"),
     "compare": Command("compare_runs", "compare the results of two runs of a study"),
     "label": Command("label", "label a part of a study blind, on a web page of this machine", "study"),
     "labels": Command("show_labels", "say how far people agree who have labelled", "study"),
