@@ -23,6 +23,7 @@ COMMANDS = {
     "page": Command("judge_page", "judge on a web page of this machine", "page"),
     "merge": Command("merge", "merge models with any method", "merge"),
     "mix": Command("mix", "mix models by weights, or by a few examples, as LM-Cocktail does", "merge"),
+    "push": Command("push", "put a model, an adapter, a card or an export into a repository of the hub", "push"),
     "compare": Command("compare_runs", "compare the results of two runs of a study"),
     "label": Command("label", "label a part of a study blind, on a web page of this machine", "study"),
     "labels": Command("show_labels", "say how far people agree who have labelled", "study"),
