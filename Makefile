@@ -5,6 +5,8 @@
 #   WORKERS=2        how many tests run side by side
 #   TORCH=auto       which build of torch it gets: auto, cpu or default
 #   STUDY=<file>     the study that rehearse, status, costs, mirror, deploy, crate and export are about (config/config.yaml)
+#   WHAT=<name>      what is pushed: a merge, an expert, a quantization, adapters/<expert>, cards/<merge>, export
+#   TO=<user/name>   the repository of the Hugging Face hub that it goes to
 #   A=<folder>       the results of the first of two runs that are compared
 #   B=<folder>       those of the second
 #   OF=<name>        what people are to label: a benchmark or a comparison of models
@@ -32,7 +34,7 @@ REPORT := results/demo/report.html
 # What only asks or checks makes no environment: it works with the one that is there, or names the command that makes one.
 CHECK = @$(PYTHON) setup_env.py --venv "$(VENV)" --torch $(TORCH) --check
 
-.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page venv-site site picture demo rehearse plan status costs label labels sample-labels mirror deploy page crate export compare test test-all bench torture test-cluster test-small test-gpu test-conda test-vllm lint reference format lock container clean
+.PHONY: help venv venv-quantize venv-gpu venv-vllm venv-page venv-site site picture demo rehearse plan status costs label labels sample-labels mirror deploy page crate export push compare test test-all bench torture test-cluster test-small test-gpu test-conda test-vllm lint reference format lock container clean
 
 help: ## list what make can do
 	@awk -F ': ## ' '/^[a-z-]+: ## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -124,6 +126,10 @@ crate: ## pack the results of STUDY=<file> as an RO-Crate in DIR=<folder> (resul
 export: ## write results of STUDY=<file> for others into DIR=<folder> (results/<study>/export): items and verdicts as a data set, Every Eval Ever records
 	$(CHECK)
 	@"$(BIN)/python" scripts/commands/export_study.py --study "$(STUDY)" $(GIVEN) $(if $(DIR),--dir "$(DIR)")
+
+push: ## put WHAT=<merge, expert, quantization, adapters/…, cards/…, export> of STUDY=<file> into TO=<user/name> of the Hugging Face hub, private; ARGS="--dry-run"
+	$(CHECK)
+	@"$(BIN)/python" scripts/commands/push.py --study "$(STUDY)" $(GIVEN) --what "$(WHAT)" --to "$(TO)" $(ARGS)
 
 compare: ## compare the results of two runs, A=<folder> B=<folder>: verdicts that flipped, agreement; fails where it fell; ARGS="--allow 1% --margin .02"
 	$(CHECK)

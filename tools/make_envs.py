@@ -183,7 +183,8 @@ def resolve(root: Path, upgrade: bool, alone: str | None = None, until: datetime
     command += [] if alone in WITH_TORCH else ["--no-emit-package", "torch"]
     command += [argument for group in groups_of(alone) for argument in ("--group", group)]
     command += ["--output-file", LOCK, *(["--upgrade"] if upgrade else [])]
-    choices = (root / "pyproject.toml").read_text()
+    # Without what an installed package asks for: it follows from the groups, and uv would run setup.py to learn it.
+    choices = re.sub(r"(?m)^dynamic = .*\n", "", (root / "pyproject.toml").read_text())
     with tempfile.TemporaryDirectory() as folder:  # so that no path of this machine gets into the comments
         if alone in WITH_TORCH:
             choices = re.sub(r"(?ms)^\[\[tool\.uv\.dependency-metadata\]\]$.*?(?=^\[)", "", choices)

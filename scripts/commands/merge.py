@@ -10,23 +10,20 @@
 
 import argparse
 import gc
-import math
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 
 import yaml
 
 import _package  # noqa: F401
-from judgemerge.core import files, models, processes
+from judgemerge.core import processes
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.data.hub import local_folder
-from judgemerge.merge import checks, grids, recipes
+from judgemerge.merge import outside
 from judgemerge.merge.descriptions import TEMPLATE, TOKENS
 from judgemerge.merge.methods import METHODS, STREAMED
 from judgemerge.merge.preflight import TOKENIZER
-from judgemerge.merge.recipes import Merge
 from judgemerge.merge.table import markdown
 
 
@@ -37,56 +34,7 @@ def main(
 
     A grid of streamed merges is computed in one pass over the parents. `folders` gives the folder of every model.
     """
-    from judgemerge.merge.runs import Parents, merge_folders, merge_variants, nothing_left
-
-    bases, name, first = bases or {}, Path(output).name, Merge.of(merge)
-    variants = grids.expand_grids({"merges": {name: merge}, "judges": []}, "merge.py")["merges"]
-    models_known = {model for model in folders if model not in bases} | set(first.models)
-    for variant, entry in variants.items():
-        checks.check_merge(variant, entry, models_known, "merge.py")
-    outputs = {variant: Path(output).with_name(variant) for variant in variants}
-    existing = next((path for path in outputs.values() if path.exists()), None)
-    if existing:
-        raise JudgemergeError(f"{existing} exists; remove it or give another --output")
-    parents = Parents(folders, {model: _digest(folder) for model, folder in folders.items()}, bases)
-    weights = _weigh(first, folders, threads) if first.examples else None
-    if len(variants) > 1 and all(map(recipes.own_engine, variants.values())):
-        made_by = merge_variants(variants, parents, outputs, threads)
-        return {variant: _described(outputs[variant], made_by[variant]) for variant in variants}
-    manifests = {}
-    for variant, entry in variants.items():
-        fresh = Path(f"{outputs[variant]}.part")
-        recipe = Path(f"{outputs[variant]}.recipe.yaml")
-        fresh.parent.mkdir(parents=True, exist_ok=True)
-        with nothing_left(fresh, recipe, outputs[variant], f"{outputs[variant]}.json"):
-            made_by = merge_folders(variant, entry, parents, fresh, recipe, threads, weights)
-            recipe.rename(fresh / "recipe.yaml")
-            models.move_into_place(fresh, outputs[variant])
-            manifests[variant] = _described(outputs[variant], made_by)
-    return manifests
-
-
-def _weigh(merge: Merge, folders: dict[str, str], threads: int) -> dict:
-    """Return the weights of a cocktail from its examples."""
-    from judgemerge.merge import losses
-    from judgemerge.merge.cocktail import weigh
-
-    examples = losses.read_examples(merge.examples, merge.parameters.get("kind", "decoder"))
-    parents = {model: folders[model] for model in merge.models}
-    return {"examples": merge.examples, **weigh(parents, examples, merge.parameters, merge.seed, threads, merge.allow)}
-
-
-def _described(folder: Path, making: dict) -> dict:
-    """Write the manifest beside a finished merge and return it."""
-    manifest = models.describe(folder, **making)
-    files.write_json(f"{folder}.json", manifest)
-    return manifest
-
-
-def _digest(folder: str) -> str:
-    if Path(folder, "adapter_config.json").is_file() and Path(folder, "adapter_model.safetensors").is_file():
-        return models.adapter_digest(folder)
-    return models.describe(folder)["digest"]
+    return outside.make(merge, folders, output, threads, bases)
 
 
 def _value(text: str):
@@ -144,20 +92,9 @@ def read_command(arguments: argparse.Namespace) -> tuple[dict, dict[str, str], d
         **({"base": base} if base else {}),
         **({"grid": grid} if grid else {}),
         **{key: value for key in ("allow", "donor", "examples") if (value := getattr(arguments, key))},
-        "dtype": _stored(folders[base or next(iter(folders))]) if stored else arguments.dtype,
+        "dtype": outside.stored_dtype(folders[base or next(iter(folders))]) if stored else arguments.dtype,
     }
     return merge, folders, {name: base for name in adapters}
-
-
-def _stored(folder: str) -> str:
-    """Return the number format that most values of a model are stored in."""
-    from judgemerge.merge.streams import FLOATING, Weights
-
-    sizes: Counter[str] = Counter()
-    for entry in Weights(folder).entries.values():
-        if entry.floating:
-            sizes[entry.format] += math.prod(entry.shape)
-    return FLOATING[max(sizes, key=sizes.get)] if sizes else "float32"
 
 
 def parser() -> argparse.ArgumentParser:

@@ -12,14 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from snakemake.api import ConfigSettings, DAGSettings, ResourceSettings, SnakemakeApi
-from snakemake.cli import parse_config
-from snakemake.logging import logger
-from snakemake.utils import update_config
-
 import _package  # noqa: F401
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.places import catalogue_folder, require
 from judgemerge.study import plan, progress
 from judgemerge.study.load import load_study
 from judgemerge.study.study import Study
@@ -31,7 +27,7 @@ CHECKSUMS = ["--max-checksum-file-size", str(MAX_CHECKSUM_FILE_SIZE)]
 CORES = 1_000_000
 # What Snakemake says before and after the sentence of an error.
 WHERE = re.compile(r"WorkflowError in file|  File")
-CONFIG = Path(__file__).resolve().parents[2] / "config"
+CONFIG = catalogue_folder()
 
 
 def run_command(doc: str, main: Callable[..., str], **options: dict[str, Any]) -> None:
@@ -52,6 +48,10 @@ def run_command(doc: str, main: Callable[..., str], **options: dict[str, Any]) -
 
 def read_study(study_file: str, config: Sequence[str] = (), **more: object) -> Study:
     """Return the checked study; `more` are keys laid over it last."""
+    require("a command about a study", "study", ["snakemake"])
+    from snakemake.cli import parse_config
+    from snakemake.utils import update_config
+
     settings = load_yaml(study_file)
     try:
         update_config(settings, parse_config(config))
@@ -83,6 +83,10 @@ def list_jobs(study_file: str, config: Sequence[str] = ()) -> StudyJobs:
 
 def announced_jobs(study_file: str, config: Sequence[str] = (), everything: bool = False) -> list[plan.AnnouncedJob]:
     """Return the jobs that Snakemake would run now, or every job of the study; targets, which run nothing, are none."""
+    from snakemake.api import ConfigSettings, DAGSettings, ResourceSettings, SnakemakeApi
+    from snakemake.cli import parse_config
+    from snakemake.logging import logger
+
     collector = plan.JobCollector()
     messages = io.StringIO()
     settings = ConfigSettings(config=parse_config(config), configfiles=[Path(study_file)])

@@ -1,7 +1,7 @@
-"""Models of the Hugging Face hub: the files of one commit that make up the model, and no others."""
+"""Models of the Hugging Face hub: the files of one commit that make up the model, and no others; and what is pushed."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from judgemerge.core import files, models
@@ -74,3 +74,35 @@ def _fetch(repo: str, revision: str | None, place: dict, sentence: Callable[[str
     except (HfHubHTTPError, HTTPError, HFValidationError, OSError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise JudgemergeError(sentence(reason)) from error
+
+
+def push(repo: str, kind: str, contents: Iterable[tuple[str, Path | bytes]], message: str, public: bool = False) -> str:
+    """Put files into a repository of the hub, in one commit, and return its address; it is made if it is not there.
+
+    `kind` is model or dataset, `contents` gives the name of every file there, and the file or its content here. A new
+    repository is private unless `public`; a public one that is there already takes nothing that was not meant for the
+    public. The token is that of HF_TOKEN or of `hf auth login`.
+    """
+    from httpx import HTTPError
+    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
+
+    api = HfApi(library_name="judgemerge")
+    faults = (HfHubHTTPError, HTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled, OSError, ValueError)
+    try:
+        if api.repo_exists(repo, repo_type=kind):
+            if not public and not api.repo_info(repo, repo_type=kind).private:
+                raise JudgemergeError(
+                    f"{repo}: is public, so everybody could read what is pushed; say --public, or name another one"
+                )
+        else:
+            api.create_repo(repo, repo_type=kind, private=not public)
+        operations = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in contents]
+        api.create_commit(repo, operations, commit_message=message, repo_type=kind)
+    except faults as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise JudgemergeError(
+            f"{repo}: could not be pushed to ({reason}); log in with `hf auth login` or set HF_TOKEN, to a token that "
+            "may write there"
+        ) from error
+    return f"{api.endpoint}/{'datasets/' if kind == 'dataset' else ''}{repo}"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from judgemerge.core.catalogues import check_keys, load_yaml, named_file
 from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.places import catalogue_folder
 
-FOLDER = Path(__file__).resolve().parents[3] / "config" / "embedding_prompts"
+FOLDER = catalogue_folder() / "embedding_prompts"
 DEFAULT = "english"
 # Step → placeholders that its texts together have.
 PLACEHOLDERS = {

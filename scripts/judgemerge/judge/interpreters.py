@@ -11,6 +11,7 @@ from pathlib import Path
 
 from judgemerge.core import logs
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.places import IS_INSTALLED, how_to_install
 from judgemerge.judge import backends
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -21,6 +22,8 @@ def missing(backend: str) -> str | None:
     package, folder = backends.own_venv(backend) or (None, None)
     if package is None or _has(package) or _python(folder).exists():
         return None
+    if IS_INSTALLED:
+        return f"the package '{package}', which is not installed; get it with {how_to_install(backend)}"
     return (
         f"{folder}, the environment of backend '{backend}', which is not there; run `make venv-{package}` once, start "
         f"Snakemake with --sdm conda, or set judging.backend: {backends.DEFAULT}"

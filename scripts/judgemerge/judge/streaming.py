@@ -21,7 +21,7 @@ from judgemerge.core.items import SWAPPED, Item, Order, Outcome
 from judgemerge.data import loose_records
 from judgemerge.judge import backends, endpoints, judging
 from judgemerge.judge.backends import LOGPROBS, Backend
-from judgemerge.judge.requests import Request, ask
+from judgemerge.judge.requests import Progress, Request, ask, no_progress
 from judgemerge.judge.store import Store
 from judgemerge.prompting import dimensions, parsing, rubric_metrics
 from judgemerge.prompting.parsing import Reply
@@ -426,11 +426,12 @@ class Judge:
         possible = judging.orders(template)
         self.orders = tuple(order for order in possible if order in orders) if orders else possible
 
-    def answer(self, records: list[Record]) -> list[Result | Fault]:
+    def answer(self, records: list[Record], progress: Progress = no_progress) -> list[Result | Fault]:
         """Return what became of each record, in their order."""
         planned = [self._plan(record) for record in records]
         store = Store()
-        ask([one for entry in planned if not isinstance(entry, Fault) for one in entry[1]], self.backend, store)
+        requests = [one for entry in planned if not isinstance(entry, Fault) for one in entry[1]]
+        ask(requests, self.backend, store, progress)
         return [
             entry if isinstance(entry, Fault) else self._result(record.line, *entry, store)
             for record, entry in zip(records, planned, strict=True)

@@ -50,7 +50,7 @@ def card(
     making, versions, digest = Making.of(manifest["made_by"]), manifest["versions"], manifest.get("digest")
     merge, of_study = Merge.of(making.merge), About(**(about or {}))
     engine = "judgemerge" if merge.is_ours else "mergekit"
-    rows = None if agreement is None else _of_rules(agreement, metrics)
+    rows = None if agreement is None else shown_rows(agreement, metrics)
     lines = [
         *head(_metadata(name, making, of_study, engine, rows)),
         f"# {name}",
@@ -82,7 +82,7 @@ def card(
         "",
         ", ".join(f"{tool} {versions[tool]}" for tool in _VERSIONS if tool in versions),
         "",
-        *_agreement(name, making.parents, rows),
+        *agreement_lines(name, making.parents, rows),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -101,7 +101,7 @@ def _metadata(name: str, making: Making, about: About, engine: str, rows: "pd.Da
     }
 
 
-def _of_rules(table: "pd.DataFrame", metrics: Collection[str]) -> "pd.DataFrame":
+def shown_rows(table: "pd.DataFrame", metrics: Collection[str]) -> "pd.DataFrame":
     """Return the rows that a card shows: of our own rules, in these metrics."""
     return table[(table.rules == "house") & table.metric.isin(metrics)]
 
@@ -145,7 +145,8 @@ def _left_out(names: Sequence[str]) -> list[str]:
     return [f"Left out ({what}): {', '.join(names)}.", ""] if names else []
 
 
-def _agreement(name: str, parents: Mapping, rows: "pd.DataFrame | None") -> list[str]:
+def agreement_lines(name: str, parents: Mapping, rows: "pd.DataFrame | None") -> list[str]:
+    """Return the part of a card that says how far a model agrees with people, beside its parents."""
     if rows is None:
         return []
     of_merge = rows[rows.judge == name]

@@ -18,9 +18,10 @@ from typing import Any
 
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.places import catalogue_folder
 
 Messages = Sequence[Mapping[str, str]]
-FOLDER = Path(__file__).resolve().parents[3] / "config" / "chat_templates"
+FOLDER = catalogue_folder() / "chat_templates"
 # What templates show as today's date unless the study says another: Llama 3.2's own where there is no clock.
 DATE = "2024-07-26"
 FILE = "chat_template.jinja"

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 from judgemerge.core import files
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
+from judgemerge.core.places import PACKAGE, catalogue_folder
 from judgemerge.synthetic import demo_tasks, made_documents, twin_tokenizers
 from judgemerge.synthetic.twin_tokenizers import TokenizerFacts
 
 if TYPE_CHECKING:
     import torch
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-CATALOGUE = REPOSITORY / "config" / "twins.yaml"
-TEMPLATES = REPOSITORY / "config" / "twin_templates"
+CATALOGUE = catalogue_folder() / "twins.yaml"
+TEMPLATES = catalogue_folder() / "twin_templates"
 TOKEN_KEYS = ("bos_token_id", "eos_token_id", "pad_token_id")
 LONG_ROPE = ("long_factor", "short_factor")
 BUFFERS = (".position_ids",)
@@ -102,7 +102,7 @@ def make(folder: str | Path, twin: Mapping[str, Any]) -> None:
 @cache
 def texts() -> tuple[str, ...]:
     """Return what the vocabularies of twins are learned from: the repository's prompts and modules, and made texts."""
-    pages = [*sorted(REPOSITORY.glob("config/prompts/*.yaml")), *sorted(REPOSITORY.glob("scripts/judgemerge/**/*.py"))]
+    pages = [*sorted(catalogue_folder().glob("prompts/*.yaml")), *sorted(PACKAGE.glob("**/*.py"))]
     made = [text for domain in ("kitchen", "travel", "workshop") for text in made_documents.texts(domain, 20, seed=1)]
     return (*(page.read_text(encoding="utf-8") for page in pages), *made, *demo_tasks.corpus(seed=1, n_sentences=500))
 

@@ -14,7 +14,7 @@ PACKAGE = Path("scripts/judgemerge")
 # Each room imports only from rooms before it.
 ROOMS = (
     *("core", "settings", "synthetic", "prompting", "data", "quantize", "judge", "train", "merge"),
-    *("evaluate", "search", "compare", "embed", "study", "report", "label", "page"),
+    *("evaluate", "search", "compare", "embed", "study", "report", "label", "page", "api"),
 )
 
 

@@ -12,6 +12,7 @@ Each backend is one module here, imported only when it is asked for, and nothing
   `ENVIRONMENT_WITHOUT_GPU` where that is another one in a study without GPUs;
 * optionally `OWN_VENV`: (package, folder beside .venv) of a backend whose packages do not fit beside the others'
   (interpreters.py);
+* optionally `EXTRA`, the extra of an installed judgemerge that has what it needs (pyproject.toml);
 * optionally `SELECTABLE = False`: a study does not choose it, because the manifests of its models name it.
 """
 
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from judgemerge.core.errors import JudgemergeError, did_you_mean
+from judgemerge.core.places import IS_INSTALLED, how_to_install
 from judgemerge.core.registry import Modules
 
 DEFAULT = "transformers"
@@ -192,6 +194,14 @@ def of(manifest: Mapping, default: str = DEFAULT) -> str:
     return manifest.get("backend", default)
 
 
+def _remedy(name: str) -> str:
+    """Return how the packages of a backend are had."""
+    extra = BACKENDS.declared(name, "EXTRA", None)
+    if IS_INSTALLED and extra:
+        return f"get it with {how_to_install(extra)}"
+    return "docs/judging.md says how it is installed"
+
+
 def load(name: str, model: str | Path, settings: Mapping[str, Any]) -> Backend:
     """Return backend `name` on a model; raises JudgemergeError for an unknown one and for what it lacks."""
     if name not in BACKENDS.names:
@@ -200,7 +210,7 @@ def load(name: str, model: str | Path, settings: Mapping[str, Any]) -> Backend:
     try:
         module = BACKENDS.load(name)
     except ModuleNotFoundError as error:
-        remedy = "docs/judging.md says how it is installed" if error.name in _PACKAGES else "install it there"
+        remedy = _remedy(name) if error.name in _PACKAGES else "install it there"
         raise JudgemergeError(
             f"{model}: backend '{name}' ({BACKENDS.package}.{name}) needs the package '{error.name}', which this "
             f"environment does not have; {remedy}"

@@ -30,6 +30,7 @@ from judgemerge.quantize import quantizing
 llama_cpp = quantizing.load_llama_cpp()
 
 ABILITIES = ("sampling", "logprobs")
+EXTRA = "llama_cpp"
 ENVIRONMENT = "quantize"
 SELECTABLE = False
 REPLIES_AT_ONCE = 8

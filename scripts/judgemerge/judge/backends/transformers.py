@@ -33,6 +33,7 @@ from judgemerge.judge.option_scores import Question
 from judgemerge.prompting.chat_templates import Chat
 
 ABILITIES = ("sampling", "logprobs")
+EXTRA = "transformers"
 
 
 def load(folder: str | Path, settings: Mapping) -> "Transformers":

@@ -31,6 +31,7 @@ from judgemerge.judge.backends import Backend, Batch, Completion, Failure, Gener
 from judgemerge.prompting.chat_templates import Chat
 
 ABILITIES = ("sampling", "logprobs")
+EXTRA = "vllm"
 ENVIRONMENT = "judge_vllm"
 ENVIRONMENT_WITHOUT_GPU = "judge_vllm_cpu"
 OWN_VENV = ("vllm", ".venv-vllm")

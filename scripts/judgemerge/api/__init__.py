@@ -1,0 +1,1 @@
+"""What people call: the functions that `import judgemerge` offers, and the command judgemerge."""
