@@ -33,7 +33,7 @@ SMOKE_TEST = "import llamafactory.train.tuner"
 # Groups that are installed on request only, and what proves that they work. llama-cpp-python is built from source.
 OPTIONAL = {
     "quantize": "import llama_cpp",
-    "page": "import streamlit",
+    "page": "import streamlit, sacrebleu; from rouge_score import rouge_scorer",
     "gpu": "import deepspeed, bitsandbytes",
 }
 # What has an environment of its own: where, and what proves that it works.
