@@ -8,6 +8,7 @@ import io
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -155,7 +156,7 @@ def _summary(page: Page, run: Run) -> None:
     if means:
         with right:
             chart(means)
-            st.caption("Mean scores; lines are 95 % intervals over records")
+            st.caption("Mean scores, their number of records under the pointer; lines are 95 % intervals")
     table = pd.DataFrame([results.flat(one) for one in run.judged])
     if "fault" in table and not table["fault"].any():
         table = table.drop(columns="fault")
@@ -167,12 +168,10 @@ def _summary(page: Page, run: Run) -> None:
     st.caption("Select a row to read the feedback of its record.")
     about = {"model": page.model, **run.settings.about()}
     downloads = st.container(horizontal=True)
-    downloads.download_button(
-        "Download as JSON", results.as_json(run.judged, about), "judged.json", "application/json", on_click="ignore"
-    )
-    downloads.download_button(
-        "Download as CSV", results.as_csv(run.judged), "judged.csv", "text/csv", on_click="ignore"
-    )
+    judged_so_far = list(run.judged)  # files are written when somebody asks for them
+    for kind, write in {"JSON": partial(results.as_json, about=about), "CSV": results.as_csv}.items():
+        name, mime = f"judged.{kind.lower()}", {"JSON": "application/json", "CSV": "text/csv"}[kind]
+        downloads.download_button(f"Download as {kind}", partial(write, judged_so_far), name, mime, on_click="ignore")
     selected = event["selection"]["rows"]
     if selected and selected[0] < n_judged:
         one = run.judged[selected[0]]
