@@ -95,7 +95,9 @@ def test_each_counterpart_is_executed_by_a_test(page):
 
 
 def test_each_parameter_of_the_seed_is_a_key_of_the_study():
-    keys = {cell: here for cell, here in table_below("embedder", "If you come from `finetune.py`") if cell.startswith("`")}
+    keys = {
+        cell: here for cell, here in table_below("embedder", "If you come from `finetune.py`") if cell.startswith("`")
+    }
     assert len(keys) == 16
     properties = study_file.schema()["properties"]
     for cell, here in keys.items():
