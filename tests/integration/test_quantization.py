@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from judgemerge.core import files
-from judgemerge.judge import backends, judging, requests, speed
+from judgemerge.judge import backends, judging, requests, segments, speed
 from judgemerge.judge.backends import GenerationParameters
 from judgemerge.judge.store import Store
 from judgemerge.prompting.prompts import load_template
@@ -221,6 +221,27 @@ def test_a_reply_does_not_depend_on_its_neighbours(f16, asks):
     half = set(range(0, len(texts), 2))
     rest = replies_of(f16, texts, skip=half)
     assert rest == {index: reply for index, reply in together.items() if index not in half}
+
+
+def test_what_prompts_begin_with_is_read_once(f16, asks, monkeypatch):
+    monkeypatch.setattr(segments, "SHORTEST", 1)
+    n_read = []
+    read = llama_cpp.Session._logits
+
+    def counting(session, tokens):
+        n_read.append(len(tokens))
+        return read(session, tokens)
+
+    texts = [ask.text for ask in asks]
+    expected = replies_of(f16, texts)
+    monkeypatch.setattr(llama_cpp.Session, "_logits", counting)
+    assert replies_of(f16, texts) == expected
+    rows = f16.tokenizer(texts, add_special_tokens=False)["input_ids"]
+    beginnings = {tuple(row[:end]) for row in rows for end in range(1, len(row) + 1)}
+    n_batches = len(llama_cpp.batches(rows, SETTINGS["batch_tokens"], NEW_TOKENS))
+    n_written = sum(reply.reply_tokens for reply in expected.values())
+    assert n_batches > 3 and len(beginnings) < 0.6 * sum(map(len, rows))
+    assert sum(n_read) <= len(beginnings) + n_written
 
 
 def test_quantized_models_load_and_answer(made, asks):
