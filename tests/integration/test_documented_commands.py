@@ -143,6 +143,7 @@ def desk(tiny_models, tmp_path_factory):
     shutil.copytree(tiny_models["one"], folder / "MODEL")
     (folder / "DIR").mkdir()
     files.write_jsonl(folder / "few.jsonl", [{"input": "Why?", "output": "So."}, {"input": "When?", "output": "Now."}])
+    files.write_json(folder / "items.json", [{"question_body": "2+2?", "answer1_body": "4", "answer2_body": "5"}])
     files.write_jsonl(folder / "pairs.jsonl", [{"prompt": "2+2?", "response_a": "4", "response_b": "5"}])
     files.write_jsonl(
         folder / "answers.jsonl", [{"prompt": "2+2?", "response": "4", "query": "2+2?", "reference": "4"}]
