@@ -133,7 +133,7 @@ def curve_rows(
     `log` are the lines of the training's curve (train/curves.py); a loss is the last that was logged up to the step.
     """
     from judgemerge.evaluate.comparisons import difference
-    from judgemerge.evaluate.estimates import Estimate, Measurement
+    from judgemerge.evaluate.estimates import DECIMALS, Estimate, Measurement
     from judgemerge.evaluate.score import benchmark_statistics, count_errors, metric_interval, value_note
 
     losses = {part: _losses(log, part) for part in ("train", "evaluation")}
@@ -152,7 +152,8 @@ def curve_rows(
             note = value_note(statistics.benchmark, judge_statistics, metric)
             estimate = Measurement.of(metric, Estimate(value, *ends), statistics.benchmark.n_items, errors, note)
             gap, test = difference(statistics, judge_statistics, end, metric)
-            apart = (gap, test.low, test.high) if judge_statistics is not end else (math.nan,) * 3
+            difference_to_end = (math.nan,) * 3 if judge_statistics is end else (gap, test.low, test.high)
+            apart = [round(number, DECIMALS) for number in difference_to_end]
             *numbers, note = estimate
             loss = [_loss_at(losses[part], step) for part in ("train", "evaluation")]
             yield (expert, step, name, *numbers, *apart, *loss, step == chosen, note)

@@ -146,6 +146,7 @@ def checkpoints(table: Frame, kinds: Mapping[str, str], panels: Sequence[str] = 
         panel.set_ylabel(rows.metric.iloc[0], fontsize=8)
         panel.set_xlabel("step", fontsize=8)
         beside = panel.twinx()
+        beside.grid(False)
         for column, style in (("loss", "-"), ("evaluation_loss", "--")):
             beside.plot(rows.step, rows[column], style, color="#999999", linewidth=1)
         beside.set_ylabel("loss", fontsize=8, color="#777777")
