@@ -10,10 +10,8 @@ from judgemerge.search.plan import ScreeningPlan, SearchPlan
 search_plan = SearchPlan(study)
 screening_plan = ScreeningPlan(study)
 of_target = partial(layout.chained, study.target_of)  # asks about the expert or merge that a search starts from
-# What a trial reads, is told and needs, whatever is searched for.
+# What trials read and are told, whatever is searched for.
 trial_inputs = dict(
-    proposed=paths.one(layout.SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
-    earlier=paths.inputs(layout.TRIAL_RESULT, search_plan.trials_of_earlier_rounds, "search", "trial"),
     development=paths.inputs(layout.ITEMS, search_plan.development_sets, "search"),
     development_prompts=of(layout.chained(study.development_prompts, prompt_files), "search"),
     development_texts=of(layout.chained(study.development_prompts, prompt_texts), "search"),
@@ -25,6 +23,13 @@ trial_params = dict(
     prompt_contents=of(layout.chained(study.development_prompts, prompt_contents), "search"),
     judging=of(search_plan.judging, "search"),
     sources=layout.SOURCES,
+)
+searches_for_experts = one_of(search_plan.searches_for("expert"))
+searches_for_merges = one_of(search_plan.searches_for("merge"))
+# The results of all trials: a file each, or one of a search for a merge.
+results_of_trials = dict(
+    trials=paths.inputs(layout.TRIAL_RESULT, search_plan.trials_as_jobs, "search"),
+    results=paths.inputs(layout.SEARCH_RESULTS, search_plan.trials_in_one_job, "search"),
 )
 
 
@@ -44,6 +49,8 @@ rule propose_trials:
         "results/{study}/logs/propose_trials/{search}/{round}.log",
     benchmark:
         "results/{study}/timings/propose_trials/{search}/{round}.tsv"
+    wildcard_constraints:
+        search=searches_for_experts,
     conda:
         "../envs/search.yaml"
     resources:
@@ -60,6 +67,8 @@ rule train_trial:
     """An expert with the proposed settings, judged on the development sets; given up early when the pruner says so."""
     input:
         **trial_inputs,
+        proposed=paths.one(layout.SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
+        earlier=paths.inputs(layout.TRIAL_RESULT, search_plan.trials_of_earlier_rounds, "search", "trial"),
         item_sets=paths.inputs(layout.ITEMS, of_target(training_plan.training_sets), "search"),
         left_out=paths.one(layout.LEFT_OUT, study.target_of, "search"),
         prompts=of(of_target(study.training_prompts, prompt_files), "search"),
@@ -74,7 +83,7 @@ rule train_trial:
     benchmark:
         "results/{study}/timings/train_trial/{search}/{trial}.tsv"
     wildcard_constraints:
-        search=one_of(search_plan.searches_for("expert")),
+        search=searches_for_experts,
     conda:
         of(environments.of_trial, "search")
     threads: settings.threads
@@ -94,40 +103,43 @@ rule train_trial:
         "../scripts/search/train_trial.py"
 
 
-rule merge_trial:
-    """A merge with the proposed parameters, judged on the development sets; the merged weights are not kept."""
+rule merge_trials:
+    """All trials of a search for a merge: merged into a loaded model and judged, one after the other.
+
+    Each result is written as it comes, beside what the trial depends on; a killed search goes on behind the last one.
+    """
     input:
         **trial_inputs,
         models=paths.inputs(layout.MODEL, of_target(study.models_read), "search"),
         manifests=paths.inputs(layout.MANIFEST, of_target(study.models_read), "search"),
         adapters=paths.inputs(layout.ADAPTER, of_target(study.adapters_of), "search"),
     output:
-        folder=directory(layout.TRIAL),
-        result=layout.TRIAL_RESULT,
+        layout.SEARCH_RESULTS,
     log:
-        "results/{study}/logs/merge_trial/{search}/{trial}.log",
+        "results/{study}/logs/merge_trials/{search}.log",
     benchmark:
-        "results/{study}/timings/merge_trial/{search}/{trial}.tsv"
+        "results/{study}/timings/merge_trials/{search}.tsv"
     wildcard_constraints:
-        search=one_of(search_plan.searches_for("merge")),
+        search=searches_for_merges,
     conda:
         "../envs/search.yaml"
     threads: settings.threads
     resources:
-        **needed("merge_trial"),
+        **needed("merge_trials"),
         gpu=GPUS.judge_suite,
     params:
         **trial_params,
         merge=of(search_plan.target_settings, "search"),
         bases=of(of_target(merge_plan.adapter_bases), "search"),
+        folder=layout.SEARCH,
     script:
-        "../scripts/search/merge_trial.py"
+        "../scripts/search/merge_trials.py"
 
 
 rule choose_trial:
     """The trial with the best value on the development sets; the study's own setting wins ties."""
     input:
-        paths.inputs(layout.TRIAL_RESULT, search_plan.trials, "search"),
+        **results_of_trials,
     output:
         layout.BEST_TRIAL,
     log:
@@ -160,7 +172,7 @@ rule keep_trained:
     benchmark:
         "results/{study}/timings/keep_trained/{search}_best.tsv"
     wildcard_constraints:
-        search=one_of(search_plan.searches_for("expert")),
+        search=searches_for_experts,
     conda:
         "../envs/search.yaml"
     threads: settings.threads
@@ -186,7 +198,7 @@ rule keep_merged:
     benchmark:
         "results/{study}/timings/keep_merged/{search}_best.tsv"
     wildcard_constraints:
-        search=one_of(search_plan.searches_for("merge")),
+        search=searches_for_merges,
     conda:
         "../envs/search.yaml"
     threads: settings.threads
@@ -202,8 +214,8 @@ rule keep_merged:
 rule tabulate_search:
     """Every trial with its value and interval on the development sets, and its difference to the study's own setting."""
     input:
-        results=paths.inputs(layout.TRIAL_RESULT, search_plan.trials, "search"),
-        folders=paths.inputs(layout.TRIAL, search_plan.trials, "search"),
+        **results_of_trials,
+        folders=paths.inputs(layout.TRIAL, search_plan.trials_as_jobs, "search"),
         development=paths.inputs(layout.ITEMS, search_plan.development_sets, "search"),
     output:
         table=layout.SEARCH_TABLE,
@@ -219,6 +231,7 @@ rule tabulate_search:
     params:
         search=of(search_plan.settings, "search"),
         default=of(study.search_default, "search"),
+        folder=layout.SEARCH,
         timings="results/{study}/timings",
         statistics=settings.statistics.plain(),
         code=script_digest("search/tabulate_search"),

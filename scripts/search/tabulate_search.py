@@ -13,10 +13,11 @@ from judgemerge.settings.section import typed
 if "snakemake" in globals():
     inputs, params = snakemake.input, snakemake.params
     with logged(snakemake.log[0]):
-        search, results = typed(params.search, Search), searching.read_results(inputs.results)
+        search, results = typed(params.search, Search), searching.read_results([*inputs.trials, *inputs.results])
         development = dict(zip(searching.targets(search), inputs.development, strict=True))
         settings = Statistics.of(params.statistics)
-        table = trials_table(search, params.default, results, inputs.folders, development, settings)
+        folders = [searching.trial_folder(params.folder, result.trial) for result in results]
+        table = trials_table(search, params.default, results, folders, development, settings)
         importances = searching.importances(search, results, params.default)
         write_table(snakemake.output.table, table)
         weights = pd.DataFrame(list(importances.items()), columns=["parameter", "importance"])

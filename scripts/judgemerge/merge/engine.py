@@ -7,8 +7,9 @@ value by itself. mergekit stays the reference: docs/merging.md says where the tw
 import math
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
@@ -21,6 +22,34 @@ if TYPE_CHECKING:
     import torch
 
 _FORMATS = {torch_name: format for format, torch_name in FLOATING.items()}
+
+
+class Taker(Protocol):
+    """What takes the tensors of a merge in the order of `names`, whole or in flat pieces: a file, or a loaded model."""
+
+    names: Sequence[str]
+
+    def add(self, name: str, tensor: "torch.Tensor") -> None:
+        """Take a tensor, or the next flat piece of it."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The opened models of a merge, its adapters, the tensors that it writes, and those that it leaves out."""
+
+    weights: Mapping[str, Weights]
+    adapters: Mapping[str, Adapter]
+    shared: list[str]
+    left_out: list[str]
+
+    @classmethod
+    def of(cls, merge: Merge, folders: Mapping[str, str | Path]) -> "Opened":
+        """Open what a merge reads; `folders` gives the folder of every model (an adapter's for adapter_linear)."""
+        adapters = {name: Adapter(folders[name]) for name in merge.models if merge.method.adapters}
+        weights = {name: Weights(folders[name]) for name in merge.models_read if name not in adapters}
+        for name, adapter in adapters.items():
+            adapter.check(weights[merge.reference], folders[name])
+        return cls(weights, adapters, *preflight.shared_tensors(weights, merge.reference))
 
 
 def merge_all(
@@ -43,22 +72,20 @@ def merge_all(
     if any(merge.models_read != first.models_read for merge in entries.values()):
         raise ValueError("merges of one pass must read the same models")
     torch.set_num_threads(threads)
-    adapters = {name: Adapter(folders[name]) for name in first.models if first.method.adapters}
-    weights = {name: Weights(folders[name]) for name in first.models_read if name not in adapters}
-    for name, adapter in adapters.items():
-        adapter.check(weights[first.reference], folders[name])
-    shared, left_out = preflight.shared_tensors(weights, first.reference)
-    stored = weights[first.reference].entries
+    opened = Opened.of(first, folders)
+    stored = opened.weights[first.reference].entries
     writers: dict[str, Writer] = {}
     try:
         for label, merge in entries.items():
-            formats = {name: _FORMATS[merge.dtype] if stored[name].floating else stored[name].format for name in shared}
-            planned = [(name, formats[name], stored[name].shape) for name in shared]
+            formats = {
+                name: _FORMATS[merge.dtype] if stored[name].floating else stored[name].format for name in opened.shared
+            }
+            planned = [(name, formats[name], stored[name].shape) for name in opened.shared]
             writers[label] = Writer(outputs[label], planned, shard_bytes)
-        _write_tensors(entries, weights, writers, adapters)
+        merge_tensors(entries, opened, writers)
         for label, merge in entries.items():
             writers[label].finish()
-            parents = {name: folders[name] for name in weights}
+            parents = {name: folders[name] for name in opened.weights}
             copy_description(folders[descriptions.donor(merge, parents)], outputs[label], merge.dtype)
             names.settle_architecture(outputs[label], list(parents.values()))
             sentence_modules.complete(outputs[label], parents, merge.method.name == "cocktail")
@@ -67,33 +94,29 @@ def merge_all(
             writer.close()
             shutil.rmtree(outputs[label], ignore_errors=True)
         raise
-    return {label: {"left_out": left_out} for label in merges}
+    return {label: {"left_out": opened.left_out} for label in merges}
 
 
-def _write_tensors(
-    merges: Mapping[str, Merge],
-    weights: Mapping[str, Weights],
-    writers: Mapping[str, Writer],
-    adapters: Mapping[str, Adapter],
-) -> None:
+def merge_tensors(merges: Mapping[str, Merge], parents: Opened, takers: Mapping[str, Taker]) -> None:
     """Read the parents tensor by tensor, or piece by piece where all methods take each value by itself."""
+    weights, adapters = parents.weights, parents.adapters
     by_value = all(merge.method.by_value for merge in merges.values())
     stored = next(iter(weights.values())).entries
-    for name in _order(writers):
+    for name in _order(takers):
         if not stored[name].floating:
-            _copy_equal(name, weights, writers)
+            _copy_equal(name, weights, takers)
         elif by_value:
             for pieces in zip(*(reader.pieces(name) for reader in weights.values()), strict=True):
-                _merge_tensor(name, dict(zip(weights, pieces, strict=True)), merges, writers, adapters)
+                _merge_tensor(name, dict(zip(weights, pieces, strict=True)), merges, takers, adapters)
         else:
             tensors = {model: reader.get(name) for model, reader in weights.items()}
-            _merge_tensor(name, tensors, merges, writers, adapters)
+            _merge_tensor(name, tensors, merges, takers, adapters)
             del tensors  # before the next ones are read
 
 
-def _order(writers: Mapping[str, Writer]) -> list[str]:
+def _order(takers: Mapping[str, Taker]) -> list[str]:
     """Return the order of the tensors; formats differ between merges only in their width, which keeps the order."""
-    orders = {tuple(writer.names) for writer in writers.values()}
+    orders = {tuple(taker.names) for taker in takers.values()}
     if len(orders) > 1:
         raise ValueError("merges of one pass must have one dtype, or models without integer buffers")
     return list(orders.pop())
@@ -103,7 +126,7 @@ def _merge_tensor(
     name: str,
     tensors: Mapping[str, "torch.Tensor"],
     merges: Mapping[str, Merge],
-    writers: Mapping[str, Writer],
+    takers: Mapping[str, Taker],
     adapters: Mapping[str, Adapter],
 ) -> None:
     """Compute one tensor of every merge, or one piece; what merges share (differences, thresholds) is computed once."""
@@ -136,10 +159,10 @@ def _merge_tensor(
             shared=[of_all(merge, model) for model in merge.models] if merge.method.share else None,
             seed=merge.seed,
         )
-        writers[label].add(name, merged)
+        takers[label].add(name, merged)
 
 
-def _copy_equal(name: str, weights: Mapping[str, Weights], writers: Mapping[str, Writer]) -> None:
+def _copy_equal(name: str, weights: Mapping[str, Weights], takers: Mapping[str, Taker]) -> None:
     """Copy an integer tensor, which must be the same in all parents: a mean of counts or masks means nothing."""
     import torch
 
@@ -150,8 +173,8 @@ def _copy_equal(name: str, weights: Mapping[str, Weights], writers: Mapping[str,
                 f"{weights[model].entries[name].path}: integer tensor '{name}' differs from that in "
                 f"{weights[first[0]].entries[name].path}; make them equal before merging"
             )
-    for writer in writers.values():
-        writer.add(name, first[1])
+    for taker in takers.values():
+        taker.add(name, first[1])
 
 
 def copy_description(source: str | Path, destination: str | Path, dtype: str) -> None:

@@ -37,6 +37,14 @@ class SearchPlan:
         """Return (search, trial) for every trial."""
         return self.trials_before_round(search, self.study.searches[search].rounds)
 
+    def trials_as_jobs(self, search: str) -> list[tuple[str, str]]:
+        """Return the trials that are a job each: trainings."""
+        return self.trials(search) if self.study.searches[search].kind == "expert" else []
+
+    def trials_in_one_job(self, search: str) -> list[str]:
+        """Return the search itself if one job runs all of its trials: merges."""
+        return [] if self.study.searches[search].kind == "expert" else [search]
+
     def trials_before_round(self, search: str, number: int | str) -> list[tuple[str, str]]:
         """Return (search, trial) for every trial of the rounds before one."""
         return [(search, str(trial)) for trial in range(int(number) * self.study.searches[search].width)]

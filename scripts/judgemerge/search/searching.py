@@ -48,9 +48,15 @@ class Result(NamedTuple):
         return row if self.evaluation_loss is not None else {key: row[key] for key in row if key != EVALUATION_LOSS}
 
 
-def read_results(paths: Iterable[str]) -> list[Result]:
-    """Return what files of trials say."""
-    return [Result(**files.read_json(path)) for path in paths]
+def read_results(paths: Iterable[str | Path]) -> list[Result]:
+    """Return what files of trials say: of one each, or of all trials of a search for a merge."""
+    contents = map(files.read_json, paths)
+    return [Result(**row) for content in contents for row in (content if isinstance(content, list) else [content])]
+
+
+def trial_folder(folder: str | Path, number: int) -> Path:
+    """Return where a trial keeps its verdicts, in the folder of its search; its result stands beside it."""
+    return Path(folder, f"trial_{number}")
 
 
 def best_name(search: str) -> str:

@@ -141,7 +141,7 @@ STEPS = {
     "judge_suite_gguf": ("judge", "judge", "suite"),
     "screen_base": ("screen", "model"),
     "train_trial": ("trial", "search"),
-    "merge_trial": ("trial", "search"),
+    "merge_trials": ("trials", "search"),
     "keep_trained": ("keep", "search"),
     "keep_merged": ("keep", "search"),
     "generate_answers": ("answer", "model", "comparison"),
@@ -419,6 +419,15 @@ class Needs:
         )
         unknown = (*making.unknown, *judging.unknown)
         return Need(max(making.mem_mb, judging.mem_mb), runtime, expected, unknown, making.longest)
+
+    def trials(self, search: str) -> Need:
+        """Return what all trials of a search for a merge take, one after the other in one job."""
+        one, entry = self.trial(search), self.study.searches[search]
+        n_trials = entry.rounds * entry.width
+        runtime, expected = (
+            MINUTES_TO_START + n_trials * (minutes - MINUTES_TO_START) for minutes in (one.runtime, one.expected)
+        )
+        return dataclasses.replace(one, runtime=runtime, expected=expected)
 
     def keep(self, search: str) -> Need:
         """Return what the model of the best trial takes: an export, or the merge again."""

@@ -30,7 +30,7 @@ EXPENSIVE = {
     "make_twin",
     "make_twin_encoder",
     "merge_models",
-    "merge_trial",
+    "merge_trials",
     "mix_cocktail",
     "mix_embedders",
     "quantize_model",
