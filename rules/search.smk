@@ -205,6 +205,7 @@ rule keep_merged:
     resources:
         **needed("keep_merged"),
     params:
+        search=of(search_plan.settings, "search"),
         merge=of(search_plan.target_settings, "search"),
         bases=of(of_target(merge_plan.adapter_bases), "search"),
     script:

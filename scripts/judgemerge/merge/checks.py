@@ -13,7 +13,7 @@ from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.data.checks import require_item_set
 from judgemerge.merge import preflight
 from judgemerge.merge.methods import METHODS, STREAMED
-from judgemerge.merge.recipes import Merge, own_engine
+from judgemerge.merge.recipes import Merge, is_by_filter, own_engine
 from judgemerge.merge.result_checks import WEIGHTS_TOLERANCE, Fail, check_sum
 from judgemerge.merge.table import Parameter
 from judgemerge.prompting.checks import check_prompt
@@ -169,8 +169,11 @@ def _check_parameters(values: Mapping, merge: Merge, allowed: Mapping[str, Param
         if name not in allowed:
             hint = did_you_mean(name, allowed) or "; it takes none"
             fail(f"has '{key}.{name}', which its method does not know{hint}")
-        if isinstance(value, (list, dict)) and not merge.method.is_mergekits:
-            fail(f"has '{key}.{name}' = {value!r}; method '{merge.method.name}' takes one value, not several")
+        if isinstance(value, (list, dict)) and merge.is_ours and not _is_for_every_tensor(value):
+            fail(
+                f"has '{key}.{name}' = {value!r}; judgemerge's own merges take one value, or a list of "
+                "{filter, value} whose last entry has no filter"
+            )
         _check_value(value, allowed[name], f"{key}.{name}", fail, takes_lists=not merge.is_ours)
 
 
@@ -212,6 +215,12 @@ def _is_setting(value: Any) -> bool:
     return is_plain(value) or (isinstance(value, list) and bool(value) and all(map(is_filtered, value)))
 
 
+def _is_for_every_tensor(value: Any) -> bool:
+    """Return whether a list of {filter, value} has a single value for every tensor."""
+    plain = is_by_filter(value) and all(isinstance(entry.get("value"), (bool, int, float)) for entry in value)
+    return plain and "filter" not in value[-1]
+
+
 def _numbers(value: Any) -> list[float]:
     """Return every number in a scalar, a gradient list, or mergekit's list of {filter, value}."""
     if isinstance(value, bool) or value is None:
@@ -244,11 +253,6 @@ def _check_engine(merge: Merge, fail: Fail) -> None:
             f"asks for engine 'streamed', which has no '{merge.method.name}'; remove 'engine' (streamed: "
             f"{', '.join(STREAMED)})"
         )
-    for key, parameters in [("parameters", merge.parameters), *merge.models.items()]:
-        for parameter, value in parameters.items():
-            if isinstance(value, (list, dict)):
-                key = key if key == "parameters" else f"models.{key}"
-                fail(f"has a list for '{key}.{parameter}', which engine 'streamed' does not read; remove 'engine'")
 
 
 def _check_cocktail(merge: Merge, fail: Fail) -> None:

@@ -132,6 +132,7 @@ def _merge_tensor(
     """Compute one tensor of every merge, or one piece; what merges share (differences, thresholds) is computed once."""
     import torch
 
+    merges = {label: merge.at(name) for label, merge in merges.items()}
     cast: dict[tuple[str, str], torch.Tensor] = {}
     shared: dict[tuple[str, str, str], Any] = {}
 

@@ -13,10 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judgemerge.core import files
+from judgemerge.core import files, models
 from judgemerge.core.logs import tell
 from judgemerge.judge.requests import no_progress
-from judgemerge.search import searching, trials
+from judgemerge.merge.recipes import Merge
+from judgemerge.search import searching, spreading, trials
 from judgemerge.search.running import Trial
 from judgemerge.search.searching import Result
 from judgemerge.settings.searches import Search
@@ -89,7 +90,7 @@ class MergeTrials:
 
     def _result(self, trial: Trial, earlier: Iterable[Result], candidates: "Candidates") -> Result:
         """Return the result of a trial: the one that was kept, where nothing that it depends on has changed."""
-        merge = searching.applied(self.merge, trial.params)
+        merge = merged_as(self.search, self.merge, trial.params, self.parents)
         key, note = self._key(trial, merge, earlier), trial.folder / "asked.json"
         if Path(trial.result).is_file() and note.is_file() and files.read_json(note) == {"key": key}:
             (result,) = searching.read_results([trial.result])
@@ -123,6 +124,16 @@ class MergeTrials:
             rule = [self.search.pruning, self.search.pruning_every, self.search.pruning_after]
             follows["pruning"] = [*rule, [result.row() for result in earlier]]
         return files.sha256_text(json.dumps(follows, sort_keys=True, default=str))
+
+
+def merged_as(search: Search, merge: Mapping, params: Mapping[str, Any], parents: "Parents") -> dict:
+    """Return the merge that settings of a search stand for; values by layers follow from the layers of its parents."""
+    layers = None
+    if search.layers or search.filters:
+        folder = parents.models[parents.bases.get(reference := Merge.of(merge).reference, reference)]
+        layers = spreading.Layers.of(models.tensor_shapes(folder), str(folder))
+        spreading.check(search.layers, search.filters, layers, f"the search for '{search.merge}'")
+    return spreading.applied(merge, params, search.layers, search.filters, layers)
 
 
 class Candidates:

@@ -87,8 +87,11 @@ class Trial:
         A value that is not defined stays so, but in a rehearsal, which has to go on.
         """
         result = trials.finish(self.folder, sets, verdicts, searching.targets(self.search))
+        nothing = self.judging.get("value_of_nothing", math.nan)
         if math.isnan(result["value"]):
-            result["value"] = self.judging.get("value_of_nothing", result["value"])
+            result["value"] = nothing
+            each = result.get("values", {})
+            each |= {name: nothing for name, value in each.items() if math.isnan(value)}
         return result
 
     def write(self, state: str, **values: Any) -> Result:

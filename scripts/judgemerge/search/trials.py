@@ -141,6 +141,18 @@ def value_of(
     sets: Mapping[str, Iterable[Item]], verdicts: Mapping[str, list[Verdict]], metrics: Mapping[str, str]
 ) -> float:
     """Return the mean over the sets of a metric of the agreement tables each; NaN where one of them is not defined."""
+    return mean(values_of(sets, verdicts, metrics))
+
+
+def mean(values: Mapping[str, float]) -> float:
+    """Return what a trial is worth."""
+    return sum(values.values()) / len(values)
+
+
+def values_of(
+    sets: Mapping[str, Iterable[Item]], verdicts: Mapping[str, list[Verdict]], metrics: Mapping[str, str]
+) -> dict[str, float]:
+    """Return for every set its metric of the agreement tables; NaN where it is not defined."""
     from judgemerge.evaluate.score import benchmark_statistics
     from judgemerge.settings.report import Statistics
 
@@ -150,8 +162,7 @@ def value_of(
         statistics = benchmark_statistics(items, {"trial": verdicts[name]}, Statistics(resamples=1))
         return statistics.judges["trial"].values.get(metrics[name], float("nan"))
 
-    values = [of_set(name, list(items)) for name, items in sets.items()]
-    return sum(values) / len(values)
+    return {name: of_set(name, list(items)) for name, items in sets.items()}
 
 
 def verdict_file(folder: str | Path, name: str) -> Path:
@@ -172,5 +183,7 @@ def finish(
         ids = {verdict.item for verdict in verdicts[name]}
         items_with_verdict[name] = [item for item in items if item.id in ids]
     errors = sum(verdict.outcome == "error" for of_set in verdicts.values() for verdict in of_set)
-    value = value_of(items_with_verdict, verdicts, metrics)
-    return {"value": value, "n": sum(map(len, items_with_verdict.values())), "errors": errors}
+    values = values_of(items_with_verdict, verdicts, metrics)
+    each = {"values": values} if len(values) > 1 else {}
+    n_items = sum(map(len, items_with_verdict.values()))
+    return {"value": mean(values), "n": n_items, "errors": errors, **each}

@@ -114,7 +114,7 @@ class Study:
         """Return the study's own value of each parameter of a search."""
         target = self.target_of(search)
         entry = self.training(target) if target in self.experts else self.merges[target].plain()
-        return searching.defaults(entry, self.searches[search].space)
+        return searching.defaults(entry, searching.space(self.searches[search]))
 
     def development_prompts(self, search: str) -> dict[str, str]:
         """Return protocol → prompt that a search's development sets are judged with: those its result is asked with."""

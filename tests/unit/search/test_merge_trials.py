@@ -83,9 +83,12 @@ def written_of(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
 
 
-@pytest.mark.parametrize("pruning", ["none", "median"])
-def test_trials_in_memory_are_worth_what_written_ones_are(search_of, monkeypatch, pruning):
-    changes = {"pruning": pruning, "pruning_every": 8}
+@pytest.mark.parametrize(
+    "changes",
+    [{"layers": 2, "filters": ["mlp"]}, {"pruning": "median", "pruning_every": 8}],
+    ids=["by layers and parts", "pruned"],
+)
+def test_trials_in_memory_are_worth_what_written_ones_are(search_of, monkeypatch, changes):
     in_one_model = search_of(STREAMED, "one", **changes)
     results = in_one_model.run()
     monkeypatch.setattr(in_memory.Source, "merge_into", lambda *arguments: (_ for _ in ()).throw(in_memory.Unfit))

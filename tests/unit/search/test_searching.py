@@ -276,10 +276,20 @@ def test_the_table_has_the_mean_every_set_and_the_difference(two_trials, tmp_pat
         assert row["value"] == pytest.approx(trial.value) and row["ci_low"] < row["value"] < row["ci_high"]
     assert second["difference"] == pytest.approx(second["value"] - first["value"])
     assert second["difference_low"] < second["difference"] < second["difference_high"]
+    assert (
+        first["pairs.low"] < first["pairs.accuracy"] < first["pairs.high"]
+        and first["grades.low"] < first["grades.high"]
+    )
+    beaten = [
+        all(other[name] >= row[name] for name in ("pairs.accuracy", "grades.pearson")) and other["value"] > row["value"]
+        for row, other in ((first, second), (second, first))
+    ]
+    assert [first["non_dominated"], second["non_dominated"]] == [not one for one in beaten]
     page, entry = tmp_path / "search.html", search.plain()
     text = page_of("search", "search_both", tmp_path / "search.csv", page, search="both", entry=entry)
     assert "mean of accuracy and pearson on the development sets pairs and grades" in text
     assert "pairs.accuracy" in text and f"{second['grades.pearson']:.3f}" in text
+    assert "Trials that no other one beats" in text and "chosen" in text and "pairs.low" not in text
 
 
 def test_a_grid_has_its_losses_and_the_published_ones_beside_them(two_trials, tmp_path, monkeypatch):

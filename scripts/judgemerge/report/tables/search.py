@@ -20,9 +20,13 @@ COLUMNS = {
     "difference_low": Column("lower end of its confidence interval"),
     "difference_high": Column("upper end of its confidence interval"),
     "detectable": Column("the smallest difference that the development sets would have shown (power .8)"),
-    "n": Column("number of items; the columns before it are single development sets, losses, and published values"),
+    "n": Column(
+        "number of items; the columns before it are single development sets with their intervals, losses, and "
+        "published values"
+    ),
     "errors": Column("number of unreadable verdicts"),
     "best": Column("whether this is the trial that the search ends with"),
+    "non_dominated": Column("of several development sets: no trial is as good on all of them and better on one"),
     "note": Column("what the value is where the trial was given up"),
 }
 DIFFERENCE = ("difference", "difference_low", "difference_high")
@@ -67,7 +71,7 @@ def page(table: Frame, view: View, search: str, entry: dict) -> Page:
         "s": "s" if len(targets) > 1 else "",
     }
     weights = view.material.table(f"search_{search}.importance")
-    return view.page(sections(table, weights, list(settings.space)), **words)
+    return view.page(sections(table, weights, list(searching.space(settings))), **words)
 
 
 def sections(trials: Frame, weights: Frame, space: Sequence[str]) -> list[Section]:
@@ -86,14 +90,33 @@ def sections(trials: Frame, weights: Frame, space: Sequence[str]) -> list[Sectio
     listing["value"] = spans(trials, "value", "ci_low", "ci_high")
     listing["minus trial 0"] = spans(trials, *DIFFERENCE, "+.3f")
     # Several development sets: what each of them says; the evaluation loss, and what was published of the same trial.
-    for name in trials.columns[trials.columns.get_loc("difference_high") + 1 : trials.columns.get_loc("n")]:
-        listing[name] = ["–" if math.isnan(value) else f"{value:.3f}" for value in trials[name]]
+    more = list(trials.columns[trials.columns.get_loc("difference_high") + 1 : trials.columns.get_loc("n")])
+    ends = [name for name in more if name.endswith((".low", ".high")) and not name.startswith("published.")]
+    for name in more:
+        low, high = (f"{name.rpartition('.')[0]}.{end}" for end in ("low", "high"))
+        if name in ends:
+            continue
+        if low in ends:
+            listing[name] = spans(trials, name, low, high)
+        else:
+            listing[name] = ["–" if math.isnan(value) else f"{value:.3f}" for value in trials[name]]
     listing = listing.assign(n=trials.n, errors=trials.errors, note=trials.note)
     importance = "<p>Not computed: it takes four complete trials that differ in their values.</p>"
     if len(weights):
         importance = frame(weights.assign(importance=[f"{value:.2f}" for value in weights.importance]))
+    front = []
+    if "non_dominated" in trials:
+        shown = listing[trials.non_dominated].assign(
+            chosen=["chosen" if is_best else "" for is_best in trials.best[trials.non_dominated]]
+        )
+        rule = (
+            "No other trial is as good on every development set and better on one. The search ends with the one whose "
+            "mean over the sets is best; of equal ones with the earliest."
+        )
+        front = [("Trials that no other one beats", f"<p>{rule}</p>{frame(shown)}")]
     return [
         ("Result", f"<p>{html.escape(summary)}</p>"),
+        *front,
         ("Trials", frame(listing)),
         ("Share of the variance that each parameter explains", importance),
     ]
