@@ -213,14 +213,18 @@ rule keep_merged:
 
 
 rule tabulate_search:
-    """Every trial with its value and interval on the development sets, and its difference to the study's own setting."""
+    """Every trial on the development sets; how much the best one's value flatters it; the result on the benchmarks."""
     input:
         **results_of_trials,
         folders=paths.inputs(layout.TRIAL, search_plan.trials_as_jobs, "search"),
         development=paths.inputs(layout.ITEMS, search_plan.development_sets, "search"),
+        benchmarks=paths.inputs(layout.ITEMS, search_plan.tested_benchmarks, "search"),
+        verdicts=paths.inputs(layout.VERDICTS, search_plan.tested_units, "search"),
     output:
         table=layout.SEARCH_TABLE,
         importance=layout.SEARCH_IMPORTANCE,
+        optimism=layout.SEARCH_OPTIMISM,
+        test=layout.SEARCH_TEST,
     log:
         "results/{study}/logs/tabulate_search/{search}.log",
     benchmark:
@@ -228,11 +232,14 @@ rule tabulate_search:
     conda:
         "../envs/search.yaml"
     resources:
-        **small_job,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(20),
     params:
         search=of(search_plan.settings, "search"),
         default=of(study.search_default, "search"),
         folder=layout.SEARCH,
+        tested=of(search_plan.tested_pairs, "search"),
+        held_out=of(search_plan.held_out, "search"),
         timings="results/{study}/timings",
         statistics=settings.statistics.plain(),
         code=script_digest("search/tabulate_search"),
@@ -320,6 +327,5 @@ rule collect_curves:
 localrules:
     propose_trials,
     choose_trial,
-    tabulate_search,
     tabulate_screening,
     collect_curves,

@@ -60,6 +60,20 @@ def trials_table(
     return table[[*(name for name in table.columns if name not in LAST), *(name for name in LAST if name in table)]]
 
 
+def best_estimates(search: Search, table: pd.DataFrame) -> dict[str, tuple[str, Estimate]]:
+    """Return what the best trial is worth on every development set, with the metric; nothing for losses."""
+    best, targets = table[table.best].iloc[0], searching.targets(search)
+    if searching.EVALUATION_LOSS in targets.values():
+        return {}
+    if len(targets) == 1:
+        ((name, metric),) = targets.items()
+        return {name: (metric, Estimate(best["value"], best["ci_low"], best["ci_high"]))}
+    return {
+        name: (metric, Estimate(best[f"{name}.{metric}"], best[f"{name}.low"], best[f"{name}.high"]))
+        for name, metric in targets.items()
+    }
+
+
 def _with_values(results: Iterable[Result], sets: Mapping[str, OfSet], search: Search) -> list[Result]:
     """Return the results with what each is worth on every set, from its verdicts."""
     undefined = -math.inf, math.inf

@@ -67,6 +67,8 @@ SEARCHED_MANIFEST = "results/{study}/models/{search}_best.json"
 SEARCHED_RECIPE = "results/{study}/recipes/{search}_best.merge.yaml"
 SEARCH_TABLE = "results/{study}/tables/search_{search}.csv"
 SEARCH_IMPORTANCE = "results/{study}/tables/search_{search}.importance.csv"
+SEARCH_OPTIMISM = "results/{study}/tables/search_{search}.optimism.csv"
+SEARCH_TEST = "results/{study}/tables/search_{search}.test.csv"
 SCREENING = "results/{study}/screening/{model}.json"
 SCREENING_CURVE = "results/{study}/screening/{model}.curve.csv"
 

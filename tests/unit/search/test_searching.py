@@ -12,12 +12,14 @@ from report_cases import page_of
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.frames import write_table
-from judgemerge.core.items import write_items
+from judgemerge.core.items import read_verdicts, write_items
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate, mean_of
 from judgemerge.evaluate.metrics import METRICS, searched_metrics
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.prompting.prompts import load_template
 from judgemerge.search import searching, trials
+from judgemerge.search.on_benchmarks import OnBenchmark
+from judgemerge.search.optimism import optimism
 from judgemerge.search.searching import Result
 from judgemerge.search.trials_table import trials_table
 from judgemerge.settings.report import Statistics
@@ -263,7 +265,17 @@ def table_of(two_trials, search, default, results, importances, path):
     table = trials_table(search, default, results, folders, development, Statistics(resamples=300, seed=7))
     write_table(path / "search.csv", table)
     weights = pd.DataFrame(searching.importances(search, results, default).items(), columns=["parameter", "importance"])
-    write_table(path / "results" / "mine" / "tables" / f"{importances}.importance.csv", weights)
+    tables = path / "results" / "mine" / "tables"
+    write_table(tables / f"{importances}.importance.csv", weights)
+    losses = searching.EVALUATION_LOSS in searching.targets(search).values()
+    items = {} if losses else {name: two_trials[1][name] for name in development}
+    verdicts = {
+        name: {trial: list(read_verdicts(trials.verdict_file(folders[trial], name))) for trial in (0, 1)}
+        for name in items
+    }
+    luck = optimism(search, table[table.best].iloc[0], items, verdicts, Statistics(resamples=300, seed=7))
+    write_table(tables / f"{importances}.optimism.csv", pd.DataFrame([luck]))
+    write_table(tables / f"{importances}.test.csv", pd.DataFrame([], columns=OnBenchmark._fields))
     return pd.read_csv(path / "search.csv")
 
 

@@ -36,6 +36,9 @@ INTRO = (
     "better there than it is, so what counts is its row in the tables of the held-out benchmarks, which no trial has "
     "seen."
 )
+NOT_JUDGED = (
+    "The model that the search ends with is not among the judges, so whether it beats a fixed recipe is not known."
+)
 PROPOSED = "each round proposed from all earlier ones ({sampler}, seed {seed})"
 GRID = "every combination of the choices once"
 
@@ -46,8 +49,8 @@ def searches(study: Study) -> list[str]:
 
 
 def page_inputs(study: Study, search: str) -> Inputs:
-    """Return the table that says which parameters mattered."""
-    return Inputs(tables=[f"search_{search}.importance"])
+    """Return what goes with the trials: which parameters mattered, the best one's optimism, its model on benchmarks."""
+    return Inputs(tables=[f"search_{search}.{part}" for part in ("importance", "optimism", "test")])
 
 
 def page_parameters(study: Study, search: str) -> dict[str, Any]:
@@ -70,8 +73,48 @@ def page(table: Frame, view: View, search: str, entry: dict) -> Page:
         "development": " and ".join(targets),
         "s": "s" if len(targets) > 1 else "",
     }
-    weights = view.material.table(f"search_{search}.importance")
-    return view.page(sections(table, weights, list(searching.space(settings))), **words)
+    weights, flattery, test = (
+        view.material.table(f"search_{search}.{part}") for part in ("importance", "optimism", "test")
+    )
+    shown = sections(table, weights, list(searching.space(settings)))
+    return view.page([shown[0], *results(flattery, test), *shown[1:]], **words)
+
+
+def results(flattery: Frame, test: Frame) -> list[Section]:
+    """Return what the best trial's value is worth: without the optimism of its choice, and on benchmarks."""
+    row = next(flattery.itertuples())
+    if isinstance(row.note, str) and row.note:
+        luck = f"Not computed: {row.note}."
+    else:
+        gap = span(row.optimism, row.optimism_low, row.optimism_high, "+.3f")
+        rest = span(row.corrected, row.corrected_low, row.corrected_high)
+        luck = (
+            "The best trial was chosen on the prompts that its value is from. Chosen again in "
+            f"{row.resamples} resamples of them, the best of {row.trials} trials is {gap} better on the prompts of its "
+            "resample than on those that were left out (mean, and the middle of the resamples); "
+            f"trial {row.trial} is chosen in {row.chosen_again:.0%} of them. Without this optimism its {row.metric} is "
+            f"{rest} (n = {row.n}, errors {row.errors})."
+        )
+    if not len(test):
+        return [("What choosing added", f"<p>{html.escape(luck)}</p>"), ("On benchmarks", f"<p>{NOT_JUDGED}</p>")]
+    n_better, n_worse = ((test.verdict == word).sum() for word in ("better", "worse"))
+    compared = int((test.fixed.notna() & (test.fixed != "")).sum())
+    beats = (
+        f"Beside the fixed recipe that is best on the same benchmark, it is better on {n_better} of {compared} "
+        f"benchmarks and worse on {n_worse}; on the others no difference is shown."
+    )
+    listing = test[["benchmark", "metric"]].copy()
+    listing["value"] = spans(test, "value", "ci_low", "ci_high")
+    listing["best fixed recipe"] = test.fixed.fillna("")
+    listing["minus it"] = spans(test, *DIFFERENCE, "+.3f")
+    listing["it is"] = test.verdict.fillna("")
+    if test.gap.notna().any():
+        listing["development minus test"] = spans(test, "gap", "gap_low", "gap_high", "+.3f")
+    listing = listing.assign(n=test.n, errors=test.errors, note=test.note.fillna(""))
+    return [
+        ("What choosing added", f"<p>{html.escape(luck)}</p>"),
+        ("On benchmarks", f"<p>{beats}</p>{frame(listing)}"),
+    ]
 
 
 def sections(trials: Frame, weights: Frame, space: Sequence[str]) -> list[Section]:
