@@ -56,17 +56,17 @@ rule all:
     """Every table and figure of the study, and the record of how they came about."""
     default_target: True
     input:
-        paths.path(layout.RUN_RECORD),
+        paths.path(paths.RUN_RECORD),
         CONTENTS.files(),
 
 
 rule sources:
     """Every raw file and every downloaded model of the study, so that the rest can run without internet."""
     input:
-        each(layout.SOURCE, study.source_keys),
-        each(layout.MANIFEST, item_sets.downloaded_models()),
-        each(layout.ENCODER_MANIFEST, item_sets.downloaded_encoders()),
-        each(layout.COLLECTION, item_sets.downloaded_collections()),
+        each(paths.SOURCE, study.source_keys),
+        each(paths.MANIFEST, item_sets.downloaded_models()),
+        each(paths.ENCODER_MANIFEST, item_sets.downloaded_encoders()),
+        each(paths.COLLECTION, item_sets.downloaded_collections()),
 
 
 localrules:

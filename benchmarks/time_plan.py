@@ -3,9 +3,10 @@
     python benchmarks/time_plan.py [--merges 992] [--runs 5] [--study-results FOLDER]
 
 The study is made here: two experts, a grid of linear merges, two benchmarks; its jobs are planned, not run. Seconds are
-those of whole processes, start included; the floor is Snakemake's own start on an empty Snakefile and about 1 ms per
-job. FOLDER is a checkout in which config/config.yaml has been finished: it is copied with its code, the weights of
-merge `linear` are changed in the copy, and the run is stopped as soon as Snakemake starts the first job.
+those of whole processes, start included; the floor is Snakemake's own start on an empty Snakefile, and what it takes
+for as many jobs of rules whose functions do nothing. FOLDER is a checkout in which config/config.yaml has been
+finished: it is copied with its code, the weights of merge `linear` are changed in the copy, and the run is stopped as
+soon as Snakemake starts the first job.
 """
 
 import argparse
@@ -26,6 +27,97 @@ HERE = Path(__file__).resolve().parents[1]
 WORKFLOW = ("Snakefile", "rules", "scripts", "config", "envs")
 HEAVY = ("torch", "transformers", "pandas", "numpy", "scipy", "matplotlib")
 SNAKEMAKE = (sys.executable, "-m", "snakemake", "--cores", "2")
+N_TABLES = 14  # jobs of a study that read the verdicts of all judges
+# What a grid of merges repeats, with as many files and parameters, and nothing of ours: what Snakemake takes alone.
+TRIVIAL = """
+merges = [f"m{{number}}" for number in range({n_merges})]
+
+rule all:
+    input:
+        expand("results/plan/tables/{{table}}.csv", table=range({n_tables})),
+
+rule parents:
+    output:
+        ["results/plan/models/a", "results/plan/models/a.json", "results/plan/models/b", "results/plan/models/b.json"],
+    script:
+        "{script}"
+
+rule merge_models:
+    input:
+        models=lambda wildcards: ["results/plan/models/a", "results/plan/models/b"],
+        manifests=lambda wildcards: ["results/plan/models/a.json", "results/plan/models/b.json"],
+    output:
+        model="results/plan/merges/{{merge}}",
+        manifest="results/plan/merges/{{merge}}.json",
+        recipe="results/plan/recipes/{{merge}}.yaml",
+    log:
+        "results/plan/logs/merge_models/{{merge}}.log",
+    benchmark:
+        "results/plan/timings/merge_models/{{merge}}.tsv"
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+        gpu=0,
+    params:
+        merge=lambda wildcards: dict(method="linear"),
+        bases=lambda wildcards: dict(),
+        threads=2,
+    script:
+        "{script}"
+
+rule judge:
+    input:
+        item_sets=lambda wildcards: ["config/config.yaml", "config/sources.yaml"],
+        model="results/plan/merges/{{merge}}",
+        manifest="results/plan/merges/{{merge}}.json",
+    output:
+        "results/plan/replies/{{merge}}/demo.jsonl",
+        timing="results/plan/replies/{{merge}}/demo.timing.json",
+    log:
+        "results/plan/logs/judge/{{merge}}.log",
+    benchmark:
+        "results/plan/timings/judge/{{merge}}.tsv"
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+        gpu=lambda wildcards: 0,
+    params:
+        asked=lambda wildcards: dict(reply="verdict"),
+        chat=lambda wildcards: dict(),
+        backend=lambda wildcards: "transformers",
+        store="results/plan/store",
+    script:
+        "{script}"
+
+rule parse:
+    input:
+        replies="results/plan/replies/{{merge}}/demo.jsonl",
+        prompts=lambda wildcards: ["config/prompts/brief_pairwise.yaml"],
+    output:
+        "results/plan/verdicts/{{merge}}/demo.jsonl",
+    log:
+        "results/plan/logs/parse/{{merge}}.log",
+    benchmark:
+        "results/plan/timings/parse/{{merge}}.tsv"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        asked=lambda wildcards: dict(reply="verdict"),
+        code="digest",
+    script:
+        "{script}"
+
+rule table:
+    input:
+        lambda wildcards: [f"results/plan/verdicts/{{merge}}/demo.jsonl" for merge in merges],
+    output:
+        "results/plan/tables/{{table}}.csv",
+    script:
+        "{script}"
+"""
 # Snakemake and its plugins import some of HEAVY themselves, so what the Snakefile asks for is noted while it is read.
 WATCHED = f"""
 import builtins
@@ -76,16 +168,18 @@ def table(folder: Path, ways: dict[str, tuple[str, ...]], n_runs: int) -> None:
         for name, arguments in ways.items():
             found[name].append(timed(folder, *arguments))
     middles = {name: statistics.median(wall for wall, _, _ in runs) for name, runs in found.items()}
-    empty = next(iter(middles.values()))
-    print("| call | jobs | seconds (median) | range | CPU seconds | above an empty Snakefile | per job |")
+    processor = {name: statistics.median(cpu for _, cpu, _ in runs) for name, runs in found.items()}
+    empty = next(iter(processor.values()))
+    print("| call | jobs | seconds (median) | range | CPU seconds | above an empty Snakefile | CPU per job |")
     print("|---|---|---|---|---|---|---|")
     for name, runs in found.items():
-        walls, cpus, outputs = zip(*runs, strict=True)
-        n_jobs, above = planned(outputs[0]), middles[name] - empty
+        walls, _, outputs = zip(*runs, strict=True)
+        n_jobs, above = planned(outputs[0]), processor[name] - empty
         per_job = f"{1000 * above / n_jobs:.2f} ms" if n_jobs else "–"
         spread = f"{min(walls):.2f}–{max(walls):.2f}"
-        cpu = statistics.median(cpus)
-        print(f"| {name} | {n_jobs} | {middles[name]:.2f} | {spread} | {cpu:.2f} | {above:.2f} | {per_job} |")
+        print(
+            f"| {name} | {n_jobs} | {middles[name]:.2f} | {spread} | {processor[name]:.2f} | {above:.2f} | {per_job} |"
+        )
 
 
 def first_job(checkout: Path, folder: Path) -> tuple[float, str]:
@@ -117,7 +211,7 @@ def first_job(checkout: Path, folder: Path) -> tuple[float, str]:
 def main() -> None:
     """Time dry runs, reading the Snakefile and, where there is a finished study, the start of a first job."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--merges", type=int, default=992, help="992 make about 5,000 jobs")
+    parser.add_argument("--merges", type=int, default=992, help="992 make about 3,000 jobs")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--study-results", type=Path, metavar="FOLDER")
     options = parser.parse_args()
@@ -129,13 +223,16 @@ def main() -> None:
         (folder / "small.yaml").write_text(yaml.safe_dump(study(2)))
         (folder / "empty.smk").write_text("rule all:\n    input: []\n")
         (folder / "watched.smk").write_text(WATCHED)
+        trivial = TRIVIAL.format(n_merges=options.merges, n_tables=N_TABLES, script="scripts/judge/parse_replies.py")
+        (folder / "trivial.smk").write_text(trivial)
         empty, small, large = (
             ("--snakefile", "empty.smk"),
             ("--configfile", "small.yaml"),
             ("--configfile", "large.yaml"),
         )
         dry = {"empty Snakefile": empty, "small study": small, "large study": large}
-        table(folder, {f"dry run, {way}": ("-n", *arguments) for way, arguments in dry.items()}, options.runs)
+        planning = {**dry, "as many merges, trivial functions": ("--snakefile", "trivial.smk")}
+        table(folder, {f"dry run, {way}": ("-n", *arguments) for way, arguments in planning.items()}, options.runs)
         print()
         table(folder, {f"reading, {way}": ("--list-rules", *arguments) for way, arguments in dry.items()}, options.runs)
         _, _, output = timed(folder, "--list-rules", "--snakefile", "watched.smk", *small)

@@ -1,7 +1,6 @@
 """What all rules share: the checked study, wildcard constraints, resources, paths of files."""
 
 import os
-import re
 
 sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
 
@@ -11,9 +10,9 @@ from judgemerge.core.digests import script_digest
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.evaluate.expected import read_expected
 from judgemerge.core.patterns import one_of
-from judgemerge.study import layout, rehearsing
+from judgemerge.study import rehearsing
 from judgemerge.study.environments import Environments
-from judgemerge.study.layout import Layout, of, renamed
+from judgemerge.study.layout import Layout, chained, filled, of, renamed
 from judgemerge.study.resources import Needs, per_attempt, several_nodes, sizes_on_disk
 from judgemerge.study.load import load_study
 
@@ -36,8 +35,14 @@ each = paths.each
 config["description"] = settings.description
 
 
+# Patterns without a wildcard for the study let Snakemake look a file's rule up by the beginning of its path.
+pathvars:
+    results=paths.root,
+    logs=paths.LOGS,
+    benchmarks=paths.TIMINGS,
+
+
 wildcard_constraints:
-    study=re.escape(study.name),
     source=one_of(study.catalogues.sources),
     benchmark=one_of(study.item_sets),
     endpoint=one_of(study.models_by_origin("endpoint")),

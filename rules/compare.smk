@@ -13,15 +13,15 @@ wildcard_constraints:
 rule select_questions:
     """The questions of one comparison, drawn by the study's seed, with what each metric needs."""
     input:
-        item_set=paths.one(layout.ITEMS, comparisons.question_set, "comparison"),
+        item_set=paths.one(paths.ITEMS, comparisons.question_set, "comparison"),
         metrics=ancient(of(comparisons.metric_paths, "comparison")),
     output:
-        questions=layout.QUESTIONS,
-        record=layout.QUESTIONS_RECORD,
+        questions=paths.QUESTIONS,
+        record=paths.QUESTIONS_RECORD,
     log:
-        "results/{study}/logs/select_questions/{comparison}.log",
+        "<logs>/select_questions/{comparison}.log",
     benchmark:
-        "results/{study}/timings/select_questions/{comparison}.tsv"
+        "<benchmarks>/select_questions/{comparison}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -39,16 +39,16 @@ rule select_questions:
 rule generate_answers:
     """One model's answers to the questions of a comparison."""
     input:
-        questions=layout.QUESTIONS,
-        model=paths.inputs(layout.MODEL, comparisons.weights, "model"),
-        manifest=layout.MANIFEST,
+        questions=paths.QUESTIONS,
+        model=paths.inputs(paths.MODEL, comparisons.weights, "model"),
+        manifest=paths.MANIFEST,
     output:
-        answers=layout.ANSWERS,
-        record=layout.ANSWERS_RECORD,
+        answers=paths.ANSWERS,
+        record=paths.ANSWERS_RECORD,
     log:
-        "results/{study}/logs/generate_answers/{comparison}/{model}.log",
+        "<logs>/generate_answers/{comparison}/{model}.log",
     benchmark:
-        "results/{study}/timings/generate_answers/{comparison}/{model}.tsv"
+        "<benchmarks>/generate_answers/{comparison}/{model}.tsv"
     wildcard_constraints:
         model=ANSWERING_HERE,
     conda:
@@ -64,7 +64,7 @@ rule generate_answers:
         generation=of(comparisons.generation, "comparison"),
         settings=of(comparisons.answering, "model", "comparison"),
         endpoint=of(comparisons.endpoint, "model"),
-        store=layout.STORE,
+        store=paths.STORE,
     script:
         "../scripts/compare/generate_answers.py"
 
@@ -88,21 +88,21 @@ use rule generate_answers as generate_answers_endpoint with:
 rule judge_answers:
     """What one judge writes about both models' answers: pairs in both orders, single answers by metric."""
     input:
-        questions=layout.QUESTIONS,
-        answers=paths.inputs(layout.ANSWERS, comparisons.answers, "comparison"),
+        questions=paths.QUESTIONS,
+        answers=paths.inputs(paths.ANSWERS, comparisons.answers, "comparison"),
         metrics=ancient(of(comparisons.metric_paths, "comparison")),
-        prompts=of(layout.chained(comparisons.prompts, prompt_files), "comparison"),
-        texts=of(layout.chained(comparisons.prompts, prompt_texts), "comparison"),
-        metric_texts=paths.inputs(layout.SOURCE, comparisons.metric_sources, "comparison"),
-        model=paths.inputs(layout.MODEL, comparisons.weights, "judge"),
-        manifest=renamed(layout.MANIFEST, model="judge"),
+        prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
+        texts=of(chained(comparisons.prompts, prompt_texts), "comparison"),
+        metric_texts=paths.inputs(paths.SOURCE, comparisons.metric_sources, "comparison"),
+        model=paths.inputs(paths.MODEL, comparisons.weights, "judge"),
+        manifest=renamed(paths.MANIFEST, model="judge"),
     output:
-        replies=layout.ANSWER_REPLIES,
-        record=layout.ANSWER_REPLIES_RECORD,
+        replies=paths.ANSWER_REPLIES,
+        record=paths.ANSWER_REPLIES_RECORD,
     log:
-        "results/{study}/logs/judge_answers/{comparison}/{judge}.log",
+        "<logs>/judge_answers/{comparison}/{judge}.log",
     benchmark:
-        "results/{study}/timings/judge_answers/{comparison}/{judge}.tsv"
+        "<benchmarks>/judge_answers/{comparison}/{judge}.tsv"
     wildcard_constraints:
         judge=ANSWERING_HERE,
     conda:
@@ -116,11 +116,11 @@ rule judge_answers:
     params:
         comparison=of(comparisons.settings, "comparison"),
         metric_contents=of(comparisons.metric_contents, "comparison"),
-        prompt_contents=of(layout.chained(comparisons.prompts, prompt_contents), "comparison"),
+        prompt_contents=of(chained(comparisons.prompts, prompt_contents), "comparison"),
         settings=of(comparisons.grading, "judge", "comparison"),
         endpoint=of(comparisons.endpoint, "judge"),
-        store=layout.STORE,
-        sources=layout.SOURCES,
+        store=paths.STORE,
+        sources=paths.SOURCES,
     script:
         "../scripts/compare/judge_answers.py"
 
@@ -140,16 +140,16 @@ use rule judge_answers as judge_answers_endpoint with:
 rule read_judged_answers:
     """The parsed replies of all judges, one row each, bundled into one job because job start-up dominates."""
     input:
-        replies=paths.inputs(layout.ANSWER_REPLIES, comparisons.judgments, "comparison"),
-        records=paths.inputs(layout.ANSWER_REPLIES_RECORD, comparisons.judgments, "comparison"),
+        replies=paths.inputs(paths.ANSWER_REPLIES, comparisons.judgments, "comparison"),
+        records=paths.inputs(paths.ANSWER_REPLIES_RECORD, comparisons.judgments, "comparison"),
         metrics=ancient(of(comparisons.metric_paths, "comparison")),
-        prompts=of(layout.chained(comparisons.prompts, prompt_files), "comparison"),
+        prompts=of(chained(comparisons.prompts, prompt_files), "comparison"),
     output:
-        directory(layout.JUDGED_ANSWERS),
+        directory(paths.JUDGED_ANSWERS),
     log:
-        "results/{study}/logs/read_judged_answers/{comparison}.log",
+        "<logs>/read_judged_answers/{comparison}.log",
     benchmark:
-        "results/{study}/timings/read_judged_answers/{comparison}.tsv"
+        "<benchmarks>/read_judged_answers/{comparison}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -157,7 +157,7 @@ rule read_judged_answers:
     params:
         comparison=of(comparisons.settings, "comparison"),
         metric_contents=of(comparisons.metric_contents, "comparison"),
-        prompt_contents=of(layout.chained(comparisons.prompts, prompt_contents), "comparison"),
+        prompt_contents=of(chained(comparisons.prompts, prompt_contents), "comparison"),
         code=script_digest("compare/read_judged_answers"),
     script:
         "../scripts/compare/read_judged_answers.py"
@@ -166,17 +166,17 @@ rule read_judged_answers:
 rule tabulate_model_comparison:
     """Scores, paired differences, wins, costs and failures of a comparison, and what a person should read."""
     input:
-        questions=layout.QUESTIONS,
-        answers=paths.inputs(layout.ANSWERS, comparisons.answers, "comparison"),
-        results=layout.JUDGED_ANSWERS,
+        questions=paths.QUESTIONS,
+        answers=paths.inputs(paths.ANSWERS, comparisons.answers, "comparison"),
+        results=paths.JUDGED_ANSWERS,
         metrics=ancient(of(comparisons.metric_paths, "comparison")),
     output:
-        table=layout.MODEL_COMPARISON_TABLE,
-        disagreements=layout.MODEL_COMPARISON_DISAGREEMENTS,
+        table=paths.MODEL_COMPARISON_TABLE,
+        disagreements=paths.MODEL_COMPARISON_DISAGREEMENTS,
     log:
-        "results/{study}/logs/tabulate_model_comparison/{comparison}.log",
+        "<logs>/tabulate_model_comparison/{comparison}.log",
     benchmark:
-        "results/{study}/timings/tabulate_model_comparison/{comparison}.tsv"
+        "<benchmarks>/tabulate_model_comparison/{comparison}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:

@@ -12,11 +12,11 @@ MADE_UP = {"stand_in": of(item_sets.is_stand_in, "source")} if settings.rehearsa
 rule fetch_source:
     """One raw file, from the mirror when one is set, else over HTTPS; its checksum is verified."""
     output:
-        layout.SOURCE,
+        paths.SOURCE,
     log:
-        "results/{study}/logs/fetch_source/{source}.log",
+        "<logs>/fetch_source/{source}.log",
     benchmark:
-        "results/{study}/timings/fetch_source/{source}.tsv"
+        "<benchmarks>/fetch_source/{source}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -32,14 +32,14 @@ rule fetch_source:
 rule write_items:
     """The unified items of one benchmark or training set, and what was counted on the way."""
     input:
-        of(layout.chained(study.benchmark_sources, raw_files), "benchmark"),
+        of(chained(study.benchmark_sources, raw_files), "benchmark"),
     output:
-        item_set=layout.ITEMS,
-        counts=layout.ITEM_COUNTS,
+        item_set=paths.ITEMS,
+        counts=paths.ITEM_COUNTS,
     log:
-        "results/{study}/logs/write_items/{benchmark}.log",
+        "<logs>/write_items/{benchmark}.log",
     benchmark:
-        "results/{study}/timings/write_items/{benchmark}.tsv"
+        "<benchmarks>/write_items/{benchmark}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -58,13 +58,13 @@ rule write_items:
 rule check_overlap:
     """overlap.csv: prompts that benchmarks share with training data, and a page that warns of them."""
     input:
-        each(layout.ITEMS, study.overlap_sets),
+        each(paths.ITEMS, study.overlap_sets),
     output:
-        table="results/{study}/tables/overlap.csv",
+        table="<results>/tables/overlap.csv",
     log:
-        "results/{study}/logs/check_overlap.log",
+        "<logs>/check_overlap.log",
     benchmark:
-        "results/{study}/timings/check_overlap.tsv"
+        "<benchmarks>/check_overlap.tsv"
     conda:
         "../envs/stats.yaml"
     resources:

@@ -29,11 +29,11 @@ if embedding.synthetic_collections:
     rule write_documents:
         """Folders of synthetic documents, bundled into one job because job start-up dominates."""
         output:
-            list(map(directory, layout.filled(layout.COLLECTION, embedding.synthetic_collections))),
+            list(map(directory, filled(paths.COLLECTION, embedding.synthetic_collections))),
         log:
-            "results/{study}/logs/write_documents.log",
+            "<logs>/write_documents.log",
         benchmark:
-            "results/{study}/timings/write_documents.tsv"
+            "<benchmarks>/write_documents.tsv"
         conda:
             "../envs/embed.yaml"
         resources:
@@ -51,11 +51,11 @@ if embedding.synthetic_collections:
 rule unpack_documents:
     """The documentation in a package of a Python registry: its texts, and the docstrings of its Python files."""
     output:
-        directory(layout.COLLECTION),
+        directory(paths.COLLECTION),
     log:
-        "results/{study}/logs/unpack_documents/{collection}.log",
+        "<logs>/unpack_documents/{collection}.log",
     benchmark:
-        "results/{study}/timings/unpack_documents/{collection}.tsv"
+        "<benchmarks>/unpack_documents/{collection}.tsv"
     wildcard_constraints:
         collection=one_of(embedding.packaged_collections),
     conda:
@@ -72,22 +72,22 @@ rule unpack_documents:
 rule split_documents:
     """Documents of all folders in chunks, without duplicates; files that cannot be read are named in the counts."""
     input:
-        each(layout.COLLECTION, embedding.written_collections),
+        each(paths.COLLECTION, embedding.written_collections),
         embedding.document_files,
     output:
-        chunks=layout.filled(layout.CHUNKS, embedding.collections),
-        counts=layout.filled(layout.CHUNK_COUNTS, embedding.collections),
+        chunks=filled(paths.CHUNKS, embedding.collections),
+        counts=filled(paths.CHUNK_COUNTS, embedding.collections),
     log:
-        "results/{study}/logs/split_documents.log",
+        "<logs>/split_documents.log",
     benchmark:
-        "results/{study}/timings/split_documents.tsv"
+        "<benchmarks>/split_documents.tsv"
     conda:
         "../envs/embed.yaml"
     resources:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(60),
     params:
-        folders=[embedding.folder.get(name, paths.path(layout.COLLECTION, name)) for name in embedding.collections],
+        folders=[embedding.folder.get(name, paths.path(paths.COLLECTION, name)) for name in embedding.collections],
         openings=list(map(embedding.has_openings, embedding.collections)),
         documents=embedding.settings.documents.plain(),
         code=script_digest("embed/split_documents"),
@@ -98,15 +98,15 @@ rule split_documents:
 rule write_evaluation_set:
     """Questions on held-out documents (of other tasks: on all), and the same as a file that a person may review."""
     input:
-        chunks=layout.CHUNKS,
+        chunks=paths.CHUNKS,
     output:
-        rows=renamed(layout.TASK, task="collection"),
-        counts=renamed(layout.TASK_COUNTS, task="collection"),
-        review=layout.REVIEW,
+        rows=renamed(paths.TASK, task="collection"),
+        counts=renamed(paths.TASK_COUNTS, task="collection"),
+        review=paths.REVIEW,
     log:
-        "results/{study}/logs/write_evaluation_set/{collection}.log",
+        "<logs>/write_evaluation_set/{collection}.log",
     benchmark:
-        "results/{study}/timings/write_evaluation_set/{collection}.tsv"
+        "<benchmarks>/write_evaluation_set/{collection}.tsv"
     conda:
         "../envs/embed.yaml"
     resources:
@@ -117,7 +117,7 @@ rule write_evaluation_set:
         writer=embedding.endpoints["questions.model"],
         wording=embedding.wordings["questions"],
         seed=settings.seed,
-        store="results/{study}/store/embedding/evaluation_{collection}.jsonl",
+        store=paths.EVALUATION_STORE,
         code=script_digest("embed/write_evaluation_set"),
     script:
         "../scripts/embed/write_evaluation_set.py"
@@ -130,12 +130,12 @@ if embedding.file_tasks:
         input:
             raw_files(embedding.file_tasks),
         output:
-            rows=layout.filled(layout.TASK, embedding.file_tasks),
-            counts=layout.filled(layout.TASK_COUNTS, embedding.file_tasks),
+            rows=filled(paths.TASK, embedding.file_tasks),
+            counts=filled(paths.TASK_COUNTS, embedding.file_tasks),
         log:
-            "results/{study}/logs/read_evaluation_sets.log",
+            "<logs>/read_evaluation_sets.log",
         benchmark:
-            "results/{study}/timings/read_evaluation_sets.tsv"
+            "<benchmarks>/read_evaluation_sets.tsv"
         conda:
             "../envs/embed.yaml"
         resources:
@@ -153,14 +153,14 @@ if embedding.file_tasks:
 rule make_encoder:
     """A small BERT made on the spot and pretrained on general texts: the embedder, or a reranker that starts from it."""
     input:
-        paths.inputs(layout.ENCODER, embedding.start, "encoder"),
+        paths.inputs(paths.ENCODER, embedding.start, "encoder"),
     output:
-        model=directory(layout.ENCODER),
-        manifest=layout.ENCODER_MANIFEST,
+        model=directory(paths.ENCODER),
+        manifest=paths.ENCODER_MANIFEST,
     log:
-        "results/{study}/logs/make_encoder/{encoder}.log",
+        "<logs>/make_encoder/{encoder}.log",
     benchmark:
-        "results/{study}/timings/make_encoder/{encoder}.tsv"
+        "<benchmarks>/make_encoder/{encoder}.tsv"
     wildcard_constraints:
         encoder=one_of(embedding.encoders_with("make")),
     conda:
@@ -172,7 +172,7 @@ rule make_encoder:
     params:
         make=of(embedding.recipe, "encoder"),
         kind=of(embedding.kind, "encoder"),
-        work="results/{study}/training/{encoder}",
+        work=renamed(paths.TRAINING, expert="encoder"),
     script:
         "../scripts/embed/make_encoder.py"
 
@@ -180,11 +180,11 @@ rule make_encoder:
 rule make_twin_encoder:
     """The twin of a published encoder: a few layers of random weights, as its repository on the hub lies there."""
     output:
-        directory(layout.ENCODER_TWIN),
+        directory(paths.ENCODER_TWIN),
     log:
-        "results/{study}/logs/make_twin_encoder/{encoder}.log",
+        "<logs>/make_twin_encoder/{encoder}.log",
     benchmark:
-        "results/{study}/timings/make_twin_encoder/{encoder}.tsv"
+        "<benchmarks>/make_twin_encoder/{encoder}.tsv"
     wildcard_constraints:
         encoder=one_of(embedding.encoders_with("twin")),
     conda:
@@ -201,15 +201,15 @@ rule make_twin_encoder:
 rule fetch_encoder:
     """A model of the hub at one commit, of a folder of this machine, of a package, or a twin; safetensors only."""
     input:
-        twin=paths.inputs(layout.ENCODER_TWIN, embedding.twin_of, "encoder"),
-        base=paths.inputs(layout.ENCODER, embedding.compared_with, "encoder"),
+        twin=paths.inputs(paths.ENCODER_TWIN, embedding.twin_of, "encoder"),
+        base=paths.inputs(paths.ENCODER, embedding.compared_with, "encoder"),
     output:
-        model=directory(layout.ENCODER),
-        manifest=layout.ENCODER_MANIFEST,
+        model=directory(paths.ENCODER),
+        manifest=paths.ENCODER_MANIFEST,
     log:
-        "results/{study}/logs/fetch_encoder/{encoder}.log",
+        "<logs>/fetch_encoder/{encoder}.log",
     benchmark:
-        "results/{study}/timings/fetch_encoder/{encoder}.tsv"
+        "<benchmarks>/fetch_encoder/{encoder}.tsv"
     wildcard_constraints:
         encoder=one_of(
             name for origin in ("repo", "path", "package", "twin") for name in embedding.encoders_with(origin)
@@ -230,15 +230,15 @@ rule fetch_encoder:
 rule write_questions:
     """Questions on the chunks of one iteration; each iteration asks anew, a killed one goes on where it was."""
     input:
-        chunks=paths.path(layout.CHUNKS, TARGET),
-        earlier=paths.inputs(layout.DECISION, embedding.earlier_iteration, "iteration"),
+        chunks=paths.path(paths.CHUNKS, TARGET),
+        earlier=paths.inputs(paths.DECISION, embedding.earlier_iteration, "iteration"),
     output:
-        rows=layout.GENERATED_PAIRS,
-        counts=layout.GENERATED_COUNTS,
+        rows=paths.GENERATED_PAIRS,
+        counts=paths.GENERATED_COUNTS,
     log:
-        "results/{study}/logs/write_questions/{iteration}.log",
+        "<logs>/write_questions/{iteration}.log",
     benchmark:
-        "results/{study}/timings/write_questions/{iteration}.tsv"
+        "<benchmarks>/write_questions/{iteration}.tsv"
     conda:
         "../envs/embed.yaml"
     resources:
@@ -249,7 +249,7 @@ rule write_questions:
         writer=embedding.endpoints["questions.model"],
         wording=embedding.wordings["questions"],
         seed=settings.seed,
-        store="results/{study}/store/embedding/questions_{iteration}.jsonl",
+        store=paths.QUESTIONS_STORE,
     script:
         "../scripts/embed/write_questions.py"
 
@@ -257,15 +257,15 @@ rule write_questions:
 rule score_pairs:
     """How well each question fits its chunk, by BM25 and by the reranker."""
     input:
-        pairs=layout.GENERATED_PAIRS,
-        earlier=paths.inputs(layout.DECISION, embedding.earlier_iteration, "iteration"),
-        reranker=each(layout.ENCODER, embedding.first_reranker),
+        pairs=paths.GENERATED_PAIRS,
+        earlier=paths.inputs(paths.DECISION, embedding.earlier_iteration, "iteration"),
+        reranker=each(paths.ENCODER, embedding.first_reranker),
     output:
-        layout.SCORED_PAIRS,
+        paths.SCORED_PAIRS,
     log:
-        "results/{study}/logs/score_pairs/{iteration}.log",
+        "<logs>/score_pairs/{iteration}.log",
     benchmark:
-        "results/{study}/timings/score_pairs/{iteration}.tsv"
+        "<benchmarks>/score_pairs/{iteration}.tsv"
     conda:
         "../envs/embed.yaml"
     threads: settings.threads
@@ -280,15 +280,15 @@ rule score_pairs:
 rule select_pairs:
     """The pairs that one iteration trains on: best by fused ranks, relevant if a model is asked, and their rewrites."""
     input:
-        scored=layout.SCORED_PAIRS,
-        earlier=paths.inputs(layout.DECISION, embedding.earlier_iteration, "iteration"),
+        scored=paths.SCORED_PAIRS,
+        earlier=paths.inputs(paths.DECISION, embedding.earlier_iteration, "iteration"),
     output:
-        rows=layout.TRAINING_PAIRS,
-        counts=layout.TRAINING_COUNTS,
+        rows=paths.TRAINING_PAIRS,
+        counts=paths.TRAINING_COUNTS,
     log:
-        "results/{study}/logs/select_pairs/{iteration}.log",
+        "<logs>/select_pairs/{iteration}.log",
     benchmark:
-        "results/{study}/timings/select_pairs/{iteration}.tsv"
+        "<benchmarks>/select_pairs/{iteration}.tsv"
     conda:
         "../envs/embed.yaml"
     resources:
@@ -298,7 +298,7 @@ rule select_pairs:
         writers=embedding.endpoints,
         wordings={step: embedding.wordings[step] for step in ("relevance", "rewriting")},
         seed=settings.seed,
-        store="results/{study}/store/embedding/iteration_{iteration}",
+        store=paths.ITERATION_STORE,
         code=script_digest("embed/select_pairs"),
     script:
         "../scripts/embed/select_pairs.py"
@@ -307,17 +307,17 @@ rule select_pairs:
 rule train_encoder:
     """The original embedding model, fine-tuned on one iteration's pairs, or the reranker on those of the best one."""
     input:
-        start=paths.one(layout.ENCODER, embedding.trained_from, "encoder"),
-        pairs=paths.inputs(layout.TRAINING_PAIRS, embedding.trained_on, "encoder"),
-        decisions=paths.inputs(layout.DECISION, embedding.decided_before, "encoder"),
-        parents=paths.inputs(layout.ENCODER, embedding.parents_before, "encoder"),
+        start=paths.one(paths.ENCODER, embedding.trained_from, "encoder"),
+        pairs=paths.inputs(paths.TRAINING_PAIRS, embedding.trained_on, "encoder"),
+        decisions=paths.inputs(paths.DECISION, embedding.decided_before, "encoder"),
+        parents=paths.inputs(paths.ENCODER, embedding.parents_before, "encoder"),
     output:
-        model=directory(layout.ENCODER),
-        manifest=layout.ENCODER_MANIFEST,
+        model=directory(paths.ENCODER),
+        manifest=paths.ENCODER_MANIFEST,
     log:
-        "results/{study}/logs/train_encoder/{encoder}.log",
+        "<logs>/train_encoder/{encoder}.log",
     benchmark:
-        "results/{study}/timings/train_encoder/{encoder}.tsv"
+        "<benchmarks>/train_encoder/{encoder}.tsv"
     wildcard_constraints:
         encoder=one_of(embedding.trained_encoders),
     conda:
@@ -328,7 +328,7 @@ rule train_encoder:
     params:
         training=of(embedding.training, "encoder"),
         seed=settings.seed,
-        work="results/{study}/training/{encoder}",
+        work=renamed(paths.TRAINING, expert="encoder"),
     script:
         "../scripts/embed/train_encoder.py"
 
@@ -336,14 +336,14 @@ rule train_encoder:
 rule rank_queries:
     """At which rank one embedding model finds the right text, for every query of every task."""
     input:
-        model=layout.ENCODER,
-        tasks=each(layout.TASK, embedding.task_roles),
+        model=paths.ENCODER,
+        tasks=each(paths.TASK, embedding.task_roles),
     output:
-        layout.RANKS,
+        paths.RANKS,
     log:
-        "results/{study}/logs/rank_queries/{encoder}.log",
+        "<logs>/rank_queries/{encoder}.log",
     benchmark:
-        "results/{study}/timings/rank_queries/{encoder}.tsv"
+        "<benchmarks>/rank_queries/{encoder}.tsv"
     wildcard_constraints:
         encoder=one_of(embedding.measured_encoders),
     conda:
@@ -361,15 +361,15 @@ rule rank_queries:
 rule rerank_queries:
     """Ranks on the target task after a reranker has sorted the first texts of each query anew."""
     input:
-        embedder=paths.path(layout.ENCODER, "tuned"),
-        reranker=renamed(layout.ENCODER, encoder="reranker"),
-        task=paths.path(layout.TASK, TARGET),
+        embedder=paths.path(paths.ENCODER, "tuned"),
+        reranker=renamed(paths.ENCODER, encoder="reranker"),
+        task=paths.path(paths.TASK, TARGET),
     output:
-        layout.RERANKED,
+        paths.RERANKED,
     log:
-        "results/{study}/logs/rerank_queries/{reranker}.log",
+        "<logs>/rerank_queries/{reranker}.log",
     benchmark:
-        "results/{study}/timings/rerank_queries/{reranker}.tsv"
+        "<benchmarks>/rerank_queries/{reranker}.tsv"
     conda:
         "../envs/embed.yaml"
     threads: settings.threads
@@ -386,15 +386,15 @@ rule rerank_queries:
 rule decide_iteration:
     """Recall before and after one iteration, whether that is enough, and why."""
     input:
-        base=paths.path(layout.RANKS, "base"),
-        tuned="results/{study}/embedding/ranks/iteration_{iteration}.jsonl",
-        earlier=paths.inputs(layout.DECISION, embedding.earlier_iteration, "iteration"),
+        base=paths.path(paths.RANKS, "base"),
+        tuned="<results>/embedding/ranks/iteration_{iteration}.jsonl",
+        earlier=paths.inputs(paths.DECISION, embedding.earlier_iteration, "iteration"),
     output:
-        layout.DECISION,
+        paths.DECISION,
     log:
-        "results/{study}/logs/decide_iteration/{iteration}.log",
+        "<logs>/decide_iteration/{iteration}.log",
     benchmark:
-        "results/{study}/timings/decide_iteration/{iteration}.tsv"
+        "<benchmarks>/decide_iteration/{iteration}.tsv"
     conda:
         "../envs/embed.yaml"
     resources:
@@ -409,16 +409,16 @@ rule decide_iteration:
 rule choose_embedder:
     """The fine-tuned model: that of the iteration with the highest recall."""
     input:
-        decisions=each(layout.DECISION, embedding.iterations),
-        folders=each(layout.ENCODER, embedding.iteration_models),
-        manifests=each(layout.ENCODER_MANIFEST, embedding.iteration_models),
+        decisions=each(paths.DECISION, embedding.iterations),
+        folders=each(paths.ENCODER, embedding.iteration_models),
+        manifests=each(paths.ENCODER_MANIFEST, embedding.iteration_models),
     output:
-        model=directory(*layout.filled(layout.ENCODER, ["tuned"])),
-        manifest=layout.filled(layout.ENCODER_MANIFEST, ["tuned"])[0],
+        model=directory(*filled(paths.ENCODER, ["tuned"])),
+        manifest=filled(paths.ENCODER_MANIFEST, ["tuned"])[0],
     log:
-        "results/{study}/logs/choose_embedder.log",
+        "<logs>/choose_embedder.log",
     benchmark:
-        "results/{study}/timings/choose_embedder.tsv"
+        "<benchmarks>/choose_embedder.tsv"
     conda:
         "../envs/embed.yaml"
     resources:
@@ -432,16 +432,16 @@ rule choose_embedder:
 rule mix_embedders:
     """Base and fine-tuned model mixed at several weights in one pass, tensor by tensor."""
     input:
-        base=paths.path(layout.ENCODER, "base"),
-        tuned=paths.path(layout.ENCODER, "tuned"),
-        held_out=paths.path(layout.TASK, TARGET),
+        base=paths.path(paths.ENCODER, "base"),
+        tuned=paths.path(paths.ENCODER, "tuned"),
+        held_out=paths.path(paths.TASK, TARGET),
     output:
-        models=list(map(directory, layout.filled(layout.ENCODER, embedding.mixes))),
-        manifests=layout.filled(layout.ENCODER_MANIFEST, embedding.mixes),
+        models=list(map(directory, filled(paths.ENCODER, embedding.mixes))),
+        manifests=filled(paths.ENCODER_MANIFEST, embedding.mixes),
     log:
-        "results/{study}/logs/mix_embedders.log",
+        "<logs>/mix_embedders.log",
     benchmark:
-        "results/{study}/timings/mix_embedders.tsv"
+        "<benchmarks>/mix_embedders.tsv"
     conda:
         "../envs/embed.yaml"
     threads: settings.threads
@@ -459,15 +459,15 @@ rule mix_embedders:
 rule mix_cocktail:
     """A mixture of several models: of base, fine-tuned model and models of others."""
     input:
-        models=paths.inputs(layout.ENCODER, embedding.cocktail, "encoder"),
-        held_out=paths.path(layout.TASK, TARGET),
+        models=paths.inputs(paths.ENCODER, embedding.cocktail, "encoder"),
+        held_out=paths.path(paths.TASK, TARGET),
     output:
-        model=directory(layout.ENCODER),
-        manifest=layout.ENCODER_MANIFEST,
+        model=directory(paths.ENCODER),
+        manifest=paths.ENCODER_MANIFEST,
     log:
-        "results/{study}/logs/mix_cocktail/{encoder}.log",
+        "<logs>/mix_cocktail/{encoder}.log",
     benchmark:
-        "results/{study}/timings/mix_cocktail/{encoder}.tsv"
+        "<benchmarks>/mix_cocktail/{encoder}.tsv"
     wildcard_constraints:
         encoder=one_of(embedding.cocktails),
     conda:
@@ -487,18 +487,18 @@ rule mix_cocktail:
 rule collect_retrieval:
     """Every embedding model on every task with intervals, and its paired difference from the base."""
     input:
-        ranks=each(layout.RANKS, embedding.measured_encoders),
-        reranked=each(layout.RERANKED, embedding.rerankers),
-        decisions=each(layout.DECISION, embedding.iterations),
-        mixed=each(layout.ENCODER_MANIFEST, embedding.mixes),
-        counts=each(layout.TASK_COUNTS, embedding.task_roles),
+        ranks=each(paths.RANKS, embedding.measured_encoders),
+        reranked=each(paths.RERANKED, embedding.rerankers),
+        decisions=each(paths.DECISION, embedding.iterations),
+        mixed=each(paths.ENCODER_MANIFEST, embedding.mixes),
+        counts=each(paths.TASK_COUNTS, embedding.task_roles),
     output:
-        table="results/{study}/tables/retrieval.csv",
-        differences="results/{study}/tables/retrieval_differences.csv",
+        table="<results>/tables/retrieval.csv",
+        differences="<results>/tables/retrieval_differences.csv",
     log:
-        "results/{study}/logs/collect_retrieval.log",
+        "<logs>/collect_retrieval.log",
     benchmark:
-        "results/{study}/timings/collect_retrieval.tsv"
+        "<benchmarks>/collect_retrieval.tsv"
     conda:
         "../envs/stats.yaml"
     resources:

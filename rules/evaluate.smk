@@ -8,14 +8,14 @@ scores = Scores(study)
 rule score_benchmark:
     """Every metric of every judge on one benchmark; all judges share the same resamples, so they can be compared."""
     input:
-        item_set=layout.ITEMS,
-        verdicts=paths.inputs(layout.VERDICTS, scores.judges_in_suites, "benchmark"),
+        item_set=paths.ITEMS,
+        verdicts=paths.inputs(paths.VERDICTS, scores.judges_in_suites, "benchmark"),
     output:
-        layout.SCORES,
+        paths.SCORES,
     log:
-        "results/{study}/logs/score_benchmark/{benchmark}.log",
+        "<logs>/score_benchmark/{benchmark}.log",
     benchmark:
-        "results/{study}/timings/score_benchmark/{benchmark}.tsv"
+        "<benchmarks>/score_benchmark/{benchmark}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -31,16 +31,16 @@ rule score_benchmark:
 rule compare_judges:
     """Paired comparisons, human agreement and biases on one benchmark, bundled because job start-up dominates."""
     input:
-        item_set=layout.ITEMS,
-        verdicts=paths.inputs(layout.VERDICTS, scores.judges_in_suites, "benchmark"),
+        item_set=paths.ITEMS,
+        verdicts=paths.inputs(paths.VERDICTS, scores.judges_in_suites, "benchmark"),
     output:
-        comparisons="results/{study}/scores/{benchmark}.comparisons.csv",
-        humans="results/{study}/scores/{benchmark}.humans.csv",
-        bias=layout.BIAS,
+        comparisons="<results>/scores/{benchmark}.comparisons.csv",
+        humans="<results>/scores/{benchmark}.humans.csv",
+        bias=paths.BIAS,
     log:
-        "results/{study}/logs/compare_judges/{benchmark}.log",
+        "<logs>/compare_judges/{benchmark}.log",
     benchmark:
-        "results/{study}/timings/compare_judges/{benchmark}.tsv"
+        "<benchmarks>/compare_judges/{benchmark}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -57,14 +57,14 @@ rule compare_judges:
 rule average_scores:
     """Means over benchmarks, or over the categories of one, with intervals."""
     input:
-        scores=each(layout.SCORES, scores.averaged_benchmarks()),
-        bias=each(layout.BIAS, scores.grouped_benchmarks()),
+        scores=each(paths.SCORES, scores.averaged_benchmarks()),
+        bias=each(paths.BIAS, scores.grouped_benchmarks()),
     output:
-        "results/{study}/scores/averages.csv",
+        "<results>/scores/averages.csv",
     log:
-        "results/{study}/logs/average_scores.log",
+        "<logs>/average_scores.log",
     benchmark:
-        "results/{study}/timings/average_scores.tsv"
+        "<benchmarks>/average_scores.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -81,15 +81,15 @@ rule average_scores:
 rule score_published:
     """The metrics of every benchmark as its paper counts them, and the paper's averages over benchmarks."""
     input:
-        item_sets=each(layout.ITEMS, scores.published_protocols()),
-        verdicts=each(layout.VERDICTS, study.in_suites(scores.published_pairs())),
-        counts=each(layout.RECORDED_COUNTS, study.in_suites(scores.published_pairs(["recorded"]))),
+        item_sets=each(paths.ITEMS, scores.published_protocols()),
+        verdicts=each(paths.VERDICTS, study.in_suites(scores.published_pairs())),
+        counts=each(paths.RECORDED_COUNTS, study.in_suites(scores.published_pairs(["recorded"]))),
     output:
-        "results/{study}/scores/published.csv",
+        "<results>/scores/published.csv",
     log:
-        "results/{study}/logs/score_published.log",
+        "<logs>/score_published.log",
     benchmark:
-        "results/{study}/timings/score_published.tsv"
+        "<benchmarks>/score_published.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -108,13 +108,13 @@ rule score_published:
 rule collect_scores:
     """agreement.csv, comparisons.csv, humans.csv or bias.csv: the parts of all benchmarks, one below the other."""
     input:
-        paths.inputs(layout.SCORES_PART, scores.parts, "table"),
+        paths.inputs(paths.SCORES_PART, scores.parts, "table"),
     output:
-        layout.TABLE,
+        paths.TABLE,
     log:
-        "results/{study}/logs/collect_scores/{table}.log",
+        "<logs>/collect_scores/{table}.log",
     benchmark:
-        "results/{study}/timings/collect_scores/{table}.tsv"
+        "<benchmarks>/collect_scores/{table}.tsv"
     wildcard_constraints:
         table=one_of(["agreement", *COMPARED]),
     conda:
@@ -131,19 +131,20 @@ rule collect_scores:
 rule compare_published:
     """published.csv: every published number (config/expected.tsv) beside the reproduced one, pass or fail."""
     input:
-        scores=each(layout.TABLE, scores.compared_with_papers()),
+        scores=each(paths.TABLE, scores.compared_with_papers()),
         expected="config/expected.tsv",
     output:
-        table="results/{study}/tables/published.csv",
+        table="<results>/tables/published.csv",
     log:
-        "results/{study}/logs/compare_published.log",
+        "<logs>/compare_published.log",
     benchmark:
-        "results/{study}/timings/compare_published.tsv"
+        "<benchmarks>/compare_published.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
         **small_job,
     params:
+        study=study.name,
         code=script_digest("evaluate/compare_published"),
     script:
         "../scripts/evaluate/compare_published.py"
@@ -152,13 +153,13 @@ rule compare_published:
 rule check_published:
     """Fails when a published number is not reproduced, naming it; a rule of its own, so that the table stays."""
     input:
-        "results/{study}/tables/published.csv",
+        "<results>/tables/published.csv",
     output:
-        layout.PUBLISHED_CHECK,
+        paths.PUBLISHED_CHECK,
     log:
-        "results/{study}/logs/check_published.log",
+        "<logs>/check_published.log",
     benchmark:
-        "results/{study}/timings/check_published.tsv"
+        "<benchmarks>/check_published.tsv"
     conda:
         "../envs/stats.yaml"
     resources:

@@ -15,13 +15,13 @@ REPLY_LIMIT = {"reply_tokens": settings.judging.reply_tokens} if settings.judgin
 rule split_pairs:
     """Each response of each pair of a suite as an item of its own, to be graded (study key `pairs_from_grades`)."""
     input:
-        paths.inputs(layout.ITEMS, suites.pairs, "suite"),
+        paths.inputs(paths.ITEMS, suites.pairs, "suite"),
     output:
-        layout.SIDES,
+        paths.SIDES,
     log:
-        "results/{study}/logs/split_pairs/{suite}.log",
+        "<logs>/split_pairs/{suite}.log",
     benchmark:
-        "results/{study}/timings/split_pairs/{suite}.tsv"
+        "<benchmarks>/split_pairs/{suite}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -35,18 +35,18 @@ rule split_pairs:
 rule judge_suite:
     """What one judge writes about one suite, both orders. Kept apart from parsing: it is the expensive part."""
     input:
-        item_sets=paths.inputs(layout.ITEMS, suites.item_sets, "judge", "suite"),
-        prompts=of(layout.chained(suites.prompts, prompt_files), "judge", "suite"),
-        texts=of(layout.chained(suites.prompts, prompt_texts), "judge", "suite"),
-        model=renamed(layout.MODEL, model="judge"),
-        manifest=renamed(layout.MANIFEST, model="judge"),
+        item_sets=paths.inputs(paths.ITEMS, suites.item_sets, "judge", "suite"),
+        prompts=of(chained(suites.prompts, prompt_files), "judge", "suite"),
+        texts=of(chained(suites.prompts, prompt_texts), "judge", "suite"),
+        model=renamed(paths.MODEL, model="judge"),
+        manifest=renamed(paths.MANIFEST, model="judge"),
     output:
-        layout.REPLIES,
-        timing=layout.TIMING,
+        paths.REPLIES,
+        timing=paths.TIMING,
     log:
-        "results/{study}/logs/judge_suite/{judge}/{suite}.log",
+        "<logs>/judge_suite/{judge}/{suite}.log",
     benchmark:
-        "results/{study}/timings/judge_suite/{judge}/{suite}.tsv"
+        "<benchmarks>/judge_suite/{judge}/{suite}.tsv"
     wildcard_constraints:
         judge=one_of(study.model_names - set(study.quantizations) - set(ENDPOINTS)),
         suite=one_of(suites.names),
@@ -64,11 +64,11 @@ rule judge_suite:
         **REPLY_LIMIT,
         max_prompt_tokens=settings.judging.max_prompt_tokens,
         dtype=settings.judging.dtype,
-        asked=of(layout.chained(suites.prompts, prompt_contents), "judge", "suite"),
+        asked=of(chained(suites.prompts, prompt_contents), "judge", "suite"),
         backend=of(study.backend, "judge"),
         chat=of(study.chat, "judge"),
-        store=layout.STORE,
-        sources=layout.SOURCES,
+        store=paths.STORE,
+        sources=paths.SOURCES,
         categories=settings.judging.categories,
         sampling=of(suites.sampling, "suite"),
     script:
@@ -85,19 +85,19 @@ use rule judge_suite as judge_suite_gguf with:
 rule link_endpoint:
     """The identity of a model behind an endpoint: host, model name and settings. Nothing is asked."""
     output:
-        renamed(layout.MANIFEST, model="endpoint"),
+        renamed(paths.MANIFEST, model="endpoint"),
     log:
-        "results/{study}/logs/link_endpoint/{endpoint}.log",
+        "<logs>/link_endpoint/{endpoint}.log",
     benchmark:
-        "results/{study}/timings/link_endpoint/{endpoint}.tsv"
+        "<benchmarks>/link_endpoint/{endpoint}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
         **small_job,
     params:
-        url=of(layout.chained(suites.endpoint, attrgetter("url")), "endpoint"),
-        model=of(layout.chained(suites.endpoint, attrgetter("model")), "endpoint"),
-        settings=of(layout.chained(suites.endpoint, attrgetter("settings")), "endpoint"),
+        url=of(chained(suites.endpoint, attrgetter("url")), "endpoint"),
+        model=of(chained(suites.endpoint, attrgetter("model")), "endpoint"),
+        settings=of(chained(suites.endpoint, attrgetter("settings")), "endpoint"),
         code=script_digest("judge/link_endpoint"),
     script:
         "../scripts/judge/link_endpoint.py"
@@ -106,16 +106,16 @@ rule link_endpoint:
 rule judge_endpoint:
     """What one judge behind an endpoint writes about one suite, on the machine that runs Snakemake: it has the network."""
     input:
-        item_sets=paths.inputs(layout.ITEMS, suites.item_sets, "judge", "suite"),
-        prompts=of(layout.chained(suites.prompts, prompt_files), "judge", "suite"),
-        texts=of(layout.chained(suites.prompts, prompt_texts), "judge", "suite"),
-        manifest=renamed(layout.MANIFEST, model="judge"),
+        item_sets=paths.inputs(paths.ITEMS, suites.item_sets, "judge", "suite"),
+        prompts=of(chained(suites.prompts, prompt_files), "judge", "suite"),
+        texts=of(chained(suites.prompts, prompt_texts), "judge", "suite"),
+        manifest=renamed(paths.MANIFEST, model="judge"),
     output:
-        layout.REPLIES,
+        paths.REPLIES,
     log:
-        "results/{study}/logs/judge_endpoint/{judge}/{suite}.log",
+        "<logs>/judge_endpoint/{judge}/{suite}.log",
     benchmark:
-        "results/{study}/timings/judge_endpoint/{judge}/{suite}.tsv"
+        "<benchmarks>/judge_endpoint/{judge}/{suite}.tsv"
     wildcard_constraints:
         judge=one_of(ENDPOINTS),
         suite=one_of(suites.names),
@@ -126,12 +126,12 @@ rule judge_endpoint:
         runtime=per_attempt(600),
     params:
         **REPLY_LIMIT,
-        asked=of(layout.chained(suites.prompts, prompt_contents), "judge", "suite"),
-        endpoint=of(layout.chained(suites.endpoint, Endpoint.plain), "judge"),
-        store=layout.STORE,
-        sources=layout.SOURCES,
+        asked=of(chained(suites.prompts, prompt_contents), "judge", "suite"),
+        endpoint=of(chained(suites.endpoint, Endpoint.plain), "judge"),
+        store=paths.STORE,
+        sources=paths.SOURCES,
         categories=settings.judging.categories,
-        usage=layout.USAGE,
+        usage=paths.USAGE,
     script:
         "../scripts/judge/judge_endpoint.py"
 
@@ -139,14 +139,14 @@ rule judge_endpoint:
 rule parse_replies:
     """The verdicts in one judge's replies to one suite; an unreadable reply is an error with a reason."""
     input:
-        replies=layout.REPLIES,
-        prompts=of(layout.chained(suites.prompts, prompt_files), "judge", "suite"),
+        replies=paths.REPLIES,
+        prompts=of(chained(suites.prompts, prompt_files), "judge", "suite"),
     output:
-        layout.VERDICTS,
+        paths.VERDICTS,
     log:
-        "results/{study}/logs/parse_replies/{judge}/{suite}.log",
+        "<logs>/parse_replies/{judge}/{suite}.log",
     benchmark:
-        "results/{study}/timings/parse_replies/{judge}/{suite}.tsv"
+        "<benchmarks>/parse_replies/{judge}/{suite}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -162,15 +162,15 @@ rule parse_replies:
 rule compare_grades:
     """The verdicts on pairs that follow from two grades: the higher one wins, equal grades are a tie."""
     input:
-        replies=paths.inputs(layout.REPLIES, suites.grades, "derived", "suite"),
-        item_sets=paths.inputs(layout.ITEMS, study.benchmarks_of, "derived", "suite"),
+        replies=paths.inputs(paths.REPLIES, suites.grades, "derived", "suite"),
+        item_sets=paths.inputs(paths.ITEMS, study.benchmarks_of, "derived", "suite"),
         prompt=prompt_files(suites.grading_prompts),
     output:
-        renamed(layout.VERDICTS, judge="derived"),
+        renamed(paths.VERDICTS, judge="derived"),
     log:
-        "results/{study}/logs/compare_grades/{derived}/{suite}.log",
+        "<logs>/compare_grades/{derived}/{suite}.log",
     benchmark:
-        "results/{study}/timings/compare_grades/{derived}/{suite}.tsv"
+        "<benchmarks>/compare_grades/{derived}/{suite}.tsv"
     wildcard_constraints:
         derived=one_of(study.judges_from_grades),
     conda:
@@ -188,13 +188,13 @@ rule compare_grades:
 rule answer_baselines:
     """The verdicts of the content-blind baselines, bundled into one job because job start-up dominates."""
     input:
-        paths.inputs(layout.ITEMS, suites.benchmarks, "suite"),
+        paths.inputs(paths.ITEMS, suites.benchmarks, "suite"),
     output:
-        collect(layout.VERDICTS, judge=BASELINES, allow_missing=True),
+        collect(paths.VERDICTS, judge=BASELINES, allow_missing=True),
     log:
-        "results/{study}/logs/answer_baselines/{suite}.log",
+        "<logs>/answer_baselines/{suite}.log",
     benchmark:
-        "results/{study}/timings/answer_baselines/{suite}.tsv"
+        "<benchmarks>/answer_baselines/{suite}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -211,15 +211,15 @@ rule answer_baselines:
 rule read_recorded:
     """The verdicts that others published for one suite, and what their files hold."""
     input:
-        item_sets=paths.inputs(layout.ITEMS, study.benchmarks_of, "recorded", "suite"),
-        files=of(layout.chained(suites.recorded_files, raw_files), "recorded", "suite"),
+        item_sets=paths.inputs(paths.ITEMS, study.benchmarks_of, "recorded", "suite"),
+        files=of(chained(suites.recorded_files, raw_files), "recorded", "suite"),
     output:
-        verdicts=renamed(layout.VERDICTS, judge="recorded"),
-        counts=layout.RECORDED_COUNTS,
+        verdicts=renamed(paths.VERDICTS, judge="recorded"),
+        counts=paths.RECORDED_COUNTS,
     log:
-        "results/{study}/logs/read_recorded/{recorded}/{suite}.log",
+        "<logs>/read_recorded/{recorded}/{suite}.log",
     benchmark:
-        "results/{study}/timings/read_recorded/{recorded}/{suite}.tsv"
+        "<benchmarks>/read_recorded/{recorded}/{suite}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -235,15 +235,15 @@ rule read_recorded:
 rule assemble_jury:
     """The verdicts of a jury or a cascade from those of its members; no model is asked."""
     input:
-        item_sets=paths.inputs(layout.ITEMS, suites.panel_item_sets, "panel", "suite"),
-        verdicts=paths.inputs(layout.VERDICTS, suites.panel_units, "panel", "suite"),
+        item_sets=paths.inputs(paths.ITEMS, suites.panel_item_sets, "panel", "suite"),
+        verdicts=paths.inputs(paths.VERDICTS, suites.panel_units, "panel", "suite"),
     output:
-        renamed(layout.VERDICTS, judge="panel"),
-        layout.PANEL_RECORD,
+        renamed(paths.VERDICTS, judge="panel"),
+        paths.PANEL_RECORD,
     log:
-        "results/{study}/logs/assemble_jury/{panel}/{suite}.log",
+        "<logs>/assemble_jury/{panel}/{suite}.log",
     benchmark:
-        "results/{study}/timings/assemble_jury/{panel}/{suite}.tsv"
+        "<benchmarks>/assemble_jury/{panel}/{suite}.tsv"
     wildcard_constraints:
         panel=one_of(study.panels),
     conda:

@@ -9,13 +9,13 @@ EXAMPLE_CATEGORIES = (
 rule check_parents:
     """Architectures, tensors and tokens of models that will be merged, compared before a GPU is used."""
     input:
-        models=each(layout.MODEL, merge_plan.compared_models),
+        models=each(paths.MODEL, merge_plan.compared_models),
     output:
-        layout.PARENTS_REPORT,
+        paths.PARENTS_REPORT,
     log:
-        "results/{study}/logs/check_parents.log",
+        "<logs>/check_parents.log",
     benchmark:
-        "results/{study}/timings/check_parents.tsv"
+        "<benchmarks>/check_parents.tsv"
     conda:
         "../envs/merge.yaml"
     resources:
@@ -31,18 +31,18 @@ rule check_parents:
 rule weigh_models:
     """The weights of a cocktail: the losses of its models on a few examples."""
     input:
-        models=paths.inputs(layout.MODEL, study.models_read, "merge"),
-        manifests=paths.inputs(layout.MANIFEST, study.models_read, "merge"),
-        item_set=paths.inputs(layout.ITEMS, merge_plan.example_sets, "merge"),
+        models=paths.inputs(paths.MODEL, study.models_read, "merge"),
+        manifests=paths.inputs(paths.MANIFEST, study.models_read, "merge"),
+        item_set=paths.inputs(paths.ITEMS, merge_plan.example_sets, "merge"),
         example_file=of(merge_plan.example_files, "merge"),
-        prompts=of(layout.chained(study.example_prompts, prompt_files), "merge"),
-        texts=of(layout.chained(study.example_prompts, prompt_texts), "merge"),
+        prompts=of(chained(study.example_prompts, prompt_files), "merge"),
+        texts=of(chained(study.example_prompts, prompt_texts), "merge"),
     output:
-        layout.MERGE_WEIGHTS,
+        paths.MERGE_WEIGHTS,
     log:
-        "results/{study}/logs/weigh_models/{merge}.log",
+        "<logs>/weigh_models/{merge}.log",
     benchmark:
-        "results/{study}/timings/weigh_models/{merge}.tsv"
+        "<benchmarks>/weigh_models/{merge}.tsv"
     conda:
         "../envs/judge.yaml"
     threads: settings.threads
@@ -52,8 +52,8 @@ rule weigh_models:
     params:
         **EXAMPLE_CATEGORIES,
         merge=of(merge_plan.entry, "merge"),
-        prompt_contents=of(layout.chained(study.example_prompts, prompt_contents), "merge"),
-        sources=layout.SOURCES,
+        prompt_contents=of(chained(study.example_prompts, prompt_contents), "merge"),
+        sources=paths.SOURCES,
     script:
         "../scripts/merge/weigh_models.py"
 
@@ -61,18 +61,18 @@ rule weigh_models:
 rule merge_models:
     """One merged model, with seed and thread count pinned; every tensor is checked afterwards."""
     input:
-        models=paths.inputs(layout.MODEL, study.models_read, "merge"),
-        manifests=paths.inputs(layout.MANIFEST, study.models_read, "merge"),
-        adapters=paths.inputs(layout.ADAPTER, study.adapters_of, "merge"),
-        weights=paths.inputs(layout.MERGE_WEIGHTS, merge_plan.weighed, "merge"),
+        models=paths.inputs(paths.MODEL, study.models_read, "merge"),
+        manifests=paths.inputs(paths.MANIFEST, study.models_read, "merge"),
+        adapters=paths.inputs(paths.ADAPTER, study.adapters_of, "merge"),
+        weights=paths.inputs(paths.MERGE_WEIGHTS, merge_plan.weighed, "merge"),
     output:
-        model=directory(renamed(layout.MODEL, model="merge")),
-        manifest=renamed(layout.MANIFEST, model="merge"),
-        recipe=layout.MERGE_RECIPE,
+        model=directory(renamed(paths.MODEL, model="merge")),
+        manifest=renamed(paths.MANIFEST, model="merge"),
+        recipe=paths.MERGE_RECIPE,
     log:
-        "results/{study}/logs/merge_models/{merge}.log",
+        "<logs>/merge_models/{merge}.log",
     benchmark:
-        "results/{study}/timings/merge_models/{merge}.tsv"
+        "<benchmarks>/merge_models/{merge}.tsv"
     conda:
         "../envs/merge.yaml"
     threads: settings.threads
@@ -86,29 +86,32 @@ rule merge_models:
         "../scripts/merge/merge_models.py"
 
 
-rule write_card:
-    """The card of a merge: recipe, parents, seed, versions, and its agreement with people."""
+rule write_cards:
+    """The card of every merge: recipe, parents, seed, versions, and its agreement with people.
+
+    One job writes all of them: the tables that each waits for have the rows of all judges.
+    """
     input:
-        manifest=renamed(layout.MANIFEST, model="merge"),
-        agreement=paths.path(layout.TABLE, "agreement"),
-        replaceability=paths.path(layout.TABLE, "replaceability"),
+        manifests=each(paths.MANIFEST, study.merges),
+        agreement=paths.path(paths.TABLE, "agreement"),
+        replaceability=paths.path(paths.TABLE, "replaceability"),
     output:
-        layout.CARD,
+        directory(paths.CARDS),
     log:
-        "results/{study}/logs/write_card/{merge}.log",
+        "<logs>/write_cards.log",
     benchmark:
-        "results/{study}/timings/write_card/{merge}.tsv"
+        "<benchmarks>/write_cards.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
         **small_job,
     params:
-        about=of(merge_plan.about, "merge"),
-        code=script_digest("merge/write_card"),
+        about=of(merge_plan.about_all),
+        code=script_digest("merge/write_cards"),
     script:
-        "../scripts/merge/write_card.py"
+        "../scripts/merge/write_cards.py"
 
 
 localrules:
     check_parents,
-    write_card,
+    write_cards,

@@ -9,15 +9,15 @@ quantization_plan = QuantizationPlan(study)
 rule convert_gguf:
     """A model in llama.cpp's format, weights in 16 bits. The converter comes from the source package of the library."""
     input:
-        model=layout.MODEL,
-        manifest=layout.MANIFEST,
-        package=paths.path(layout.SOURCE, quantizing.CONVERTER),
+        model=paths.MODEL,
+        manifest=paths.MANIFEST,
+        package=paths.path(paths.SOURCE, quantizing.CONVERTER),
     output:
-        layout.GGUF,
+        paths.GGUF,
     log:
-        "results/{study}/logs/convert_gguf/{model}.log",
+        "<logs>/convert_gguf/{model}.log",
     benchmark:
-        "results/{study}/timings/convert_gguf/{model}.tsv"
+        "<benchmarks>/convert_gguf/{model}.tsv"
     conda:
         "../envs/quantize.yaml"
     resources:
@@ -29,16 +29,16 @@ rule convert_gguf:
 rule quantize_model:
     """A GGUF file with fewer bits per weight, with the tokenizer and chat template of the model it is made from."""
     input:
-        gguf=paths.one(layout.GGUF, quantization_plan.parent, "quantization"),
-        model=paths.one(layout.MODEL, quantization_plan.parent, "quantization"),
-        manifest=paths.one(layout.MANIFEST, quantization_plan.parent, "quantization"),
+        gguf=paths.one(paths.GGUF, quantization_plan.parent, "quantization"),
+        model=paths.one(paths.MODEL, quantization_plan.parent, "quantization"),
+        manifest=paths.one(paths.MANIFEST, quantization_plan.parent, "quantization"),
     output:
-        model=directory(renamed(layout.MODEL, model="quantization")),
-        manifest=renamed(layout.MANIFEST, model="quantization"),
+        model=directory(renamed(paths.MODEL, model="quantization")),
+        manifest=renamed(paths.MANIFEST, model="quantization"),
     log:
-        "results/{study}/logs/quantize_model/{quantization}.log",
+        "<logs>/quantize_model/{quantization}.log",
     benchmark:
-        "results/{study}/timings/quantize_model/{quantization}.tsv"
+        "<benchmarks>/quantize_model/{quantization}.tsv"
     conda:
         "../envs/quantize.yaml"
     threads: settings.threads
@@ -54,16 +54,16 @@ rule quantize_model:
 rule compare_quantizations:
     """quantization.csv: size, bits per weight, speed, and agreement with people and with the unquantized judge."""
     input:
-        item_sets=each(layout.ITEMS, quantization_plan.judges),
-        verdicts=each(layout.VERDICTS, study.in_suites(quantization_plan.verdicts)),
-        manifests=each(layout.MANIFEST, quantization_plan.parents),
-        timings=each(layout.TIMING, quantization_plan.timings),
+        item_sets=each(paths.ITEMS, quantization_plan.judges),
+        verdicts=each(paths.VERDICTS, study.in_suites(quantization_plan.verdicts)),
+        manifests=each(paths.MANIFEST, quantization_plan.parents),
+        timings=each(paths.TIMING, quantization_plan.timings),
     output:
-        layout.QUANTIZATION_TABLE,
+        paths.QUANTIZATION_TABLE,
     log:
-        "results/{study}/logs/compare_quantizations.log",
+        "<logs>/compare_quantizations.log",
     benchmark:
-        "results/{study}/timings/compare_quantizations.tsv"
+        "<benchmarks>/compare_quantizations.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -72,8 +72,8 @@ rule compare_quantizations:
     params:
         parents=quantization_plan.parents,
         units=quantization_plan.units,
-        models="results/{study}/models",
-        replies="results/{study}/replies",
+        models=paths.MODELS,
+        replies=paths.ALL_REPLIES,
         statistics=settings.statistics.plain(),
         code=script_digest("quantize/compare_quantizations"),
     script:
@@ -83,14 +83,14 @@ rule compare_quantizations:
 rule write_modelfile:
     """What `ollama create` needs to serve a quantization: its chat template in Go's language, temperature 0."""
     input:
-        model=renamed(layout.MODEL, model="quantization"),
-        manifest=renamed(layout.MANIFEST, model="quantization"),
+        model=renamed(paths.MODEL, model="quantization"),
+        manifest=renamed(paths.MANIFEST, model="quantization"),
     output:
-        layout.MODELFILE,
+        paths.MODELFILE,
     log:
-        "results/{study}/logs/write_modelfile/{quantization}.log",
+        "<logs>/write_modelfile/{quantization}.log",
     benchmark:
-        "results/{study}/timings/write_modelfile/{quantization}.tsv"
+        "<benchmarks>/write_modelfile/{quantization}.tsv"
     conda:
         "../envs/quantize.yaml"
     resources:
@@ -106,7 +106,7 @@ rule write_modelfile:
 rule deploy:
     """The Modelfiles of all quantizations; asked for by name (`make deploy`)."""
     input:
-        each(layout.MODELFILE, study.quantizations),
+        each(paths.MODELFILE, study.quantizations),
 
 
 localrules:

@@ -23,11 +23,11 @@ rule make_table:
     input:
         of(CONTENTS.table_inputs, "table"),
     output:
-        layout.TABLE,
+        paths.TABLE,
     log:
-        "results/{study}/logs/make_table/{table}.log",
+        "<logs>/make_table/{table}.log",
     benchmark:
-        "results/{study}/timings/make_table/{table}.tsv"
+        "<benchmarks>/make_table/{table}.tsv"
     wildcard_constraints:
         table=one_of(CONTENTS.tabulated),
     conda:
@@ -46,18 +46,18 @@ rule render_page:
     """One table as a page of the report."""
     input:
         of(CONTENTS.page_inputs, "table"),
-        table=layout.TABLE,
+        table=paths.TABLE,
     output:
         report(
-            layout.PAGE,
+            paths.PAGE,
             caption="captions/result.rst",
             category="Tables",
             labels=of(CONTENTS.table_labels, "table"),
         ),
     log:
-        "results/{study}/logs/render_page/{table}.log",
+        "<logs>/render_page/{table}.log",
     benchmark:
-        "results/{study}/timings/render_page/{table}.tsv"
+        "<benchmarks>/render_page/{table}.tsv"
     wildcard_constraints:
         table=one_of(CONTENTS.pages),
     conda:
@@ -66,7 +66,7 @@ rule render_page:
         **small_job,
     params:
         caption=of(CONTENTS.caption, "table"),
-        page=of(layout.chained(CONTENTS.page_parameters, packed), "table"),
+        page=of(chained(CONTENTS.page_parameters, packed), "table"),
         code=CONTENTS.digest("report/render_page", "table"),
     script:
         "../scripts/report/render_page.py"
@@ -78,23 +78,23 @@ rule draw_figure:
         table=of(CONTENTS.figure_table, "figure"),
     output:
         svg=report(
-            layout.FIGURE,
+            paths.FIGURE,
             caption="captions/result.rst",
             category="Figures",
             labels=of(CONTENTS.figure_labels, "figure"),
         ),
-        png=layout.FIGURE_PNG,
+        png=paths.FIGURE_PNG,
     log:
-        "results/{study}/logs/draw_figure/{figure}.log",
+        "<logs>/draw_figure/{figure}.log",
     benchmark:
-        "results/{study}/timings/draw_figure/{figure}.tsv"
+        "<benchmarks>/draw_figure/{figure}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
         **small_job,
     params:
         caption=of(CONTENTS.figure_caption_in_report, "figure"),
-        figure=of(layout.chained(CONTENTS.figure_parameters, packed), "figure"),
+        figure=of(chained(CONTENTS.figure_parameters, packed), "figure"),
         code=CONTENTS.digest("report/draw_figure", "figure"),
     script:
         "../scripts/report/draw_figure.py"
@@ -103,17 +103,17 @@ rule draw_figure:
 rule write_first_page:
     """What came out of the study, in words, with the figures that matter: README.md, and the first page of the report."""
     input:
-        tables=each(layout.TABLE, CONTENTS.telling),
-        figures=each(layout.FIGURE, CONTENTS.first_figures),
+        tables=each(paths.TABLE, CONTENTS.telling),
+        figures=each(paths.FIGURE, CONTENTS.first_figures),
     output:
-        readme=layout.README,
+        readme=paths.README,
         page=report(
-            layout.FIRST_PAGE, caption="captions/result.rst", category="Answer", labels={"page": "What came out"}
+            paths.FIRST_PAGE, caption="captions/result.rst", category="Answer", labels={"page": "What came out"}
         ),
     log:
-        "results/{study}/logs/write_first_page.log",
+        "<logs>/write_first_page.log",
     benchmark:
-        "results/{study}/timings/write_first_page.tsv"
+        "<benchmarks>/write_first_page.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -132,14 +132,14 @@ rule write_explorer:
     input:
         CONTENTS.explorer_inputs(),
     output:
-        page=layout.EXPLORER,
+        page=paths.EXPLORER,
         page_in_report=report(
-            layout.EXPLORER_IN_REPORT, caption="captions/result.rst", category="Explorer", labels={"page": "Explorer"}
+            paths.EXPLORER_IN_REPORT, caption="captions/result.rst", category="Explorer", labels={"page": "Explorer"}
         ),
     log:
-        "results/{study}/logs/write_explorer.log",
+        "<logs>/write_explorer.log",
     benchmark:
-        "results/{study}/timings/write_explorer.tsv"
+        "<benchmarks>/write_explorer.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -160,14 +160,14 @@ rule write_run_record:
     input:
         manifests=CONTENTS.manifests(),
         tables=CONTENTS.recorded(),
-        verdicts=ancient(each(layout.VERDICTS, study.in_suites(CONTENTS.fallible_pairs()))),
+        verdicts=ancient(each(paths.VERDICTS, study.in_suites(CONTENTS.fallible_pairs()))),
         others=ancient(CONTENTS.files()),  # the record of the run waits for them, and does not depend on them
     output:
-        layout.RUN_RECORD,
+        paths.RUN_RECORD,
     log:
-        "results/{study}/logs/write_run_record.log",
+        "<logs>/write_run_record.log",
     benchmark:
-        "results/{study}/timings/write_run_record.tsv"
+        "<benchmarks>/write_run_record.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -177,7 +177,7 @@ rule write_run_record:
         sources=CONTENTS.sources(),
         judged=CONTENTS.fallible_pairs(),
         checkout=os.path.relpath(workflow.basedir),
-        timings="results/{study}/timings",
+        timings=paths.TIMINGS,
         software=deployment_words(workflow.deployment_settings.deployment_method),
         code=script_digest("report/write_run_record"),
     script:

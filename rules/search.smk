@@ -9,27 +9,27 @@ from judgemerge.search.plan import ScreeningPlan, SearchPlan
 
 search_plan = SearchPlan(study)
 screening_plan = ScreeningPlan(study)
-of_target = partial(layout.chained, study.target_of)  # asks about the expert or merge that a search starts from
+of_target = partial(chained, study.target_of)  # asks about the expert or merge that a search starts from
 # What trials read and are told, whatever is searched for.
 trial_inputs = dict(
-    development=paths.inputs(layout.ITEMS, search_plan.development_sets, "search"),
-    development_prompts=of(layout.chained(study.development_prompts, prompt_files), "search"),
-    development_texts=of(layout.chained(study.development_prompts, prompt_texts), "search"),
+    development=paths.inputs(paths.ITEMS, search_plan.development_sets, "search"),
+    development_prompts=of(chained(study.development_prompts, prompt_files), "search"),
+    development_texts=of(chained(study.development_prompts, prompt_texts), "search"),
 )
 trial_params = dict(
     search=of(search_plan.settings, "search"),
     default=of(study.search_default, "search"),
     prompts=of(study.development_prompts, "search"),
-    prompt_contents=of(layout.chained(study.development_prompts, prompt_contents), "search"),
+    prompt_contents=of(chained(study.development_prompts, prompt_contents), "search"),
     judging=of(search_plan.judging, "search"),
-    sources=layout.SOURCES,
+    sources=paths.SOURCES,
 )
 searches_for_experts = one_of(search_plan.searches_for("expert"))
 searches_for_merges = one_of(search_plan.searches_for("merge"))
 # The results of all trials: a file each, or one of a search for a merge.
 results_of_trials = dict(
-    trials=paths.inputs(layout.TRIAL_RESULT, search_plan.trials_as_jobs, "search"),
-    results=paths.inputs(layout.SEARCH_RESULTS, search_plan.trials_in_one_job, "search"),
+    trials=paths.inputs(paths.TRIAL_RESULT, search_plan.trials_as_jobs, "search"),
+    results=paths.inputs(paths.SEARCH_RESULTS, search_plan.trials_in_one_job, "search"),
 )
 
 
@@ -42,13 +42,13 @@ wildcard_constraints:
 rule propose_trials:
     """The settings of one round's trials, from the results of all earlier rounds."""
     input:
-        paths.inputs(layout.TRIAL_RESULT, search_plan.trials_before_round, "search", "round"),
+        paths.inputs(paths.TRIAL_RESULT, search_plan.trials_before_round, "search", "round"),
     output:
-        layout.SEARCH_ROUND,
+        paths.SEARCH_ROUND,
     log:
-        "results/{study}/logs/propose_trials/{search}/{round}.log",
+        "<logs>/propose_trials/{search}/{round}.log",
     benchmark:
-        "results/{study}/timings/propose_trials/{search}/{round}.tsv"
+        "<benchmarks>/propose_trials/{search}/{round}.tsv"
     wildcard_constraints:
         search=searches_for_experts,
     conda:
@@ -67,21 +67,21 @@ rule train_trial:
     """An expert with the proposed settings, judged on the development sets; given up early when the pruner says so."""
     input:
         **trial_inputs,
-        proposed=paths.one(layout.SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
-        earlier=paths.inputs(layout.TRIAL_RESULT, search_plan.trials_of_earlier_rounds, "search", "trial"),
-        item_sets=paths.inputs(layout.ITEMS, of_target(training_plan.training_sets), "search"),
-        left_out=paths.one(layout.LEFT_OUT, study.target_of, "search"),
+        proposed=paths.one(paths.SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
+        earlier=paths.inputs(paths.TRIAL_RESULT, search_plan.trials_of_earlier_rounds, "search", "trial"),
+        item_sets=paths.inputs(paths.ITEMS, of_target(training_plan.training_sets), "search"),
+        left_out=paths.one(paths.LEFT_OUT, study.target_of, "search"),
         prompts=of(of_target(study.training_prompts, prompt_files), "search"),
         texts=of(of_target(study.training_prompts, prompt_texts), "search"),
-        model=paths.one(layout.MODEL, of_target(study.base_of), "search"),
-        manifest=paths.one(layout.MANIFEST, of_target(study.base_of), "search"),
+        model=paths.one(paths.MODEL, of_target(study.base_of), "search"),
+        manifest=paths.one(paths.MANIFEST, of_target(study.base_of), "search"),
     output:
-        folder=directory(layout.TRIAL),
-        result=layout.TRIAL_RESULT,
+        folder=directory(paths.TRIAL),
+        result=paths.TRIAL_RESULT,
     log:
-        "results/{study}/logs/train_trial/{search}/{trial}.log",
+        "<logs>/train_trial/{search}/{trial}.log",
     benchmark:
-        "results/{study}/timings/train_trial/{search}/{trial}.tsv"
+        "<benchmarks>/train_trial/{search}/{trial}.tsv"
     wildcard_constraints:
         search=searches_for_experts,
     conda:
@@ -98,7 +98,7 @@ rule train_trial:
         training_prompt_contents=of(of_target(study.training_prompts, prompt_contents), "search"),
         common=of(of_target(training_plan.common), "search"),
         seed=settings.seed,
-        work="results/{study}/training/{search}_trials/{trial}",
+        work=paths.TRIAL_TRAINING,
     script:
         "../scripts/search/train_trial.py"
 
@@ -110,15 +110,15 @@ rule merge_trials:
     """
     input:
         **trial_inputs,
-        models=paths.inputs(layout.MODEL, of_target(study.models_read), "search"),
-        manifests=paths.inputs(layout.MANIFEST, of_target(study.models_read), "search"),
-        adapters=paths.inputs(layout.ADAPTER, of_target(study.adapters_of), "search"),
+        models=paths.inputs(paths.MODEL, of_target(study.models_read), "search"),
+        manifests=paths.inputs(paths.MANIFEST, of_target(study.models_read), "search"),
+        adapters=paths.inputs(paths.ADAPTER, of_target(study.adapters_of), "search"),
     output:
-        layout.SEARCH_RESULTS,
+        paths.SEARCH_RESULTS,
     log:
-        "results/{study}/logs/merge_trials/{search}.log",
+        "<logs>/merge_trials/{search}.log",
     benchmark:
-        "results/{study}/timings/merge_trials/{search}.tsv"
+        "<benchmarks>/merge_trials/{search}.tsv"
     wildcard_constraints:
         search=searches_for_merges,
     conda:
@@ -131,7 +131,7 @@ rule merge_trials:
         **trial_params,
         merge=of(search_plan.target_settings, "search"),
         bases=of(of_target(merge_plan.adapter_bases), "search"),
-        folder=layout.SEARCH,
+        folder=paths.SEARCH,
     script:
         "../scripts/search/merge_trials.py"
 
@@ -141,11 +141,11 @@ rule choose_trial:
     input:
         **results_of_trials,
     output:
-        layout.BEST_TRIAL,
+        paths.BEST_TRIAL,
     log:
-        "results/{study}/logs/choose_trial/{search}.log",
+        "<logs>/choose_trial/{search}.log",
     benchmark:
-        "results/{study}/timings/choose_trial/{search}.tsv"
+        "<benchmarks>/choose_trial/{search}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -160,17 +160,17 @@ rule choose_trial:
 rule keep_trained:
     """The best trial of a search for settings, as a model: its LoRA update folded into the base."""
     input:
-        best=layout.BEST_TRIAL,
-        trials=paths.inputs(layout.TRIAL, search_plan.trials, "search"),
-        model=paths.one(layout.MODEL, of_target(study.base_of), "search"),
-        manifest=paths.one(layout.MANIFEST, of_target(study.base_of), "search"),
+        best=paths.BEST_TRIAL,
+        trials=paths.inputs(paths.TRIAL, search_plan.trials, "search"),
+        model=paths.one(paths.MODEL, of_target(study.base_of), "search"),
+        manifest=paths.one(paths.MANIFEST, of_target(study.base_of), "search"),
     output:
-        model=directory(layout.SEARCHED_MODEL),
-        manifest=layout.SEARCHED_MANIFEST,
+        model=directory(paths.SEARCHED_MODEL),
+        manifest=paths.SEARCHED_MANIFEST,
     log:
-        "results/{study}/logs/keep_trained/{search}_best.log",
+        "<logs>/keep_trained/{search}_best.log",
     benchmark:
-        "results/{study}/timings/keep_trained/{search}_best.tsv"
+        "<benchmarks>/keep_trained/{search}_best.tsv"
     wildcard_constraints:
         search=searches_for_experts,
     conda:
@@ -185,18 +185,18 @@ rule keep_trained:
 rule keep_merged:
     """The best trial of a search for parameters, merged again."""
     input:
-        best=layout.BEST_TRIAL,
-        models=paths.inputs(layout.MODEL, of_target(study.models_read), "search"),
-        manifests=paths.inputs(layout.MANIFEST, of_target(study.models_read), "search"),
-        adapters=paths.inputs(layout.ADAPTER, of_target(study.adapters_of), "search"),
+        best=paths.BEST_TRIAL,
+        models=paths.inputs(paths.MODEL, of_target(study.models_read), "search"),
+        manifests=paths.inputs(paths.MANIFEST, of_target(study.models_read), "search"),
+        adapters=paths.inputs(paths.ADAPTER, of_target(study.adapters_of), "search"),
     output:
-        model=directory(layout.SEARCHED_MODEL),
-        manifest=layout.SEARCHED_MANIFEST,
-        recipe=layout.SEARCHED_RECIPE,
+        model=directory(paths.SEARCHED_MODEL),
+        manifest=paths.SEARCHED_MANIFEST,
+        recipe=paths.SEARCHED_RECIPE,
     log:
-        "results/{study}/logs/keep_merged/{search}_best.log",
+        "<logs>/keep_merged/{search}_best.log",
     benchmark:
-        "results/{study}/timings/keep_merged/{search}_best.tsv"
+        "<benchmarks>/keep_merged/{search}_best.tsv"
     wildcard_constraints:
         search=searches_for_merges,
     conda:
@@ -216,19 +216,19 @@ rule tabulate_search:
     """Every trial on the development sets; how much the best one's value flatters it; the result on the benchmarks."""
     input:
         **results_of_trials,
-        folders=paths.inputs(layout.TRIAL, search_plan.trials_as_jobs, "search"),
-        development=paths.inputs(layout.ITEMS, search_plan.development_sets, "search"),
-        benchmarks=paths.inputs(layout.ITEMS, search_plan.tested_benchmarks, "search"),
-        verdicts=paths.inputs(layout.VERDICTS, search_plan.tested_units, "search"),
+        folders=paths.inputs(paths.TRIAL, search_plan.trials_as_jobs, "search"),
+        development=paths.inputs(paths.ITEMS, search_plan.development_sets, "search"),
+        benchmarks=paths.inputs(paths.ITEMS, search_plan.tested_benchmarks, "search"),
+        verdicts=paths.inputs(paths.VERDICTS, search_plan.tested_units, "search"),
     output:
-        table=layout.SEARCH_TABLE,
-        importance=layout.SEARCH_IMPORTANCE,
-        optimism=layout.SEARCH_OPTIMISM,
-        test=layout.SEARCH_TEST,
+        table=paths.SEARCH_TABLE,
+        importance=paths.SEARCH_IMPORTANCE,
+        optimism=paths.SEARCH_OPTIMISM,
+        test=paths.SEARCH_TEST,
     log:
-        "results/{study}/logs/tabulate_search/{search}.log",
+        "<logs>/tabulate_search/{search}.log",
     benchmark:
-        "results/{study}/timings/tabulate_search/{search}.tsv"
+        "<benchmarks>/tabulate_search/{search}.tsv"
     conda:
         "../envs/search.yaml"
     resources:
@@ -237,10 +237,10 @@ rule tabulate_search:
     params:
         search=of(search_plan.settings, "search"),
         default=of(study.search_default, "search"),
-        folder=layout.SEARCH,
+        folder=paths.SEARCH,
         tested=of(search_plan.tested_pairs, "search"),
         held_out=of(search_plan.held_out, "search"),
-        timings="results/{study}/timings",
+        timings=paths.TIMINGS,
         statistics=settings.statistics.plain(),
         code=script_digest("search/tabulate_search"),
     script:
@@ -250,18 +250,18 @@ rule tabulate_search:
 rule screen_base:
     """The loss of one foundation model on held-out answers after the screening's steps of fine-tuning."""
     input:
-        item_sets=each(layout.ITEMS, screening_plan.training_sets),
-        held_out=each(layout.ITEMS, screening_plan.held_out_sets),
-        prompt=ancient(each(layout.PROMPT, screening_plan.prompts.values())),
-        model=layout.MODEL,
-        manifest=layout.MANIFEST,
+        item_sets=each(paths.ITEMS, screening_plan.training_sets),
+        held_out=each(paths.ITEMS, screening_plan.held_out_sets),
+        prompt=ancient(each(paths.PROMPT, screening_plan.prompts.values())),
+        model=paths.MODEL,
+        manifest=paths.MANIFEST,
     output:
-        losses=layout.SCREENING,
-        curve=layout.SCREENING_CURVE,
+        losses=paths.SCREENING,
+        curve=paths.SCREENING_CURVE,
     log:
-        "results/{study}/logs/screen_base/{model}.log",
+        "<logs>/screen_base/{model}.log",
     benchmark:
-        "results/{study}/timings/screen_base/{model}.tsv"
+        "<benchmarks>/screen_base/{model}.tsv"
     wildcard_constraints:
         model=one_of(screening_plan.bases),
     conda:
@@ -276,7 +276,7 @@ rule screen_base:
         common=settings.training,
         judging=of(screening_plan.judging, "model"),
         seed=settings.seed,
-        work="results/{study}/training/screening_{model}",
+        work=paths.SCREENING_TRAINING,
     script:
         "../scripts/search/screen_base.py"
 
@@ -284,13 +284,13 @@ rule screen_base:
 rule tabulate_screening:
     """The screened models side by side, with intervals."""
     input:
-        each(layout.SCREENING, screening_plan.bases),
+        each(paths.SCREENING, screening_plan.bases),
     output:
-        table="results/{study}/tables/screening.csv",
+        table="<results>/tables/screening.csv",
     log:
-        "results/{study}/logs/tabulate_screening.log",
+        "<logs>/tabulate_screening.log",
     benchmark:
-        "results/{study}/timings/tabulate_screening.tsv"
+        "<benchmarks>/tabulate_screening.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -306,13 +306,13 @@ rule tabulate_screening:
 rule collect_curves:
     """training.csv: what was logged while the experts were trained, one below the other."""
     input:
-        each(layout.TRAINING_LOG, study.experts),
+        each(paths.TRAINING_LOG, study.experts),
     output:
-        "results/{study}/tables/training.csv",
+        "<results>/tables/training.csv",
     log:
-        "results/{study}/logs/collect_curves.log",
+        "<logs>/collect_curves.log",
     benchmark:
-        "results/{study}/timings/collect_curves.tsv"
+        "<benchmarks>/collect_curves.tsv"
     conda:
         "../envs/stats.yaml"
     resources:

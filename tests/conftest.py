@@ -7,6 +7,10 @@ from pathlib import Path
 import fork_server
 import pytest
 
+# Where nothing compiled is kept, each of thousands of processes compiles our modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # Files whose tests take longest come first, so that no worker is left with one of them at the end.

@@ -78,7 +78,7 @@ def list_jobs(study_file: str, config: Sequence[str] = ()) -> StudyJobs:
     jobs = announced_jobs(study_file, config, everything=True)
     due = {job.log: job for job in announced_jobs(study_file, config)}
     locked = any(Path(".snakemake", "locks").glob("*.lock"))
-    return StudyJobs(jobs[0].wildcards["study"], [progress.Job.of(job, due.get(job.log)) for job in jobs], locked)
+    return StudyJobs(Path(jobs[0].log).parts[1], [progress.Job.of(job, due.get(job.log)) for job in jobs], locked)
 
 
 def announced_jobs(study_file: str, config: Sequence[str] = (), everything: bool = False) -> list[plan.AnnouncedJob]:

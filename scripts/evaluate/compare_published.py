@@ -25,6 +25,6 @@ if "snakemake" in globals():
         main(
             tables=list(snakemake.input.scores),
             expected_file=snakemake.input.expected,
-            study=snakemake.wildcards.study,
+            study=snakemake.params.study,
             table=snakemake.output.table,
         )

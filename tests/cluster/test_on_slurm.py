@@ -184,18 +184,18 @@ def test_after_kill_9_only_what_was_running_is_repeated(repository, tmp_path):
     assert lab.wait_until(lambda: "(Rule: score_benchmark)" in lab.log(folder), 90), lab.log(folder)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(10)
-    assert "running score_benchmark few_demo_pointwise" in lab.status(folder)
+    assert "running score_benchmark demo_pointwise" in lab.status(folder)
     # docs/cluster.md, "After kill -9"
     run_id = re.search(r"SLURM run ID: (\S+)", lab.log(folder)).group(1)
     subprocess.run(["scancel", "-n", run_id], check=True)
     assert lab.wait_until(lambda: not lab.processes(folder), 30)
     slow.unlink()
     assert lab.run(folder, "--unlock") == 0
-    assert "failed score_benchmark few_demo_pointwise" in lab.status(folder)
+    assert "failed score_benchmark demo_pointwise" in lab.status(folder)
     earlier, written = {job["JobID"] for job in lab.queue(folder)}, done.stat().st_mtime_ns
     assert lab.run(folder) == 0, lab.log(folder)[-5000:]
     again = [job["comment"] for job in lab.queue(folder) if job["JobID"] not in earlier]
-    assert again.count("rule_score_benchmark_wildcards_few_demo_pointwise") == 1
+    assert again.count("rule_score_benchmark_wildcards_demo_pointwise") == 1
     assert not any("demo_pairwise" in comment for comment in again), again
     assert done.stat().st_mtime_ns == written and running.exists()
 

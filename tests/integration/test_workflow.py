@@ -101,7 +101,7 @@ def test_one_merge_parameter_changes_its_branch_alone(repository, tmp_path, monk
         "parse_replies": len(study.suites),
         "score_benchmark": len(study.benchmarks),
         "compare_judges": len(study.benchmarks),
-        "write_card": len(study.merges),  # a card shows the scores of the parents too
+        "write_cards": 1,
         **AFTER_SCORES,
         "draw_figure": len(FEW_FIGURES) + 2,
         "make_table": 3,

@@ -1,19 +1,23 @@
 """Merges of the same parents, and who was trained on the data of all of these: what a merge is compared with."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from judgemerge.study.study import Study
 
 
+@lru_cache(maxsize=8)
 def judged_merges(study: "Study") -> dict[str, list[str]]:
     """Return the merges among the judges, those that searches end with included, each with its parents."""
     sources = {name: name for name in study.merges}
     sources |= {best: study.target_of(search) for best, search in study.searched.items()}
-    sources = {name: merge for name, merge in sources.items() if merge in study.merges and name in study.judges}
+    judges = set(study.judges)
+    sources = {name: merge for name, merge in sources.items() if merge in study.merges and name in judges}
     return {name: list(study.merges[merge].models) for name, merge in sources.items()}
 
 
+@lru_cache(maxsize=8)
 def families(study: "Study") -> dict[tuple[str, ...], list[str]]:
     """Return the merges by their parents: the same parents in another order are the same family."""
     grouped: dict[frozenset[str], tuple[tuple[str, ...], list[str]]] = {}

@@ -63,6 +63,10 @@ class MergePlan:
         """Return the file that the weights are computed from; none for an item set."""
         return [] if self.example_sets(merge) else [self.study.examples_of(merge)]
 
+    def about_all(self) -> dict[str, dict]:
+        """Return merge → what its card says of it besides its manifest."""
+        return {merge: self.about(merge) for merge in self.study.merges}
+
     def about(self, merge: str) -> dict:
         """Return what the study knows of a merge besides its manifest: for its card."""
         study = self.study

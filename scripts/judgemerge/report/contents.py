@@ -11,7 +11,7 @@ from judgemerge.report.material import Places
 from judgemerge.report.table import Figure, Inputs, Pair, Table, judging_pairs
 from judgemerge.report.tables import TABLES, published
 from judgemerge.study.layout import (
-    CARD,
+    CARDS,
     ENCODER_MANIFEST,
     EXPLORER,
     EXPLORER_IN_REPORT,
@@ -123,7 +123,7 @@ class Contents:
             *(map(self.layout.path, (EXPLORER, EXPLORER_IN_REPORT)) if self.has_explorer else ()),
             *([self.layout.path(PUBLISHED_CHECK)] if published.has_expected(self.study) else []),
             *self.layout.each(EXPORT_CHECK, self.study.lora_experts),
-            *self.layout.each(CARD, self.study.merges),
+            *([self.layout.path(CARDS)] if self.study.merges else []),
         ]
 
     @property

@@ -134,4 +134,7 @@ class Judging(Section):
 
     def for_judge(self, judge: str) -> JudgeSettings:
         """Return what differs for one judge."""
-        return self.judges.get(judge) or JudgeSettings()
+        return self.judges.get(judge, NOTHING_OF_ITS_OWN)
+
+
+NOTHING_OF_ITS_OWN = JudgeSettings()

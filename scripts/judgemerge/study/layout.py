@@ -1,7 +1,7 @@
 """Where everything of a study lies: every path pattern below results/<study>/ stands here once, by stage.
 
-Rules name their outputs by these constants, and their inputs too where one file is read. Where several are read, the
-rule says which: `each(ITEMS, study.benchmarks)` for a list that is known at the start, and
+Rules name their outputs by the patterns of one study, `paths.ITEMS`, and their inputs too where one file is read. Where
+several are read, the rule says which: `each(ITEMS, study.benchmarks)` for a list that is known at the start, and
 `inputs(ITEMS, study.benchmarks_of, "judge", "suite")` for one that follows from the wildcards of the job. What is
 compared with what (pairs, units, parents) is asked of functions in the package, which have names there, not paths.
 """
@@ -9,6 +9,10 @@ compared with what (pairs, units, parents) is asked of functions in the package,
 import re
 from collections.abc import Callable, Container, Iterable
 from typing import Any, Protocol
+
+# ---- all stages ----
+LOGS = "results/{study}/logs"
+TIMINGS = "results/{study}/timings"
 
 # ---- data ----
 SOURCE = "results/{study}/sources/{source}"
@@ -19,6 +23,7 @@ ITEM_COUNTS = "results/{study}/items/{benchmark}.counts.json"
 # ---- models, however they come about ----
 MODEL = "results/{study}/models/{model}"
 MANIFEST = "results/{study}/models/{model}.json"
+MODELS = "results/{study}/models"
 
 # ---- train ----
 ADAPTER = "results/{study}/adapters/{expert}"
@@ -26,12 +31,13 @@ LEFT_OUT = "results/{study}/recipes/{expert}.left_out.json"
 TRAINING_LOG = "results/{study}/training_logs/{expert}.csv"
 TRAINING_RECIPE = "results/{study}/recipes/{expert}.train.yaml"
 EXPORT_CHECK = "results/{study}/checks/{expert}.export.json"
+TRAINING = "results/{study}/training/{expert}"
 
 # ---- merge ----
 PARENTS_REPORT = "results/{study}/recipes/parents.json"
 MERGE_WEIGHTS = "results/{study}/weights/{merge}.json"
 MERGE_RECIPE = "results/{study}/recipes/{merge}.merge.yaml"
-CARD = "results/{study}/cards/{merge}.md"
+CARDS = "results/{study}/cards"  # {merge}.md of every merge
 
 # ---- quantize ----
 GGUF = "results/{study}/gguf/{model}.gguf"
@@ -42,6 +48,7 @@ MODELFILE = "results/{study}/deploy/{quantization}.Modelfile"
 STORE = "results/{study}/store"
 PROMPT = "config/prompts/{prompt}.yaml"
 REPLIES = "results/{study}/replies/{judge}/{suite}.jsonl"
+ALL_REPLIES = "results/{study}/replies"
 TIMING = "results/{study}/replies/{judge}/{suite}.timing.json"
 USAGE = "results/{study}/replies/{judge}/{suite}.usage.json"
 VERDICTS = "results/{study}/verdicts/{judge}/{suite}.jsonl"
@@ -62,6 +69,7 @@ TRIAL = f"{SEARCH}/trial_{{trial}}"
 TRIAL_RESULT = f"{SEARCH}/trial_{{trial}}.json"
 SEARCH_RESULTS = f"{SEARCH}/results.json"
 BEST_TRIAL = f"{SEARCH}/best.json"
+TRIAL_TRAINING = "results/{study}/training/{search}_trials/{trial}"
 SEARCHED_MODEL = "results/{study}/models/{search}_best"
 SEARCHED_MANIFEST = "results/{study}/models/{search}_best.json"
 SEARCHED_RECIPE = "results/{study}/recipes/{search}_best.merge.yaml"
@@ -71,6 +79,7 @@ SEARCH_OPTIMISM = "results/{study}/tables/search_{search}.optimism.csv"
 SEARCH_TEST = "results/{study}/tables/search_{search}.test.csv"
 SCREENING = "results/{study}/screening/{model}.json"
 SCREENING_CURVE = "results/{study}/screening/{model}.curve.csv"
+SCREENING_TRAINING = "results/{study}/training/screening_{model}"
 
 # ---- compare: models by their answers ----
 QUESTIONS = "results/{study}/model_comparisons/{comparison}/questions.jsonl"
@@ -103,6 +112,9 @@ TRAINING_COUNTS = "results/{study}/embedding/iterations/{iteration}/training.cou
 DECISION = "results/{study}/embedding/iterations/{iteration}/decision.json"
 RANKS = "results/{study}/embedding/ranks/{encoder}.jsonl"
 RERANKED = "results/{study}/embedding/reranked/{reranker}.jsonl"
+EVALUATION_STORE = "results/{study}/store/embedding/evaluation_{collection}.jsonl"
+QUESTIONS_STORE = "results/{study}/store/embedding/questions_{iteration}.jsonl"
+ITERATION_STORE = "results/{study}/store/embedding/iteration_{iteration}"
 
 # ---- report ----
 TABLE = "results/{study}/tables/{table}.csv"
@@ -144,7 +156,7 @@ def of(function: Callable[..., Any], *names: str) -> Callable[[Wildcards], Any]:
 
 
 def filled(pattern: str, values: Iterable[str]) -> list[str]:
-    """Return the pattern for every value of its wildcard; `study` stays open, as in the other outputs of a rule."""
+    """Return the pattern for every value of its wildcard."""
     (name,) = wildcards_in(pattern)
     return [pattern.replace(f"{{{name}}}", value) for value in values]
 
@@ -163,10 +175,15 @@ def chained(*functions: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Layout:
-    """The paths of one study."""
+    """The paths of one study; every pattern of this module is an attribute, with the name of the study filled in."""
 
     def __init__(self, study: str):
-        self.study = study
+        self.study, self.root = study, f"results/{study}"
+
+    def __getattr__(self, name: str) -> str:
+        if not name.isupper() or name not in globals():
+            raise AttributeError(f"no path is called {name}; they stand in {__name__}")
+        return globals()[name].replace("{study}", self.study)
 
     def path(self, pattern: str, *values: str) -> str:
         """Return one path: the pattern's wildcards take `values` in their order."""

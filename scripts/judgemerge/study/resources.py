@@ -8,6 +8,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 from judgemerge.core.errors import JudgemergeError
@@ -207,8 +208,13 @@ class Needs:
     def resources(self, rule: str) -> dict[str, Callable[..., int]]:
         """Return `mem_mb` and `runtime` of a rule, as functions of a job's wildcards and the attempt."""
 
+        # Snakemake asks for one amount after the other. Not more is kept: sizes change once models are there.
+        @lru_cache(maxsize=1)
+        def need(*wildcards: tuple[str, str]) -> Need:
+            return self.of_job(rule, dict(wildcards))
+
         def resource(amount: str) -> Callable[..., int]:
-            return lambda wildcards, attempt: self.of_job(rule, wildcards).at(amount, attempt)
+            return lambda wildcards, attempt: need(*wildcards.items()).at(amount, attempt)
 
         return {amount: resource(amount) for amount in ("mem_mb", "runtime")}
 

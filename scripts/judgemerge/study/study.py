@@ -44,7 +44,7 @@ class Catalogues:
     embedding_prompts: Path = Path("config/embedding_prompts")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Study:
     """A checked study; every method answers from `settings` and `catalogues` alone.
 
@@ -474,7 +474,14 @@ class Study:
 
     def judges_of(self, benchmark: str) -> list[str]:
         """Return the judges that have a verdict on a benchmark."""
-        return [judge for judge in self.judges if self.answers(judge, benchmark)]
+        if benchmark not in self._judges_of:
+            self._judges_of[benchmark] = [judge for judge in self.judges if self.answers(judge, benchmark)]
+        return self._judges_of[benchmark]
+
+    @cached_property
+    def _judges_of(self) -> dict[str, list[str]]:
+        """Tables ask again and again, and a grid has hundreds of judges."""
+        return {}
 
     def answers(self, judge: str, benchmark: str) -> bool:
         """Return whether a judge has a verdict on a benchmark."""
