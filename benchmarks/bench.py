@@ -45,6 +45,7 @@ def sections(mirror: str | None, harness: str | None, folder: str) -> dict[str, 
         "Planning": ["time_plan.py", "--study-results", "."],
         "Statistics": ["time_scores.py"],
         "Merging": ["time_merges.py", "--folder", folder],
+        "Searching": ["time_search.py", "--folder", folder, *(["--mirror", mirror] if mirror else [])],
     }
 
 

@@ -1,6 +1,6 @@
 """Trials of a search for a merge per CPU minute: a process per trial that writes its model, or one that writes none.
 
-    python benchmarks/time_search.py --folder /tmp/search [--mirror DIR] [--trials 6] [--runs 3]
+    python benchmarks/time_search.py --folder /tmp/search [--mirror DIR] [--trials 8] [--pairs 6] [--runs 3]
 
 The model is SmolLM2-135M-Instruct from the Python package that config/studies/unified.yaml names (scale small), its
 parents two copies with noise in every weight; the other one is the demo's architecture with random weights. Each way
@@ -145,16 +145,18 @@ def row(folder: Path, kind: str, what: str, given: argparse.Namespace, n_pairs: 
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir()
         about = [str(folder), what, str(given.trials)]
+        numbers = range(min(given.jobs, given.trials))  # a job is like the other: some of them stand for all
         # A job is like the other: two of them stand for all, the first and the last.
-        each = [child("old", [*about, str(places[0]), str(number)], folder / "log") for number in range(given.trials)]
+        each = [child("old", [*about, str(places[0]), str(number)], folder / "log") for number in numbers]
         old.append(statistics.mean(each))
         new.append(child("new", [*about, str(places[1])], folder / "log") / given.trials)
         judging.append(json.loads((places[1] / "judging.json").read_text())["seconds"] / given.trials)
-    note = compared(*places, given.trials)
+    note = compared(*places, len(numbers))
     ratio = statistics.median(a / b for a, b in zip(old, new, strict=True))
     before, now, asking = map(statistics.median, (old, new, judging))
-    cells = [f"{before:.1f}", f"{now:.1f}", f"{asking:.1f}", f"{60 / before:.1f}", f"{60 / now:.1f}", f"{ratio:.1f}"]
-    print(f"| {kind}, {what}, {n_pairs} pairs | {' | '.join(cells)} | {note} |", flush=True)
+    besides = statistics.median((a - c) / (b - c) for a, b, c in zip(old, new, judging, strict=True))
+    cells = [before, now, asking, 60 / before, 60 / now, ratio, besides]
+    print(f"| {kind}, {what}, {n_pairs} pairs | {' | '.join(f'{cell:.1f}' for cell in cells)} | {note} |", flush=True)
 
 
 def run_new(folder: Path, what: str, n_trials: int, place: Path) -> None:
@@ -180,9 +182,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="scratch folder")
     parser.add_argument("--mirror", help="raw files, for real pairs; without it the demo's pairs are judged")
-    parser.add_argument("--trials", type=int, default=6)
+    parser.add_argument("--trials", type=int, default=8)
+    parser.add_argument("--jobs", type=int, default=2, help="how many of the trials are run as a job each")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--pairs", type=int, nargs="*", default=[6, 24])
+    parser.add_argument("--pairs", type=int, default=6)
     parser.add_argument("--models", nargs="*", default=["SmolLM2-135M", "demo"])
     parser.add_argument("--methods", nargs="*", default=list(MERGES))
     parser.add_argument("--way", nargs="*", help=argparse.SUPPRESS)
@@ -195,17 +198,18 @@ def main() -> None:
         if way == "old":
             return one_written(Path(folder), what, int(n_trials), Path(place), int(number[0]))
         return run_new(Path(folder), what, int(n_trials), Path(place))
-    print("| what | CPU s per trial, a job each | in memory | of which judging | trials per CPU minute | in memory |"
-          " ratio | outputs |")  # fmt: skip
-    print("|---" * 8 + "|")
+    print(
+        "| what | CPU s per trial, a job each | in memory | of which judging | trials per CPU minute, a job each "
+        "| in memory | ratio | ratio besides judging | outputs |"
+    )
+    print("|---" * 9 + "|")
     for kind in given.models:
         folder = given.folder / kind
         folder.mkdir(parents=True, exist_ok=True)
         child("make", [str(folder), kind], folder / "log")  # it prints what pip says
-        for n_pairs in given.pairs:
-            write_pairs(folder / "pairs.jsonl", given.mirror if kind != "demo" else None, n_pairs)
-            for what in given.methods:
-                row(folder, kind, what, given, n_pairs)
+        write_pairs(folder / "pairs.jsonl", given.mirror if kind != "demo" else None, given.pairs)
+        for what in given.methods:
+            row(folder, kind, what, given, given.pairs)
     return None
 
 

@@ -27,6 +27,7 @@ def check(study: "Study") -> None:
     for name, merge in study.merges.items():
         check_merge(name, merge.plain(), study.model_names - set(study.quantizations), study.where, study.adapters)
         _check_examples(study, name)
+        _check_gram_sets(study, name)
     _check_no_circle(study)
     _check_folders(study)
     _check_parents_in_folders(study)
@@ -51,6 +52,15 @@ def _check_examples(study: "Study", merge: str) -> None:
     require_item_set(study, examples, f"{key} names the unknown item set")
     for protocol, prompt in study.example_prompts(merge).items():
         check_prompt(study, prompt, protocol, key)
+
+
+def _check_gram_sets(study: "Study", merge: str) -> None:
+    """Refuse item sets of Gram matrices that there are none of, or that no prompt shows."""
+    for parent, item_set in (study.merges[merge].grams or {}).items():
+        key = f"merges.{merge}.grams.{parent}"
+        require_item_set(study, item_set, f"{key} names the unknown item set")
+        protocol = study.protocol(item_set)
+        check_prompt(study, study.settings.judging.prompts.of_protocol(protocol), protocol, key)
 
 
 def _check_no_circle(study: "Study") -> None:
@@ -125,6 +135,7 @@ def check_merge(
         _check_cocktail(entry, fail)
     elif entry.examples is not None:
         fail(f"has 'examples', which method '{entry.method.name}' does not use; remove them or use method 'cocktail'")
+    _check_grams(entry, fail)
     if entry.method.adapters or entry.adapters:
         _check_adapters(entry, adapters, fail)
 
@@ -268,6 +279,19 @@ def _check_cocktail(merge: Merge, fail: Fail) -> None:
     if missing:
         fail(f"gives no 'weight' for model '{missing[0]}'; add models.{missing[0]}.weight, or 'examples'")
     check_sum(list(weights.values()), fail)
+
+
+def _check_grams(merge: Merge, fail: Fail) -> None:
+    if not merge.method.grams and merge.grams is not None:
+        fail(f"has 'grams', which method '{merge.method.name}' does not use; remove them or use method 'regmean'")
+    if not merge.method.grams:
+        return
+    for parent in merge.models:
+        if parent not in (merge.grams or {}):
+            fail(f"says nothing of what '{parent}' reads; add grams.{parent}, an item set such as it was trained on")
+    for parent in merge.grams:
+        if parent not in merge.models:
+            fail(f"has grams of '{parent}', which is no parent{did_you_mean(parent, merge.models)}")
 
 
 def _check_adapters(merge: Merge, adapters: Mapping[str, str] | None, fail: Fail) -> None:

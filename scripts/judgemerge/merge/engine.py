@@ -7,14 +7,16 @@ value by itself. mergekit stays the reference: docs/merging.md says where the tw
 import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.merge import descriptions, names, preflight, sentence_modules
 from judgemerge.merge.adapters import Adapter
+from judgemerge.merge.grams import Grams
 from judgemerge.merge.recipes import Merge
 from judgemerge.merge.streams import FLOATING, SHARD_BYTES, Weights, Writer
 
@@ -41,15 +43,17 @@ class Opened:
     adapters: Mapping[str, Adapter]
     shared: list[str]
     left_out: list[str]
+    grams: Mapping[str, Grams] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, merge: Merge, folders: Mapping[str, str | Path]) -> "Opened":
+    def of(cls, merge: Merge, folders: Mapping[str, str | Path], grams: Mapping[str, str | Path]) -> "Opened":
         """Open what a merge reads; `folders` gives the folder of every model (an adapter's for adapter_linear)."""
         adapters = {name: Adapter(folders[name]) for name in merge.models if merge.method.adapters}
         weights = {name: Weights(folders[name]) for name in merge.models_read if name not in adapters}
         for name, adapter in adapters.items():
             adapter.check(weights[merge.reference], folders[name])
-        return cls(weights, adapters, *preflight.shared_tensors(weights, merge.reference))
+        opened = {name: Grams(folder) for name, folder in grams.items()}
+        return cls(weights, adapters, *preflight.shared_tensors(weights, merge.reference), opened)
 
 
 def merge_all(
@@ -58,12 +62,13 @@ def merge_all(
     outputs: Mapping[str, str | Path],
     threads: int = 1,
     shard_bytes: int = SHARD_BYTES,
+    grams: Mapping[str, str | Path] = MappingProxyType({}),
 ) -> dict[str, dict]:
     """Write one model folder per merge; all merges name the same base and parents, which are read once.
 
     `folders` gives the folder of every model (an adapter's for adapter_linear), `outputs` a fresh folder per merge. A
-    cocktail must have its weights. Returns what was noted per merge: tensors that were left out. Half-written folders
-    are removed when something fails.
+    cocktail must have its weights, a method with Gram matrices the folder of each parent's in `grams`. Returns what was
+    noted per merge: tensors that were left out. Half-written folders are removed when something fails.
     """
     import torch
 
@@ -72,7 +77,7 @@ def merge_all(
     if any(merge.models_read != first.models_read for merge in entries.values()):
         raise ValueError("merges of one pass must read the same models")
     torch.set_num_threads(threads)
-    opened = Opened.of(first, folders)
+    opened = Opened.of(first, folders, grams)
     stored = opened.weights[first.reference].entries
     writers: dict[str, Writer] = {}
     try:
@@ -99,7 +104,7 @@ def merge_all(
 
 def merge_tensors(merges: Mapping[str, Merge], parents: Opened, takers: Mapping[str, Taker]) -> None:
     """Read the parents tensor by tensor, or piece by piece where all methods take each value by itself."""
-    weights, adapters = parents.weights, parents.adapters
+    weights = parents.weights
     by_value = all(merge.method.by_value for merge in merges.values())
     stored = next(iter(weights.values())).entries
     for name in _order(takers):
@@ -107,10 +112,10 @@ def merge_tensors(merges: Mapping[str, Merge], parents: Opened, takers: Mapping[
             _copy_equal(name, weights, takers)
         elif by_value:
             for pieces in zip(*(reader.pieces(name) for reader in weights.values()), strict=True):
-                _merge_tensor(name, dict(zip(weights, pieces, strict=True)), merges, takers, adapters)
+                _merge_tensor(name, dict(zip(weights, pieces, strict=True)), merges, takers, parents)
         else:
             tensors = {model: reader.get(name) for model, reader in weights.items()}
-            _merge_tensor(name, tensors, merges, takers, adapters)
+            _merge_tensor(name, tensors, merges, takers, parents)
             del tensors  # before the next ones are read
 
 
@@ -127,7 +132,7 @@ def _merge_tensor(
     tensors: Mapping[str, "torch.Tensor"],
     merges: Mapping[str, Merge],
     takers: Mapping[str, Taker],
-    adapters: Mapping[str, Adapter],
+    parents: Opened,
 ) -> None:
     """Compute one tensor of every merge, or one piece; what merges share (differences, thresholds) is computed once."""
     import torch
@@ -149,6 +154,7 @@ def _merge_tensor(
             shared[key] = merge.method.share(base, in_format(model, merge.dtype), parameters)
         return shared[key]
 
+    adapters = parents.adapters
     for label, merge in merges.items():
         merged = merge.method.compute(
             merge.models,
@@ -159,6 +165,7 @@ def _merge_tensor(
             adapters=[adapters[model] for model in merge.models if model in adapters],
             shared=[of_all(merge, model) for model in merge.models] if merge.method.share else None,
             seed=merge.seed,
+            grams=[parents.grams[model].get(name) for model in merge.models] if merge.method.grams else None,
         )
         takers[label].add(name, merged)
 

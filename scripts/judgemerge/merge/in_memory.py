@@ -76,7 +76,7 @@ class Source:
         self.donor = descriptions.donor(entry, parents.models)
         self.reference = parents.bases.get(entry.reference, entry.reference)
         if entry.is_ours:
-            self._opened = engine.Opened.of(entry, parents.folders)
+            self._opened = engine.Opened.of(entry, parents.folders, {})
         else:
             mergekit.check_all(parents.models.values(), entry.method.name)
             weights = {name: Weights(path) for name, path in parents.models.items()}

@@ -27,6 +27,7 @@ class Merge:
     allow: Collection[str] = ()
     donor: str | None = None
     examples: str | None = None
+    grams: Mapping[str, str] | None = None
 
     @classmethod
     def of(cls, entry: Mapping) -> "Merge":

@@ -34,6 +34,11 @@ def check(study: "Study") -> None:
             study.experts if search.kind == "expert" else study.merges,
             f"{where} names the unknown {search.kind}",
         )
+        if search.kind == "merge" and (study.merges[search.target].examples or study.merges[search.target].grams):
+            raise JudgemergeError(
+                f"{where} names merge '{search.target}', which computes something from examples; a search takes merges "
+                "whose parameters are given"
+            )
         if best_name(name) in {*study.models, *study.experts, *study.merges}:
             raise JudgemergeError(f"{where} ends with '{best_name(name)}', which is a model already; rename one")
         for development, metric in targets(search).items():

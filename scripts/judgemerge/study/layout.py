@@ -36,6 +36,7 @@ TRAINING = "results/{study}/training/{expert}"
 # ---- merge ----
 PARENTS_REPORT = "results/{study}/recipes/parents.json"
 MERGE_WEIGHTS = "results/{study}/weights/{merge}.json"
+MERGE_GRAMS = "results/{study}/weights/{merge}"
 MERGE_RECIPE = "results/{study}/recipes/{merge}.merge.yaml"
 CARDS = "results/{study}/cards"  # {merge}.md of every merge
 

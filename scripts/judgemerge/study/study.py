@@ -277,6 +277,8 @@ class Study:
         for name in self.merges:
             if self.examples_of(name) in self.catalogues.benchmarks:
                 users.setdefault(self.examples_of(name), []).append(f"weights of merge {name}")
+            for item_set in dict.fromkeys((self.merges[name].grams or {}).values()):
+                users.setdefault(item_set, []).append(f"Gram matrices of merge {name}")
         return users
 
     @cached_property

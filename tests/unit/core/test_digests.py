@@ -13,6 +13,7 @@ RULES = [*sorted((ROOT / "rules").rglob("*.smk"))]
 # Rules that train, merge, quantize, ask a model or fetch: an edited comment must not cost a GPU hour or a download.
 EXPENSIVE = {
     "check_export",
+    "collect_grams",
     "convert_gguf",
     "download_model",
     "export_expert",
