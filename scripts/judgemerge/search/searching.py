@@ -325,7 +325,8 @@ class Pruner:
         self.active = search.pruning != "none" and number > 0
         self.reports: list[list] = []
         if self.active:
-            self._trial = _study(search, number, earlier, default).ask()
+            # Samplers do not decide here, and those that evolve keep no reports of earlier trials.
+            self._trial = _study(dataclasses.replace(search, sampler="random"), number, earlier, default).ask()
 
     def report(self, step: int, value: float) -> bool:
         """Note what the trial is worth after `step`; return whether to give it up. A step counts once."""

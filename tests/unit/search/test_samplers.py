@@ -71,6 +71,14 @@ def test_a_trial_without_a_value_does_not_end_an_evolving_search():
     assert len(searching.propose(search, 2, results, DEFAULT)) == 6
 
 
+def test_an_evolving_search_gives_up_trials_below_the_median():
+    pytest.importorskip("cmaes")
+    search = search_with(sampler="cmaes", pruning="median")
+    results = [one._replace(reports=[[10, one.value]]) for one in run(search, hill, 2)]
+    assert searching.Pruner(search, 2, results, DEFAULT).report(10, min(one.value for one in results) - 1)
+    assert not searching.Pruner(search, 2, results, DEFAULT).report(10, max(one.value for one in results))
+
+
 def test_nsgaii_finds_trials_that_no_other_one_beats():
     search = search_with(sampler="nsgaii", development=TWO_SETS, width=8)
     results = run(search, two_hills, 6)
