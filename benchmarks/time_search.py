@@ -89,11 +89,11 @@ def search_of(folder: Path, what: str, n_trials: int, place: Path):
     names = Merge.of(merge).models_read
     parents = runs.Parents({name: str(folder / name) for name in names}, dict.fromkeys(names, "0"))
     judging = {"dtype": "float32", "batch_tokens": 2048, "max_prompt_tokens": 2048}
-    asked = {"prompts": {"pairwise": "brief_pairwise_choice"}, "judging": judging, "sources": "."}
-    asked["default"] = searching.defaults(merge, space)
+    settings = {"prompts": {"pairwise": "brief_pairwise_choice"}, "judging": judging, "sources": "."}
+    settings["default"] = searching.defaults(merge, space)
     return MergeTrials.at(
         keys, str(place), merge=merge, parents=parents, threads=1, development=[str(folder / "pairs.jsonl")],
-        prompt_contents={}, asked=asked,
+        prompt_contents={}, trial_settings=settings,
     )  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def one_written(folder: Path, what: str, n_trials: int, place: Path, number: int
     from judgemerge.search import searching
 
     search = search_of(folder, what, n_trials, place)
-    proposed = searching.proposals(search.search, 0, [], search.asked["default"])
+    proposed = searching.proposals(search.search, 0, [], search.trial_settings["default"])
     files.write_json(place / "round_0.json", {"round": 0, "trials": proposed})
     trial = search.trial(number)
     model, manifest, recipe = (trial.folder / name for name in ("model", "manifest.json", "recipe.yaml"))

@@ -16,22 +16,22 @@ def main(
     categories: dict, threads: int, folder: str, out: str,
 ) -> None:  # fmt: skip
     """Write the matrices of every parent on the items of its own set, shown with the prompt of their protocol."""
-    templates, noted = by_protocol(prompts, sources), {}
+    templates, about = by_protocol(prompts, sources), {}
     for name, path in item_sets.items():
         items = [with_category(item, categories) for item in read_items(path)]
         examples = of_items(items, templates[items[0].protocol])
-        told = grams.write(parents[name], examples, Path(folder, name), merge.parameters, merge.seed, threads)
-        noted[name] = {"examples": Path(path).name, "sha256": files.sha256_file(path), **told}
-    files.write_json(out, {"grams": {name: str(Path(folder, name)) for name in item_sets}, "noted": noted})
+        sizes = grams.write(parents[name], examples, Path(folder, name), merge.parameters, merge.seed, threads)
+        about[name] = {"examples": Path(path).name, "sha256": files.sha256_file(path), **sizes}
+    files.write_json(out, {"grams": {name: str(Path(folder, name)) for name in item_sets}, "noted": about})
 
 
 if "snakemake" in globals():
     with logged(snakemake.log[0]):
-        asked = Merge.of(snakemake.params.merge)
+        merge = Merge.of(snakemake.params.merge)
         main(
-            merge=asked,
+            merge=merge,
             parents={Path(path).name: path for path in snakemake.input.models},
-            item_sets=dict(zip(asked.grams, snakemake.input.item_sets, strict=True)),
+            item_sets=dict(zip(merge.grams, snakemake.input.item_sets, strict=True)),
             prompts=list(snakemake.input.prompts),
             sources=snakemake.params.sources,
             categories=snakemake.params.categories,

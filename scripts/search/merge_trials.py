@@ -17,7 +17,7 @@ if "snakemake" in globals():
             threads=snakemake.threads,
             development=inputs.development,
             prompt_contents=params.prompt_contents,
-            asked={name: params[name] for name in ("default", "prompts", "judging", "sources")},
+            trial_settings={name: params[name] for name in ("default", "prompts", "judging", "sources")},
         )
         results = search.run(Progress("trials"))
         files.write_json(snakemake.output[0], [result.row() for result in results])

@@ -41,10 +41,10 @@ def benchmarks_table(
     pairs: Sequence[tuple[str, str]],
     items: Mapping[str, str],
     verdicts: Sequence[str],
-    known: Mapping[str, tuple],
+    on_development: Mapping[str, tuple],
     settings: Statistics,
 ) -> pd.DataFrame:
-    """Return a row per benchmark; `known` are metric and value of development sets by their other part."""
+    """Return a row per benchmark; `on_development` are metric and value of development sets by their other part."""
     rows = []
     for benchmark, path in items.items():
         files = {
@@ -54,7 +54,7 @@ def benchmarks_table(
         }
         by_judge = {judge: list(read_verdicts(*file)) for judge, file in failures.divide(files)[0].items()}
         if winner in by_judge:
-            rows.append(on_benchmark(list(read_items(path)), by_judge, winner, settings, known.get(benchmark)))
+            rows.append(on_benchmark(list(read_items(path)), by_judge, winner, settings, on_development.get(benchmark)))
     return pd.DataFrame(rows, columns=OnBenchmark._fields)
 
 
@@ -73,7 +73,7 @@ if "snakemake" in globals():
         complete = {one.trial: folders[one.trial] for one in results if one.state == "complete"}
         write_table(outputs.optimism, optimism_table(search, table, complete, development, settings))
         own = best_estimates(search, table)
-        known = {
+        on_development = {
             benchmark: own[name]
             for benchmark, name in params.held_out.items()
             if name in own and not searching.lower_is_better(own[name][0])
@@ -81,4 +81,4 @@ if "snakemake" in globals():
         pairs = [tuple(pair) for pair in params.tested]
         items = dict(zip(dict.fromkeys(name for _, name in pairs), inputs.benchmarks, strict=True))
         winner = searching.best_name(snakemake.wildcards.search)
-        write_table(outputs.test, benchmarks_table(winner, pairs, items, inputs.verdicts, known, settings))
+        write_table(outputs.test, benchmarks_table(winner, pairs, items, inputs.verdicts, on_development, settings))

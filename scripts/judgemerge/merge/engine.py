@@ -36,7 +36,7 @@ class Taker(Protocol):
 
 
 @dataclass(frozen=True)
-class Opened:
+class MergeInputs:
     """The opened models of a merge, its adapters, the tensors that it writes, and those that it leaves out."""
 
     weights: Mapping[str, Weights]
@@ -46,14 +46,14 @@ class Opened:
     grams: Mapping[str, Grams] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, merge: Merge, folders: Mapping[str, str | Path], grams: Mapping[str, str | Path]) -> "Opened":
+    def of(cls, merge: Merge, folders: Mapping[str, str | Path], grams: Mapping[str, str | Path]) -> "MergeInputs":
         """Open what a merge reads; `folders` gives the folder of every model (an adapter's for adapter_linear)."""
         adapters = {name: Adapter(folders[name]) for name in merge.models if merge.method.adapters}
         weights = {name: Weights(folders[name]) for name in merge.models_read if name not in adapters}
         for name, adapter in adapters.items():
             adapter.check(weights[merge.reference], folders[name])
-        opened = {name: Grams(folder) for name, folder in grams.items()}
-        return cls(weights, adapters, *preflight.shared_tensors(weights, merge.reference), opened)
+        matrices = {name: Grams(folder) for name, folder in grams.items()}
+        return cls(weights, adapters, *preflight.shared_tensors(weights, merge.reference), matrices)
 
 
 def merge_all(
@@ -77,20 +77,20 @@ def merge_all(
     if any(merge.models_read != first.models_read for merge in entries.values()):
         raise ValueError("merges of one pass must read the same models")
     torch.set_num_threads(threads)
-    opened = Opened.of(first, folders, grams)
-    stored = opened.weights[first.reference].entries
+    inputs = MergeInputs.of(first, folders, grams)
+    stored = inputs.weights[first.reference].entries
     writers: dict[str, Writer] = {}
     try:
         for label, merge in entries.items():
             formats = {
-                name: _FORMATS[merge.dtype] if stored[name].floating else stored[name].format for name in opened.shared
+                name: _FORMATS[merge.dtype] if stored[name].floating else stored[name].format for name in inputs.shared
             }
-            planned = [(name, formats[name], stored[name].shape) for name in opened.shared]
+            planned = [(name, formats[name], stored[name].shape) for name in inputs.shared]
             writers[label] = Writer(outputs[label], planned, shard_bytes)
-        merge_tensors(entries, opened, writers)
+        merge_tensors(entries, inputs, writers)
         for label, merge in entries.items():
             writers[label].finish()
-            parents = {name: folders[name] for name in opened.weights}
+            parents = {name: folders[name] for name in inputs.weights}
             copy_description(folders[descriptions.donor(merge, parents)], outputs[label], merge.dtype)
             names.settle_architecture(outputs[label], list(parents.values()))
             sentence_modules.complete(outputs[label], parents, merge.method.name == "cocktail")
@@ -99,10 +99,10 @@ def merge_all(
             writer.close()
             shutil.rmtree(outputs[label], ignore_errors=True)
         raise
-    return {label: {"left_out": opened.left_out} for label in merges}
+    return {label: {"left_out": inputs.left_out} for label in merges}
 
 
-def merge_tensors(merges: Mapping[str, Merge], parents: Opened, takers: Mapping[str, Taker]) -> None:
+def merge_tensors(merges: Mapping[str, Merge], parents: MergeInputs, takers: Mapping[str, Taker]) -> None:
     """Read the parents tensor by tensor, or piece by piece where all methods take each value by itself."""
     weights = parents.weights
     by_value = all(merge.method.by_value for merge in merges.values())
@@ -132,7 +132,7 @@ def _merge_tensor(
     tensors: Mapping[str, "torch.Tensor"],
     merges: Mapping[str, Merge],
     takers: Mapping[str, Taker],
-    parents: Opened,
+    parents: MergeInputs,
 ) -> None:
     """Compute one tensor of every merge, or one piece; what merges share (differences, thresholds) is computed once."""
     import torch

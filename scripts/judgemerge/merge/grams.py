@@ -54,13 +54,13 @@ def write(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = transformers.AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     how = {"trust_remote_code": False, "use_safetensors": True, "dtype": torch.float32}
-    loaded = transformers.AutoModelForCausalLM.from_pretrained(model, **how).to(device).eval()
-    drawn = random_part(examples, parameters.get("n_examples"), seed)
-    rows = _rows(tokenizer, drawn, parameters.get("max_length", MAX_LENGTH))
+    network = transformers.AutoModelForCausalLM.from_pretrained(model, **how).to(device).eval()
+    sample = random_part(examples, parameters.get("n_examples"), seed)
+    rows = _rows(tokenizer, sample, parameters.get("max_length", MAX_LENGTH))
     Path(output).mkdir(parents=True, exist_ok=True)
-    for number, names in enumerate(_groups(loaded)):
-        _write_group(loaded, names, rows, Path(output, f"grams-{number:05d}.safetensors"))
-    return {"n_examples": len(drawn), "n_given": len(examples), "n_tokens": sum(map(len, rows))}
+    for number, names in enumerate(_groups(network)):
+        _write_group(network, names, rows, Path(output, f"grams-{number:05d}.safetensors"))
+    return {"n_examples": len(sample), "n_given": len(examples), "n_tokens": sum(map(len, rows))}
 
 
 def _rows(tokenizer, examples: Sequence[dict], max_length: int) -> list[list[int]]:
@@ -74,16 +74,16 @@ def _groups(model: "torch.nn.Module") -> Iterator[list[str]]:
     """Yield the names of linear layers in groups whose matrices fit in memory."""
     import torch
 
-    group, filled = [], 0
+    group, n_bytes = [], 0
     for name, module in model.named_modules():
         if not isinstance(module, torch.nn.Linear):
             continue
         size = WIDTH * module.in_features**2
-        if group and filled + size > BUDGET:
+        if group and n_bytes + size > BUDGET:
             yield group
-            group, filled = [], 0
+            group, n_bytes = [], 0
         group.append(name)
-        filled += size
+        n_bytes += size
     if group:
         yield group
 

@@ -34,12 +34,12 @@ class IntoModel:
         self._places = {name: place for name in shapes if (place := places.get(name)) is not None}
         self._left_out = {*left_out}
         self._n_values = dict.fromkeys(shapes, 0)
-        taken = [id(place) for place in self._places.values()]
+        ids = [id(place) for place in self._places.values()]
         fits = len(self._places) == len(shapes) and all(
             tuple(place.shape) == shapes[name] and place.is_contiguous() and place.device.type != "meta"
             for name, place in self._places.items()
         )
-        if not fits or len(set(taken)) < len(taken) or not {*map(id, model.parameters())} <= {*taken}:
+        if not fits or len(set(ids)) < len(ids) or not {*map(id, model.parameters())} <= {*ids}:
             raise Unfit
 
     def add(self, name: str, tensor: "torch.Tensor") -> None:
@@ -76,11 +76,11 @@ class Source:
         self.donor = descriptions.donor(entry, parents.models)
         self.reference = parents.bases.get(entry.reference, entry.reference)
         if entry.is_ours:
-            self._opened = engine.Opened.of(entry, parents.folders, {})
+            self._inputs = engine.MergeInputs.of(entry, parents.folders, {})
         else:
             mergekit.check_all(parents.models.values(), entry.method.name)
             weights = {name: Weights(path) for name, path in parents.models.items()}
-            self._opened = engine.Opened(weights, {}, *preflight.shared_tensors(weights, self.reference))
+            self._inputs = engine.MergeInputs(weights, {}, *preflight.shared_tensors(weights, self.reference))
 
     @staticmethod
     def key(merge: Mapping) -> tuple:
@@ -90,26 +90,26 @@ class Source:
 
     def describe(self) -> Path:
         """Return a folder that is loaded like a merged model, with the weights of its reference."""
-        described, reference = self.folder / "model", Path(self.parents.folders[self.reference])
-        described.mkdir(parents=True)
-        engine.copy_description(self.parents.models[self.donor], described, self.merge.dtype)
-        names.settle_architecture(described, list(self.parents.models.values()))
+        folder, reference = self.folder / "model", Path(self.parents.folders[self.reference])
+        folder.mkdir(parents=True)
+        engine.copy_description(self.parents.models[self.donor], folder, self.merge.dtype)
+        names.settle_architecture(folder, list(self.parents.models.values()))
         for path in [*models.weight_files(reference), reference / models.INDEX]:
             if path.exists():
-                (described / path.relative_to(reference)).symlink_to(path.resolve())
-        return described
+                (folder / path.relative_to(reference)).symlink_to(path.resolve())
+        return folder
 
     def merge_into(self, merge: Mapping, model: "torch.nn.Module") -> None:
         """Put the weights of a merge into a loaded model."""
         import torch
 
-        entry, stored = Merge.of(merge), self._opened.weights[self.reference].entries
-        shapes = {name: stored[name].shape for name in self._opened.shared}
-        taker = IntoModel(model, shapes, self._opened.left_out)
+        entry, stored = Merge.of(merge), self._inputs.weights[self.reference].entries
+        shapes = {name: stored[name].shape for name in self._inputs.shared}
+        taker = IntoModel(model, shapes, self._inputs.left_out)
         with torch.no_grad():
             if entry.is_ours:
                 torch.set_num_threads(self.threads)
-                engine.merge_tensors({"merge": entry}, self._opened, {"merge": taker})
+                engine.merge_tensors({"merge": entry}, self._inputs, {"merge": taker})
             else:
                 from judgemerge.merge import mergekit_tensors
 

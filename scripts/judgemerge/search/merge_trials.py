@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class MergeTrials:
     """A search that is to be run: what its trials are merged from, and in `folder` what is known of them.
 
-    `development` are the item files of its sets in their order, `asked` what `Trial` is told besides, and
+    `development` are the item files of its sets in their order, `trial_settings` what `Trial` is told besides, and
     `prompt_contents` what the prompts say, by name.
     """
 
@@ -43,7 +43,7 @@ class MergeTrials:
     folder: Path
     development: Sequence[str]
     prompt_contents: Mapping[str, str]
-    asked: Mapping[str, Any]
+    trial_settings: Mapping[str, Any]
 
     @classmethod
     def at(cls, search: Mapping, folder: str, **more: Any) -> "MergeTrials":
@@ -61,9 +61,9 @@ class MergeTrials:
         try:
             for number in range(self.search.rounds):
                 earlier = list(results)
-                proposed = searching.proposals(self.search, number, earlier, self.asked["default"])
-                files.write_json(self._round_file(number), {"round": number, "trials": proposed})
-                for entry in proposed:
+                proposals = searching.proposals(self.search, number, earlier, self.trial_settings["default"])
+                files.write_json(self._round_file(number), {"round": number, "trials": proposals})
+                for entry in proposals:
                     results.append(self._result(self.trial(entry["trial"]), earlier, candidates))
                     progress(len(results), n_trials)
         finally:
@@ -85,7 +85,7 @@ class MergeTrials:
             development=self._sets,
             folder=place,
             result=f"{place}.json",
-            **self.asked,
+            **self.trial_settings,
         )
 
     def _result(self, trial: Trial, earlier: Iterable[Result], candidates: "Candidates") -> Result:
@@ -109,8 +109,8 @@ class MergeTrials:
             "parents": dict(self.parents.digests),
             "development": [[name, files.sha256_file(path)] for name, path in self._sets.items()],
             "metrics": searching.targets(self.search),
-            "prompts": [dict(self.asked["prompts"]), dict(self.prompt_contents)],
-            "judging": dict(self.asked["judging"]),
+            "prompts": [dict(self.trial_settings["prompts"]), dict(self.prompt_contents)],
+            "judging": dict(self.trial_settings["judging"]),
         }
 
     @property
@@ -142,7 +142,7 @@ class Candidates:
     def __init__(self, of_search: MergeTrials, scratch: Path):
         """`scratch` is a folder that whoever makes this removes."""
         self._of, self._scratch = of_search, scratch
-        self._loaded: Loaded | None = None
+        self._model: MergedModel | None = None
         any_trial = of_search.trial(0)
         self.sets, self.judging = any_trial.sets, any_trial.judging
         self._templates = any_trial.templates()
@@ -152,20 +152,20 @@ class Candidates:
         from judgemerge.merge.in_memory import Source
 
         search, key = self._of.search, Source.key(merge)
-        if self._loaded is None or self._loaded.key != key:
-            self._loaded = None  # gives its memory back before the next one is loaded
+        if self._model is None or self._model.key != key:
+            self._model = None  # gives its memory back before the next one is loaded
             shutil.rmtree(self._scratch, ignore_errors=True)
-            self._loaded = Loaded(key, self._of, merge, self._scratch)
-        backend, loaded = self._loaded.merged(merge), self._loaded
-        if loaded.steps is None:
+            self._model = MergedModel(key, self._of, merge, self._scratch)
+        backend, model = self._model.merged(merge), self._model
+        if model.steps is None:
             every = search.pruning_every if search.pruning != "none" else None
             limit = self.judging["max_prompt_tokens"]
-            loaded.steps = trials.plan(self.sets, self._templates, backend, limit, every)
+            model.steps = trials.plan(self.sets, self._templates, backend, limit, every)
         metrics = searching.targets(search)
-        return trials.judge_planned(loaded.steps, self.sets, self._templates, backend, metrics, give_up)
+        return trials.judge_planned(model.steps, self.sets, self._templates, backend, metrics, give_up)
 
 
-class Loaded:
+class MergedModel:
     """A loaded model that takes merge after merge, and what it is asked; or the way over a folder, if it cannot."""
 
     def __init__(self, key: tuple, of_search: MergeTrials, merge: Mapping, scratch: Path):
@@ -176,7 +176,7 @@ class Loaded:
         self.steps: list[trials.Step] | None = None
         self._source: Source | None = Source(merge, of_search.parents, of_search.threads, scratch)
         self._backend: Transformers | None = None
-        self._tokenizer: Remembering | None = None
+        self._tokenizer: TokenCache | None = None
 
     def merged(self, merge: Mapping) -> "Transformers":
         """Return the backend that has the weights of a merge."""
@@ -195,10 +195,10 @@ class Loaded:
     def _opened(self, folder: Path) -> "Transformers":
         from judgemerge.judge.backends.transformers import Transformers
 
-        judging = self._of.asked["judging"]
+        judging = self._of.trial_settings["judging"]
         how = (judging["dtype"], judging["batch_tokens"], self._of.threads, judging.get("chat", {}))
         backend = Transformers(folder, *how)
-        self._tokenizer = self._tokenizer or Remembering(backend.tokenizer)
+        self._tokenizer = self._tokenizer or TokenCache(backend.tokenizer)
         backend.tokenizer = self._tokenizer
         return backend
 
@@ -213,7 +213,7 @@ class Loaded:
         return model
 
 
-class Remembering:
+class TokenCache:
     """A tokenizer that tokenizes each text once: every model of a search reads the same ones."""
 
     def __init__(self, tokenizer: Any):
@@ -226,9 +226,9 @@ class Remembering:
 
     def __call__(self, texts: str | list[str], add_special_tokens: bool = False) -> dict[str, list]:
         """Return the ids of a text, or of each of several."""
-        asked = [texts] if isinstance(texts, str) else texts
-        if new := [text for text in dict.fromkeys(asked) if text not in self._ids]:
+        all_texts = [texts] if isinstance(texts, str) else texts
+        if new := [text for text in dict.fromkeys(all_texts) if text not in self._ids]:
             ids = self._tokenizer(new, add_special_tokens=add_special_tokens)["input_ids"]
             self._ids |= dict(zip(new, ids, strict=True))
-        rows = [self._ids[text] for text in asked]
+        rows = [self._ids[text] for text in all_texts]
         return {"input_ids": rows[0] if isinstance(texts, str) else rows}

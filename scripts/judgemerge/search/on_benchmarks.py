@@ -59,8 +59,8 @@ def on_benchmark(
     `development` is the metric of the development set that the benchmark is the other part of, and the winner's value.
     """
     metrics = metrics_for(items[0].protocol, "headline")
-    wanted = metrics if development is None else [*metrics, development[0]]
-    statistics = benchmark_statistics(items, verdicts, settings, wanted)
+    all_metrics = metrics if development is None else [*metrics, development[0]]
+    statistics = benchmark_statistics(items, verdicts, settings, all_metrics)
     fixed = [judge for judge in verdicts if judge != winner]
     metric, mine = common_metric(statistics, list(verdicts)), statistics.judges[winner]
     if development is not None and development[0] in mine.values:

@@ -65,17 +65,17 @@ def optimism(
     by_set = [_values(name, sets[name], verdicts[name], numbers, metric, settings) for name, metric in targets.items()]
     inside, outside = (sum(parts) / len(targets) for parts in zip(*by_set, strict=True))
     sign = -1 if searching.is_minimised(search) else 1
-    chosen = np.argmax(np.where(np.isfinite(inside), sign * inside, -np.inf), axis=0)  # of equals the earliest
+    winners = np.argmax(np.where(np.isfinite(inside), sign * inside, -np.inf), axis=0)  # of equals the earliest
     draws = np.arange(inside.shape[1])
-    gaps = sign * (inside[chosen, draws] - outside[chosen, draws])
-    again = np.array(numbers)[chosen] == place["trial"]
-    defined = np.isfinite(gaps)
-    if not defined.any():
+    gaps = sign * (inside[winners, draws] - outside[winners, draws])
+    wins = np.array(numbers)[winners] == place["trial"]
+    has_gap = np.isfinite(gaps)
+    if not has_gap.any():
         return Optimism(**place, **sizes, note="no resample has a value on the prompts that it left out")
     tail = (1 - settings.confidence) / 2
-    mean, (low, high) = gaps[defined].mean(), np.quantile(gaps[defined], [tail, 1 - tail])
+    mean, (low, high) = gaps[has_gap].mean(), np.quantile(gaps[has_gap], [tail, 1 - tail])
     ends = (float(best[end]) - sign * mean for end in ("value", "ci_low", "ci_high"))
-    shares = {"chosen_again": again[defined].mean(), "resamples": int(defined.sum())}
+    shares = {"chosen_again": wins[has_gap].mean(), "resamples": int(has_gap.sum())}
     return Optimism(**place, **sizes, **shares, **dict(zip(GAP, (mean, low, high, *ends), strict=True)))
 
 
@@ -92,8 +92,8 @@ def _values(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a metric of every trial in each resample, and on the prompts it left out: (n_trials, n_resamples) each."""
     benchmark = benchmark_arrays(items)
-    drawn = resampling_weights(benchmark.n_clusters, settings.resamples, generator(settings.seed, f"optimism/{name}"))
-    left_out = (drawn == 0).astype(drawn.dtype)
+    weights = resampling_weights(benchmark.n_clusters, settings.resamples, generator(settings.seed, f"optimism/{name}"))
+    left_out = (weights == 0).astype(weights.dtype)
     arrays = [judge_arrays(benchmark, str(number), verdicts[number]) for number in numbers]
 
     def of_all(weights: np.ndarray) -> np.ndarray:
@@ -103,4 +103,4 @@ def _values(
         ]
         return np.array([of_trial.get(metric, undefined) for of_trial in resampled], dtype=float)
 
-    return of_all(drawn), of_all(left_out)
+    return of_all(weights), of_all(left_out)

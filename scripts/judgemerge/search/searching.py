@@ -152,20 +152,20 @@ def propose(search: Search, number: int, earlier: Iterable[Result], default: Map
     own = inside(spans, default)
     earlier_params = [dict(result.params) or own for result in earlier] + ([own] if number == 0 else [])
     n_new = search.width - len(proposed)
-    return proposed + [dict(asked.params) for asked in _asked(study, distributions(spans), n_new, earlier_params)]
+    return proposed + [dict(trial.params) for trial in _next_trials(study, distributions(spans), n_new, earlier_params)]
 
 
-def _asked(study, spans: Mapping, n_trials: int, earlier_params: Sequence[Mapping]) -> list:
+def _next_trials(study, spans: Mapping, n_trials: int, earlier_params: Sequence[Mapping]) -> list:
     """Return Optuna's next trials; settings that were tried before are drawn again, up to 100 times."""
-    tried, asked = list(earlier_params), []
-    while len(asked) < n_trials:
+    settings, trials = list(earlier_params), []
+    while len(trials) < n_trials:
         for _ in range(100):
             trial = study.ask(spans)
-            if trial.params not in tried:
+            if trial.params not in settings:
                 break
-        tried.append(trial.params)
-        asked.append(trial)
-    return asked
+        settings.append(trial.params)
+        trials.append(trial)
+    return trials
 
 
 def proposals(search: Search, number: int, earlier: Iterable[Result], default: Mapping[str, Any]) -> list[dict]:
@@ -258,24 +258,24 @@ def _replayed(search: Search, earlier: Sequence[Result], default: Mapping[str, A
         directions=directions if several else [_direction(search)],
     )
     by_round = [list(results) for _, results in itertools.groupby(earlier, lambda result: result.round)]
-    tried: list[Mapping] = [own]
+    earlier_params: list[Mapping] = [own]
     for results in by_round:
-        asked = iter(_asked(study, named, sum(bool(result.params) for result in results), tried))
+        trials = iter(_next_trials(study, named, sum(bool(result.params) for result in results), earlier_params))
         for result in results:
             values = list(result.values.values()) if several and result.values else [result.value]
             if not result.params:
                 if own:
                     study.add_trial(_finished(result, own, named, values))
                 continue
-            trial = next(asked)
+            trial = next(trials)
             if trial.params != result.params:
                 raise JudgemergeError(
                     f"trial {result.trial} was proposed by another version of Optuna or cmaes, which the sampler "
                     f"{search.sampler} cannot go on from; delete the search's folder, or install that version"
                 )
-            told = {"values": values} if result.is_complete else {"state": optuna.trial.TrialState.PRUNED}
-            study.tell(trial, **told)
-        tried += [result.params for result in results]
+            outcome = {"values": values} if result.is_complete else {"state": optuna.trial.TrialState.PRUNED}
+            study.tell(trial, **outcome)
+        earlier_params += [result.params for result in results]
     return study
 
 

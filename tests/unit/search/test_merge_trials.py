@@ -32,7 +32,7 @@ def search_of(tmp_path, tiny_models, tools_on_path, repository):
     """Return a function that gives a search for a merge on two development sets, in a folder of its own."""
     sets = {kind: tmp_path / f"{kind}.jsonl" for kind in ("pairwise", "pointwise")}
     for kind, path in sets.items():
-        write_items(path, demo_tasks.make_items(kind, "base", 12, seed=5))
+        write_items(path, demo_tasks.make_items(kind, "base", 8, seed=5))
     judging = {"dtype": "auto", "batch_tokens": 2048, "max_prompt_tokens": 1024}
     prompts = {kind: f"brief_{kind}_choice" for kind in sets}
 
@@ -45,7 +45,7 @@ def search_of(tmp_path, tiny_models, tools_on_path, repository):
         development, contents = [str(path) for path in sets.values()], {"brief": "words"}
         return MergeTrials.at(
             keys, str(tmp_path / folder), merge=merge, parents=parents, threads=1, development=development,
-            prompt_contents=contents, asked=asked,
+            prompt_contents=contents, trial_settings=asked,
         )  # fmt: skip
 
     return search
@@ -85,7 +85,7 @@ def written_of(folder):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"layers": 2, "filters": ["mlp"]}, {"pruning": "median", "pruning_every": 8}],
+    [{"layers": 2, "filters": ["mlp"]}, {"pruning": "median", "pruning_every": 6}],
     ids=["by layers and parts", "pruned"],
 )
 def test_trials_in_memory_are_worth_what_written_ones_are(search_of, monkeypatch, changes):
@@ -136,7 +136,7 @@ def test_a_trial_is_run_again_when_what_it_was_asked_has_changed(search_of, monk
 
 def test_every_prompt_is_tokenized_once_for_all_trials(search_of, monkeypatch):
     texts = []
-    tokenize = merge_trials.Remembering.__call__
+    tokenize = merge_trials.TokenCache.__call__
 
     def counted(self, asked, **how):
         inner = self._tokenizer
@@ -151,7 +151,7 @@ def test_every_prompt_is_tokenized_once_for_all_trials(search_of, monkeypatch):
         finally:
             self._tokenizer = inner
 
-    monkeypatch.setattr(merge_trials.Remembering, "__call__", counted)
+    monkeypatch.setattr(merge_trials.TokenCache, "__call__", counted)
     search_of(STREAMED).run()
     assert texts and len(texts) == len(set(texts))
 

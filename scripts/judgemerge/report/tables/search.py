@@ -76,8 +76,8 @@ def page(table: Frame, view: View, search: str, entry: dict) -> Page:
     weights, flattery, test = (
         view.material.table(f"search_{search}.{part}") for part in ("importance", "optimism", "test")
     )
-    shown = sections(table, weights, list(searching.space(settings)))
-    return view.page([shown[0], *results(flattery, test), *shown[1:]], **words)
+    parts = sections(table, weights, list(searching.space(settings)))
+    return view.page([parts[0], *results(flattery, test), *parts[1:]], **words)
 
 
 def results(flattery: Frame, test: Frame) -> list[Section]:
@@ -98,9 +98,9 @@ def results(flattery: Frame, test: Frame) -> list[Section]:
     if not len(test):
         return [("What choosing added", f"<p>{html.escape(luck)}</p>"), ("On benchmarks", f"<p>{NOT_JUDGED}</p>")]
     n_better, n_worse = ((test.verdict == word).sum() for word in ("better", "worse"))
-    compared = int((test.fixed.notna() & (test.fixed != "")).sum())
+    n_compared = int((test.fixed.notna() & (test.fixed != "")).sum())
     beats = (
-        f"Beside the fixed recipe that is best on the same benchmark, it is better on {n_better} of {compared} "
+        f"Beside the fixed recipe that is best on the same benchmark, it is better on {n_better} of {n_compared} "
         f"benchmarks and worse on {n_worse}; on the others no difference is shown."
     )
     listing = test[["benchmark", "metric"]].copy()
@@ -149,14 +149,14 @@ def sections(trials: Frame, weights: Frame, space: Sequence[str]) -> list[Sectio
         importance = frame(weights.assign(importance=[f"{value:.2f}" for value in weights.importance]))
     front = []
     if "non_dominated" in trials:
-        shown = listing[trials.non_dominated].assign(
+        undominated = listing[trials.non_dominated].assign(
             chosen=["chosen" if is_best else "" for is_best in trials.best[trials.non_dominated]]
         )
         rule = (
             "No other trial is as good on every development set and better on one. The search ends with the one whose "
             "mean over the sets is best; of equal ones with the earliest."
         )
-        front = [("Trials that no other one beats", f"<p>{rule}</p>{frame(shown)}")]
+        front = [("Trials that no other one beats", f"<p>{rule}</p>{frame(undominated)}")]
     return [
         ("Result", f"<p>{html.escape(summary)}</p>"),
         *front,
