@@ -47,6 +47,7 @@ rule compare_judges:
         **needed("compare_judges"),
     params:
         judges=of(study.judges_of, "benchmark"),
+        asked=of(scores.asked_pairs, "benchmark"),
         own_models=of(scores.models_behind, "benchmark"),
         statistics=settings.statistics.plain(),
         code=script_digest("evaluate/compare_judges"),

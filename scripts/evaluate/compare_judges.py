@@ -12,6 +12,7 @@ from judgemerge.settings.report import Statistics
 def main(
     items: str,
     verdicts: dict[str, VerdictFile],
+    asked: list[tuple[str, str]] | None,
     own_models: dict[str, list[str]],
     statistics: dict,
     comparisons: str,
@@ -23,7 +24,7 @@ def main(
     verdicts_by_judge = {judge: list(read_verdicts(*file)) for judge, file in failures.divide(verdicts)[0].items()}
     settings = Statistics.of(statistics)
     tables = {
-        comparisons: compare_benchmark(item_set, verdicts_by_judge, settings),
+        comparisons: compare_benchmark(item_set, verdicts_by_judge, settings, asked=asked),
         humans: human_table(item_set, verdicts_by_judge, settings),
         bias: bias_table(item_set, verdicts_by_judge, own_models, settings),
     }
@@ -39,6 +40,7 @@ if "snakemake" in globals():
                 judge: VerdictFile(path, snakemake.wildcards.benchmark)
                 for judge, path in zip(snakemake.params.judges, snakemake.input.verdicts, strict=True)
             },
+            asked=snakemake.params.asked,
             own_models=snakemake.params.own_models,
             statistics=snakemake.params.statistics,
             comparisons=snakemake.output.comparisons,

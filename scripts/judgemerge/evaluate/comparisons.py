@@ -1,6 +1,7 @@
-"""Which judge is better: every two judges on the same items, paired, with Holm's correction."""
+"""Which judge is better: two judges on the same items, paired, with Holm's correction over all pairs."""
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ from judgemerge.settings.report import Statistics
 BOOTSTRAP_TEST = "paired cluster bootstrap t"
 MCNEMAR_TEST = "exact McNemar"
 CLUSTERED_MCNEMAR_TEST = "exact McNemar of clusters"
+MCNEMAR_METRIC = "accuracy_first"
+MOST_AMONG_EACH_OTHER = 12  # of the best judges
 
 
 class Comparison(NamedTuple):
@@ -49,8 +52,12 @@ def compare_benchmark(
     verdicts_by_judge: Mapping[str, Iterable[Verdict]],
     settings: Statistics = DEFAULTS,
     metrics: Sequence[str] | None = None,
+    asked: Iterable[tuple[str, str]] | None = None,
 ) -> pd.DataFrame:
     """Return one row per two judges and metric: a − b, interval, p, p after Holm, and the test used.
+
+    With `asked` only these pairs are compared, besides each judge with the best one on the metric and the twelve best
+    among each other; without, all are.
 
     `metrics` are those that judges are compared by unless given. Pairwise benchmarks also get exact McNemar rows for
     accuracy_first, beside the bootstrap's; where items share prompts that test is made of whole prompts. A metric that
@@ -60,20 +67,40 @@ def compare_benchmark(
     statistics = benchmark_statistics(items, verdicts_by_judge, settings, of_grades)
     protocol = statistics.benchmark.protocol
     rows = []
+    names = metrics or metrics_for(protocol, "comparisons")
+    tested = [MCNEMAR_METRIC] if protocol == "pairwise" else []
+    pairs = {metric: _compared(statistics, metric, asked) for metric in {*names, *tested}}
     for judge_a, judge_b in itertools.combinations(statistics.judges.values(), 2):
-        for metric in metrics or metrics_for(protocol, "comparisons"):
-            rows.append(_bootstrap_row(statistics, judge_a, judge_b, metric))
-        if protocol == "pairwise":
-            rows.append(_mcnemar_row(statistics, judge_a, judge_b))
+        pair = frozenset((judge_a.arrays.judge, judge_b.arrays.judge))
+        rows += [_bootstrap_row(statistics, judge_a, judge_b, metric) for metric in names if pair in pairs[metric]]
+        rows += [_mcnemar_row(statistics, judge_a, judge_b) for metric in tested if pair in pairs[metric]]
     table = pd.DataFrame(rows, columns=list(Comparison._fields))
-    return add_holm(table)
+    return add_holm(table, math.comb(len(statistics.judges), 2) if asked is not None else 0)
 
 
-def add_holm(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with p_holm: Holm 1979 over all pairs of judges within one benchmark, metric and test."""
+def _compared(
+    statistics: BenchmarkStatistics, metric: str, asked: Iterable[tuple[str, str]] | None
+) -> set[frozenset[str]]:
+    """Return the pairs of judges that are compared on a metric."""
+    if asked is None:
+        return set(map(frozenset, itertools.combinations(statistics.judges, 2)))
+    lower = METRICS[statistics.benchmark.protocol][metric].lower_is_better
+    values = {judge: of.values.get(metric, np.nan) for judge, of in statistics.judges.items()}
+    order = sorted((judge for judge in values if np.isfinite(values[judge])), key=values.get, reverse=not lower)
+    among = itertools.combinations(order[:MOST_AMONG_EACH_OTHER], 2)
+    return set(map(frozenset, [*asked, *among, *((order[0], other) for other in order[1:])]))
+
+
+def add_holm(table: pd.DataFrame, n_pairs: int = 0) -> pd.DataFrame:
+    """Return the table with p_holm: Holm 1979 over all pairs of judges within one benchmark, metric and test.
+
+    Pairs that the table leaves out count, too, up to `n_pairs`, as if their p were 1: which judge is the best, with
+    which others are compared, is seen in the data, and that must not make the correction smaller.
+    """
     table = table.assign(p_holm=np.nan)
     for _, family in table[table.p.notna()].groupby(["benchmark", "metric", "test"], sort=False):
-        table.loc[family.index, "p_holm"] = multipletests(family.p.to_numpy(), method="holm")[1]
+        p = np.concatenate([family.p, np.ones(max(0, n_pairs - len(family)))])
+        table.loc[family.index, "p_holm"] = multipletests(p, method="holm")[1][: len(family)]
     return table
 
 
@@ -85,10 +112,10 @@ def _mcnemar_row(statistics: BenchmarkStatistics, a: JudgeStatistics, b: JudgeSt
     """Exact McNemar on "right in the original order"; the interval is the bootstrap's."""
     benchmark = statistics.benchmark
     kind = CLUSTERED_MCNEMAR_TEST if benchmark.n_clusters < benchmark.n_items else MCNEMAR_TEST
-    gap, test = difference(statistics, a, b, "accuracy_first")
+    gap, test = difference(statistics, a, b, MCNEMAR_METRIC)
     is_tested = np.isfinite(gap) and benchmark.n_clusters > 1
     p = mcnemar(cluster_gains(benchmark, a.arrays, b.arrays)) if is_tested else np.nan
-    return _row(statistics, a, b, "accuracy_first", gap, test._replace(p=p), kind)
+    return _row(statistics, a, b, MCNEMAR_METRIC, gap, test._replace(p=p), kind)
 
 
 def cluster_gains(benchmark: BenchmarkArrays, a: JudgeArrays, b: JudgeArrays) -> np.ndarray:

@@ -16,6 +16,7 @@ COMPARED = ("comparisons", "humans", "bias")  # tables of paired comparisons, of
 # Tables whose cells config/expected.tsv may name.
 COMPARED_WITH_PAPERS = ("agreement", "replaceability", "calibration", "panels")
 AVERAGES, PUBLISHED = "averages", "published"  # parts that are of no single benchmark
+MOST_COMPARED = 20  # judges, beyond which only the pairs are compared that somebody asks about: 72 have 2,556
 JUDGE_KINDS = ("model", "derived", "baseline", "recorded", "jury", "cascade")
 
 
@@ -41,6 +42,25 @@ class Scores:
     def judges_in_suites(self, benchmark: str) -> list[tuple[str, str]]:
         """Return (judge, suite) for every judge of a benchmark, in the order of `judges_of`."""
         return self.study.in_suites((judge, benchmark) for judge in self.study.judges_of(benchmark))
+
+    def asked_pairs(self, benchmark: str) -> list[tuple[str, str]] | None:
+        """Return the pairs of judges that are compared whoever is best: each with what it comes from, bases, baselines.
+
+        None where all pairs are compared.
+        """
+        judges, choice = self.study.judges_of(benchmark), self.study.settings.compared_pairs
+        if choice == "all" or (choice == "auto" and len(judges) <= MOST_COMPARED):
+            return None
+        everybody = {*self.study.models, *(judge for judge in judges if self.study.kind(judge) == "baseline")}
+        beside = {judge: {*self._comes_from(judge), *everybody} - {judge} for judge in judges}
+        return [(judge, other) for judge in judges for other in judges if other in beside[judge]]
+
+    def _comes_from(self, judge: str) -> Sequence[str]:
+        """Return the judges or models that a judge is made from, or assembled from the verdicts of."""
+        study = self.study
+        if judge in study.panels:
+            return study.panels[judge].members
+        return [study.judges_from_grades[judge]] if judge in study.judges_from_grades else study.made_from(judge)
 
     def models_behind(self, benchmark: str) -> dict[str, Sequence[str]]:
         """Return the models that each judge of a benchmark is or was made from, where any is known."""

@@ -1,5 +1,6 @@
 """Who stands where on a benchmark: values from agreement.csv, and who comparisons.csv cannot tell apart."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +14,8 @@ class Cell(NamedTuple):
     """One judge on one metric.
 
     `mark` is "best" of the best judge, "level" of one that cannot be told apart from it, else empty. `ranks` are the
-    best and the worst place that the comparisons leave open; None where the metric is not compared.
+    best and the worst place that the comparisons leave open; None where the metric is not compared, or not all judges
+    with each other (`compared_pairs`).
     """
 
     value: float | None
@@ -54,7 +56,7 @@ def _standing(benchmark: str, rows: Sequence[Row], compared: Mapping[tuple[str, 
     metrics = _headline_first(judges)
     for metric in metrics:
         if pairs := compared.get((benchmark, metric)):
-            _mark(judges, metric, beaten_by(pairs, is_lower_better(metric)))
+            _mark(judges, metric, beaten_by(pairs, is_lower_better(metric)), n_pairs(pairs))
     return Standing(rows[0]["protocol"], metrics, judges)
 
 
@@ -87,6 +89,11 @@ def is_lower_better(metric: str) -> bool:
     return any(declared_metrics(protocol).get(metric, {}).get("lower_is_better", False) for protocol in PROTOCOLS)
 
 
+def n_pairs(pairs: Iterable[Row]) -> int:
+    """Return how many pairs of judges are compared and have a difference."""
+    return len({(row["judge_a"], row["judge_b"]) for row in pairs if row["difference"] is not None})
+
+
 def beaten_by(pairs: Iterable[Row], lower: bool) -> dict[str, set[str]]:
     """Return for every judge that is compared those that are measurably better: p after Holm below SIGNIFICANT.
 
@@ -107,8 +114,8 @@ def beaten_by(pairs: Iterable[Row], lower: bool) -> dict[str, set[str]]:
     return beaten
 
 
-def _mark(judges: Mapping[str, dict[str, Cell]], metric: str, beaten: Mapping[str, set[str]]) -> None:
-    """Mark the best judge and those level with it; give each the places that it may have."""
+def _mark(judges: Mapping[str, dict[str, Cell]], metric: str, beaten: Mapping[str, set[str]], compared: int) -> None:
+    """Mark the best judge and those level with it; give each the places that it may have, if all pairs are compared."""
     values = {
         judge: cells[metric].value
         for judge, cells in judges.items()
@@ -121,4 +128,5 @@ def _mark(judges: Mapping[str, dict[str, Cell]], metric: str, beaten: Mapping[st
         n_worse = sum(judge in beaten[other] for other in values)
         n_better = len(beaten[judge] & values.keys())
         mark = "best" if judge == best else "" if best in beaten[judge] else "level"
-        judges[judge][metric] = judges[judge][metric]._replace(mark=mark, ranks=(1 + n_better, len(values) - n_worse))
+        ranks = (1 + n_better, len(values) - n_worse) if compared >= math.comb(len(values), 2) else None
+        judges[judge][metric] = judges[judge][metric]._replace(mark=mark, ranks=ranks)

@@ -1,7 +1,7 @@
 """The keys of a study file at its top."""
 
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from judgemerge.settings import training_keys
 from judgemerge.settings.comparisons import Ablation, LabelledPart, ModelComparison
@@ -177,6 +177,12 @@ class Settings(Section):
     pairs_from_grades: PairsFromGrades = key(default={})
     judging: Judging = key(default={})
     statistics: Statistics = key(default={})
+    compared_pairs: Literal["auto", "asked", "all"] = key(
+        "Which judges comparisons.csv compares with each other: `all`, or what is `asked`: each with the best of the "
+        "benchmark, the models that it was made from, every base and every baseline, and the twelve best among each "
+        "other. `auto`: all while a benchmark has at most 20 judges.",
+        "auto",
+    )
     replaceability: Replaceability = key(default={})
 
 

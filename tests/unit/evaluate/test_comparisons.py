@@ -213,3 +213,33 @@ def test_a_perfect_correlation_falls_back_to_the_plain_scale():
     low, high, p, _ = difference_test(perfect, other, Clusters(np.ones(50)), 0.95, correlation=True)
     assert 0 < low < 0.5 < high
     assert p < 0.001
+
+
+# ---- many judges ----
+
+
+def test_of_many_judges_the_best_and_what_is_asked_are_compared_and_corrected_as_if_all_were(items):
+    rng = np.random.default_rng(1)
+    answers = {f"judge{k}": [_answers(items, 0.2 + 0.04 * k, rng) for _ in range(2)] for k in range(15)}
+    verdicts = {judge: both(items, *orders) for judge, orders in answers.items()}
+    every = compare_benchmark(items, verdicts, Statistics(resamples=200), ["accuracy"])
+    few = compare_benchmark(items, verdicts, Statistics(resamples=200), ["accuracy"], asked=[("judge0", "judge1")])
+    whole = every[every.test == BOOTSTRAP_TEST].set_index(["judge_a", "judge_b"])
+    part = few[few.test == BOOTSTRAP_TEST].set_index(["judge_a", "judge_b"])
+    scores = score_benchmark(items, verdicts, Statistics(resamples=50))
+    order = scores[scores.metric == "accuracy"].sort_values("value", ascending=False).judge.to_list()
+    expected = {frozenset(pair) for pair in [*itertools.combinations(order[:12], 2), ("judge0", "judge1")]}
+    expected |= {frozenset((order[0], other)) for other in order[1:]}
+    assert set(map(frozenset, part.index)) == expected and len(part) == len(expected) < len(whole) == 105
+    same = ["difference", "ci_low", "ci_high", "p"]
+    assert part[same].equals(whole.loc[part.index, same])
+    assert (part.p_holm >= whole.loc[part.index].p_holm).all() and (part.p_holm.min() == part.p.min() * 105)
+
+
+def test_the_lowest_error_is_the_best_where_less_is_better():
+    items = [point(i, float(i % 5)) for i in range(40)]
+    verdicts = {
+        f"judge{k}": [said(item, item.truth + k * (-1) ** i / 10) for i, item in enumerate(items)] for k in range(14)
+    }
+    table = compare_benchmark(items, verdicts, Statistics(resamples=100), ["mae"], asked=[])
+    assert set(table[table.judge_b == "judge13"].judge_a) == {"judge0"}

@@ -226,7 +226,7 @@ def test_a_page_of_many_judges_shows_the_best_and_stays_small():
     ((heading, html),) = comparison_pages.sections(pd.DataFrame(rows), judges)
     assert heading == "bench (n = 90)"
     assert "shows differences in accuracy from 0.111 on (0.100 to 0.138 over 780 pairs)" in html
-    assert f"each judge minus the best, {judges[-1]}. All 780 pairs of 40 judges" in html
+    assert f"each judge minus the best, {judges[-1]}." in html and "with 780 pairs of 40 judges" in html
     beside, among = html.split("The 12 best judges among each other")
     assert beside.index(f"<td>{judges[-2]}</td>") < beside.index(f"<td>{judges[0]}</td>")
     assert "-0.010 <small>[-1.000, +1.000] p " in beside

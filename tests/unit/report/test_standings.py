@@ -26,6 +26,17 @@ def test_the_best_and_those_level_with_it_are_marked_and_ranked():
     }
 
 
+def test_places_are_given_only_where_everybody_is_compared_with_everybody():
+    scores = [row("a", value=0.9), row("b", value=0.8), row("c", value=0.4)]
+    pairs = [compared("a", "b", 0.1, 0.3), compared("a", "c", 0.5, 0.001)]
+    cells = standings_of(scores, pairs)["pairs"].judges
+    assert [(cells[judge]["accuracy"].mark, cells[judge]["accuracy"].ranks) for judge in "abc"] == [
+        ("best", None),
+        ("level", None),
+        ("", None),
+    ]
+
+
 def test_of_two_tests_the_first_counts_and_what_is_undefined_does_not():
     pairs = [compared("a", "b", 0.1, 0.3), compared("a", "b", 0.1, 0.01), compared("a", "c", None, None)]
     assert beaten_by(pairs, lower=False) == {"a": set(), "b": set()}

@@ -41,12 +41,13 @@ COLUMNS = {
     "note": Column("why a difference is undefined"),
 }
 INTRO = (
-    "Every two judges of a benchmark on the same items. Differences have {confidence} intervals from a paired "
+    "Judges of a benchmark on the same items: every two, or with many judges the pairs that are asked about "
+    "(`compared_pairs` in the study). Differences have {confidence} intervals from a paired "
     "bootstrap (Student's t with its standard error) in which all items of a prompt are drawn together, for both "
     "judges at once. Accuracy in the original order is also tested with the exact McNemar test, of whole prompts where "
-    "items share them. p is corrected by Holm over all pairs of judges within one benchmark, metric and test; * marks "
-    f"p < {SIGNIFICANT} after that. Each pair has a smallest difference that the set would have shown in "
-    "four of five studies (power .8, before Holm's correction); that a smaller one was not shown says little."
+    "items share them. p is corrected by Holm over all pairs of judges, compared or not, within one benchmark, metric "
+    f"and test; * marks p < {SIGNIFICANT} after that. Each pair has a smallest difference that would have been shown "
+    "in four of five studies (power .8, before Holm's correction); that a smaller one was not shown says little."
 )
 MOST_NAMES = 6  # judges that a sentence lists
 MOST_JUDGES = 12  # a matrix of more is too wide to read, and its pairs are too many for a page
@@ -118,8 +119,8 @@ def _beside_best(rows: Frame, judges: Sequence[str]) -> str:
     of_best = rows[rows.judge_a.isin(first) & rows.judge_b.isin(first)]
     n_pairs = len(rows[["judge_a", "judge_b"]].drop_duplicates())
     summary = (
-        f"<p>{metric}, each judge minus the best, {html.escape(best)}. All {n_pairs:,} pairs of {len(judges)} judges, "
-        "on every metric, are in tables/comparisons.csv.</p>"
+        f"<p>{metric}, each judge minus the best, {html.escape(best)}. On every metric: tables/comparisons.csv, with "
+        f"{n_pairs:,} pairs of {len(judges)} judges.</p>"
     )
     among = details(
         f"The {len(first)} best judges among each other", _whole(of_best, [j for j in judges if j in first])
@@ -357,8 +358,8 @@ def _estimate(row: Any) -> Estimate:
 
 TABLE = Table(
     title="Paired comparisons of judges",
-    caption="Every two judges of a benchmark on the same items: difference, interval, and p after Holm's correction. "
-    "``comparisons.csv`` has every pair, metric and test.",
+    caption="Judges of a benchmark on the same items, two by two: difference, interval, and p after Holm's correction. "
+    "``comparisons.csv`` has every pair that is compared, metric and test.",
     columns=COLUMNS,
     condition=has_judges,
     intro=INTRO,
@@ -372,8 +373,8 @@ TABLE = Table(
             caption="How far each judge is from the best judge of the benchmark, with 95 % intervals: both judge the "
             "same items, so the difference is paired, and prompts are resampled for both at once. Filled marks stay "
             "significant (p < 0.05) after Holm's correction over all pairs of judges of the benchmark. The best judge "
-            "is selected post hoc, so its lead is optimistically biased; ``comparisons.csv`` has every pair. With more "
-            "than 20 judges on several benchmarks it is a heat map, in which * marks what stays significant.",
+            "is selected post hoc, so its lead is optimistically biased; ``comparisons.csv`` has other pairs. With "
+            "more than 20 judges on several benchmarks it is a heat map, in which * marks what stays significant.",
             draw=differences,
         ),
     },
