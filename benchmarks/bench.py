@@ -44,6 +44,7 @@ def sections(options: argparse.Namespace, folder: str) -> dict[str, list[str]]:
         "Planning": ["time_plan.py", "--study-results", "."],
         "Statistics": ["time_scores.py"],
         "Merging": ["time_merges.py", "--folder", folder],
+        "Searching": ["time_search.py", "--folder", folder, *(["--mirror", mirror] if mirror else [])],
     }
 
 

@@ -43,6 +43,8 @@ rule weigh_models:
         "<logs>/weigh_models/{merge}.log",
     benchmark:
         "<benchmarks>/weigh_models/{merge}.tsv"
+    wildcard_constraints:
+        merge=one_of(merge_plan.weighed_by_losses),
     conda:
         "../envs/judge.yaml"
     threads: settings.threads
@@ -56,6 +58,38 @@ rule weigh_models:
         sources=paths.SOURCES,
     script:
         "../scripts/merge/weigh_models.py"
+
+
+rule collect_grams:
+    """What the layers of a merge's parents read, as Gram matrices on examples of the parents' tasks (RegMean)."""
+    input:
+        models=paths.inputs(paths.MODEL, study.models_read, "merge"),
+        manifests=paths.inputs(paths.MANIFEST, study.models_read, "merge"),
+        item_sets=paths.inputs(paths.ITEMS, merge_plan.gram_sets, "merge"),
+        prompts=of(chained(merge_plan.gram_prompts, prompt_files), "merge"),
+        texts=of(chained(merge_plan.gram_prompts, prompt_texts), "merge"),
+    output:
+        weights=paths.MERGE_WEIGHTS,
+        grams=directory(paths.MERGE_GRAMS),
+    log:
+        "<logs>/collect_grams/{merge}.log",
+    benchmark:
+        "<benchmarks>/collect_grams/{merge}.tsv"
+    wildcard_constraints:
+        merge=one_of(merge_plan.with_grams),
+    conda:
+        "../envs/judge.yaml"
+    threads: settings.threads
+    resources:
+        **needed("collect_grams"),
+        gpu=GPUS.weigh_models,
+    params:
+        merge=of(merge_plan.entry, "merge"),
+        categories=of(merge_plan.gram_categories, "merge"),
+        prompt_contents=of(chained(merge_plan.gram_prompts, prompt_contents), "merge"),
+        sources=paths.SOURCES,
+    script:
+        "../scripts/merge/collect_grams.py"
 
 
 rule merge_models:

@@ -11,10 +11,8 @@ search_plan = SearchPlan(study)
 screening_plan = ScreeningPlan(study)
 checkpoint_plan = CheckpointPlan(study)
 of_target = partial(chained, study.target_of)  # asks about the expert or merge that a search starts from
-# What a trial reads, is told and needs, whatever is searched for.
+# What trials read and are told, whatever is searched for.
 trial_inputs = dict(
-    proposed=paths.one(paths.SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
-    earlier=paths.inputs(paths.TRIAL_RESULT, search_plan.trials_of_earlier_rounds, "search", "trial"),
     development=paths.inputs(paths.ITEMS, search_plan.development_sets, "search"),
     development_prompts=of(chained(study.development_prompts, prompt_files), "search"),
     development_texts=of(chained(study.development_prompts, prompt_texts), "search"),
@@ -26,6 +24,13 @@ trial_params = dict(
     prompt_contents=of(chained(study.development_prompts, prompt_contents), "search"),
     judging=of(search_plan.judging, "search"),
     sources=paths.SOURCES,
+)
+searches_for_experts = one_of(search_plan.searches_for("expert"))
+searches_for_merges = one_of(search_plan.searches_for("merge"))
+# The results of all trials: a file each, or one of a search for a merge.
+results_of_trials = dict(
+    trials=paths.inputs(paths.TRIAL_RESULT, search_plan.trials_as_jobs, "search"),
+    results=paths.inputs(paths.SEARCH_RESULTS, search_plan.trials_in_one_job, "search"),
 )
 
 
@@ -45,6 +50,8 @@ rule propose_trials:
         "<logs>/propose_trials/{search}/{round}.log",
     benchmark:
         "<benchmarks>/propose_trials/{search}/{round}.tsv"
+    wildcard_constraints:
+        search=searches_for_experts,
     conda:
         "../envs/search.yaml"
     resources:
@@ -61,6 +68,8 @@ rule train_trial:
     """An expert with the proposed settings, judged on the development sets; given up early when the pruner says so."""
     input:
         **trial_inputs,
+        proposed=paths.one(paths.SEARCH_ROUND, search_plan.round_of_trial, "search", "trial"),
+        earlier=paths.inputs(paths.TRIAL_RESULT, search_plan.trials_of_earlier_rounds, "search", "trial"),
         item_sets=paths.inputs(paths.ITEMS, of_target(training_plan.training_sets), "search"),
         left_out=paths.one(paths.LEFT_OUT, study.target_of, "search"),
         prompts=of(of_target(study.training_prompts, prompt_files), "search"),
@@ -75,7 +84,7 @@ rule train_trial:
     benchmark:
         "<benchmarks>/train_trial/{search}/{trial}.tsv"
     wildcard_constraints:
-        search=one_of(search_plan.searches_for("expert")),
+        search=searches_for_experts,
     conda:
         of(environments.of_trial, "search")
     threads: settings.threads
@@ -95,40 +104,43 @@ rule train_trial:
         "../scripts/search/train_trial.py"
 
 
-rule merge_trial:
-    """A merge with the proposed parameters, judged on the development sets; the merged weights are not kept."""
+rule merge_trials:
+    """All trials of a search for a merge: merged into a loaded model and judged, one after the other.
+
+    Each result is written as it comes, beside what the trial depends on; a killed search goes on behind the last one.
+    """
     input:
         **trial_inputs,
         models=paths.inputs(paths.MODEL, of_target(study.models_read), "search"),
         manifests=paths.inputs(paths.MANIFEST, of_target(study.models_read), "search"),
         adapters=paths.inputs(paths.ADAPTER, of_target(study.adapters_of), "search"),
     output:
-        folder=directory(paths.TRIAL),
-        result=paths.TRIAL_RESULT,
+        paths.SEARCH_RESULTS,
     log:
-        "<logs>/merge_trial/{search}/{trial}.log",
+        "<logs>/merge_trials/{search}.log",
     benchmark:
-        "<benchmarks>/merge_trial/{search}/{trial}.tsv"
+        "<benchmarks>/merge_trials/{search}.tsv"
     wildcard_constraints:
-        search=one_of(search_plan.searches_for("merge")),
+        search=searches_for_merges,
     conda:
         "../envs/search.yaml"
     threads: settings.threads
     resources:
-        **needed("merge_trial"),
+        **needed("merge_trials"),
         gpu=GPUS.judge_suite,
     params:
         **trial_params,
         merge=of(search_plan.target_settings, "search"),
         bases=of(of_target(merge_plan.adapter_bases), "search"),
+        folder=paths.SEARCH,
     script:
-        "../scripts/search/merge_trial.py"
+        "../scripts/search/merge_trials.py"
 
 
 rule choose_trial:
     """The trial with the best value on the development sets; the study's own setting wins ties."""
     input:
-        paths.inputs(paths.TRIAL_RESULT, search_plan.trials, "search"),
+        **results_of_trials,
     output:
         paths.BEST_TRIAL,
     log:
@@ -161,7 +173,7 @@ rule keep_trained:
     benchmark:
         "<benchmarks>/keep_trained/{search}_best.tsv"
     wildcard_constraints:
-        search=one_of(search_plan.searches_for("expert")),
+        search=searches_for_experts,
     conda:
         "../envs/search.yaml"
     threads: settings.threads
@@ -187,13 +199,14 @@ rule keep_merged:
     benchmark:
         "<benchmarks>/keep_merged/{search}_best.tsv"
     wildcard_constraints:
-        search=one_of(search_plan.searches_for("merge")),
+        search=searches_for_merges,
     conda:
         "../envs/search.yaml"
     threads: settings.threads
     resources:
         **needed("keep_merged"),
     params:
+        search=of(search_plan.settings, "search"),
         merge=of(search_plan.target_settings, "search"),
         bases=of(of_target(merge_plan.adapter_bases), "search"),
     script:
@@ -201,14 +214,18 @@ rule keep_merged:
 
 
 rule tabulate_search:
-    """Every trial with its value and interval on the development sets, and its difference to the study's own setting."""
+    """Every trial on the development sets; how much the best one's value flatters it; the result on the benchmarks."""
     input:
-        results=paths.inputs(paths.TRIAL_RESULT, search_plan.trials, "search"),
-        folders=paths.inputs(paths.TRIAL, search_plan.trials, "search"),
+        **results_of_trials,
+        folders=paths.inputs(paths.TRIAL, search_plan.trials_as_jobs, "search"),
         development=paths.inputs(paths.ITEMS, search_plan.development_sets, "search"),
+        benchmarks=paths.inputs(paths.ITEMS, search_plan.tested_benchmarks, "search"),
+        verdicts=paths.inputs(paths.VERDICTS, search_plan.tested_units, "search"),
     output:
         table=paths.SEARCH_TABLE,
         importance=paths.SEARCH_IMPORTANCE,
+        optimism=paths.SEARCH_OPTIMISM,
+        test=paths.SEARCH_TEST,
     log:
         "<logs>/tabulate_search/{search}.log",
     benchmark:
@@ -216,10 +233,14 @@ rule tabulate_search:
     conda:
         "../envs/search.yaml"
     resources:
-        **small_job,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(20),
     params:
         search=of(search_plan.settings, "search"),
         default=of(study.search_default, "search"),
+        folder=paths.SEARCH,
+        tested=of(search_plan.tested_pairs, "search"),
+        held_out=of(search_plan.held_out, "search"),
         timings=paths.TIMINGS,
         statistics=settings.statistics.plain(),
         code=script_digest("search/tabulate_search"),
@@ -367,7 +388,6 @@ rule collect_curves:
 localrules:
     propose_trials,
     choose_trial,
-    tabulate_search,
     tabulate_screening,
     choose_checkpoint,
     collect_curves,

@@ -13,7 +13,7 @@ from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.data.checks import require_item_set
 from judgemerge.merge import preflight
 from judgemerge.merge.methods import METHODS, STREAMED
-from judgemerge.merge.recipes import Merge, own_engine
+from judgemerge.merge.recipes import Merge, is_by_filter, own_engine
 from judgemerge.merge.result_checks import WEIGHTS_TOLERANCE, Fail, check_sum
 from judgemerge.merge.table import Parameter
 from judgemerge.prompting.checks import check_prompt
@@ -27,6 +27,7 @@ def check(study: "Study") -> None:
     for name, merge in study.merges.items():
         check_merge(name, merge.plain(), study.model_names - set(study.quantizations), study.where, study.adapters)
         _check_examples(study, name)
+        _check_gram_sets(study, name)
     _check_no_circle(study)
     _check_folders(study)
     _check_parents_in_folders(study)
@@ -51,6 +52,15 @@ def _check_examples(study: "Study", merge: str) -> None:
     require_item_set(study, examples, f"{key} names the unknown item set")
     for protocol, prompt in study.example_prompts(merge).items():
         check_prompt(study, prompt, protocol, key)
+
+
+def _check_gram_sets(study: "Study", merge: str) -> None:
+    """Refuse item sets of Gram matrices that there are none of, or that no prompt shows."""
+    for parent, item_set in (study.merges[merge].grams or {}).items():
+        key = f"merges.{merge}.grams.{parent}"
+        require_item_set(study, item_set, f"{key} names the unknown item set")
+        protocol = study.protocol(item_set)
+        check_prompt(study, study.settings.judging.prompts.of_protocol(protocol), protocol, key)
 
 
 def _check_no_circle(study: "Study") -> None:
@@ -125,6 +135,7 @@ def check_merge(
         _check_cocktail(entry, fail)
     elif entry.examples is not None:
         fail(f"has 'examples', which method '{entry.method.name}' does not use; remove them or use method 'cocktail'")
+    _check_grams(entry, fail)
     if entry.method.adapters or entry.adapters:
         _check_adapters(entry, adapters, fail)
 
@@ -169,8 +180,11 @@ def _check_parameters(values: Mapping, merge: Merge, allowed: Mapping[str, Param
         if name not in allowed:
             hint = did_you_mean(name, allowed) or "; it takes none"
             fail(f"has '{key}.{name}', which its method does not know{hint}")
-        if isinstance(value, (list, dict)) and not merge.method.is_mergekits:
-            fail(f"has '{key}.{name}' = {value!r}; method '{merge.method.name}' takes one value, not several")
+        if isinstance(value, (list, dict)) and merge.is_ours and not _is_for_every_tensor(value):
+            fail(
+                f"has '{key}.{name}' = {value!r}; judgemerge's own merges take one value, or a list of "
+                "{filter, value} whose last entry has no filter"
+            )
         _check_value(value, allowed[name], f"{key}.{name}", fail, takes_lists=not merge.is_ours)
 
 
@@ -212,6 +226,12 @@ def _is_setting(value: Any) -> bool:
     return is_plain(value) or (isinstance(value, list) and bool(value) and all(map(is_filtered, value)))
 
 
+def _is_for_every_tensor(value: Any) -> bool:
+    """Return whether a list of {filter, value} has a single value for every tensor."""
+    plain = is_by_filter(value) and all(isinstance(entry.get("value"), (bool, int, float)) for entry in value)
+    return plain and "filter" not in value[-1]
+
+
 def _numbers(value: Any) -> list[float]:
     """Return every number in a scalar, a gradient list, or mergekit's list of {filter, value}."""
     if isinstance(value, bool) or value is None:
@@ -244,11 +264,6 @@ def _check_engine(merge: Merge, fail: Fail) -> None:
             f"asks for engine 'streamed', which has no '{merge.method.name}'; remove 'engine' (streamed: "
             f"{', '.join(STREAMED)})"
         )
-    for key, parameters in [("parameters", merge.parameters), *merge.models.items()]:
-        for parameter, value in parameters.items():
-            if isinstance(value, (list, dict)):
-                key = key if key == "parameters" else f"models.{key}"
-                fail(f"has a list for '{key}.{parameter}', which engine 'streamed' does not read; remove 'engine'")
 
 
 def _check_cocktail(merge: Merge, fail: Fail) -> None:
@@ -264,6 +279,19 @@ def _check_cocktail(merge: Merge, fail: Fail) -> None:
     if missing:
         fail(f"gives no 'weight' for model '{missing[0]}'; add models.{missing[0]}.weight, or 'examples'")
     check_sum(list(weights.values()), fail)
+
+
+def _check_grams(merge: Merge, fail: Fail) -> None:
+    if not merge.method.grams and merge.grams is not None:
+        fail(f"has 'grams', which method '{merge.method.name}' does not use; remove them or use method 'regmean'")
+    if not merge.method.grams:
+        return
+    for parent in merge.models:
+        if parent not in (merge.grams or {}):
+            fail(f"says nothing of what '{parent}' reads; add grams.{parent}, an item set such as it was trained on")
+    for parent in merge.grams:
+        if parent not in merge.models:
+            fail(f"has grams of '{parent}', which is no parent{did_you_mean(parent, merge.models)}")
 
 
 def _check_adapters(merge: Merge, adapters: Mapping[str, str] | None, fail: Fail) -> None:

@@ -7,13 +7,16 @@ value by itself. mergekit stays the reference: docs/merging.md says where the tw
 import math
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from judgemerge.core import files, models
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.merge import descriptions, names, preflight, sentence_modules
 from judgemerge.merge.adapters import Adapter
+from judgemerge.merge.grams import Grams
 from judgemerge.merge.recipes import Merge
 from judgemerge.merge.streams import FLOATING, SHARD_BYTES, Weights, Writer
 
@@ -23,18 +26,49 @@ if TYPE_CHECKING:
 _FORMATS = {torch_name: format for format, torch_name in FLOATING.items()}
 
 
+class Taker(Protocol):
+    """What takes the tensors of a merge in the order of `names`, whole or in flat pieces: a file, or a loaded model."""
+
+    names: Sequence[str]
+
+    def add(self, name: str, tensor: "torch.Tensor") -> None:
+        """Take a tensor, or the next flat piece of it."""
+
+
+@dataclass(frozen=True)
+class MergeInputs:
+    """The opened models of a merge, its adapters, the tensors that it writes, and those that it leaves out."""
+
+    weights: Mapping[str, Weights]
+    adapters: Mapping[str, Adapter]
+    shared: list[str]
+    left_out: list[str]
+    grams: Mapping[str, Grams] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, merge: Merge, folders: Mapping[str, str | Path], grams: Mapping[str, str | Path]) -> "MergeInputs":
+        """Open what a merge reads; `folders` gives the folder of every model (an adapter's for adapter_linear)."""
+        adapters = {name: Adapter(folders[name]) for name in merge.models if merge.method.adapters}
+        weights = {name: Weights(folders[name]) for name in merge.models_read if name not in adapters}
+        for name, adapter in adapters.items():
+            adapter.check(weights[merge.reference], folders[name])
+        matrices = {name: Grams(folder) for name, folder in grams.items()}
+        return cls(weights, adapters, *preflight.shared_tensors(weights, merge.reference), matrices)
+
+
 def merge_all(
     merges: Mapping[str, Mapping],
     folders: Mapping[str, str | Path],
     outputs: Mapping[str, str | Path],
     threads: int = 1,
     shard_bytes: int = SHARD_BYTES,
+    grams: Mapping[str, str | Path] = MappingProxyType({}),
 ) -> dict[str, dict]:
     """Write one model folder per merge; all merges name the same base and parents, which are read once.
 
     `folders` gives the folder of every model (an adapter's for adapter_linear), `outputs` a fresh folder per merge. A
-    cocktail must have its weights. Returns what was noted per merge: tensors that were left out. Half-written folders
-    are removed when something fails.
+    cocktail must have its weights, a method with Gram matrices the folder of each parent's in `grams`. Returns what was
+    noted per merge: tensors that were left out. Half-written folders are removed when something fails.
     """
     import torch
 
@@ -43,22 +77,20 @@ def merge_all(
     if any(merge.models_read != first.models_read for merge in entries.values()):
         raise ValueError("merges of one pass must read the same models")
     torch.set_num_threads(threads)
-    adapters = {name: Adapter(folders[name]) for name in first.models if first.method.adapters}
-    weights = {name: Weights(folders[name]) for name in first.models_read if name not in adapters}
-    for name, adapter in adapters.items():
-        adapter.check(weights[first.reference], folders[name])
-    shared, left_out = preflight.shared_tensors(weights, first.reference)
-    stored = weights[first.reference].entries
+    inputs = MergeInputs.of(first, folders, grams)
+    stored = inputs.weights[first.reference].entries
     writers: dict[str, Writer] = {}
     try:
         for label, merge in entries.items():
-            formats = {name: _FORMATS[merge.dtype] if stored[name].floating else stored[name].format for name in shared}
-            planned = [(name, formats[name], stored[name].shape) for name in shared]
+            formats = {
+                name: _FORMATS[merge.dtype] if stored[name].floating else stored[name].format for name in inputs.shared
+            }
+            planned = [(name, formats[name], stored[name].shape) for name in inputs.shared]
             writers[label] = Writer(outputs[label], planned, shard_bytes)
-        _write_tensors(entries, weights, writers, adapters)
+        merge_tensors(entries, inputs, writers)
         for label, merge in entries.items():
             writers[label].finish()
-            parents = {name: folders[name] for name in weights}
+            parents = {name: folders[name] for name in inputs.weights}
             copy_description(folders[descriptions.donor(merge, parents)], outputs[label], merge.dtype)
             names.settle_architecture(outputs[label], list(parents.values()))
             sentence_modules.complete(outputs[label], parents, merge.method.name == "cocktail")
@@ -67,33 +99,29 @@ def merge_all(
             writer.close()
             shutil.rmtree(outputs[label], ignore_errors=True)
         raise
-    return {label: {"left_out": left_out} for label in merges}
+    return {label: {"left_out": inputs.left_out} for label in merges}
 
 
-def _write_tensors(
-    merges: Mapping[str, Merge],
-    weights: Mapping[str, Weights],
-    writers: Mapping[str, Writer],
-    adapters: Mapping[str, Adapter],
-) -> None:
+def merge_tensors(merges: Mapping[str, Merge], parents: MergeInputs, takers: Mapping[str, Taker]) -> None:
     """Read the parents tensor by tensor, or piece by piece where all methods take each value by itself."""
+    weights = parents.weights
     by_value = all(merge.method.by_value for merge in merges.values())
     stored = next(iter(weights.values())).entries
-    for name in _order(writers):
+    for name in _order(takers):
         if not stored[name].floating:
-            _copy_equal(name, weights, writers)
+            _copy_equal(name, weights, takers)
         elif by_value:
             for pieces in zip(*(reader.pieces(name) for reader in weights.values()), strict=True):
-                _merge_tensor(name, dict(zip(weights, pieces, strict=True)), merges, writers, adapters)
+                _merge_tensor(name, dict(zip(weights, pieces, strict=True)), merges, takers, parents)
         else:
             tensors = {model: reader.get(name) for model, reader in weights.items()}
-            _merge_tensor(name, tensors, merges, writers, adapters)
+            _merge_tensor(name, tensors, merges, takers, parents)
             del tensors  # before the next ones are read
 
 
-def _order(writers: Mapping[str, Writer]) -> list[str]:
+def _order(takers: Mapping[str, Taker]) -> list[str]:
     """Return the order of the tensors; formats differ between merges only in their width, which keeps the order."""
-    orders = {tuple(writer.names) for writer in writers.values()}
+    orders = {tuple(taker.names) for taker in takers.values()}
     if len(orders) > 1:
         raise ValueError("merges of one pass must have one dtype, or models without integer buffers")
     return list(orders.pop())
@@ -103,12 +131,13 @@ def _merge_tensor(
     name: str,
     tensors: Mapping[str, "torch.Tensor"],
     merges: Mapping[str, Merge],
-    writers: Mapping[str, Writer],
-    adapters: Mapping[str, Adapter],
+    takers: Mapping[str, Taker],
+    parents: MergeInputs,
 ) -> None:
     """Compute one tensor of every merge, or one piece; what merges share (differences, thresholds) is computed once."""
     import torch
 
+    merges = {label: merge.at(name) for label, merge in merges.items()}
     cast: dict[tuple[str, str], torch.Tensor] = {}
     shared: dict[tuple[str, str, str], Any] = {}
 
@@ -125,6 +154,7 @@ def _merge_tensor(
             shared[key] = merge.method.share(base, in_format(model, merge.dtype), parameters)
         return shared[key]
 
+    adapters = parents.adapters
     for label, merge in merges.items():
         merged = merge.method.compute(
             merge.models,
@@ -135,11 +165,12 @@ def _merge_tensor(
             adapters=[adapters[model] for model in merge.models if model in adapters],
             shared=[of_all(merge, model) for model in merge.models] if merge.method.share else None,
             seed=merge.seed,
+            grams=[parents.grams[model].get(name) for model in merge.models] if merge.method.grams else None,
         )
-        writers[label].add(name, merged)
+        takers[label].add(name, merged)
 
 
-def _copy_equal(name: str, weights: Mapping[str, Weights], writers: Mapping[str, Writer]) -> None:
+def _copy_equal(name: str, weights: Mapping[str, Weights], takers: Mapping[str, Taker]) -> None:
     """Copy an integer tensor, which must be the same in all parents: a mean of counts or masks means nothing."""
     import torch
 
@@ -150,8 +181,8 @@ def _copy_equal(name: str, weights: Mapping[str, Weights], writers: Mapping[str,
                 f"{weights[model].entries[name].path}: integer tensor '{name}' differs from that in "
                 f"{weights[first[0]].entries[name].path}; make them equal before merging"
             )
-    for writer in writers.values():
-        writer.add(name, first[1])
+    for taker in takers.values():
+        taker.add(name, first[1])
 
 
 def copy_description(source: str | Path, destination: str | Path, dtype: str) -> None:

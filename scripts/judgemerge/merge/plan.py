@@ -51,8 +51,32 @@ class MergePlan:
         return {name: self.study.adapters[name] for name in self.study.adapters_of(merge)}
 
     def weighed(self, merge: str) -> list[str]:
-        """Return the merge itself if its weights are computed from examples, else nothing."""
-        return [merge] if self.study.examples_of(merge) is not None else []
+        """Return the merge itself if something is computed from examples before it is made, else nothing."""
+        return [merge] if self.study.examples_of(merge) is not None or self.gram_sets(merge) else []
+
+    @property
+    def with_grams(self) -> list[str]:
+        """The merges that need what the layers of their parents read."""
+        return [name for name in self.study.merges if self.gram_sets(name)]
+
+    @property
+    def weighed_by_losses(self) -> list[str]:
+        """The merges whose weights are computed from losses."""
+        return [name for name in self.study.merges if self.study.examples_of(name) is not None]
+
+    def gram_sets(self, merge: str) -> list[str]:
+        """Return the item sets on which that is collected, in the order of the parents."""
+        return list((self.study.merges[merge].grams or {}).values())
+
+    def gram_prompts(self, merge: str) -> dict[str, str]:
+        """Return protocol → prompt that the items of these sets are shown with."""
+        prompts = self.study.settings.judging.prompts
+        protocols = dict.fromkeys(map(self.study.protocol, self.gram_sets(merge)))
+        return {protocol: prompts.of_protocol(protocol) for protocol in protocols}
+
+    def gram_categories(self, merge: str) -> dict:
+        """Return the part of `judging.categories` that is about these sets."""
+        return self.study.categories_of(self.gram_sets(merge))
 
     def example_sets(self, merge: str) -> list[str]:
         """Return the item set that the weights are computed from; none for a file."""

@@ -27,6 +27,7 @@ class Merge:
     allow: Collection[str] = ()
     donor: str | None = None
     examples: str | None = None
+    grams: Mapping[str, str] | None = None
 
     @classmethod
     def of(cls, entry: Mapping) -> "Merge":
@@ -43,6 +44,16 @@ class Merge:
         """Return the weights of the parents that have one."""
         return {parent: values["weight"] for parent, values in self.models.items() if "weight" in values}
 
+    def at(self, tensor: str) -> "Merge":
+        """Return the merge with the values that its parameters have for one tensor, as mergekit reads {filter, value}.
+
+        The first filter that is part of the tensor's name counts; one without a filter is for all.
+        """
+        models = {name: _at(values, tensor) for name, values in self.models.items()}
+        parameters = _at(self.parameters, tensor)
+        same = models == self.models and parameters == self.parameters
+        return self if same else dataclasses.replace(self, models=models, parameters=parameters)
+
     @property
     def reference(self) -> str:
         """Return the model that the result is compared with: the base, or the first parent."""
@@ -52,6 +63,20 @@ class Merge:
     def is_ours(self) -> bool:
         """Return whether judgemerge computes the merge itself, by its method or because the study asks for it."""
         return not self.method.is_mergekits or self.engine == "streamed"
+
+
+def is_by_filter(value: Any) -> bool:
+    """Return whether a parameter's value is a list of {filter, value}."""
+    return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
+
+
+def _at(values: Mapping, tensor: str) -> dict:
+    """Return values of parameters for one tensor."""
+    return {name: _of_tensor(value, tensor) if is_by_filter(value) else value for name, value in values.items()}
+
+
+def _of_tensor(entries: Sequence[Mapping], tensor: str) -> Any:
+    return next(entry["value"] for entry in entries if entry.get("filter", "*") == "*" or entry["filter"] in tensor)
 
 
 class Group(NamedTuple):

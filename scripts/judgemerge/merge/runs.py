@@ -82,7 +82,7 @@ def merge_folders(
 ) -> dict:
     """Write the merged model to a fresh folder with its card, and its recipe; return what the manifest says of it.
 
-    `weights` is what `cocktail.weigh` found, for a cocktail that gives none itself.
+    `weights` is what `cocktail.weigh` found, for a cocktail that gives none itself, or says where Gram matrices are.
     """
     output = Path(output)
     shutil.rmtree(output, ignore_errors=True)
@@ -97,7 +97,9 @@ def merge_folders(
             computed = _with_weights(merge, weights)
             paths = {model: str(folder) for model, folder in parents.folders.items()}
             _write_recipe(recipe_file, {**computed, "folders": paths}, donor)
-            left_out = engine.merge_all({name: computed}, parents.folders, {name: output}, threads)[name]["left_out"]
+            grams = (weights or {}).get("grams", {})
+            noted = engine.merge_all({name: computed}, parents.folders, {name: output}, threads, grams=grams)
+            left_out = noted[name]["left_out"]
         else:
             _write_recipe(recipe_file, recipes.recipe(merge, parents.as_read), donor)
             left_out = _by_mergekit(entry, plain, reference, plain[donor], output, recipe_file, threads)
@@ -182,7 +184,7 @@ def merge_variants(
 
 
 def _with_weights(merge: Mapping, weights: Mapping | None) -> Mapping:
-    if weights is None:
+    if weights is None or "weights" not in weights:
         return merge
     by_model = weights["weights"]
     return {**merge, "models": {model: {"weight": by_model[model]} for model in merge["models"]}}

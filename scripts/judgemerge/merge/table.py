@@ -74,10 +74,11 @@ class Method:
     """One merge method: which base and how many parents it takes, which parameters, and where it was published.
 
     `base_is_parent` says whether the base is also listed among the parents (SLERP interpolates away from it);
-    `adapters` that parents are LoRA adapters. `is_mergekits` says that mergekit computes it unless a merge asks for
-    `engine: streamed`, `computes_wide` that it is told to compute 16 bits in float32. `kernel` is our own arithmetic on
-    one tensor. A kernel takes by name what it wants of `tensors`, `base`, `name` (of the tensor), `seed`, `adapters`,
-    and the parameters: one value per parent, or one of the whole.
+    `adapters` that parents are LoRA adapters, `grams` that it needs what the parents' layers read (merge/grams.py).
+    `is_mergekits` says that mergekit computes it unless a merge asks for `engine: streamed`, `computes_wide` that it is
+    told to compute 16 bits in float32. `kernel` is our own arithmetic on one tensor. A kernel takes by name what it
+    wants of `tensors`, `base`, `name` (of the tensor), `seed`, `adapters`, `grams` (a matrix per parent, None for a
+    tensor of no linear layer), and the parameters: one value per parent, or one of the whole.
     With `by_value` it takes every value by itself, so that it may be given pieces of a tensor. `share` computes what
     several merges of one pass need of a parent: share(base, tensor, parameters of that parent in each merge); the
     kernel gets a list of these as `shared`.
@@ -92,6 +93,7 @@ class Method:
     overall: Mapping[str, Parameter] = dataclasses.field(default_factory=dict)
     base_is_parent: bool = False
     adapters: bool = False
+    grams: bool = False
     is_mergekits: bool = False
     computes_wide: bool = False
     by_value: bool = False
@@ -125,7 +127,7 @@ class Method:
         return self.kernel(**{argument: value for argument, value in values.items() if argument in arguments})
 
 
-INPUTS = ("tensors", "base", "name", "seed", "adapters", "shared")  # what a kernel may take besides parameters
+INPUTS = ("tensors", "base", "name", "seed", "adapters", "shared", "grams")  # what a kernel may take besides parameters
 METHODS: Parts[Method] = Parts("merge method")
 
 

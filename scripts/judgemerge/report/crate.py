@@ -66,7 +66,7 @@ TOOLS = {
     "judge_checkpoints": ("peft", "transformers", "torch"),
     "train_trial": ("llamafactory", "peft", "transformers", "torch"),
     "merge_models": ("mergekit", "safetensors", "torch"),
-    "merge_trial": ("mergekit", "safetensors", "torch"),
+    "merge_trials": ("mergekit", "safetensors", "torch"),
     "quantize_model": ("llama-cpp-python", "gguf"),
     "judge_suite_gguf": ("llama-cpp-python",),
     "score_benchmark": ("numpy", "scipy"),

@@ -15,6 +15,7 @@ from judgemerge.search.searching import (
     inside,
     lower_is_better,
     read_published,
+    space,
     targets,
 )
 from judgemerge.settings import config, training_keys
@@ -34,6 +35,11 @@ def check(study: "Study") -> None:
             study.experts if search.kind == "expert" else study.merges,
             f"{where} names the unknown {search.kind}",
         )
+        if search.kind == "merge" and (study.merges[search.target].examples or study.merges[search.target].grams):
+            raise JudgemergeError(
+                f"{where} names merge '{search.target}', which computes something from examples; a search takes merges "
+                "whose parameters are given"
+            )
         if best_name(name) in {*study.models, *study.experts, *study.merges}:
             raise JudgemergeError(f"{where} ends with '{best_name(name)}', which is a model already; rename one")
         for development, metric in targets(search).items():
@@ -41,6 +47,7 @@ def check(study: "Study") -> None:
             _check_metric(study, name, development, metric, where)
         _check_grid(study, name, search, where)
         _check_patience(search, where)
+        _check_evolving(search, where)
         if len({lower_is_better(metric) for metric in targets(search).values()}) > 1:
             raise JudgemergeError(
                 f"{where} takes the mean of metrics of which more is better and of mae; leave mae out"
@@ -110,12 +117,12 @@ def _check_grid(study: "Study", name: str, search: Search, where: str) -> None:
         if spans:
             raise JudgemergeError(f"{where} has sampler grid, but space.{spans[0]} is a span; give it choices")
         default = study.search_default(name)
-        if not inside(search.space, default):
+        if not inside(space(search), default):
             raise JudgemergeError(
                 f"{where} has sampler grid, and the study's own setting ({default}) is no point of it; add its values "
                 "to the choices, or use sampler tpe"
             )
-        points, n_trials = len(grid(search.space, default)), search.rounds * search.width
+        points, n_trials = len(grid(space(search), default)), search.rounds * search.width
         if points != n_trials:
             raise JudgemergeError(
                 f"{where}: the grid has {points} points, but rounds × width is {n_trials}; make them equal"
@@ -127,6 +134,20 @@ def _check_grid(study: "Study", name: str, search: Search, where: str) -> None:
         missing = [parameter for parameter in search.space if parameter not in columns]
         if missing:
             raise JudgemergeError(f"{where}: {search.published} has no column '{missing[0]}', which space has; add it")
+
+
+def _check_evolving(search: Search, where: str) -> None:
+    """Refuse what samplers that evolve cannot propose: choices, a single number, one development set for several."""
+    if search.sampler == "cmaes":
+        choices = [parameter for parameter, entry in search.space.items() if isinstance(entry, Choices)]
+        if choices:
+            raise JudgemergeError(f"{where} has sampler cmaes, but space.{choices[0]} has choices; give it a span")
+        if len(space(search)) < 2:
+            raise JudgemergeError(f"{where} has sampler cmaes and one parameter; it takes two or more, or use tpe")
+    if search.sampler == "nsgaii" and len(targets(search)) < 2:
+        raise JudgemergeError(f"{where} has sampler nsgaii and one development set; name several, or use tpe")
+    if search.sampler == "nsgaii" and search.pruning != "none":
+        raise JudgemergeError(f"{where} has sampler nsgaii and pruning, which looks at one value; leave pruning out")
 
 
 def _check_patience(search: Search, where: str) -> None:

@@ -38,6 +38,14 @@ class SearchPlan:
         """Return (search, trial) for every trial."""
         return self.trials_before_round(search, self.study.searches[search].rounds)
 
+    def trials_as_jobs(self, search: str) -> list[tuple[str, str]]:
+        """Return the trials that are a job each: trainings."""
+        return self.trials(search) if self.study.searches[search].kind == "expert" else []
+
+    def trials_in_one_job(self, search: str) -> list[str]:
+        """Return the search itself if one job runs all of its trials: merges."""
+        return [] if self.study.searches[search].kind == "expert" else [search]
+
     def trials_before_round(self, search: str, number: int | str) -> list[tuple[str, str]]:
         """Return (search, trial) for every trial of the rounds before one."""
         return [(search, str(trial)) for trial in range(int(number) * self.study.searches[search].width)]
@@ -53,6 +61,58 @@ class SearchPlan:
     def development_sets(self, search: str) -> list[str]:
         """Return the item sets that trials are judged on."""
         return list(searching.targets(self.study.searches[search]))
+
+    # ---- the result beside fixed recipes, on benchmarks ----
+
+    def tested_pairs(self, search: str) -> list[tuple[str, str]]:
+        """Return (judge, benchmark) for the result of a search and the fixed recipes that it is compared with.
+
+        Fixed are merges of the same parents, or the expert that the search starts from. A benchmark that the result
+        does not judge has none.
+        """
+        study, winner = self.study, searching.best_name(search)
+        judges = [winner, *self._fixed(search)] if winner in study.judges else []
+        return [
+            (judge, benchmark)
+            for benchmark in study.benchmarks
+            if winner in judges and study.answers(winner, benchmark)
+            for judge in judges
+            if study.answers(judge, benchmark)
+        ]
+
+    def tested_units(self, search: str) -> list[tuple[str, str]]:
+        """Return (judge, suite) for each of `tested_pairs`."""
+        return self.study.in_suites(self.tested_pairs(search))
+
+    def tested_benchmarks(self, search: str) -> list[str]:
+        """Return the benchmarks of `tested_pairs`."""
+        return list(dict.fromkeys(benchmark for _, benchmark in self.tested_pairs(search)))
+
+    def held_out(self, search: str) -> dict[str, str]:
+        """Return benchmark → the development set that it is another part of."""
+        names = [*self.tested_benchmarks(search), *self.development_sets(search)]
+        halves = {name: self._undivided(name) for name in names}
+        return {
+            benchmark: name
+            for benchmark in self.tested_benchmarks(search)
+            for name in self.development_sets(search)
+            if halves[name] is not None and halves[name] == halves[benchmark] and name != benchmark
+        }
+
+    def _undivided(self, item_set: str) -> dict | None:
+        """Return what divided parts of an item set have in common; None for one that is no part."""
+        entry = self.study.catalogues.benchmarks[item_set]
+        if not entry.get("part"):
+            return None
+        how = {key: entry["part"][key] for key in ("shares", "seed") if key in entry["part"]}
+        return how | {key: entry[key] for key in ("loader", "protocol", "sources", "options") if key in entry}
+
+    def _fixed(self, search: str) -> list[str]:
+        study, target = self.study, self.study.target_of(search)
+        if target in study.experts:
+            return [target] if target in study.judges else []
+        parents = set(study.merges[target].models)
+        return [name for name in study.merges if name in study.judges and set(study.merges[name].models) == parents]
 
     def judging(self, search: str) -> dict:
         """Return how the model of a trial is asked: as the model that its search ends with."""

@@ -1,8 +1,7 @@
-"""Running one trial of a search: an expert trained, or models merged, with the proposed settings; then judged."""
+"""One trial of a search: what is proposed, asked and written of it; and an expert trained as proposed, then judged."""
 
 import dataclasses
 import math
-import shutil
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from judgemerge.core import files
 from judgemerge.core.catalogues import load_yaml
-from judgemerge.core.items import Item, read_items
+from judgemerge.core.items import Item, Verdict, read_items
 from judgemerge.core.processes import Stopped
 from judgemerge.prompting.prompts import Template, by_protocol, with_category
 from judgemerge.search import searching, trials
@@ -76,40 +75,31 @@ class Trial:
         paths = [f"config/prompts/{name}.yaml" for name in self.prompts.values()]
         return by_protocol(paths, self.sources, self.judging.get("reply_tokens"))
 
-    def judge(self, backend, *pruning: Any) -> tuple[dict[str, Any], bool]:
-        """Judge, keep the verdicts, and return {value, n, errors} and whether all items were judged.
+    def judge(self, backend) -> dict[str, Any]:
+        """Judge all items, keep the verdicts, and return {value, n, errors}."""
+        metrics, limit = searching.targets(self.search), self.judging["max_prompt_tokens"]
+        verdicts, _ = trials.judge(self.sets, self.templates(), backend, limit, metrics)
+        return self.conclude(verdicts, self.sets)
+
+    def conclude(self, verdicts: Mapping[str, list[Verdict]], sets: Mapping[str, list[Item]]) -> dict[str, Any]:
+        """Keep the verdicts and return {value, n, errors}.
 
         A value that is not defined stays so, but in a rehearsal, which has to go on.
         """
-        metrics, limit = searching.targets(self.search), self.judging["max_prompt_tokens"]
-        verdicts, is_complete = trials.judge(self.sets, self.templates(), backend, limit, metrics, *pruning)
-        result = trials.finish(self.folder, self.sets, verdicts, metrics)
+        result = trials.finish(self.folder, sets, verdicts, searching.targets(self.search))
+        nothing = self.judging.get("value_of_nothing", math.nan)
         if math.isnan(result["value"]):
-            result["value"] = self.judging.get("value_of_nothing", result["value"])
-        return result, is_complete
+            result["value"] = nothing
+            each = result.get("values", {})
+            each |= {name: nothing for name, value in each.items() if math.isnan(value)}
+        return result
 
-    def write(self, state: str, **values: Any) -> None:
-        """Write the result."""
+    def write(self, state: str, **values: Any) -> Result:
+        """Write the result, and return it."""
         place = (self.number, searching.round_of(self.search, self.number), self.params, state)
-        files.write_json(self.result, Result(*place, **values, reports=self.pruner.reports).row())
-
-
-def run_merge(trial: Trial, merge: Mapping, parents, threads: int) -> None:
-    """Merge, judge item by item until the pruner gives up or all are judged, and write the result.
-
-    The merged weights are removed again: the best trial is merged a second time, which gives the same bytes.
-    """
-    from judgemerge.judge.backends.transformers import Transformers
-    from judgemerge.merge import runs
-
-    model, manifest, recipe = (trial.folder / name for name in ("model", "manifest.json", "recipe.yaml"))
-    runs.make_model(searching.applied(merge, trial.params), parents, threads, str(model), str(manifest), str(recipe))
-    judging = trial.judging
-    backend = Transformers(model, judging["dtype"], judging["batch_tokens"], threads, judging.get("chat", {}))
-    every = trial.search.pruning_every if trial.search.pruning != "none" else None
-    values, is_complete = trial.judge(backend, every, trial.pruner.report)
-    shutil.rmtree(model)
-    trial.write("complete" if is_complete else "pruned", **values)
+        result = Result(*place, **values, reports=self.pruner.reports)
+        files.write_json(self.result, result.row())
+        return result
 
 
 def run_training(trial: Trial, expert: Mapping, data, common: dict, start) -> None:
@@ -141,10 +131,11 @@ def run_training(trial: Trial, expert: Mapping, data, common: dict, start) -> No
     except Stopped:
         is_complete = False
     if not is_complete:
-        return trial.write("pruned", value=pruner.reports[-1][1] if pruner.reports else None)
+        trial.write("pruned", value=pruner.reports[-1][1] if pruner.reports else None)
+        return
     chat_template = load_yaml(results.recipe)["asked_by"]
     backend = trained_models.load(start.base, results.adapter, trial.judging, start.threads, chat_template)
-    values, _ = trial.judge(backend)
+    values = trial.judge(backend)
     loss = trials.lowest_loss(state) if evaluation else None
     if searching.EVALUATION_LOSS in searching.targets(search).values():
         values["value"] = loss

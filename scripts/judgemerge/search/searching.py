@@ -22,6 +22,7 @@ from judgemerge.settings.searches import Choices, ExpertSearch, Search, Span
 
 # The lowest loss on the development set while an expert is trained; of a search for its settings alone.
 EVALUATION_LOSS = "evaluation_loss"
+EVOLVING = ("cmaes", "nsgaii")  # samplers that carry something from round to round
 
 
 class Result(NamedTuple):
@@ -36,6 +37,7 @@ class Result(NamedTuple):
     errors: int = 0
     reports: list[list] = []
     evaluation_loss: float | None = None
+    values: dict[str, float] | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -43,14 +45,24 @@ class Result(NamedTuple):
         return self.state == "complete" and math.isfinite(self.value)
 
     def row(self) -> dict[str, Any]:
-        """Return what the file of the trial says; a loss that was not taken is left out."""
+        """Return what the file of the trial says; what it does not have is left out.
+
+        `values` are those of single development sets, where there are several.
+        """
         row = self._asdict()
-        return row if self.evaluation_loss is not None else {key: row[key] for key in row if key != EVALUATION_LOSS}
+        absent = {key for key in (EVALUATION_LOSS, "values") if row[key] is None}
+        return {key: row[key] for key in row if key not in absent}
 
 
-def read_results(paths: Iterable[str]) -> list[Result]:
-    """Return what files of trials say."""
-    return [Result(**files.read_json(path)) for path in paths]
+def read_results(paths: Iterable[str | Path]) -> list[Result]:
+    """Return what files of trials say: of one each, or of all trials of a search for a merge."""
+    contents = map(files.read_json, paths)
+    return [Result(**row) for content in contents for row in (content if isinstance(content, list) else [content])]
+
+
+def trial_folder(folder: str | Path, number: int) -> Path:
+    """Return where a trial keeps its verdicts, in the folder of its search; its result stands beside it."""
+    return Path(folder, f"trial_{number}")
 
 
 def best_name(search: str) -> str:
@@ -79,6 +91,22 @@ def label(search: Search) -> str:
     if len(metrics) == 1:
         return metrics[0]
     return f"mean {metrics[0]}" if len(set(metrics)) == 1 else f"mean of {' and '.join(metrics)}"
+
+
+def space(search: Search) -> dict[str, Span]:
+    """Return what a trial is proposed: the search space, each parameter of a merge once per group of layers and part.
+
+    What these are called, and what a merge makes of them, says spreading.py.
+    """
+    if not search.layers and not search.filters:
+        return dict(search.space)
+    groups = [str(group + 1) for group in range(search.layers or 1)]
+    places = [f"{group}{part}" for group in groups for part in (*(f".{name}" for name in search.filters), "")]
+    spread: dict[str, Span] = {}
+    for name, span in search.space.items():
+        is_spread = name.startswith(("models.", "parameters."))
+        spread |= {f"{name}@{place}": span for place in (*places, "outside")} if is_spread else {name: span}
+    return spread
 
 
 def patience(search: Search) -> int | None:
@@ -116,21 +144,28 @@ def propose(search: Search, number: int, earlier: Iterable[Result], default: Map
     again, up to 100 times: in a small space it comes back. A grid is run through in its order.
     """
     if search.sampler == "grid":
-        return grid(search.space, default)[number * search.width : (number + 1) * search.width]
+        return grid(space(search), default)[number * search.width : (number + 1) * search.width]
     earlier = list(earlier)
     study = _study(search, number, earlier, default)
     proposed: list[dict] = [{}] if number == 0 else []
-    earlier_params = [dict(result.params) or inside(search.space, default) for result in earlier]
-    earlier_params += [inside(search.space, default)] if number == 0 else []
-    space = distributions(search.space)
-    while len(proposed) < search.width:
+    spans = space(search)
+    own = inside(spans, default)
+    earlier_params = [dict(result.params) or own for result in earlier] + ([own] if number == 0 else [])
+    n_new = search.width - len(proposed)
+    return proposed + [dict(trial.params) for trial in _next_trials(study, distributions(spans), n_new, earlier_params)]
+
+
+def _next_trials(study, spans: Mapping, n_trials: int, earlier_params: Sequence[Mapping]) -> list:
+    """Return Optuna's next trials; settings that were tried before are drawn again, up to 100 times."""
+    settings, trials = list(earlier_params), []
+    while len(trials) < n_trials:
         for _ in range(100):
-            params = study.ask(space).params
-            if params not in earlier_params:
+            trial = study.ask(spans)
+            if trial.params not in settings:
                 break
-        earlier_params.append(params)
-        proposed.append(params)
-    return proposed
+        settings.append(trial.params)
+        trials.append(trial)
+    return trials
 
 
 def proposals(search: Search, number: int, earlier: Iterable[Result], default: Mapping[str, Any]) -> list[dict]:
@@ -171,6 +206,8 @@ def _study(search: Search, number: int, earlier: Iterable[Result], default: Mapp
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if search.sampler in EVOLVING:
+        return _replayed(search, earlier, default)
     seed = search.seed + number
     if search.sampler == "random":
         sampler = optuna.samplers.RandomSampler(seed=seed)
@@ -178,21 +215,67 @@ def _study(search: Search, number: int, earlier: Iterable[Result], default: Mapp
         # Trials of one round do not know each other's results; the constant liar keeps them apart.
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.width, constant_liar=True)
     study = optuna.create_study(sampler=sampler, pruner=_pruner(search), direction=_direction(search))
-    space = distributions(search.space)
+    spans = space(search)
     for result in earlier:
-        params = dict(result.params) or inside(search.space, default)
-        if set(params) != set(space):
-            continue  # the default lies outside of the space: the sampler cannot learn from it
-        state = optuna.trial.TrialState.COMPLETE if result.is_complete else optuna.trial.TrialState.PRUNED
-        study.add_trial(
-            optuna.trial.create_trial(
-                state=state,
-                value=result.value if result.is_complete else None,
-                params=params,
-                distributions=space,
-                intermediate_values={int(step): value for step, value in result.reports},
-            )
+        params = dict(result.params) or inside(spans, default)
+        if set(params) == set(spans):  # else the default lies outside of the space: the sampler cannot learn from it
+            study.add_trial(_finished(result, params, distributions(spans), [result.value]))
+    return study
+
+
+def _finished(result: Result, params: Mapping, spans: Mapping, values: Sequence[float]):
+    """Return a trial as Optuna keeps it."""
+    import optuna
+
+    state = optuna.trial.TrialState.COMPLETE if result.is_complete else optuna.trial.TrialState.PRUNED
+    reports = {int(step): value for step, value in result.reports}
+    worth = {"values": list(values)} if result.is_complete else {}
+    return optuna.trial.create_trial(
+        state=state, params=params, distributions=spans, intermediate_values=reports, **worth
+    )
+
+
+def _replayed(search: Search, earlier: Sequence[Result], default: Mapping[str, Any]):
+    """Return the study of a sampler that carries something from round to round, told of all earlier rounds.
+
+    Each round is asked for and told as it was, so that seed and results decide everything here, too.
+    """
+    import optuna
+
+    spans = space(search)
+    named, own = distributions(spans), inside(spans, default)
+    directions = ["minimize" if lower_is_better(metric) else "maximize" for metric in targets(search).values()]
+    several = search.sampler == "nsgaii"
+    if several:
+        sampler = optuna.samplers.NSGAIISampler(population_size=max(2, search.width), seed=search.seed)
+    else:
+        sampler = optuna.samplers.CmaEsSampler(
+            x0=own or None, seed=search.seed, popsize=max(2, search.width), warn_independent_sampling=False
         )
+    study = optuna.create_study(
+        sampler=sampler,
+        pruner=None if several else _pruner(search),
+        directions=directions if several else [_direction(search)],
+    )
+    by_round = [list(results) for _, results in itertools.groupby(earlier, lambda result: result.round)]
+    earlier_params: list[Mapping] = [own]
+    for results in by_round:
+        trials = iter(_next_trials(study, named, sum(bool(result.params) for result in results), earlier_params))
+        for result in results:
+            values = list(result.values.values()) if several and result.values else [result.value]
+            if not result.params:
+                if own:
+                    study.add_trial(_finished(result, own, named, values))
+                continue
+            trial = next(trials)
+            if trial.params != result.params:
+                raise JudgemergeError(
+                    f"trial {result.trial} was proposed by another version of Optuna or cmaes, which the sampler "
+                    f"{search.sampler} cannot go on from; delete the search's folder, or install that version"
+                )
+            outcome = {"values": values} if result.is_complete else {"state": optuna.trial.TrialState.PRUNED}
+            study.tell(trial, **outcome)
+        earlier_params += [result.params for result in results]
     return study
 
 
@@ -242,7 +325,8 @@ class Pruner:
         self.active = search.pruning != "none" and number > 0
         self.reports: list[list] = []
         if self.active:
-            self._trial = _study(search, number, earlier, default).ask()
+            # Samplers do not decide here, and those that evolve keep no reports of earlier trials.
+            self._trial = _study(dataclasses.replace(search, sampler="random"), number, earlier, default).ask()
 
     def report(self, step: int, value: float) -> bool:
         """Note what the trial is worth after `step`; return whether to give it up. A step counts once."""
@@ -274,7 +358,7 @@ def defaults(entry: Mapping, space: Iterable[str]) -> dict:
     """Return the study's own value of each parameter of the space; what it does not set is missing."""
     values = {}
     for name in space:
-        *folders, key = name.split(".")
+        *folders, key = name.partition("@")[0].split(".")
         place = entry
         for folder in folders:
             place = place.get(folder, {})
@@ -307,6 +391,24 @@ def read_choice(path: str) -> Result:
     return Result(**{name: row[name] for name in Result._fields if name in row})
 
 
+def non_dominated(search: Search, results: Iterable[Result]) -> set[int]:
+    """Return the complete trials that no other one beats: on no development set worse, on one of them better."""
+    signs = {name: -1 if lower_is_better(metric) else 1 for name, metric in targets(search).items()}
+    worth = {
+        result.trial: [sign * (result.values or {name: result.value})[name] for name, sign in signs.items()]
+        for result in results
+        if result.is_complete
+    }
+    return {
+        trial
+        for trial, own in worth.items()
+        if not any(
+            other != own and all(theirs >= ours for theirs, ours in zip(other, own, strict=True))
+            for other in worth.values()
+        )
+    }
+
+
 def importances(search: Search, results: Iterable[Result], default: Mapping[str, Any]) -> dict[str, float]:
     """Return how much of the variance of the value each parameter explains (fANOVA's trees, as Optuna computes them).
 
@@ -315,7 +417,7 @@ def importances(search: Search, results: Iterable[Result], default: Mapping[str,
     import optuna
 
     results = list(results)
-    study = _study(dataclasses.replace(search, pruning="none"), 0, results, default)
+    study = _study(dataclasses.replace(search, pruning="none", sampler="random"), 0, results, default)
     complete = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
     if len(complete) < 4 or len({trial.value for trial in complete}) < 2:
         return {}

@@ -17,7 +17,7 @@ from judgemerge.search.trials import verdict_file
 from judgemerge.settings.report import Statistics
 from judgemerge.settings.searches import Search
 
-LAST = ("n", "errors", "best", "note")  # what only some trials have stands before them
+LAST = ("n", "errors", "best", "non_dominated", "note")  # what only some trials have stands before them
 
 
 class OfSet(NamedTuple):
@@ -55,7 +55,35 @@ def trials_table(
     quoted, best = searching.published(search), searching.best(search, results).trial
     rows = [_row(search, default, result, sets, quoted, best) for result in results]
     table = pd.DataFrame(rows)
-    return table[[*(name for name in table.columns if name not in LAST), *LAST]]
+    if len(sets) > 1:
+        table["non_dominated"] = table.trial.isin(searching.non_dominated(search, _with_values(results, sets, search)))
+    return table[[*(name for name in table.columns if name not in LAST), *(name for name in LAST if name in table)]]
+
+
+def best_estimates(search: Search, table: pd.DataFrame) -> dict[str, tuple[str, Estimate]]:
+    """Return what the best trial is worth on every development set, with the metric; nothing for losses."""
+    best, targets = table[table.best].iloc[0], searching.targets(search)
+    if searching.EVALUATION_LOSS in targets.values():
+        return {}
+    if len(targets) == 1:
+        ((name, metric),) = targets.items()
+        return {name: (metric, Estimate(best["value"], best["ci_low"], best["ci_high"]))}
+    return {
+        name: (metric, Estimate(best[f"{name}.{metric}"], best[f"{name}.low"], best[f"{name}.high"]))
+        for name, metric in targets.items()
+    }
+
+
+def _with_values(results: Iterable[Result], sets: Mapping[str, OfSet], search: Search) -> list[Result]:
+    """Return the results with what each is worth on every set, from its verdicts."""
+    undefined = -math.inf, math.inf
+    worst = {name: undefined[searching.lower_is_better(metric)] for name, metric in searching.targets(search).items()}
+
+    def worth(name: str, trial: str) -> float:
+        value = sets[name].values.get(trial, UNDEFINED).value
+        return value if math.isfinite(value) else worst[name]
+
+    return [one._replace(values={name: worth(name, str(one.trial)) for name in sets}) for one in results]
 
 
 def _row(
@@ -67,16 +95,18 @@ def _row(
     value = mean_of([of_set.values.get(trial, UNDEFINED) for of_set in sets.values()])
     difference = mean_of([of_set.differences.get(trial, UNDEFINED) for of_set in sets.values()])
     row = {"trial": result.trial, "round": result.round, "state": result.state}
-    row |= {name: params.get(name) for name in search.space}
+    row |= {name: params.get(name) for name in searching.space(search)}
     row |= {"metric": searching.label(search), "value": result.value, "ci_low": value.low, "ci_high": value.high}
     row |= {"difference": difference.value, "difference_low": difference.low, "difference_high": difference.high}
     # Sets of their own prompts do not know each other, so their errors add up as those of a mean do.
     least = [of_set.detectable.get(trial, math.nan) for of_set in sets.values()]
     row |= {"detectable": float(np.round(math.hypot(*least) / len(least), DECIMALS))}
     if len(targets) > 1:
-        row |= {f"{name}.{metric}": sets[name].values.get(trial, UNDEFINED).value for name, metric in targets.items()}
+        for name, metric in targets.items():
+            of_set = sets[name].values.get(trial, UNDEFINED)
+            row |= {f"{name}.{metric}": of_set.value, f"{name}.low": of_set.low, f"{name}.high": of_set.high}
     row |= {"evaluation_loss": result.evaluation_loss} if result.evaluation_loss is not None else {}
-    point = {name: params[name] for name in search.space if name in params}
+    point = {name: params[name] for name in searching.space(search) if name in params}
     row |= {f"published.{name}": number for name, number in searching.published_row(quoted, point).items()}
     note = "given up early; the value is the last one reported" if result.state == "pruned" else ""
     return row | {"n": result.n, "errors": result.errors, "best": result.trial == best, "note": note}

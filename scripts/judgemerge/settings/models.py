@@ -340,6 +340,12 @@ class Merge(Section):
         "study's prompts, answered as in training), or the path of a JSON-lines file (docs/merging.md).",
         None,
     )
+    grams: dict[str, str] | None = key(
+        "Method regmean: parent → item set of config/benchmarks.yaml on which what its layers read is collected (shown "
+        "with the study's prompts, answered as in training), usually what it was trained on.",
+        None,
+        minProperties=1,
+    )
     allow: tuple[str, ...] | None = key(
         "What may differ between the models: keys of config.json (rope_theta, rms_norm_eps ...), chat_template, "
         "special_tokens, tokenizer (how a text is divided). Any other difference is refused, because the numbers of "

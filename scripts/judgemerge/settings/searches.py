@@ -29,13 +29,15 @@ Span = Choices | Range
 class _Search(Section):
     """What every search says."""
 
-    expert = merge = patience = published = None  # of which a search of the other kind has none
+    expert = merge = patience = published = layers = None  # of which a search of the other kind has none
+    filters = ()
 
     rounds: int = key("Rounds; each one waits for the trials of the one before.", 4, minimum=1)
     width: int = key("Trials of one round; they run side by side.", 4, minimum=1)
-    sampler: Literal["tpe", "random", "grid"] = key(
-        "How trials are proposed: tree-structured Parzen estimator, at random, or every combination of the choices "
-        "(grid).",
+    sampler: Literal["tpe", "random", "grid", "cmaes", "nsgaii"] = key(
+        "How trials are proposed: tree-structured Parzen estimator, at random, every combination of the choices "
+        "(grid), covariance matrix adaptation (cmaes, of numbers alone), or a genetic algorithm that looks for trials "
+        "which no other one beats on every development set (nsgaii).",
         "tpe",
     )
     seed: int = key("Seed of the proposals.", 7, minimum=0)
@@ -90,6 +92,18 @@ class MergeSearch(_Search):
 
     merge: str = key("Merge whose parameters are searched.")
     space: dict[str, Span] = key("Search space, by path in the merge (models.a.weight, parameters.t).", minProperties=1)
+    layers: int | None = key(
+        "Number of groups of neighbouring layers, each with its own value of every parameter of the space; what is in "
+        "no layer has one as well.",
+        None,
+        minimum=1,
+    )
+    filters: tuple[str, ...] = key(
+        "Parts of a layer with their own values, as they are named behind its number in the names of tensors "
+        "(self_attn, mlp); what is left of a layer has one as well.",
+        [],
+        uniqueItems=True,
+    )
 
 
 Search = ExpertSearch | MergeSearch

@@ -137,6 +137,7 @@ STEPS = {
     "check_export": ("export", "expert"),
     "merge_models": ("merge", "merge"),
     "weigh_models": ("weigh", "merge"),
+    "collect_grams": ("grams", "merge"),
     "convert_gguf": ("convert", "model"),
     "quantize_model": ("quantize", "quantization"),
     "judge_suite": ("judge", "judge", "suite"),
@@ -144,7 +145,7 @@ STEPS = {
     "judge_checkpoints": ("checkpoints", "expert"),
     "screen_base": ("screen", "model"),
     "train_trial": ("trial", "search"),
-    "merge_trial": ("trial", "search"),
+    "merge_trials": ("trials", "search"),
     "keep_trained": ("keep", "search"),
     "keep_merged": ("keep", "search"),
     "generate_answers": ("answer", "model", "comparison"),
@@ -401,6 +402,22 @@ class Needs:
         weights = largest.bytes if on_gpu else 4 * largest.parameters
         return _need(JUDGING_MB + _mb(1.2 * weights), seconds)
 
+    def grams(self, merge: str) -> Need:
+        """Return what the Gram matrices of a merge take: parents one after the other, two passes over the tokens."""
+        from judgemerge.merge.grams import BUDGET, MAX_LENGTH
+
+        entry = self.study.merges[merge]
+        on_gpu = bool(self.gpus.weigh_models)
+        flops = GPU_FLOPS if on_gpu else CPU_FLOPS * self.study.settings.threads
+        length = entry.parameters.get("max_length", MAX_LENGTH)
+        seconds = 0.0
+        for parent, item_set in (entry.grams or {}).items():
+            n_examples = entry.parameters.get("n_examples", self._items(item_set))
+            size = self.size(parent)
+            seconds += 4 * size.parameters * n_examples * length / 2 / flops + 3 * SECONDS_PER_GB * size.gb
+        largest = max((self.size(parent) for parent in entry.models), key=lambda size: size.parameters)
+        return _need(JUDGING_MB + _mb(1.2 * 4 * largest.parameters + BUDGET), seconds)
+
     def judge(self, judge: str, suite: str) -> Need:
         """Return what one judge takes for one suite: every prompt in both orders, replies as long as they may get."""
         suite = suite if suite in self.study.settings.suites else suite.removesuffix(pairs_from_grades.SUFFIX)
@@ -446,6 +463,15 @@ class Needs:
             MINUTES_TO_START + n_models * (getattr(one, name) - MINUTES_TO_START) for name in ("runtime", "expected")
         ]
         return dataclasses.replace(one, runtime=minutes[0], expected=minutes[1])
+
+    def trials(self, search: str) -> Need:
+        """Return what all trials of a search for a merge take, one after the other in one job."""
+        one, entry = self.trial(search), self.study.searches[search]
+        n_trials = entry.rounds * entry.width
+        runtime, expected = (
+            MINUTES_TO_START + n_trials * (minutes - MINUTES_TO_START) for minutes in (one.runtime, one.expected)
+        )
+        return dataclasses.replace(one, runtime=runtime, expected=expected)
 
     def keep(self, search: str) -> Need:
         """Return what the model of the best trial takes: an export, or the merge again."""

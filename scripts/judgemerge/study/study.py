@@ -115,7 +115,7 @@ class Study:
         """Return the study's own value of each parameter of a search."""
         target = self.target_of(search)
         entry = self.training(target) if target in self.experts else self.merges[target].plain()
-        return searching.defaults(entry, self.searches[search].space)
+        return searching.defaults(entry, searching.space(self.searches[search]))
 
     def development_prompts(self, search: str) -> dict[str, str]:
         """Return protocol → prompt that a search's development sets are judged with: those its result is asked with."""
@@ -285,6 +285,8 @@ class Study:
         for name in self.merges:
             if self.examples_of(name) in self.catalogues.benchmarks:
                 users.setdefault(self.examples_of(name), []).append(f"weights of merge {name}")
+            for item_set in dict.fromkeys((self.merges[name].grams or {}).values()):
+                users.setdefault(item_set, []).append(f"Gram matrices of merge {name}")
         return users
 
     @cached_property

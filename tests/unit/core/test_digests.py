@@ -13,6 +13,7 @@ RULES = [*sorted((ROOT / "rules").rglob("*.smk"))]
 # Rules that train, merge, quantize, ask a model or fetch: an edited comment must not cost a GPU hour or a download.
 EXPENSIVE = {
     "check_export",
+    "collect_grams",
     "convert_gguf",
     "download_model",
     "export_expert",
@@ -31,7 +32,7 @@ EXPENSIVE = {
     "make_twin",
     "make_twin_encoder",
     "merge_models",
-    "merge_trial",
+    "merge_trials",
     "mix_cocktail",
     "mix_embedders",
     "quantize_model",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from judgemerge.core.errors import JudgemergeError
 from judgemerge.merge.plan import MergePlan
 from judgemerge.study.load import load_study
 
@@ -55,3 +56,24 @@ def test_a_card_is_told_the_prompts_of_a_merge_that_judges(plan):
         "licence": None, "source": None, "confidence": 0.95,
     }  # fmt: skip
     assert both.about("idle")["prompts"] == ""
+
+
+def test_what_layers_read_is_collected_for_merges_that_need_it(plan):
+    regmean = {"method": "regmean", "models": {"one": {}, "two": {}}}
+    regmean["grams"] = {"one": "demo_pairwise_train", "two": "demo_pairwise_development"}
+    both = plan(mean={"method": "linear", **EQUAL}, regmean=regmean)
+    assert (both.with_grams, both.weighed("regmean"), both.weighed("mean")) == (["regmean"], ["regmean"], [])
+    assert both.gram_sets("regmean") == ["demo_pairwise_train", "demo_pairwise_development"]
+    assert both.gram_prompts("regmean") == {"pairwise": "brief_pairwise"}
+    assert both.study.training_sets["demo_pairwise_train"] == ["Gram matrices of merge regmean"]
+    assert "grams" not in both.entry("mean"), "finished merges keep their parameters"
+
+
+def test_a_search_for_a_merge_that_computes_something_from_examples_is_refused(repository):
+    regmean = {"method": "regmean", "models": {"one": {}, "two": {}}}
+    regmean["grams"] = dict.fromkeys(("one", "two"), "demo_pairwise_train")
+    search = {"merge": "regmean", "space": {"parameters.off_diagonal": {"low": 0.1, "high": 1.0}}}
+    search["development"] = "demo_pairwise_development"
+    settings = {**SETTINGS, "judges": ["regmean"], "merges": {"regmean": regmean}, "searches": {"s": search}}
+    with pytest.raises(JudgemergeError, match="computes something from examples; a search takes merges"):
+        load_study(settings, "study.yaml", repository / "config")

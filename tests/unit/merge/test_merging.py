@@ -52,11 +52,13 @@ REFUSED = {
     ),
     "a list for our own engine": (
         merge("supermario", one={}, two={}, parameters={"p": [0.1, 0.2], "lambda": 1}),
-        "has 'parameters.p' = [0.1, 0.2]; method 'supermario' takes one value, not several",
+        "has 'parameters.p' = [0.1, 0.2]; judgemerge's own merges take one value, or a list of {filter, value} whose "
+        "last entry has no filter",
     ),
     "a list for a parent of our own engine": (
         merge("cocktail", base=None, one={"weight": [0.1, 0.2]}, two=half()),
-        "has 'models.one.weight' = [0.1, 0.2]; method 'cocktail' takes one value, not several",
+        "has 'models.one.weight' = [0.1, 0.2]; judgemerge's own merges take one value, or a list of {filter, value} "
+        "whose last entry has no filter",
     ),
     "no number for our own engine": (
         merge("supermario", one={}, two={}, parameters={"p": "much", "lambda": 1}),

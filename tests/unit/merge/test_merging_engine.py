@@ -69,6 +69,13 @@ STREAMED = {
     "linear": entry("linear", one={"weight": 0.3}, two={"weight": 0.7}),
     "task_arithmetic": entry("task_arithmetic", "base", {"lambda": 0.8}, one={"weight": 0.6}, two={"weight": 0.5}),
     "ties": entry("ties", "base", one=half(density=0.4), two=half(density=0.6)),
+    "ties by layers and parts": entry(
+        "ties",
+        "base",
+        {"lambda": [{"filter": "mlp", "value": 0.5}, {"value": 1.0}]},
+        one={"weight": [{"filter": "layers.0.self_attn.", "value": 0.9}, {"value": 0.5}], "density": 0.4},
+        two=half(density=[{"filter": "layers.1.", "value": 0.2}, {"value": 0.6}]),
+    ),
     "linear in bfloat16": entry("linear", dtype="bfloat16", one=half(), two=half()),
 }
 

@@ -98,7 +98,8 @@ def test_tables_with_parts_come_once_for_each(repository, monkeypatch):
     contents = Contents(load_study(settings, "config/studies/orpo.yaml", "config"))
     for search in contents.study.searches:
         assert contents.title(f"search_{search}") == f"Search {search}"
-        assert contents.page_inputs(f"search_{search}") == [f"results/orpo_tiny/tables/search_{search}.importance.csv"]
+        tables = [f"results/orpo_tiny/tables/search_{search}.{part}.csv" for part in ("importance", "optimism", "test")]
+        assert contents.page_inputs(f"search_{search}") == tables
         assert contents.figure_labels(f"search_{search}") == {"figure": f"Search {search}"}
 
 

@@ -8,7 +8,6 @@ import pytest
 from judgemerge.core import files
 from judgemerge.core.items import Item, write_items
 from judgemerge.core.processes import Stopped
-from judgemerge.merge import runs
 from judgemerge.search import running, trials
 from judgemerge.settings.searches import ExpertSearch, MergeSearch
 from judgemerge.train import experts, trained_models
@@ -98,27 +97,6 @@ def test_a_trial_that_was_given_up_has_no_verdicts(training):
     assert (result["state"], result["value"], result["n"]) == ("pruned", None, 0) and "evaluation_loss" not in result
 
 
-def test_a_merge_is_judged_and_its_weights_are_removed(tmp_path, monkeypatch):
-    from judgemerge.judge.backends import transformers
-
-    def make_model(merge, parents, threads, model, manifest, recipe):
-        assert merge == {"models": {"a": {"weight": 0.2}}} and parents == "parents"
-        Path(model).mkdir(parents=True)
-
-    monkeypatch.setattr(runs, "make_model", make_model)
-    monkeypatch.setattr(running, "read_items", lambda path: [])
-    monkeypatch.setattr(transformers, "Transformers", lambda model, *how: Path(model))
-    monkeypatch.setattr(trials, "judge", lambda *arguments: ({"d": []}, arguments[3] == 64 and arguments[5] is None))
-    monkeypatch.setattr(trials, "finish", lambda *arguments: {"value": 0.5, "n": 2, "errors": 0})
-    space = {"models.a.weight": {"low": 0.1, "high": 0.5}}
-    trial = trial_of(tmp_path, MergeSearch.of({"merge": "m", "space": space, "development": "d"}))
-    files.write_json(trial.round_file, {"round": 0, "trials": [{"trial": 1, "params": {"models.a.weight": 0.2}}]})
-    running.run_merge(trial, {"models": {"a": {"weight": 0.9}}}, "parents", 1)
-    result = files.read_json(trial.result)
-    assert (result["state"], result["value"], result["params"]) == ("complete", 0.5, {"models.a.weight": 0.2})
-    assert not (trial.folder / "model").exists()
-
-
 def test_items_of_development_sets_get_the_categories_that_the_study_names(tmp_path, pair):
     items = [dataclasses.replace(pair, benchmark="d", category="humanities")]
     write_items(tmp_path / "d.jsonl", items)
@@ -135,5 +113,5 @@ def test_a_trial_without_a_defined_value_counts_nothing_in_a_rehearsal_alone(tmp
     monkeypatch.setattr(trials, "finish", lambda *arguments: {"value": float("nan"), "n": 2, "errors": 2})
     trial = trial_of(tmp_path, MergeSearch.of({"merge": "m", "space": SPACE, "development": "d"}))
     trial = dataclasses.replace(trial, development={}, judging=JUDGING | asked)
-    values, _ = trial.judge("backend")
+    values = trial.judge("backend")
     assert str(values["value"]) == expected

@@ -40,6 +40,11 @@ def test_a_round_is_proposed_from_the_rounds_before_it(orpo):
     )
 
 
+def test_trainings_are_a_job_each_and_merges_one_for_all(orpo):
+    assert orpo.trials_as_jobs("settings") == orpo.trials("settings") and orpo.trials_in_one_job("settings") == []
+    assert orpo.trials_as_jobs("way") == [] and orpo.trials_in_one_job("way") == ["way"]
+
+
 def test_a_search_starts_from_its_expert_or_merge(orpo):
     expert, merge = map(orpo.study.target_of, ("settings", "way"))
     assert orpo.target_settings("settings") == orpo.study.experts[expert].plain()

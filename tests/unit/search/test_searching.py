@@ -12,12 +12,14 @@ from report_cases import page_of
 
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.frames import write_table
-from judgemerge.core.items import write_items
+from judgemerge.core.items import read_verdicts, write_items
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate, mean_of
 from judgemerge.evaluate.metrics import METRICS, searched_metrics
 from judgemerge.judge.backends.transformers import Transformers
 from judgemerge.prompting.prompts import load_template
 from judgemerge.search import searching, trials
+from judgemerge.search.on_benchmarks import OnBenchmark
+from judgemerge.search.optimism import optimism
 from judgemerge.search.searching import Result
 from judgemerge.search.trials_table import trials_table
 from judgemerge.settings.report import Statistics
@@ -263,7 +265,17 @@ def table_of(two_trials, search, default, results, importances, path):
     table = trials_table(search, default, results, folders, development, Statistics(resamples=300, seed=7))
     write_table(path / "search.csv", table)
     weights = pd.DataFrame(searching.importances(search, results, default).items(), columns=["parameter", "importance"])
-    write_table(path / "results" / "mine" / "tables" / f"{importances}.importance.csv", weights)
+    tables = path / "results" / "mine" / "tables"
+    write_table(tables / f"{importances}.importance.csv", weights)
+    losses = searching.EVALUATION_LOSS in searching.targets(search).values()
+    items = {} if losses else {name: two_trials[1][name] for name in development}
+    verdicts = {
+        name: {trial: list(read_verdicts(trials.verdict_file(folders[trial], name))) for trial in (0, 1)}
+        for name in items
+    }
+    luck = optimism(search, table[table.best].iloc[0], items, verdicts, Statistics(resamples=300, seed=7))
+    write_table(tables / f"{importances}.optimism.csv", pd.DataFrame([luck]))
+    write_table(tables / f"{importances}.test.csv", pd.DataFrame([], columns=OnBenchmark._fields))
     return pd.read_csv(path / "search.csv")
 
 
@@ -276,10 +288,20 @@ def test_the_table_has_the_mean_every_set_and_the_difference(two_trials, tmp_pat
         assert row["value"] == pytest.approx(trial.value) and row["ci_low"] < row["value"] < row["ci_high"]
     assert second["difference"] == pytest.approx(second["value"] - first["value"])
     assert second["difference_low"] < second["difference"] < second["difference_high"]
+    assert (
+        first["pairs.low"] < first["pairs.accuracy"] < first["pairs.high"]
+        and first["grades.low"] < first["grades.high"]
+    )
+    beaten = [
+        all(other[name] >= row[name] for name in ("pairs.accuracy", "grades.pearson")) and other["value"] > row["value"]
+        for row, other in ((first, second), (second, first))
+    ]
+    assert [first["non_dominated"], second["non_dominated"]] == [not one for one in beaten]
     page, entry = tmp_path / "search.html", search.plain()
     text = page_of("search", "search_both", tmp_path / "search.csv", page, search="both", entry=entry)
     assert "mean of accuracy and pearson on the development sets pairs and grades" in text
     assert "pairs.accuracy" in text and f"{second['grades.pearson']:.3f}" in text
+    assert "Trials that no other one beats" in text and "chosen" in text and "pairs.low" not in text
 
 
 def test_a_grid_has_its_losses_and_the_published_ones_beside_them(two_trials, tmp_path, monkeypatch):

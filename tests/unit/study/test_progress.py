@@ -122,6 +122,6 @@ def test_the_rest_takes_what_jobs_of_the_same_rule_took(tmp_path):
 
 
 def test_a_search_tells_its_trials(tmp_path):
-    trials = [Job("merge_trial", f"ties_{n}", n > 1, False, None, None, search="ties") for n in range(5)]
+    trials = [Job("train_trial", f"rank_{n}", n > 1, False, None, None, search="rank") for n in range(5)]
     lines = progress.report("demo", trials, False, tmp_path)
-    assert "search ties: 5 trials, 2 done, 0 running, 0 failed, 3 left" in lines
+    assert "search rank: 5 trials, 2 done, 0 running, 0 failed, 3 left" in lines

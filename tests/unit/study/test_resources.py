@@ -390,3 +390,21 @@ def test_vllm_writes_a_batch_without_the_time_that_transformers_spends_on_every_
     assert needs(gpus=4, judging=spread).judge("llama", "demo").expected < vllm.expected
     on_cpu = needs(judging={**judging, "backend": "vllm"}).judge("llama", "demo")
     assert on_cpu == needs(judging=judging).judge("llama", "demo")
+
+
+def test_all_trials_of_a_merge_are_one_job_and_take_as_long_as_each(repository):
+    needs = full_size(repository, "meld")
+    one, entry = needs.trial("ties"), needs.study.searches["ties"]
+    every = needs.trials("ties")
+    assert every.mem_mb == one.mem_mb and entry.rounds * entry.width == 16
+    assert every.expected - resources.MINUTES_TO_START == 16 * (one.expected - resources.MINUTES_TO_START)
+
+
+def test_gram_matrices_need_room_for_a_model_and_their_group(needs):
+    regmean = {"method": "regmean", "models": {"big": {}, "other": {}}, "parameters": {"n_examples": 100}}
+    regmean["grams"] = dict.fromkeys(("big", "other"), "demo_pairwise_train")
+    models = {name: {"path": name} for name in ("big", "other")}
+    sizes = {name: resources.Size(14e9, 7e9) for name in models}
+    changes = {"models": models, "base": "big", "experts": {}, "merges": {"regmean": regmean}, "judges": ["regmean"]}
+    need = needs(sizes, **changes).grams("regmean")
+    assert need.mem_mb > 28_000 + 8_000 and need.expected > resources.MINUTES_TO_START

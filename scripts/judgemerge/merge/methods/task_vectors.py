@@ -86,14 +86,15 @@ def thresholds(delta: "torch.Tensor", densities: Sequence[float]) -> dict[float,
         return {}
     # The bits of magnitudes are whole numbers in the same order, which numpy sorts several times as fast.
     magnitudes = delta.reshape(-1).abs().view(getattr(torch, _WHOLE[delta.element_size()])).numpy()
-    ordered = numpy.sort(magnitudes)
+    places = [len(magnitudes) - n_kept(len(magnitudes), density) for density in densities]
+    # One or two places are found in a sixth of the time that sorting takes (measured); for more it takes as long.
+    ordered = numpy.partition(magnitudes, places) if len(places) < 3 else numpy.sort(magnitudes)
     sizes = torch.from_numpy(ordered).view(delta.dtype)
     bounds = {}
-    for density in densities:
-        n = n_kept(len(ordered), density)
-        n_larger = len(ordered) - int(numpy.searchsorted(ordered, ordered[-n], side="right"))
-        equal = numpy.flatnonzero(magnitudes == ordered[-n])
-        bounds[density] = (sizes[-n].item(), int(equal[n - n_larger - 1]) + 1)
+    for density, place in zip(densities, places, strict=True):
+        n_equal_kept = len(magnitudes) - place - int(numpy.count_nonzero(magnitudes > ordered[place]))
+        equal = numpy.flatnonzero(magnitudes == ordered[place])
+        bounds[density] = (sizes[place].item(), int(equal[n_equal_kept - 1]) + 1)
     return bounds
 
 

@@ -20,9 +20,13 @@ COLUMNS = {
     "difference_low": Column("lower end of its confidence interval"),
     "difference_high": Column("upper end of its confidence interval"),
     "detectable": Column("the smallest difference that the development sets would have shown (power .8)"),
-    "n": Column("number of items; the columns before it are single development sets, losses, and published values"),
+    "n": Column(
+        "number of items; the columns before it are single development sets with their intervals, losses, and "
+        "published values"
+    ),
     "errors": Column("number of unreadable verdicts"),
     "best": Column("whether this is the trial that the search ends with"),
+    "non_dominated": Column("of several development sets: no trial is as good on all of them and better on one"),
     "note": Column("what the value is where the trial was given up"),
 }
 DIFFERENCE = ("difference", "difference_low", "difference_high")
@@ -31,6 +35,9 @@ INTRO = (
     "{metric} on the development set{s} {development}, with its {confidence} interval; the best of many trials looks "
     "better there than it is, so what counts is its row in the tables of the held-out benchmarks, which no trial has "
     "seen."
+)
+NOT_JUDGED = (
+    "The model that the search ends with is not among the judges, so whether it beats a fixed recipe is not known."
 )
 PROPOSED = "each round proposed from all earlier ones ({sampler}, seed {seed})"
 GRID = "every combination of the choices once"
@@ -42,8 +49,8 @@ def searches(study: Study) -> list[str]:
 
 
 def page_inputs(study: Study, search: str) -> Inputs:
-    """Return the table that says which parameters mattered."""
-    return Inputs(tables=[f"search_{search}.importance"])
+    """Return what goes with the trials: which parameters mattered, the best one's optimism, its model on benchmarks."""
+    return Inputs(tables=[f"search_{search}.{part}" for part in ("importance", "optimism", "test")])
 
 
 def page_parameters(study: Study, search: str) -> dict[str, Any]:
@@ -66,8 +73,48 @@ def page(table: Frame, view: View, search: str, entry: dict) -> Page:
         "development": " and ".join(targets),
         "s": "s" if len(targets) > 1 else "",
     }
-    weights = view.material.table(f"search_{search}.importance")
-    return view.page(sections(table, weights, list(settings.space)), **words)
+    weights, flattery, test = (
+        view.material.table(f"search_{search}.{part}") for part in ("importance", "optimism", "test")
+    )
+    parts = sections(table, weights, list(searching.space(settings)))
+    return view.page([parts[0], *results(flattery, test), *parts[1:]], **words)
+
+
+def results(flattery: Frame, test: Frame) -> list[Section]:
+    """Return what the best trial's value is worth: without the optimism of its choice, and on benchmarks."""
+    row = next(flattery.itertuples())
+    if isinstance(row.note, str) and row.note:
+        luck = f"Not computed: {row.note}."
+    else:
+        gap = span(row.optimism, row.optimism_low, row.optimism_high, "+.3f")
+        rest = span(row.corrected, row.corrected_low, row.corrected_high)
+        luck = (
+            "The best trial was chosen on the prompts that its value is from. Chosen again in "
+            f"{row.resamples} resamples of them, the best of {row.trials} trials is {gap} better on the prompts of its "
+            "resample than on those that were left out (mean, and the middle of the resamples); "
+            f"trial {row.trial} is chosen in {row.chosen_again:.0%} of them. Without this optimism its {row.metric} is "
+            f"{rest} (n = {row.n}, errors {row.errors})."
+        )
+    if not len(test):
+        return [("What choosing added", f"<p>{html.escape(luck)}</p>"), ("On benchmarks", f"<p>{NOT_JUDGED}</p>")]
+    n_better, n_worse = ((test.verdict == word).sum() for word in ("better", "worse"))
+    n_compared = int((test.fixed.notna() & (test.fixed != "")).sum())
+    beats = (
+        f"Beside the fixed recipe that is best on the same benchmark, it is better on {n_better} of {n_compared} "
+        f"benchmarks and worse on {n_worse}; on the others no difference is shown."
+    )
+    listing = test[["benchmark", "metric"]].copy()
+    listing["value"] = spans(test, "value", "ci_low", "ci_high")
+    listing["best fixed recipe"] = test.fixed.fillna("")
+    listing["minus it"] = spans(test, *DIFFERENCE, "+.3f")
+    listing["it is"] = test.verdict.fillna("")
+    if test.gap.notna().any():
+        listing["development minus test"] = spans(test, "gap", "gap_low", "gap_high", "+.3f")
+    listing = listing.assign(n=test.n, errors=test.errors, note=test.note.fillna(""))
+    return [
+        ("What choosing added", f"<p>{html.escape(luck)}</p>"),
+        ("On benchmarks", f"<p>{beats}</p>{frame(listing)}"),
+    ]
 
 
 def sections(trials: Frame, weights: Frame, space: Sequence[str]) -> list[Section]:
@@ -86,14 +133,33 @@ def sections(trials: Frame, weights: Frame, space: Sequence[str]) -> list[Sectio
     listing["value"] = spans(trials, "value", "ci_low", "ci_high")
     listing["minus trial 0"] = spans(trials, *DIFFERENCE, "+.3f")
     # Several development sets: what each of them says; the evaluation loss, and what was published of the same trial.
-    for name in trials.columns[trials.columns.get_loc("difference_high") + 1 : trials.columns.get_loc("n")]:
-        listing[name] = ["–" if math.isnan(value) else f"{value:.3f}" for value in trials[name]]
+    more = list(trials.columns[trials.columns.get_loc("difference_high") + 1 : trials.columns.get_loc("n")])
+    ends = [name for name in more if name.endswith((".low", ".high")) and not name.startswith("published.")]
+    for name in more:
+        low, high = (f"{name.rpartition('.')[0]}.{end}" for end in ("low", "high"))
+        if name in ends:
+            continue
+        if low in ends:
+            listing[name] = spans(trials, name, low, high)
+        else:
+            listing[name] = ["–" if math.isnan(value) else f"{value:.3f}" for value in trials[name]]
     listing = listing.assign(n=trials.n, errors=trials.errors, note=trials.note)
     importance = "<p>Not computed: it takes four complete trials that differ in their values.</p>"
     if len(weights):
         importance = frame(weights.assign(importance=[f"{value:.2f}" for value in weights.importance]))
+    front = []
+    if "non_dominated" in trials:
+        undominated = listing[trials.non_dominated].assign(
+            chosen=["chosen" if is_best else "" for is_best in trials.best[trials.non_dominated]]
+        )
+        rule = (
+            "No other trial is as good on every development set and better on one. The search ends with the one whose "
+            "mean over the sets is best; of equal ones with the earliest."
+        )
+        front = [("Trials that no other one beats", f"<p>{rule}</p>{frame(undominated)}")]
     return [
         ("Result", f"<p>{html.escape(summary)}</p>"),
+        *front,
         ("Trials", frame(listing)),
         ("Share of the variance that each parameter explains", importance),
     ]
