@@ -160,11 +160,11 @@ class Judge:
         self.model, self.name = str(model), name or endpoint or Path(str(model)).stem or str(model)
         self._sources = sources
         self._metric = metric
-        found = [self._find_template(one) for one in (DEFAULT_PROMPTS if prompt is None else [str(prompt)])]
-        self._templates = {template.protocol: template for template in found}
+        prompts = [self._find_template(one) for one in (DEFAULT_PROMPTS if prompt is None else [str(prompt)])]
+        self._templates = {template.protocol: template for template in prompts}
         if metric and prompt is None:
             raise JudgemergeError(f"metric '{metric}' needs a prompt that shows it; give prompt='rubric_pointwise'")
-        self._find_metric(found[0])
+        self._find_metric(prompts[0])
         chat = {"chat_template": chat_template, "template_arguments": template_arguments, "date": date}
         given = {
             "backend": backend, "name": endpoint, "api_key": api_key, "endpoint_settings": endpoint_settings,

@@ -100,7 +100,7 @@ def agreement_between(
     answers = {judge: _answers(benchmark, judge, verdicts) for judge, verdicts in verdicts_by_judge.items()}
     rows, of_pairs = [], []
     for one, other in itertools.combinations(answers, 2):
-        sample, sides, n_errors = _shared(benchmark, answers[one], answers[other], f"{one}/{other}", settings)
+        sample, sides, n_errors = _shared(benchmark, answers[one], answers[other], settings)
         replicates = _between(benchmark, sample, *sides) if len(sides[0]) else {}
         of_pairs.append((replicates, n_errors))
         rows += _rows((one, other), replicates, sample, len(sides[0]), n_errors, settings)
@@ -119,7 +119,7 @@ def _answers(benchmark: BenchmarkArrays, judge: str, verdicts: Iterable[Verdict]
 
 
 def _shared(
-    benchmark: BenchmarkArrays, one: np.ndarray, other: np.ndarray, name: str, settings: Statistics
+    benchmark: BenchmarkArrays, one: np.ndarray, other: np.ndarray, settings: Statistics
 ) -> tuple[Sample, tuple[np.ndarray, np.ndarray], int]:
     """Return the items that two judges have an answer to as a sample, these answers, and how many others there are."""
     shared = ~(np.isnan(one) | np.isnan(other))

@@ -87,15 +87,15 @@ def of_folder(folder: str | Path, licence: str | None) -> Push:
 
 
 def _check_made_here(study: Study, kind: str, name: str, study_file: str) -> None:
-    made = {*study.merges, *study.experts, *study.quantizations, *study.searched}
-    there = {ADAPTERS: set(study.lora_experts), CARDS: set(study.merges)}.get(kind, made)
+    own_models = {*study.merges, *study.experts, *study.quantizations, *study.searched}
+    names = {ADAPTERS: set(study.lora_experts), CARDS: set(study.merges)}.get(kind, own_models)
     if not kind and name in study.models:
         raise JudgemergeError(
             f"{study_file}: '{name}' was not made by this study; who made it decides where it may be had"
         )
-    if name not in there:
-        names = [*(f"{kind}{one}" for one in there), *([EXPORT] if not kind else [])]
-        raise JudgemergeError(f"{study_file}: there is no '{kind}{name}' to push{did_you_mean(f'{kind}{name}', names)}")
+    if name not in names:
+        whole = [*(f"{kind}{one}" for one in names), *([EXPORT] if not kind else [])]
+        raise JudgemergeError(f"{study_file}: there is no '{kind}{name}' to push{did_you_mean(f'{kind}{name}', whole)}")
 
 
 def _require_licence(licence: str | None, study_file: str, key: str, what: str) -> None:

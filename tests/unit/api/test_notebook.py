@@ -16,6 +16,6 @@ def test_the_notebook_runs_and_its_numbers_are_there(repository, monkeypatch, ca
         exec(compile(cell.source, f"cell {number}", "exec"), names)
     assert names["judged"].n == 40 and not names["judged"].faults
     assert (names["folder"] / "mixed" / "modules.json").is_file()
-    assert set(names["found"]) == {"base", "mine", "guests", "mixed"}
+    assert set(names["hits_of"]) == {"base", "mine", "guests", "mixed"}
     shown = capsys.readouterr().out
     assert "40 pairs, 0 verdicts that could not be read" in shown and "mixed − mine" in shown
