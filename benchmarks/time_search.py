@@ -197,6 +197,12 @@ def main() -> None:
         if way == "old":
             return one_written(Path(folder), what, int(n_trials), Path(place), int(number[0]))
         return run_new(Path(folder), what, int(n_trials), Path(place))
+    times = "one run" if given.runs == 1 else f"medians of {given.runs} runs"
+    print(
+        f"{given.trials} trials in one process against {given.jobs} of them as a job each, which imports, merges into "
+        f"files, loads, judges and removes; {times} of each row. Both orders of the pairs are judged by log-probability."
+        "\nThe prompts cannot be shared between trials: with real weights they take most of the time of either way.\n"
+    )
     print(
         "| what | CPU s per trial, a job each | in memory | of which judging | trials per CPU minute, a job each "
         "| in memory | ratio | ratio besides judging | outputs |"
