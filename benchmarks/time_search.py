@@ -200,7 +200,7 @@ def main() -> None:
     times = "one run" if given.runs == 1 else f"medians of {given.runs} runs"
     print(
         f"{given.trials} trials in one process against {given.jobs} of them as a job each, which imports, merges into "
-        f"files, loads, judges and removes; {times} of each row. Both orders of each pair are judged by log-probability."
+        f"files, loads, judges and removes; {times} of each row. Both orders of a pair are judged by log-probability."
         "\nThe prompts cannot be shared between trials: with real weights they take most of the time of either way.\n"
     )
     print(
