@@ -1,6 +1,6 @@
 """Trials of a search for a merge per CPU minute: a process per trial that writes its model, or one that writes none.
 
-    python benchmarks/time_search.py --folder /tmp/search [--mirror DIR] [--trials 8] [--pairs 6] [--runs 3]
+    python benchmarks/time_search.py --folder /tmp/search [--mirror DIR] [--trials 6] [--pairs 6] [--runs 1]
 
 The model is SmolLM2-135M-Instruct from the Python package that config/studies/unified.yaml names (scale small), its
 parents two copies with noise in every weight; the other one is the demo's architecture with random weights. Each way
@@ -29,7 +29,6 @@ PARENTS = ("one", "two")
 MERGES = {  # what is merged: method and engine
     "linear": {"method": "linear", "engine": "streamed"},
     "ties": {"method": "ties", "engine": "streamed", "base": "base"},
-    "linear by mergekit": {"method": "linear"},
     "dare_ties by mergekit": {"method": "dare_ties", "base": "base"},
 }
 
@@ -182,9 +181,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="scratch folder")
     parser.add_argument("--mirror", help="raw files, for real pairs; without it the demo's pairs are judged")
-    parser.add_argument("--trials", type=int, default=8)
-    parser.add_argument("--jobs", type=int, default=2, help="how many of the trials are run as a job each")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=6)
+    parser.add_argument("--jobs", type=int, default=1, help="how many of the trials are run as a job each")
+    parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=6)
     parser.add_argument("--models", nargs="*", default=["SmolLM2-135M", "demo"])
     parser.add_argument("--methods", nargs="*", default=list(MERGES))
@@ -198,6 +197,12 @@ def main() -> None:
         if way == "old":
             return one_written(Path(folder), what, int(n_trials), Path(place), int(number[0]))
         return run_new(Path(folder), what, int(n_trials), Path(place))
+    times = "one run" if given.runs == 1 else f"medians of {given.runs} runs"
+    print(
+        f"{given.trials} trials in one process against {given.jobs} of them as a job each, which imports, merges into "
+        f"files, loads, judges and removes; {times} of each row. Both orders of a pair are judged by log-probability."
+        "\nThe prompts cannot be shared between trials: with real weights they take most of the time of either way.\n"
+    )
     print(
         "| what | CPU s per trial, a job each | in memory | of which judging | trials per CPU minute, a job each "
         "| in memory | ratio | ratio besides judging | outputs |"
