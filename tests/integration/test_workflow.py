@@ -149,6 +149,7 @@ BARE = {
     "searches": {},
     "model_comparisons": {},
     "unified_table": False,
+    "compared_pairs": "auto",
     "overlap": {"also": []},
     "pairs_from_grades": {"judges": [], "tie_resamples": 0},
     "juries": {},
@@ -162,6 +163,7 @@ BARE = {
     "judging": {
         "prompts": {},
         "judges": {},
+        "variants": {},
         "backend": "transformers",
         "categories": {},
         "retries": 0,

@@ -33,7 +33,7 @@ def catalogue(repository):
 
 def test_catalogue_lists_every_file_once(catalogue):
     assert len({source.mirror_path for source in catalogue.values()}) == len(catalogue)
-    assert sum(bool(source.repo) and not source.unseen for source in catalogue.values()) == 115
+    assert sum(bool(source.repo) and not source.unseen for source in catalogue.values()) == 116
     assert all(source.licence for source in catalogue.values())
 
 

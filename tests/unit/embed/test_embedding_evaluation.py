@@ -475,7 +475,7 @@ def test_weights_come_from_questions_that_nothing_was_trained_on():
     rule = pathlib.Path("rules/embed.smk")
     text = (pathlib.Path(__file__).parents[3] / rule).read_text(encoding="utf-8")
     mixing_rule = text.split("rule mix_embedders:")[1].split("rule ")[0]
-    assert "held_out=paths.path(layout.TASK, TARGET)" in mixing_rule and "TRAINING_PAIRS" not in mixing_rule
+    assert "held_out=paths.path(paths.TASK, TARGET)" in mixing_rule and "TRAINING_PAIRS" not in mixing_rule
 
 
 def test_a_reranker_without_numbers_is_refused():

@@ -11,8 +11,9 @@ from judgemerge.judge.recorded_formats import recorded_format
 
 def test_every_judge_of_the_results_is_read(tmp_path, repository):
     stand_ins.write("biggen_people", tmp_path / "rows")
+    stand_ins.write("prometheus_prompts", tmp_path / "words")
     spec = load_catalogue(repository / "config/benchmarks.yaml")["biggen_human"]
-    items, _ = load_items("biggen_human", spec, {"rows": tmp_path / "rows"})
+    items, _ = load_items("biggen_human", spec, {"rows": tmp_path / "rows", "words": tmp_path / "words"})
     judges = {
         name: one for name, one in load_recorded(repository / "config/recorded.yaml").items() if one.format == "biggen"
     }

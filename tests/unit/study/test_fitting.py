@@ -105,11 +105,6 @@ REFUSED = {
         {"pairs_from_grades": {"judges": ["one"], "prompt": "prometheus_absolute"}},
         "pairs_from_grades, judge 'one' needs {rubric}, which no item of suite 'pairs' has",
     ),
-    "draws of a quantized model": (
-        judging(**DRAWN) | {"quantizations": SMALL, "judges": ["small"]},
-        "judge 'small' answers with backend 'llama_cpp', which draws no replies here, but "
-        "judging.sampling.temperature is 1; set it to 0, or leave the judge out",
-    ),
     "draws of an endpoint": (
         judging(**DRAWN) | {"judges": ["gpt"]},
         "judge 'gpt' answers with backend 'openai', which dr",
@@ -168,6 +163,7 @@ FITTING = {
     )
     | {"suites": {"pairs": {"benchmarks": ["llmbar_natural"]}}},
     "draws of transformers": judging(**DRAWN),
+    "draws of a quantized model": judging(**DRAWN) | {"quantizations": SMALL, "judges": ["small"]},
     "draws of vLLM": judging(backend="vllm", **DRAWN),
     "log-probabilities of transformers": judging(judges={"one": {"pairwise": "likelihood_pairwise"}}),
     "log-probabilities of vLLM": judging(backend="vllm", judges={"one": {"pairwise": "brief_pairwise_choice"}}),
