@@ -42,7 +42,7 @@ COLUMNS = {
 }
 INTRO = (
     "Judges of a benchmark on the same items: every two, or with many judges the pairs that are asked about "
-    "(`compared_pairs` in the study). Differences have {confidence} intervals from a paired "
+    "(compared_pairs in the study). Differences have {confidence} intervals from a paired "
     "bootstrap (Student's t with its standard error) in which all items of a prompt are drawn together, for both "
     "judges at once. Accuracy in the original order is also tested with the exact McNemar test, of whole prompts where "
     "items share them. p is corrected by Holm over all pairs of judges, compared or not, within one benchmark, metric "
