@@ -1,6 +1,6 @@
 """Time and memory of merges: mergekit's command line against ours, and a cocktail against the published package.
 
-    python benchmarks/time_merges.py --folder /tmp/merges [--weights 134e6] [--pair 500e6] [--runs 5]
+    python benchmarks/time_merges.py --folder DIR [--weights 134e6] [--pair 500e6] [--runs 5]
 
 Models are random Llamas in bfloat16 (a base and two fine-tunes of it) in a scratch folder. CPU, wall seconds and peak
 memory are those of whole processes, start included, as the operating system counts them (wait4). Outputs are compared

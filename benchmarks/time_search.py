@@ -1,6 +1,6 @@
 """Trials of a search for a merge per CPU minute: a process per trial that writes its model, or one that writes none.
 
-    python benchmarks/time_search.py --folder /tmp/search [--mirror DIR] [--trials 6] [--pairs 6] [--runs 1]
+    python benchmarks/time_search.py --folder DIR [--mirror DIR] [--trials 6] [--pairs 6] [--runs 1]
 
 The model is SmolLM2-135M-Instruct from the Python package that config/studies/unified.yaml names (scale small), its
 parents two copies with noise in every weight; the other one is the demo's architecture with random weights. Each way
@@ -118,14 +118,9 @@ def one_written(folder: Path, what: str, n_trials: int, place: Path, number: int
 
 def child(way: str, arguments: list[str], log: Path) -> float:
     """Run this file again for one way and return its CPU seconds."""
-    command = [sys.executable, str(Path(__file__).resolve()), "--way", way, *arguments]
-    with open(log, "wb") as file:
-        actions = [(os.POSIX_SPAWN_DUP2, file.fileno(), 1), (os.POSIX_SPAWN_DUP2, file.fileno(), 2)]
-        process = os.posix_spawn(command[0], command, dict(os.environ), file_actions=actions)
-        _, status, usage = os.wait4(process, 0)
-    if status:
-        sys.exit(f"{' '.join(command)}\nfailed: {log.read_text(errors='replace')[-3000:]}")
-    return usage.ru_utime + usage.ru_stime
+    from time_merges import measured
+
+    return measured([sys.executable, str(Path(__file__).resolve()), "--way", way, *arguments], log)["cpu"]
 
 
 def compared(one: Path, two: Path, n_trials: int) -> str:

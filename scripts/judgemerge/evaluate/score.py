@@ -143,7 +143,11 @@ def score_benchmark(
     `errors` counts the erroneous verdicts in the orders that the metric uses (a missing verdict is one). Intervals:
     `bootstrap.py`; the note of one that may be too narrow says so.
     """
-    statistics = benchmark_statistics(items, verdicts_by_judge, settings, metrics)
+    return score_rows(benchmark_statistics(items, verdicts_by_judge, settings, metrics), metrics)
+
+
+def score_rows(statistics: BenchmarkStatistics, metrics: Collection[str] | None = None) -> pd.DataFrame:
+    """Return what `score_benchmark` does, of statistics that are there."""
     on_levels = {name for judge in statistics.judges.values() for name in judge.levels}
     every = [*METRICS[statistics.benchmark.protocol], *(name for name in LEVEL_METRICS if name in on_levels)]
     names = [name for name in every if metrics is None or name in metrics]

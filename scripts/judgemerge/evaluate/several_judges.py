@@ -24,7 +24,7 @@ from judgemerge.evaluate.score import (
     BenchmarkStatistics,
     benchmark_statistics,
     interval_note,
-    score_benchmark,
+    score_rows,
 )
 from judgemerge.evaluate.verdict_arrays import ERROR, BenchmarkArrays, benchmark_arrays, judge_arrays
 from judgemerge.settings.report import Statistics
@@ -55,10 +55,10 @@ def agreement_with_people(
     metrics: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Return the rows of `score_benchmark`, and with several judges the mean over them as a judge called `mean`."""
-    table = score_benchmark(items, verdicts_by_judge, settings, metrics)
+    statistics = benchmark_statistics(items, verdicts_by_judge, settings, metrics)
+    table = score_rows(statistics, metrics)
     if len(verdicts_by_judge) < 2:
         return table
-    statistics = benchmark_statistics(items, verdicts_by_judge, settings, metrics)
     rows = [_mean_row(statistics, rows) for _, rows in table.groupby("metric", sort=False)]
     return pd.concat([table, pd.DataFrame(rows, columns=list(COLUMNS))], ignore_index=True)
 

@@ -8,13 +8,12 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from judgemerge.core import files, models
-from judgemerge.core.items import Item, Verdict, read_items, verdict_rows
+from judgemerge.core.items import Item, Verdict, verdict_rows
 from judgemerge.judge import judging
 from judgemerge.judge.store import Store
-from judgemerge.prompting.prompts import Template, by_protocol, with_category
+from judgemerge.search.development import Development
 from judgemerge.settings.models import Checkpoints
 from judgemerge.settings.report import Statistics
 
@@ -27,28 +26,11 @@ COLUMNS = (
 Verdicts = Mapping[int, Mapping[str, Sequence[Verdict]]]  # by step and development set
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What checkpoints are judged on and how: item files by set, prompts by protocol, what a job says of judging."""
+@dataclass(frozen=True, kw_only=True)
+class Asked(Development):
+    """What checkpoints are judged on; `store` is the folder of their replies."""
 
-    development: Mapping[str, str]
-    prompts: Mapping[str, str]
-    judging: Mapping[str, Any]
-    sources: str
     store: str
-
-    def sets(self) -> dict[str, list[Item]]:
-        """Return the items of every development set."""
-        categories = self.judging.get("categories", {})
-        return {
-            name: [with_category(item, categories) for item in read_items(path)]
-            for name, path in self.development.items()
-        }
-
-    def templates(self) -> dict[str, Template]:
-        """Return the prompts of the development sets by protocol."""
-        paths = [f"config/prompts/{name}.yaml" for name in self.prompts.values()]
-        return by_protocol(paths, self.sources, self.judging.get("reply_tokens"))
 
 
 def steps_of(trained: str | Path, base: str | Path) -> dict[int, Path]:
@@ -67,7 +49,7 @@ def judge(asked: Asked, trained: str, base: str, base_digest: str, threads: int,
     """
     from judgemerge.train import trained_models
 
-    sets, templates, rows = asked.sets(), asked.templates(), []
+    sets, templates, rows = asked.sets, asked.templates(), []
     for step, folder in steps_of(trained, base).items():
         backend = trained_models.load(base, folder, asked.judging, threads, form)
         with Store.of_model(Path(asked.store, digest_of(folder, base_digest, step)[:16]), STORE) as store:

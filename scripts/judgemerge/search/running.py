@@ -9,22 +9,21 @@ from typing import Any
 
 from judgemerge.core import files
 from judgemerge.core.catalogues import load_yaml
-from judgemerge.core.items import Item, Verdict, read_items
+from judgemerge.core.items import Item, Verdict
 from judgemerge.core.processes import Stopped
-from judgemerge.prompting.prompts import Template, by_protocol, with_category
 from judgemerge.search import searching, trials
+from judgemerge.search.development import Development
 from judgemerge.search.searching import Pruner, Result
 from judgemerge.settings.searches import Search
 from judgemerge.settings.section import typed
 
 
 @dataclasses.dataclass(frozen=True)
-class Trial:
+class Trial(Development):
     """One trial that is to be run.
 
     `round_file` has its settings, `earlier` are the files of the trials of earlier rounds, `default` the study's own
-    settings, `development` the item files of the sets by name, `prompts` the prompts they are judged with, `sources`
-    the folder of raw files that these take texts from.
+    settings.
     """
 
     search: Search
@@ -32,12 +31,8 @@ class Trial:
     round_file: str
     earlier: list[str]
     default: Mapping[str, Any]
-    development: Mapping[str, str]
-    prompts: Mapping[str, str]
-    judging: Mapping[str, Any]
     folder: Path
     result: str
-    sources: str
 
     @classmethod
     def at(
@@ -60,20 +55,6 @@ class Trial:
         """What gives the trial up when it does worse than those of earlier rounds."""
         earlier = searching.read_results(self.earlier)
         return Pruner(self.search, searching.round_of(self.search, self.number), earlier, self.default)
-
-    @cached_property
-    def sets(self) -> dict[str, list[Item]]:
-        """The items of every development set."""
-        categories = self.judging.get("categories", {})
-        return {
-            name: [with_category(item, categories) for item in read_items(path)]
-            for name, path in self.development.items()
-        }
-
-    def templates(self) -> dict[str, Template]:
-        """Return the prompts of the development sets by protocol."""
-        paths = [f"config/prompts/{name}.yaml" for name in self.prompts.values()]
-        return by_protocol(paths, self.sources, self.judging.get("reply_tokens"))
 
     def judge(self, backend) -> dict[str, Any]:
         """Judge all items, keep the verdicts, and return {value, n, errors}."""

@@ -8,7 +8,7 @@ import pytest
 from judgemerge.core import files
 from judgemerge.core.items import Item, write_items
 from judgemerge.core.processes import Stopped
-from judgemerge.search import running, trials
+from judgemerge.search import development, running, trials
 from judgemerge.settings.searches import ExpertSearch, MergeSearch
 from judgemerge.train import experts, trained_models
 
@@ -37,7 +37,7 @@ def pair():
 @pytest.fixture
 def training(tmp_path, monkeypatch):
     """Return a function that runs a trial whose training and judging are made up, and returns what was trained."""
-    monkeypatch.setattr(running, "read_items", lambda path: [])
+    monkeypatch.setattr(development, "read_items", lambda path: [])
     monkeypatch.setattr(trained_models, "load", lambda *arguments: "backend")
     monkeypatch.setattr(trials, "judge", lambda *arguments: ({"d": []}, True))
     monkeypatch.setattr(trials, "finish", lambda *arguments: {"value": 0.5, "n": 2, "errors": 1})
