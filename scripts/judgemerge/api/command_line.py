@@ -1,7 +1,7 @@
 """The command `judgemerge` of an installed package: its subcommands are the programs of scripts/commands/."""
 
-import runpy
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import NamedTuple
 
 from judgemerge import __version__
@@ -68,7 +68,8 @@ def run(name: str, arguments: list[str]) -> None:
     sys.argv = [f"judgemerge {name}", *arguments]
     sys.path.insert(0, str(path.parent))  # programs share modules that lie beside them
     try:
-        runpy.run_path(str(path), run_name="__main__")
+        spec = spec_from_file_location("__main__", path)  # runpy would put the file's name into usages
+        spec.loader.exec_module(module_from_spec(spec))
     except ModuleNotFoundError as error:
         if not command.extra or (error.name or "").startswith("judgemerge"):
             raise

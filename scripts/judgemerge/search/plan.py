@@ -120,7 +120,7 @@ class SearchPlan:
         more = {"categories": categories} if categories else {}
         if self.study.settings.rehearsal:  # random weights write nothing that could be read, and no metric is defined
             more["value_of_nothing"] = 0.0
-        return judging_of(self.study, searching.best_name(search)) | more
+        return judging_of(self.study, self.study.chat(searching.best_name(search))) | more
 
 
 class CheckpointPlan:
@@ -151,12 +151,12 @@ class CheckpointPlan:
     def judging(self, expert: str) -> dict:
         """Return how a checkpoint is asked: as the expert."""
         categories = self.study.categories_of(self.development_sets(expert))
-        return judging_of(self.study, expert) | ({"categories": categories} if categories else {})
+        return judging_of(self.study, self.study.chat(expert)) | ({"categories": categories} if categories else {})
 
 
-def judging_of(study: "Study", model: str) -> dict:
-    """Return how a job that judges on the side asks a model."""
-    judging, chat = study.settings.judging, study.chat(model)
+def judging_of(study: "Study", chat: dict) -> dict:
+    """Return how a job that judges on the side asks a model, whose chat template is used as `chat` says."""
+    judging = study.settings.judging
     keys = ["batch_tokens", "max_prompt_tokens", "dtype"] + (["reply_tokens"] if judging.reply_tokens else [])
     return {key: getattr(judging, key) for key in keys} | ({"chat": chat} if chat else {})
 
@@ -183,5 +183,5 @@ class ScreeningPlan:
         return {name: content(self.study.catalogues.prompts[name]) for name in self.prompts.values()}
 
     def judging(self, model: str) -> dict:
-        """Return how a screened model is asked for its losses."""
-        return judging_of(self.study, model)
+        """Return how a screened model is asked for its losses: in the form that it was trained in."""
+        return judging_of(self.study, self.study.chat_in_training(model))

@@ -5,7 +5,7 @@ Everything that can be wrong with a study is found here, before the first job. I
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from judgemerge.prompting import chat_templates, rubric_metrics
 from judgemerge.prompting.prompts import Template, content, load_template, prompt_sources, shortened
 from judgemerge.quantize import quantizing
 from judgemerge.search import searching
+from judgemerge.settings.judging import JudgeSettings
 from judgemerge.settings.models import Checkpoints, Expert, Merge, Model, Package, Prompts, Quantization
 from judgemerge.settings.panels import Panel
 from judgemerge.settings.report import Average
@@ -590,8 +591,16 @@ class Study:
         """
         judging, model = self.settings.judging, self.model_of(model)
         quantized = self.quantizations[model].model if model in self.quantizations else ""
-        entries = [judging.for_judge(model), judging.for_judge(quantized)]
-        entries += [self.models[root] for root in (self.roots(model) if model in self.model_names else [])]
+        return self._chat(model, [judging.for_judge(model), judging.for_judge(quantized)])
+
+    def chat_in_training(self, base: str) -> dict:
+        """Return how the chat template of a base is used in a training: `judging.judges` is about judging alone."""
+        return self._chat(base, [])
+
+    def _chat(self, model: str, of_judges: Sequence[JudgeSettings]) -> dict:
+        """Return the arguments of chat_templates.Chat: settings of judges go before those of the root models."""
+        roots = self.roots(model) if model in self.model_names else []
+        entries = [*of_judges, *(self.models[root] for root in roots)]
         arguments: dict = {} if self.settings.date == chat_templates.DATE else {"date": self.settings.date}
         for key in ("chat_template", "template_arguments"):
             values = (getattr(entry, key) for entry in entries)

@@ -72,7 +72,7 @@ class TrainingPlan:
         That is how the chat template of its base is used, and which category's criteria its items get.
         """
         more = {
-            "chat": self.study.chat(self.study.base_of(expert)),
+            "chat": self.study.chat_in_training(self.study.base_of(expert)),
             "categories": self.study.categories_of([*self.training_sets(expert), *self.evaluation_sets(expert)]),
         }
         return shared_settings(self.study.settings) | {key: value for key, value in more.items() if value}

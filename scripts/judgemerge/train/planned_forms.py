@@ -55,7 +55,7 @@ def check(study: "Study", verdicts: Path = VERDICTS) -> None:
             )
         folder = getattr(study.models.get(base), "path", None)
         has_tokenizer = folder and Path(folder, "tokenizer_config.json").is_file()
-        if has_tokenizer and (fault := _fault(folder, settings, study.chat(base), verdicts)):
+        if has_tokenizer and (fault := _fault(folder, settings, study.chat_in_training(base), verdicts)):
             raise JudgemergeError(f"{study.where}: {key}: {fault}")
 
 

@@ -8,6 +8,7 @@ import pytest
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.report.tables import TABLES
 from judgemerge.study.load import load_study
+from judgemerge.train.plan import TrainingPlan
 
 PROMPTS = {"pairwise": "brief_pairwise", "pointwise": "brief_pointwise"}
 AVERAGE = {"method": "linear", "models": {"one": {"weight": 0.5}, "two": {"weight": 0.5}}}
@@ -465,6 +466,11 @@ def test_a_model_in_a_folder_without_a_chat_template_is_refused_in_the_plan_unle
     own = study(**start, judging={"prompts": PROMPTS, "judges": {"start": {"chat_template": "none"}}})
     assert own.chat("start")["chat_template"] == "none" and own.chat("one") == {} == study().chat("start")
     assert own.model_template("start") is None and own.chat_templates == ["none"]
+    # A base that is a judge, too, and asked in a form of its own leaves the trainings on it as they are.
+    assert own.chat_in_training("start") == {} and named.chat_in_training("start") == named.chat("start")
+    assert TrainingPlan(own).common("one") == TrainingPlan(
+        study(**start, judging={"prompts": PROMPTS}, judges=["one"])
+    ).common("one")
 
 
 def test_arguments_and_date_of_templates_are_checked_and_handed_down(study, repository):

@@ -254,11 +254,11 @@ def test_trainings_are_in_the_form_of_their_base_and_reach_what_they_name(name, 
     checked = {}
     for key, base, keys in trainings(study):
         folder = folders[study.models[base].twin.of]
-        form = (folder, keys.get("template"), str(study.chat(base)))
+        form = (folder, keys.get("template"), str(study.chat_in_training(base)))
         if form not in checked:
             # Only conversations of FineTome have several turns.
             longer = trained_forms.SEVERAL if key == "screening" else ()
-            checked[form] = load_form(folder, keys, study.chat(base), key, longer)
+            checked[form] = load_form(folder, keys, study.chat_in_training(base), key, longer)
         if keys.get("finetuning_type", "lora") != "lora":
             continue
         settings, modules = lora_targets.prepare(folder, {"finetuning_type": "lora", **keys}, key)
