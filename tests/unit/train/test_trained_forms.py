@@ -186,7 +186,7 @@ def test_a_plan_refuses_what_a_training_would_and_asks_once(model, tmp_path):
             experts={"x": SimpleNamespace(settings={})},
             models={"qwen": SimpleNamespace(path=str(folder))},
             base_of=lambda expert: "qwen",
-            chat=lambda name: {},
+            chat_in_training=lambda base: {},
         )
 
     planned_forms.check(study(template="chatml"), tmp_path)
