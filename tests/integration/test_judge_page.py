@@ -96,27 +96,37 @@ def waiting(browser, seconds=60):
 
 
 def fill(browser, label, text):
-    """Type into the field with this label."""
-    field = waiting(browser).until(lambda b: b.find_element(By.CSS_SELECTOR, f"textarea[aria-label='{label}']"))
-    field.send_keys(Keys.CONTROL, "a")
-    field.send_keys(Keys.CONTROL, Keys.NULL)
-    field.send_keys(text)
+    """Type into the field with this label, again where the page was drawn anew meanwhile."""
+
+    def typed(browser):
+        field = browser.find_element(By.CSS_SELECTOR, f"textarea[aria-label='{label}']")
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(Keys.CONTROL, Keys.NULL)
+        field.send_keys(text)
+        return field.get_property("value") == text
+
+    waiting(browser).until(typed)
+
+
+def click(browser, xpath):
+    """Press what is there, again where the page was drawn anew between finding and pressing."""
+    waiting(browser).until(lambda b: b.find_element(By.XPATH, xpath).click() is None)
 
 
 def press(browser):
-    button = "//button[.//p[normalize-space()='Judge']]"
-    waiting(browser).until(lambda b: b.find_element(By.XPATH, button)).click()
-
-
-def shown(browser):
-    """Return the plain texts on the page, in their order."""
-    where = "[data-testid='stCode'] code, [data-testid='stText']"
-    return [element.text for element in browser.find_elements(By.CSS_SELECTOR, where)]
+    click(browser, "//button[.//p[normalize-space()='Judge']]")
 
 
 def until_shown(browser, text):
-    waiting(browser).until(lambda b: any(text in each for each in shown(b)))
-    return shown(browser)
+    """Return the plain texts on the page, in their order, once one of them has this one (or matches this pattern)."""
+    where = "[data-testid='stCode'] code, [data-testid='stText']"
+    pattern = text if isinstance(text, re.Pattern) else re.compile(re.escape(text))
+
+    def there(browser):
+        texts = [element.text for element in browser.find_elements(By.CSS_SELECTOR, where)]
+        return any(map(pattern.search, texts)) and texts
+
+    return waiting(browser).until(there)
 
 
 def test_the_verdict_in_both_orders_and_a_hostile_reply(browser, repository):
@@ -189,8 +199,8 @@ def test_a_model_folder(browser, repository, tiny_models):
         fill(browser, "Question", "How many legs has a cat?")
         fill(browser, "Answer", "Four.")
         press(browser)
-        until_shown(browser, "No score (cut)")  # an untrained model does not stop
-        assert any(text and "score" not in text for text in shown(browser))
+        texts = until_shown(browser, "No score (cut)")  # an untrained model does not stop
+        assert any(text and "score" not in text for text in texts)
 
 
 # ---- a list, and a chat: the whole way ----
@@ -221,12 +231,11 @@ def judged_or_said(body, n):
 
 
 def tab(browser, name):
-    waiting(browser).until(lambda b: b.find_element(By.XPATH, f"//*[@role='tab'][contains(., '{name}')]")).click()
+    click(browser, f"//*[@role='tab'][contains(., '{name}')]")
 
 
 def press_button(browser, name):
-    button = f"//button[not(@disabled)][.//p[starts-with(normalize-space(), '{name}')]]"
-    waiting(browser).until(lambda b: b.find_element(By.XPATH, button)).click()
+    click(browser, f"//button[not(@disabled)][.//p[starts-with(normalize-space(), '{name}')]]")
 
 
 def widths(browser, width, scheme):
@@ -276,8 +285,7 @@ def test_a_list_and_a_chat_the_whole_way(browser, repository, tmp_path):
         )
         field.send_keys("Hello?" + Keys.ENTER)
         until_shown(browser, "[click](javascript:window.hacked=4)")
-        waiting(browser).until(lambda b: any(re.fullmatch(r"[\d.]+ s", text) for text in shown(b)))
-        texts = shown(browser)
+        texts = until_shown(browser, re.compile(r"\A[\d.]+ s\Z"))
         assert "Hello?" in texts and any(ATTACK.strip() in text for text in texts)
         assert browser.execute_script("return window.hacked") is None
         inside = "document.querySelector('[data-testid=stMain]')"
