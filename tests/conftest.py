@@ -1,5 +1,6 @@
 """Fixtures that tests share: where hand-made rows are, the mirror of raw files if there is one, and tiny models."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -45,6 +46,12 @@ def pytest_collection_modifyitems(items):
         return ranks.get(item.path.name, len(ranks)), "integration" not in item.path.parts
 
     items.sort(key=rank)
+
+
+def pytest_collection_finish():
+    """Take thousands of tests and what they import out of the garbage collector's way."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

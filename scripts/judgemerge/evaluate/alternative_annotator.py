@@ -29,10 +29,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from judgemerge.evaluate.bootstrap import effective_clusters
 from judgemerge.evaluate.counts import divide
+from judgemerge.evaluate.multiple_testing import benjamini_yekutieli
 
 LEAST_ITEMS = 30  # per person; with fewer the paper asks for another test, and ω moves by chance
 LEAST_PEOPLE = 3
@@ -232,14 +233,6 @@ def margin_p(difference: np.ndarray, cluster: np.ndarray, epsilon: float) -> np.
     variance = (as_sampled + np.maximum(at_border - seen, 0) * n / effective) / n
     t = divide(difference.mean(axis=-1) - epsilon, np.sqrt(variance))
     return np.where(variance == 0, 1.0, special.stdtr(max(effective - 1, 1), t))
-
-
-def benjamini_yekutieli(p: np.ndarray) -> np.ndarray:
-    """Return adjusted p-values, (…, n) → (…, n): the p of rank k times n (1 + ½ + … + 1/n) / k, none above the next.
-
-    Holds the rate of false discoveries under any dependence (Benjamini and Yekutieli 2001, theorem 1.3).
-    """
-    return stats.false_discovery_control(np.asarray(p, dtype=float), axis=-1, method="by")
 
 
 def winning_rate(p: np.ndarray) -> np.ndarray:

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.bootstrap import NO_TEST, DifferenceTest, difference_test
 from judgemerge.evaluate.estimates import DECIMALS, DEFAULTS
 from judgemerge.evaluate.metrics import METRICS, metrics_for
+from judgemerge.evaluate.multiple_testing import holm
 from judgemerge.evaluate.power import detectable_by_test
 from judgemerge.evaluate.score import BenchmarkStatistics, JudgeStatistics, benchmark_statistics
 from judgemerge.evaluate.verdict_arrays import BenchmarkArrays, JudgeArrays
@@ -100,7 +100,7 @@ def add_holm(table: pd.DataFrame, n_pairs: int = 0) -> pd.DataFrame:
     table = table.assign(p_holm=np.nan)
     for _, family in table[table.p.notna()].groupby(["benchmark", "metric", "test"], sort=False):
         p = np.concatenate([family.p, np.ones(max(0, n_pairs - len(family)))])
-        table.loc[family.index, "p_holm"] = multipletests(p, method="holm")[1][: len(family)]
+        table.loc[family.index, "p_holm"] = holm(p)[: len(family)]
     return table
 
 

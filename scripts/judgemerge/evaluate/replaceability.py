@@ -19,6 +19,7 @@ from judgemerge.evaluate import estimates
 from judgemerge.evaluate.counts import divide, scale_mismatch
 from judgemerge.evaluate.estimates import UNDEFINED, Estimate, Sample, draw_sample, estimate, proportion
 from judgemerge.evaluate.humans import combined_codes
+from judgemerge.evaluate.multiple_testing import benjamini_yekutieli
 from judgemerge.evaluate.panels import Labelling
 from judgemerge.evaluate.tables import was_asked
 from judgemerge.evaluate.verdict_arrays import (
@@ -180,7 +181,7 @@ def _test_rows(case: Case, all_duels: Sequence[alternative.Duel], sizes: dict[st
         for rules, rate in rates.items():
             metric = f"winning_rate[{epsilon:g}]"
             yield _rate(case, metric, rate, epsilon=epsilon, n=len(other.duels), rules=rules)
-    paper = alternative.benjamini_yekutieli(test.p_items)
+    paper = benjamini_yekutieli(test.p_items)
     for duel, p, adjusted, p_items, paper_adjusted in zip(
         test.duels, test.p, test.adjusted, test.p_items, paper, strict=True
     ):

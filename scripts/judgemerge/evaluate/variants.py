@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from judgemerge.core.items import Item, Verdict
 from judgemerge.evaluate.comparisons import difference
 from judgemerge.evaluate.estimates import DECIMALS, Estimate, Measurement
+from judgemerge.evaluate.multiple_testing import holm
 from judgemerge.evaluate.power import detectable_by_test
 from judgemerge.evaluate.score import (
     BenchmarkStatistics,
@@ -90,5 +90,5 @@ def with_holm(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with p_holm: Holm 1979 over the judges and benchmarks of one variant in one metric."""
     table = table.copy()
     for _, family in table[table.p.notna()].groupby(["variant", "metric"], sort=False):
-        table.loc[family.index, "p_holm"] = np.round(multipletests(family.p.to_numpy(), method="holm")[1], DECIMALS)
+        table.loc[family.index, "p_holm"] = np.round(holm(family.p), DECIMALS)
     return table

@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from statsmodels.stats.multitest import multipletests
-
 from judgemerge.core import files
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.frames import read_table
 from judgemerge.core.items import NOT_ASKED, Item, Verdict, read_items, read_verdicts
 from judgemerge.evaluate.comparisons import cluster_gains, difference, mcnemar
 from judgemerge.evaluate.metrics import metrics_for
+from judgemerge.evaluate.multiple_testing import holm
 from judgemerge.evaluate.power import detectable_by_test
 from judgemerge.evaluate.score import RULES, BenchmarkStatistics, benchmark_statistics
 from judgemerge.judge import failures
@@ -310,7 +309,7 @@ def _with_holm(rows: Sequence[Compared]) -> list[Compared]:
     tested = [row for row in rows if math.isfinite(row.p)]
     if not tested:
         return list(rows)
-    corrected = iter(multipletests([row.p for row in tested], method="holm")[1])
+    corrected = iter(holm([row.p for row in tested]))
     return [row._replace(p_holm=float(next(corrected))) if math.isfinite(row.p) else row for row in rows]
 
 

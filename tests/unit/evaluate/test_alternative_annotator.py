@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 from scipy import optimize, stats
-from statsmodels.stats.multitest import multipletests
 
 from judgemerge.evaluate import alternative_annotator as alternative
+from judgemerge.evaluate.multiple_testing import benjamini_yekutieli
 
 NAN = np.nan
 
@@ -170,26 +170,13 @@ def test_many_panels_side_by_side_are_what_each_is_alone():
         np.testing.assert_allclose(p, [alternative.margin_p(row, cluster, epsilon) for row in difference])
         np.testing.assert_allclose(p_items, [alternative.t_test_p(row, epsilon) for row in difference])
     grouped = rng.random((5, 4))
-    rates = [(alternative.benjamini_yekutieli(row) <= 0.05).mean() for row in grouped]
+    rates = [(benjamini_yekutieli(row) <= 0.05).mean() for row in grouped]
     np.testing.assert_allclose(alternative.winning_rate(grouped), rates)
 
 
 def test_alone_in_its_prompt_an_item_has_no_design_effect():
     values = np.random.default_rng(1).choice([-1.0, 0, 1], 50)
     assert alternative.design_effect(values, np.arange(50)) == pytest.approx(1)
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_benjamini_yekutieli_is_statsmodels(seed):
-    p = np.random.default_rng(seed).random(int(seed) + 1) ** 3
-    rejected, adjusted, _, _ = multipletests(p, alpha=0.05, method="fdr_by")
-    assert alternative.benjamini_yekutieli(p) == pytest.approx(adjusted)
-    assert ((alternative.benjamini_yekutieli(p) <= 0.05) == rejected).all()
-
-
-def test_benjamini_yekutieli_by_hand():
-    """Three p-values: rank k is multiplied by 3 (1 + ½ + ⅓) / k = 5.5 / k."""
-    assert alternative.benjamini_yekutieli([0.02, 0.001, 0.5]) == pytest.approx([0.055, 0.0055, 5.5 * 0.5 / 3])
 
 
 # ---- the whole ----
