@@ -2,6 +2,7 @@
 
 import ast
 import datetime
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -202,22 +203,30 @@ def test_stats_environment_is_light():
 # --- what the rules need
 
 
+@functools.cache
+def names_imported(path: Path) -> list[str]:
+    """Names in the import statements at the top of a file; nothing of a file that does not exist."""
+    names = []
+    for node in ast.parse(path.read_text()).body if path.exists() else ():
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
+
+
 def imported(path: Path, seen: set[Path]) -> set[str]:
     """Names of the packages that importing a file brings in, this project's own modules followed."""
     found = set()
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            module = ROOT / "scripts" / name.replace(".", "/")
-            own = {module.with_suffix(".py"), module / "__init__.py"} - seen
-            seen |= own
-            found |= {name.partition(".")[0]}.union(*(imported(file, seen) for file in own if file.exists()))
+    for name in names_imported(path):
+        module = ROOT / "scripts" / name.replace(".", "/")
+        own = {module.with_suffix(".py"), module / "__init__.py"} - seen
+        seen |= own
+        found |= {name.partition(".")[0]}.union(*(imported(file, seen) for file in own))
     return found - sys.stdlib_module_names - {"judgemerge"}
+
+
+packages_distributions = functools.cache(importlib.metadata.packages_distributions)
 
 
 # What rules whose environment depends on the study choose from (judgemerge.study.environments).
@@ -244,7 +253,7 @@ def scripts_with_environments() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("script", "env"), scripts_with_environments())
 def test_environment_has_what_its_script_imports(script, env):
     """Snakemake would take a missing package from outside the environment without a word."""
-    distributions = importlib.metadata.packages_distributions()
+    distributions = packages_distributions()
     bare = CHOICES["tool"]["judgemerge"]["environments"][env].get("bare", [])
     present = {pin.partition("==")[0] for pin in pins_of(ROOT / f"envs/{env}.yaml")} | set(bare)
     for package in imported(ROOT / "scripts" / script, set()):
