@@ -252,7 +252,6 @@ def widths(browser, width, scheme):
     return browser.execute_script(f"return [{wide}, {colour}]")
 
 
-@pytest.mark.long
 def test_a_list_and_a_chat_the_whole_way(browser, repository, tmp_path):
     (tmp_path / "list.json").write_text(json.dumps(ROWS, indent=2))
     behaviour = {"behavior": "allow", "downloadPath": str(tmp_path / "downloads")}
