@@ -252,8 +252,11 @@ def tear(run: Run, pid: int, results: Path) -> bool:
 
 
 def strike(run: Run, waiting: list[Moment], took: dict[str, float], results: Path) -> Moment | None:
-    """Wait for a job of a kind that is still to be killed, then kill; None when the study is complete before."""
-    seen: dict[int, float] = {}
+    """Wait for a job of a kind that is still to be killed, then kill; None when the study is complete before.
+
+    Jobs that end first say how long their kind takes now (`took`): a machine that was busy before would let none be hit.
+    """
+    seen: dict[int, tuple[str, float]] = {}
     planning = next((moment for moment in waiting if moment.kind == PLANNING), None)
     while run.process.poll() is None:
         now = run.seconds()
@@ -262,8 +265,11 @@ def strike(run: Run, waiting: list[Moment], took: dict[str, float], results: Pat
             return _kill(run, planning, 0, jobs, results)
         if jobs:
             planning = None
+        for pid in seen.keys() - jobs.keys():
+            kind, start = seen.pop(pid)
+            took[kind] = (took.get(kind, 1.0) + now - start) / 2
         for pid, kind in jobs.items():
-            start = seen.setdefault(pid, now)
+            _, start = seen.setdefault(pid, (kind, now))
             moment = next((moment for moment in waiting if moment.kind == kind), None)
             # Judging is struck in mid-line where possible: when its store is open.
             if moment and now - start >= moment.share * took.get(kind, 1.0):
