@@ -254,7 +254,7 @@ def tear(run: Run, pid: int, results: Path) -> bool:
 def strike(run: Run, waiting: list[Moment], took: dict[str, float], results: Path) -> Moment | None:
     """Wait for a job of a kind that is still to be killed, then kill; None when the study is complete before.
 
-    Jobs that end first say how long their kind takes now (`took`): a machine that was busy before would let none be hit.
+    Jobs that end before say how long their kind takes now (`took`); where the machine is less busy, none would be hit.
     """
     seen: dict[int, tuple[str, float]] = {}
     planning = next((moment for moment in waiting if moment.kind == PLANNING), None)
