@@ -11,7 +11,7 @@ import traceback
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TextIO
+from typing import TextIO
 
 from judgemerge.core.advances import OneLine, in_words
 from judgemerge.core.errors import JudgemergeError
@@ -20,6 +20,8 @@ _SECONDS_BETWEEN_LOG_LINES = 5.0
 _screen: TextIO | None = None
 _one_line: OneLine | None = None  # what tools see in place of the terminal
 _output = 1  # file descriptor of the standard output outside the block
+_start = 0  # which start of the job this is
+START = "JUDGEMERGE_START"  # the same for the process that this one becomes
 STORAGE = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there, or ask for a larger quota",
@@ -36,8 +38,8 @@ def logged(path: str | Path) -> Iterator[None]:
     A JudgemergeError ends the process with its one sentence in the log and on the outer standard error; any other error
     also leaves its traceback in the log.
 
-    The log stays locked as long as this process or a tool that it has started lives: a job that is left over from a
-    killed Snakemake goes on, and the same job, started again, waits for it before it touches the same files.
+    A job that is left over from a killed Snakemake goes on, and the same job, started again, waits for it before it
+    touches the same files. Of several that wait only the one that was started last goes on.
     """
     global _screen, _output
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +47,7 @@ def logged(path: str | Path) -> Iterator[None]:
     _screen = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
     _output = os.dup(1)
     with open(path, "ab") as log:
-        _wait_for_lock(log, path)
+        lock = _lock_when_alone(path)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     try:
@@ -72,6 +74,8 @@ def logged(path: str | Path) -> Iterator[None]:
         os.close(_output)
         _screen.close()
         _screen = None
+        if lock is not None:
+            os.close(lock)
 
 
 def _flush() -> None:
@@ -146,22 +150,51 @@ def storage_error(error: OSError) -> str | None:
 
 
 def is_being_written(path: str | Path) -> bool:
-    """Return whether a job, or a tool that it has started, holds the log at `path`: it is at work."""
-    with open(path, "rb") as log:
-        try:
-            fcntl.flock(log, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as error:
-            return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
+    """Return whether the job with the log at `path` is at work."""
+    try:
+        with open(lock_of(path), "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
     return False
 
 
-def _wait_for_lock(log: IO, path: str | Path) -> None:
-    with contextlib.suppress(OSError):  # a file system without locks; Snakemake's own lock has to do there
+def lock_of(log: str | Path) -> Path:
+    """Return the file that a job holds while it is at work; not its log, which Snakemake removes before every start.
+
+    It holds how often the job was started.
+    """
+    log = Path(log)
+    return log.with_name(f".{log.name}.lock")
+
+
+def _lock_when_alone(path: str | Path) -> int | None:
+    """Wait for the same job of an earlier run and return the open lock; None on a file system without locks.
+
+    Ends this process where the job was started once more while it waited: the run that this one is of was killed, too.
+    """
+    global _start
+    try:
+        lock = os.open(lock_of(path), os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        return None
+    with contextlib.suppress(OSError):  # Snakemake's own lock has to do there
+        _start = int(os.environ.pop(START, 0)) or _last_start(lock) + 1
+        if _start > _last_start(lock):
+            os.pwrite(lock, b"%d" % _start, 0)
         try:
-            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print(f"{path}: the same job of a run that was killed is still at work; waiting for it", file=_screen)
-            fcntl.flock(log, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if _last_start(lock) > _start:
+            print(f"{path}: the same job was started again since, and is left to that run", file=_screen)
+            sys.exit(1)
+    return lock
+
+
+def _last_start(lock: int) -> int:
+    return int(os.pread(lock, 20, 0) or 0)
 
 
 def screen() -> TextIO | OneLine | None:
@@ -193,6 +226,7 @@ def release() -> None:
         _flush()
         os.dup2(_output, 1)
         os.dup2(_screen.fileno(), 2)
+        os.environ[START] = str(_start)
 
 
 class Progress:

@@ -54,8 +54,8 @@ def state(job: Job, locked: bool, folder: str | Path = ".") -> str:
     """Return done, running, failed or left.
 
     Begun and unfinished is running while a Snakemake holds the lock of the folder, else failed: it was cut off.
-    A job that is to do and whose log is newer than its timing, which only a success writes, is running while somebody
-    holds its log, else failed.
+    A job that is to do and whose log is newer than its timing, which only a success writes, is running while it holds
+    its lock, else failed.
     """
     if not job.to_do:
         return "done"

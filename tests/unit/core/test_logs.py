@@ -103,8 +103,12 @@ def test_progress_goes_to_the_log_and_not_to_a_pipe(job):
     assert job(body) == (0, "after\n", "0 of 9 prompts\n9 of 9 prompts\n")
 
 
-def test_the_same_job_of_a_killed_run_is_waited_for(tmp_path):
-    """A job that outlived its Snakemake goes on; started again, the job waits until the first one is over."""
+@pytest.fixture
+def start(tmp_path):
+    """Return a function that starts a job which says when it begins and ends, and takes so many seconds.
+
+    As Snakemake does, it removes the job's log before.
+    """
     code = (
         "import os, sys, time; from judgemerge.core.logs import logged\n"
         "out = os.fdopen(os.dup(1), 'w', buffering=1)\n"
@@ -114,17 +118,51 @@ def test_the_same_job_of_a_killed_run_is_waited_for(tmp_path):
     )
     environment = os.environ | {"PYTHONPATH": str(Path(logs.__file__).parents[2])}
 
-    def start(seconds):
+    def begin(seconds):
+        (tmp_path / "job.log").unlink(missing_ok=True)
         command = [sys.executable, "-c", code, str(tmp_path / "job.log"), str(seconds)]
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
+    return begin
+
+
+WAITING = "job.log: the same job of a run that was killed is still at work; waiting for it\n"
+
+
+def test_the_same_job_of_a_killed_run_is_waited_for(start):
+    """A job that outlived its Snakemake goes on; started again, the job waits until the first one is over."""
     first = start(2)
     assert first.stdout.readline().startswith("begins")
     second = start(0)
     ended = float(first.communicate(timeout=60)[0].split()[-1])
     output, messages = second.communicate(timeout=60)
-    assert float(output.split()[1]) >= ended
-    assert "job.log: the same job of a run that was killed is still at work; waiting for it" in messages
+    assert float(output.split()[1]) >= ended and messages.endswith(WAITING)
+    assert start(0).communicate(timeout=60)[1] == ""  # nobody is at work
+
+
+def test_of_those_that_wait_the_last_one_goes_on(start, tmp_path):
+    """Two runs killed one after the other: what the second one started must not touch what the third one's has made."""
+    first = start(4)
+    assert first.stdout.readline().startswith("begins")
+    second = start(0)
+    assert second.stderr.readline().endswith(WAITING)
+    third = start(0)
+    assert third.stderr.readline().endswith(WAITING)
+    assert logs.is_being_written(tmp_path / "job.log")
+    assert [job.wait(timeout=60) for job in (first, second, third)] == [0, 1, 0]
+    assert second.stdout.read() == "" and third.stdout.read().startswith("begins")
+    assert second.stderr.read().endswith("job.log: the same job was started again since, and is left to that run\n")
+    assert not logs.is_being_written(tmp_path / "job.log")
+
+
+def test_a_folder_without_locks_takes_jobs_all_the_same(tmp_path, monkeypatch):
+    def none(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(logs.fcntl, "flock", none)
+    with logged(tmp_path / "job.log"):
+        os.write(1, b"work\n")
+    assert (tmp_path / "job.log").read_text() == "work\n"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EFBIG])

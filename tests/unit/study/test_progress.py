@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from judgemerge.core.logs import lock_of
 from judgemerge.study import progress
 from judgemerge.study.progress import Job
 
@@ -43,10 +44,10 @@ def test_states(job, tmp_path, fields, locked, state):
     assert progress.state(job(**fields), locked, tmp_path) == state
 
 
-def test_a_job_that_holds_its_log_is_running(job, tmp_path):
+def test_a_job_that_holds_its_lock_is_running(job, tmp_path):
     begun = job(log=7, timing=6)
-    with open(tmp_path / "log", "ab") as log:
-        fcntl.flock(log, fcntl.LOCK_EX)
+    with open(lock_of(tmp_path / "log"), "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         assert progress.state(begun, True, tmp_path) == "running"
     assert progress.state(begun, True, tmp_path) == "failed"
 
@@ -77,13 +78,13 @@ def test_the_report_names_failed_jobs_with_their_last_words(job, tmp_path):
 
 @pytest.fixture
 def running(tmp_path):
-    """Return a function: a job that holds its log, in which a text stands."""
+    """Return a function: a job that is at work, in whose log a text stands."""
 
     def begin(text, name="log", **fields):
         (tmp_path / name).write_text(text, encoding="utf-8")
-        log = os.open(tmp_path / name, os.O_RDONLY)
-        closing.callback(os.close, log)
-        fcntl.flock(log, fcntl.LOCK_EX)
+        lock = os.open(lock_of(tmp_path / name), os.O_RDWR | os.O_CREAT)
+        closing.callback(os.close, lock)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         return Job("train", name, True, True, name, None, **fields)
 
     with contextlib.ExitStack() as closing:
