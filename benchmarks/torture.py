@@ -462,7 +462,6 @@ def page(
         + ", ".join(f"{victim} {count}" for victim, count in sorted(victims.items()))
         + f"; {sum(one.torn for one in done)} left half a line in a store.",
         f"- Undisturbed the study takes {undisturbed:.0f} s on {cores} cores ({platform.machine()}, "
-        f""
         f"load {os.getloadavg()[1]:.0f} on {os.cpu_count()} cores at the end), and stores {n_stored} replies.",
         f"- Compared after each chain: {n_files} files and model digests, byte for byte; every line of every store.",
         "",
