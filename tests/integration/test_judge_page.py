@@ -186,8 +186,9 @@ def test_a_score_with_its_dimensions(browser, repository, tmp_path):
         texts = until_shown(browser, "No score (no_reference)")
         fill(browser, "Reference", "my Reference")
         press(browser)
-        texts = until_shown(browser, "Score: 7")
-        assert "Accuracy: 8\n<img src=x onerror=window.hacked=5>: 6\nOverall: 7" in texts and "Short." in texts
+        until_shown(browser, "Score: 7")
+        until_shown(browser, "Accuracy: 8\n<img src=x onerror=window.hacked=5>: 6\nOverall: 7")
+        until_shown(browser, "Short.")
         assert browser.execute_script("return window.hacked") is None
     assert server.bodies[0]["messages"][-1]["content"] == "Grade my Answer to my Question by my Rubric and my Reference"
 
