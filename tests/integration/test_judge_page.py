@@ -183,7 +183,7 @@ def test_a_score_with_its_dimensions(browser, repository, tmp_path):
         for label in ("Question", "Answer", "Rubric"):
             fill(browser, label, f"my {label}")
         press(browser)
-        texts = until_shown(browser, "No score (no_reference)")
+        until_shown(browser, "No score (no_reference)")
         fill(browser, "Reference", "my Reference")
         press(browser)
         until_shown(browser, "Score: 7")
