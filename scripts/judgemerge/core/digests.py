@@ -45,10 +45,15 @@ class Sources:
         except (OSError, ValueError):
             self.entries = {}
 
+    @functools.cached_property
+    def tops(self) -> set[str]:
+        """What the first part of a dotted name can be, if it is one of ours: few import statements name one."""
+        return {name.removesuffix(".py") for name in os.listdir(self.folder)}
+
     def read(self, path: str) -> Source:
         """Return what a file, given below the folder, holds and imports."""
         if path not in self.known:
-            status = os.stat(self.folder / path)
+            status = os.stat(os.path.join(self.folder, path))
             version = [status.st_mtime_ns, status.st_size]
             if self.entries.get(path, [None])[0] != version:
                 self.entries[path] = [version, parse((self.folder / path).read_bytes())]
@@ -74,6 +79,7 @@ class Sources:
             modules = {
                 module
                 for name in self.read(path).imports
+                if name.partition(".")[0] in self.tops
                 for module in itertools.accumulate(name.split("."), "{}/{}".format)
             }
             candidates = (candidate for module in modules for candidate in (f"{module}.py", f"{module}/__init__.py"))
@@ -83,7 +89,7 @@ class Sources:
     def has(self, path: str) -> bool:
         """Return whether there is such a file."""
         if path not in self.existing:
-            self.existing[path] = os.path.isfile(self.folder / path)
+            self.existing[path] = os.path.isfile(os.path.join(self.folder, path))
         return self.existing[path]
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import os
 import sys
 import threading
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from judgemerge.core import locks
 from judgemerge.core.advances import OneLine, in_words
 from judgemerge.core.errors import JudgemergeError
 
@@ -151,12 +151,7 @@ def storage_error(error: OSError) -> str | None:
 
 def is_being_written(path: str | Path) -> bool:
     """Return whether the job with the log at `path` is at work."""
-    try:
-        with open(lock_of(path), "rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
-    return False
+    return locks.is_held(lock_of(path))
 
 
 def lock_of(log: str | Path) -> Path:
@@ -169,7 +164,7 @@ def lock_of(log: str | Path) -> Path:
 
 
 def _lock_when_alone(path: str | Path) -> int | None:
-    """Wait for the same job of an earlier run and return the open lock; None on a file system without locks.
+    """Wait for the same job of an earlier run and return the open lock; None where there can be none.
 
     Ends this process where the job was started once more while it waited: the run that this one is of was killed, too.
     """
@@ -178,18 +173,15 @@ def _lock_when_alone(path: str | Path) -> int | None:
         lock = os.open(lock_of(path), os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:
         return None
-    with contextlib.suppress(OSError):  # Snakemake's own lock has to do there
-        _start = int(os.environ.pop(START, 0)) or _last_start(lock) + 1
-        if _start > _last_start(lock):
+    _start = int(os.environ.pop(START, 0)) or _last_start(lock) + 1
+    if _start > _last_start(lock):
+        with contextlib.suppress(OSError):  # a full disk: the job itself will say so
             os.pwrite(lock, b"%d" % _start, 0)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{path}: the same job of a run that was killed is still at work; waiting for it", file=_screen)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        if _last_start(lock) > _start:
-            print(f"{path}: the same job was started again since, and is left to that run", file=_screen)
-            sys.exit(1)
+    waiting = f"{path}: the same job of a run that was killed is still at work; waiting for it"
+    locks.wait_for(lock, waiting, _screen)
+    if _last_start(lock) > _start:
+        print(f"{path}: the same job was started again since, and is left to that run", file=_screen)
+        sys.exit(1)
     return lock
 
 

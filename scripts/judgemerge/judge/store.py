@@ -2,15 +2,13 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Self
 
-from judgemerge.core import files
+from judgemerge.core import files, locks
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.judge.backends import Completion
 
@@ -45,12 +43,7 @@ class Store(contextlib.AbstractContextManager):
     def _open(self, path: Path) -> IO[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(path, "a", encoding="utf-8")  # noqa: SIM115 – open, and locked, as long as the store is
-        with contextlib.suppress(OSError):  # a file system without locks; Snakemake's own lock has to do there
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(f"{path}: another job is judging this with the same weights; waiting for it", file=sys.stderr)
-                fcntl.flock(file, fcntl.LOCK_EX)
+        locks.wait_for(file.fileno(), f"{path}: another job is judging this with the same weights; waiting for it")
         with open(path, "rb+") as binary:
             content = binary.read()
             binary.truncate(content.rfind(b"\n") + 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from judgemerge.core import logs
+from judgemerge.core import locks, logs
 from judgemerge.core.logs import logged
 
 JOB = """
@@ -159,7 +159,7 @@ def test_a_folder_without_locks_takes_jobs_all_the_same(tmp_path, monkeypatch):
     def none(*_):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(logs.fcntl, "flock", none)
+    monkeypatch.setattr(locks.fcntl, "flock", none)
     with logged(tmp_path / "job.log"):
         os.write(1, b"work\n")
     assert (tmp_path / "job.log").read_text() == "work\n"
