@@ -7,10 +7,13 @@ by a fork, too, with the packages imported that most of them need. Nothing of ju
 """
 
 import atexit
+import contextlib
 import functools
 import gc
 import importlib
 import json
+import logging
+import multiprocessing.util
 import os
 import runpy
 import select
@@ -20,8 +23,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import weakref
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # Where the tool begins, and what else it imports when it runs.
 TOOLS = {
@@ -38,8 +44,8 @@ WHEN_IMPORTED = {"HF_HUB_OFFLINE": "1", "PYTHONHASHSEED": "0", "OMP_NUM_THREADS"
 CLIENT = """#!{python} -IS
 import sys
 sys.path.insert(0, {tests!r})
-import fork_server
-fork_server.ask({address!r})
+import fork_client
+fork_client.ask({address!r})
 """
 
 
@@ -80,66 +86,58 @@ def stop(server: subprocess.Popen) -> None:
     server.wait()
 
 
-# ---- the client ----
-
-
-def ask(address: str) -> None:
-    """Let the server run the tool with the arguments and streams of this process, and end as it does."""
-    if Path(address).stem == "python" and not sys.argv[1].endswith(".py"):  # an option: only scripts are run by a fork
-        os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(address)
-    socket.send_fds(connection, [b"."], [0, 1, 2])
-    request = {"arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}
-    connection.sendall(json.dumps(request).encode() + b"\n")
-    answers = connection.makefile("rb")
-    child = int(answers.readline())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: os.kill(child, number))
-    code = int(answers.readline())
-    if code < 0:
-        signal.signal(-code, signal.SIG_DFL)
-        os.kill(os.getpid(), -code)
-    sys.exit(code)
-
-
 # ---- the server ----
 
 
-def serve(name: str, address: str) -> Any:
-    """Fork for every client until standard input is closed."""
+def serve(name: str, address: str) -> None:
+    """Fork for every client until standard input is closed, then wait for what runs."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen()
     print(flush=True)
-    children: set[int] = set()
-    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
-        connection, _ = listener.accept()
-        module, *_ = map(importlib.import_module, TOOLS[name])
-        gc.freeze()  # or every process looks through all of this once more before it ends
-        child = os.fork()
-        if child == 0:
-            listener.close()
-            _become(connection, name, str(Path(address).with_name("python")))
-            return module.main()
-        connection.close()
-        children = {one for one in {*children, child} if not os.waitpid(one, os.WNOHANG)[0]}
-    for child in children:
-        os.waitpid(child, 0)
-    return None
+    waiting: list[Any] = [listener, sys.stdin]
+    running: dict[int, tuple[int, socket.socket]] = {}  # process and client by the descriptor that tells its end
+    while waiting or running:
+        clients = [connection for _, connection in running.values()]
+        ready = select.select([*waiting, *running, *clients], [], [])[0]
+        for ended in running.keys() & set(ready):
+            _tell_end(ended, *running.pop(ended))
+        for child, connection in running.values():
+            if connection in ready:  # the client has gone
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child, signal.SIGKILL)
+        if sys.stdin in ready:
+            waiting = []
+        elif listener in ready:
+            connection, _ = listener.accept()
+            _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+            request = json.loads(connection.makefile("rb").readline())
+            module, *_ = map(importlib.import_module, TOOLS[name])
+            gc.freeze()  # or every process looks through all of this once more before it ends
+            child = os.fork()
+            if child == 0:
+                for other in (listener, connection, *clients):
+                    other.close()
+                _become(name, request, streams, str(Path(address).with_name("python")))
+                _end(module.main)
+            for stream in streams:
+                os.close(stream)
+            connection.sendall(b"%d\n" % child)
+            running[os.pidfd_open(child)] = child, connection
 
 
-def _become(connection: socket.socket, name: str, python: str) -> None:
-    """Become the process that the client asks for, and leave one behind that tells it how that ended."""
-    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
-    request = json.loads(connection.makefile("rb").readline())
-    child = os.fork()
-    if child:
-        for stream in streams:
-            os.close(stream)
-        _watch(connection, child)
-    connection.close()
+def _tell_end(ended: int, child: int, connection: socket.socket) -> None:
+    """Send a client the exit code of its process, unless it has gone."""
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with connection, contextlib.suppress(OSError):
+        connection.sendall(b"%d\n" % code)
+    os.close(ended)
+
+
+def _become(name: str, request: dict, streams: list[int], python: str) -> None:
+    """Become the process that the client asks for."""
     os.setsid()
+    _forget_exits()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -153,6 +151,37 @@ def _become(connection: socket.socket, name: str, python: str) -> None:
     sys.executable = python
 
 
+def _forget_exits() -> None:
+    """Leave to the server what is to happen when it ends: what imported packages asked for takes .05 s each time."""
+    atexit._clear()
+    weakref.finalize._registry.clear()
+    weakref.finalize._registered_with_atexit = False  # until somebody asks for one in this process
+    atexit.register(logging.shutdown)
+    atexit.register(multiprocessing.util._exit_function)
+
+
+def _end(run: Callable[[], Any]) -> NoReturn:
+    """End this process as Python does after `run`, but leave all that was imported: taking it apart costs .4 s."""
+    code: Any = 1
+    try:
+        code = run()
+    except SystemExit as end:
+        code = end.code
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    if not isinstance(code, int | None):
+        print(code, file=sys.stderr)
+        code = 1
+    threading._shutdown()  # waits for threads
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit((code or 0) & 0xFF)
+
+
 def main() -> None:
     """Run a script as `python` does."""
     del sys.argv[0]
@@ -161,16 +190,5 @@ def main() -> None:
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
-def _watch(connection: socket.socket, child: int) -> None:
-    """Send the number of a process and, when it has ended, its exit code; end it when the client has gone."""
-    connection.sendall(b"%d\n" % child)
-    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
-        if select.select([connection], [], [], 0.02)[0]:
-            os.killpg(child, signal.SIGKILL)
-            os._exit(0)
-    connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(ended[1]))
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    sys.exit(serve(*sys.argv[1:]))
+    serve(*sys.argv[1:])
