@@ -182,6 +182,8 @@ rule train_expert:
         "<logs>/train_expert/{expert}.log",
     benchmark:
         "<benchmarks>/train_expert/{expert}.tsv"
+    # Everything that takes long waits for experts; judging a base can be done beside what follows.
+    priority: 1
     conda:
         of(environments.of_training, "expert")
     threads: settings.threads

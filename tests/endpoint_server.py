@@ -81,10 +81,13 @@ class Endpoint:
                     endpoint.most_under_way = max(endpoint.most_under_way, endpoint.under_way)
                 assert self.path == "/v1/chat/completions", self.path
                 try:
-                    endpoint._send(self, endpoint.answer(body, number))
+                    answer = endpoint.answer(body, number)
+                    is_closing = endpoint.closing.wait(answer.seconds)
                 finally:
-                    with endpoint.lock:
+                    with endpoint.lock:  # before the answer is out, or the next question may be counted beside it
                         endpoint.under_way -= 1
+                if not is_closing:
+                    endpoint._send(self, answer)
 
             def log_message(self, *_):
                 pass
@@ -92,8 +95,6 @@ class Endpoint:
         return Handler
 
     def _send(self, handler: BaseHTTPRequestHandler, answer: Answer) -> None:
-        if self.closing.wait(answer.seconds):
-            return
         with contextlib.suppress(OSError):
             handler.send_response(answer.status)
             for key, value in answer.headers.items():

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from judgemerge.core import files, models
+from judgemerge.core import files, imports, models
 from judgemerge.core.logs import logged
 from judgemerge.prompting.chat_templates import Chat
 from judgemerge.quantize import deploying
@@ -16,6 +16,7 @@ def main(model: str, context: int, modelfile: str, chat: Mapping = MappingProxyT
 
     `chat` are arguments of chat_templates.Chat.
     """
+    imports.transformers()
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)

@@ -1,6 +1,6 @@
 """Make checks/{expert}.export.json: the exported expert answers as base + adapter does, or the job fails."""
 
-from judgemerge.core import files
+from judgemerge.core import files, imports
 from judgemerge.core.logs import logged
 from judgemerge.prompting.chat_templates import Chat
 from judgemerge.train import checkpoints, exports
@@ -10,6 +10,7 @@ N_PROMPTS, N_CHARACTERS = 4, 2000  # a few are enough: a wrong scale or a missin
 
 def main(base: str, adapter: str, exported: str, rows: list[str], threads: int, report: str) -> None:
     """Compare on prompts of the expert's own training data."""
+    imports.transformers()
     from transformers import AutoTokenizer
 
     chat = Chat(AutoTokenizer.from_pretrained(exported, trust_remote_code=False), exported)

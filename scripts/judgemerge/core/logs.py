@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import os
 import sys
 import threading
@@ -76,6 +77,7 @@ def logged(path: str | Path) -> Iterator[None]:
         _screen = None
         if lock is not None:
             os.close(lock)
+        gc.freeze()  # or Python looks once more through all that was imported, before it ends: a second with torch
 
 
 def _flush() -> None:

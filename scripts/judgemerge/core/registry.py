@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from judgemerge.core import imports
 from judgemerge.core.errors import JudgemergeError, require_known
 
 Part = TypeVar("Part")
@@ -44,7 +45,8 @@ class Modules:
     def load(self, name: str) -> ModuleType:
         """Return the module of that name; an unknown one, or one that lacks what it needs, raises JudgemergeError."""
         require_known(name, self.names, f"unknown {self.kind}")
-        module = importlib.import_module(f"{self.package}.{name}")
+        with imports.quickly():
+            module = importlib.import_module(f"{self.package}.{name}")
         for definition in self.needs:
             if not hasattr(module, definition.partition("(")[0]):
                 missing = f"function {definition}" if "(" in definition else definition

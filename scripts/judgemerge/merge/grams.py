@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from judgemerge.core import imports
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.items import random_part
 
@@ -47,6 +48,7 @@ def write(
     model: str | Path, examples: Sequence[dict], output: str | Path, parameters: Mapping, seed: int, threads: int = 1
 ) -> dict:
     """Write the matrices of a model on examples (`losses.decoder_ids`) and return how many examples and tokens."""
+    imports.transformers()
     import torch
     import transformers
 

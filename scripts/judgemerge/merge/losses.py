@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from judgemerge.core import files
+from judgemerge.core import files, imports
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.prompting.chat_templates import Chat
 
@@ -267,6 +267,7 @@ def loss_of_model(folder: str | Path, kind: str, examples: Sequence[dict], seed:
     `settings`: batch_size, max_length, average, and n_negatives for encoders and rerankers. Weights are read as float32
     on the CPU and as they are stored on a GPU.
     """
+    imports.transformers()
     import torch
     import transformers
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from judgemerge.core import files, models
+from judgemerge.core import files, imports, models
 from judgemerge.core.catalogues import load_yaml
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.prompting import chat_templates
@@ -45,6 +45,7 @@ def carry_form(folder: str | Path, chat_template: str | None) -> None:
     LLaMA-Factory's export replaces chat templates by its own for some templates, and leaves the base's end token in the
     generation settings. A folder that has it right already stays byte for byte.
     """
+    imports.transformers()
     from transformers import AutoTokenizer
 
     if chat_template is not None and chat_templates.read(folder) != chat_template:
@@ -92,6 +93,7 @@ def check(comparison: Mapping, where: str) -> None:
 
 
 def _logits(folder: str | Path, texts: Sequence[str], adapter: str | Path | None = None) -> Iterator:
+    imports.transformers()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from judgemerge.core import files, logs
+from judgemerge.core import files, imports, logs
 from judgemerge.core.errors import JudgemergeError
 from judgemerge.core.processes import run_tool
 from judgemerge.prompting import chat_templates
@@ -43,6 +43,7 @@ def load_form(
     folder: str | Path, settings: Mapping, chat: Mapping, where: str, longer: Sequence[chat_templates.Messages] = ()
 ) -> trained_forms.Form:
     """Return the checked form of a training on the model in `folder` (trained_forms.of)."""
+    imports.transformers()
     from transformers import AutoTokenizer
 
     fast = settings.get("use_fast_tokenizer", True)

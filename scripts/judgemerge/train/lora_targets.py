@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from judgemerge.core import files, models
+from judgemerge.core import files, imports, models
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 
 ALL = "all"
@@ -52,6 +52,7 @@ def stored_modules(folder: str | Path) -> list[str]:
 
 def base_model(folder: str | Path):
     """Return the model of a folder without weights, on PyTorch's meta device; a mixture's experts are split."""
+    imports.transformers()
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from judgemerge.core import imports
 from judgemerge.core.errors import JudgemergeError, did_you_mean
 from judgemerge.core.places import IS_INSTALLED, how_to_install
 from judgemerge.core.registry import Modules
@@ -208,6 +209,8 @@ def load(name: str, model: str | Path, settings: Mapping[str, Any]) -> Backend:
         raise JudgemergeError(f"{model}: there is no backend '{name}'{did_you_mean(name, BACKENDS.names)}")
     able = abilities(name)
     try:
+        if name == DEFAULT:
+            imports.transformers()
         module = BACKENDS.load(name)
     except ModuleNotFoundError as error:
         remedy = _remedy(name) if error.name in _PACKAGES else "install it there"
