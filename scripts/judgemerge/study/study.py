@@ -473,7 +473,7 @@ class Study:
         """The judges that are another one's model under other prompts, by name."""
         return variant_judges(self.settings)
 
-    @property
+    @cached_property
     def asked_names(self) -> set[str]:
         """Every name under which a model can be asked to judge: models, and their variants."""
         return {*self.model_names, *self.variants}
