@@ -135,7 +135,7 @@ compare: ## compare the results of two runs, A=<folder> B=<folder>: verdicts tha
 	$(CHECK)
 	@"$(BIN)/python" scripts/commands/compare_runs.py --a "$(A)" --b "$(B)" $(ARGS)
 
-test: ## check style, then test every promise once, in about a quarter of an hour; ARGS="-k merging" goes to pytest
+test: ## check style, then test every promise once, in about ten minutes; ARGS="-k merging" goes to pytest
 	@$(MAKE) --no-print-directory venv
 	@$(MAKE) --no-print-directory lint
 	"$(BIN)/python" -m pytest $(PYTEST) -m "not long" $(ARGS)

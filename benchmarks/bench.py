@@ -89,7 +89,8 @@ def shown(part: str) -> str:
 def sections_of(page: Path) -> dict[str, str]:
     """Return title → text of the sections that the page has."""
     text = page.read_text(encoding="utf-8") if page.exists() else ""
-    return dict(re.findall(r"(?ms)^# (\w+)\n(.*?)(?=^# \w+\n|\Z)", text))
+    found = re.findall(r"(?ms)^# (\w+)\n(.*?)(?=^# \w+\n|\Z)", text)
+    return {title: section.strip() for title, section in found}
 
 
 def main() -> None:
@@ -120,9 +121,9 @@ def main() -> None:
             kept = sections_of(PAGE)
             text = run.stdout.strip()
             text = text if "|" in text else f"```\n{text}\n```"
-            kept[title] = f"\n`python benchmarks/{' '.join(map(shown, arguments))}` on {begun}; {date}.\n\n{text}\n\n"
-            body = "\n".join(f"# {name}\n{kept[name]}" for name in sorted(kept))
-            PAGE.write_text(f"{INTRO}\n{body}".rstrip() + "\n", encoding="utf-8")
+            kept[title] = f"`python benchmarks/{' '.join(map(shown, arguments))}` on {begun}; {date}.\n\n{text}"
+            body = "\n".join(f"# {name}\n\n{kept[name]}\n" for name in sorted(kept))
+            PAGE.write_text(f"{INTRO}\n{body}", encoding="utf-8")
 
 
 if __name__ == "__main__":
