@@ -25,7 +25,7 @@ def quickly() -> Iterator[None]:
 def transformers() -> None:
     """Import of Transformers what loads models and lets them write; what is imported from it after that is there.
 
-    It imports scikit-learn for a way to draft tokens that nothing here uses; whoever has imported that before keeps it.
+    It imports scikit-learn for a way to draft tokens that nothing here uses.
     """
     with quickly():
         from transformers import utils

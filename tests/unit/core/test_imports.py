@@ -31,11 +31,3 @@ def test_models_are_there_without_scikit_learn_which_transformers_finds_later_al
     monkeypatch.setenv("PYTHONPATH", str(repository / "scripts"))
     process = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
     assert process.stdout.split() == ["False", "True"]
-
-
-def test_who_has_scikit_learn_keeps_it():
-    pytest.importorskip("sklearn")
-    import sklearn
-
-    imports.transformers()
-    assert sys.modules["sklearn"] is sklearn
