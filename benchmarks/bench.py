@@ -1,6 +1,7 @@
 """Runs every speed comparison and writes benchmarks/results/benchmarks.md: bench.py [--mirror DIR] [--only NAME ...]
 
-Each section is one command, which can be run alone. A section that is not run keeps what the page says of it.
+Each section is one command, which can be run alone. A section that is not run, or that fails, keeps what the page
+says of it.
 """
 
 import argparse
@@ -106,6 +107,7 @@ def main() -> None:
     parser.add_argument("--vllm", default=python_with("vllm", ".venv-vllm"), help="Python with vLLM")
     parser.add_argument("--only", nargs="*", help="titles of sections")
     options = parser.parse_args()
+    failed: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for title, arguments in sections(options, folder).items():
             if options.only and title not in options.only:
@@ -115,7 +117,9 @@ def main() -> None:
                 [sys.executable, HERE / "benchmarks" / arguments[0], *arguments[1:]], capture_output=True, text=True
             )
             if run.returncode:
-                raise SystemExit(f"benchmarks/{arguments[0]} failed:\n{run.stderr[-2000:]}")
+                print(f"{title}: benchmarks/{arguments[0]} failed:\n{run.stderr[-2000:]}", file=sys.stderr, flush=True)
+                failed.append(title)
+                continue
             date = datetime.date.today().isoformat()
             kept = sections_of(PAGE)
             text = run.stdout.strip()
@@ -123,6 +127,10 @@ def main() -> None:
             kept[title] = f"`python benchmarks/{' '.join(map(shown, arguments))}` on {begun}; {date}.\n\n{text}"
             body = "\n".join(f"# {name}\n\n{kept[name]}\n" for name in sorted(kept))
             PAGE.write_text(f"{INTRO}\n{body}", encoding="utf-8")
+            print(f"{title}: written to {PAGE.relative_to(HERE)}", flush=True)
+    if failed:
+        again = f"--only {' '.join(failed)}"
+        raise SystemExit(f"{len(failed)} of the sections failed and stand as they were; run them again with {again}")
 
 
 if __name__ == "__main__":

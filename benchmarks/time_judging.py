@@ -237,7 +237,8 @@ def quantize(case: Case) -> dict[str, Path]:
     package = case.options.llama_cpp_source
     if package is None:
         package = case.folder / "llama_cpp.tar.gz"
-        fetching.fetch(load_sources(HERE / "config/sources.yaml")["llama_cpp"], package, case.options.mirror)
+        source = load_sources(HERE / "config/sources.yaml")["llama_cpp"]
+        fetching.fetch(source, package, case.options.mirror, fall_back=True)
     folders = [str(HERE / "scripts"), str(HERE / "scripts/quantize"), str(case.model), str(package), str(case.folder)]
     subprocess.run([case.options.llama_cpp, "-c", QUANTIZE, *folders], check=True, capture_output=True)
     return {kind: case.folder / kind for kind in ("F16", "Q8_0")}
