@@ -64,12 +64,15 @@ def make_models(folder: Path, kind: str) -> None:
 
 def write_pairs(path: Path, mirror: str | None, n_pairs: int) -> None:
     """Write the development set: real pairs of LLMBar Natural and PandaLM, or the demo's where there is no mirror."""
-    from time_judging import read_pairs
+    from time_judging import read_items
 
     from judgemerge.core.items import write_items
     from judgemerge.synthetic.demo_tasks import make_items
 
-    items = read_pairs(Path(mirror), n_pairs) if mirror else make_items("pairwise", "base", n_pairs, seed=5)
+    items = make_items("pairwise", "base", n_pairs, seed=5)
+    if mirror:
+        names = "llmbar_natural", "pandalm"
+        items = [item for name in names for item in read_items(Path(mirror), name)[: n_pairs // len(names)]]
     one_set = [dataclasses.replace(item, benchmark="pairs", id=f"{item.benchmark}/{item.id}") for item in items]
     write_items(path, one_set)
 
@@ -140,7 +143,6 @@ def row(folder: Path, kind: str, what: str, given: argparse.Namespace, n_pairs: 
             place.mkdir()
         about = [str(folder), what, str(given.trials)]
         numbers = range(min(given.jobs, given.trials))  # a job is like the other: some of them stand for all
-        # A job is like the other: two of them stand for all, the first and the last.
         each = [child("old", [*about, str(places[0]), str(number)], folder / "log") for number in numbers]
         old.append(statistics.mean(each))
         new.append(child("new", [*about, str(places[1])], folder / "log") / given.trials)
