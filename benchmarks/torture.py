@@ -263,8 +263,8 @@ def strike(run: Run, waiting: list[Moment], took: dict[str, float], results: Pat
         jobs = run.jobs()
         if planning and not jobs and now > planning.share * took[PLANNING]:
             return _kill(run, planning, 0, jobs, results)
-        if jobs:
-            planning = None
+        if jobs and planning:
+            planning, took[PLANNING] = None, (took[PLANNING] + now) / 2
         for pid in seen.keys() - jobs.keys():
             kind, start = seen.pop(pid)
             took[kind] = (took.get(kind, 1.0) + now - start) / 2
@@ -328,12 +328,14 @@ def complaints(results: Path, expected: dict[str, str], n_stored: int, held: lis
 
 
 def undisturbed_run(folder: Path, token: str, log: Path, cores: int) -> tuple[Run, dict[str, float]]:
-    """Run to the end and return the run and kind of job → mean seconds; a failure ends this script."""
+    """Run to the end and return the run and kind of job → mean seconds, planning too; a failure ends this script."""
     run = Run(folder, token, log, cores)
+    planned = 0.0
     seen: dict[int, tuple[str, float]] = {}
     took: dict[str, list[float]] = {}
     while run.process.poll() is None:
         for pid, kind in run.jobs().items():
+            planned = planned or run.seconds()
             _, start = seen.setdefault(pid, (kind, run.seconds()))
         for pid in [pid for pid in seen if _is_dead(pid)]:
             kind, start = seen.pop(pid)
@@ -341,6 +343,7 @@ def undisturbed_run(folder: Path, token: str, log: Path, cores: int) -> tuple[Ru
         time.sleep(0.1)
     if run.process.returncode:
         sys.exit(f"the undisturbed run failed:\n{run.text()[-4000:]}")
+    took[PLANNING] = [planned]
     return run, {kind: sum(values) / len(values) for kind, values in took.items()}
 
 
@@ -368,7 +371,7 @@ def main(
     token = hashlib.sha256(f"{folder}{os.getpid()}{time.time()}".encode()).hexdigest()[:16]
 
     run, took = undisturbed_run(work, token, logs / "undisturbed.log", cores)
-    undisturbed, took[PLANNING] = run.seconds(), 4.0
+    undisturbed = run.seconds()
     expected, n_stored = outcome(results), sum(sum(c.values()) for c in store_lines(results)[0].values())
     jobs = Counter(FINISHED.findall(run.text()))
     print(f"undisturbed: {undisturbed:.0f} s, {sum(jobs.values())} jobs, {n_stored} replies", flush=True)
