@@ -61,9 +61,9 @@ def leaves_the_page(address):
     return not address.startswith(("file:", "data:", "blob:"))
 
 
-def find(browser, path):
+def find(browser, path, seconds=60):
     """Return the first element at an XPath, as soon as there is one."""
-    return WebDriverWait(browser, 60).until(lambda page: page.find_elements(By.XPATH, path))[0]
+    return WebDriverWait(browser, seconds).until(lambda page: page.find_elements(By.XPATH, path))[0]
 
 
 def screenshot(browser, name):

@@ -86,8 +86,7 @@ def test_hostile_texts_are_shown_and_nothing_of_them_runs(report, browser):  # n
     labels = [cell.text for cell in browser.find_elements("tag name", "td") if cell.text]
     assert len(labels) >= 5
     for label in labels:
-        open_category(browser, report, "Tables")
-        frame = open_result(browser, label, VIEW, "//iframe")
+        frame = open_result(browser, report, "Tables", label, VIEW, "//iframe")
         is_clean()
         browser.switch_to.frame(frame)
         find(browser, "//table//td")

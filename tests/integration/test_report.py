@@ -49,21 +49,21 @@ def text(browser):
     return " ".join(browser.find_element(By.TAG_NAME, "body").text.split())
 
 
-def open_category(browser, report, category):
-    browser.get(report.as_uri())
-    press_until(browser, f"//a[normalize-space()='{category}']", "//td")
+def press_through(browser, report, buttons, wanted):
+    """Load the report, press each button once and return what is wanted then (XPaths).
 
-
-def press_until(browser, button, wanted):
-    """Press `button` until `wanted` is there and return it (XPaths): a click while the page is drawn anew is lost."""
-
-    def there(page):
-        if found := page.find_elements(By.XPATH, wanted):
-            return found[0]
-        page.find_element(By.XPATH, button).click()
-        return None
-
-    return WebDriverWait(browser, 60, poll_frequency=0.2, ignored_exceptions=[WebDriverException]).until(there)
+    A press while the page is drawn anew is lost, and a second one may come too late and press something else: what was
+    lost is begun again with a page loaded anew, and more time.
+    """
+    for seconds in (4, 8, 16, 32, 64):
+        browser.get(report.as_uri())
+        try:
+            for button in buttons:
+                find(browser, button, seconds).click()
+            return find(browser, wanted, seconds)
+        except WebDriverException as error:
+            lost = error
+    raise lost
 
 
 VIEW, TELL = 1, 2
@@ -71,9 +71,14 @@ IMAGE = "//div[contains(@class, 'p-3')]/img"
 DESCRIPTION = "//*[normalize-space()='Description' or normalize-space()='DESCRIPTION']"
 
 
-def open_result(browser, label, button, wanted):
+def open_category(browser, report, category):
+    return press_through(browser, report, [f"//a[normalize-space()='{category}']"], "//td")
+
+
+def open_result(browser, report, category, label, button, wanted):
     """Press one of a result's buttons, VIEW or TELL, and return what it shows."""
-    return press_until(browser, f"(//tr[td[normalize-space()='{label}']]//a)[{button}]", wanted)
+    row = f"//tr[td[normalize-space()='{label}']]"
+    return press_through(browser, report, [f"//a[normalize-space()='{category}']", f"({row}//a)[{button}]"], wanted)
 
 
 def test_the_first_page_names_the_study(browser, report):
@@ -92,21 +97,18 @@ def test_every_result_is_listed(browser, report, category, captions):
 
 @pytest.mark.parametrize(("label", "caption"), FIGURES.items(), ids=FIGURES)
 def test_a_figure_opens_with_its_caption(browser, report, label, caption):
-    open_category(browser, report, "Figures")
-    image = open_result(browser, label, VIEW, IMAGE)
+    image = open_result(browser, report, "Figures", label, VIEW, IMAGE)
     WebDriverWait(browser, 60).until(lambda _: image.get_property("complete"))
     assert image.get_property("naturalWidth") > 100 and image.get_property("naturalHeight") > 100
-    open_result(browser, label, TELL, DESCRIPTION)
+    open_result(browser, report, "Figures", label, TELL, DESCRIPTION)
     assert caption in text(browser)
 
 
 @pytest.mark.parametrize(("label", "caption"), TABLES.items(), ids=TABLES)
 def test_a_table_opens_with_its_caption(browser, report, label, caption):
-    open_category(browser, report, "Tables")
-    open_result(browser, label, TELL, DESCRIPTION)
+    open_result(browser, report, "Tables", label, TELL, DESCRIPTION)
     assert caption in text(browser)
-    open_category(browser, report, "Tables")
-    browser.switch_to.frame(open_result(browser, label, VIEW, "//iframe"))
+    browser.switch_to.frame(open_result(browser, report, "Tables", label, VIEW, "//iframe"))
     find(browser, "//table//td")
     shown = text(browser)
     browser.switch_to.default_content()
@@ -117,8 +119,7 @@ def test_the_table_shows_the_numbers_of_the_csv(browser, report):
     with open(report.parent / "tables" / "agreement.csv", encoding="utf-8", newline="") as file:
         cells = {(each["judge"], each["benchmark"], each["metric"]): each for each in csv.DictReader(file)}
     accuracy = cells["longer", "demo_pairwise", "accuracy"]
-    open_category(browser, report, "Tables")
-    browser.switch_to.frame(open_result(browser, "Judge–human agreement", VIEW, "//iframe"))
+    browser.switch_to.frame(open_result(browser, report, "Tables", "Judge–human agreement", VIEW, "//iframe"))
     line = find(browser, "//h2[starts-with(., 'demo_pairwise')]/following-sibling::div[1]//tr[td[1]='longer']").text
     browser.switch_to.default_content()
     value, low, high = (float(accuracy[key]) for key in ("value", "ci_low", "ci_high"))
@@ -126,8 +127,7 @@ def test_the_table_shows_the_numbers_of_the_csv(browser, report):
 
 
 def test_the_explorer_works_inside_of_the_report_and_beside_it(browser, report):
-    open_category(browser, report, "Explorer")
-    browser.switch_to.frame(open_result(browser, "Explorer", VIEW, "//iframe"))
+    browser.switch_to.frame(open_result(browser, report, "Explorer", "Explorer", VIEW, "//iframe"))
     find(browser, "//nav/a[.='Items']").click()
     find(browser, "//p[@id='found']")
     find(browser, "//a[@class='item']").click()
@@ -142,8 +142,7 @@ def test_the_explorer_works_inside_of_the_report_and_beside_it(browser, report):
 def test_no_request_leaves_the_page(browser, report):
     for category, captions in (("Figures", FIGURES), ("Tables", TABLES)):
         for label in captions:
-            open_category(browser, report, category)
-            open_result(browser, label, VIEW, IMAGE if category == "Figures" else "//iframe")
+            open_result(browser, report, category, label, VIEW, IMAGE if category == "Figures" else "//iframe")
     browser.get(report.as_uri())
     for entry in ("Workflow", "Statistics", "About"):
         find(browser, f"//a[normalize-space()='{entry}']").click()
