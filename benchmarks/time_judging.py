@@ -166,8 +166,7 @@ class Case:
     @cached_property
     def pairs(self) -> list[Item]:
         """The same number of real pairs of each of three benchmarks."""
-        each = self.options.pairs // len(SHORT)
-        return [item for name in SHORT for item in read_items(self.options.mirror, name)[:each]]
+        return read_pairs(self.options.mirror, SHORT, self.options.pairs)
 
     def describe(self, texts: Sequence[str]) -> str:
         """Say how many prompts and tokens there are, and how many are left when each beginning is read once."""
@@ -184,6 +183,11 @@ def read_items(mirror: Path, name: str) -> list[Item]:
     catalogue, sources = load_catalogue(HERE / "config/benchmarks.yaml"), load_sources(HERE / "config/sources.yaml")
     paths = {role: mirror / sources[key].mirror_path for role, key in catalogue[name]["sources"].items()}
     return [item for item in load_items(name, catalogue[name], paths)[0] if item.responses]
+
+
+def read_pairs(mirror: Path, names: Sequence[str], n_pairs: int) -> list[Item]:
+    """Return the same number of real pairs of each benchmark."""
+    return [item for name in names for item in read_items(mirror, name)[: n_pairs // len(names)]]
 
 
 def read_once(rows: Sequence[Sequence[int]]) -> int:

@@ -64,15 +64,15 @@ def make_models(folder: Path, kind: str) -> None:
 
 def write_pairs(path: Path, mirror: str | None, n_pairs: int) -> None:
     """Write the development set: real pairs of LLMBar Natural and PandaLM, or the demo's where there is no mirror."""
-    from time_judging import read_items
+    from time_judging import read_pairs
 
     from judgemerge.core.items import write_items
     from judgemerge.synthetic.demo_tasks import make_items
 
-    items = make_items("pairwise", "base", n_pairs, seed=5)
     if mirror:
-        names = "llmbar_natural", "pandalm"
-        items = [item for name in names for item in read_items(Path(mirror), name)[: n_pairs // len(names)]]
+        items = read_pairs(Path(mirror), ("llmbar_natural", "pandalm"), n_pairs)
+    else:
+        items = make_items("pairwise", "base", n_pairs, seed=5)
     one_set = [dataclasses.replace(item, benchmark="pairs", id=f"{item.benchmark}/{item.id}") for item in items]
     write_items(path, one_set)
 

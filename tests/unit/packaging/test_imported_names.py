@@ -4,24 +4,24 @@ Such an import fails only when the function is called, and what runs for an hour
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDERS = ("scripts", "benchmarks", "tools", "tests")
+PACKAGE = "judgemerge"
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def modules(root: Path) -> dict[str, Path]:
-    """Return every module of the repository: dotted name, as whoever runs it imports it, → file."""
+def modules(root: Path) -> dict[Path, str]:
+    """Return the dotted name of every file of the repository, as whoever runs it imports it; several may share one."""
     found = {}
     for file in [*root.glob("*.py"), *(file for folder in FOLDERS for file in root.glob(f"{folder}/**/*.py"))]:
         inside = file.relative_to(root).with_suffix("").parts
-        package = "judgemerge" in inside
-        name = ".".join(inside[inside.index("judgemerge") :]) if package else inside[-1]
-        found[name.removesuffix(".__init__")] = file
+        name = ".".join(inside[inside.index(PACKAGE) :]) if PACKAGE in inside else inside[-1]
+        found[file] = name.removesuffix(".__init__")
     return found
 
 
@@ -41,7 +41,7 @@ def defined(tree: ast.Module) -> set[str]:
     return names
 
 
-def taken(tree: ast.Module, known: dict[str, Path]) -> Iterator[tuple[int, str, str]]:
+def taken(tree: ast.Module, known: Set[str]) -> Iterator[tuple[int, str, str]]:
     """Yield line, module and name of all that a file takes from known modules: imported, or by `module.name`."""
     nodes = list(ast.walk(tree))
     bound: dict[str, str] = {}
@@ -51,6 +51,9 @@ def taken(tree: ast.Module, known: dict[str, Path]) -> Iterator[tuple[int, str, 
         if not isinstance(node, ast.Import | ast.ImportFrom):
             continue
         source = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+        for module in [node.module] if source else [alias.name for alias in node.names]:
+            if module and module.startswith(f"{PACKAGE}.") and module not in known:
+                yield node.lineno, *module.rsplit(".", 1)
         for alias in node.names:
             name = alias.asname or alias.name
             if source + alias.name in known:
@@ -68,16 +71,16 @@ def taken(tree: ast.Module, known: dict[str, Path]) -> Iterator[tuple[int, str, 
 
 def missing(root: Path) -> list[str]:
     """Return `file:line: module has no name` for each name that is taken and is not there."""
-    known = modules(root)
-    trees = {name: ast.parse(file.read_text(encoding="utf-8")) for name, file in known.items()}
-    names = {name: defined(tree) for name, tree in trees.items()}
+    named = modules(root)
+    trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in named}
+    names: dict[str, set[str]] = {}
+    for file, tree in trees.items():
+        names.setdefault(named[file], {"__name__", "__file__", "__doc__", "__path__"}).update(defined(tree))
     return [
-        f"{known[name].relative_to(root)}:{line}: {module} has no {attribute}"
-        for name, tree in trees.items()
-        for line, module, attribute in taken(tree, known)
-        if attribute not in names[module] | {"__name__", "__file__", "__doc__", "__path__"}
-        and "__getattr__" not in names[module]
-        and f"{module}.{attribute}" not in known
+        f"{file.relative_to(root)}:{line}: {module} has no {attribute}"
+        for file, tree in trees.items()
+        for line, module, attribute in taken(tree, names.keys())
+        if not {attribute, "__getattr__"} & names.get(module, set()) and f"{module}.{attribute}" not in names
     ]
 
 
@@ -90,6 +93,8 @@ def test_every_name_taken_from_a_file_of_the_repository_is_there():
     [
         ("def late():\n    from timing import gone", "benchmarks/run.py:2: timing has no gone"),
         ("import timing\ntiming.gone()", "benchmarks/run.py:2: timing has no gone"),
+        ("def late():\n    import judgemerge.gone", "benchmarks/run.py:2: judgemerge has no gone"),
+        ("def late():\n    from judgemerge.gone.part import a", "benchmarks/run.py:2: judgemerge.gone has no part"),
         ("from timing import there\nimport timing\ntiming.there()", None),
         ("def late(timing):\n    timing.gone()", None),
         ("def late():\n    from elsewhere import timing\n    timing.gone()\nimport timing", None),
